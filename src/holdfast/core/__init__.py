@@ -1,0 +1,1 @@
+"""The rules of Holdfast, pure: no disk, network, clock, randomness or log."""

@@ -1,0 +1,290 @@
+"""Every error Holdfast raises, one class for each thing a caller can do about it.
+
+```
+HoldfastError
+├── InvalidInputError        mend the argument and call again
+├── NotFoundError            name something that exists
+│   └── NoPreviousVersionError   nothing was live before; name a version with `to`
+├── AmbiguousRefError        give more characters of the digest
+├── ConflictError            look again, then decide again
+│   └── VersionTakenError    choose another version, or register the same bytes
+├── RefusedError             mend what the reasons name, or force with a reason
+├── UntrustedError           review the file, then register it with a trust reason
+├── DamagedError             restore the bytes from a copy; nothing was changed
+├── NewerFormatError         install a newer Holdfast
+├── StoreError               mend the folder or the disk
+│   ├── NotAStoreError
+│   ├── ReadOnlyStoreError
+│   ├── StoreFullError
+│   └── UnfitStoreError
+├── BusyError                too many rivals at once; call again
+├── OutcomeUnknownError      ask the journal for the commit before doing anything else
+├── MissingLibraryError      install the extra that the message names
+└── UnsupportedError         the format holds no such thing (tensors have no `predict`)
+```
+
+Errors know nothing of exit codes or HTTP: the faces map `code`, which never changes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "AmbiguousRefError",
+    "BusyError",
+    "ConflictError",
+    "DamagedError",
+    "HoldfastError",
+    "InvalidInputError",
+    "MissingLibraryError",
+    "NewerFormatError",
+    "NoPreviousVersionError",
+    "NotAStoreError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "ReadOnlyStoreError",
+    "RefusedError",
+    "StoreError",
+    "StoreFullError",
+    "UnfitStoreError",
+    "UnsupportedError",
+    "UntrustedError",
+    "VersionTakenError",
+]
+
+
+def _sentence(subject: str, problem: str, advice: str) -> str:
+    return f"{subject}: {problem}; {advice}" if advice else f"{subject}: {problem}"
+
+
+class HoldfastError(Exception):
+    """Root of the tree; never raised itself."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidInputError(HoldfastError):
+    """An argument is malformed: *subject* has *problem*, *advice* mends it."""
+
+    code = "invalid_input"
+
+    def __init__(self, subject: str, problem: str, advice: str = "") -> None:
+        self.subject = subject
+        self.problem = problem
+        self.advice = advice
+        super().__init__(_sentence(subject, problem, advice))
+
+
+class NotFoundError(HoldfastError):
+    """A model, version, alias or file does not exist; *nearest* are likely names."""
+
+    code = "not_found"
+
+    def __init__(self, subject: str, nearest: Sequence[str] = (), advice: str = "") -> None:
+        self.subject = subject
+        self.nearest = tuple(nearest)
+        hint = f"nearest: {', '.join(self.nearest)}" if self.nearest else advice
+        super().__init__(_sentence(subject, "not found", hint))
+
+
+class NoPreviousVersionError(NotFoundError):
+    """A rollback has nowhere to go: nothing fit to serve was live before."""
+
+    code = "no_previous_version"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self.args = ("No previous version to roll back to.",)
+        self.model = model
+
+
+class AmbiguousRefError(HoldfastError):
+    """A digest prefix fits several versions."""
+
+    code = "ambiguous"
+
+    def __init__(self, ref: str, candidates: Sequence[str]) -> None:
+        self.ref = ref
+        self.candidates = tuple(candidates)
+        super().__init__(
+            _sentence(ref, f"fits {', '.join(self.candidates)}", "give more characters")
+        )
+
+
+class ConflictError(HoldfastError):
+    """The registry is not as the caller expected it; nothing was written."""
+
+    code = "conflict"
+
+    def __init__(self, subject: str, problem: str, advice: str = "") -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(_sentence(subject, problem, advice))
+
+
+class VersionTakenError(ConflictError):
+    """The version exists with other bytes or facts; both digests are attributes."""
+
+    code = "version_taken"
+
+    def __init__(self, ref: str, differing: str, theirs: str, ours: str) -> None:
+        self.ref = ref
+        self.theirs = theirs
+        self.ours = ours
+        super().__init__(
+            ref,
+            f"taken, with other {differing}: registered {theirs}, yours {ours}",
+            "a version never changes; register under another version",
+        )
+
+
+class RefusedError(HoldfastError):
+    """A gate or rule said no; *reasons* holds every reason, not the first."""
+
+    code = "refused"
+
+    def __init__(self, subject: str, by: str, reasons: Sequence[str], advice: str = "") -> None:
+        self.subject = subject
+        self.by = by
+        self.reasons = tuple(reasons)
+        listed = "; ".join(self.reasons)
+        tail = f" ({advice})" if advice else ""
+        super().__init__(f"{by} refused {subject}: {listed}{tail}")
+
+
+class UntrustedError(HoldfastError):
+    """A file runs code on loading and names constructors outside the allow-list."""
+
+    code = "untrusted"
+
+    def __init__(self, path: str, findings: Sequence[str]) -> None:
+        self.path = path
+        self.findings = tuple(findings)
+        super().__init__(
+            _sentence(
+                path,
+                f"loading it would run code outside the allow-list: {', '.join(self.findings)}",
+                "review the file, then register it with a trust reason",
+            )
+        )
+
+
+class DamagedError(HoldfastError):
+    """Stored bytes are not what was written; *subject* names the file."""
+
+    code = "damaged"
+
+    def __init__(self, subject: str, problem: str, advice: str = "") -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(_sentence(subject, problem, advice))
+
+
+class NewerFormatError(HoldfastError):
+    """Something was written by a newer Holdfast than this one can read."""
+
+    code = "newer_format"
+
+    def __init__(self, subject: str, found: str, understood: str) -> None:
+        self.subject = subject
+        self.found = found
+        self.understood = understood
+        super().__init__(
+            _sentence(
+                subject,
+                f"needs {found}, this Holdfast reads {understood}",
+                "install a newer Holdfast",
+            )
+        )
+
+
+class StoreError(HoldfastError):
+    """The place where the registry is kept cannot be used as it is."""
+
+    code = "store"
+
+    def __init__(self, path: str | Path, problem: str, advice: str = "") -> None:
+        self.path = str(path)
+        self.problem = problem
+        super().__init__(_sentence(self.path, problem, advice))
+
+
+class NotAStoreError(StoreError):
+    """A folder exists and is not a Holdfast store."""
+
+    code = "not_a_store"
+
+
+class ReadOnlyStoreError(StoreError):
+    """The store can be read and not written."""
+
+    code = "read_only"
+
+
+class StoreFullError(StoreError):
+    """The disk or quota is full; nothing was registered."""
+
+    code = "store_full"
+
+
+class UnfitStoreError(StoreError):
+    """The file system does not keep a promise the journal stands on."""
+
+    code = "unfit_store"
+
+
+class BusyError(HoldfastError):
+    """Rivals took every slot that was tried; nothing was written."""
+
+    code = "busy"
+
+    def __init__(self, model: str, attempts: int) -> None:
+        self.model = model
+        self.attempts = attempts
+        super().__init__(
+            _sentence(model, f"other writers won {attempts} times in a row", "call again")
+        )
+
+
+class OutcomeUnknownError(HoldfastError):
+    """It cannot be told whether the entry was written; nothing was cleaned up."""
+
+    code = "outcome_unknown"
+
+    def __init__(self, slot: str, commit: str) -> None:
+        self.slot = slot
+        self.commit = commit
+        super().__init__(
+            _sentence(
+                slot,
+                f"the outcome of commit {commit} is unknown",
+                "read that slot before trying again",
+            )
+        )
+
+
+class MissingLibraryError(HoldfastError):
+    """A format needs a library that is not installed."""
+
+    code = "missing_library"
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(
+            _sentence(
+                f"{library} is not installed", purpose, f"pip install 'holdfast[{extra}]'"
+            )
+        )
+
+
+class UnsupportedError(HoldfastError):
+    """What was asked does not exist for this format or object."""
+
+    code = "unsupported"
+
+    def __init__(self, subject: str, problem: str, advice: str = "") -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(_sentence(subject, problem, advice))
