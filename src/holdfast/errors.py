@@ -273,9 +273,7 @@ class MissingLibraryError(HoldfastError):
         self.library = library
         self.extra = extra
         super().__init__(
-            _sentence(
-                f"{library} is not installed", purpose, f"pip install 'holdfast[{extra}]'"
-            )
+            _sentence(f"{library} is not installed", purpose, f"pip install 'holdfast[{extra}]'")
         )
 
 

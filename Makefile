@@ -1,0 +1,87 @@
+# `make` alone prints this help. Works with uv, with `python3 -m venv`, and where `ensurepip` is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# sync,GROUPS,STAMP: bring the environment to uv.lock. Without uv on the machine, uv is put into the
+# environment by pip; without ensurepip, the machine's own pip does it from outside.
+define sync
+	@uv=$$(command -v uv) || { \
+	  [ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	    || $(PYTHON) -m venv --clear --without-pip $(VENV); \
+	  if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; \
+	  else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+	  [ -x $(BIN)/uv ] || $$pip install --quiet --disable-pip-version-check uv; \
+	  uv=$(BIN)/uv; UV_PYTHON=$(BIN)/python; export UV_PYTHON; }; \
+	$$uv sync --frozen --inexact --quiet $(1) && touch $(2)
+endef
+
+$(VENV)/.demo: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo,$@)
+
+$(VENV)/.dev: pyproject.toml uv.lock
+	$(call sync,--group dev,$@)
+	@touch $(VENV)/.demo
+
+$(VENV)/.peers: pyproject.toml uv.lock
+	$(call sync,--group dev --group peers,$@)
+
+$(VENV)/.docs: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group docs,$@)
+
+.PHONY: install
+install: $(VENV)/.dev ## Make .venv with everything that developing needs
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Train two models, register, promote, compare, roll back
+	@$(BIN)/python examples/lifecycle.py
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/python -m pytest -q
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## Run all tests and hold branch coverage to its bounds
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report --include='src/holdfast/core/*' --fail-under=100
+	@$(BIN)/coverage report --fail-under=95
+
+.PHONY: check
+check: $(VENV)/.dev ## Lint, format, types and import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(VENV)/.peers ## Measure against the limits of this machine and against the peers
+	@$(BIN)/python -m pytest -q benchmarks --benchmark-only
+
+.PHONY: docs
+docs: $(VENV)/.docs ## Build the documentation site into site/
+	@$(BIN)/zensical build --clean
+
+.PHONY: build
+build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
+	@$$(command -v uv || echo $(BIN)/uv) build --quiet
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	@rm -rf $(VENV) build dist site demo-store .coverage .coverage.* .benchmarks .hypothesis
+	@rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,80 @@
+"""Commands that bring bytes out and in."""
+
+from typing import Any
+
+import click
+
+from holdfast.cli import context, tables
+from holdfast.cli.context import Context, command, json_file
+
+
+@command("load")
+@click.argument("ref")
+@click.option(
+    "--predict", "rows", metavar="FILE", help="Rows as JSON; print what the pair predicts."
+)
+def load(given: Context, ref: str, rows: str | None) -> None:
+    """Load the version REF as a serving process would: verified first, then both parts.
+
+    Proves that it loads here, with the libraries installed here.
+    """
+    import time
+
+    began = time.perf_counter()
+    pair = given.registry().load(ref)
+    took = time.perf_counter() - began
+    parts = {role: type(part).__name__ for role, part in pair.parts.items()}
+    result: dict[str, Any] = {"ref": pair.ref, "parts": parts, "seconds": round(took, 3)}
+    lines = [f"loaded {pair.ref}, every byte verified, in {took:.2f} s"]
+    lines += [f"  {role:<14} {name}" for role, name in parts.items()]
+    if rows is not None:
+        predicted = pair.predict(_array(json_file("--predict", rows)))
+        result["predictions"] = getattr(predicted, "tolist", lambda: predicted)()
+        lines.append(f"  predictions    {result['predictions']}")
+    given.emit(result, lines)
+
+
+def _array(rows: Any) -> Any:
+    """Give rows as numpy arrays where numpy is, for most preprocessors want them so."""
+    try:
+        import numpy as np
+    except ImportError:
+        return rows
+    return np.asarray(rows) if rows and isinstance(rows[0], list) else rows
+
+
+@command("checkout")
+@click.argument("ref")
+@click.argument("folder", type=click.Path())
+def checkout(given: Context, ref: str, folder: str) -> None:
+    """Write the files and manifest of the version REF to a new FOLDER."""
+    place = given.registry().checkout(ref, folder)
+    files = sorted(
+        path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()
+    )
+    given.emit({"folder": str(place), "files": files}, [f"{place}/{name}" for name in files])
+
+
+@command("export")
+@click.argument("ref")
+@click.argument("file", type=click.Path())
+def export(given: Context, ref: str, file: str) -> None:
+    """Write the version REF, or a whole model, to one tar FILE with checksums."""
+    done = given.registry().export(ref, file)
+    what = tables.count(len(done.versions), "version")
+    given.emit(done, [f"{file}: {done.model}, {what}, {tables.size(done.size_bytes)}"])
+
+
+@command("import")
+@click.argument("file", type=click.Path())
+@click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
+@context.reason
+def import_(given: Context, file: str, **options: Any) -> None:
+    """Take a bundle in; every byte is checked before anything is written."""
+    done = given.registry().import_(file, **options)
+    what = tables.count(len(done.versions), "version")
+    said = "imported" if done.created else "already there:"
+    given.emit(done, [f"{said} {done.model}, {what}"])
+
+
+COMMANDS = (load, checkout, export, import_)

@@ -1,0 +1,145 @@
+"""What all commands share: the store, the author, and results as text or as JSON."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from holdfast.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from holdfast.registry import Registry
+
+SCHEMA: Final = 1
+"""Version of the JSON that commands print; it rises when a field changes its meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call of a command.
+
+    Attributes:
+        as_json: Print results as JSON.
+    """
+
+    store: str
+    by: str | None
+    as_json: bool
+
+    def registry(self) -> "Registry":
+        """Open the store."""
+        from holdfast.registry import open_registry
+
+        return open_registry(self.store, by=self.by)
+
+    def emit(self, result: object, lines: Iterable[str]) -> None:
+        """Print a result: the object as JSON, or the lines."""
+        if self.as_json:
+            import msgspec
+
+            document = msgspec.json.encode({"schema": SCHEMA, "data": result})
+            click.echo(msgspec.json.format(document, indent=2))
+        else:
+            click.echo("\n".join(lines))
+
+    @property
+    def interactive(self) -> bool:
+        """True if a person can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function of a `Context` a command, with the options that all commands have."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            store = kwargs.pop("store") or os.environ.get("HOLDFAST_STORE") or "store"
+            by = kwargs.pop("by") or os.environ.get("HOLDFAST_BY")
+            context = Context(str(store), str(by) if by else None, bool(kwargs.pop("as_json")))
+            return function(context, *args, **kwargs)
+
+        wrapped: Callable[..., Any] = call
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+            click.option("--by", metavar="NAME", help="Author [HOLDFAST_BY, else the user]."),
+            click.option(
+                "--store", metavar="DIR", help="The store [HOLDFAST_STORE, else ./store]."
+            ),
+        ):
+            wrapped = option(wrapped)
+        return click.command(name)(wrapped)
+
+    return decorate
+
+
+reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")
+key = click.option("--key", metavar="KEY", help="Idempotency key: the same is done once.")
+force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
+at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
+
+
+def pairs(option: str, values: Iterable[str]) -> dict[str, str]:
+    """Read `NAME=VALUE` options.
+
+    Raises:
+        InvalidInputError: If one has no `=`.
+    """
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise InvalidInputError(f"{option} {value!r}", "is not NAME=VALUE", "write it so")
+        found[name] = text
+    return found
+
+
+def typed(values: dict[str, str]) -> dict[str, Any]:
+    """Read values as JSON where they are (`0.05`, `true`, `[1,2]`), as text where they are not."""
+    return {name: _typed(text) for name, text in values.items()}
+
+
+def _typed(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text, parse_constant=lambda constant: constant)
+    except ValueError:
+        return text
+
+
+def numbers(option: str, values: Iterable[str]) -> dict[str, Any]:
+    """Read `NAME=NUMBER` options; what is no number is refused where metrics are checked."""
+    found = {}
+    for name, text in pairs(option, values).items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise InvalidInputError(
+                f"{option} {name}", f"{text!r} is not a number", "give a finite number"
+            ) from None
+    return found
+
+
+def json_file(option: str, path: str | None) -> Any:
+    """Read a JSON file, `{}` where none is named.
+
+    Raises:
+        InvalidInputError: If it cannot be read or is no JSON.
+    """
+    import json
+
+    if path is None:
+        return {}
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidInputError(f"{option} {path!r}", problem, "check its path") from error
+    except ValueError as error:
+        raise InvalidInputError(f"{option} {path!r}", f"is no JSON: {error}", "mend it") from error

@@ -1,0 +1,220 @@
+"""Commands that only look."""
+
+from typing import Any
+
+import click
+
+from holdfast.cli import context, tables
+from holdfast.cli.context import Context, command
+from holdfast.cli.exits import CHECK, DAMAGED, DONE
+
+
+@command("status")
+@click.argument("model", required=False)
+@context.at
+def status(given: Context, model: str | None, at: str | None) -> None:
+    """Answer at 11 pm: what is live, since when, by whom, why; what was before; what to type."""
+    from holdfast.cli import screens
+
+    registry = given.registry()
+    names = [model] if model else [info.model for info in registry.models()]
+    shown = [registry.status(name, at=at) for name in names]
+    lines = [line for one in shown for line in screens.status(one)]
+    given.emit(shown[0] if model else shown, lines or [_nothing(given)])
+
+
+def _nothing(given: Context) -> str:
+    return f"no models in {given.store}; `holdfast register` makes the first"
+
+
+@command("ls")
+@click.argument("model", required=False)
+@click.option("--status", "wanted", metavar="STATUS", help="Only versions of this status.")
+@context.at
+def ls(given: Context, model: str | None, wanted: str | None, at: str | None) -> None:
+    """List the models, or the versions of MODEL in SemVer order."""
+    registry = given.registry()
+    if model is None:
+        models = registry.models()
+        rows = [
+            (
+                info.model,
+                str(info.versions),
+                info.production or "–",
+                info.staging or "–",
+                info.latest or "–",
+                info.damage or tables.moment(info.updated_at),
+            )
+            for info in models
+        ]
+        header = ("MODEL", "VERSIONS", "PRODUCTION", "STAGING", "LATEST", "LAST CHANGE")
+        given.emit(models, tables.columns(header, rows) if rows else [_nothing(given)])
+        return
+    versions = [info for info in registry.versions(model, at=at) if wanted in (None, info.status)]
+    given.emit(versions, _version_lines(versions))
+
+
+def _version_lines(versions: list[Any]) -> list[str]:
+    rows = [
+        (
+            info.version,
+            f"v{info.number}",
+            info.status,
+            ", ".join(info.aliases) or "–",
+            "  ".join(f"{name} {tables.number(value)}" for name, value in info.metrics.items())
+            or "–",
+            tables.moment(info.registered_at),
+            info.registered_by,
+            tables.size(info.size_bytes),
+            info.digest[:19],
+        )
+        for info in versions
+    ]
+    header = ("VERSION", "NO", "STATUS", "ALIASES", "METRICS", "REGISTERED", "BY", "SIZE", "DIGEST")
+    return tables.columns(header, rows)
+
+
+@command("show")
+@click.argument("ref")
+@context.at
+def show(given: Context, ref: str, at: str | None) -> None:
+    """Show all that is recorded of the version REF."""
+    import msgspec
+
+    registry = given.registry()
+    info, manifest = registry.resolve(ref, at=at), registry.manifest(ref, at=at)
+    document = {**msgspec.to_builtins(manifest), **msgspec.to_builtins(info)}
+    given.emit(document, _document_lines(document))
+
+
+def _document_lines(document: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, value in document.items():
+        if value in (None, [], {}, ""):
+            continue
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {key:<20} {_shown(item)}" for key, item in value.items()]
+        else:
+            lines.append(f"{name:<22} {_shown(value)}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@command("history")
+@click.argument("model")
+@click.option("--served", is_flag=True, help="Only what was live when.")
+@click.option("--limit", type=int, metavar="N", help="Only the last N.")
+@context.at
+def history(given: Context, model: str, *, served: bool, limit: int | None, at: str | None) -> None:
+    """Tell all that happened to MODEL, newest first: when, who, what, why."""
+    registry = given.registry()
+    if at is not None:
+        live = registry.status(model, at=at).live
+        name = live.version if live else "nothing"
+        click.echo(f"live at {at}: {name}", err=given.as_json)
+    if served:
+        periods = registry.served(model)[::-1][:limit]
+        given.emit(periods, _period_lines(periods))
+        return
+    told = registry.history(model, at=at)[::-1][:limit]
+    rows = [
+        (str(past.seq), f"{tables.moment(past.at)}", past.by, past.what, past.reason or "–")
+        for past in told
+    ]
+    given.emit(told, tables.columns(("ENTRY", "WHEN (UTC)", "WHO", "WHAT", "WHY"), rows))
+
+
+def _period_lines(periods: Any) -> list[str]:
+    rows = [
+        (
+            period.version,
+            tables.moment(period.since),
+            tables.moment(period.until) if period.until else "now",
+            period.by,
+            period.how.replace("_", " ") + (" by force" if period.forced else ""),
+            period.reason or "–",
+        )
+        for period in periods
+    ]
+    return tables.columns(("VERSION", "LIVE SINCE (UTC)", "UNTIL", "BY", "HOW", "WHY"), rows)
+
+
+@command("compare")
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--fail-if", multiple=True, metavar="CONDITION", help="'roc_auc < -0.5%': exit 1 if it holds."
+)
+def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...]) -> int:
+    """Put version B beside version A: metrics, parameters, schemas, files, environment.
+
+    A condition is on the change from A to B, as a share (-0.5%) or a difference (-0.005).
+    """
+    from holdfast.cli import screens
+    from holdfast.core.compare import parse_condition
+
+    conditions = [parse_condition(text) for text in fail_if]
+    comparison = given.registry().compare(a, b)
+    given.emit(comparison, screens.comparison(comparison))
+    failed = [said for condition in conditions if (said := condition.holds(comparison))]
+    for said in failed:
+        click.echo(f"holdfast: {said}", err=True)
+    return CHECK if failed else DONE
+
+
+@command("card")
+@click.argument("ref")
+@click.option(
+    "--format", "form", type=click.Choice(["json", "markdown", "cyclonedx"]), default="json"
+)
+def card(given: Context, ref: str, form: Any) -> None:
+    """Print the model card of the version REF."""
+    import msgspec
+
+    made = given.registry().card(ref, form)
+    if isinstance(made, str):
+        given.emit(made, [made.rstrip("\n")])
+    else:
+        text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode()
+        click.echo(text)
+
+
+@command("verify")
+@click.argument("target", required=False)
+@click.option(
+    "--rebuild", is_flag=True, help="Write the files derived from the journals anew first."
+)
+def verify(given: Context, target: str | None, *, rebuild: bool) -> int:
+    """Hash every byte and check every journal of the store, a MODEL or one version REF."""
+    from holdfast.cli import screens
+
+    registry = given.registry()
+    if rebuild:
+        names = [target.partition("@")[0]] if target else [info.model for info in registry.models()]
+        for name in names:
+            registry.rebuild(name)
+    with screens.progress("verify", shown=not given.as_json) as progress:
+        found = registry.verify(target, progress=progress)
+    lines = [f"damaged: {_where(damage)}" for damage in found.damages]
+    lines.append(
+        f"{tables.count(found.models, 'model')}, {tables.count(found.versions, 'version')}, "
+        f"{found.entries} entries, {tables.count(found.files, 'file')}, "
+        f"{tables.size(found.size_bytes)}: "
+        + ("every byte is as it was written" if found.whole else f"{len(found.damages)} damaged")
+    )
+    given.emit(found, lines)
+    return DONE if found.whole else DAMAGED
+
+
+def _where(damage: Any) -> str:
+    owner = f"{damage.model}@{damage.version} " if damage.version else ""
+    return f"{owner}{damage.subject}: {damage.problem}"
+
+
+COMMANDS = (status, ls, show, history, compare, card, verify)

@@ -1,0 +1,92 @@
+"""The options of `policy set` as the policy they stand for."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.cli.context import json_file
+from holdfast.core.policy import MetricRule, Policy
+from holdfast.errors import InvalidInputError
+
+_RULES = {"min": "minimum", "max": "maximum", "max_regression": "max_regression"}
+
+
+def changed(policy: Policy, options: dict[str, Any]) -> Policy:
+    """Return *policy* with what the options say changed, the rest as it is."""
+    if options["file"] is not None:
+        policy = _from_file(options["file"])
+    fields: dict[str, Any] = {}
+    if options["max_regression"] is not None:
+        fields["max_regression"] = share("--max-regression", options["max_regression"])
+    for option, field in (
+        ("schema", "schema"),
+        ("clean_scan", "clean_scan"),
+        ("approvals", "approvals"),
+    ):
+        if options[option] is not None:
+            fields[field] = options[option]
+    for option, field in (
+        ("require_metric", "required_metrics"),
+        ("require_field", "required_fields"),
+        ("allow", "allowed_globals"),
+        ("protect", "protected_aliases"),
+    ):
+        if options[option]:
+            fields[field] = tuple(dict.fromkeys((*getattr(policy, field), *options[option])))
+    if options["metric"]:
+        fields["metrics"] = _metrics(policy.metrics, options["metric"])
+    kept = {name: options[name] for name in ("keep", "max_age_days") if options[name] is not None}
+    if kept:
+        fields["retention"] = replace(policy.retention, **kept)
+    return replace(policy, **fields)
+
+
+def _from_file(path: str) -> Policy:
+    document = json_file("--file", path)
+    if isinstance(document, dict) and "data" in document:
+        document = document["data"]
+    try:
+        return msgspec.convert(document, Policy)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"--file {path!r}", f"is no policy: {error}", "mend it") from error
+
+
+def share(option: str, text: str) -> float | None:
+    """Read `5%`, `0.05` or `off`."""
+    if text == "off":
+        return None
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"{option} {text!r}", "is no share", "write 5%, 0.05 or off"
+        ) from None
+
+
+def _metrics(rules: dict[str, MetricRule], given: tuple[str, ...]) -> dict[str, MetricRule]:
+    found = dict(rules)
+    for text in given:
+        name, colon, said = text.partition(":")
+        if not name or not colon:
+            raise InvalidInputError(
+                f"--metric {text!r}", "is not NAME:RULE", "write roc_auc:min=0.9"
+            )
+        found[name] = _with(found.get(name, MetricRule()), text, said)
+    return found
+
+
+def _with(rule: MetricRule, text: str, said: str) -> MetricRule:
+    for part in said.split(","):
+        word, equals, value = part.strip().partition("=")
+        if word in ("higher", "lower") and not equals:
+            rule = replace(rule, direction=word)
+        elif word in _RULES and equals:
+            rule = replace(rule, **{_RULES[word]: share(f"--metric {text!r}:", value)})
+        else:
+            raise InvalidInputError(
+                f"--metric {text!r}",
+                f"{part!r} is no rule",
+                "write higher, lower, min=…, max=… or max_regression=…",
+            )
+    return rule

@@ -1,0 +1,210 @@
+"""Screens for people: the status at 11 pm, a comparison, progress."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.cli.tables import moment, number, quoted, size, span
+from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
+from holdfast.core.views import Before, Status
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+WIDTH: Final = 100
+_MARKS: Final = {
+    "better": ("▲", "green"),
+    "worse": ("▼", "red"),
+    "equal": ("=", "dim"),
+    "changed": ("~", "yellow"),
+    "added": ("+", "yellow"),
+    "missing": ("?", "red"),
+}
+_SHOWN: Final = 3
+
+
+def _render(*parts: "RenderableType") -> list[str]:
+    """Draw on 100 columns, in colour where a terminal shows it."""
+    from rich.console import Console
+
+    console = Console(width=WIDTH, highlight=False, emoji=False, markup=False)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return captured.get().rstrip("\n").split("\n")
+
+
+def status(one: Status) -> list[str]:
+    """Draw the screen for whoever is on call."""
+    from rich import box
+    from rich.panel import Panel
+    from rich.table import Table
+
+    facts = Table.grid(padding=(0, 1))
+    facts.add_column(justify="right", style="bold", no_wrap=True, width=10)
+    facts.add_column(no_wrap=True, overflow="ellipsis")
+    for label, value in _facts(one):
+        facts.add_row(label, value)
+    moves = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    for heading, width in (("when (UTC)", 16), ("who", 10), ("what", 32)):
+        moves.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
+    moves.add_column("why", no_wrap=True, overflow="ellipsis")
+    for past in one.moves:
+        moves.add_row(moment(past.at), past.by, past.what, past.reason or "–")
+    body = Table.grid()
+    for part in (facts, "", moves):
+        body.add_row(part)
+    title = f"{one.model} · {moment(one.at)} UTC"
+    lines = _render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=WIDTH))
+    if one.command and one.before:
+        lines.append(f" next  {one.command}   → {one.before.version}")
+    return lines
+
+
+def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
+    from rich.text import Text
+
+    if one.live is None or one.since is None:
+        newest = f"; newest is {one.latest}" if one.latest else ""
+        yield "live", Text(f"nothing is live{newest}", style="yellow")
+    else:
+        ago = _seconds_between(one.since, one.at)
+        forced = " BY FORCE" if one.forced else ""
+        how = f"{(one.how or '').replace('_', ' ')} by {one.by}{forced}"
+        since = f"since {moment(one.since)} ({span(ago)})"
+        yield (
+            "live",
+            Text.assemble(
+                (one.live.version, "bold green"), f"  {since}  {how}  {quoted(one.reason)}"
+            ),
+        )
+    yield "before it", _before(one.before)
+    if one.comparison is not None:
+        yield from _differences(one.comparison)
+    staged = one.staging or "nothing"
+    held = f"{one.versions} in all, newest {one.latest or '–'}, staged {staged}"
+    yield "versions", held
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _before(before: Before | None) -> "Text":
+    from rich.text import Text
+
+    if before is None:
+        return Text("nothing to go back to", style="yellow")
+    ran = f"  served {span(before.served_s)}  "
+    if before.damages:
+        first = before.damages[0]
+        found = f"✘ DAMAGED {first.subject}: {first.problem}"
+        return Text.assemble((before.version, "bold"), ran, (found, "bold red"))
+    whole = ("✔ every byte verified, safe to go back to", "green")
+    return Text.assemble((before.version, "bold"), ran, whole)
+
+
+def _differences(comparison: Comparison) -> Iterator[tuple[str, "Text | str"]]:
+    from rich.text import Text
+
+    metrics = Text("   ").join(_metric(row) for row in comparison.metrics)
+    yield f"vs {comparison.a}", metrics if comparison.metrics else "no metrics"
+    schema = [change.sentence for change in comparison.schema]
+    yield "schema", "; ".join(schema) if schema else "unchanged"
+    yield "files", ", ".join(_file(row) for row in comparison.files)
+    if comparison.parameters:
+        yield "parameters", _few([_difference(row) for row in comparison.parameters])
+
+
+def _metric(row: MetricRow) -> "Text":
+    from rich.text import Text
+
+    mark, style = _MARKS[row.verdict]
+    delta = f" {row.delta:+.4g}" if row.delta else ""
+    shown = number(row.b) if row.b is not None else f"missing (was {number(row.a)})"
+    return Text.assemble(f"{row.name} {shown} ", (f"{mark}{delta}", style))
+
+
+def _file(row: FileRow) -> str:
+    match row.change:
+        case "same":
+            return f"{row.role} same"
+        case "added":
+            return f"{row.role} added"
+        case "removed":
+            return f"{row.role} removed"
+        case "changed":
+            return f"{row.role} changed ({(row.a or '')[:4]}… → {(row.b or '')[:4]}…)"
+
+
+def _difference(row: Difference) -> str:
+    match row.change:
+        case "added":
+            return f"{row.name} = {row.b} added"
+        case "removed":
+            return f"{row.name} = {row.a} removed"
+        case _:
+            return f"{row.name} {row.a} → {row.b}"
+
+
+def _few(items: list[str]) -> str:
+    rest = len(items) - _SHOWN
+    return ", ".join(items[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def comparison(found: Comparison) -> list[str]:
+    """Draw two versions side by side."""
+    from rich.table import Table
+    from rich.text import Text
+
+    metrics = Table(box=None, padding=(0, 2), pad_edge=False, header_style="bold")
+    for heading in ("metric", found.a, found.b, "change", "relative", ""):
+        metrics.add_column(heading, justify="left" if heading in ("metric", "") else "right")
+    for row in found.metrics:
+        mark, style = _MARKS[row.verdict]
+        relative = f"{row.relative:+.2%}" if row.relative is not None else "–"
+        delta = f"{row.delta:+.6g}" if row.delta is not None else "–"
+        a = number(row.a) if row.a is not None else "missing"
+        b = number(row.b) if row.b is not None else "missing"
+        metrics.add_row(row.name, a, b, delta, relative, Text(f"{mark} {row.verdict}", style=style))
+    lines = [f"{found.model}  {found.a} → {found.b}", ""]
+    lines += _render(metrics) if found.metrics else ["no metrics on either side"]
+    schema = [f"{change.level}: {change.sentence}" for change in found.schema]
+    for title, rows in (
+        ("schema", schema or ["unchanged"]),
+        ("files", [_file_line(row) for row in found.files]),
+        ("parameters", [_difference(row) for row in found.parameters]),
+        ("facts", [_difference(row) for row in found.facts]),
+        ("environment", [_difference(row) for row in found.environment]),
+    ):
+        lines += _section(title, rows)
+    return lines
+
+
+def _file_line(row: FileRow) -> str:
+    sizes = f"{size(row.a_size_bytes or 0)} → {size(row.b_size_bytes or 0)}"
+    return f"{_file(row)}  {sizes}" if row.change == "changed" else _file(row)
+
+
+def _section(title: str, rows: Iterable[str]) -> list[str]:
+    return [
+        f"{title if place == 0 else '':<12} {row}" for place, row in enumerate(rows or ["the same"])
+    ]
+
+
+@contextlib.contextmanager
+def progress(what: str, *, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar on stderr while bytes are worked through, where a person sees it."""
+    if not shown or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns: tuple[Any, ...] = (TextColumn(what), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,60 @@
+"""Plain text for people: columns, times, lengths, numbers."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_STEP = 1000
+_DAY = 86_400
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Align rows below a header; the last column is not padded."""
+    table = [header, *rows]
+    widths = [max(len(row[place]) for row in table) for place in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def moment(text: str | None) -> str:
+    """Show a time of the journal to the minute, in UTC."""
+    if text is None:
+        return "–"
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
+
+
+def span(seconds: float) -> str:
+    """Show a stretch of time: `19 d`, `1 h 18 m`, `3 m 5 s`, `0 s`."""
+    whole = int(seconds)
+    if whole >= _DAY:
+        return f"{whole // _DAY} d"
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} m"
+    return f"{minutes} m {rest} s" if minutes else f"{rest} s"
+
+
+def size(size_bytes: float) -> str:
+    """Show a length: `512 B`, `36.1 MB`."""
+    unit = 0
+    while size_bytes >= _STEP and unit < len(_UNITS) - 1:
+        size_bytes /= _STEP
+        unit += 1
+    return f"{size_bytes:.0f} {_UNITS[unit]}" if unit == 0 else f"{size_bytes:.1f} {_UNITS[unit]}"
+
+
+def number(value: float | None) -> str:
+    """Show a metric: up to six significant digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.6g}"
+
+
+def quoted(text: str | None) -> str:
+    """Show what somebody said, on one line."""
+    return f'"{" ".join(text.split())}"' if text else "no reason given"
+
+
+def count(number_of: int, noun: str) -> str:
+    """Show a number of things: `1 version`, `2 versions`."""
+    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"

@@ -1,0 +1,124 @@
+"""Commands that make a store, give bytes up and clean up."""
+
+import re
+from typing import Any
+
+import click
+
+from holdfast.cli import context, tables
+from holdfast.cli.context import Context, command
+from holdfast.errors import InvalidInputError
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_grace = click.option(
+    "--grace",
+    default="7d",
+    show_default=True,
+    metavar="SPAN",
+    help="Keep loose bytes for 0, 12h, 7d, …",
+)
+
+
+def _seconds(text: str) -> float:
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInputError(f"--grace {text!r}", "is no span of time", "write 0, 12h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+@command("init")
+@click.argument("folder", type=click.Path(), required=False)
+def init(given: Context, folder: str | None) -> None:
+    """Make a store in FOLDER, after trying out what its file system keeps."""
+    from holdfast.registry import open_registry
+
+    made = open_registry(folder or given.store, by=given.by).init()
+    found = ", ".join(
+        word
+        for word, holds in (
+            ("hard links", made.probe.links),
+            ("case-sensitive", made.probe.case_sensitive),
+            ("local locks", made.probe.locks),
+        )
+        if holds
+    )
+    given.emit(made, [f"{folder or given.store} is a store ({found})"])
+
+
+@command("purge")
+@click.argument("target", metavar="MODEL|REF")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Archived versions to keep, the newest by number.",
+)
+@click.option("--policy", is_flag=True, help="What the model's retention says.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_grace
+@context.reason
+def purge(given: Context, target: str, **options: Any) -> None:
+    """Give up the bytes of versions; manifests and history stay for ever.
+
+    The plan comes first, with a reason for every version. Live, staged, aliased and held versions
+    and the rollback target always stay.
+    """
+    model, _at, chosen = target.partition("@")
+    if sum((bool(chosen), options["keep"] is not None, options["policy"])) != 1:
+        raise InvalidInputError("purge", "wants one of --keep N, --policy, or a REF", "name one")
+    registry = given.registry()
+    wanted: dict[str, Any] = {"keep": options["keep"], "versions": [target] if chosen else []}
+    plan = registry.purge_plan(model, **wanted)
+    if not given.as_json or options["dry_run"]:
+        given.emit(plan, _plan_lines(plan))
+    if options["dry_run"]:
+        return
+    if plan.purged and given.interactive and not options["yes"]:
+        click.confirm(f"purge {tables.count(len(plan.purged), 'version')}?", abort=True, err=True)
+    grace_s = _seconds(options["grace"])
+    done = registry.purge(model, **wanted, grace_s=grace_s, reason=options["reason"])
+    given.emit(done, [_freed(done.collected)])
+
+
+def _plan_lines(plan: Any) -> list[str]:
+    rows = [
+        (row.version, "purge" if row.purge else "keep", tables.size(row.size_bytes), row.reason)
+        for row in plan.rows
+    ]
+    lines = tables.columns(("VERSION", "PLAN", "SIZE", "WHY"), rows)
+    if not plan.purged:
+        lines.append("nothing would be purged")
+    return lines
+
+
+def _freed(collected: Any) -> str:
+    freed = f"freed {tables.size(collected.freed_bytes)} ({tables.count(collected.freed_blobs, 'file')})"
+    if not collected.waiting_blobs:
+        return freed
+    waiting = tables.size(collected.waiting_bytes)
+    return f"{freed}; {waiting} wait for their grace time, then `holdfast gc` frees them"
+
+
+@command("gc")
+@_grace
+def gc(given: Context, grace: str) -> None:
+    """Remove bytes that no version names any more, and what crashes left behind."""
+    done = given.registry().gc(grace_s=_seconds(grace))
+    removed = tables.count(done.leftovers, "leftover")
+    left = f"; removed {removed} of crashes" if done.leftovers else ""
+    given.emit(done, [_freed(done) + left])
+
+
+@command("delete")
+@click.argument("model")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the history.")
+@click.option("--force", is_flag=True, help="Even if a version is live.")
+def delete(given: Context, model: str, *, reason: str, force: bool) -> None:
+    """Delete MODEL with all its versions; its history stays."""
+    done = given.registry().delete(model, reason=reason, force=force)
+    given.emit(done, [done.note])
+
+
+COMMANDS = (init, purge, gc, delete)

@@ -1,0 +1,239 @@
+"""Two versions side by side: metrics with direction, parameters, schemas, files, environment."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from holdfast.core import metrics as measures
+from holdfast.core.manifest import Artifact, Manifest
+from holdfast.core.metrics import Change, Direction
+from holdfast.core.policy import schema_changes
+from holdfast.core.schema_rules import SchemaChange
+from holdfast.errors import InvalidInputError
+
+Presence = Literal["added", "removed", "changed", "same"]
+_CONDITION: Final = re.compile(
+    r"\s*(?P<metric>[^<>=]+?)\s*(?P<op><=|>=|<|>)"
+    r"\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<share>%?)\s*"
+)
+
+
+class MetricRow(Struct, frozen=True):
+    """One metric on both sides; see `core.metrics.Change` for the words of *verdict*.
+
+    Attributes:
+        relative: Delta as a share of `a`, `None` where a side is missing or `a` is 0.
+    """
+
+    name: str
+    direction: Direction | None
+    a: float | None
+    b: float | None
+    delta: float | None
+    relative: float | None
+    verdict: str
+
+
+class Difference(Struct, frozen=True):
+    """One fact on both sides; `None` where a side lacks it."""
+
+    name: str
+    change: Presence
+    a: Any
+    b: Any
+
+
+class FileRow(Struct, frozen=True):
+    """One role's bytes on both sides, as digests; `None` where a side lacks the role."""
+
+    role: str
+    change: Presence
+    a: str | None
+    b: str | None
+    a_size_bytes: int | None
+    b_size_bytes: int | None
+
+
+class Comparison(Struct, frozen=True):
+    """What differs between version *a* and version *b*; positive deltas mean that *b* has more.
+
+    Attributes:
+        facts: Differing facts: framework, algorithm, training data, lineage, limitations, ...
+        environment: Differing Python and package versions.
+    """
+
+    model: str
+    a: str
+    b: str
+    metrics: tuple[MetricRow, ...]
+    parameters: tuple[Difference, ...]
+    schema: tuple[SchemaChange, ...]
+    files: tuple[FileRow, ...]
+    facts: tuple[Difference, ...]
+    environment: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version to be compared: its manifest and its metrics as they are known today."""
+
+    manifest: Manifest
+    metrics: Mapping[str, float]
+
+
+def compare(a: Side, b: Side, directions: Mapping[str, Direction]) -> Comparison:
+    """Put two versions of one model side by side."""
+    one, other = a.manifest, b.manifest
+    return Comparison(
+        model=one.name,
+        a=one.version,
+        b=other.version,
+        metrics=tuple(
+            _row(change) for change in measures.changes(a.metrics, b.metrics, directions)
+        ),
+        parameters=_differences(_flat(one.hyperparameters), _flat(other.hyperparameters)),
+        schema=schema_changes(one, other),
+        files=_files(one.artifacts, other.artifacts),
+        facts=_differences(_facts(one), _facts(other)),
+        environment=_differences(_environment(one), _environment(other)),
+    )
+
+
+def _row(change: Change) -> MetricRow:
+    relative = change.relative
+    return MetricRow(
+        name=change.name,
+        direction=change.direction,
+        a=change.before,
+        b=change.after,
+        delta=None if change.delta is None else round(change.delta, 12),
+        relative=None if relative in (None, float("inf"), float("-inf")) else relative,
+        verdict=change.verdict,
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    lineage = manifest.lineage
+    facts = {
+        "framework": manifest.framework,
+        "algorithm": manifest.algorithm,
+        "description": manifest.description,
+        "author": manifest.author,
+        "limitations": list(manifest.limitations) or None,
+    } | {f"lineage.{name}": getattr(lineage, name) or None for name in lineage.__struct_fields__}
+    facts |= _flat({"training_data": manifest.training_data, "metadata": manifest.metadata})
+    return {name: value for name, value in facts.items() if value not in (None, {})}
+
+
+def _environment(manifest: Manifest) -> dict[str, Any]:
+    python = manifest.environment.python
+    return ({"python": python} if python else {}) | manifest.environment.packages
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name, _presence(name in a, name in b), a.get(name), b.get(name))
+        for name in sorted(a.keys() | b.keys())
+        if name not in a or name not in b or a[name] != b[name]
+    )
+
+
+def _presence(in_a: bool, in_b: bool) -> Presence:  # noqa: FBT001
+    return "changed" if in_a and in_b else "removed" if in_a else "added"
+
+
+def _files(a: Mapping[str, Artifact], b: Mapping[str, Artifact]) -> tuple[FileRow, ...]:
+    rows = []
+    for role in sorted(a.keys() | b.keys()):
+        one, other = a.get(role), b.get(role)
+        same = one is not None and other is not None and one.digest == other.digest
+        rows.append(
+            FileRow(
+                role,
+                "same" if same else _presence(one is not None, other is not None),
+                one.digest if one else None,
+                other.digest if other else None,
+                one.size_bytes if one else None,
+                other.size_bytes if other else None,
+            )
+        )
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A bound on the change of one metric, such as `roc_auc < -0.5%`.
+
+    Attributes:
+        limit: A share of `a`'s value if *relative*, else a difference of values.
+    """
+
+    text: str
+    metric: str
+    op: Literal["<", "<=", ">", ">="]
+    limit: float
+    relative: bool
+
+    def holds(self, comparison: Comparison) -> str | None:
+        """Say in what way the condition holds, `None` if it does not.
+
+        A metric that is missing on a side cannot be judged and counts as holding: what CI asked
+        to be told about must not pass unseen.
+        """
+        row = next((row for row in comparison.metrics if row.name == self.metric), None)
+        if row is None or row.delta is None:
+            lacking = [
+                version
+                for version, value in ((comparison.a, row and row.a), (comparison.b, row and row.b))
+                if value is None
+            ]
+            where = " and ".join(lacking)
+            return f"{self.metric} is missing in {where}, so {self.text!r} cannot be told"
+        change = row.delta
+        if self.relative:
+            change = Change(row.name, row.direction, row.a, row.b).relative or 0.0
+        if not self._compare(change):
+            return None
+        shown = f"{change:+.2%}" if self.relative else f"{change:+g}"
+        return f"{self.metric} changed by {shown}: {self.text}"
+
+    def _compare(self, change: float) -> bool:
+        match self.op:
+            case "<":
+                return change < self.limit
+            case "<=":
+                return change <= self.limit
+            case ">":
+                return change > self.limit
+            case ">=":
+                return change >= self.limit
+
+
+def parse_condition(text: str) -> Condition:
+    """Read `metric < change`, the change a difference (`-0.005`) or a share (`-0.5%`).
+
+    Raises:
+        InvalidInputError: If *text* is not of that form.
+    """
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise InvalidInputError(
+            f"condition {text!r}", "is none", "write 'roc_auc < -0.5%' or 'latency_ms > 2'"
+        )
+    limit = float(match["limit"])
+    share = match["share"] == "%"
+    op: Any = match["op"]
+    return Condition(text, match["metric"], op, limit / 100 if share else limit, share)

@@ -1,0 +1,220 @@
+r"""Journal entries: one event with its place, its author and its checksums, as exact bytes.
+
+```
+{"v":1,"min_reader":1,"model":…,"seq":…,"prev":…,"commit":…,"at":…,"by":…,"reason":…,"key":…,
+ "op":…,"data":{…},"sum":"<SHA-256 of all bytes before ,"sum">"}\n
+```
+`docs/design/format.md` specifies them for a second implementation.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
+from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
+
+FORMAT: Final = 1
+"""The newest entry format this code reads and the one it writes."""
+
+MAX_BYTES: Final = 1 << 20
+_SUM: Final = re.compile(rb',"sum":"([0-9a-f]{64})"\}\n\Z')
+_SUM_BYTES: Final = len(b',"sum":""}\n') + 64
+_RESTORE: Final = "restore it from a copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes an entry, when and why; handed in, for `core` knows no clock and no user.
+
+    Attributes:
+        at: Present time, aware.
+        by: The author.
+        reason: In the author's words.
+        commit: 32 random hex digits that tell this attempt from every other.
+        key: The caller's idempotency key: the same key never writes twice.
+    """
+
+    at: datetime
+    by: str
+    commit: str
+    reason: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event at its place in a model's journal.
+
+    Attributes:
+        seq: Its number, from 1.
+        prev: SHA-256 of the bytes of the entry before, `None` for the first.
+        at: RFC 3339, UTC, microseconds; rises strictly with *seq*.
+    """
+
+    model: str
+    seq: int
+    prev: str | None
+    commit: str
+    at: str
+    by: str
+    reason: str | None
+    key: str | None
+    event: AnyEvent
+
+
+def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: AnyEvent) -> bytes:
+    """Return the bytes of a new entry.
+
+    Raises:
+        InvalidInputError: If they would exceed 1 MiB.
+    """
+    body = msgspec.json.encode(
+        {
+            "v": FORMAT,
+            "min_reader": 1,
+            "model": model,
+            "seq": seq,
+            "prev": prev,
+            "commit": stamp.commit,
+            "at": at,
+            "by": stamp.by,
+            "reason": stamp.reason,
+            "key": stamp.key,
+            "op": WORDS[type(event)],
+            "data": event,
+        }
+    )
+    raw = body[:-1] + b',"sum":"%s"}\n' % hashlib.sha256(body[:-1]).hexdigest().encode()
+    if len(raw) > MAX_BYTES:
+        raise InvalidInputError(
+            f"entry {seq} of {model}",
+            f"{len(raw)} bytes, at most {MAX_BYTES} fit",
+            "shorten the reason or split the work",
+        )
+    return raw
+
+
+class _Head(msgspec.Struct):
+    v: int
+    min_reader: int
+    op: str
+
+
+class _Body(msgspec.Struct):
+    model: str
+    seq: int
+    prev: str | None
+    commit: str
+    at: str
+    by: str
+    reason: str | None
+    key: str | None
+    data: dict[str, Any]
+
+
+def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
+    """Read the entry that must stand at place *seq* behind the entry whose digest is *prev*.
+
+    Raises:
+        DamagedError: If a byte changed, or it belongs to another place, model or history.
+        NewerFormatError: If a newer Holdfast wrote it, or its operation is unknown here.
+    """
+    subject = f"entry {seq} of {model}"
+    document = _strict(raw, subject)
+    try:
+        head = msgspec.convert(document, _Head)
+        if head.v > FORMAT or head.min_reader > FORMAT:
+            needs = max(head.v, head.min_reader)
+            raise NewerFormatError(subject, f"entry format {needs}", f"up to {FORMAT}")
+        if head.op not in OPERATIONS:
+            raise NewerFormatError(subject, f"the operation {head.op!r}", "none of that name")
+        body = msgspec.convert(document, _Body)
+        event = msgspec.convert(body.data, OPERATIONS[head.op])
+    except msgspec.ValidationError as error:
+        raise DamagedError(subject, f"not an entry: {error}", _RESTORE) from error
+    if (body.model, body.seq) != (model, seq):
+        found = f"it is entry {body.seq} of {body.model}"
+        raise DamagedError(subject, found, "put the files back where they belong")
+    if body.prev != prev:
+        raise DamagedError(
+            subject, "it does not follow the entry before it", "one of the two was replaced"
+        )
+    return Entry(model, seq, prev, body.commit, body.at, body.by, body.reason, body.key, event)
+
+
+class _Model(msgspec.Struct):
+    model: str
+
+
+def model_of(raw: bytes) -> str | None:
+    """Return the model an entry says it is of, without checking it; `None` if it says none."""
+    try:
+        return msgspec.json.decode(raw, type=_Model).model
+    except msgspec.MsgspecError:
+        return None
+
+
+def _strict(raw: bytes, subject: str) -> Any:
+    match = _SUM.search(raw, max(0, len(raw) - _SUM_BYTES))
+    if len(raw) > MAX_BYTES or match is None:
+        raise DamagedError(subject, "cut short or overwritten", _RESTORE)
+    if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
+        raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
+    try:
+        return json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def digest(raw: bytes) -> str:
+    """Return the 64 hex digits by which the next entry names this one."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def next_time(now: datetime, last: str | None) -> str:
+    """Return *now* as text, or a microsecond after *last* where the clock stands behind it."""
+    if last is not None:
+        now = max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
+    return format_time(now)
+
+
+def format_time(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with microseconds, `2026-03-03T14:00:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> str:
+    """Read a date or time as people write it and return it in the form of entries.
+
+    `2026-03-03`, `2026-03-03 14:00`, `2026-03-03T14:00:00+01:00`; UTC where no offset is given, and
+    a bare date means its end, so that "on 3 March" includes that day.
+
+    Raises:
+        InvalidInputError: If *text* is none of these.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInputError(
+            f"time {text!r}", "is no date or time", "write 2026-03-03 or 2026-03-03T14:00Z"
+        ) from None
+    if len(text.strip()) <= len("2026-03-03"):
+        moment += timedelta(days=1, microseconds=-1)
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,297 @@
+"""Everything that can happen to a registered model: one frozen record for each operation.
+
+A stored field never changes its meaning. A new field has a default; a new meaning is a new event.
+A reader that meets an operation it does not know refuses the journal (`core/entry.py`).
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.policy import Policy
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Root of all events; the class name is not stored, the operation's word is."""
+
+    def versions(self) -> tuple[str, ...]:
+        """Name the versions whose record this event changes."""
+        return ()
+
+
+class Past(Struct, frozen=True):
+    """A line of history that happened in another registry."""
+
+    seq: int
+    at: str
+    by: str
+    op: str
+    what: str
+    reason: str | None
+
+
+class Origin(Struct, frozen=True):
+    """Where an imported version comes from.
+
+    Attributes:
+        registry: Id of the other registry.
+        head: SHA-256 of the last entry of the model's journal there.
+        history: What happened to the version there, oldest first.
+    """
+
+    registry: str
+    head: str
+    history: tuple[Past, ...] = ()
+
+
+class Registered(Event, frozen=True, kw_only=True):
+    """A version came to be.
+
+    Attributes:
+        manifest: SHA-256 of the manifest's bytes, which are stored as a blob.
+        size_bytes: Of all artifacts.
+        metrics: Copied from the manifest, so that lists need not open it.
+        why: How the version came to its number, a sentence.
+        schemas: Which of `input_schema` and `output_schema` the manifest has.
+        origin: Set where it was imported.
+    """
+
+    version: str
+    number: int
+    manifest: str
+    size_bytes: int
+    metrics: dict[str, float]
+    why: str
+    schemas: tuple[str, ...] = ()
+    origin: Origin | None = None
+
+    def versions(self) -> tuple[str, ...]:
+        """Name the new version."""
+        return (self.version,)
+
+
+class Staged(Event, frozen=True, kw_only=True):
+    """`staging` moved to *version*; it was held by *was*."""
+
+    version: str
+    was: str | None
+
+    def versions(self) -> tuple[str, ...]:
+        """Name both."""
+        return _named(self.version, self.was)
+
+
+class Promoted(Event, frozen=True, kw_only=True):
+    """`production` moved to *version* through the gate, or past it if *forced*.
+
+    Attributes:
+        was: The champion until now, which is archived by this entry.
+        forced: True if the gate refused and was passed over.
+        refused: The gate's reasons, empty if it let the version pass.
+        remarks: What the gate saw and let pass.
+    """
+
+    version: str
+    was: str | None
+    forced: bool = False
+    refused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def versions(self) -> tuple[str, ...]:
+        """Name both."""
+        return _named(self.version, self.was)
+
+
+class RolledBack(Event, frozen=True, kw_only=True):
+    """`production` moved back to *version*; *was* is rejected and archived.
+
+    Attributes:
+        undoes: Number of the entry that had made *was* live.
+    """
+
+    version: str
+    was: str
+    undoes: int
+
+    def versions(self) -> tuple[str, ...]:
+        """Name both."""
+        return _named(self.version, self.was)
+
+
+class Archived(Event, frozen=True, kw_only=True):
+    """*version* was put away."""
+
+    version: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class AliasSet(Event, frozen=True, kw_only=True):
+    """*alias* moved to *version*; *forced* past its protection."""
+
+    alias: str
+    version: str
+    was: str | None
+    forced: bool = False
+
+    def versions(self) -> tuple[str, ...]:
+        """Name both."""
+        return _named(self.version, self.was)
+
+
+class AliasRemoved(Event, frozen=True, kw_only=True):
+    """*alias* names nothing any more."""
+
+    alias: str
+    was: str
+    forced: bool = False
+
+    def versions(self) -> tuple[str, ...]:
+        """Name the version it named."""
+        return (self.was,)
+
+
+class Tagged(Event, frozen=True, kw_only=True):
+    """Tags of *version* were set; a value of `None` removed one."""
+
+    version: str
+    tags: dict[str, str | None]
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class Noted(Event, frozen=True, kw_only=True):
+    """Somebody wrote a note on *version*."""
+
+    version: str
+    text: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class Evaluated(Event, frozen=True, kw_only=True):
+    """Metrics of *version* were measured after its registration, on *dataset*."""
+
+    version: str
+    metrics: dict[str, float]
+    dataset: str | None = None
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class Approved(Event, frozen=True, kw_only=True):
+    """Whoever wrote the entry approved *version* for production."""
+
+    version: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class Held(Event, frozen=True, kw_only=True):
+    """*version* must not be purged until it is released."""
+
+    version: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class Released(Event, frozen=True, kw_only=True):
+    """The hold on *version* ended."""
+
+    version: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
+class PolicySet(Event, frozen=True, kw_only=True):
+    """The model's policy is now *policy*."""
+
+    policy: Policy
+
+
+class Purged(Event, frozen=True, kw_only=True):
+    """The bytes of these versions are given up; manifests and history stay.
+
+    Attributes:
+        reasons: Why each goes, by version.
+    """
+
+    reasons: dict[str, str]
+
+    def versions(self) -> tuple[str, ...]:
+        """Name them all."""
+        return tuple(self.reasons)
+
+
+class Deleted(Event, frozen=True, kw_only=True):
+    """The model was deleted with all its versions; registering again goes on in its journal.
+
+    Attributes:
+        purged: Versions whose bytes are given up by this.
+    """
+
+    purged: tuple[str, ...]
+
+    def versions(self) -> tuple[str, ...]:
+        """Name the versions that went."""
+        return self.purged
+
+
+def _named(version: str, was: str | None) -> tuple[str, ...]:
+    return (version,) if was is None or was == version else (version, was)
+
+
+AnyEvent = (
+    Registered
+    | Staged
+    | Promoted
+    | RolledBack
+    | Archived
+    | AliasSet
+    | AliasRemoved
+    | Tagged
+    | Noted
+    | Evaluated
+    | Approved
+    | Held
+    | Released
+    | PolicySet
+    | Purged
+    | Deleted
+)
+
+OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
+    "registered": Registered,
+    "staged": Staged,
+    "promoted": Promoted,
+    "rolled_back": RolledBack,
+    "archived": Archived,
+    "alias_set": AliasSet,
+    "alias_removed": AliasRemoved,
+    "tagged": Tagged,
+    "noted": Noted,
+    "evaluated": Evaluated,
+    "approved": Approved,
+    "held": Held,
+    "released": Released,
+    "policy_set": PolicySet,
+    "purged": Purged,
+    "deleted": Deleted,
+}
+"""The word each event is stored under."""
+
+WORDS: Final[dict[type[AnyEvent], str]] = {event: word for word, event in OPERATIONS.items()}

@@ -1,0 +1,143 @@
+"""The history of a model as people ask for it: sentences, and what was live when."""
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from msgspec import Struct
+
+from holdfast.core import events
+from holdfast.core.entry import Entry
+from holdfast.core.events import Past
+from holdfast.core.state import State
+
+_NAMED = 3
+
+
+class Period(Struct, frozen=True):
+    """A stretch of time in which one version was live.
+
+    Attributes:
+        until: End of it, `None` if it goes on.
+        by: Who made it live.
+        ended_by: Who ended it, `None` if it goes on.
+        how: `promoted` or `rolled_back`.
+    """
+
+    version: str
+    since: str
+    until: str | None
+    by: str
+    reason: str | None
+    how: str
+    ended_by: str | None
+    forced: bool
+
+
+def periods(state: State) -> tuple[Period, ...]:
+    """List what was live when, oldest first, without gaps between promotions."""
+    ends = [*state.moves[1:], None]
+    return tuple(
+        Period(
+            version=move.version,
+            since=move.at,
+            until=end.at if end else None,
+            by=move.by,
+            reason=move.reason,
+            how=move.how,
+            ended_by=end.by if end else None,
+            forced=move.forced,
+        )
+        for move, end in zip(state.moves, ends, strict=True)
+        if move.version is not None
+    )
+
+
+def until(entries: Iterable[Entry], at: str) -> Iterator[Entry]:
+    """Pass on the entries written no later than *at* (in the form of entries)."""
+    for entry in entries:
+        if entry.at > at:
+            return
+        yield entry
+
+
+def past(entry: Entry) -> Past:
+    """Turn an entry into a line of history."""
+    return Past(
+        seq=entry.seq,
+        at=entry.at,
+        by=entry.by,
+        op=events.WORDS[type(entry.event)],
+        what=sentence(entry.event),
+        reason=entry.reason,
+    )
+
+
+def sentence(event: events.AnyEvent) -> str:
+    """Say in a few words what an event did."""
+    match event:
+        case events.Promoted():
+            forced = " past the gate" if event.forced else ""
+            return f"promote {_from(event.was)}{event.version}{forced}"
+        case events.RolledBack():
+            return f"rollback {event.was} → {event.version}"
+        case events.Registered():
+            verb = "import" if event.origin else "register"
+            return f"{verb} {event.version} (v{event.number})"
+        case events.Staged():
+            return f"stage {event.version}"
+        case events.Archived():
+            return f"archive {event.version}"
+        case events.AliasSet():
+            forced = " past its protection" if event.forced else ""
+            return f"alias {event.alias} → {event.version}{forced}"
+        case events.AliasRemoved():
+            return f"remove alias {event.alias} (was {event.was})"
+        case events.PolicySet():
+            return "set policy"
+        case events.Purged():
+            return f"purge {_count(tuple(event.reasons))}"
+        case events.Deleted():
+            return f"delete the model with {_count(event.purged)}"
+        case _:
+            return _annotation(event)
+
+
+def _annotation(
+    event: events.Tagged
+    | events.Noted
+    | events.Evaluated
+    | events.Approved
+    | events.Held
+    | events.Released,
+) -> str:
+    match event:
+        case events.Tagged():
+            tags = ", ".join(
+                f"-{key}" if value is None else f"{key}={value}"
+                for key, value in event.tags.items()
+            )
+            return f"tag {event.version} {tags}"
+        case events.Noted():
+            return f"note on {event.version}: {event.text}"
+        case events.Evaluated():
+            found = ", ".join(f"{name} {value:g}" for name, value in event.metrics.items())
+            on = f" on {event.dataset}" if event.dataset else ""
+            return f"evaluate {event.version}{on}: {found}"
+        case events.Approved():
+            return f"approve {event.version}"
+        case events.Held():
+            return f"hold {event.version}"
+        case events.Released():
+            return f"release {event.version}"
+        case _:
+            assert_never(event)
+
+
+def _from(was: str | None) -> str:
+    return f"{was} → " if was else ""
+
+
+def _count(versions: tuple[str, ...]) -> str:
+    if len(versions) > _NAMED:
+        return f"{len(versions)} versions ({versions[0]} … {versions[-1]})"
+    return ", ".join(versions) or "no versions"

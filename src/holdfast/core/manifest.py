@@ -1,0 +1,252 @@
+"""What a version records, for ever: the manifest, its canonical bytes and its digest."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
+
+FORMAT = 1
+"""The newest manifest format this code reads and the one it writes."""
+
+# What describes the act of registering and not what was registered: two manifests that differ
+# in these alone hold the same bytes and facts.
+CIRCUMSTANCES = ("version", "number", "registered_at", "registered_by", "environment", "scan")
+
+
+class File(Struct, frozen=True):
+    """One stored file.
+
+    Attributes:
+        path: Place in the version's folder, `/`-separated, such as `model.joblib`.
+        sha256: 64 hex digits, lower case; the name of the blob.
+        size_bytes: Length, at least 1 for an artifact of one file.
+    """
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class Artifact(Struct, frozen=True):
+    """The bytes behind one role (`model`, `preprocessor`, ...), a file or a folder.
+
+    Attributes:
+        path: The file's or the folder's name in the version's folder.
+        format: Name of the format that loads it; `file` or `folder` where none does.
+        files: All files, sorted by path.
+    """
+
+    path: str
+    format: str
+    files: tuple[File, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Total length of the files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits that change when any byte or path does; a lone file's own SHA-256."""
+        if len(self.files) == 1 and self.files[0].path == self.path:
+            return self.files[0].sha256
+        lines = "".join(f"{file.sha256}  {file.path}\n" for file in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+class Scan(Struct, frozen=True):
+    """What reading an artifact's content, without loading it, found.
+
+    Attributes:
+        kind: What the bytes are, whatever the file's name: `pickle`, `zip`, `onnx`, ...
+        executes_code: True if loading it can run code.
+        globals: Every constructor and function that loading would call, sorted, as `module.name`.
+        unknown: Those of *globals* outside the allow-list, and whatever could not be read.
+        trusted: The reason given for registering it in spite of *unknown*.
+    """
+
+    kind: str
+    executes_code: bool = False
+    globals: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    trusted: str | None = None
+
+
+class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a version was made from.
+
+    Attributes:
+        git_commit: 40 hex digits of the training code's commit.
+        git_dirty: True if the work tree differed from that commit.
+        code_version: Version of the training code, in its own words.
+        data_window: Slice of time of the training data, such as `last_90_days` or `2026-Q3`.
+        parents: Refs of the versions this one was made from (fine-tuned, distilled, ...).
+        run_id: The experiment tracker's run.
+    """
+
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    code_version: str | None = None
+    data_window: str | None = None
+    parents: tuple[str, ...] = ()
+    run_id: str | None = None
+
+
+class Environment(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it was registered: Python's version and the packages that matter to the model."""
+
+    python: str | None = None
+    packages: dict[str, str] = {}
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """One version, whole and immutable; the SHA-256 of its canonical bytes is its identity.
+
+    Attributes:
+        format: Of this record.
+        name: The registered model.
+        version: SemVer, such as `1.2.0`.
+        number: Count of registrations, from 1; `v3` in refs.
+        registered_at: RFC 3339, UTC, microseconds.
+        metrics: Finite numbers by name.
+        training_data: Open keys; usual ones are source, samples, features, window, digests.
+        input_schema: JSON Schema of what `predict` takes, see `core/schema.py`.
+        output_schema: JSON Schema of what it returns.
+        input_example: A few rows, as plain JSON.
+        scan: By role.
+        metadata: Open keys of the caller's own.
+    """
+
+    format: int = FORMAT
+    name: str
+    version: str
+    number: int
+    registered_at: str
+    registered_by: str
+    description: str | None = None
+    author: str | None = None
+    framework: str | None = None
+    algorithm: str | None = None
+    artifacts: dict[str, Artifact]
+    metrics: dict[str, float] = {}
+    hyperparameters: dict[str, Any] = {}
+    training_data: dict[str, Any] = {}
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+    input_example: Any = None
+    limitations: tuple[str, ...] = ()
+    lineage: Lineage = Lineage()
+    environment: Environment = Environment()
+    metadata: dict[str, Any] = {}
+    scan: dict[str, Scan] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """Total length of all artifacts."""
+        return sum(artifact.size_bytes for artifact in self.artifacts.values())
+
+    @property
+    def executes_code(self) -> bool:
+        """True if loading any artifact can run code."""
+        return any(scan.executes_code for scan in self.scan.values())
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Write the canonical bytes: UTF-8 JSON, sorted keys, no white space, a newline at the end."""
+    return msgspec.json.encode(manifest, order="sorted") + b"\n"
+
+
+def decode(raw: bytes, digest: str) -> Manifest:
+    """Read a manifest whose bytes were checked against *digest* already.
+
+    Raises:
+        NewerFormatError: If a newer Holdfast wrote it.
+        DamagedError: If it is not a manifest.
+    """
+    subject = f"manifest sha256:{digest[:12]}"
+    try:
+        head = msgspec.json.decode(raw, type=_Head)
+        if head.format > FORMAT:
+            raise NewerFormatError(subject, f"manifest format {head.format}", f"up to {FORMAT}")
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(subject, f"not a manifest: {error}", "restore it from a copy") from error
+
+
+class _Head(Struct):
+    format: int
+
+
+def digest_of(raw: bytes) -> str:
+    """Return the 64 hex digits that name *raw*."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def same_content(one: Manifest, other: Manifest) -> bool:
+    """Tell whether two manifests hold the same bytes and facts, whoever registered them when."""
+    return not differing_fields(one, other)
+
+
+def differing_fields(one: Manifest, other: Manifest) -> tuple[str, ...]:
+    """Name the fields, circumstances aside, in which two manifests differ."""
+    return tuple(
+        field
+        for field in Manifest.__struct_fields__
+        if field not in CIRCUMSTANCES and _content(one, field) != _content(other, field)
+    )
+
+
+def _content(manifest: Manifest, field: str) -> object:
+    if field == "lineage":  # the same bytes may be registered again from a later commit
+        return msgspec.structs.replace(manifest.lineage, git_commit=None, git_dirty=None)
+    return getattr(manifest, field)
+
+
+def clean_metrics(metrics: Mapping[str, object]) -> dict[str, float]:
+    """Check that every metric is a finite number and return them as plain numbers, sorted.
+
+    Raises:
+        InvalidInputError: If a name is empty or a value is no number, NaN or infinite.
+    """
+    return {name: _clean_metric(name, metrics[name]) for name in sorted(metrics)}
+
+
+def _clean_metric(name: str, value: object) -> float:
+    subject = f"metric {name!r}"
+    if not name or not name.isprintable():
+        raise InvalidInputError(subject, "not a name", "use printable characters")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidInputError(subject, f"{value!r} is not a number", "give a finite number")
+    if not math.isfinite(value):
+        raise InvalidInputError(subject, f"{value!r} is not finite", "give a finite number")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def plain(value: object) -> Any:
+    """Turn *value* into plain JSON: what JSON cannot hold becomes its `repr`, and keys text.
+
+    Estimator parameters hold NaN, classes, arrays and other estimators; none may be lost, none
+    may make the manifest unreadable.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case Integral():
+            return int(value)
+        case Real():
+            number = float(value)
+            return number if math.isfinite(number) else repr(number)
+        case Mapping():
+            return {str(key): plain(value[key]) for key in value}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case set() | frozenset():
+            return sorted((plain(item) for item in value), key=repr)
+    tolist = getattr(value, "tolist", None)  # numpy scalars and arrays
+    return plain(cast("object", tolist())) if callable(tolist) else repr(value)

@@ -1,0 +1,262 @@
+"""A model's policy: the gate before production, protected aliases and retention."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from holdfast.core import metrics as measures
+from holdfast.core import schema_rules
+from holdfast.core.manifest import Manifest
+from holdfast.core.metrics import Change, Direction
+from holdfast.core.schema_rules import SchemaChange
+from holdfast.core.version import parse
+from holdfast.errors import InvalidInputError
+
+SchemaRule = Literal["declared", "compatible", "any"]
+
+
+class MetricRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one metric must fulfil.
+
+    Attributes:
+        direction: Which way is better; `None` leaves it to the name.
+        max_regression: Greatest relative loss against the champion; `None` takes the policy's.
+        minimum: Least value, whatever the champion has.
+        maximum: Greatest value, whatever the champion has.
+    """
+
+    direction: Direction | None = None
+    max_regression: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `purge --policy` removes: archived or registered versions that never served.
+
+    Attributes:
+        keep: The newest versions by number that stay whatever their age.
+        max_age_days: Age since registration, in days, beyond which the others go.
+    """
+
+    keep: int = 10
+    max_age_days: float = 365.0
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What must hold before a version goes live, and what is kept.
+
+    Attributes:
+        max_regression: Greatest relative loss of any metric against the champion, such as 0.05;
+            `None` compares no metrics.
+        metrics: Rules for single metrics, by name.
+        required_metrics: Metrics a version must have.
+        required_fields: Manifest fields that must be filled, such as `description`; a dot reaches
+            inside, as in `lineage.data_window`.
+        schema: `declared` lets a breaking change pass with a higher MAJOR version, `compatible`
+            lets none pass, `any` does not look.
+        clean_scan: Refuse files that run code outside the allow-list, trusted or not, unless a
+            second person approved the version.
+        approvals: People who must have approved it, the one who promotes not counted.
+        allowed_globals: Constructors allowed beyond the built-in list, `module.name` or
+            `package.*`.
+        protected_aliases: Aliases that move only with an approval or by force.
+        retention: What `purge --policy` removes.
+    """
+
+    max_regression: float | None = 0.05
+    metrics: dict[str, MetricRule] = {}
+    required_metrics: tuple[str, ...] = ()
+    required_fields: tuple[str, ...] = ()
+    schema: SchemaRule = "declared"
+    clean_scan: bool = True
+    approvals: int = 0
+    allowed_globals: tuple[str, ...] = ()
+    protected_aliases: tuple[str, ...] = ()
+    retention: Retention = Retention()
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """Directions this policy fixes, by metric."""
+        return {name: rule.direction for name, rule in self.metrics.items() if rule.direction}
+
+
+OPEN = Policy(max_regression=None, schema="any", clean_scan=False)
+"""A gate that lets everything pass."""
+
+
+def check(policy: Policy) -> Policy:
+    """Return *policy* if its figures make sense.
+
+    Raises:
+        InvalidInputError: If a share, count or age is negative, a range is empty or a required
+            field does not exist.
+    """
+    shares = {"max_regression": policy.max_regression} | {
+        f"metrics.{name}.max_regression": rule.max_regression
+        for name, rule in policy.metrics.items()
+    }
+    figures: dict[str, float | None] = {
+        **shares,
+        "approvals": policy.approvals,
+        "retention.keep": policy.retention.keep,
+        "retention.max_age_days": policy.retention.max_age_days,
+    }
+    for field, figure in figures.items():
+        if figure is not None and not figure >= 0:
+            raise InvalidInputError(f"policy {field}", f"{figure} is negative", "give 0 or more")
+    for name, rule in policy.metrics.items():
+        if None not in (rule.minimum, rule.maximum) and rule.minimum > rule.maximum:  # type: ignore[operator]
+            raise InvalidInputError(
+                f"policy metrics.{name}",
+                f"minimum {rule.minimum} is above maximum {rule.maximum}",
+                "swap them",
+            )
+    for field in policy.required_fields:
+        if field.split(".")[0] not in Manifest.__struct_fields__:
+            known = ", ".join(Manifest.__struct_fields__)
+            raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
+    return policy
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer.
+
+    Attributes:
+        reasons: Why it refuses, every one; empty lets the version pass.
+        changes: All metrics, candidate against champion.
+        remarks: What it saw and lets pass: regressions within bounds, metrics it cannot judge.
+    """
+
+    reasons: tuple[str, ...]
+    changes: tuple[Change, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True if nothing speaks against the version."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the gate looks at on one side.
+
+    Attributes:
+        manifest: Of the version.
+        metrics: The manifest's, with later evaluations merged over them.
+        approvals: Who approved it, the one who promotes left out.
+    """
+
+    manifest: Manifest
+    metrics: Mapping[str, float]
+    approvals: frozenset[str]
+
+
+def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> Verdict:
+    """Hold *candidate* against the policy and against the *champion*, if there is one."""
+    before = champion.metrics if champion else {}
+    changes = measures.changes(before, candidate.metrics, policy.directions)
+    reasons: list[str] = []
+    remarks: list[str] = []
+    for change in changes:
+        _judge_bounds(policy, change, reasons)
+        if champion is not None and policy.max_regression is not None:
+            _judge_regression(policy, change, reasons, remarks)
+    reasons += [
+        f"{name}: missing, the policy requires it"
+        for name in policy.required_metrics
+        if name not in candidate.metrics
+    ]
+    reasons += [
+        f"{field}: empty, the policy requires it"
+        for field in policy.required_fields
+        if not _filled(candidate.manifest, field)
+    ]
+    if champion is not None:
+        reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
+    reasons += _judge_people(policy, candidate)
+    return Verdict(tuple(reasons), changes, tuple(remarks))
+
+
+def _judge_bounds(policy: Policy, change: Change, reasons: list[str]) -> None:
+    rule = policy.metrics.get(change.name, MetricRule())
+    if change.after is None:
+        return
+    if rule.minimum is not None and change.after < rule.minimum:
+        reasons.append(f"{change.name}: {change.after:g} is below the minimum {rule.minimum:g}")
+    if rule.maximum is not None and change.after > rule.maximum:
+        reasons.append(f"{change.name}: {change.after:g} is above the maximum {rule.maximum:g}")
+
+
+def _judge_regression(
+    policy: Policy, change: Change, reasons: list[str], remarks: list[str]
+) -> None:
+    rule = policy.metrics.get(change.name, MetricRule())
+    limit = policy.max_regression if rule.max_regression is None else rule.max_regression
+    match change.verdict:
+        case "missing":
+            reasons.append(f"{change.name}: missing, the champion has {change.before:g}")
+        case "changed":
+            remarks.append(
+                f"{change.name}: {change.before:g} → {change.after:g}, not judged: "
+                "nobody said which way is better"
+            )
+        case "worse":
+            said = (
+                f"{change.name}: {change.after:g} is {change.loss:.2%} worse than the champion's "
+                f"{change.before:g}"
+            )
+            if limit is not None and change.loss > limit:
+                reasons.append(f"{said}, at most {limit:.2%} is allowed")
+            else:
+                remarks.append(f"{said}, within {limit:.2%}")
+
+
+def _filled(manifest: Manifest, field: str) -> bool:
+    value: Any = manifest
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+    return value not in (None, "", (), {}, [])
+
+
+def schema_changes(before: Manifest, after: Manifest) -> tuple[SchemaChange, ...]:
+    """Compare the input and output schemas of two versions."""
+    return schema_rules.compare(
+        (before.input_schema, before.output_schema), (after.input_schema, after.output_schema)
+    )
+
+
+def _judge_schema(policy: Policy, candidate: Manifest, champion: Manifest) -> list[str]:
+    if policy.schema == "any":
+        return []
+    declared = parse(candidate.version).major > parse(champion.version).major
+    if policy.schema == "declared" and declared:
+        return []
+    return [
+        f"schema: {change.sentence}"
+        for change in schema_changes(champion, candidate)
+        if change.level == "major"
+    ]
+
+
+def _judge_people(policy: Policy, candidate: Candidate) -> list[str]:
+    manifest = candidate.manifest
+    reasons = []
+    if policy.clean_scan and not candidate.approvals:
+        reasons += [
+            f"scan: {role} names {', '.join(scan.unknown)} outside the allow-list "
+            f"(trusted: {scan.trusted}); a second person must approve it"
+            for role, scan in manifest.scan.items()
+            if scan.unknown
+        ]
+    if len(candidate.approvals) < policy.approvals:
+        have = ", ".join(sorted(candidate.approvals)) or "nobody"
+        reasons.append(
+            f"approvals: {len(candidate.approvals)} of {policy.approvals} "
+            f"(so far {have}; whoever promotes does not count)"
+        )
+    return reasons

@@ -1,0 +1,181 @@
+"""Refs: the ways people name one version, and the version each names.
+
+`iris@1.2.0`, `iris@v3`, `iris@production`, `iris@previous`, `iris@staging`, `iris@latest`,
+`iris@<alias>`, `iris@^1.2`, `iris@~1.2.0`, `iris@1.x`, `iris@sha256:ab12…`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast.core import names, ranges
+from holdfast.core.ranges import Range
+from holdfast.core.state import Record, State
+from holdfast.core.version import Version, newest, parse
+from holdfast.errors import AmbiguousRefError, InvalidInputError, NotFoundError
+
+MIN_PREFIX: Final = 4
+_NUMBER: Final = re.compile(r"v([1-9]\d*)")
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_DIGEST: Final = re.compile(rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})")
+_HOW: Final = "write 1.2.0, v3, production, previous, staging, latest, an alias, ^1.2 or sha256:…"
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A SemVer version."""
+
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The count of a registration, `v3`."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The first hex digits of a manifest's SHA-256, at least 4."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An alias, or one of the names the registry moves itself."""
+
+    name: str
+
+
+Selector = Exact | Number | Digest | Named | Range
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A model and, unless it is meant as a whole, one of its versions."""
+
+    model: str
+    selector: Selector | None
+    text: str
+
+    def __str__(self) -> str:
+        """Return the ref as it was written."""
+        return self.text
+
+
+def parse_ref(text: str) -> Ref:
+    """Read `model` or `model@selector`.
+
+    Raises:
+        InvalidInputError: If the name is not allowed or the selector is none.
+    """
+    model, at, selector = text.partition("@")
+    names.check_model(model)
+    return Ref(model, parse_selector(selector) if at else None, text)
+
+
+def parse_selector(text: str) -> Selector:
+    """Read what stands behind the `@`.
+
+    Raises:
+        InvalidInputError: If it is none of the forms above.
+    """
+    if match := _NUMBER.fullmatch(text):
+        return Number(int(match[1]))
+    if match := _DIGEST.fullmatch(text):
+        return Digest(match[1])
+    bare = text.removeprefix("v")
+    if Version.is_valid(bare):
+        return Exact(parse(bare))
+    if text and ranges.looks_like_range(text):
+        return ranges.parse(text)
+    if _WORD.fullmatch(text):
+        return Named(text)
+    if text.startswith("sha256:"):
+        advice = f"give {MIN_PREFIX} to 64 lower-case hex digits"
+        raise InvalidInputError(f"ref {text!r}", "is no digest", advice)
+    raise InvalidInputError(f"ref {text!r}", "names no version", _HOW)
+
+
+def resolve(state: State, selector: Selector) -> Record:
+    """Find the version that *selector* names.
+
+    Exact versions, numbers and digests find purged versions too; names and ranges find versions
+    that have their bytes.
+
+    Raises:
+        NotFoundError: If there is none; the nearest names are listed.
+        AmbiguousRefError: If a digest's prefix fits several.
+    """
+    match selector:
+        case Exact(version):
+            record = state.versions.get(str(version))
+            return record or _missing(state, str(version))
+        case Number(number):
+            return _by_number(state, number)
+        case Digest(prefix):
+            return _by_digest(state, prefix)
+        case Named(name):
+            return _by_name(state, name)
+        case Range():
+            return _by_range(state, selector)
+
+
+def _by_number(state: State, number: int) -> Record:
+    for record in state.versions.values():
+        if record.number == number:
+            return record
+    raise NotFoundError(
+        f"{state.model}@v{number}", advice=f"numbers go from v1 to v{len(state.versions)}"
+    )
+
+
+def _by_digest(state: State, prefix: str) -> Record:
+    found = [record for record in state.versions.values() if record.manifest.startswith(prefix)]
+    if not found:
+        raise NotFoundError(
+            f"{state.model}@sha256:{prefix}", advice=f"`holdfast ls {state.model}` lists digests"
+        )
+    if len(found) > 1:
+        raise AmbiguousRefError(
+            f"{state.model}@sha256:{prefix}",
+            [f"{record.version} (sha256:{record.manifest[:12]})" for record in found],
+        )
+    return found[0]
+
+
+def _by_name(state: State, name: str) -> Record:
+    match name:
+        case names.PRODUCTION:
+            version, advice = state.production, "nothing is live; promote a version"
+        case names.STAGING:
+            version, advice = state.staging, "nothing is staged; stage a version"
+        case names.PREVIOUS:
+            version, advice = state.previous, "nothing fit to serve was live before"
+        case names.LATEST:
+            version, advice = state.latest(), "register a version"
+        case _:
+            return (
+                state.versions[state.aliases[name]]
+                if name in state.aliases
+                else _missing(state, name)
+            )
+    if version is None:
+        raise NotFoundError(f"{state.model}@{name}", advice=advice)
+    return state.versions[version]
+
+
+def _by_range(state: State, wanted: Range) -> Record:
+    best = newest(
+        version for record in state.present() if (version := parse(record.version)) in wanted
+    )
+    return state.versions[str(best)] if best else _missing(state, wanted.text)
+
+
+def _missing(state: State, wanted: str) -> Record:
+    """Raise for a version that does not exist, naming those it may have been meant for."""
+    near = names.nearest(wanted, [*state.aliases, *sorted(names.BUILT_IN), *state.versions])
+    newest_few = [record.version for record in state.ordered()[-3:]][::-1]
+    raise NotFoundError(f"{state.model}@{wanted}", near or newest_few)

@@ -1,0 +1,137 @@
+"""Which versions may lose their bytes: a plan with one reason for every version."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from holdfast.core.policy import Retention
+from holdfast.core.state import Record, State
+
+Target = Literal["spared", "purged"]
+"""What becomes of the version a rollback would go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepNewest:
+    """Purge archived versions beyond the *newest* by number; 0 purges all of them."""
+
+    newest: int
+    target: Target = "spared"
+
+
+@dataclass(frozen=True, slots=True)
+class ByPolicy:
+    """Purge what is older than the policy allows and was never live."""
+
+    retention: Retention
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Purge just these versions."""
+
+    versions: tuple[str, ...]
+
+
+Rule = KeepNewest | ByPolicy | Chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What becomes of one version, and why."""
+
+    version: str
+    purge: bool
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of every version that still has its bytes, in order of number."""
+
+    model: str
+    rows: tuple[Row, ...]
+    target: Target
+
+    @property
+    def purged(self) -> tuple[str, ...]:
+        """The versions that go."""
+        return tuple(row.version for row in self.rows if row.purge)
+
+
+def plan(state: State, rule: Rule) -> Plan:
+    """Say for each version whether it goes under *rule*, and why."""
+    target: Target = rule.target if isinstance(rule, KeepNewest) else "spared"
+    judged = _judged(state, rule)
+    rows = []
+    for record in state.present():
+        kept = protection(state, record, target)
+        purge, reason = (False, kept) if kept else judged[record.version]
+        rows.append(Row(record.version, purge, reason, record.size_bytes))
+    return Plan(state.model, tuple(rows), target)
+
+
+def protection(state: State, record: Record, target: Target) -> str | None:
+    """Tell why *record* must keep its bytes whatever the rule, `None` if it need not."""
+    aliases = state.aliases_of(record.version)
+    reasons = {
+        "live": state.production == record.version,
+        "staged": state.staging == record.version,
+        "rollback target": target == "spared" and state.previous == record.version,
+        f"alias {', '.join(aliases)}": bool(aliases),
+        f"held: {record.held}": record.held is not None,
+        "purged already": record.status == "purged",
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _judged(state: State, rule: Rule) -> dict[str, tuple[bool, str]]:
+    match rule:
+        case KeepNewest(newest):
+            return _beyond(state, newest)
+        case ByPolicy(retention, now):
+            return _aged(state, retention, now)
+        case Chosen(versions):
+            return {
+                record.version: (True, "chosen")
+                if record.version in versions
+                else (False, "not chosen")
+                for record in state.present()
+            }
+
+
+def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:
+    judged = {}
+    newer = 0
+    for record in sorted(state.present(), key=lambda record: -record.number):
+        if record.status != "archived":
+            judged[record.version] = (False, f"{record.status}, not archived")
+        elif newer < newest:
+            newer += 1
+            judged[record.version] = (False, f"archived, among the {newest} newest")
+        else:
+            judged[record.version] = (True, f"archived, beyond the {newest} newest")
+    return judged
+
+
+def _aged(state: State, retention: Retention, now: datetime) -> dict[str, tuple[bool, str]]:
+    judged = {}
+    oldest = now - timedelta(days=retention.max_age_days)
+    by_number = sorted(state.present(), key=lambda record: -record.number)
+    for place, record in enumerate(by_number):
+        registered = datetime.fromisoformat(record.registered_at)
+        age = f"{(now - registered).days} days old"
+        if record.served:
+            judged[record.version] = (False, "was live once")
+        elif place < retention.keep:
+            judged[record.version] = (False, f"among the {retention.keep} newest")
+        elif registered > oldest:
+            judged[record.version] = (False, f"{age}, younger than {retention.max_age_days:g}")
+        else:
+            judged[record.version] = (
+                True,
+                f"{age}, never live, beyond the {retention.keep} newest",
+            )
+    return judged

@@ -1,0 +1,329 @@
+"""A registered model as its journal tells it: the fold of all entries, and nothing else."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.core import events
+from holdfast.core.entry import Entry
+from holdfast.core.policy import Policy
+from holdfast.core.version import Version, newest, parse
+
+Status = Literal["registered", "staging", "production", "archived", "purged"]
+MAX_KEYS: Final = 10_000
+_Annotation = (
+    events.Tagged
+    | events.Noted
+    | events.Evaluated
+    | events.Approved
+    | events.Held
+    | events.Released
+)
+
+
+class Record(Struct, frozen=True):
+    """One version as it stands now.
+
+    Attributes:
+        manifest: SHA-256 of its manifest: the version's identity.
+        metrics: The manifest's, with later evaluations merged over them.
+        seq: Entry that registered it.
+        schemas: Which of `input_schema` and `output_schema` it declares.
+        updated_at: Time of the last entry about it.
+        served: True if it was ever live.
+        approvals: Who approved it, in order, each once.
+        held: Why it must not be purged, `None` if it may.
+    """
+
+    version: str
+    number: int
+    manifest: str
+    size_bytes: int
+    metrics: dict[str, float]
+    registered_at: str
+    registered_by: str
+    seq: int
+    updated_at: str
+    schemas: tuple[str, ...] = ()
+    status: Status = "registered"
+    served: bool = False
+    tags: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
+    held: str | None = None
+
+
+class Move(Struct, frozen=True):
+    """One change of what is live.
+
+    Attributes:
+        version: Live from here on; `None` after the model was deleted.
+        seq: Entry that says so.
+        how: Promoted, rolled back or deleted.
+    """
+
+    version: str | None
+    was: str | None
+    seq: int
+    at: str
+    by: str
+    reason: str | None
+    how: Literal["promoted", "rolled_back", "deleted"]
+    forced: bool = False
+
+
+class KeyUse(Struct, frozen=True):
+    """What an idempotency key was used for: the operation, its entry and its version."""
+
+    op: str
+    seq: int
+    version: str | None
+
+
+class State(Struct):
+    """The fold of a journal's first *seq* entries.
+
+    Attributes:
+        head: SHA-256 of the last entry's bytes.
+        at: Time of the last entry.
+        versions: All versions ever registered, by SemVer text, in order of number.
+        production: The live version.
+        stack: Versions that were live, the live one last; a rollback takes from its end.
+        rejected: Versions rolled back since the last promotion, no target of a further rollback.
+        moves: All changes of what is live, oldest first.
+        aliases: Version by alias.
+        keys: The last 10,000 idempotency keys.
+    """
+
+    model: str
+    seq: int = 0
+    head: str | None = None
+    at: str | None = None
+    deleted: bool = False
+    versions: dict[str, Record] = {}
+    production: str | None = None
+    staging: str | None = None
+    stack: list[str] = []
+    rejected: list[str] = []
+    moves: list[Move] = []
+    aliases: dict[str, str] = {}
+    keys: dict[str, KeyUse] = {}
+    policy: Policy = Policy()
+
+    @property
+    def exists(self) -> bool:
+        """True if the model was registered and not deleted since."""
+        return self.seq > 0 and not self.deleted
+
+    @property
+    def previous(self) -> str | None:
+        """The version a rollback goes to: live before, not rejected since, not purged."""
+        return next(self._targets(), None)
+
+    def _targets(self) -> Iterator[str]:
+        barred = {self.production, *self.rejected}
+        for version in reversed(self.stack):
+            if version not in barred and self.versions[version].status != "purged":
+                yield version
+
+    @property
+    def live(self) -> Move | None:
+        """The change that made `production` what it is."""
+        return self.moves[-1] if self.moves and self.production is not None else None
+
+    @property
+    def next_number(self) -> int:
+        """The number the next registration takes; none is ever used twice."""
+        return len(self.versions) + 1
+
+    def record(self, version: Version | str) -> Record:
+        """Return the record of a version that exists."""
+        return self.versions[str(version)]
+
+    def present(self) -> Iterator[Record]:
+        """Go through the versions that have their bytes, in order of number."""
+        return (record for record in self.versions.values() if record.status != "purged")
+
+    def ordered(self) -> list[Record]:
+        """Return all versions, purged ones too, in order of SemVer."""
+        return sorted(self.versions.values(), key=lambda record: parse(record.version))
+
+    def latest(self) -> str | None:
+        """Return the highest release that has its bytes, else the highest pre-release."""
+        highest = newest(parse(record.version) for record in self.present())
+        return None if highest is None else str(highest)
+
+    def aliases_of(self, version: str) -> tuple[str, ...]:
+        """Return the aliases that name *version*, sorted."""
+        return tuple(sorted(alias for alias, named in self.aliases.items() if named == version))
+
+
+def empty(model: str) -> State:
+    """Return the state of a model that nobody has registered."""
+    return State(model)
+
+
+def fold(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
+    """Apply *entries*, each with the SHA-256 of its bytes, to a copy of *state*.
+
+    Folding in parts equals folding at once. The entries were checked when they were read; they
+    are applied as they stand, without judging them again.
+    """
+    new = replace(
+        state,
+        versions=state.versions.copy(),
+        stack=state.stack.copy(),
+        rejected=state.rejected.copy(),
+        moves=state.moves.copy(),
+        aliases=state.aliases.copy(),
+        keys=state.keys.copy(),
+    )
+    for entry, head in entries:
+        _apply(new, entry)
+        new.seq, new.head, new.at = entry.seq, head, entry.at
+    return new
+
+
+def _apply(state: State, entry: Entry) -> None:
+    _apply_event(state, entry, entry.event)
+    named = entry.event.versions()
+    for version in named:
+        if version in state.versions:
+            _set(state, version, updated_at=entry.at)
+    if entry.key is not None:
+        use = KeyUse(events.WORDS[type(entry.event)], entry.seq, named[0] if named else None)
+        state.keys[entry.key] = use
+        if len(state.keys) > MAX_KEYS:
+            del state.keys[next(iter(state.keys))]
+
+
+def _apply_event(state: State, entry: Entry, event: events.AnyEvent) -> None:
+    match event:
+        case events.Registered():
+            state.deleted = False
+            state.versions[event.version] = _record(entry, event)
+        case events.Promoted() | events.RolledBack():
+            _move(state, entry, event)
+        case events.Staged():
+            _leave_staging(state)
+            state.staging = event.version
+            _set(state, event.version, status="staging")
+        case events.Archived():
+            if state.staging == event.version:
+                state.staging = None
+            _set(state, event.version, status="archived")
+        case events.AliasSet():
+            state.aliases[event.alias] = event.version
+        case events.AliasRemoved():
+            state.aliases.pop(event.alias, None)
+        case events.PolicySet():
+            state.policy = event.policy
+        case events.Purged():
+            for version in event.reasons:
+                _set(state, version, status="purged")
+        case events.Deleted():
+            _delete(state, entry, event)
+        case _:
+            _annotate(state, entry, event)
+
+
+def _annotate(state: State, entry: Entry, event: _Annotation) -> None:
+    record = state.versions[event.versions()[0]]
+    match event:
+        case events.Tagged():
+            tags = {
+                key: value for key, value in (record.tags | event.tags).items() if value is not None
+            }
+            changed = replace(record, tags=dict(sorted(tags.items())))
+        case events.Noted():
+            changed = replace(record, notes=(*record.notes, event.text))
+        case events.Evaluated():
+            changed = replace(
+                record, metrics=dict(sorted((record.metrics | event.metrics).items()))
+            )
+        case events.Approved():
+            approvals = tuple(dict.fromkeys((*record.approvals, entry.by)))
+            changed = replace(record, approvals=approvals)
+        case events.Held():
+            changed = replace(record, held=entry.reason or "held")
+        case events.Released():
+            changed = replace(record, held=None)
+        case _:
+            assert_never(event)
+    state.versions[record.version] = changed
+
+
+def _record(entry: Entry, event: events.Registered) -> Record:
+    return Record(
+        version=event.version,
+        number=event.number,
+        manifest=event.manifest,
+        size_bytes=event.size_bytes,
+        metrics=event.metrics,
+        registered_at=entry.at,
+        registered_by=entry.by,
+        seq=entry.seq,
+        updated_at=entry.at,
+        schemas=event.schemas,
+    )
+
+
+def _set(state: State, version: str, **changed: object) -> None:
+    state.versions[version] = replace(state.versions[version], **changed)
+
+
+def _leave_staging(state: State) -> None:
+    if state.staging is not None:
+        _set(state, state.staging, status="registered")
+        state.staging = None
+
+
+def _move(state: State, entry: Entry, event: events.Promoted | events.RolledBack) -> None:
+    if event.was is not None:
+        _set(state, event.was, status="archived")
+    if state.staging == event.version:
+        state.staging = None
+    if isinstance(event, events.Promoted):
+        state.rejected = []
+        state.stack.append(event.version)
+    else:
+        _step_back(state, event)
+    state.production = event.version
+    _set(state, event.version, status="production", served=True)
+    state.moves.append(
+        Move(
+            version=event.version,
+            was=event.was,
+            seq=entry.seq,
+            at=entry.at,
+            by=entry.by,
+            reason=entry.reason,
+            how="promoted" if isinstance(event, events.Promoted) else "rolled_back",
+            forced=isinstance(event, events.Promoted) and event.forced,
+        )
+    )
+
+
+def _step_back(state: State, event: events.RolledBack) -> None:
+    state.rejected.append(event.was)
+    if event.version in state.rejected:  # asked for by name in spite of it
+        state.rejected.remove(event.version)
+    if event.version in state.stack:
+        while state.stack[-1] != event.version:
+            state.stack.pop()
+    else:  # it was live once and left the stack by an earlier rollback: it takes the place of *was*
+        state.stack[-1] = event.version
+
+
+def _delete(state: State, entry: Entry, event: events.Deleted) -> None:
+    for version in event.purged:
+        _set(state, version, status="purged")
+    if state.production is not None:
+        state.moves.append(
+            Move(None, state.production, entry.seq, entry.at, entry.by, entry.reason, "deleted")
+        )
+    state.deleted = True
+    state.production = state.staging = None
+    state.stack, state.rejected, state.aliases = [], [], {}

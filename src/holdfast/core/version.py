@@ -1,0 +1,98 @@
+"""Semantic versions (semver.org 2.0.0): parsing, order and the next one."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from semver import Version
+
+from holdfast.errors import InvalidInputError
+
+__all__ = [
+    "FIRST",
+    "Bump",
+    "Level",
+    "Version",
+    "bump",
+    "is_release",
+    "level_between",
+    "newest",
+    "parse",
+    "stronger",
+]
+
+Level = Literal["major", "minor", "patch"]
+Bump = Literal["auto", "major", "minor", "patch"]
+
+FIRST: Final = Version(1, 0, 0)
+_RANK: Final[dict[Level, int]] = {"patch": 0, "minor": 1, "major": 2}
+
+
+def parse(text: str) -> Version:
+    """Read one exact version, such as `1.2.0` or `2.0.0-rc.1`.
+
+    Raises:
+        InvalidInputError: If *text* is not SemVer; a leading `v` and missing parts are pointed out.
+    """
+    try:
+        return Version.parse(text)
+    except (ValueError, TypeError):
+        raise InvalidInputError(f"version {text!r}", "is not SemVer", _advice(text)) from None
+
+
+def _advice(text: str) -> str:
+    bare = text.strip().removeprefix("v").removeprefix("V")
+    try:
+        return f"write {Version.parse(bare, optional_minor_and_patch=True)}"
+    except ValueError:
+        return "write MAJOR.MINOR.PATCH, such as 1.2.0 or 2.0.0-rc.1"
+
+
+def is_release(version: Version) -> bool:
+    """Tell whether *version* is no pre-release."""
+    return version.prerelease is None
+
+
+def newest(versions: Iterable[Version]) -> Version | None:
+    """Return the highest release, the highest pre-release where there is no release."""
+    return max(versions, key=lambda version: (is_release(version), version), default=None)
+
+
+def stronger(one: Level, other: Level) -> Level:
+    """Return the greater of two levels: major over minor over patch."""
+    return max(one, other, key=_RANK.__getitem__)
+
+
+def bump(base: Version, level: Level) -> Version:
+    """Return the release that follows *base*: the pre-release finished, or the part raised.
+
+    A pre-release that already announces a release of this level is finished by it
+    (`2.0.0-rc.1`, minor: `2.0.0`; `2.0.1-rc.1`, minor: `2.1.0`).
+    """
+    release = base.replace(prerelease=None, build=None)
+    if base.prerelease is not None and _RANK[_announced(base)] >= _RANK[level]:
+        return release
+    match level:
+        case "major":
+            return release.bump_major()
+        case "minor":
+            return release.bump_minor()
+        case "patch":
+            return release.bump_patch()
+
+
+def level_between(base: Version, version: Version) -> Level:
+    """Return what *version* claims to change against the lower *base*.
+
+    Before 1.0.0 a raised minor part claims a major change: `^0.2.3` ends at `0.3.0` too.
+    """
+    if version.major != base.major:
+        return "major"
+    if version.minor != base.minor:
+        return "major" if base.major == 0 else "minor"
+    if version.patch == base.patch:  # both pre-releases of, or one the end of, the same release
+        return _announced(base)
+    return "patch"
+
+
+def _announced(version: Version) -> Level:
+    return "patch" if version.patch else "minor" if version.minor else "major"

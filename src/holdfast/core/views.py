@@ -1,0 +1,224 @@
+"""What the registry tells people: one version, one model, and the screen for 11 pm."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from holdfast.core.compare import Comparison
+from holdfast.core.events import Past
+from holdfast.core.state import Move, Record, State
+
+
+class VersionInfo(Struct, frozen=True):
+    """One version as it stands.
+
+    Attributes:
+        digest: `sha256:` and 64 hex digits of its manifest: its identity.
+        metrics: With later evaluations merged over the manifest's.
+        served: True if it was ever live.
+    """
+
+    model: str
+    version: str
+    number: int
+    status: str
+    digest: str
+    registered_at: str
+    registered_by: str
+    size_bytes: int
+    metrics: dict[str, float]
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    notes: tuple[str, ...]
+    approvals: tuple[str, ...]
+    held: str | None
+    served: bool
+
+    @property
+    def ref(self) -> str:
+        """The exact ref, `iris@1.2.0`."""
+        return f"{self.model}@{self.version}"
+
+    def __str__(self) -> str:
+        """Return the exact ref, so that a version can be passed wherever a ref is wanted."""
+        return self.ref
+
+
+class ModelInfo(Struct, frozen=True):
+    """One registered model.
+
+    Attributes:
+        versions: How many have their bytes.
+        updated_at: Time of its last entry.
+        damage: Why nothing more can be told, `None` if its journal is sound.
+    """
+
+    model: str
+    versions: int = 0
+    production: str | None = None
+    staging: str | None = None
+    latest: str | None = None
+    updated_at: str | None = None
+    damage: str | None = None
+
+
+class Registered(Struct, frozen=True):
+    """The outcome of a registration.
+
+    Attributes:
+        created: False if the same content was registered under this version before.
+        why: How it came to its version.
+    """
+
+    version: VersionInfo
+    created: bool
+    why: str
+
+    @property
+    def ref(self) -> str:
+        """The exact ref of the version."""
+        return self.version.ref
+
+    def __str__(self) -> str:
+        """Return the exact ref."""
+        return self.ref
+
+
+class Moved(Struct, frozen=True):
+    """The outcome of a verb that moves a name.
+
+    Attributes:
+        version: What the name stands for now.
+        was: What it stood for before.
+        changed: False if there was nothing to do.
+        note: What happened, in a few words.
+        remarks: What the gate saw and let pass.
+        refused: Reasons of the gate that were passed over by force.
+    """
+
+    model: str
+    version: str | None
+    was: str | None
+    changed: bool
+    note: str
+    remarks: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """The exact ref of the version."""
+        return f"{self.model}@{self.version}"
+
+    def __str__(self) -> str:
+        """Return the exact ref."""
+        return self.ref
+
+
+class Damage(Struct, frozen=True):
+    """Something that is not as it was written: *subject* names the file."""
+
+    model: str | None
+    version: str | None
+    subject: str
+    problem: str
+
+
+class Before(Struct, frozen=True):
+    """The version a rollback goes to.
+
+    Attributes:
+        served_s: Seconds it was live in all.
+        damages: What is wrong with its bytes; empty means whole, hashed just now.
+    """
+
+    version: str
+    served_s: float
+    damages: tuple[Damage, ...]
+
+
+class Status(Struct, frozen=True):
+    """The screen for whoever is on call.
+
+    Attributes:
+        at: The moment it describes.
+        since: When the live version became live.
+        before: What a rollback goes to, `None` if there is nothing.
+        comparison: From the version before to the live one.
+        moves: The last lines of history, newest first.
+        command: What to type to go back, `None` if there is nothing to go back to.
+    """
+
+    model: str
+    at: str
+    live: VersionInfo | None
+    since: str | None
+    by: str | None
+    reason: str | None
+    how: str | None
+    forced: bool
+    before: Before | None
+    comparison: Comparison | None
+    staging: str | None
+    latest: str | None
+    versions: int
+    moves: tuple[Past, ...]
+    command: str | None
+
+
+class Verification(Struct, frozen=True):
+    """What re-hashing everything found; no damages means that every byte is as it was written."""
+
+    models: int
+    versions: int
+    entries: int
+    files: int
+    size_bytes: int
+    damages: tuple[Damage, ...]
+
+    @property
+    def whole(self) -> bool:
+        """True if nothing is damaged."""
+        return not self.damages
+
+
+def version_info(state: State, record: Record) -> VersionInfo:
+    """Show one version."""
+    return VersionInfo(
+        model=state.model,
+        version=record.version,
+        number=record.number,
+        status=record.status,
+        digest=f"sha256:{record.manifest}",
+        registered_at=record.registered_at,
+        registered_by=record.registered_by,
+        size_bytes=record.size_bytes,
+        metrics=record.metrics,
+        aliases=state.aliases_of(record.version),
+        tags=record.tags,
+        notes=record.notes,
+        approvals=record.approvals,
+        held=record.held,
+        served=record.served,
+    )
+
+
+def model_info(state: State) -> ModelInfo:
+    """Show one model."""
+    return ModelInfo(
+        model=state.model,
+        versions=sum(1 for _ in state.present()),
+        production=state.production,
+        staging=state.staging,
+        latest=state.latest(),
+        updated_at=state.at,
+    )
+
+
+def served_s(moves: list[Move], version: str, now: str) -> float:
+    """Return how many seconds *version* was live in all, up to *now*."""
+    ends = [move.at for move in moves[1:]] + [now]
+    return sum(
+        (datetime.fromisoformat(end) - datetime.fromisoformat(move.at)).total_seconds()
+        for move, end in zip(moves, ends, strict=True)
+        if move.version == version
+    )

@@ -1,0 +1,122 @@
+"""Optional libraries: asked for where they are used, missed with advice."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+from holdfast.errors import InvalidInputError, MissingLibraryError, UnsupportedError
+
+# Top-level module -> extra that brings it; what a pickle needs to be loaded.
+_EXTRAS = {
+    "joblib": "joblib", "lightgbm": "lightgbm", "numpy": "sklearn", "onnx": "onnx",
+    "onnxruntime": "onnx", "safetensors": "safetensors", "scipy": "sklearn",
+    "sklearn": "sklearn", "skops": "skops", "tensorflow": "tensorflow", "torch": "torch",
+    "xgboost": "xgboost",
+}  # fmt: skip
+
+# Top-level module -> framework, and the distributions that may provide it, usual one first.
+_FRAMEWORKS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "catboost": ("catboost", ("catboost",)),
+    "imblearn": ("imbalanced-learn", ("imbalanced-learn",)),
+    "joblib": (None, ("joblib",)),
+    "keras": ("keras", ("keras",)),
+    "lightgbm": ("lightgbm", ("lightgbm",)),
+    "numpy": (None, ("numpy",)),
+    "onnx": ("onnx", ("onnx",)),
+    "onnxruntime": ("onnx", ("onnxruntime", "onnxruntime-gpu")),
+    "pandas": (None, ("pandas",)),
+    "prophet": ("prophet", ("prophet",)),
+    "safetensors": (None, ("safetensors",)),
+    "scipy": (None, ("scipy",)),
+    "sklearn": ("scikit-learn", ("scikit-learn",)),
+    "skops": (None, ("skops",)),
+    "statsmodels": ("statsmodels", ("statsmodels",)),
+    "tensorflow": ("tensorflow", ("tensorflow", "tensorflow-cpu")),
+    "torch": ("pytorch", ("torch",)),
+    "transformers": ("transformers", ("transformers",)),
+    "xgboost": ("xgboost", ("xgboost", "xgboost-cpu")),
+}
+
+
+def library(module: str, extra: str) -> Any:
+    """Import an optional library.
+
+    Raises:
+        MissingLibraryError: If it is not installed; names the extra that brings it.
+    """
+    top = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != top:
+            raise  # installed, and itself in want of something
+        raise MissingLibraryError(top, extra, "this format is read and written with it") from error
+
+
+def framework_of(module: str) -> str | None:
+    """Name the framework that a module belongs to, None if it is none that is known."""
+    return _FRAMEWORKS.get(module.partition(".")[0], (None, ()))[0]
+
+
+def distribution_of(module: str) -> str | None:
+    """Name the distribution that provides a module: the one installed, or else the usual one."""
+    names = _FRAMEWORKS.get(module.partition(".")[0], (None, ()))[1]
+    return next((name for name in names if _is_installed(name)), names[0] if names else None)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what a library raises while it writes *what* into advice.
+
+    Raises:
+        InvalidInputError: In place of the library's own error.
+    """
+    try:
+        yield
+    except MissingLibraryError:
+        raise
+    except Exception as error:  # libraries raise anything; the object is the cause
+        problem = f"cannot be written: {_said(error)}"
+        raise InvalidInputError(
+            what, problem, "name another format, or save it yourself"
+        ) from error
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Turn what a library raises while it loads *what* into advice.
+
+    Raises:
+        MissingLibraryError: If a library that the file needs is not installed.
+        UnsupportedError: In place of any other error.
+    """
+    try:
+        yield
+    except (MissingLibraryError, UnsupportedError):
+        raise
+    except ModuleNotFoundError as error:
+        top = (error.name or "").partition(".")[0]
+        if top in _EXTRAS:
+            raise MissingLibraryError(top, _EXTRAS[top], f"{what} needs it") from error
+        raise UnsupportedError(
+            what, f"needs the module {error.name}", "put it where Python finds it"
+        ) from error
+    except Exception as error:  # the bytes are verified: what fails is the fit of versions
+        advice = "load it with the package versions its manifest names"
+        raise UnsupportedError(what, f"cannot be loaded here: {_said(error)}", advice) from error
+
+
+def _said(error: Exception) -> str:
+    shown = "".join(sign if sign.isprintable() else " " for sign in str(error))
+    words = " ".join(shown.split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,0 +1,112 @@
+"""What `load` gives: a model and the preprocessor fitted with it, as one."""
+
+import html
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.core.manifest import Manifest
+from holdfast.errors import NotFoundError, UnsupportedError
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A version in memory, ready to predict; also unpacks as `model, preprocessor`.
+
+    Attributes:
+        ref: The version it was loaded from, such as `iris@1.2.0`.
+        manifest: What is recorded of it.
+        parts: Loaded object by role.
+    """
+
+    ref: str
+    manifest: Manifest
+    parts: Mapping[str, object]
+
+    @property
+    def model(self) -> Any:
+        """The object in the role `model`.
+
+        Raises:
+            NotFoundError: If the version has none.
+        """
+        if "model" not in self.parts:
+            raise NotFoundError(f"{self.ref}: role 'model'", sorted(self.parts))
+        return self.parts["model"]
+
+    @property
+    def preprocessor(self) -> Any:
+        """The object in the role `preprocessor`, None if the version has none."""
+        return self.parts.get("preprocessor")
+
+    def __iter__(self) -> Iterator[Any]:
+        """Unpack as `model, preprocessor`."""
+        yield self.model
+        yield self.preprocessor
+
+    def predict(self, rows: Any) -> Any:
+        """Preprocess *rows* and predict.
+
+        Args:
+            rows: What the version's input schema describes.
+
+        Raises:
+            UnsupportedError: If the model cannot predict: it is a file, or tensors alone.
+        """
+        return self._method("predict")(self.preprocess(rows))
+
+    def predict_proba(self, rows: Any) -> Any:
+        """Preprocess *rows* and give the probability of each class, shape (n, classes).
+
+        Raises:
+            UnsupportedError: If the model gives none.
+        """
+        return self._method("predict_proba")(self.preprocess(rows))
+
+    def preprocess(self, rows: Any) -> Any:
+        """Pass *rows* through the preprocessor, unchanged if there is none.
+
+        Raises:
+            UnsupportedError: If it neither transforms nor can be called.
+        """
+        preprocessor = self.preprocessor
+        if preprocessor is None:
+            return rows
+        transform = getattr(preprocessor, "transform", preprocessor)
+        if not callable(transform):
+            raise self._unsupported("preprocessor", preprocessor, "transform")
+        return transform(rows)
+
+    def _method(self, name: str) -> Callable[[Any], Any]:
+        method = getattr(self.model, name, None)
+        if not callable(method):
+            raise self._unsupported("model", self.model, name)
+        return method  # type: ignore[no-any-return]
+
+    def _unsupported(self, role: str, part: object, method: str) -> UnsupportedError:
+        if isinstance(part, Path):
+            advice = f"open {str(part)!r} with the program it is for"
+        else:
+            advice = f"use `.parts[{role!r}]` as its own library does"
+        problem = f"the {role} is a {type(part).__name__} without {method}"
+        return UnsupportedError(self.ref, problem, advice)
+
+    def __repr__(self) -> str:
+        """Name the version and what it holds."""
+        held = ", ".join(f"{role}={type(part).__name__}" for role, part in self.parts.items())
+        return f"Pair({self.ref!r}, {held})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "framework": self.manifest.framework,
+            "algorithm": self.manifest.algorithm,
+            **{role: type(part).__name__ for role, part in self.parts.items()},
+            **self.manifest.metrics,
+        }
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+            for name, value in facts.items()
+            if value is not None
+        )
+        return f"<table><caption>{html.escape(self.ref)}</caption>{rows}</table>"

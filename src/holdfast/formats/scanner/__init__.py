@@ -1,0 +1,124 @@
+"""The scan: what loading a file would run, read from its bytes without loading it.
+
+`judge` tells a file's kind by its content and follows it; `machine` is the pickle machine;
+`rules` and `allowlist` say what a pickle may do; the other modules read one kind each.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from holdfast.core.manifest import Scan
+from holdfast.formats.scanner.allowlist import AllowList
+from holdfast.formats.scanner.archives import opened
+from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
+from holdfast.formats.scanner.judge import judge, pickle_in
+from holdfast.formats.scanner.onnx_graph import read_graph
+from holdfast.formats.scanner.sources import of_bytes, of_file
+from holdfast.formats.scanner.symbols import Made
+
+SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+"""The file that makes a folder a TensorFlow SavedModel."""
+
+_GRAPH = "TensorFlow graph: can read and write files when it runs"
+
+
+def scan(path: Path, allowed: Collection[str] = ()) -> Scan:
+    """Judge a file, or every file in a folder, by content and without loading anything.
+
+    Args:
+        path: The file or folder.
+        allowed: Further constructors: `module.Name`, or `package.*` for all of a package's.
+
+    Returns:
+        The scan; `unknown` is empty only if everything was read and every name is on the list.
+
+    Raises:
+        InvalidInputError: If one of *allowed* is no such pattern.
+    """
+    allow_list = AllowList(allowed)
+    if not path.is_dir():
+        findings = Findings(allow_list, Budget.of_size(_size_of(path)))
+        kind = _judge_file(path, findings)
+    else:
+        files = list(_files(path))
+        findings = Findings(allow_list, Budget.of_size(sum(map(_size_of, files))))
+        kind = _judge_folder(path, files, findings)
+    return Scan(kind, findings.executes_code, findings.names, findings.doubts)
+
+
+def kind_of(path: Path) -> str:
+    """Name what a file holds, by content: `pickle`, `joblib`, `onnx`, `text`, `unknown`, ..."""
+    about = path.stat()
+    return _kind_as_it_was(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)  # several formats ask about one file in a row
+def _kind_as_it_was(path: Path, *_: int) -> str:
+    return scan(path).kind
+
+
+def root_of(path: Path) -> Made | None:
+    """Return the stand-in of the object that a pickle or joblib file holds, if it is readable."""
+    findings = Findings(AllowList(), Budget.of_size(_size_of(path)))
+    try:
+        pickled = pickle_in(of_file(path), findings)
+    except (UnreadableError, OSError):
+        return None
+    return pickled.root if pickled and isinstance(pickled.root, Made) else None
+
+
+def onnx_locations(path: Path) -> set[str]:
+    """Name the files beside an ONNX file in which it keeps weights."""
+    graph = read_graph(of_file(path), Budget.of_size(_size_of(path)))
+    return graph.locations if graph else set()
+
+
+def is_onnx(content: bytes) -> bool:
+    """Tell whether bytes in memory are an ONNX model."""
+    return read_graph(of_bytes(content, ""), Budget.of_size(len(content))) is not None
+
+
+def skops_root(path: Path) -> tuple[str, str] | None:
+    """Return module and name of the class that a skops file holds."""
+    with opened(of_file(path)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+    match schema:
+        case {"__module__": str() as module, "__class__": str() as name}:
+            return module, name
+    return None
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(place, name) for name in folders if Path(place, name).is_symlink())
+        yield from (Path(place, name) for name in sorted(names))
+
+
+def _judge_folder(folder: Path, files: list[Path], findings: Findings) -> str:
+    for path in files:
+        found = findings.separate()
+        _judge_file(path, found)
+        findings.adopt(found, path.relative_to(folder).as_posix())
+    saved_model = any((folder / name).is_file() for name in SAVED_MODEL)
+    return "tensorflow-savedmodel" if saved_model else "folder"
+
+
+def _judge_file(path: Path, findings: Findings) -> str:
+    if path.name in SAVED_MODEL:
+        findings.doubt(_GRAPH)
+    if not path.is_file():
+        findings.doubt("no regular file, not read")
+        return "unknown"
+    try:
+        return judge(of_file(path), findings)
+    except OSError as error:
+        findings.doubt(f"cannot be read: {error.strerror}")
+        return "unknown"

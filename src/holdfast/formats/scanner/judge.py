@@ -1,0 +1,234 @@
+"""The judgement of one file: what it is, what loading it would name, what could not be read."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from lzma import LZMAError
+from typing import Literal
+
+from holdfast.formats.scanner import archives, contents, skops_schema
+from holdfast.formats.scanner.findings import Findings, UnreadableError
+from holdfast.formats.scanner.inflating import inflated
+from holdfast.formats.scanner.kinds import (
+    HEAD_BYTES,
+    UNKNOWN,
+    Kind,
+    compression_of,
+    kind_of,
+    looks_like_pickle,
+)
+from holdfast.formats.scanner.machine import Dialect, Machine
+from holdfast.formats.scanner.onnx_graph import read_graph
+from holdfast.formats.scanner.places import leads_outside
+from holdfast.formats.scanner.sources import Reader, Source
+from holdfast.formats.scanner.symbols import OPAQUE
+
+Loader = Dialect | Literal["nothing"]
+"""What would read the bytes if they are a pickle; `nothing` for a tensor's raw bytes."""
+
+_NESTING = 6  # archives in archives
+_STREAMS = 16  # pickles in a row that are followed
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first of five pickles in a row that torch.save once wrote
+_TORCH_STREAMS = 5
+
+_SCHEMA = "skops schema"
+_PROGRAMS = {
+    "keras": "keras archive: its layers may hold code",
+    "torch-export": "torch.export program: loading it evaluates expressions out of the file",
+    "torchscript": "TorchScript program: can read and write files when it runs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """Bytes read as a pickle.
+
+    Attributes:
+        sure: False if they may as well be something else that happens to start like one.
+        kind: `pickle`, `joblib` or `torch`.
+        root: Stand-in of the pickled value.
+    """
+
+    sure: bool
+    kind: str
+    root: object
+
+
+def judge(source: Source, findings: Findings, loader: Loader = "joblib", depth: int = 0) -> str:
+    """Judge *source* and everything in it; return the name of its kind."""
+    if depth > _NESTING:
+        findings.doubt("archives within archives, too deep to read")
+        return UNKNOWN.name
+    try:
+        head = source.head(HEAD_BYTES)
+        method = compression_of(head)
+        if method:
+            inner = inflated(source, method, findings.budget)
+            if _starts(inner, method):
+                kind = judge(inner, findings, loader, depth + 1)
+                return "joblib" if kind in ("pickle", "joblib") else method
+        return _judge_head(head, source, findings, (loader, depth))
+    except (UnreadableError, OSError) as error:
+        findings.doubt(str(error))
+        return UNKNOWN.name
+
+
+def _starts(inner: Source, method: str) -> bool:
+    try:
+        return bool(inner.head(1))
+    except UnreadableError as error:
+        # the marks of these two are so short that other files bear them by chance
+        if method in ("zlib", "lzma") and isinstance(error.__cause__, zlib.error | LZMAError):
+            return False
+        raise
+
+
+def pickle_in(source: Source, findings: Findings) -> Pickled | None:
+    """Follow *source* as joblib would: unpacked if it is compressed; None if it is no pickle.
+
+    Raises:
+        UnreadableError: If it is compressed and broken.
+    """
+    head = source.head(HEAD_BYTES)
+    method = compression_of(head)
+    inner = inflated(source, method, findings.budget) if method else source
+    if method and not _starts(inner, method):
+        return None
+    pickled = read_pickle(inner, findings, "joblib")
+    return pickled if pickled.sure or looks_like_pickle(inner.head(2)) else None
+
+
+def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Loader, int]) -> str:
+    kind = kind_of(head, source)
+    unsigned = kind.group in ("unknown", "text")
+    noted = findings.separate()
+    pickled = read_pickle(source, noted, way[0])
+    if pickled.sure or (unsigned and way[0] != "nothing" and looks_like_pickle(head)):
+        findings.adopt(noted, "")
+        findings.executes_code = True
+        if unsigned:
+            return pickled.kind
+        findings.doubt(f"{kind.name} that runs as a pickle as well")
+    try:
+        return _judge_kind(kind, source, findings, way[1])
+    except UnreadableError as error:
+        findings.doubt(str(error))
+        return kind.name
+
+
+def read_pickle(source: Source, noted: Findings, loader: Loader) -> Pickled:
+    """Follow *source* as a pickle, whatever it is; *noted* is worth nothing if it is none."""
+    with source.reader() as reader:
+        return _follow(reader, noted, loader)
+
+
+def _follow(reader: Reader, noted: Findings, loader: Loader) -> Pickled:
+    machine = Machine(reader, noted, "plain" if loader == "nothing" else loader)
+    try:
+        machine.run()
+    except UnreadableError as error:
+        noted.doubt(str(error))
+        return Pickled(machine.calls > 0, "joblib" if machine.arrays else "pickle", OPAQUE)
+    if machine.root == _TORCH_MAGIC:
+        return _follow_torch(reader, noted)
+    alone = reader.at_end()
+    if not alone:
+        noted.doubt(f"other bytes follow the pickle, at byte {reader.pos}")
+        _follow_rest(reader, noted)
+    sure = machine.calls > 0 or alone
+    return Pickled(sure, "joblib" if machine.arrays else "pickle", machine.root)
+
+
+def _follow_rest(reader: Reader, noted: Findings) -> None:
+    for _ in range(_STREAMS):
+        try:
+            Machine(reader, noted).run()
+        except UnreadableError:
+            return  # that other bytes follow is noted already
+
+
+def _follow_torch(reader: Reader, noted: Findings) -> Pickled:
+    root: object = OPAQUE
+    for _ in range(1, _TORCH_STREAMS):  # then come the tensors' bytes, which are not unpickled
+        machine = Machine(reader, noted, "torch")
+        try:
+            machine.run()
+        except UnreadableError as error:
+            noted.doubt(str(error))
+            break
+        root = machine.root
+    return Pickled(sure=True, kind="torch", root=root)
+
+
+def _judge_kind(kind: Kind, source: Source, findings: Findings, depth: int) -> str:
+    match kind.group:
+        case "zip":
+            return _judge_zip(archives.in_memory(source), findings, depth)
+        case "npy":
+            contents.judge_npy(source, findings)
+        case "safetensors":
+            contents.safetensors_header(source)
+        case "sealed":
+            findings.doubt(f"{kind.name}: may hold anything, and is not opened here")
+        case "program":
+            findings.doubt(f"{kind.name}: code")
+        case "unknown":
+            return _judge_graph(source, findings)
+    return kind.name
+
+
+def _judge_graph(source: Source, findings: Findings) -> str:
+    graph = read_graph(source, findings.budget)
+    if graph is None:
+        return UNKNOWN.name
+    for location in graph.locations:
+        if leads_outside(location):
+            findings.doubt(f"onnx: keeps weights outside its folder: {location}")
+    return "onnx"
+
+
+def _judge_zip(source: Source, findings: Findings, depth: int) -> str:
+    with archives.opened(source) as archive:
+        kind = archives.zip_kind(archive)
+        archives.judge_frame(source, archive, findings)
+        if kind in _PROGRAMS:
+            findings.doubt(_PROGRAMS[kind])
+        kinds = set()
+        for info in archives.readable(archive):
+            if kind == "torchscript" and "/code/" in info.filename:
+                continue  # the source of the program that is reported already
+            own = findings.separate()
+            kinds.add(_judge_member(source, (archive, info), own, (kind, depth)))
+            findings.adopt(own, info.filename)
+    hollow = kinds != {"npy"} if kind == "npz" else kind == "skops" and _SCHEMA not in kinds
+    return "zip" if hollow else kind
+
+
+def _judge_member(
+    source: Source,
+    place: tuple[zipfile.ZipFile, zipfile.ZipInfo],
+    findings: Findings,
+    way: tuple[str, int],
+) -> str:
+    archive, info = place
+    kind, depth = way
+    try:
+        member = archives.member(source, archive, info, findings.budget)
+        if kind == "skops" and info.filename == "schema.json":
+            schema = skops_schema.read_schema(member)
+            if schema is not None:
+                skops_schema.judge_schema(schema, findings)
+                return _SCHEMA
+    except UnreadableError as error:
+        findings.doubt(str(error))
+        return UNKNOWN.name
+    return judge(member, findings, _loader_of(info.filename, kind), depth + 1)
+
+
+def _loader_of(name: str, kind: str) -> Loader:
+    folder, _, last = name.rpartition("/")
+    if not kind.startswith("torch"):
+        return "joblib" if kind == "zip" else "plain"
+    if last.isdecimal() and folder.rpartition("/")[2] in ("data", "constants", "tensors"):
+        return "nothing"
+    return "torchscript" if kind == "torchscript" else "torch"

@@ -1,0 +1,168 @@
+"""What bytes are, told from the bytes themselves."""
+
+import ast
+import re
+import struct
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+from holdfast.formats.scanner.sources import Source
+
+HEAD_BYTES = 1 << 16
+"""How much of a file is looked at to tell its kind."""
+
+_COMPRESSED = {
+    b"\x1f\x8b\x08": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x5d\x00\x00": "lzma",
+    b"\x78": "zlib",  # joblib looks at this one byte alone
+}
+
+# Containers that hold anything, and that neither Holdfast nor the formats it loads ever open.
+_SEALED = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"MSCF": "cab",
+    b"!<arch>\n": "ar",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x1f\x9d": "compress",
+    b"LZIP": "lzip",
+    b"070701": "cpio",
+    b"ZF0x": "joblib of before 2016",
+}
+_NATIVE = {
+    b"\x7fELF": "ELF program",
+    b"\xfe\xed\xfa\xce": "Mach-O program",
+    b"\xfe\xed\xfa\xcf": "Mach-O program",
+    b"\xce\xfa\xed\xfe": "Mach-O program",
+    b"\xcf\xfa\xed\xfe": "Mach-O program",
+    b"\xca\xfe\xba\xbe": "Java class or Mach-O program",
+    b"\x00asm": "WebAssembly program",
+    b"dex\n": "Android program",
+}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_XGBOOST_UBJ = re.compile(rb"\{L.{8}(learner|version)", re.DOTALL)
+_XGBOOST_JSON = re.compile(rb'\s*\{\s*"(learner|version)"\s*:\s*[\[{]')
+_LIGHTGBM = re.compile(rb"tree\r?\nversion=")
+_PROGRAM = re.compile(rb"^\s*(import|from|def|class|async def|exec|eval|@)\b", re.MULTILINE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of content.
+
+    Attributes:
+        name: As it stands in a scan: `zip`, `text`, `unknown`, ...
+        group: What has to be done to judge it.
+    """
+
+    name: str
+    group: Literal["data", "unknown", "npy", "program", "safetensors", "sealed", "text", "zip"]
+
+
+UNKNOWN = Kind("unknown", "unknown")
+"""Nothing that is known: kept as it is, and never loaded."""
+
+
+def compression_of(head: bytes) -> str | None:
+    """Name the compression that joblib would undo by itself; *head* may still be no such thing."""
+    return next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
+
+
+def kind_of(head: bytes, source: Source) -> Kind:
+    """Tell what *source*, which starts with *head*, holds; pickles have no sure signature."""
+    return _by_signature(head, source) or _by_content(head, source) or UNKNOWN
+
+
+def looks_like_pickle(head: bytes) -> bool:
+    """Tell whether *head* starts with the mark of a pickle of protocol 2 or later."""
+    return len(head) > 1 and head[0] == 0x80 and head[1] <= 5  # noqa: PLR2004
+
+
+def _by_signature(head: bytes, source: Source) -> Kind | None:
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Kind("zip", "zip")
+    if head.startswith(b"\x93NUMPY"):
+        return Kind("npy", "npy")
+    if head.startswith(b"GGUF"):
+        return Kind("gguf", "data")
+    if _is_hdf5(head, source):
+        return Kind("hdf5", "sealed")
+    for prefix, name in _SEALED.items():
+        if head.startswith(prefix):
+            return Kind(name, "sealed")
+    if head[257:262] == b"ustar":
+        return Kind("tar", "sealed")
+    for prefix, name in _NATIVE.items():
+        if head.startswith(prefix):
+            return Kind(name, "program")
+    if _is_windows_program(head):
+        return Kind("Windows program", "program")
+    return Kind("Python bytecode", "program") if _is_bytecode(head) else None
+
+
+def _by_content(head: bytes, source: Source) -> Kind | None:
+    if head[8:9] == b"{" and (b'"data_offsets"' in head or b'"__metadata__"' in head[:64]):
+        return Kind("safetensors", "safetensors")
+    if source.suffix == ".safetensors":
+        return Kind("safetensors", "safetensors")
+    if _XGBOOST_UBJ.match(head):
+        return Kind("xgboost-ubj", "data")
+    if not _is_text(head):
+        return None
+    if _XGBOOST_JSON.match(head):
+        return Kind("xgboost-json", "data")
+    if _LIGHTGBM.match(head):
+        return Kind("lightgbm", "data")
+    if _is_program(head, source.suffix):
+        return Kind("script", "program")
+    return Kind("json" if head.lstrip()[:1] in (b"{", b"[") else "text", "text")
+
+
+def _is_hdf5(head: bytes, source: Source) -> bool:
+    # a block of the user's own may come first; the signature then starts at a power of two
+    starts = (0, *(512 << step for step in range(7)))
+    return any(head[start : start + 8] == _HDF5 for start in starts) or (
+        source.suffix in (".h5", ".hdf5") and _HDF5 in head
+    )
+
+
+def _is_windows_program(head: bytes) -> bool:
+    if head[:2] != b"MZ" or len(head) < 64:  # noqa: PLR2004 - the header's length
+        return False
+    (start,) = struct.unpack_from("<I", head, 60)
+    return head[start : start + 4] == b"PE\0\0"
+
+
+def _is_bytecode(head: bytes) -> bool:
+    # a two-byte version, a line break, flags of which only the lowest two are used
+    return len(head) > 16 and head[2:4] == b"\r\n" and head[4] < 4 and head[5:8] == b"\0\0\0"  # noqa: PLR2004
+
+
+def _is_text(head: bytes) -> bool:
+    if not head or _CONTROL.search(head):
+        return False
+    whole = head if len(head) < HEAD_BYTES else head[:-4]  # a character may be cut in two
+    try:
+        whole.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(whole) - 4 and len(head) == HEAD_BYTES
+    return True
+
+
+def _is_program(head: bytes, suffix: str) -> bool:
+    if suffix in (".py", ".pyw", ".pth", ".sh", ".bat", ".ps1", ".r") or head.startswith(b"#!"):
+        return True
+    if not _PROGRAM.search(head):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of strange escapes in somebody's source
+        try:
+            ast.parse(head.decode("utf-8", "ignore"))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True

@@ -1,0 +1,91 @@
+"""ONNX models: data, as long as the weights they keep in other files stay in their folder."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from holdfast.formats.scanner import protobuf
+from holdfast.formats.scanner.findings import Budget, UnreadableError
+from holdfast.formats.scanner.protobuf import Field, fields
+from holdfast.formats.scanner.sources import Reader, Source
+
+# Numbers in onnx.proto. Fields of a ModelProto with their wire types, and which it must have.
+_MODEL = {
+    1: protobuf.VARINT, 2: protobuf.BYTES, 3: protobuf.BYTES, 4: protobuf.BYTES,
+    5: protobuf.VARINT, 6: protobuf.BYTES, 7: protobuf.BYTES, 8: protobuf.BYTES,
+    14: protobuf.BYTES, 20: protobuf.BYTES, 25: protobuf.BYTES, 26: protobuf.BYTES,
+}  # fmt: skip
+_IR_VERSION, _GRAPH = 1, 7
+
+# Messages on the way from a model to its tensors: field number to the message it holds.
+_INSIDE: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+    "entry": {},
+}
+_NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x3d[\x00-\xff]{4})+")
+_DEPTH = 64  # graphs in attributes in nodes in graphs ...
+_LONGEST = 4096  # bytes of a location
+
+
+@dataclass(slots=True)
+class Graph:
+    """What a model's file says of itself.
+
+    Attributes:
+        locations: Files it keeps tensors in, as written.
+    """
+
+    locations: set[str] = field(default_factory=set)
+
+
+def read_graph(source: Source, budget: Budget) -> Graph | None:
+    """Return what *source* says as an ONNX model, or None if it is none.
+
+    Raises:
+        UnreadableError: If it starts as a model and turns out broken or too deep.
+    """
+    if source.size is None:
+        return None
+    with source.reader() as reader:
+        try:
+            seen = {entry.number for entry in _model_fields(reader, source.size)}
+        except UnreadableError:
+            return None
+    if not {_IR_VERSION, _GRAPH} <= seen:
+        return None
+    graph = Graph()
+    with source.reader() as reader:
+        _collect(reader, source.size, ("model", 0), graph, budget)
+    return graph
+
+
+def _model_fields(reader: Reader, end: int) -> Iterator[Field]:
+    for entry in fields(reader, end):
+        if _MODEL.get(entry.number) != entry.wire:
+            raise UnreadableError("not a field of a model")
+        yield entry
+
+
+def _collect(
+    reader: Reader, end: int, place: tuple[str, int], graph: Graph, budget: Budget
+) -> None:
+    message, depth = place
+    if depth > _DEPTH:
+        raise UnreadableError("onnx: graphs within graphs, too deep")
+    entry: dict[int, bytes] = {}
+    for part in fields(reader, end, _NUMBERS if message == "attribute" else None):
+        budget.spend_instruction()
+        inner = _INSIDE[message].get(part.number) if part.wire == protobuf.BYTES else None
+        if inner:
+            _collect(reader, part.end, (inner, depth + 1), graph, budget)
+        elif message == "entry" and part.wire == protobuf.BYTES:
+            entry[part.number] = reader.read(min(part.value, _LONGEST))
+    if entry.get(1) == b"location":
+        graph.locations.add(entry.get(2, b"").decode("utf-8", "backslashreplace"))

@@ -1,0 +1,161 @@
+"""The arguments of pickle's instructions, read from the bytes as unpicklers read them.
+
+`pickletools.genops` is not used to read them: it joins a global's module and name with a space,
+decodes escapes that unpicklers do not, and takes a length of gigabytes into memory at its word.
+Only its table of instructions is.
+"""
+
+import pickletools
+import struct
+from collections.abc import Callable
+
+from holdfast.formats.scanner.findings import UnreadableError
+from holdfast.formats.scanner.sources import Reader
+from holdfast.formats.scanner.symbols import KEPT_BYTES, OPAQUE
+
+_LONGEST_NUMBER = 64  # bytes; longer integers are data, and slow to convert
+
+
+def _unsigned(size: int) -> Callable[[Reader], int]:
+    return lambda reader: int.from_bytes(reader.read(size), "little")
+
+
+def _signed(reader: Reader) -> int:
+    return int.from_bytes(reader.read(4), "little", signed=True)
+
+
+def _float8(reader: Reader) -> object:
+    return struct.unpack(">d", reader.read(8))[0]
+
+
+def _line(reader: Reader) -> bytes:
+    # One character less, newline or not: Python's own unpickler cuts blindly at the file's end.
+    return reader.line(KEPT_BYTES + 1)[:-1]
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"text that is not {encoding}") from error
+
+
+def _number(reader: Reader) -> object:
+    raw = _line(reader).strip()
+    if raw in (b"00", b"01"):
+        return raw == b"01"
+    if len(raw) > _LONGEST_NUMBER:
+        return OPAQUE
+    try:
+        return int(raw.removesuffix(b"L"), 0)
+    except ValueError:
+        return OPAQUE  # the two unpicklers differ in what they take for a number
+
+
+def _index(reader: Reader) -> int:
+    try:
+        return int(_line(reader))
+    except ValueError as error:
+        raise UnreadableError("an index that is no number") from error
+
+
+def _float_line(reader: Reader) -> object:
+    try:
+        return float(_line(reader))
+    except ValueError:
+        return OPAQUE
+
+
+def _quoted(reader: Reader) -> object:
+    raw = _line(reader)
+    if len(raw) > 1 and raw[:1] == raw[-1:] and raw[:1] in b"'\"" and b"\\" not in raw:
+        return _text(raw[1:-1])
+    return OPAQUE  # escapes: never in a name that an honest pickler wrote
+
+
+def _unicode_line(reader: Reader) -> object:
+    raw = _line(reader)
+    return OPAQUE if b"\\" in raw or len(raw) >= KEPT_BYTES else _decoded(raw, "latin-1")
+
+
+def _text(raw: bytes) -> object:
+    return raw.decode("ascii") if raw.isascii() else OPAQUE
+
+
+def _pair(reader: Reader) -> object:
+    return _decoded(_line(reader), "utf-8"), _decoded(_line(reader), "utf-8")
+
+
+def _persistent_line(reader: Reader) -> object:
+    return _decoded(_line(reader), "latin-1")
+
+
+def _counted(
+    length: Callable[[Reader], int], decode: Callable[[bytes], object]
+) -> Callable[[Reader], object]:
+    def read(reader: Reader) -> object:
+        count = length(reader)
+        if 0 <= count <= KEPT_BYTES:
+            return decode(reader.read(count))
+        reader.skip(count)
+        return OPAQUE
+
+    return read
+
+
+def _surrogates(raw: bytes) -> object:
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise UnreadableError("text that is not utf-8") from error
+
+
+def _integer(raw: bytes) -> object:
+    if len(raw) > _LONGEST_NUMBER:
+        return OPAQUE
+    return int.from_bytes(raw, "little", signed=True)
+
+
+def _opaque(_: bytes) -> object:
+    return OPAQUE
+
+
+_READ: dict[str, Callable[[Reader], object]] = {
+    "uint1": _unsigned(1),
+    "uint2": _unsigned(2),
+    "uint4": _unsigned(4),
+    "uint8": _unsigned(8),
+    "int4": _signed,
+    "float8": _float8,
+    "floatnl": _float_line,
+    "decimalnl_short": _number,
+    "decimalnl_long": _number,
+    "stringnl": _quoted,
+    "stringnl_noescape": _persistent_line,
+    "stringnl_noescape_pair": _pair,
+    "unicodestringnl": _unicode_line,
+    "string1": _counted(_unsigned(1), _text),
+    "string4": _counted(_signed, _text),
+    "bytes1": _counted(_unsigned(1), bytes),
+    "bytes4": _counted(_unsigned(4), bytes),
+    "bytes8": _counted(_unsigned(8), bytes),
+    "bytearray8": _counted(_unsigned(8), _opaque),
+    "unicodestring1": _counted(_unsigned(1), _surrogates),
+    "unicodestring4": _counted(_unsigned(4), _surrogates),
+    "unicodestring8": _counted(_unsigned(8), _surrogates),
+    "long1": _counted(_unsigned(1), _integer),
+    "long4": _counted(_signed, _integer),
+}
+
+
+def _reader_of(opcode: pickletools.OpcodeInfo) -> Callable[[Reader], object] | None:
+    if opcode.name in ("GET", "PUT"):
+        return _index
+    return None if opcode.arg is None else _READ[opcode.arg.name]
+
+
+INSTRUCTIONS: dict[bytes, tuple[str, Callable[[Reader], object] | None]] = {
+    opcode.code.encode("latin-1"): (opcode.name, _reader_of(opcode))
+    for opcode in pickletools.opcodes
+}
+"""Name of each instruction by its byte, and what reads its argument."""

@@ -1,0 +1,227 @@
+"""What a pickle may do with what it names, beyond naming it.
+
+A name on the allow-list is safe in the way its use says. These rules close the ways around that:
+calling what is no global, changing a class, giving an object attributes first and then having
+the unpickler call them (`append`, `extend`, `add`, `__setstate__` are looked up on the object).
+Honest picklers do none of it, so each is a finding.
+"""
+
+from collections.abc import Callable, Iterable
+
+from holdfast.formats.scanner.arrays import layout_of_type
+from holdfast.formats.scanner.findings import UnreadableError
+from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
+
+_LISTS = ("builtins.list", "collections.deque")
+_SETS = ("builtins.set",)
+_DICTS = (
+    "builtins.dict",
+    "collections.Counter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "sklearn.utils.Bunch",
+    "sklearn.utils._bunch.Bunch",
+)
+_REBUILDERS = ("copyreg._reconstructor", "numpy.core.multiarray._reconstruct",
+               "numpy._core.multiarray._reconstruct")  # fmt: skip
+
+_PARTIAL = "functools.partial"
+_NOT_HANDED = ("name", "wrap", "note")
+_NOTHING = Global("", "something that is not named", None)
+
+WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
+"""What joblib writes in place of an array whose bytes follow."""
+
+Doubt = Callable[[str], None]
+
+
+def called(func: object, args: object, doubt: Doubt) -> Made:
+    """Judge `func(*args)`, which may run an `__init__`, and return its stand-in."""
+    if not isinstance(func, Global):
+        doubt("calls something that is not named")
+        return Made(None)
+    if func.path == "copyreg._reconstructor":
+        return _reconstructed(func, args, doubt)
+    if func.use in ("make", *_NOT_HANDED):
+        doubt(f"calls {func.path}")
+    if func.path == _PARTIAL:
+        return _held_for_later(func, args, doubt)
+    values = _handed_over(func, args, doubt)
+    if func.path in _REBUILDERS and values and isinstance(values[0], Global):
+        return Made(values[0], values)
+    if func.path.endswith(".multiarray.scalar"):
+        _check_scalar(values, doubt)
+    return Made(func, values)
+
+
+def made(cls: object, args: object, keywords: object, doubt: Doubt) -> Made:
+    """Judge `cls.__new__(cls, *args, **keywords)` and return the instance's stand-in."""
+    if not isinstance(cls, Global):
+        doubt("makes an instance of something that is not named")
+        return Made(None)
+    if cls.use in ("name", "note") or cls.path == _PARTIAL:
+        doubt(f"makes an instance of {cls.path}")
+    values = _handed_over(cls, args, doubt)
+    if not isinstance(keywords, Mapped) or not keywords.whole:
+        doubt(f"hands {cls.path} arguments that cannot be read")
+        return Made(cls, values)
+    _check_handed(cls, keywords.entries.values(), doubt)
+    if cls.use in ("make", "wrap") and (values or keywords.entries):
+        doubt(f"makes an instance of {cls.path} with arguments")
+    return Made(cls, values)
+
+
+def built(target: object, state: object, doubt: Doubt) -> None:
+    """Judge the setting of an object's state, and keep it."""
+    if not isinstance(target, Made):
+        named = target.path if isinstance(target, Global) else "something that is no object"
+        doubt(f"sets the state of {named}")
+        return
+    if target.built:
+        doubt("sets the state of one object twice")
+    _check_state(target, state, doubt)
+    target.state, target.built = state, True
+    if target.is_a("numpy.dtype"):
+        _settle_type(target, doubt)
+
+
+def _settle_type(dtype: Made, doubt: Doubt) -> None:
+    # numpy keeps the table of fields it is given: neither may change once arrays rely on them
+    if dtype.shared:
+        doubt("changes a numpy type in use")
+    try:
+        layout_of_type(dtype)
+    except UnreadableError as error:
+        doubt(str(error))
+    for part in dtype.state if isinstance(dtype.state, tuple) else ():
+        if isinstance(part, Mapped):
+            part.sealed = True
+            inner = [value for value in part.entries.values() if isinstance(value, tuple)]
+            _share(*(value for values in inner for value in values))
+        elif isinstance(part, tuple):
+            _share(*part)
+
+
+def _share(*values: object) -> None:
+    for value in values:
+        if isinstance(value, Made):
+            value.shared = True
+
+
+def appended(target: object, items: list[object], doubt: Doubt) -> None:
+    """Judge `target.extend(items)`."""
+    _check_kept(items, doubt)
+    if isinstance(target, Listed):
+        target.extend(items)
+    else:
+        _grown(target, _LISTS, doubt)
+
+
+def added(target: object, items: list[object], doubt: Doubt) -> None:
+    """Judge `target.update(items)` on a set."""
+    _check_kept(items, doubt)
+    if isinstance(target, Listed):
+        target.extend(items)
+    else:
+        _grown(target, _SETS, doubt)
+
+
+def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
+    """Judge `target[key] = value` for the keys and values that alternate in *flat*."""
+    if len(flat) % 2:
+        raise UnreadableError("a key without a value")
+    _check_kept(flat, doubt)
+    if isinstance(target, Mapped):
+        if target.sealed:
+            doubt("changes a numpy type in use")
+        target.update(flat)
+    else:
+        _grown(target, _DICTS, doubt)
+
+
+def _grown(target: object, kinds: tuple[str, ...], doubt: Doubt) -> None:
+    own = isinstance(target, Made) and target.maker is not None and target.maker.use == "own"
+    if not (isinstance(target, Made) and (own or target.is_a(*kinds)) and not target.built):
+        maker = target.maker if isinstance(target, Made) else target
+        named = maker.path if isinstance(maker, Global) else "something that is no container"
+        doubt(f"adds items to {named}")
+
+
+def _reconstructed(func: Global, args: object, doubt: Doubt) -> Made:
+    # cls.__new__ and __init__ of the *base*, which is object or the built-in type cls extends
+    match args:
+        case (Global() as cls, Global(module="builtins", use="call") as base, state):
+            plain = cls.use == "make" or (cls.use == "wrap" and state is None)
+            _check_handed(func, (state,) if plain else (cls, state), doubt)
+            return Made(cls, () if base.name == "object" else (state,))
+    doubt(f"hands {func.path} arguments that cannot be read")
+    return Made(None)
+
+
+def _handed_over(func: Global, args: object, doubt: Doubt) -> tuple[object, ...]:
+    if isinstance(args, tuple):
+        _check_handed(func, args, doubt)
+        return args
+    doubt(f"hands {func.path} arguments that cannot be read")
+    return ()
+
+
+def _check_handed(func: Global, values: Iterable[object], doubt: Doubt) -> None:
+    for value in values:
+        if isinstance(value, Global) and not _may_be_handed(value, func):
+            doubt(f"hands {value.path} to {func.path}")
+        if isinstance(value, Made) and value.is_a(_PARTIAL):
+            doubt(f"hands {_PARTIAL} to {func.path}")
+
+
+def _may_be_handed(value: Global, func: Global) -> bool:
+    if value.use == "make":  # pandas makes instances of any class with any arguments, and so on
+        return value.module.partition(".")[0] == func.module.partition(".")[0]
+    return value.use not in _NOT_HANDED
+
+
+def _held_for_later(func: Global, args: object, doubt: Doubt) -> Made:
+    # whatever a partial holds runs with arguments of the file's choice once the model is used
+    match args:
+        case (Global(use="call" | "name" | "own" | None), *rest):
+            _check_handed(func, rest, doubt)
+        case _:
+            doubt(f"hands {func.path} a function that is not on the list")
+    return Made(func, args if isinstance(args, tuple) else ())
+
+
+def _check_kept(values: Iterable[object], doubt: Doubt) -> None:
+    # an object whose class became joblib's wrapper would have the bytes that follow passed over
+    for value in values:
+        if isinstance(value, Global) and value.use == "wrap":
+            doubt(f"holds {value.path}")
+
+
+def _check_state(target: Made, state: object, doubt: Doubt) -> None:
+    if isinstance(state, Global | Made):
+        _check_handed(target.maker or _NOTHING, (state,), doubt)
+    if target.is_a(_PARTIAL) and not _same_function(target.args, state):
+        doubt(f"changes the function that {_PARTIAL} holds")
+    if target.is_a(WRAPPER):
+        return
+    values = state.entries.values() if isinstance(state, Mapped) else state
+    for value in values if isinstance(values, Iterable) else ():
+        if isinstance(value, Global) and value.use in ("note", "wrap"):
+            doubt(f"holds {value.path}")
+
+
+def _check_scalar(values: tuple[object, ...], doubt: Doubt) -> None:
+    # numpy copies the bytes over: in a type with objects they would be taken for addresses
+    try:
+        plain = bool(values) and not layout_of_type(values[0]).has_object
+    except UnreadableError:
+        plain = False
+    if not plain:
+        doubt("makes a numpy scalar of a type that is not understood")
+
+
+def _same_function(args: tuple[object, ...], state: object) -> bool:
+    match args, state:
+        case (Global() as held, *_), (Global() as stated, *_):
+            return held == stated
+    return False

@@ -1,0 +1,117 @@
+"""Writing a bundle."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from holdfast.core import history
+from holdfast.core.manifest import Manifest
+from holdfast.core.state import Record
+from holdfast.errors import ConflictError, DamagedError, InvalidInputError
+from holdfast.registry.bundles import FORMAT, INDEX, SUMS, Bundled, Index
+from holdfast.registry.session import Session
+from holdfast.store import TakenError, durable, layout
+
+
+def write(session: Session, ref: str, target: Path) -> Bundled:
+    """Write one version (`iris@1.2.0`) or a whole model (`iris`) to a new tar file."""
+    if target.exists():
+        raise InvalidInputError(f"file {str(target)!r}", "exists", "name a new one")
+    small, records, model = _version(session, ref) if "@" in ref else _model(session, ref)
+    blobs = _blobs(session, records)
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in small.items()}
+    sums |= {layout.blob(digest): digest for digest in blobs}
+    listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
+    try:
+        size_bytes = _write_tar(session, target, {SUMS: listed, **small}, blobs)
+    except TakenError:
+        raise InvalidInputError(f"file {str(target)!r}", "exists", "name a new one") from None
+    except OSError as error:
+        raise InvalidInputError(
+            f"file {str(target)!r}", f"cannot be written: {error.strerror}", "check the folder"
+        ) from error
+    versions = tuple(record.version for record in records)
+    return Bundled(model, versions, len(blobs), size_bytes, str(target))
+
+
+def _write_tar(session: Session, target: Path, small: dict[str, bytes], blobs: list[str]) -> int:
+    with durable.temporary(str(target.resolve().parent)) as (file, written):
+        buffered = io.BufferedWriter(file)
+        with tarfile.open(fileobj=buffered, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for name, data in small.items():
+                _add(tar, name, io.BytesIO(data), len(data))
+            for digest in blobs:
+                _add_blob(session, tar, digest)
+        buffered.flush()
+        size_bytes = buffered.tell()
+        buffered.detach()
+        durable.finish(file)
+        durable.publish(written, str(target))
+    return size_bytes
+
+
+def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record], str]:
+    state, record = session.find(ref)
+    if record.status == "purged":
+        raise ConflictError(ref, "was purged, its bytes are gone", "take another version")
+    told = tuple(
+        history.past(entry)
+        for entry in session.ledger(state.model).entries()
+        if record.version in entry.event.versions()
+    )
+    index = Index(
+        format=FORMAT,
+        kind="version",
+        registry=session.folder.config.id,
+        model=state.model,
+        head=state.head or "",
+        version=record.version,
+        manifest=record.manifest,
+        history=told,
+    )
+    return {INDEX: msgspec.json.encode(index)}, [record], state.model
+
+
+def _model(session: Session, name: str) -> tuple[dict[str, bytes], list[Record], str]:
+    state = session.state(name)
+    index = Index(FORMAT, "model", session.folder.config.id, name, state.head or "")
+    entries = enumerate(session.ledger(name).raw_entries(), start=1)
+    journal = {layout.numbered("journal", seq): raw for seq, raw in entries if seq <= state.seq}
+    return {INDEX: msgspec.json.encode(index), **journal}, list(state.versions.values()), name
+
+
+def _blobs(session: Session, records: list[Record]) -> list[str]:
+    """List the digests of all manifests and of the files that were not purged, each once."""
+    found: dict[str, None] = {}
+    for record in records:
+        found[record.manifest] = None
+        if record.status != "purged":
+            found |= dict.fromkeys(_files(session.manifest(record)))
+    return list(found)
+
+
+def _files(manifest: Manifest) -> Iterator[str]:
+    for artifact in manifest.artifacts.values():
+        for file in artifact.files:
+            yield file.sha256
+
+
+def _add(tar: tarfile.TarFile, name: str, data: IO[bytes], size_bytes: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = size_bytes
+    member.mode = 0o644
+    tar.addfile(member, data)
+
+
+def _add_blob(session: Session, tar: tarfile.TarFile, digest: str) -> None:
+    damage = session.folder.blobs.check(digest)
+    if damage is not None:
+        raise DamagedError(layout.blob(digest), damage.problem, "restore it from a copy")
+    path = session.folder.blobs.path(digest)
+    with path.open("rb") as file:
+        _add(tar, layout.blob(digest), file, path.stat().st_size)

@@ -1,0 +1,231 @@
+"""Taking a bundle in: every byte is checked before the first entry is written."""
+
+import hashlib
+import re
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from holdfast import formats
+from holdfast.core import entry as entries
+from holdfast.core import names, registration
+from holdfast.core.commands import Unchanged
+from holdfast.core.events import AnyEvent, Origin, Registered
+from holdfast.core.manifest import Artifact, Manifest, decode
+from holdfast.core.state import State, empty, fold
+from holdfast.core.version import parse
+from holdfast.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidInputError,
+    NewerFormatError,
+    UntrustedError,
+)
+from holdfast.registry.bundles import FORMAT, INDEX, MEMBER, SUMS, Bundled, Index
+from holdfast.registry.intake import workplace
+from holdfast.registry.session import Session, Signing
+from holdfast.store import layout
+
+_SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
+_MOST_SMALL: Final = 64 << 20
+"""Bytes above which a list, an index or an entry is not believed."""
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """A bundle read and checked: its small members, and how many blobs went to the store."""
+
+    index: Index
+    journal: tuple[bytes, ...]
+    blobs: int
+
+
+def read(session: Session, source: Path, signing: Signing, trust: str | None) -> Bundled:
+    """Take a bundle into the store.
+
+    Args:
+        session: The store.
+        source: The tar file.
+        signing: Reason and key of the entry, for one version.
+        trust: Why files that run code outside the allow-list are taken in all the same.
+    """
+    folder = session.writable()
+    with session.sharing(), workplace(folder) as scratch:
+        try:
+            with tarfile.open(source, "r:") as tar:
+                contents = _read(session, tar, scratch)
+        except OSError as error:
+            raise InvalidInputError(
+                f"file {str(source)!r}", f"cannot be read: {error.strerror}", "check its path"
+            ) from error
+        except tarfile.TarError as error:
+            raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
+        if contents.index.kind == "model":
+            created, versions = _take_model(session, contents, scratch, trust)
+        else:
+            created, versions = _take_version(session, contents, scratch, signing, trust)
+    size_bytes = source.stat().st_size
+    index = contents.index
+    return Bundled(index.model, versions, contents.blobs, size_bytes, str(source), created)
+
+
+def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
+    sums = _sums(tar)
+    small: dict[str, bytes] = {}
+    blobs = 0
+    left = dict(sums)
+    for member in tar:
+        expected = left.pop(member.name, None)
+        if expected is None or not member.isreg():
+            raise DamagedError(member.name, f"not listed once in {SUMS}", "copy the bundle again")
+        file = tar.extractfile(member)
+        assert file is not None  # noqa: S101 - a regular member has content
+        if member.name.startswith(layout.BLOBS):
+            _take_blob(session, file, member.name, expected, scratch)
+            blobs += 1
+        else:
+            small[member.name] = _small(file, member, expected)
+    if left:
+        raise DamagedError(next(iter(left)), "missing from the bundle", "copy the bundle again")
+    journal = tuple(small[name] for name in sorted(small) if name != INDEX)
+    return _Contents(_index(small.get(INDEX, b"")), journal, blobs)
+
+
+def _sums(tar: tarfile.TarFile) -> dict[str, str]:
+    first = tar.next()
+    if first is None or first.name != SUMS or not first.isreg() or first.size > _MOST_SMALL:
+        raise DamagedError(str(tar.name), f"not a bundle: it does not begin with {SUMS}")
+    file = tar.extractfile(first)
+    assert file is not None  # noqa: S101 - a regular member has content
+    sums: dict[str, str] = {}
+    for line in file.read().decode(errors="replace").splitlines():
+        match = _SUM_LINE.fullmatch(line)
+        if match is None or not MEMBER.fullmatch(match[2]) or match[2] in sums:
+            raise DamagedError(SUMS, f"has the line {line[:100]!r}", "copy the bundle again")
+        sums[match[2]] = match[1]
+    return sums
+
+
+def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str) -> bytes:
+    if member.size > _MOST_SMALL:
+        raise DamagedError(member.name, f"claims {member.size} bytes", "copy the bundle again")
+    data = file.read()
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise DamagedError(member.name, "its bytes changed", "copy the bundle again")
+    return data
+
+
+def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scratch: Path) -> None:
+    written = scratch / "blob"
+    sha256 = hashlib.sha256()
+    with written.open("wb") as copy:
+        while piece := file.read(_CHUNK):
+            sha256.update(piece)
+            copy.write(piece)
+    if name != layout.blob(expected) or sha256.hexdigest() != expected:
+        raise DamagedError(name, "its bytes changed", "copy the bundle again")
+    session.folder.blobs.add(written)
+
+
+def _index(raw: bytes) -> Index:
+    try:
+        index = msgspec.json.decode(raw, type=Index)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(INDEX, f"not readable: {error}", "copy the bundle again") from error
+    if index.format > FORMAT:
+        raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")
+    names.check_model(index.model)
+    return index
+
+
+def _take_model(
+    session: Session, contents: _Contents, scratch: Path, trust: str | None
+) -> tuple[bool, tuple[str, ...]]:
+    """Go on in the model's journal where it is a beginning of the bundle's, entry by entry."""
+    model = contents.index.model
+    ledger = session.ledger(model)
+    known = list(ledger.raw_entries())
+    for seq, (ours, theirs) in enumerate(zip(known, contents.journal, strict=False), start=1):
+        if ours != theirs:
+            raise ConflictError(
+                model,
+                f"has another history here: entry {seq} differs from the bundle's",
+                "import it into a store that does not have the model",
+            )
+    state = _folded(model, contents.journal)
+    if state.head != contents.index.head:
+        raise DamagedError(INDEX, "its journal ends elsewhere", "copy the bundle again")
+    for record in state.present():
+        manifest = _manifest(session, record.manifest)
+        _scan(session, manifest, scratch, trust)
+    head = entries.digest(known[-1]) if known else None
+    for seq, raw in enumerate(contents.journal[len(known) :], start=len(known) + 1):
+        head = ledger.restore(raw, seq, head)
+    ledger.project(session.folder.blobs)
+    return len(contents.journal) > len(known), tuple(state.versions)
+
+
+def _folded(model: str, journal: tuple[bytes, ...]) -> State:
+    checked = []
+    head = None
+    for seq, raw in enumerate(journal, start=1):
+        entry = entries.read(raw, model, seq, head)
+        head = entries.digest(raw)
+        checked.append((entry, head))
+    return fold(empty(model), checked)
+
+
+def _take_version(
+    session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
+) -> tuple[bool, tuple[str, ...]]:
+    index = contents.index
+    manifest = _manifest(session, index.manifest or "")
+    if (manifest.name, manifest.version) != (index.model, index.version):
+        found = f"its manifest is of {manifest.name}@{manifest.version}"
+        raise DamagedError(INDEX, found, "copy the bundle again")
+    _scan(session, manifest, scratch, trust)
+
+    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+        taken = registration.taken_by(state, parse(manifest.version))
+        if taken is not None and taken.manifest == index.manifest:
+            return Unchanged("it is here already", manifest.version)
+        if taken is not None:
+            return registration.again(state, taken, session.manifest(taken), manifest)
+        origin = Origin(index.registry, index.head, index.history)
+        why = f"imported; trusted: {trust}" if trust else "imported"
+        return registration.imported(state, manifest, index.manifest or "", why, origin)
+
+    outcome = session.commit(index.model, decide, Registered, signing)
+    return outcome.entry is not None, (manifest.version,)
+
+
+def _manifest(session: Session, digest: str) -> Manifest:
+    if session.folder.store.size(layout.blob(digest)) is None:
+        raise DamagedError(f"manifest sha256:{digest}", "missing from the bundle")
+    return decode(session.folder.blobs.read(digest), digest)
+
+
+def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None) -> None:
+    """Judge the files as at a registration: what a manifest from elsewhere says is not believed."""
+    allowed = session.allowed(manifest.name)
+    for role, artifact in manifest.artifacts.items():
+        place = _laid_out(session, artifact, scratch / manifest.version / role)
+        unknown = formats.scan(place, allowed).unknown
+        if unknown and not (trust or "").strip():
+            raise UntrustedError(f"{manifest.name}@{manifest.version} {artifact.path}", unknown)
+
+
+def _laid_out(session: Session, artifact: Artifact, folder: Path) -> Path:
+    names.check_paths(file.path for file in artifact.files)
+    for file in artifact.files:
+        damage = session.folder.blobs.check(file.sha256, file.size_bytes)
+        if damage is not None:
+            raise DamagedError(layout.blob(file.sha256), damage.problem, "copy the bundle again")
+        place = folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        session.folder.blobs.copy_out(file, place)
+    return folder / artifact.path

@@ -1,0 +1,317 @@
+"""Registration: from files or objects in memory to a version, blobs first, then the entry."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast import formats
+from holdfast.core import names, registration, schema
+from holdfast.core.commands import Unchanged
+from holdfast.core.events import AnyEvent, Registered
+from holdfast.core.manifest import (
+    Artifact,
+    Environment,
+    File,
+    Lineage,
+    Manifest,
+    Scan,
+    clean_metrics,
+    plain,
+)
+from holdfast.core.state import State
+from holdfast.core.version import Bump, Version
+from holdfast.core.views import Registered as RegisteredView
+from holdfast.core.views import version_info
+from holdfast.errors import InvalidInputError, UntrustedError
+from holdfast.formats import Description, Packaged, example
+from holdfast.registry import surroundings
+from holdfast.registry.session import Folder, Session, Signing
+from holdfast.store import layout
+
+_Fields = TypeVar("_Fields", Lineage, Environment)
+_WORTH_HASHING_FIRST = 32 << 20
+"""Bytes from which a file is hashed before it is copied, if one of its length is stored."""
+
+
+class Facts(TypedDict, total=False):
+    """What a caller may say of a version; what is left out is found out where it can be.
+
+    Attributes:
+        metrics: Finite numbers by name.
+        input_example: A few rows as numpy, pandas or lists: gives the input schema.
+        limitations: One sentence or several.
+        lineage: Fields of `core.manifest.Lineage`.
+        environment: Fields of `core.manifest.Environment`.
+        artifacts: Further roles, each a path or an object.
+        formats: Format by role, where the natural one is not wanted.
+        trust: Why files that run code outside the allow-list are taken in all the same.
+        reason: Kept with the entry.
+        key: Idempotency key.
+    """
+
+    description: str
+    author: str
+    framework: str
+    algorithm: str
+    metrics: Mapping[str, object]
+    hyperparameters: Mapping[str, object]
+    training_data: Mapping[str, object]
+    input_schema: Mapping[str, Any] | None
+    output_schema: Mapping[str, Any] | None
+    input_example: object
+    limitations: str | Sequence[str]
+    lineage: Mapping[str, object]
+    environment: Mapping[str, object]
+    metadata: Mapping[str, object]
+    artifacts: Mapping[str, object]
+    formats: Mapping[str, str]
+    trust: str
+    reason: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One role, packaged and scanned."""
+
+    role: str
+    packaged: Packaged
+    scan: Scan
+    sources: Mapping[str, Path]
+    """Path in the version's folder -> file to read."""
+
+    @property
+    def path(self) -> str:
+        return self.role + _suffix(self.packaged.path)
+
+
+def register(
+    session: Session,
+    name: str,
+    sources: Mapping[str, object],
+    asked: Version | Bump,
+    facts: Facts,
+) -> RegisteredView:
+    """Store the bytes behind each role and commit the version that holds them."""
+    names.check_model(name)
+    metrics = clean_metrics(facts.get("metrics", {}))  # refuse early, before bytes are moved
+    folder = session.writable()
+    signing = Signing(facts.get("reason"), facts.get("key"))
+    allowed = session.allowed(name)
+    with ThreadPoolExecutor(1) as threads, workplace(folder) as scratch:
+        commit_of_code = threads.submit(surroundings.lineage, Path.cwd())
+        parts = [_part(role, source, scratch, facts, allowed) for role, source in sources.items()]
+        draft = _draft(session, name, sources, parts, facts)
+        draft = replace(draft, metrics=metrics, lineage=_lineage(facts, commit_of_code.result()))
+        with session.sharing():
+            artifacts = {part.role: _store(folder, part) for part in parts}
+            draft = replace(draft, artifacts=artifacts)
+            view = _commit(session, draft, asked, signing)
+            _restore_collected(folder, parts, artifacts)
+    return view
+
+
+def _commit(
+    session: Session, draft: Manifest, asked: Version | Bump, signing: Signing
+) -> RegisteredView:
+    def decide(state: State, at: str) -> AnyEvent | Unchanged:
+        taken = registration.taken_by(state, asked)
+        if taken is not None:
+            return registration.again(state, taken, session.manifest(taken), draft)
+        before = _base(session, state, asked)
+        planned = registration.register(state, draft, asked, before, at)
+        session.folder.blobs.add_bytes(planned.raw)
+        return planned.event
+
+    outcome = session.commit(draft.name, decide, Registered, signing)
+    if outcome.unchanged is not None:
+        record = outcome.state.versions[outcome.unchanged.version or ""]
+        info = version_info(outcome.state, record)
+        return RegisteredView(info, created=False, why=outcome.unchanged.why)
+    assert outcome.entry is not None and isinstance(outcome.entry.event, Registered)  # noqa: S101, PT018
+    event = outcome.entry.event
+    info = version_info(outcome.state, outcome.state.versions[event.version])
+    return RegisteredView(info, created=True, why=event.why)
+
+
+def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | None:
+    """Return the manifest to measure against, with the last schemas declared up to it."""
+    base = None
+    for record in registration.bases_of(state, asked):
+        manifest = session.manifest(record)
+        base = base or manifest
+        base = replace(
+            base,
+            input_schema=base.input_schema or manifest.input_schema,
+            output_schema=base.output_schema or manifest.output_schema,
+        )
+        if base.input_schema and base.output_schema:
+            break
+    return base
+
+
+@contextlib.contextmanager
+def workplace(folder: Folder) -> Iterator[Path]:
+    """Give a folder on the store's own disk, where a crash leaves what a collector sweeps."""
+    with tempfile.TemporaryDirectory(dir=folder.store.root, prefix=layout.TEMPORARY) as path:
+        yield Path(path)
+
+
+def _part(role: str, source: object, scratch: Path, facts: Facts, allowed: Sequence[str]) -> _Part:
+    names.check_role(role)
+    wanted = facts.get("formats", {}).get(role)
+    packaged = formats.package(_source(source), role, scratch, wanted)
+    scan = formats.scan(packaged.path, allowed)
+    if scan.unknown:
+        if not facts.get("trust", "").strip():
+            raise UntrustedError(str(packaged.path), scan.unknown)
+        scan = replace(scan, trusted=facts["trust"])
+    return _Part(role, packaged, scan, dict(_files(role, packaged.path)))
+
+
+def _source(source: object) -> object:
+    return Path(source) if isinstance(source, str | os.PathLike) else source
+
+
+def _suffix(path: Path) -> str:
+    """Return a file's extension, with the one before where the last says how it is compressed."""
+    if path.is_dir():
+        return ""
+    packed = path.suffix in {".gz", ".bz2", ".xz", ".lzma", ".z", ".zst", ".lz4"}
+    return "".join(path.suffixes[-2 if packed else -1 :])
+
+
+def _files(role: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Go through a source's files, each with its path in the version's folder."""
+    if not path.is_dir():
+        yield role + _suffix(path), path
+        return
+    for parent, folders, files in os.walk(path, onerror=_refuse):
+        folders.sort()
+        for file in sorted(files):
+            source = Path(parent, file)
+            yield f"{role}/{source.relative_to(path).as_posix()}", source
+
+
+def _refuse(error: OSError) -> None:
+    raise InvalidInputError(
+        f"folder {error.filename!r}", f"cannot be read: {error.strerror}", "check its mode"
+    ) from error
+
+
+def _store(folder: Folder, part: _Part) -> Artifact:
+    names.check_paths(part.sources)
+    sizes = _stored_sizes(folder, part)
+    files = []
+    for path, source in sorted(part.sources.items()):
+        taken = folder.blobs.add(source, sizes)
+        files.append(File(path, taken.sha256, taken.size_bytes))
+    return Artifact(part.path, part.packaged.format, tuple(files))
+
+
+def _stored_sizes(folder: Folder, part: _Part) -> frozenset[int]:
+    """Return lengths of stored blobs, where looking for the same bytes may spare a long copy."""
+    sizes = {source.stat().st_size for source in part.sources.values()}
+    if max(sizes, default=0) < _WORTH_HASHING_FIRST:
+        return frozenset()
+    return frozenset(item.size_bytes for item in folder.store.items(layout.BLOBS))
+
+
+def _restore_collected(
+    folder: Folder, parts: Sequence[_Part], artifacts: Mapping[str, Artifact]
+) -> None:
+    """Store again what a collector took between the look-up and the entry (no locks here)."""
+    for part in parts:
+        for file in artifacts[part.role].files:
+            if folder.store.size(layout.blob(file.sha256)) is None:
+                folder.blobs.add(part.sources[file.path])
+
+
+def _draft(
+    session: Session,
+    name: str,
+    sources: Mapping[str, object],
+    parts: Sequence[_Part],
+    facts: Facts,
+) -> Manifest:
+    """Gather all facts but the files and what only the commit knows."""
+    model = next(part.packaged.description for part in parts if part.role == "model")
+    packages = {package for part in parts for package in part.packaged.description.packages}
+    input_schema, output_schema, rows = _schemas(sources, facts)
+    given = facts.get("hyperparameters")
+    limitations = facts.get("limitations", ())
+    return Manifest(
+        name=name,
+        version="",
+        number=0,
+        registered_at="",
+        registered_by=session.by,
+        description=facts.get("description"),
+        author=facts.get("author"),
+        framework=facts.get("framework", model.framework),
+        algorithm=facts.get("algorithm", model.algorithm),
+        artifacts={},
+        hyperparameters=_hyperparameters(model) if given is None else plain(given),
+        training_data=plain(facts.get("training_data", {})),
+        input_schema=input_schema,
+        output_schema=output_schema,
+        input_example=rows,
+        limitations=(limitations,) if isinstance(limitations, str) else tuple(limitations),
+        environment=_environment(facts, packages),
+        metadata=plain(facts.get("metadata", {})),
+        scan={part.role: part.scan for part in parts},
+    )
+
+
+def _hyperparameters(description: Description) -> dict[str, Any]:
+    return dict(sorted(description.hyperparameters.items()))
+
+
+def _schemas(
+    sources: Mapping[str, object], facts: Facts
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None, Any]:
+    """Return the schemas given, else those of the example, else those of the fitted objects."""
+    shown = example.describe(facts["input_example"]) if "input_example" in facts else None
+    fitted = example.from_fitted(sources)
+    found = _inferred(shown.schema if shown else fitted.input_schema)
+    input_schema = facts.get("input_schema", found)  # `None` said aloud means none
+    output_schema = facts.get("output_schema", _inferred(fitted.output_schema))
+    schema.parse(input_schema, "input_schema")
+    schema.parse(output_schema, "output_schema")
+    return (
+        plain(input_schema),
+        plain(output_schema),
+        plain(shown.rows) if shown else None,
+    )
+
+
+def _inferred(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Mark a schema that nobody declared: what it does not say was not seen, not taken back."""
+    return None if found is None else {**found, "inferred": True}
+
+
+def _lineage(facts: Facts, found: Lineage) -> Lineage:
+    given = facts.get("lineage", {})
+    return _checked("lineage", msgspec.to_builtins(found) | dict(given), Lineage)
+
+
+def _environment(facts: Facts, packages: set[str]) -> Environment:
+    if "environment" in facts:
+        return _checked("environment", dict(facts["environment"]), Environment)
+    return surroundings.environment(packages)
+
+
+def _checked(field: str, value: dict[str, object], kind: type[_Fields]) -> _Fields:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(kind.__struct_fields__)
+        raise InvalidInputError(field, str(error).lower(), f"its fields are {known}") from error

@@ -1,0 +1,262 @@
+"""One model's journal as a process uses it: read what is new, fold, decide, append, try again."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from holdfast.core import entry as entries
+from holdfast.core.commands import Unchanged
+from holdfast.core.entry import Entry, Stamp
+from holdfast.core.events import WORDS, AnyEvent
+from holdfast.core.state import State, empty, fold
+from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
+from holdfast.store import TakenError, layout, projections
+from holdfast.store.blobs import Blobs
+from holdfast.store.journal import SNAPSHOT_EVERY, Journal
+from holdfast.store.local import LocalStore
+from holdfast.store.projections import Pointer
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 64
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.1
+
+Decide = Callable[[State, str], AnyEvent | Unchanged]
+"""From the state and the time of the entry to an event; called again after a lost race."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a wish.
+
+    Attributes:
+        state: After it.
+        entry: The one written, `None` if nothing was to be done.
+        unchanged: Why nothing was, `None` if an entry was written.
+    """
+
+    state: State
+    entry: Entry | None
+    unchanged: Unchanged | None
+
+
+class Ledger:
+    """A model's journal, folded as far as it was read.
+
+    The state handed out is never changed afterwards, so readers on other threads keep what they
+    have.
+
+    Args:
+        store: Where it is.
+        model: The model's name.
+        locked: Whether file locks reach every writer.
+    """
+
+    def __init__(self, store: LocalStore, model: str, *, locked: bool) -> None:
+        self._store = store
+        self._model = model
+        self._locked = locked
+        self._journal = Journal(store, layout.model(model))
+        self._state: State | None = None
+
+    @staticmethod
+    def name_in(store: LocalStore, prefix: str) -> str | None:
+        """Return the name of the model whose journal is below *prefix*, `None` if it is empty.
+
+        Raises:
+            DamagedError: If the first entry is missing, or names a model of another folder.
+        """
+        journal = Journal(store, prefix)
+        raw = journal.read(1)
+        if raw is None:
+            journal.tail()  # a missing entry before others is damage
+            return None
+        name = entries.model_of(raw)
+        if name is None or layout.model(name) != prefix:
+            raise DamagedError(
+                journal.slot(1), "unreadable, or of another model", "restore it from a copy"
+            )
+        return name
+
+    def state(self) -> State:
+        """Return the state as the journal has it now.
+
+        Raises:
+            DamagedError: If an entry is missing, changed or cut off.
+            NewerFormatError: If a newer Holdfast wrote an entry.
+        """
+        if self._state is None:
+            self._state = self._open()
+        return self._advance(self._state)
+
+    def _open(self) -> State:
+        witness = projections.read_pointer(self._store, self._model)
+        tail = self._journal.tail()
+        state = self._advance(self._journal.snapshot(tail) or empty(self._model))
+        self._check(witness, state)
+        if witness is not None and witness.seq:
+            raw = self._journal.read(witness.seq)
+            if raw is None or entries.digest(raw) != witness.head:
+                raise DamagedError(
+                    self._journal.slot(witness.seq),
+                    "is another entry than active_version.json has seen",
+                    "restore the journal from a copy",
+                )
+        return state
+
+    def _advance(self, state: State) -> State:
+        news = []
+        seq, head = state.seq, state.head
+        while (raw := self._journal.read(seq + 1)) is not None:
+            entry = entries.read(raw, self._model, seq + 1, head)
+            seq, head = entry.seq, entries.digest(raw)
+            news.append((entry, head))
+        if not news:
+            return state
+        self._state = fold(state, news)
+        return self._state
+
+    def _check(self, witness: Pointer | None, state: State) -> None:
+        """Refuse a journal that ends before the last entry the projection has seen."""
+        if witness is not None and witness.seq > state.seq:
+            raise DamagedError(
+                f"journal of {self._model}",
+                f"ends at entry {state.seq}, but entry {witness.seq} was seen",
+                f"restore {self._journal.slot(state.seq + 1)} and what follows from a copy",
+            )
+
+    def entries(self) -> Iterator[Entry]:
+        """Go through all entries from the first, each checked against the one before.
+
+        Raises:
+            DamagedError: At the first that is missing, changed or cut off.
+        """
+        head = None
+        for seq in range(1, self._journal.tail() + 1):
+            raw = self._journal.read(seq)
+            if raw is None:
+                raise DamagedError(self._journal.slot(seq), "missing from the journal")
+            yield entries.read(raw, self._model, seq, head)
+            head = entries.digest(raw)
+
+    def last(self, count: int) -> list[Entry]:
+        """Return the last *count* entries, oldest first."""
+        last = self.state().seq
+        first = max(1, last - count + 1)
+        head = entries.digest(self._journal.read(first - 1) or b"") if first > 1 else None
+        found = []
+        for seq in range(first, last + 1):
+            raw = self._journal.read(seq) or b""
+            found.append(entries.read(raw, self._model, seq, head))
+            head = entries.digest(raw)
+        return found
+
+    def raw_entries(self) -> Iterator[bytes]:
+        """Go through the bytes of all entries from the first."""
+        for seq in range(1, self.state().seq + 1):
+            yield self._journal.read(seq) or b""
+
+    def commit(
+        self, decide: Decide, stamp: Callable[[], Stamp], operation: type[AnyEvent]
+    ) -> Outcome:
+        """Fulfil a wish by one entry: read, fold, decide, append, and again if a rival was faster.
+
+        Args:
+            decide: What to do, given the state; refuses by raising.
+            stamp: Makes a new stamp for each attempt.
+            operation: The event wished for, to recognise a repeated idempotency key.
+
+        Raises:
+            BusyError: If rivals were faster too often.
+            ConflictError: If the idempotency key was used for something else.
+            OutcomeUnknownError: If it cannot be told whether the entry was written.
+        """
+        for attempt in range(_ATTEMPTS):
+            witness = projections.read_pointer(self._store, self._model)  # before the journal
+            state = self.state()
+            self._check(witness, state)
+            signed = stamp()
+            repeated = _repeated(state, signed.key, operation)
+            at = entries.next_time(signed.at, state.at)
+            event = repeated or decide(state, at)
+            if isinstance(event, Unchanged):
+                return Outcome(state, None, event)
+            raw = entries.write(self._model, state.seq + 1, state.head, at, signed, event)
+            try:
+                self._journal.append(state.seq + 1, raw, signed.commit)
+            except TakenError:
+                _pause(attempt)
+                continue
+            return self._written(state, raw)
+        raise BusyError(self._model, _ATTEMPTS)
+
+    def _written(self, state: State, raw: bytes) -> Outcome:
+        entry = entries.read(raw, self._model, state.seq + 1, state.head)
+        self._state = fold(state, [(entry, entries.digest(raw))])
+        if self._state.seq % SNAPSHOT_EVERY == 0:
+            self._journal.save_snapshot(self._state)
+        return Outcome(self._state, entry, None)
+
+    def restore(self, raw: bytes, seq: int, head: str | None) -> str:
+        """Write an entry of another registry's journal at its own place; return its digest.
+
+        Raises:
+            ConflictError: If this journal has another entry there.
+            DamagedError: If the entry does not belong there.
+        """
+        entry = entries.read(raw, self._model, seq, head)
+        try:
+            self._journal.append(seq, raw, entry.commit)
+        except TakenError:
+            raise ConflictError(
+                self._model, f"has another history: its entry {seq} differs", "import it elsewhere"
+            ) from None
+        return entries.digest(raw)
+
+    def project(self, blobs: Blobs) -> None:
+        """Bring the projections up to date; failing to is logged and fails nothing."""
+        try:
+            with projections.turn(self._store, self._model, locked=self._locked):
+                pointer = projections.read_pointer(self._store, self._model)
+                state = self.state()
+                if projections.behind(pointer, state):
+                    projections.write(self._store, blobs, state, self._touched(pointer, state))
+        except (HoldfastError, OSError) as error:
+            _log.warning("projections of %s lag behind its journal: %s", self._model, error)
+
+    def _touched(self, pointer: Pointer | None, state: State) -> list[str]:
+        """Name the versions that changed since the pointer was written, each once."""
+        if pointer is None:
+            return list(state.versions)
+        named: dict[str, None] = {}
+        head = pointer.head
+        for seq in range(pointer.seq + 1, state.seq + 1):
+            raw = self._journal.read(seq) or b""
+            event = entries.read(raw, self._model, seq, head).event
+            named |= dict.fromkeys(event.versions())
+            head = entries.digest(raw)
+        return list(named)
+
+    def rebuild(self, blobs: Blobs) -> None:
+        """Write all projections anew."""
+        with projections.turn(self._store, self._model, locked=self._locked):
+            state = self.state()
+            projections.write(self._store, blobs, state, state.versions)
+
+
+def _repeated(state: State, key: str | None, operation: type[AnyEvent]) -> Unchanged | None:
+    use = state.keys.get(key) if key is not None else None
+    if use is None:
+        return None
+    if use.op != WORDS[operation]:
+        raise ConflictError(
+            f"key {key!r}", f"was used for {use.op!r} in entry {use.seq}", "use another key"
+        )
+    return Unchanged(f"entry {use.seq} did this under the same key", use.version)
+
+
+def _pause(attempt: int) -> None:
+    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time

@@ -1,0 +1,94 @@
+"""Bytes out again: a verified pair in memory, or a version's files in a folder."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from holdfast import formats
+from holdfast.core.manifest import Artifact, Manifest
+from holdfast.core.state import Record
+from holdfast.errors import ConflictError, InvalidInputError
+from holdfast.formats.pair import Pair
+from holdfast.registry.moves import require_whole
+from holdfast.registry.session import Session
+from holdfast.store import layout, projections
+
+
+def load(session: Session, ref: str) -> Pair:
+    """Deserialise a version once every byte of it is verified."""
+    state, record = session.find(ref)
+    manifest = _present(session, state.model, record)
+    require_whole(session, record)
+    parts = {
+        role: formats.load(artifact.format, _place(session, manifest, artifact))
+        for role, artifact in manifest.artifacts.items()
+    }
+    return Pair(f"{state.model}@{record.version}", manifest, parts)
+
+
+def paths(session: Session, ref: str) -> dict[str, Path]:
+    """Return the path of each role's artifact, and of the manifest, once all is verified."""
+    state, record = session.find(ref)
+    manifest = _present(session, state.model, record)
+    require_whole(session, record)
+    folder = Path(session.folder.store.path(layout.version(state.model, record.version)))
+    places = {
+        role: _place(session, manifest, artifact) for role, artifact in manifest.artifacts.items()
+    }
+    return places | {"manifest": folder / "manifest.json"}
+
+
+def _present(session: Session, model: str, record: Record) -> Manifest:
+    if record.status == "purged":
+        raise ConflictError(
+            f"{model}@{record.version}", "was purged, its bytes are gone", "take another version"
+        )
+    return session.manifest(record)
+
+
+def _place(session: Session, manifest: Manifest, artifact: Artifact) -> Path:
+    """Return where an artifact lies under its own name; written out where it is not linked."""
+    store = session.folder.store
+    folder = layout.version(manifest.name, manifest.version)
+    linked = all(
+        store.same(layout.blob(file.sha256), f"{folder}/{file.path}") for file in artifact.files
+    )
+    if linked:
+        return Path(store.path(f"{folder}/{artifact.path}"))
+    scratch = Path(tempfile.mkdtemp(dir=session.scratch()))
+    _write_files(session, artifact, scratch)
+    return scratch / artifact.path
+
+
+def checkout(session: Session, ref: str, target: Path) -> Path:
+    """Write a version's files and its manifest to a folder that is new or empty."""
+    state, record = session.find(ref)
+    manifest = _present(session, state.model, record)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidInputError(
+            f"folder {str(target)!r}", "exists and is not empty", "name a new one"
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=layout.TEMPORARY))
+    except OSError as error:
+        raise InvalidInputError(
+            f"folder {str(target)!r}", f"cannot be made: {error.strerror}", "check its parent"
+        ) from error
+    try:
+        for artifact in manifest.artifacts.values():
+            _write_files(session, artifact, draft)
+        (draft / "manifest.json").write_bytes(projections.version_text(record, manifest))
+        draft.chmod(0o755)
+        draft.replace(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def _write_files(session: Session, artifact: Artifact, folder: Path) -> None:
+    for file in artifact.files:
+        place = folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        session.folder.blobs.copy_out(file, place)

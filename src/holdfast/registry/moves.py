@@ -1,0 +1,226 @@
+"""The verbs that move names and add facts: each is one entry of the journal."""
+
+from collections.abc import Callable, Mapping
+
+from holdfast.core import commands, events
+from holdfast.core.commands import Unchanged
+from holdfast.core.events import AnyEvent
+from holdfast.core.history import sentence
+from holdfast.core.manifest import Manifest
+from holdfast.core.policy import Candidate, Policy, Verdict, judge
+from holdfast.core.state import Record, State
+from holdfast.core.views import Moved
+from holdfast.errors import InvalidInputError
+from holdfast.registry.ledger import Outcome
+from holdfast.registry.session import Session, Signing
+
+_Decide = Callable[[State, Record], AnyEvent | Unchanged]
+
+
+def promote(
+    session: Session, ref: str, signing: Signing, *, expect: str | None, by_force: bool
+) -> Moved:
+    """Move `production`, if the gate lets it."""
+    _check_force(signing, by_force=by_force)
+
+    def decide(state: State, record: Record) -> AnyEvent | Unchanged:
+        commands.expect_live(state, expect)
+        verdict = verdict_on(session, state, record)
+        return commands.promote(state, record, verdict, by_force=by_force)
+
+    return _move(session, ref, decide, events.Promoted, signing)
+
+
+def gate(session: Session, ref: str) -> Verdict:
+    """Ask the gate about a version without moving anything."""
+    return verdict_on(session, *session.find(ref))
+
+
+def verdict_on(session: Session, state: State, record: Record) -> Verdict:
+    """Hold a version against the policy and the champion of *state*."""
+    champion = state.versions[state.production] if state.production else None
+    against = None if champion is None or champion == record else champion
+    return judge(
+        state.policy,
+        _candidate(session, record),
+        _candidate(session, against) if against else None,
+    )
+
+
+def _candidate(session: Session, record: Record) -> Candidate:
+    manifest: Manifest = session.manifest(record)
+    return Candidate(manifest, record.metrics, frozenset(record.approvals) - {session.by})
+
+
+def rollback(
+    session: Session, model: str, to: str | None, signing: Signing, expect: str | None
+) -> Moved:
+    """Move `production` back, once the target's bytes are known to be whole."""
+    state = session.state(model)
+    commands.expect_live(state, expect)
+    undoes = state.live.seq if state.live else None
+    wanted = session.find(to)[1].version if to else None
+    commands.rollback(state, state.versions[wanted] if wanted else None, undoes)
+    target = state.versions[wanted or state.previous or ""]
+    require_whole(session, target)
+
+    def decide(state: State, _at: str) -> AnyEvent:
+        return commands.rollback(state, state.versions[target.version], undoes)
+
+    outcome = session.commit(model, decide, events.RolledBack, signing)
+    return moved(outcome)
+
+
+def require_whole(session: Session, record: Record) -> None:
+    """Hash every byte of a version.
+
+    Raises:
+        DamagedError: Naming the first file that is missing or changed.
+    """
+    manifest = session.manifest(record)
+    files = [file for artifact in manifest.artifacts.values() for file in artifact.files]
+    session.folder.blobs.require(files)
+
+
+def stage(session: Session, ref: str, signing: Signing) -> Moved:
+    """Move `staging`."""
+    return _move(session, ref, commands.stage, events.Staged, signing)
+
+
+def archive(session: Session, ref: str, signing: Signing) -> Moved:
+    """Put a version away."""
+    return _move(session, ref, commands.archive, events.Archived, signing)
+
+
+def set_alias(session: Session, alias: str, ref: str, signing: Signing, *, by_force: bool) -> Moved:
+    """Let an alias name a version."""
+    _check_force(signing, by_force=by_force)
+
+    def decide(state: State, record: Record) -> AnyEvent | Unchanged:
+        return commands.set_alias(state, alias, record, session.by, by_force=by_force)
+
+    return _move(session, ref, decide, events.AliasSet, signing)
+
+
+def remove_alias(
+    session: Session, model: str, alias: str, signing: Signing, *, by_force: bool
+) -> Moved:
+    """Let an alias name nothing."""
+    _check_force(signing, by_force=by_force)
+    session.state(model)
+    outcome = session.commit(
+        model,
+        lambda state, _at: commands.remove_alias(state, alias, by_force=by_force),
+        events.AliasRemoved,
+        signing,
+    )
+    return moved(outcome)
+
+
+def tag(session: Session, ref: str, tags: Mapping[str, str | None], signing: Signing) -> Moved:
+    """Set and remove tags."""
+    return _move(
+        session,
+        ref,
+        lambda state, record: commands.tag(state, record, tags),
+        events.Tagged,
+        signing,
+    )
+
+
+def note(session: Session, ref: str, text: str, signing: Signing) -> Moved:
+    """Write a note."""
+    return _move(
+        session, ref, lambda _s, record: commands.note(record, text), events.Noted, signing
+    )
+
+
+def evaluate(
+    session: Session,
+    ref: str,
+    metrics: Mapping[str, object],
+    dataset: str | None,
+    signing: Signing,
+) -> Moved:
+    """Record metrics measured after registration."""
+    return _move(
+        session,
+        ref,
+        lambda _state, record: commands.evaluate(record, metrics, dataset),
+        events.Evaluated,
+        signing,
+    )
+
+
+def approve(session: Session, ref: str, signing: Signing) -> Moved:
+    """Approve a version in the author's name."""
+    return _move(
+        session,
+        ref,
+        lambda state, record: commands.approve(state, record, session.by),
+        events.Approved,
+        signing,
+    )
+
+
+def hold(session: Session, ref: str, signing: Signing) -> Moved:
+    """Keep a version from being purged."""
+    return _move(session, ref, commands.hold, events.Held, signing)
+
+
+def release(session: Session, ref: str, signing: Signing) -> Moved:
+    """End a hold."""
+    return _move(
+        session, ref, lambda _state, record: commands.release(record), events.Released, signing
+    )
+
+
+def set_policy(session: Session, model: str, policy: Policy, signing: Signing) -> Moved:
+    """Make a policy the model's; the model need not be registered yet."""
+    outcome = session.commit(
+        model, lambda state, _at: commands.set_policy(state, policy), events.PolicySet, signing
+    )
+    return moved(outcome)
+
+
+def _check_force(signing: Signing, *, by_force: bool) -> None:
+    if by_force and not (signing.reason or "").strip():
+        raise InvalidInputError("force", "needs a reason, which history keeps", "give --reason")
+
+
+def _move(
+    session: Session,
+    ref: str,
+    decide: _Decide,
+    operation: type[AnyEvent],
+    signing: Signing,
+) -> Moved:
+    """Resolve *ref* once, then decide about that version, again after each lost race."""
+    state, record = session.find(ref)
+    outcome = session.commit(
+        state.model,
+        lambda now, _at: decide(now, now.versions[record.version]),
+        operation,
+        signing,
+    )
+    return moved(outcome)
+
+
+def moved(outcome: Outcome) -> Moved:
+    """Tell what became of a wish."""
+    model = outcome.state.model
+    if outcome.unchanged is not None:
+        version, why = outcome.unchanged.version, outcome.unchanged.why
+        return Moved(model, version, version, changed=False, note=why)
+    assert outcome.entry is not None  # noqa: S101 - one of the two is set
+    event = outcome.entry.event
+    promoted = event if isinstance(event, events.Promoted) else None
+    return Moved(
+        model=model,
+        version=next(iter(event.versions()), None),
+        was=getattr(event, "was", None),
+        changed=True,
+        note=sentence(event),
+        remarks=promoted.remarks if promoted else (),
+        refused=promoted.refused if promoted else (),
+    )

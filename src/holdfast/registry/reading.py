@@ -1,0 +1,122 @@
+"""The verbs that only look: the list of models, comparison, status and the facts of a card."""
+
+from importlib import metadata
+
+from holdfast.core import compare as comparing
+from holdfast.core import history
+from holdfast.core.cards import Today
+from holdfast.core.compare import Comparison, Side
+from holdfast.core.entry import format_time, parse_time
+from holdfast.core.events import Past
+from holdfast.core.state import Record, State
+from holdfast.core.views import (
+    Before,
+    ModelInfo,
+    Status,
+    model_info,
+    served_s,
+    version_info,
+)
+from holdfast.errors import DamagedError, InvalidInputError
+from holdfast.registry.session import Session
+from holdfast.registry.verifying import version_damages
+
+_SHOWN_MOVES = 5
+
+
+def models(session: Session) -> list[ModelInfo]:
+    """Show every model; a damaged journal hides no other model."""
+    shown = []
+    for name in session.models():
+        try:
+            shown.append(model_info(session.state(name)))
+        except DamagedError as error:
+            shown.append(ModelInfo(name, damage=str(error)))
+    return shown
+
+
+def compare(session: Session, a: str, b: str) -> Comparison:
+    """Put two versions side by side, *b* against *a*."""
+    state, one = session.find(a)
+    other_state, other = session.find(b)
+    if state.model != other_state.model:
+        raise InvalidInputError(
+            f"{a} and {b}", "are versions of two models", "compare two versions of one"
+        )
+    return _compared(session, state, one, other)
+
+
+def _compared(session: Session, state: State, a: Record, b: Record) -> Comparison:
+    return comparing.compare(
+        Side(session.manifest(a), a.metrics),
+        Side(session.manifest(b), b.metrics),
+        state.policy.directions,
+    )
+
+
+def status(session: Session, model: str, at: str | None) -> Status:
+    """Gather the screen for whoever is on call."""
+    state = session.state(model, at)
+    now = parse_time(at) if at else format_time(session.clock())
+    live = state.live
+    record = state.versions[state.production] if state.production else None
+    before = state.versions[state.previous] if state.previous else None
+    return Status(
+        model=model,
+        at=now,
+        live=version_info(state, record) if record else None,
+        since=live.at if live else None,
+        by=live.by if live else None,
+        reason=live.reason if live else None,
+        how=live.how if live else None,
+        forced=live.forced if live else False,
+        before=_before(session, state, before, now) if before else None,
+        comparison=_compared(session, state, before, record) if before and record else None,
+        staging=state.staging,
+        latest=state.latest(),
+        versions=sum(1 for _ in state.present()),
+        moves=_last_moves(session, model, at),
+        command=f'holdfast rollback {model} --expect {state.production} --reason "…"'
+        if before and at is None
+        else None,
+    )
+
+
+def _before(session: Session, state: State, record: Record, now: str) -> Before:
+    damages = version_damages(session, state.model, record)
+    return Before(record.version, served_s(state.moves, record.version, now), damages)
+
+
+def _last_moves(session: Session, model: str, at: str | None) -> tuple[Past, ...]:
+    if at is None:
+        entries = session.ledger(model).last(_SHOWN_MOVES)
+    else:
+        past = history.until(session.ledger(model).entries(), parse_time(at))
+        entries = list(past)[-_SHOWN_MOVES:]
+    return tuple(history.past(entry) for entry in reversed(entries))
+
+
+def history_of(session: Session, model: str, at: str | None) -> list[Past]:
+    """List everything that happened to a model, oldest first, up to *at*."""
+    session.state(model)
+    entries = session.ledger(model).entries()
+    wanted = entries if at is None else history.until(entries, parse_time(at))
+    return [history.past(entry) for entry in wanted]
+
+
+def tool_version() -> str:
+    """Return the version of the Holdfast that is installed."""
+    return metadata.version("holdfast")
+
+
+def today(state: State, record: Record) -> Today:
+    """Gather what a card says beyond the manifest."""
+    return Today(
+        status=record.status,
+        updated_at=record.updated_at,
+        metrics=record.metrics,
+        tags=record.tags,
+        aliases=state.aliases_of(record.version),
+        notes=record.notes,
+        digest=record.manifest,
+    )

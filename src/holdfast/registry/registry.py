@@ -1,0 +1,416 @@
+"""`Registry`: one method for each verb, the same words as in the CLI."""
+
+import html
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from holdfast.core import history
+from holdfast.core.cards import classic, cyclonedx, markdown
+from holdfast.core.compare import Comparison
+from holdfast.core.events import Past
+from holdfast.core.history import Period
+from holdfast.core.manifest import Manifest
+from holdfast.core.policy import Policy, Verdict
+from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
+from holdfast.core.version import Bump, parse
+from holdfast.core.views import (
+    ModelInfo,
+    Moved,
+    Registered,
+    Status,
+    Verification,
+    VersionInfo,
+    version_info,
+)
+from holdfast.formats.pair import Pair
+from holdfast.registry import (
+    adoption,
+    intake,
+    loading,
+    moves,
+    reading,
+    upkeep,
+    verifying,
+)
+from holdfast.registry.adoption import Adopted
+from holdfast.registry.bundles import Bundled, pack, unpack
+from holdfast.registry.intake import Facts
+from holdfast.registry.session import Session, Signing
+from holdfast.registry.upkeep import GRACE_S, Collected, Purge
+from holdfast.registry.verifying import Progress
+from holdfast.store.config import Config
+
+Reference = str | VersionInfo | Registered | Moved
+"""A ref as text, or what a verb returned."""
+
+CardFormat = Literal["json", "markdown", "cyclonedx"]
+
+
+class Registry:
+    """All registered models of one store.
+
+    Every verb either does all it says and returns, its entry durable, or raises a
+    `holdfast.errors.HoldfastError` and has done nothing. `reason` is kept in the history; the same
+    `key` never does a thing twice.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def location(self) -> Path:
+        """The store's folder."""
+        return self._session.root
+
+    def init(self) -> Config:
+        """Make the store if it is not there, and tell what its file system keeps."""
+        return self._session.writable().config
+
+    # Versions come to be
+
+    def register(
+        self,
+        name: str,
+        model: object,
+        preprocessor: object = None,
+        *,
+        bump: Bump = "auto",
+        version: str | None = None,
+        **facts: Unpack[Facts],
+    ) -> Registered:
+        """Register a model and the preprocessor fitted with it as one immutable version.
+
+        Args:
+            name: The registered model; made by its first version.
+            model: A path, or an object in memory.
+            preprocessor: The same; `None` where the model needs none.
+            bump: How far to raise the highest release; `auto` takes the least that the schemas
+                demand, else minor.
+            version: An exact version instead; the same bytes and facts give back the same version.
+            **facts: See `Facts`.
+
+        Raises:
+            InvalidInputError: If a name, number, fact or file is not usable.
+            RefusedError: If the version claims less than its schema change demands.
+            VersionTakenError: If *version* holds other bytes or facts.
+            UntrustedError: If a file runs code outside the allow-list and `trust` is not given.
+        """
+        sources: dict[str, object] = {"model": model}
+        if preprocessor is not None:
+            sources["preprocessor"] = preprocessor
+        sources |= facts.get("artifacts", {})
+        asked = parse(version) if version is not None else bump
+        return intake.register(self._session, name, sources, asked, facts)
+
+    def adopt(
+        self,
+        name: str,
+        folder: str | PathLike[str],
+        *,
+        preprocessors: Mapping[str, str] = {},
+        live: str | None = None,
+        trust: str | None = None,
+        reason: str | None = None,
+    ) -> Adopted:
+        """Register every model file of a folder, oldest first; the folder is not touched.
+
+        Args:
+            name: The registered model.
+            folder: The folder.
+            preprocessors: Preprocessor's file by model's file where names do not tell; `*` for all.
+            live: The file that is live; it is promoted.
+            trust: Why files that run code outside the allow-list are taken in all the same.
+
+        Raises:
+            InvalidInputError: If a preprocessor cannot be told, or the folder holds no model.
+        """
+        planned = self.adopt_plan(name, folder, preprocessors=preprocessors)
+        return adoption.run(self._session, planned, live, trust, Signing(reason))
+
+    def adopt_plan(
+        self, name: str, folder: str | PathLike[str], *, preprocessors: Mapping[str, str] = {}
+    ) -> adoption.Plan:
+        """Say what `adopt` would do with each file."""
+        return adoption.plan(self._session, name, Path(folder), preprocessors)
+
+    # Names move
+
+    def promote(
+        self,
+        ref: Reference,
+        *,
+        reason: str | None = None,
+        force: bool = False,
+        expect: str | None = None,
+        key: str | None = None,
+    ) -> Moved:
+        """Make a version live, if the gate lets it; the one live before is archived.
+
+        Args:
+            ref: The version.
+            force: Pass over the gate; needs a reason and is recorded.
+            expect: The version that must be live now, else nothing is done.
+
+        Raises:
+            RefusedError: With every reason of the gate.
+            ConflictError: If another version than *expect* is live, or this one was purged.
+        """
+        return moves.promote(
+            self._session, str(ref), Signing(reason, key), expect=expect, by_force=force
+        )
+
+    def judge(self, ref: Reference) -> Verdict:
+        """Ask the gate about a version without moving anything."""
+        return moves.gate(self._session, str(ref))
+
+    def rollback(
+        self,
+        model: str,
+        *,
+        to: str | None = None,
+        reason: str | None = None,
+        expect: str | None = None,
+        key: str | None = None,
+    ) -> Moved:
+        """Go back to the version that was live before, once its bytes are verified.
+
+        Again goes one further back, never to a version just rejected.
+
+        Args:
+            model: The registered model.
+            to: Another version that was ever live, such as `1.1.0`.
+            expect: The version that must be live now, else nothing is done.
+
+        Raises:
+            NoPreviousVersionError: If nothing fit to serve was live before.
+            DamagedError: If a byte of the target changed; nothing moves.
+            ConflictError: If production moved meanwhile.
+        """
+        return moves.rollback(self._session, model, to, Signing(reason, key), expect)
+
+    def stage(self, ref: Reference, *, reason: str | None = None, key: str | None = None) -> Moved:
+        """Let `staging` name a version; the one staged before is registered again."""
+        return moves.stage(self._session, str(ref), Signing(reason, key))
+
+    def archive(
+        self, ref: Reference, *, reason: str | None = None, key: str | None = None
+    ) -> Moved:
+        """Put a version away; the live one cannot be."""
+        return moves.archive(self._session, str(ref), Signing(reason, key))
+
+    def alias(
+        self, ref: Reference, alias: str, *, reason: str | None = None, force: bool = False
+    ) -> Moved:
+        """Let *alias* name a version; a protected one needs an approval or force."""
+        return moves.set_alias(self._session, alias, str(ref), Signing(reason), by_force=force)
+
+    def remove_alias(
+        self, model: str, alias: str, *, reason: str | None = None, force: bool = False
+    ) -> Moved:
+        """Let *alias* name nothing."""
+        return moves.remove_alias(self._session, model, alias, Signing(reason), by_force=force)
+
+    # Facts learnt later
+
+    def tag(
+        self, ref: Reference, tags: Mapping[str, str | None], *, reason: str | None = None
+    ) -> Moved:
+        """Set tags; a value of `None` removes one."""
+        return moves.tag(self._session, str(ref), tags, Signing(reason))
+
+    def note(self, ref: Reference, text: str) -> Moved:
+        """Write a note on a version."""
+        return moves.note(self._session, str(ref), text, Signing())
+
+    def evaluate(
+        self,
+        ref: Reference,
+        metrics: Mapping[str, object],
+        *,
+        dataset: str | None = None,
+        reason: str | None = None,
+    ) -> Moved:
+        """Record metrics measured after registration; gate and comparison use the latest."""
+        return moves.evaluate(self._session, str(ref), metrics, dataset, Signing(reason))
+
+    def approve(self, ref: Reference, *, reason: str | None = None) -> Moved:
+        """Approve a version in the author's name, for a gate that asks for a second person."""
+        return moves.approve(self._session, str(ref), Signing(reason))
+
+    def hold(self, ref: Reference, *, reason: str) -> Moved:
+        """Keep a version from being purged until it is released."""
+        return moves.hold(self._session, str(ref), Signing(reason))
+
+    def release(self, ref: Reference, *, reason: str | None = None) -> Moved:
+        """End a hold."""
+        return moves.release(self._session, str(ref), Signing(reason))
+
+    def policy(self, model: str) -> Policy:
+        """Return a model's policy: gate, protected aliases, retention."""
+        return self._session.state(model).policy
+
+    def set_policy(self, model: str, policy: Policy, *, reason: str | None = None) -> Moved:
+        """Change a model's policy; a model may have one before its first version."""
+        return moves.set_policy(self._session, model, policy, Signing(reason))
+
+    # Looking
+
+    def models(self) -> list[ModelInfo]:
+        """Show all models, sorted by name."""
+        return reading.models(self._session)
+
+    def versions(self, model: str, *, at: str | None = None) -> list[VersionInfo]:
+        """Show a model's versions in SemVer order, purged ones too, now or as they stood *at*."""
+        state = self._session.state(model, at)
+        return [version_info(state, record) for record in state.ordered()]
+
+    def resolve(self, ref: Reference, *, at: str | None = None) -> VersionInfo:
+        """Find the version a ref names, now or as it stood *at* a time."""
+        return version_info(*self._session.find(str(ref), at))
+
+    def manifest(self, ref: Reference, *, at: str | None = None) -> Manifest:
+        """Return what a version records, its bytes checked; purged versions keep theirs."""
+        return self._session.manifest(self._session.find(str(ref), at)[1])
+
+    def status(self, model: str, *, at: str | None = None) -> Status:
+        """Gather the screen for whoever is on call, now or as it was *at* a time."""
+        return reading.status(self._session, model, at)
+
+    def history(self, model: str, *, at: str | None = None) -> list[Past]:
+        """List everything that happened to a model, oldest first, up to *at*."""
+        return reading.history_of(self._session, model, at)
+
+    def served(self, model: str) -> tuple[Period, ...]:
+        """List what was live when, oldest first."""
+        return history.periods(self._session.state(model))
+
+    def compare(self, a: Reference, b: Reference) -> Comparison:
+        """Put version *b* beside version *a*: metrics, parameters, schemas, files, environment."""
+        return reading.compare(self._session, str(a), str(b))
+
+    def card(self, ref: Reference, form: CardFormat = "json") -> dict[str, Any] | str:
+        """Return a version's model card: a dict for `json` and `cyclonedx`, text for `markdown`."""
+        state, record = self._session.find(str(ref))
+        manifest, today = self._session.manifest(record), reading.today(state, record)
+        match form:
+            case "json":
+                return classic.render(manifest, today)
+            case "markdown":
+                return markdown.render(manifest, today)
+            case "cyclonedx":
+                return cyclonedx.render(manifest, today, reading.tool_version())
+
+    def verify(
+        self, target: str | None = None, *, progress: Progress | None = None
+    ) -> Verification:
+        """Hash every byte and check every journal of the store, a model or one version."""
+        return verifying.verify(self._session, target, progress)
+
+    # Bytes out and in
+
+    def load(self, ref: Reference) -> Pair:
+        """Load a version as one pair, ready to predict, after every byte of it was verified.
+
+        Raises:
+            DamagedError: If a byte changed; nothing is deserialised.
+            MissingLibraryError: If its format's library is not installed.
+        """
+        return loading.load(self._session, str(ref))
+
+    def paths(self, ref: Reference) -> dict[str, Path]:
+        """Return where a version's artifacts and manifest lie, once every byte is verified."""
+        return loading.paths(self._session, str(ref))
+
+    def checkout(self, ref: Reference, folder: str | PathLike[str]) -> Path:
+        """Write a version's files and manifest to a new or empty folder."""
+        return loading.checkout(self._session, str(ref), Path(folder))
+
+    def export(self, ref: Reference, file: str | PathLike[str]) -> Bundled:
+        """Write a version (`iris@1.2.0`) or a whole model (`iris`) to one tar file."""
+        return pack.write(self._session, str(ref), Path(file))
+
+    def import_(
+        self,
+        file: str | PathLike[str],
+        *,
+        trust: str | None = None,
+        reason: str | None = None,
+    ) -> Bundled:
+        """Take a bundle in, checked whole before anything is written; history is kept."""
+        return unpack.read(self._session, Path(file), Signing(reason), trust)
+
+    # Giving bytes up
+
+    def purge_plan(
+        self,
+        model: str,
+        *,
+        keep: int | None = None,
+        versions: Sequence[Reference] = (),
+        rollback_target: Target = "spared",
+    ) -> Plan:
+        """Say for every version whether `purge` would take its bytes, and why."""
+        rule = self._rule(model, keep, versions, rollback_target)
+        return upkeep.plan(self._session, model, rule)
+
+    def purge(
+        self,
+        model: str,
+        *,
+        keep: int | None = None,
+        versions: Sequence[Reference] = (),
+        rollback_target: Target = "spared",
+        grace_s: float = GRACE_S,
+        reason: str | None = None,
+    ) -> Purge:
+        """Give up the bytes of versions; manifests and history stay.
+
+        Args:
+            model: The registered model.
+            keep: Archived versions to keep, the newest by number; without it and without
+                *versions*, the policy's retention decides.
+            versions: Just these.
+            rollback_target: With *keep*: whether the version a rollback would go to may go too.
+            grace_s: Seconds for which bytes nothing names any more are kept.
+        """
+        rule = self._rule(model, keep, versions, rollback_target)
+        return upkeep.purge(self._session, model, rule, grace_s, Signing(reason))
+
+    def _rule(
+        self, model: str, keep: int | None, versions: Sequence[Reference], target: Target
+    ) -> Rule:
+        if versions:
+            refs = [str(ref) if "@" in str(ref) else f"{model}@{ref}" for ref in versions]
+            return Chosen(tuple(self._session.find(ref)[1].version for ref in refs))
+        if keep is not None:
+            return KeepNewest(keep, target)
+        return ByPolicy(self.policy(model).retention, self._session.clock())
+
+    def gc(self, *, grace_s: float = GRACE_S) -> Collected:
+        """Remove bytes that nothing names any more and what crashes left behind."""
+        return upkeep.collect(self._session, grace_s)
+
+    def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
+        """Delete a model; its history stays, and registering again goes on in it."""
+        return upkeep.delete(self._session, model, Signing(reason), by_force=force)
+
+    def rebuild(self, model: str) -> None:
+        """Write all files derived from a model's journal anew."""
+        self._session.state(model)
+        self._session.ledger(model).rebuild(self._session.folder.blobs)
+
+    def __repr__(self) -> str:
+        """Show where the registry is."""
+        return f"Registry({str(self.location)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the models as a table in a notebook."""
+        cells = "".join(
+            f"<tr><td>{html.escape(model.model)}</td><td>{model.production or '–'}</td>"
+            f"<td>{model.staging or '–'}</td><td>{model.versions}</td></tr>"
+            for model in self.models()
+        )
+        head = "<tr><th>model</th><th>production</th><th>staging</th><th>versions</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>"

@@ -1,0 +1,229 @@
+"""An opened store and what every verb shares: ledgers, blobs, the clock and the author."""
+
+import contextlib
+import functools
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from holdfast.core import history, names
+from holdfast.core.entry import Stamp, parse_time
+from holdfast.core.events import AnyEvent
+from holdfast.core.manifest import Manifest, decode
+from holdfast.core.refs import Ref, Selector, parse_ref, resolve
+from holdfast.core.state import Record, State, empty, fold
+from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
+from holdfast.registry.ledger import Decide, Ledger, Outcome
+from holdfast.store import config, layout, locks
+from holdfast.store.blobs import Blobs
+from holdfast.store.config import Config
+from holdfast.store.local import LocalStore
+
+read_ref = functools.lru_cache(maxsize=1024)(parse_ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a caller says about its own deed.
+
+    Attributes:
+        reason: Kept with the entry.
+        key: Idempotency key: the same deed under the same key is done once.
+    """
+
+    reason: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A store that exists."""
+
+    store: LocalStore
+    blobs: Blobs
+    config: Config
+
+
+class Session:
+    """One store, opened; the folder is made by the first verb that writes.
+
+    Args:
+        root: The store's folder.
+        by: Author of what is written.
+        clock: Tells the present time, aware.
+        new_id: Makes 32 random hex digits.
+    """
+
+    def __init__(
+        self, root: Path, by: str, clock: Callable[[], datetime], new_id: Callable[[], str]
+    ) -> None:
+        self.root = root
+        self.by = by
+        self.clock = clock
+        self._new_id = new_id
+        self._ledgers: dict[str, Ledger] = {}
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        found = config.find(root)
+        self._folder = self._opened(found) if found else None
+
+    def _opened(self, found: Config) -> Folder:
+        store = config.local(self.root, found)
+        return Folder(store, Blobs(store), found)
+
+    @property
+    def exists(self) -> bool:
+        """True if the store is there; a registry can be opened before it is."""
+        return self._folder is not None
+
+    @property
+    def folder(self) -> Folder:
+        """The store for reading.
+
+        Raises:
+            StoreError: If nothing was ever written to it.
+        """
+        if self._folder is None:
+            raise StoreError(
+                self.root, "no store yet", "register a model to make it, or name another"
+            )
+        return self._folder
+
+    def writable(self) -> Folder:
+        """Return the store for writing, made if it is not there."""
+        if self._folder is None:
+            self._folder = self._opened(config.make(self.root, self._new_id, self.clock()))
+        return self._folder
+
+    @contextlib.contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Keep collectors away while blobs are looked up that no entry names yet."""
+        folder = self.writable()
+        if not folder.config.probe.locks:
+            yield
+            return
+        with locks.shared(folder.store.path(layout.LOCK)):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep registrations away while blobs are collected."""
+        if not self.folder.config.probe.locks:
+            yield
+            return
+        with locks.alone(self.folder.store.path(layout.LOCK)):
+            yield
+
+    def ledger(self, model: str) -> Ledger:
+        """Return a model's ledger, whether the model exists or not."""
+        if model not in self._ledgers:
+            names.check_model(model)
+            locked = self.folder.config.probe.locks
+            self._ledgers[model] = Ledger(self.folder.store, model, locked=locked)
+        return self._ledgers[model]
+
+    def models(self) -> list[str]:
+        """Return the names of all models that exist, sorted; damaged journals aside."""
+        if not self.exists:
+            return []
+        found = []
+        for folder in self.folders():
+            with contextlib.suppress(DamagedError):  # `verify` tells, and the others are to be seen
+                found.append(self.name_in(folder))
+        return sorted(name for name in found if name and self._may_exist(name))
+
+    def _may_exist(self, model: str) -> bool:
+        try:
+            return self.ledger(model).state().exists
+        except DamagedError:  # it shows when the model is looked at
+            return True
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders below `models`, sorted."""
+        return sorted(self.folder.store.list(layout.MODELS))
+
+    def journals(self) -> list[str]:
+        """Return the names of all models that ever existed.
+
+        Raises:
+            DamagedError: If one cannot be told.
+        """
+        return [name for folder in self.folders() if (name := self.name_in(folder))]
+
+    def name_in(self, folder: str) -> str | None:
+        """Return the name of the model in a folder below `models`; see `Ledger.name_in`."""
+        return Ledger.name_in(self.folder.store, f"{layout.MODELS}/{folder}")
+
+    def scratch(self) -> str:
+        """Return a folder for files that live as long as this process."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="holdfast-")
+        return self._scratch.name
+
+    def state(self, model: str, at: str | None = None) -> State:
+        """Return a model's state, now or as it stood at a time people wrote.
+
+        Raises:
+            NotFoundError: If there is no such model; the nearest names are listed.
+        """
+        if not self.exists or not self.ledger(model).state().exists:
+            known = self.models()
+            advice = f"there are {', '.join(known[:5])}" if known else f"no models in {self.root}"
+            raise NotFoundError(f"model {model}", names.nearest(model, known), advice)
+        if at is None:
+            return self.ledger(model).state()
+        return self._state_at(model, at)
+
+    def _state_at(self, model: str, at: str) -> State:
+        moment = parse_time(at)
+        past = list(history.until(self.ledger(model).entries(), moment))
+        state = fold(empty(model), [(entry, "") for entry in past])
+        if not state.exists:
+            raise NotFoundError(f"model {model} at {at}", advice="it was registered later")
+        return state
+
+    def find(self, ref: "str | Ref", at: str | None = None) -> tuple[State, Record]:
+        """Return the version that *ref* names and the state it was found in.
+
+        Raises:
+            InvalidInputError: If *ref* names a model and no version.
+            NotFoundError: If there is none such.
+            AmbiguousRefError: If a digest's prefix fits several.
+        """
+        parsed = read_ref(str(ref))
+        state = self.state(parsed.model, at)
+        return state, resolve(state, _selected(parsed))
+
+    def allowed(self, model: str) -> tuple[str, ...]:
+        """Return the constructors a model's policy allows beyond the built-in list."""
+        return self.ledger(model).state().policy.allowed_globals if self.exists else ()
+
+    def manifest(self, record: Record) -> Manifest:
+        """Return a version's manifest, its bytes checked."""
+        return decode(self.folder.blobs.read(record.manifest), record.manifest)
+
+    def commit(
+        self, model: str, decide: Decide, operation: type[AnyEvent], signing: Signing
+    ) -> Outcome:
+        """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
+        folder = self.writable()
+        ledger = self.ledger(model)
+
+        def stamp() -> Stamp:
+            return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key)
+
+        outcome = ledger.commit(decide, stamp, operation)
+        if outcome.entry is not None:
+            ledger.project(folder.blobs)
+        return outcome
+
+
+def _selected(ref: Ref) -> Selector:
+    if ref.selector is None:
+        raise InvalidInputError(
+            f"ref {ref.text!r}",
+            "names a model and no version",
+            f"write {ref.model}@production, {ref.model}@latest, {ref.model}@1.2.0, …",
+        )
+    return ref.selector

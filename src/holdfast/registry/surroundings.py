@@ -1,0 +1,63 @@
+"""Facts about the present process that a manifest records by itself."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from holdfast.core.manifest import Environment, Lineage
+
+_PATIENCE_S = 10
+
+
+def author() -> str:
+    """Return the name of the user this process runs as, `unknown` if the system has none."""
+    try:
+        import pwd  # noqa: PLC0415 - POSIX alone
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except ImportError:
+        return os.getlogin()
+    except KeyError:
+        return "unknown"
+
+
+def environment(packages: Iterable[str]) -> Environment:
+    """Return Python's version and those of the named distributions that are installed."""
+    found = {}
+    for package in sorted(set(packages)):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return Environment(platform.python_version(), found)
+
+
+def lineage(folder: Path) -> Lineage:
+    """Return the commit checked out around *folder* and whether tracked files differ from it.
+
+    Empty where there is no git, no work tree or no commit.
+    """
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return Lineage()
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return Lineage()
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return Lineage(git_commit=commit, git_dirty=None if changed is None else bool(changed))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=_PATIENCE_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,170 @@
+"""`verify`: hash every byte, walk every journal, hold every projection against both."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from holdfast.core.manifest import File, Manifest
+from holdfast.core.state import Record, State
+from holdfast.core.views import Damage, Verification
+from holdfast.errors import DamagedError, HoldfastError
+from holdfast.registry.session import Session
+from holdfast.store import layout, projections
+from holdfast.store.journal import Journal
+from holdfast.store.projections import Pointer
+
+Progress = Callable[[int, int], None]
+"""Told bytes hashed and bytes to hash, again and again."""
+
+_REBUILD = "`holdfast verify --rebuild` writes it anew from the journal"
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What one run counted and found."""
+
+    models: int = 0
+    versions: int = 0
+    entries: int = 0
+    files: dict[str, File] = field(default_factory=dict)
+    users: dict[str, list[tuple[str | None, str | None, str]]] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+
+    def expect(self, file: File, model: str | None, version: str | None) -> None:
+        """Note that a version needs a blob."""
+        self.files[file.sha256] = file
+        self.users.setdefault(file.sha256, []).append((model, version, file.path))
+
+
+def verify(session: Session, target: str | None, progress: Progress | None) -> Verification:
+    """Check the store, a model or one version."""
+    found = _Findings()
+    if target is None:
+        for folder in session.folders():
+            _check_folder(session, folder, found)
+        _expect_strays(session, found)
+    elif "@" in target:
+        state, record = session.find(target)
+        _check_versions(session, state, [record], found)
+    else:
+        session.state(target)
+        _check_model(session, target, found)
+    _check_files(session, found, progress)
+    return Verification(
+        models=found.models,
+        versions=found.versions,
+        entries=found.entries,
+        files=len(found.files),
+        size_bytes=sum(file.size_bytes for file in found.files.values()),
+        damages=tuple(found.damages),
+    )
+
+
+def version_damages(session: Session, model: str, record: Record) -> tuple[Damage, ...]:
+    """Say what is wrong with one version's bytes."""
+    found = _Findings()
+    _expect_version(session, model, record, found)
+    _check_files(session, found, None)
+    return tuple(found.damages)
+
+
+def _check_folder(session: Session, folder: str, found: _Findings) -> None:
+    try:
+        name = session.name_in(folder)
+    except DamagedError as error:
+        found.damages.append(Damage(None, None, error.subject, str(error)))
+        return
+    if name is not None:
+        _check_model(session, name, found)
+
+
+def _check_model(session: Session, model: str, found: _Findings) -> None:
+    found.models += 1
+    try:
+        for _ in session.ledger(model).entries():
+            found.entries += 1
+        state = session.ledger(model).state()
+    except HoldfastError as error:
+        found.damages.append(Damage(model, None, getattr(error, "subject", model), str(error)))
+        return
+    _check_versions(session, state, state.ordered(), found)
+    _check_pointer(session, state, found)
+    journal = Journal(session.folder.store, layout.model(model))
+    for key in journal.broken_snapshots(state.seq):
+        problem = "broken; it is a cache, deleting it loses nothing"
+        found.damages.append(Damage(model, None, key, problem))
+
+
+def _check_versions(
+    session: Session, state: State, records: Iterable[Record], found: _Findings
+) -> None:
+    for record in records:
+        found.versions += 1
+        manifest = _expect_version(session, state.model, record, found)
+        if manifest is not None:
+            found.damages += _stale(session, state.model, record, manifest)
+
+
+def _expect_version(
+    session: Session, model: str, record: Record, found: _Findings
+) -> Manifest | None:
+    try:
+        manifest = session.manifest(record)
+    except HoldfastError as error:
+        found.damages.append(
+            Damage(model, record.version, layout.blob(record.manifest), str(error))
+        )
+        return None
+    if record.status != "purged":
+        for artifact in manifest.artifacts.values():
+            for file in artifact.files:
+                found.expect(file, model, record.version)
+    return manifest
+
+
+def _expect_strays(session: Session, found: _Findings) -> None:
+    """Have blobs hashed that no version needs: manifests, and what a collector will take."""
+    for item in session.folder.store.items(layout.BLOBS):
+        if item.name not in found.files and not item.name.startswith(layout.TEMPORARY):
+            found.expect(File(layout.blob(item.name), item.name, item.size_bytes), None, None)
+
+
+def _check_files(session: Session, found: _Findings, progress: Progress | None) -> None:
+    total = sum(file.size_bytes for file in found.files.values())
+    done = 0
+    for file, damage in session.folder.blobs.check_all(list(found.files.values())):
+        done += file.size_bytes
+        if progress is not None:
+            progress(done, total)
+        if damage is not None:
+            for model, version, path in found.users[file.sha256]:
+                subject = path if version is None else f"{path} ({layout.blob(file.sha256)})"
+                found.damages.append(Damage(model, version, subject, damage.problem))
+
+
+def _stale(session: Session, model: str, record: Record, manifest: Manifest) -> Iterator[Damage]:
+    """Hold a version's folder against the manifest; what is missing there is no damage."""
+    store = session.folder.store
+    folder = layout.version(model, record.version)
+    expected = projections.version_text(record, manifest)
+    written = store.read(f"{folder}/manifest.json")
+    if written is not None and written != expected:
+        problem = f"differs from the journal; {_REBUILD}"
+        yield Damage(model, record.version, f"{folder}/manifest.json", problem)
+    for artifact in manifest.artifacts.values():
+        for file in artifact.files:
+            name = f"{folder}/{file.path}"
+            if store.size(name) is not None and not store.same(layout.blob(file.sha256), name):
+                problem = f"is not the registered file; {_REBUILD}"
+                yield Damage(model, record.version, name, problem)
+
+
+def _check_pointer(session: Session, state: State, found: _Findings) -> None:
+    store = session.folder.store
+    key = layout.pointer(state.model)
+    if store.size(key) is None:
+        return
+    pointer = projections.read_pointer(store, state.model)
+    if pointer != Pointer(state.production, state.previous, state.seq, state.head):
+        found.damages.append(
+            Damage(state.model, None, key, f"differs from the journal; {_REBUILD}")
+        )

@@ -1,0 +1,149 @@
+"""Bytes under their own digest: stored once, checked whenever they are read."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.core.manifest import File, digest_of
+from holdfast.errors import DamagedError, InvalidInputError
+from holdfast.store import AbsentError, Ingested, TakenError, layout
+from holdfast.store.local import LocalStore, readable
+
+_THREADS = 4
+_RESTORE = "restore it from a copy of the store, or register the same file again"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A blob that is not what its name says: *problem* is `missing` or what was found."""
+
+    sha256: str
+    problem: str
+
+
+class Blobs:
+    """The blobs of a store."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+
+    def add(self, source: Path, sizes: Collection[int] = ()) -> Ingested:
+        """Store a file's bytes.
+
+        Args:
+            source: The file.
+            sizes: Lengths of blobs it may equal; a file of such a length is hashed first, so that
+                bytes stored already are not written again to find that out.
+
+        Raises:
+            InvalidInputError: If the file cannot be read.
+        """
+        with readable(source) as file:
+            likely = os.fstat(file.fileno()).st_size in sizes
+            expected = hashlib.file_digest(file, "sha256").hexdigest() if likely else None
+        return self._store.ingest(source, layout.BLOBS, expected)
+
+    def add_bytes(self, data: bytes) -> str:
+        """Store *data* and return its digest."""
+        digest = digest_of(data)
+        try:
+            self._store.create(layout.blob(digest), data)
+        except TakenError:
+            return digest
+        return digest
+
+    def read(self, sha256: str) -> bytes:
+        """Return a small blob's bytes, checked.
+
+        Raises:
+            DamagedError: If it is missing or its bytes changed.
+        """
+        try:
+            with self._store.open(layout.blob(sha256)) as file:
+                data = file.read()
+        except AbsentError:
+            raise _damaged(Damage(sha256, "missing")) from None
+        except OSError as error:
+            raise _damaged(_unreadable(sha256, error)) from error
+        if digest_of(data) != sha256:
+            raise _damaged(Damage(sha256, "its bytes changed"))
+        return data
+
+    def path(self, sha256: str) -> Path:
+        """Return the file of a blob."""
+        return Path(self._store.path(layout.blob(sha256)))
+
+    def check(self, sha256: str, size_bytes: int | None = None) -> Damage | None:
+        """Hash a blob and say what is wrong with it, `None` if it is whole."""
+        try:
+            with self._store.open(layout.blob(sha256)) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+                length = file.tell()
+        except AbsentError:
+            return Damage(sha256, "missing")
+        except OSError as error:
+            return _unreadable(sha256, error)
+        if found == sha256:
+            return None
+        if size_bytes is not None and length != size_bytes:
+            return Damage(sha256, f"{length} bytes instead of {size_bytes}")
+        return Damage(sha256, f"its bytes changed: they are sha256:{found}")
+
+    def check_all(self, files: Collection[File]) -> Iterator[tuple[File, Damage | None]]:
+        """Hash many blobs, some at a time; the answers come in the order of *files*."""
+        with ThreadPoolExecutor(_THREADS) as threads:
+            checks = threads.map(lambda file: self.check(file.sha256, file.size_bytes), files)
+            yield from zip(files, checks, strict=True)
+
+    def require(self, files: Collection[File]) -> None:
+        """Hash blobs and refuse to go on if one is not whole.
+
+        Raises:
+            DamagedError: Naming the first such file.
+        """
+        for file, damage in self.check_all(files):
+            if damage is not None:
+                raise _damaged(damage, file.path)
+
+    def copy_out(self, file: File, target: Path) -> None:
+        """Write a blob's bytes to a new file, checked while they are copied.
+
+        Raises:
+            DamagedError: If they changed; the new file is removed.
+            InvalidInputError: If the target cannot be written; nothing new is left there.
+        """
+        try:
+            source = self._store.open(layout.blob(file.sha256))
+        except AbsentError:
+            raise _damaged(Damage(file.sha256, "missing"), file.path) from None
+        except OSError as error:
+            raise _damaged(_unreadable(file.sha256, error), file.path) from error
+        try:
+            with source, target.open("xb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            with target.open("rb") as copied:
+                found = hashlib.file_digest(copied, "sha256").hexdigest()
+        except OSError as error:
+            if not isinstance(error, FileExistsError):  # which is somebody else's file
+                with contextlib.suppress(OSError):
+                    target.unlink()
+            raise InvalidInputError(
+                f"file {str(target)!r}", f"cannot be written: {error.strerror}", "check the folder"
+            ) from error
+        if found != file.sha256:
+            target.unlink()
+            raise _damaged(Damage(file.sha256, "its bytes changed"), file.path)
+
+
+def _unreadable(sha256: str, error: OSError) -> Damage:
+    return Damage(sha256, f"cannot be read: {error.strerror}")
+
+
+def _damaged(damage: Damage, path: str = "") -> DamagedError:
+    named = f"{path} (blob sha256:{damage.sha256})" if path else f"blob sha256:{damage.sha256}"
+    return DamagedError(named, damage.problem, _RESTORE)

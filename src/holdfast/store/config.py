@@ -1,0 +1,104 @@
+"""`holdfast.json`: what makes a folder a store, and what is known of the disk below it."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.core.entry import format_time
+from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError
+from holdfast.store import TakenError, durable, layout
+from holdfast.store.local import LocalStore
+from holdfast.store.probe import Probe, probe
+
+FORMAT: Final = 1
+"""The newest store format this code reads and the one it writes."""
+
+
+class Config(Struct, frozen=True):
+    """The content of `holdfast.json`.
+
+    Attributes:
+        id: Of this registry, 32 hex digits; bundles carry it.
+        probe: What the file system can do.
+    """
+
+    format: int
+    id: str
+    created_at: str
+    probe: Probe
+
+
+class _Head(Struct):
+    format: int
+
+
+def find(root: Path) -> Config | None:
+    """Read a store's configuration; `None` where the folder is missing or empty.
+
+    Raises:
+        NotAStoreError: If something else is there.
+        NewerFormatError: If a newer Holdfast made the store.
+        DamagedError: If the configuration cannot be read.
+    """
+    path = root / layout.CONFIG
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        _check_empty(root)
+        return None
+    except NotADirectoryError:
+        raise NotAStoreError(root, "is a file, not a folder", "name a folder") from None
+    except OSError as error:
+        raise durable.unreadable(str(path), error) from error
+    try:
+        head = msgspec.json.decode(raw, type=_Head)
+        if head.format > FORMAT:
+            raise NewerFormatError(str(path), f"store format {head.format}", f"up to {FORMAT}")
+        return msgspec.json.decode(raw, type=Config)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(str(path), f"not readable: {error}", "restore it from a copy") from error
+
+
+def _check_empty(root: Path) -> None:
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise NotAStoreError(root, problem, "check its mode") from error
+    if any(not name.startswith(layout.TEMPORARY) for name in names):
+        raise NotAStoreError(
+            root,
+            f"has files and no {layout.CONFIG}, so it is not a store",
+            "name a store, or an empty or new folder to make one; "
+            "`holdfast adopt` takes in a folder of model files",
+        )
+
+
+def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
+    """Make a store in a missing or empty folder, after trying the disk out.
+
+    Raises:
+        UnfitStoreError: If the file system does not keep what the journal stands on.
+        StoreError: If the folder cannot be written.
+    """
+    with durable.translated(str(root)):
+        durable.make_folder(os.path.abspath(root))
+    config = Config(FORMAT, new_id(), format_time(now), probe(root))
+    raw = msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
+    try:
+        local(root, config).create(layout.CONFIG, raw)
+    except TakenError:  # a rival made it at the same time
+        return find(root) or config
+    return config
+
+
+def local(root: Path, config: Config) -> LocalStore:
+    """Open the store that *config* describes."""
+    return LocalStore(root, links=config.probe.links)

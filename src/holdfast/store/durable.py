@@ -1,0 +1,232 @@
+"""Writing so that a power cut leaves the old or the new, whole, and never something between."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from io import FileIO
+
+from holdfast.errors import ReadOnlyStoreError, StoreError, StoreFullError
+from holdfast.store import TakenError
+from holdfast.store.layout import TEMPORARY
+
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_READ_ONLY = 0o444
+_REPLACE_PATIENCE_S = 2.0 if os.name == "nt" else 0.0
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn the system's errors about *path* into ours.
+
+    Raises:
+        StoreFullError: If the disk or a quota is full.
+        ReadOnlyStoreError: If the store may not be written.
+        StoreError: For everything else the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+                raise StoreFullError(
+                    path,
+                    "no space left",
+                    "free some (`holdfast gc`, `holdfast purge`), then repeat",
+                ) from error
+            case errno.EROFS | errno.EACCES | errno.EPERM:
+                raise ReadOnlyStoreError(
+                    path, "may not be written", "check the mount and the folder's owner and mode"
+                ) from error
+            case _:
+                raise StoreError(path, error.strerror or str(error)) from error
+
+
+def unreadable(path: str, error: OSError) -> StoreError:
+    """Turn the system's refusal to read *path* into our error."""
+    problem = f"cannot be read: {error.strerror}"
+    return StoreError(path, problem, "check the disk, and the owner and mode")
+
+
+def sync(descriptor: int) -> None:
+    """Return once the file's bytes are on the platter."""
+    if sys.platform == "darwin":  # fsync there stops at the drive's cache
+        import fcntl  # noqa: PLC0415 - exists on POSIX alone
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: str) -> None:
+    """Return once the folder's names are on the platter; Windows needs no such thing."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | _DIRECTORY)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: str) -> None:
+    """Create a folder and its parents durably."""
+    missing = []
+    while not os.path.isdir(folder) and folder not in missing:  # a drive may be missing
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for new in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(new)
+        sync_folder(os.path.dirname(new))
+
+
+@contextlib.contextmanager
+def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
+    """Open a new file in *folder* for reading and writing; remove what is left of it at the end.
+
+    Yields:
+        The file, to be finished by the caller, and its path.
+    """
+    path = os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
+    try:
+        file = FileIO(path, "x+")
+    except FileNotFoundError:
+        make_folder(folder)
+        file = FileIO(path, "x+")
+    try:
+        yield file, path
+    finally:
+        file.close()
+        with contextlib.suppress(OSError):  # what stays is swept; the outcome is another matter
+            os.unlink(path)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte, however few the system takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def finish(file: FileIO) -> None:
+    """Make a written file durable and read-only, and close it."""
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(PermissionError):  # FAT refuses modes it cannot keep
+            os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & _READ_ONLY)
+    sync(file.fileno())
+    file.close()
+
+
+def create(path: str, data: bytes, *, links: bool = True) -> None:
+    """Write a file that must not exist; its name never exists before its bytes are durable.
+
+    Raises:
+        TakenError: If the name exists.
+    """
+    folder = os.path.dirname(path)
+    try:
+        with temporary(folder) as (file, written):
+            write_all(file.fileno(), data)
+            finish(file)
+            publish(written, path, links=links)
+    except TakenError:
+        sync_folder(folder)  # whoever builds on the name there must not lose it to a power cut
+        raise
+    sync_folder(folder)
+
+
+def publish(written: str, path: str, *, links: bool = True) -> None:
+    """Give a durable file its final name, unless the name exists.
+
+    Raises:
+        TakenError: If the name exists.
+    """
+    try:
+        if links and sys.platform != "win32":
+            _link(written, path)
+        else:
+            rename_exclusively(written, path)
+    except FileExistsError:
+        raise TakenError(path) from None
+
+
+def _link(written: str, path: str) -> None:
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        # A network file system may have linked it and lost the answer.
+        if not os.path.samefile(written, path):
+            raise
+
+
+def rename_exclusively(written: str, path: str) -> None:
+    """Rename, and refuse a name that exists.
+
+    Raises:
+        FileExistsError: If the name exists.
+        OSError: If this system cannot rename that way (`ENOSYS`, `EINVAL`, ...).
+    """
+    if sys.platform == "win32":
+        os.rename(written, path)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    source, target = os.fsencode(written), os.fsencode(path)
+    if sys.platform == "darwin":
+        outcome = libc.renamex_np(source, target, ctypes.c_uint(4))  # RENAME_EXCL
+    else:
+        at_cwd = ctypes.c_int(-100)
+        outcome = libc.renameat2(at_cwd, source, at_cwd, target, ctypes.c_uint(1))  # NOREPLACE
+    if outcome != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Write a file over whatever has its name; a reader sees the old or the new one, whole."""
+    folder = os.path.dirname(path)
+    with temporary(folder) as (file, written):
+        write_all(file.fileno(), data)
+        sync(file.fileno())
+        file.close()
+        _replace_patiently(written, path)
+
+
+def _replace_patiently(written: str, path: str) -> None:
+    deadline = time.monotonic() + _REPLACE_PATIENCE_S
+    while True:
+        try:
+            os.replace(written, path)
+        except PermissionError:  # on Windows: somebody has the old file open
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def now_of(folder: str) -> float:
+    """Return the present time by the clock that dates files in *folder*, in seconds."""
+    with translated(folder), temporary(folder) as (file, _path):
+        return os.fstat(file.fileno()).st_mtime
+
+
+def remove(path: str) -> None:
+    """Remove a file or a folder with all in it, read-only or not; what is gone is no error."""
+    with translated(path), contextlib.suppress(FileNotFoundError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, onerror=_remove_read_only)
+        else:
+            _remove_read_only(None, path, None)
+
+
+def _remove_read_only(_function: object, path: str, _info: object) -> None:
+    if os.name == "nt":  # a read-only file cannot be removed there
+        os.chmod(path, 0o644)
+    os.unlink(path)

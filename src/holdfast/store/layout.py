@@ -1,0 +1,58 @@
+"""The keys: the one place that knows how names become paths below a store."""
+
+import re
+from typing import Final
+
+from holdfast.core.names import escape
+
+CONFIG: Final = "holdfast.json"
+LOCK: Final = "lock"
+BLOBS: Final = "blobs/sha256"
+TRASH: Final = "trash"
+MODELS: Final = "models"
+TEMPORARY: Final = ".tmp-"
+"""First letters of a file that is being written; what a crash leaves is swept by its age."""
+
+_ENTRY: Final = re.compile(r"([0-9]{10,})\.json")
+
+
+def blob(sha256: str) -> str:
+    """Return the key of a blob."""
+    return f"{BLOBS}/{sha256}"
+
+
+def model(name: str) -> str:
+    """Return the prefix of everything about a registered model."""
+    return f"{MODELS}/{escape(name)}"
+
+
+def journal(prefix: str) -> str:
+    """Return the prefix of a model's entries, given the model's own."""
+    return f"{prefix}/journal"
+
+
+def snapshots(prefix: str) -> str:
+    """Return the prefix of a model's snapshots, given the model's own."""
+    return f"{prefix}/snapshots"
+
+
+def numbered(prefix: str, seq: int) -> str:
+    """Return the key of entry or snapshot *seq* below *prefix*."""
+    return f"{prefix}/{seq:010d}.json"
+
+
+def number_of(name: str) -> int | None:
+    """Return the number in an entry's or snapshot's file name, `None` for any other file."""
+    match = _ENTRY.fullmatch(name)
+    number = int(match[1]) if match else 0
+    return number if number and name == f"{number:010d}.json" else None
+
+
+def pointer(name: str) -> str:
+    """Return the key of a model's `active_version.json`."""
+    return f"{model(name)}/active_version.json"
+
+
+def version(name: str, number: str) -> str:
+    """Return the prefix of a version's folder."""
+    return f"{model(name)}/versions/{escape(number, 60)}"

@@ -1,0 +1,277 @@
+"""A store in a folder of this machine."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from io import BufferedReader, FileIO
+from pathlib import Path
+
+from holdfast.errors import InvalidInputError
+from holdfast.store import AbsentError, Ingested, Item, TakenError, durable, layout
+
+_CHUNK = 4 << 20
+_NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
+
+
+class LocalStore:
+    """Objects as files: the key is the path below *root*.
+
+    Args:
+        root: The store's folder.
+        links: Whether the file system has hard links, as the probe found.
+    """
+
+    def __init__(self, root: Path, *, links: bool = True) -> None:
+        self.root = root
+        self.links = links
+        self._prefix = os.path.join(os.path.abspath(root), "")
+
+    def path(self, key: str) -> str:
+        """Return the file of an object."""
+        return self._prefix + key
+
+    def open(self, key: str) -> BufferedReader:
+        """Open an object for reading; `AbsentError` if there is none."""
+        try:
+            return open(self._prefix + key, "rb")
+        except (FileNotFoundError, NotADirectoryError):
+            raise AbsentError(key) from None
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object that must not exist, durably; `TakenError` if it does."""
+        path = self._prefix + key
+        with durable.translated(path):
+            durable.create(path, data, links=self.links)
+
+    def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
+        """Create an object named by its own SHA-256 from a file, and renew it if it exists."""
+        folder = self._prefix + prefix
+        with durable.translated(folder):
+            ingested = self._known(source, prefix, expected) or self._taken_in(source, prefix)
+            durable.sync_folder(folder)  # the name there may be a rival's who did not get to this
+        return ingested
+
+    def _known(self, source: Path, prefix: str, expected: str | None) -> Ingested | None:
+        if expected is None:
+            return None
+        size_bytes = _size(source)
+        if not self._renew(f"{prefix}/{expected}", size_bytes):
+            return None
+        return Ingested(expected, size_bytes, created=False)
+
+    def _taken_in(self, source: Path, prefix: str) -> Ingested:
+        with durable.temporary(self._prefix + prefix) as (file, written):
+            digest, size_bytes = _copy(source, file.fileno())
+            key = f"{prefix}/{digest}"
+            if self._renew(key, size_bytes):
+                return Ingested(digest, size_bytes, created=False)
+            durable.finish(file)
+            created = self._publish(written, key, size_bytes)
+        return Ingested(digest, size_bytes, created)
+
+    def _publish(self, written: str, key: str, size_bytes: int) -> bool:
+        try:
+            durable.publish(written, self._prefix + key, links=self.links)
+        except TakenError:
+            if self._renew(key, size_bytes):  # a rival was faster
+                return False
+            os.replace(written, self._prefix + key)  # the one there lost bytes: these are whole
+        return True
+
+    def _renew(self, key: str, size_bytes: int) -> bool:
+        """Make an object young again so that no collector takes it; False if it is not whole."""
+        path = self._prefix + key
+        try:
+            if os.stat(path).st_size != size_bytes:
+                return False
+            with contextlib.suppress(PermissionError):  # another user's file: the lock protects it
+                os.utime(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write an object whether it exists or not; readers see the old or the new one, whole."""
+        path = self._prefix + key
+        with durable.translated(path):
+            durable.replace(path, data)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Go through the names directly below a prefix, in no order."""
+        try:
+            names = os.listdir(self._prefix + prefix)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise durable.unreadable(self._prefix + prefix, error) from error
+        for name in names:
+            if not name.startswith(layout.TEMPORARY):
+                yield name
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it exists; its folder stays."""
+        durable.remove(self._prefix + key)
+
+    # What only a file system has, for projections and the collector:
+
+    def items(self, prefix: str) -> Iterator[Item]:
+        """Go through the files directly below a prefix, those being written too."""
+        try:
+            entries = os.scandir(self._prefix + prefix)
+        except FileNotFoundError:
+            return
+        with entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_file(follow_symlinks=False):
+                        stat = entry.stat(follow_symlinks=False)
+                        yield Item(entry.name, stat.st_size, stat.st_mtime)
+
+    def read(self, key: str) -> bytes | None:
+        """Return an object's bytes, `None` if there is none."""
+        try:
+            with open(self._prefix + key, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, `None` if there is none."""
+        try:
+            return os.stat(self._prefix + key).st_size
+        except FileNotFoundError:
+            return None
+
+    def link(self, key: str, name: str) -> bool:
+        """Give an object a second name; False where it cannot be or the name exists."""
+        if not self.links:
+            return False
+        target = self._prefix + name
+        try:
+            durable.make_folder(os.path.dirname(target))
+            os.link(self._prefix + key, target)
+        except OSError:
+            return False
+        return True
+
+    def same(self, key: str, name: str) -> bool:
+        """Tell whether two keys name one file."""
+        try:
+            return os.path.samefile(self._prefix + key, self._prefix + name)
+        except FileNotFoundError:
+            return False
+
+    def move(self, key: str, name: str) -> None:
+        """Rename an object over whatever has the new name."""
+        target = self._prefix + name
+        with durable.translated(target):
+            durable.make_folder(os.path.dirname(target))
+            os.replace(self._prefix + key, target)
+
+    def remove_folder(self, prefix: str) -> None:
+        """Remove everything below a prefix."""
+        durable.remove(self._prefix + prefix)
+
+
+def _size(source: Path) -> int:
+    with readable(source) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def readable(source: Path) -> FileIO:
+    """Open a file that is to be taken in.
+
+    Raises:
+        InvalidInputError: If it cannot be read.
+    """
+    try:
+        return FileIO(source)
+    except OSError as error:
+        raise InvalidInputError(
+            f"file {str(source)!r}", f"cannot be read: {error.strerror}", "check its path and mode"
+        ) from error
+
+
+def _copy(source: Path, target: int) -> tuple[str, int]:
+    """Copy a file and hash what was written, side by side.
+
+    The kernel copies a piece while a thread hashes the one before, read back from the new file:
+    what is hashed is what is kept, even if the source changes meanwhile.
+    """
+    with readable(source) as file:
+        if not hasattr(os, "pread"):
+            return _copy_plainly(file, target)
+        hasher = _Hasher(target)
+        try:
+            for length in _pieces(file.fileno(), target):
+                hasher.pieces.put(length)
+            durable.sync(target)
+        finally:
+            hasher.pieces.put(0)
+            hasher.join()
+    return hasher.result()
+
+
+def _copy_plainly(file: FileIO, target: int) -> tuple[str, int]:
+    sha256, size_bytes = hashlib.sha256(), 0
+    while piece := file.read(_CHUNK):
+        sha256.update(piece)
+        size_bytes += len(piece)
+        durable.write_all(target, piece)
+    return sha256.hexdigest(), size_bytes
+
+
+class _Hasher(threading.Thread):
+    """Hashes a growing file behind its writer."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(daemon=True)
+        self.pieces: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._descriptor = os.dup(descriptor)
+        self._sha256 = hashlib.sha256()
+        self._size_bytes = 0
+        self._error: OSError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            while length := self.pieces.get():
+                self._hash(length)
+        except OSError as error:
+            self._error = error
+        finally:
+            os.close(self._descriptor)
+
+    def _hash(self, length: int) -> None:
+        while length:
+            piece = os.pread(self._descriptor, min(length, _CHUNK), self._size_bytes)
+            if not piece:
+                raise OSError(errno.EIO, "the file being written shrank")
+            self._sha256.update(piece)
+            self._size_bytes += len(piece)
+            length -= len(piece)
+
+    def result(self) -> tuple[str, int]:
+        if self._error is not None:
+            raise self._error
+        return self._sha256.hexdigest(), self._size_bytes
+
+
+def _pieces(source: int, target: int) -> Iterator[int]:
+    """Copy by the kernel where it can, else by hand; yield the length of each piece."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            while length := os.copy_file_range(source, target, _CHUNK):
+                yield length
+        except OSError as error:
+            if error.errno not in _NO_COPY_RANGE:
+                raise
+        else:
+            return
+    while piece := os.read(source, _CHUNK):
+        durable.write_all(target, piece)
+        yield len(piece)

@@ -1,0 +1,98 @@
+"""Files derived from the journal for people and tools that know nothing of it.
+
+`active_version.json` and the folders of versions are written after the entry is durable, are folded
+afresh right before, and never go back: losing them loses nothing.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.core.manifest import Manifest, decode
+from holdfast.core.state import Record, State
+from holdfast.store import AbsentError, layout, locks
+from holdfast.store.blobs import Blobs
+from holdfast.store.local import LocalStore
+
+
+class Pointer(Struct, frozen=True):
+    """The content of `active_version.json`.
+
+    Attributes:
+        current: The live version.
+        previous: The version a rollback goes to.
+        seq: Number of the newest entry seen: a witness against a journal cut short.
+        head: SHA-256 of that entry's bytes.
+    """
+
+    current: str | None
+    previous: str | None
+    seq: int
+    head: str | None
+
+
+def read_pointer(store: LocalStore, model: str) -> Pointer | None:
+    """Read a model's pointer; a broken one counts as absent."""
+    try:
+        with store.open(layout.pointer(model)) as file:
+            return msgspec.json.decode(file.read(), type=Pointer)
+    except (AbsentError, OSError, ValueError, RecursionError):
+        return None
+
+
+@contextlib.contextmanager
+def turn(store: LocalStore, model: str, *, locked: bool) -> Iterator[None]:
+    """Let one process at a time write a model's projections, where locks reach all."""
+    if not locked:
+        yield
+        return
+    with locks.alone(store.path(f"{layout.model(model)}/.lock")):
+        yield
+
+
+def write(store: LocalStore, blobs: Blobs, state: State, versions: Iterable[str]) -> None:
+    """Bring the folders of *versions*, and then the pointer, to what *state* says."""
+    for version in versions:
+        record = state.versions[version]
+        write_version(
+            store, state.model, record, decode(blobs.read(record.manifest), record.manifest)
+        )
+    pointer = Pointer(state.production, state.previous, state.seq, state.head)
+    raw = msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
+    store.replace(layout.pointer(state.model), raw)
+
+
+def write_version(store: LocalStore, model: str, record: Record, manifest: Manifest) -> None:
+    """Write a version's folder: the manifest with today's status, and links to its bytes."""
+    folder = layout.version(model, record.version)
+    if record.status == "purged":
+        store.remove_folder(folder)
+    else:
+        for artifact in manifest.artifacts.values():
+            for file in artifact.files:
+                _link(store, layout.blob(file.sha256), f"{folder}/{file.path}")
+    store.replace(f"{folder}/manifest.json", version_text(record, manifest))
+
+
+def _link(store: LocalStore, blob: str, name: str) -> None:
+    if store.size(name) is not None and not store.same(blob, name):
+        store.delete(name)
+    store.link(blob, name)
+
+
+def version_text(record: Record, manifest: Manifest) -> bytes:
+    """Return a version's `manifest.json`: the manifest, each role's digest and today's status."""
+    digests = {
+        f"{role}_sha256": artifact.digest for role, artifact in sorted(manifest.artifacts.items())
+    }
+    today = {"digest": f"sha256:{record.manifest}", "status": record.status}
+    document: dict[str, Any] = msgspec.to_builtins(manifest) | digests | today
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def behind(pointer: Pointer | None, state: State) -> bool:
+    """Tell whether a model's projections lag behind its journal."""
+    return pointer is None or pointer.seq < state.seq

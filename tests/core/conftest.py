@@ -1,0 +1,219 @@
+"""Journals played in memory: wishes written as lines of words, decided by the commands alone."""
+
+import hashlib
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.core import commands, registration, retention
+from holdfast.core import version as versions
+from holdfast.core.commands import Unchanged
+from holdfast.core.entry import Entry, Stamp, digest, next_time, read, write
+from holdfast.core.events import AnyEvent
+from holdfast.core.manifest import Artifact, File, Manifest
+from holdfast.core.policy import Candidate, Policy, judge
+from holdfast.core.refs import parse_selector, resolve
+from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Rule
+from holdfast.core.state import Record, State, empty, fold
+from holdfast.core.version import Bump
+from holdfast.errors import HoldfastError
+
+MODEL = "iris"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OPTIONS = ("at", "by", "key", "why")
+
+
+def _manifest(version: str = "1.0.0", **facts: Any) -> Manifest:
+    """Return a manifest of one file whose bytes are those of no other version."""
+    sha256 = hashlib.sha256(version.encode()).hexdigest()
+    model = Artifact("model.joblib", "joblib", (File("model.joblib", sha256, 1000),))
+    given: dict[str, Any] = {
+        "name": MODEL,
+        "number": 1,
+        "registered_at": "2026-03-01T12:00:00.000000Z",
+        "registered_by": "ada",
+        "artifacts": {"model": model},
+    }
+    return Manifest(version=version, **(given | facts))
+
+
+def _stamp(**given: Any) -> Stamp:
+    return Stamp(**({"at": NOON, "by": "ada", "commit": "0" * 32} | given))
+
+
+@dataclass(slots=True)
+class _Journal:
+    """Every entry goes over the wire: written, read back, folded."""
+
+    state: State = field(default_factory=lambda: empty(MODEL))
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    entries: list[tuple[Entry, str]] = field(default_factory=list)
+
+    def do(self, step: str) -> None:
+        """Carry out one line: a verb, its words, and options such as `by=eve` or `why='bad auc'`."""
+        verb, *words = shlex.split(step)
+        given = dict(word.split("=", 1) for word in words if word.partition("=")[0] in OPTIONS)
+        rest = [word for word in words if word.partition("=")[0] not in OPTIONS]
+        now = NOON + timedelta(minutes=self.state.seq)
+        stamp = Stamp(
+            at=datetime.fromisoformat(given["at"]) if "at" in given else now,
+            by=given.get("by", "ada"),
+            commit=f"{self.state.seq:032x}",
+            reason=given.get("why"),
+            key=given.get("key"),
+        )
+        event = _VERBS[verb](self, rest, stamp)
+        if not isinstance(event, Unchanged):
+            self._append(event, stamp)
+
+    def _append(self, event: AnyEvent, stamp: Stamp) -> None:
+        seq, head = self.state.seq + 1, self.state.head
+        at = next_time(stamp.at, self.state.at)
+        raw = write(MODEL, seq, head, at, stamp, event)
+        self.entries.append((read(raw, MODEL, seq, head), digest(raw)))
+        self.state = fold(self.state, self.entries[-1:])
+
+    def find(self, words: list[str]) -> Record:
+        return resolve(self.state, parse_selector(words[0]))
+
+    def register(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        asked = _asked(words[0])
+        draft = _manifest("", metrics=_figures(words[1:]), registered_by=stamp.by)
+        taken = registration.taken_by(self.state, asked)
+        if taken is not None:
+            return registration.again(self.state, taken, self.manifests[taken.version], draft)
+        base = registration.base_of(self.state, asked)
+        before = self.manifests[base.version] if base else None
+        at = next_time(stamp.at, self.state.at)
+        planned = registration.register(self.state, draft, asked, before, at)
+        self.manifests[planned.manifest.version] = planned.manifest
+        return planned.event
+
+    def promote(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        record = self.find(words)
+        champion = self.state.production
+        against = self.state.versions[champion] if champion else None
+        verdict = judge(
+            self.state.policy,
+            self._candidate(record, stamp.by),
+            self._candidate(against, stamp.by) if against else None,
+        )
+        return commands.promote(self.state, record, verdict, by_force="force" in words)
+
+    def _candidate(self, record: Record, by: str) -> Candidate:
+        approvals = frozenset(record.approvals) - {by}
+        return Candidate(self.manifests[record.version], record.metrics, approvals)
+
+    def rollback(self, words: list[str], _stamp: Stamp) -> AnyEvent | Unchanged:
+        return commands.rollback(self.state, self.find(words) if words else None, None)
+
+    def alias(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        record, force = self.find(words[1:]), "force" in words
+        return commands.set_alias(self.state, words[0], record, stamp.by, by_force=force)
+
+    def purge(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        return commands.purge(self.state, retention.plan(self.state, self._rule(words, stamp)))
+
+    def _rule(self, words: list[str], stamp: Stamp) -> Rule:
+        match words:
+            case ["keep", count]:
+                return KeepNewest(int(count))
+            case ["keep", count, "target"]:
+                return KeepNewest(int(count), target="purged")
+            case ["policy"]:
+                return ByPolicy(self.state.policy.retention, stamp.at)
+            case _:
+                return Chosen(tuple(self.find([word]).version for word in words))
+
+
+def _asked(word: str) -> versions.Version | Bump:
+    match word:
+        case "auto" | "major" | "minor" | "patch":
+            return word
+        case _:
+            return versions.parse(word)
+
+
+def _figures(words: list[str]) -> dict[str, float]:
+    return {name: float(value) for name, value in (word.split("=") for word in words)}
+
+
+def _tags(words: list[str]) -> dict[str, str | None]:
+    return {key: value or None for key, value in (word.split("=") for word in words)}
+
+
+_Verb = Callable[[_Journal, list[str], Stamp], AnyEvent | Unchanged]
+_VERBS: dict[str, _Verb] = {
+    "register": _Journal.register,
+    "promote": _Journal.promote,
+    "rollback": _Journal.rollback,
+    "alias": _Journal.alias,
+    "purge": _Journal.purge,
+    "stage": lambda one, words, _: commands.stage(one.state, one.find(words)),
+    "archive": lambda one, words, _: commands.archive(one.state, one.find(words)),
+    "unalias": lambda one, words, _: commands.remove_alias(one.state, words[0], by_force=True),
+    "tag": lambda one, words, _: commands.tag(one.state, one.find(words), _tags(words[1:])),
+    "note": lambda one, words, _: commands.note(one.find(words), words[1]),
+    "evaluate": lambda one, words, _: commands.evaluate(
+        one.find(words), _figures(words[1:]), "holdout"
+    ),
+    "approve": lambda one, words, stamp: commands.approve(one.state, one.find(words), stamp.by),
+    "hold": lambda one, words, _: commands.hold(one.state, one.find(words)),
+    "release": lambda one, words, _: commands.release(one.find(words)),
+    "policy": lambda one, words, _: commands.set_policy(
+        one.state, msgspec.json.decode(words[0], type=Policy)
+    ),
+    "delete": lambda one, words, _: commands.delete(one.state, by_force="force" in words),
+}
+
+
+def _played(steps: Iterable[str]) -> _Journal:
+    journal = _Journal()
+    for step in steps:
+        journal.do(step)
+    return journal
+
+
+@pytest.fixture(scope="session")
+def make_manifest() -> Callable[..., Manifest]:
+    """Return a factory of manifests: a version, and whatever facts matter."""
+    return _manifest
+
+
+@pytest.fixture(scope="session")
+def make_stamp() -> Callable[..., Stamp]:
+    """Return a factory of stamps, by ada at noon of 1 March 2026."""
+    return _stamp
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[..., State]:
+    """Return a function that carries out steps and returns the state after the last."""
+    return lambda *steps: _played(steps).state
+
+
+@pytest.fixture(scope="session")
+def written() -> Callable[..., list[tuple[Entry, str]]]:
+    """Return a function that carries out steps and returns the entries, each with its digest."""
+    return lambda *steps: _played(steps).entries
+
+
+@pytest.fixture(scope="session")
+def attempt() -> Callable[[Iterable[str]], list[tuple[Entry, str]]]:
+    """Return a function that tries steps, leaves out what is refused, and returns the entries."""
+
+    def attempted(steps: Iterable[str]) -> list[tuple[Entry, str]]:
+        journal = _Journal()
+        for step in steps:
+            try:
+                journal.do(step)
+            except HoldfastError:
+                continue
+        return journal.entries
+
+    return attempted

@@ -1,0 +1,162 @@
+"""Events: every operation survives the wire and names the versions it is about."""
+
+import typing
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.core import events
+from holdfast.core.entry import Stamp, read, write
+from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
+from holdfast.core.metrics import Direction
+from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
+
+Stamps = Callable[..., Stamp]
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+maybe = st.none() | texts
+counts = st.integers(0, 2**63 - 1)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+shares = st.none() | numbers
+several = st.lists(texts, max_size=3).map(tuple)
+figures = st.dictionaries(texts, numbers, max_size=3)
+directions: st.SearchStrategy[Direction | None] = st.sampled_from(("higher", "lower", None))
+schemas: st.SearchStrategy[SchemaRule] = st.sampled_from(("declared", "compatible", "any"))
+histories = st.lists(
+    st.builds(events.Past, counts, texts, texts, texts, texts, maybe), max_size=2
+).map(tuple)
+policies = st.builds(
+    Policy,
+    max_regression=shares,
+    metrics=st.dictionaries(
+        texts, st.builds(MetricRule, directions, shares, shares, shares), max_size=2
+    ),
+    required_metrics=several,
+    required_fields=several,
+    schema=schemas,
+    clean_scan=st.booleans(),
+    approvals=counts,
+    allowed_globals=several,
+    protected_aliases=several,
+    retention=st.builds(Retention, counts, numbers),
+)
+every = {
+    events.Registered: st.builds(
+        events.Registered,
+        version=texts,
+        number=counts,
+        manifest=texts,
+        size_bytes=counts,
+        metrics=figures,
+        why=texts,
+        origin=st.none() | st.builds(events.Origin, texts, texts, histories),
+    ),
+    events.Staged: st.builds(events.Staged, version=texts, was=maybe),
+    events.Promoted: st.builds(
+        events.Promoted,
+        version=texts,
+        was=maybe,
+        forced=st.booleans(),
+        refused=several,
+        remarks=several,
+    ),
+    events.RolledBack: st.builds(events.RolledBack, version=texts, was=texts, undoes=counts),
+    events.Archived: st.builds(events.Archived, version=texts),
+    events.AliasSet: st.builds(
+        events.AliasSet, alias=texts, version=texts, was=maybe, forced=st.booleans()
+    ),
+    events.AliasRemoved: st.builds(
+        events.AliasRemoved, alias=texts, was=texts, forced=st.booleans()
+    ),
+    events.Tagged: st.builds(
+        events.Tagged, version=texts, tags=st.dictionaries(texts, maybe, max_size=3)
+    ),
+    events.Noted: st.builds(events.Noted, version=texts, text=texts),
+    events.Evaluated: st.builds(events.Evaluated, version=texts, metrics=figures, dataset=maybe),
+    events.Approved: st.builds(events.Approved, version=texts),
+    events.Held: st.builds(events.Held, version=texts),
+    events.Released: st.builds(events.Released, version=texts),
+    events.PolicySet: st.builds(events.PolicySet, policy=policies),
+    events.Purged: st.builds(events.Purged, reasons=st.dictionaries(texts, texts, max_size=3)),
+    events.Deleted: st.builds(events.Deleted, purged=several),
+}
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(list(every.values())))
+def test_every_event_survives_the_wire(make_stamp: Stamps, event: AnyEvent) -> None:
+    raw = write("iris", 1, None, "2026-03-01T12:00:00.000000Z", make_stamp(), event)
+
+    assert read(raw, "iris", 1, None).event == event
+
+
+def test_every_event_has_a_word_and_every_word_an_event() -> None:
+    kinds = set(typing.get_args(AnyEvent))
+
+    assert set(OPERATIONS.values()) == kinds == set(every)
+    assert {OPERATIONS[word] for word in WORDS.values()} == kinds
+
+
+def test_the_words_that_journals_hold_never_change() -> None:
+    assert {word: event.__name__ for word, event in OPERATIONS.items()} == {
+        "registered": "Registered",
+        "staged": "Staged",
+        "promoted": "Promoted",
+        "rolled_back": "RolledBack",
+        "archived": "Archived",
+        "alias_set": "AliasSet",
+        "alias_removed": "AliasRemoved",
+        "tagged": "Tagged",
+        "noted": "Noted",
+        "evaluated": "Evaluated",
+        "approved": "Approved",
+        "held": "Held",
+        "released": "Released",
+        "policy_set": "PolicySet",
+        "purged": "Purged",
+        "deleted": "Deleted",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "versions"),
+    [
+        (events.Archived(version="1.0.0"), ("1.0.0",)),
+        (events.Staged(version="1.1.0", was=None), ("1.1.0",)),
+        (events.Staged(version="1.1.0", was="1.0.0"), ("1.1.0", "1.0.0")),
+        (events.Promoted(version="1.1.0", was="1.0.0"), ("1.1.0", "1.0.0")),
+        (events.Promoted(version="1.1.0", was="1.1.0"), ("1.1.0",)),
+        (events.RolledBack(version="1.0.0", was="1.1.0", undoes=3), ("1.0.0", "1.1.0")),
+        (events.AliasSet(alias="eu", version="1.1.0", was="1.0.0"), ("1.1.0", "1.0.0")),
+        (events.AliasRemoved(alias="eu", was="1.0.0"), ("1.0.0",)),
+        (events.Tagged(version="1.0.0", tags={}), ("1.0.0",)),
+        (events.Noted(version="1.0.0", text="x"), ("1.0.0",)),
+        (events.Evaluated(version="1.0.0", metrics={}), ("1.0.0",)),
+        (events.Approved(version="1.0.0"), ("1.0.0",)),
+        (events.Held(version="1.0.0"), ("1.0.0",)),
+        (events.Released(version="1.0.0"), ("1.0.0",)),
+        (events.PolicySet(policy=Policy()), ()),
+        (events.Purged(reasons={"1.0.0": "old", "1.1.0": "old"}), ("1.0.0", "1.1.0")),
+        (events.Deleted(purged=("1.0.0",)), ("1.0.0",)),
+        (
+            events.Registered(
+                version="1.0.0", number=1, manifest="a", size_bytes=1, metrics={}, why="first"
+            ),
+            ("1.0.0",),
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, events.Event) else "",
+)
+def test_an_event_names_the_versions_whose_record_it_changes(
+    event: AnyEvent, versions: tuple[str, ...]
+) -> None:
+    assert event.versions() == versions
+
+
+def test_an_event_cannot_be_changed() -> None:
+    event = events.Archived(version="1.0.0")
+
+    with pytest.raises(AttributeError):
+        event.version = "2.0.0"  # type: ignore[misc]

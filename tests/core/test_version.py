@@ -1,0 +1,251 @@
+"""Semantic versions: reading, order, the next one, and what one claims against another."""
+
+import itertools
+
+import pytest
+import semantic_version
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from semver import Version as Reference
+
+from holdfast.core.version import (
+    Level,
+    Version,
+    bump,
+    is_release,
+    level_between,
+    newest,
+    parse,
+    stronger,
+)
+from holdfast.errors import InvalidInputError
+
+numbers = st.one_of(st.integers(0, 12), st.integers(0, 10**20)).map(str)
+words = st.from_regex(r"[0-9]{0,2}[A-Za-z-][0-9A-Za-z-]{0,3}", fullmatch=True)
+identifiers = st.lists(st.one_of(numbers, words), min_size=1, max_size=3).map(".".join)
+builds = st.from_regex(r"[0-9A-Za-z-]{1,4}(\.[0-9A-Za-z-]{1,3})?", fullmatch=True)
+releases = st.tuples(numbers, numbers, numbers).map(".".join)
+prereleases = st.tuples(releases, identifiers).map("-".join)
+texts = st.one_of(
+    releases, prereleases, st.tuples(st.one_of(releases, prereleases), builds).map("+".join)
+)
+levels: st.SearchStrategy[Level] = st.sampled_from(("major", "minor", "patch"))
+calm = settings(deadline=None)
+
+
+def order(one: str, other: str) -> int:
+    return (parse(one) > parse(other)) - (parse(one) < parse(other))
+
+
+@given(texts)
+def test_a_version_reads_back_as_it_was_written(text: str) -> None:
+    assert str(parse(text)) == text
+
+
+@calm
+@given(texts, texts)
+def test_the_order_is_that_of_semantic_version(one: str, other: str) -> None:
+    first, second = (
+        semantic_version.Version(text).truncate("prerelease").precedence_key
+        for text in (one, other)
+    )
+
+    assert order(one, other) == (first > second) - (first < second)
+
+
+@calm
+@given(texts, texts)
+def test_the_order_is_that_of_semver(one: str, other: str) -> None:
+    assert order(one, other) == Reference.parse(one).compare(other)
+
+
+def test_the_order_is_the_one_of_the_standard() -> None:
+    # semver.org 2.0.0, section 11
+    chain = (
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+        "2.0.0",
+        "2.1.0",
+        "2.1.1",
+    )
+
+    assert all(parse(low) < parse(high) for low, high in itertools.pairwise(chain))
+
+
+def test_ten_comes_after_nine() -> None:
+    found = sorted(("1.10.0", "1.9.0", "10.0.0", "9.0.0"), key=parse)
+
+    assert found == ["1.9.0", "1.10.0", "9.0.0", "10.0.0"]
+
+
+@given(prereleases)
+def test_a_pre_release_comes_before_its_release(text: str) -> None:
+    version = parse(text)
+
+    assert version < version.finalize_version()
+
+
+@given(st.one_of(releases, prereleases), builds)
+def test_build_metadata_has_no_order(text: str, build: str) -> None:
+    assert parse(f"{text}+{build}") == parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "1.2",
+        "1.2.3.4",
+        "01.2.3",
+        "1.02.3",
+        "1.2.3-",
+        "1.2.3-01",
+        "1.2.3+",
+        "-1.2.3",
+        "1.2.3\n",
+        " 1.2.3",
+        "1.2.3 ",
+        "1.2.x",
+        "latest",
+        "١.٢.٣",
+        "1.2.3-é",
+        "1.2.3-a..b",
+        "1.2.3/..",
+        "1.0." + "9" * 5000,
+    ],
+)
+def test_what_is_not_semver_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not SemVer"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("v1.2.0", "1.2.0"), ("V2.0.0-rc.1", "2.0.0-rc.1"), ("1", "1.0.0"), (" 1.2 ", "1.2.0")],
+)
+def test_a_refusal_says_what_was_probably_meant(text: str, written: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"write {written}$"):
+        parse(text)
+
+
+def test_a_refusal_of_nonsense_shows_the_form() -> None:
+    with pytest.raises(InvalidInputError, match=r"write MAJOR\.MINOR\.PATCH, such as 1\.2\.0"):
+        parse("final_v2")
+
+
+@pytest.mark.parametrize(
+    ("text", "release"), [("1.0.0", True), ("1.0.0+b.1", True), ("1.0.0-rc.1", False)]
+)
+def test_a_release_is_what_has_no_pre_release_part(text: str, *, release: bool) -> None:
+    assert is_release(parse(text)) is release
+
+
+def test_the_newest_is_a_release_even_where_a_pre_release_is_higher() -> None:
+    assert newest(map(parse, ("1.9.0", "1.10.0", "2.0.0-rc.1"))) == parse("1.10.0")
+
+
+def test_the_newest_is_a_pre_release_where_there_is_no_release() -> None:
+    assert newest(map(parse, ("1.0.0-rc.9", "1.0.0-rc.10"))) == parse("1.0.0-rc.10")
+
+
+def test_the_newest_of_none_is_none() -> None:
+    assert newest(()) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "greater"),
+    [
+        ("patch", "minor", "minor"),
+        ("minor", "patch", "minor"),
+        ("major", "minor", "major"),
+        ("patch", "major", "major"),
+        ("patch", "patch", "patch"),
+    ],
+)
+def test_major_is_stronger_than_minor_and_minor_than_patch(
+    one: Level, other: Level, greater: Level
+) -> None:
+    assert stronger(one, other) == greater
+
+
+@pytest.mark.parametrize(
+    ("base", "level", "then"),
+    [
+        ("1.2.3", "major", "2.0.0"),
+        ("1.2.3", "minor", "1.3.0"),
+        ("1.2.3", "patch", "1.2.4"),
+        ("1.9.0", "minor", "1.10.0"),
+        ("9.0.0", "major", "10.0.0"),
+        ("1.2.3+build.7", "patch", "1.2.4"),
+        ("2.0.0-rc.1", "major", "2.0.0"),
+        ("2.0.0-rc.1", "minor", "2.0.0"),
+        ("2.0.0-rc.1", "patch", "2.0.0"),
+        ("2.1.0-rc.1", "minor", "2.1.0"),
+        ("2.1.0-rc.1", "major", "3.0.0"),
+        ("2.0.1-rc.1", "patch", "2.0.1"),
+        ("2.0.1-rc.1", "minor", "2.1.0"),
+        ("2.0.1-rc.1", "major", "3.0.0"),
+        ("0.2.3", "minor", "0.3.0"),
+        ("0.2.3", "major", "1.0.0"),
+    ],
+)
+def test_a_bump_raises_its_part_or_finishes_the_pre_release(
+    base: str, level: Level, then: str
+) -> None:
+    assert str(bump(parse(base), level)) == then
+
+
+@given(texts, levels)
+def test_a_bump_always_gives_a_higher_release(base: str, level: Level) -> None:
+    found = bump(parse(base), level)
+
+    assert found > parse(base)
+    assert is_release(found)
+
+
+@given(texts, levels)
+def test_a_bump_claims_at_least_its_level(base: str, level: Level) -> None:
+    claimed = level_between(parse(base), bump(parse(base), level))
+
+    assert stronger(claimed, level) == claimed
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "level"),
+    [
+        ("1.2.3", "2.0.0", "major"),
+        ("1.2.3", "2.0.0-rc.1", "major"),
+        ("1.2.3", "1.3.0", "minor"),
+        ("1.2.3", "1.2.4", "patch"),
+        ("0.2.3", "0.3.0", "major"),
+        ("0.2.3", "0.2.4", "patch"),
+        ("0.2.3", "1.0.0", "major"),
+        ("2.0.0-rc.1", "2.0.0-rc.2", "major"),
+        ("2.0.0-rc.1", "2.0.0", "major"),
+        ("2.1.0-rc.1", "2.1.0", "minor"),
+        ("2.1.1-rc.1", "2.1.1", "patch"),
+    ],
+)
+def test_a_version_claims_the_highest_part_that_it_raises(
+    base: str, version: str, level: Level
+) -> None:
+    assert level_between(parse(base), parse(version)) == level
+
+
+@given(texts, texts)
+def test_outside_a_caret_range_a_major_change_is_claimed(one: str, other: str) -> None:
+    base, version = sorted((parse(one), parse(other)))
+    assume(is_release(base))
+    assume(base < version)
+    caret = semantic_version.NpmSpec(f"^{Version(base.major, base.minor, base.patch)}")
+    within = semantic_version.Version(str(version.finalize_version())) in caret
+    assume(base.major or base.minor)  # below 0.1.0 a caret holds one version
+
+    assert (level_between(base, version) == "major") is not within

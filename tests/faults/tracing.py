@@ -1,0 +1,153 @@
+"""Run a Python program under strace: read which system calls it makes, or make some of them fail."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+MARK = "getsid"
+"""The call a program makes before and after what is to be looked at; nothing else makes it."""
+
+_CALLS = (
+    f"{MARK},openat,write,writev,copy_file_range,fsync,fdatasync,link,linkat,rename,renameat2,"
+    "unlink,mkdir,fchmod,utimensat"
+)
+_BEGUN = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>")
+_RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)")
+_CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (\S+)(?: (\w+))?.*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_DESCRIPTOR = re.compile(r"-?\d+<(.*)>")
+_LIMIT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One system call.
+
+    Attributes:
+        thread: Id of the thread that made it.
+        ordinal: It is this thread's n-th call of this name, from 1, as strace counts for `when`.
+        arguments: As strace writes them, `3</path>` for a descriptor.
+        result: What it returned, `?` if the thread ended in it.
+        error: Name of the error, such as `EEXIST`, or `None`.
+    """
+
+    thread: str
+    name: str
+    ordinal: int
+    arguments: str
+    result: str
+    error: str | None
+
+    @property
+    def texts(self) -> list[str]:
+        """The quoted arguments: paths, or data where data is written."""
+        return _QUOTED.findall(self.arguments)
+
+    @property
+    def file(self) -> str:
+        """The path behind the descriptor returned, else behind the first handed in."""
+        found = _DESCRIPTOR.match(self.result) or _DESCRIPTOR.match(self.arguments.split(", ")[0])
+        assert found is not None, self
+        return found[1]
+
+    @property
+    def target(self) -> str:
+        """The path behind the last descriptor handed in: where `copy_file_range` writes."""
+        return [found[1] for part in self.arguments.split(", ") if (found := _DESCRIPTOR.match(part))][-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a traced program did.
+
+    Attributes:
+        status: Exit status; negative for a signal.
+        calls: Those between its marks, in order.
+        hits: How many calls were tampered with.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+    calls: tuple[Call, ...]
+    hits: int
+
+
+@cache
+def _can_trace() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    tried = ["strace", "-f", "-o", os.devnull, "true"]
+    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+def traced(program: Path, *arguments: object, inject: Iterable[str] = ()) -> Run:
+    """Run a Python program to its end, or skip the test where strace cannot run.
+
+    Args:
+        program: Its file.
+        arguments: Handed to it.
+        inject: Faults in strace's words, such as `fsync:error=EIO:when=3`.
+    """
+    if not _can_trace():
+        pytest.skip("strace is missing or may not trace here")
+    faults = [f"inject={fault}" for fault in inject]
+    with tempfile.NamedTemporaryFile("r", prefix="strace-") as log:
+        options = ["-f", "-y", "-s", "4096", "-o", log.name, "-e", f"trace={_CALLS}"]
+        options += [word for fault in faults for word in ("-e", fault)]
+        if not any("signal=" in fault for fault in faults):
+            options.append("--seccomp-bpf")  # several times as fast, but sends no signals
+        ended = subprocess.run(
+            ["strace", *options, sys.executable, program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        text = log.read()
+    calls = tuple(_between_marks(_calls(text)))
+    hits = text.count("(INJECTED)") + text.count("+++ killed by SIGKILL +++")
+    return Run(ended.returncode, ended.stdout, ended.stderr, calls, hits)
+
+
+def _calls(text: str) -> Iterator[Call]:
+    ordinals: Counter[tuple[str, str]] = Counter()
+    for line in _whole(text.splitlines()):
+        match = _CALL.fullmatch(line)
+        if match is not None:
+            thread, name, arguments, result, error = match.groups()
+            ordinals[thread, name] += 1
+            failed = error if result == "-1" else None
+            yield Call(thread, name, ordinals[thread, name], arguments, result, failed)
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """Put calls together that another thread's interrupted; they count where they ended."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        if match := _BEGUN.fullmatch(line):
+            begun[match[1]] = f"{match[1]} {match[2]}"
+        elif match := _RESUMED.fullmatch(line):
+            yield begun.pop(match[1]) + match[2]
+        else:
+            yield line
+
+
+def _between_marks(calls: Iterable[Call]) -> Iterator[Call]:
+    marks = 0
+    for call in calls:
+        if call.name == MARK:
+            marks += 1
+        elif marks == 1:
+            yield call
