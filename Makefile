@@ -69,6 +69,10 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+.PHONY: reference
+reference: $(VENV)/.dev ## Write docs/reference/commands.md from the commands
+	@$(BIN)/python docs/reference/generate.py
+
 .PHONY: bench
 bench: $(VENV)/.peers ## Measure against the limits of this machine and against the peers
 	@$(BIN)/python -m pytest -q benchmarks --benchmark-only

@@ -64,10 +64,9 @@ def main() -> None:
                 "source": "scikit-learn load_breast_cancer (UCI, Wisconsin Diagnostic)",
                 "samples": len(train_x),
                 "features": train_x.shape[1],
-                "window": "1993 to 1995",
             },
             limitations=["569 samples of one clinic; not for diagnosis."],
-            lineage={"data_window": "1993 to 1995", "code_version": "examples/lifecycle.py"},
+            lineage={"data_window": "donated November 1995", "code_version": "examples/lifecycle.py"},
             input_example=test_x.head(2),
         )
         refs.append(registered.ref)
@@ -87,7 +86,7 @@ def main() -> None:
         print(f"  seen: {remark}")
 
     say("Promote it all the same, with a reason")
-    print(f"  {registry.promote(challenger, reason='smaller and faster').note}")
+    print(f"  {registry.promote(challenger, reason='weekly retrain').note}")
 
     say("It is 11 pm, recall is falling: go back")
     began = time.perf_counter()

@@ -27,7 +27,6 @@ Errors know nothing of exit codes or HTTP: the faces map `code`, which never cha
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 __all__ = [
@@ -204,7 +203,7 @@ class StoreError(HoldfastError):
 
     code = "store"
 
-    def __init__(self, path: str | Path, problem: str, advice: str = "") -> None:
+    def __init__(self, path: object, problem: str, advice: str = "") -> None:
         self.path = str(path)
         self.problem = problem
         super().__init__(_sentence(self.path, problem, advice))

@@ -13,7 +13,7 @@ from holdfast.cli import bytes_, exits, facts, life, look, upkeep
 from holdfast.cli.context import SCHEMA
 from holdfast.errors import HoldfastError
 
-_FAMILIES = {
+FAMILIES = {
     "Versions": life.COMMANDS,
     "Looking": look.COMMANDS,
     "Facts and rules": facts.COMMANDS,
@@ -27,14 +27,14 @@ class _Group(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each family."""
-        for family, commands in _FAMILIES.items():
+        for family, commands in FAMILIES.items():
             with formatter.section(family):
                 formatter.write_dl(
-                    [(str(command.name), command.get_short_help_str(70)) for command in commands]
+                    [(str(command.name), command.get_short_help_str(80)) for command in commands]
                 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="holdfast", message="%(prog)s %(version)s")
 def app() -> None:
     """Version control for machine-learning models in production.
@@ -46,7 +46,7 @@ def app() -> None:
     """
 
 
-for _commands in _FAMILIES.values():
+for _commands in FAMILIES.values():
     for _command in _commands:
         app.add_command(_command)
 

@@ -14,7 +14,7 @@ from holdfast.cli.context import Context, command, json_file
     "--predict", "rows", metavar="FILE", help="Rows as JSON; print what the pair predicts."
 )
 def load(given: Context, ref: str, rows: str | None) -> None:
-    """Load the version REF as a serving process would: verified first, then both parts.
+    """Load the version REF, verified first, as a serving process would.
 
     Proves that it loads here, with the libraries installed here.
     """
@@ -70,7 +70,7 @@ def export(given: Context, ref: str, file: str) -> None:
 @click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
 @context.reason
 def import_(given: Context, file: str, **options: Any) -> None:
-    """Take a bundle in; every byte is checked before anything is written."""
+    """Take a bundle in, every byte of it checked first."""
     done = given.registry().import_(file, **options)
     what = tables.count(len(done.versions), "version")
     said = "imported" if done.created else "already there:"

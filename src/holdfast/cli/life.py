@@ -44,7 +44,7 @@ from holdfast.cli.tables import columns, moment
 def register(
     given: Context, name: str, model: str, preprocessor: str | None, **options: Any
 ) -> None:
-    """Register MODEL, and the PREPROCESSOR fitted with it, as a new version of NAME.
+    """Register MODEL and its PREPROCESSOR as a new version of NAME.
 
     Files and folders are copied, never moved. What is not said is found out where it can be: git
     commit, environment, framework, algorithm, hyperparameters, schema.

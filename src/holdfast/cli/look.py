@@ -13,7 +13,7 @@ from holdfast.cli.exits import CHECK, DAMAGED, DONE
 @click.argument("model", required=False)
 @context.at
 def status(given: Context, model: str | None, at: str | None) -> None:
-    """Answer at 11 pm: what is live, since when, by whom, why; what was before; what to type."""
+    """Tell what is live, since when, by whom and why, and how to go back."""
     from holdfast.cli import screens
 
     registry = given.registry()
@@ -152,7 +152,7 @@ def _period_lines(periods: Any) -> list[str]:
     "--fail-if", multiple=True, metavar="CONDITION", help="'roc_auc < -0.5%': exit 1 if it holds."
 )
 def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...]) -> int:
-    """Put version B beside version A: metrics, parameters, schemas, files, environment.
+    """Put version B beside version A: metrics, parameters, schemas, files.
 
     A condition is on the change from A to B, as a share (-0.5%) or a difference (-0.005).
     """
@@ -191,7 +191,7 @@ def card(given: Context, ref: str, form: Any) -> None:
     "--rebuild", is_flag=True, help="Write the files derived from the journals anew first."
 )
 def verify(given: Context, target: str | None, *, rebuild: bool) -> int:
-    """Hash every byte and check every journal of the store, a MODEL or one version REF."""
+    """Hash every byte and check every journal of the store, a MODEL or a REF."""
     from holdfast.cli import screens
 
     registry = given.registry()

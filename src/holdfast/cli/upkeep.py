@@ -94,7 +94,8 @@ def _plan_lines(plan: Any) -> list[str]:
 
 
 def _freed(collected: Any) -> str:
-    freed = f"freed {tables.size(collected.freed_bytes)} ({tables.count(collected.freed_blobs, 'file')})"
+    files = tables.count(collected.freed_blobs, "file")
+    freed = f"freed {tables.size(collected.freed_bytes)} ({files})"
     if not collected.waiting_blobs:
         return freed
     waiting = tables.size(collected.waiting_bytes)

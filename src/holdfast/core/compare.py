@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
+from holdfast.core import notebook
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.metrics import Change, Direction
 from holdfast.core.policy import schema_changes
@@ -74,6 +75,11 @@ class Comparison(Struct, frozen=True):
     files: tuple[FileRow, ...]
     facts: tuple[Difference, ...]
     environment: tuple[Difference, ...]
+
+    def _repr_html_(self) -> str:
+        """Show the metrics side by side in a notebook."""
+        rows = [(row.name, row.a, row.b, row.delta, row.verdict) for row in self.metrics]
+        return notebook.table(("metric", self.a, self.b, "change", ""), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
         return sum(artifact.size_bytes for artifact in self.artifacts.values())
 
     @property
+    def files(self) -> tuple[File, ...]:
+        """All files of all artifacts."""
+        return tuple(file for artifact in self.artifacts.values() for file in artifact.files)
+
+    @property
     def executes_code(self) -> bool:
         """True if loading any artifact can run code."""
         return any(scan.executes_code for scan in self.scan.values())

@@ -19,7 +19,8 @@ _HIGHER: Final = frozenset(
     """acc accuracy ap auc aucpr auprc auroc bleu chrf correlation coverage dice exact f05 f1 f2
     fbeta fscore gain gini hitrate hits iou jaccard kappa ks lift likelihood map mcc meteor miou mrr
     ndcg npv pearson power ppv pr precision profit psnr r2 recall reward roc rouge score selectivity
-    sensitivity silhouette spearman specificity ssim success throughput tnr tpr uplift youden""".split()
+    sensitivity silhouette spearman specificity ssim success throughput tnr tpr uplift
+    youden""".split()
 )
 
 

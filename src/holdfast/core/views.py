@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from holdfast.core import notebook
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
 from holdfast.core.state import Move, Record, State
@@ -163,6 +164,27 @@ class Status(Struct, frozen=True):
     versions: int
     moves: tuple[Past, ...]
     command: str | None
+
+    def _repr_html_(self) -> str:
+        """Show what is live and what happened last in a notebook."""
+        live = self.live.version if self.live else "nothing"
+        facts = [
+            ("live", live),
+            ("since", self.since),
+            ("by", self.by),
+            ("why", self.reason),
+            ("before it", self.before.version if self.before else None),
+            ("to go back", self.command),
+        ]
+        moves = [(past.at, past.by, past.what, past.reason) for past in self.moves]
+        told = notebook.table(("when", "who", "what", "why"), moves)
+        return notebook.table((self.model, ""), facts) + told
+
+
+def model_table(models: list[ModelInfo]) -> str:
+    """Show models as a table in a notebook."""
+    rows = [(one.model, one.production, one.staging, one.versions, one.damage) for one in models]
+    return notebook.table(("model", "production", "staging", "versions", "damage"), rows)
 
 
 class Verification(Struct, frozen=True):

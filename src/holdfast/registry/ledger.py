@@ -51,11 +51,13 @@ class Ledger:
     Args:
         store: Where it is.
         model: The model's name.
+        blobs: Where manifests are.
         locked: Whether file locks reach every writer.
     """
 
-    def __init__(self, store: LocalStore, model: str, *, locked: bool) -> None:
+    def __init__(self, store: LocalStore, blobs: Blobs, model: str, *, locked: bool) -> None:
         self._store = store
+        self._blobs = blobs
         self._model = model
         self._locked = locked
         self._journal = Journal(store, layout.model(model))
@@ -87,12 +89,15 @@ class Ledger:
             DamagedError: If an entry is missing, changed or cut off.
             NewerFormatError: If a newer Holdfast wrote an entry.
         """
-        if self._state is None:
-            self._state = self._open()
-        return self._advance(self._state)
-
-    def _open(self) -> State:
+        if self._state is not None:
+            return self._advance(self._state)
         witness = projections.read_pointer(self._store, self._model)
+        self._state = self._open(witness)
+        if self._state.seq and projections.behind(witness, self._state):
+            self.project()  # whoever wrote last was stopped before it could
+        return self._state
+
+    def _open(self, witness: Pointer | None) -> State:
         tail = self._journal.tail()
         state = self._advance(self._journal.snapshot(tail) or empty(self._model))
         self._check(witness, state)
@@ -215,14 +220,16 @@ class Ledger:
             ) from None
         return entries.digest(raw)
 
-    def project(self, blobs: Blobs) -> None:
+    def project(self) -> None:
         """Bring the projections up to date; failing to is logged and fails nothing."""
         try:
             with projections.turn(self._store, self._model, locked=self._locked):
                 pointer = projections.read_pointer(self._store, self._model)
                 state = self.state()
                 if projections.behind(pointer, state):
-                    projections.write(self._store, blobs, state, self._touched(pointer, state))
+                    projections.write(
+                        self._store, self._blobs, state, self._touched(pointer, state)
+                    )
         except (HoldfastError, OSError) as error:
             _log.warning("projections of %s lag behind its journal: %s", self._model, error)
 
@@ -239,11 +246,11 @@ class Ledger:
             head = entries.digest(raw)
         return list(named)
 
-    def rebuild(self, blobs: Blobs) -> None:
+    def rebuild(self) -> None:
         """Write all projections anew."""
         with projections.turn(self._store, self._model, locked=self._locked):
             state = self.state()
-            projections.write(self._store, blobs, state, state.versions)
+            projections.write(self._store, self._blobs, state, state.versions)
 
 
 def _repeated(state: State, key: str | None, operation: type[AnyEvent]) -> Unchanged | None:

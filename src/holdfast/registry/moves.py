@@ -6,7 +6,7 @@ from holdfast.core import commands, events
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent
 from holdfast.core.history import sentence
-from holdfast.core.manifest import Manifest
+from holdfast.core.manifest import File, Manifest
 from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
@@ -77,9 +77,10 @@ def require_whole(session: Session, record: Record) -> None:
     Raises:
         DamagedError: Naming the first file that is missing or changed.
     """
-    manifest = session.manifest(record)
-    files = [file for artifact in manifest.artifacts.values() for file in artifact.files]
-    session.folder.blobs.require(files)
+    blobs = session.folder.blobs
+    raw = blobs.read(record.manifest)
+    own = File("manifest.json", record.manifest, len(raw))
+    blobs.require([own, *session.manifest(record).files])
 
 
 def stage(session: Session, ref: str, signing: Signing) -> Moved:

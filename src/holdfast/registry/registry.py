@@ -1,6 +1,5 @@
 """`Registry`: one method for each verb, the same words as in the CLI."""
 
-import html
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,7 +12,7 @@ from holdfast.core.events import Past
 from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Policy, Verdict
-from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
+from holdfast.core.retention import Plan, Target
 from holdfast.core.version import Bump, parse
 from holdfast.core.views import (
     ModelInfo,
@@ -22,6 +21,7 @@ from holdfast.core.views import (
     Status,
     Verification,
     VersionInfo,
+    model_table,
     version_info,
 )
 from holdfast.formats.pair import Pair
@@ -352,7 +352,7 @@ class Registry:
         rollback_target: Target = "spared",
     ) -> Plan:
         """Say for every version whether `purge` would take its bytes, and why."""
-        rule = self._rule(model, keep, versions, rollback_target)
+        rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
         return upkeep.plan(self._session, model, rule)
 
     def purge(
@@ -375,18 +375,8 @@ class Registry:
             rollback_target: With *keep*: whether the version a rollback would go to may go too.
             grace_s: Seconds for which bytes nothing names any more are kept.
         """
-        rule = self._rule(model, keep, versions, rollback_target)
+        rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
         return upkeep.purge(self._session, model, rule, grace_s, Signing(reason))
-
-    def _rule(
-        self, model: str, keep: int | None, versions: Sequence[Reference], target: Target
-    ) -> Rule:
-        if versions:
-            refs = [str(ref) if "@" in str(ref) else f"{model}@{ref}" for ref in versions]
-            return Chosen(tuple(self._session.find(ref)[1].version for ref in refs))
-        if keep is not None:
-            return KeepNewest(keep, target)
-        return ByPolicy(self.policy(model).retention, self._session.clock())
 
     def gc(self, *, grace_s: float = GRACE_S) -> Collected:
         """Remove bytes that nothing names any more and what crashes left behind."""
@@ -399,7 +389,7 @@ class Registry:
     def rebuild(self, model: str) -> None:
         """Write all files derived from a model's journal anew."""
         self._session.state(model)
-        self._session.ledger(model).rebuild(self._session.folder.blobs)
+        self._session.ledger(model).rebuild()
 
     def __repr__(self) -> str:
         """Show where the registry is."""
@@ -407,10 +397,4 @@ class Registry:
 
     def _repr_html_(self) -> str:
         """Show the models as a table in a notebook."""
-        cells = "".join(
-            f"<tr><td>{html.escape(model.model)}</td><td>{model.production or '–'}</td>"
-            f"<td>{model.staging or '–'}</td><td>{model.versions}</td></tr>"
-            for model in self.models()
-        )
-        head = "<tr><th>model</th><th>production</th><th>staging</th><th>versions</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>"
+        return model_table(self.models())

@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.core import history, names
 from holdfast.core.entry import Stamp, parse_time
 from holdfast.core.events import AnyEvent
-from holdfast.core.manifest import Manifest, decode
+from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, Selector, parse_ref, resolve
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
@@ -119,8 +119,9 @@ class Session:
         """Return a model's ledger, whether the model exists or not."""
         if model not in self._ledgers:
             names.check_model(model)
-            locked = self.folder.config.probe.locks
-            self._ledgers[model] = Ledger(self.folder.store, model, locked=locked)
+            folder = self.folder
+            locked = folder.config.probe.locks
+            self._ledgers[model] = Ledger(folder.store, folder.blobs, model, locked=locked)
         return self._ledgers[model]
 
     def models(self) -> list[str]:
@@ -201,13 +202,13 @@ class Session:
 
     def manifest(self, record: Record) -> Manifest:
         """Return a version's manifest, its bytes checked."""
-        return decode(self.folder.blobs.read(record.manifest), record.manifest)
+        return self.folder.blobs.manifest(record.manifest)
 
     def commit(
         self, model: str, decide: Decide, operation: type[AnyEvent], signing: Signing
     ) -> Outcome:
         """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
-        folder = self.writable()
+        self.writable()
         ledger = self.ledger(model)
 
         def stamp() -> Stamp:
@@ -215,7 +216,7 @@ class Session:
 
         outcome = ledger.commit(decide, stamp, operation)
         if outcome.entry is not None:
-            ledger.project(folder.blobs)
+            ledger.project()
         return outcome
 
 

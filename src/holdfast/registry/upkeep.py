@@ -1,12 +1,12 @@
 """Giving bytes up: purge by plan, deletion of models, and the collector."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from holdfast.core import commands, events, retention
-from holdfast.core.retention import Chosen, KeepNewest, Plan, Rule
+from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
 from holdfast.core.state import State
 from holdfast.core.views import Moved
 from holdfast.errors import InvalidInputError
@@ -50,6 +50,18 @@ class Purge(Struct, frozen=True):
     model: str
     purged: tuple[str, ...]
     collected: Collected
+
+
+def rule(
+    session: Session, model: str, keep: int | None, versions: Iterable[object], target: Target
+) -> Rule:
+    """Return the rule a caller means: versions by name, else a number to keep, else the policy."""
+    chosen = [str(ref) if "@" in str(ref) else f"{model}@{ref}" for ref in versions]
+    if chosen:
+        return Chosen(tuple(session.find(ref)[1].version for ref in chosen))
+    if keep is not None:
+        return KeepNewest(keep, target)
+    return ByPolicy(session.state(model).policy.retention, session.clock())
 
 
 def plan(session: Session, model: str, rule: Rule) -> Plan:
@@ -133,15 +145,11 @@ class _Collector:
 
     def _needed(self) -> set[str]:
         """Return the digests that versions name: every manifest, and the files not purged."""
-        needed: set[str] = set()
-        for model in self._session.journals():
-            for record in self._session.ledger(model).state().versions.values():
-                needed.add(record.manifest)
-                if record.status != "purged":
-                    manifest = self._session.manifest(record)
-                    for artifact in manifest.artifacts.values():
-                        needed.update(file.sha256 for file in artifact.files)
-        return needed
+        states = (self._session.ledger(model).state() for model in self._session.journals())
+        records = [record for state in states for record in state.versions.values()]
+        present = [record for record in records if record.status != "purged"]
+        files = (file for record in present for file in self._session.manifest(record).files)
+        return {record.manifest for record in records}.union(file.sha256 for file in files)
 
     def _empty_trash(self) -> Iterator[int]:
         """Put back what an entry names by now, remove the rest; yield the lengths removed."""
@@ -169,6 +177,3 @@ class _Collector:
 
 def _is_temporary(name: str) -> bool:
     return name.startswith(layout.TEMPORARY)
-
-
-__all__ = ["GRACE_S", "Chosen", "Collected", "Purge", "collect", "delete", "plan", "purge"]

@@ -108,16 +108,17 @@ def _expect_version(
     session: Session, model: str, record: Record, found: _Findings
 ) -> Manifest | None:
     try:
+        size_bytes = len(session.folder.blobs.read(record.manifest))
         manifest = session.manifest(record)
     except HoldfastError as error:
         found.damages.append(
             Damage(model, record.version, layout.blob(record.manifest), str(error))
         )
         return None
+    found.expect(File("manifest.json", record.manifest, size_bytes), model, record.version)
     if record.status != "purged":
-        for artifact in manifest.artifacts.values():
-            for file in artifact.files:
-                found.expect(file, model, record.version)
+        for file in manifest.files:
+            found.expect(file, model, record.version)
     return manifest
 
 
@@ -150,12 +151,11 @@ def _stale(session: Session, model: str, record: Record, manifest: Manifest) -> 
     if written is not None and written != expected:
         problem = f"differs from the journal; {_REBUILD}"
         yield Damage(model, record.version, f"{folder}/manifest.json", problem)
-    for artifact in manifest.artifacts.values():
-        for file in artifact.files:
-            name = f"{folder}/{file.path}"
-            if store.size(name) is not None and not store.same(layout.blob(file.sha256), name):
-                problem = f"is not the registered file; {_REBUILD}"
-                yield Damage(model, record.version, name, problem)
+    for file in manifest.files:
+        name = f"{folder}/{file.path}"
+        if store.size(name) is not None and not store.same(layout.blob(file.sha256), name):
+            problem = f"is not the registered file; {_REBUILD}"
+            yield Damage(model, record.version, name, problem)
 
 
 def _check_pointer(session: Session, state: State, found: _Findings) -> None:

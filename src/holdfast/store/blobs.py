@@ -1,6 +1,7 @@
 """Bytes under their own digest: stored once, checked whenever they are read."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -9,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.core.manifest import File, digest_of
+from holdfast.core.manifest import File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.store import AbsentError, Ingested, TakenError, layout
 from holdfast.store.local import LocalStore, readable
 
 _THREADS = 4
+_KEPT_MANIFESTS = 256
 _RESTORE = "restore it from a copy of the store, or register the same file again"
 
 
@@ -31,6 +33,7 @@ class Blobs:
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
+        self.manifest = functools.lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifest)
 
     def add(self, source: Path, sizes: Collection[int] = ()) -> Ingested:
         """Store a file's bytes.
@@ -73,6 +76,15 @@ class Blobs:
         if digest_of(data) != sha256:
             raise _damaged(Damage(sha256, "its bytes changed"))
         return data
+
+    def _read_manifest(self, sha256: str) -> Manifest:
+        """Return a manifest, its bytes checked when they are first read; it never changes.
+
+        Raises:
+            DamagedError: If it is missing, its bytes changed or they are no manifest.
+            NewerFormatError: If a newer Holdfast wrote it.
+        """
+        return decode(self.read(sha256), sha256)
 
     def path(self, sha256: str) -> Path:
         """Return the file of a blob."""

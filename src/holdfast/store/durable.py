@@ -1,14 +1,14 @@
 """Writing so that a power cut leaves the old or the new, whole, and never something between."""
 
 import contextlib
-import ctypes
 import errno
+import functools
 import os
 import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 
 from holdfast.errors import ReadOnlyStoreError, StoreError, StoreFullError
@@ -175,27 +175,58 @@ def rename_exclusively(written: str, path: str) -> None:
     """
     if sys.platform == "win32":
         os.rename(written, path)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    source, target = os.fsencode(written), os.fsencode(path)
-    if sys.platform == "darwin":
-        outcome = libc.renamex_np(source, target, ctypes.c_uint(4))  # RENAME_EXCL
     else:
-        at_cwd = ctypes.c_int(-100)
-        outcome = libc.renameat2(at_cwd, source, at_cwd, target, ctypes.c_uint(1))  # NOREPLACE
-    if outcome != 0:
-        number = ctypes.get_errno()
+        _rename(written, path, _EXCLUSIVELY)
+
+
+_EXCLUSIVELY = 4 if sys.platform == "darwin" else 1  # RENAME_EXCL, RENAME_NOREPLACE
+_SWAPPING = 2  # RENAME_SWAP, RENAME_EXCHANGE
+
+
+def _rename(written: str, path: str, flag: int) -> None:
+    number = _system_rename()(os.fsencode(written), os.fsencode(path), flag)
+    if number:
         raise OSError(number, os.strerror(number), path)
 
 
+@functools.cache
+def _system_rename() -> Callable[[bytes, bytes, int], int]:
+    """Return the system's rename with flags, which answers with an error number or 0.
+
+    Raises:
+        AttributeError: If the system has none.
+    """
+    import ctypes  # noqa: PLC0415 - needed by writers alone, and slow to import
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    call = libc.renamex_np if sys.platform == "darwin" else libc.renameat2
+    here = -100  # AT_FDCWD
+
+    def rename(written: bytes, path: bytes, flag: int) -> int:
+        if sys.platform == "darwin":
+            failed = call(written, path, flag)
+        else:
+            failed = call(here, written, here, path, flag)
+        return ctypes.get_errno() if failed else 0
+
+    return rename
+
+
 def replace(path: str, data: bytes) -> None:
-    """Write a file over whatever has its name; a reader sees the old or the new one, whole."""
+    """Write a file over whatever has its name; a reader sees the old or the new one, whole.
+
+    It is not durable: for files that are made anew from others. Where the system can, the new file
+    changes names with the old one, which is then removed; renaming over it would have ext4 write
+    the new one out first.
+    """
     folder = os.path.dirname(path)
     with temporary(folder) as (file, written):
         write_all(file.fileno(), data)
-        sync(file.fileno())
         file.close()
-        _replace_patiently(written, path)
+        try:
+            _rename(written, path, _SWAPPING)
+        except (OSError, AttributeError):  # no old file, or no such call on this system
+            _replace_patiently(written, path)
 
 
 def _replace_patiently(written: str, path: str) -> None:

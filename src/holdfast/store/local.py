@@ -125,11 +125,8 @@ class LocalStore:
         except FileNotFoundError:
             return
         with entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    if entry.is_file(follow_symlinks=False):
-                        stat = entry.stat(follow_symlinks=False)
-                        yield Item(entry.name, stat.st_size, stat.st_mtime)
+            found = map(_item, entries)
+            yield from (item for item in found if item is not None)
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, `None` if there is none."""
@@ -175,6 +172,16 @@ class LocalStore:
     def remove_folder(self, prefix: str) -> None:
         """Remove everything below a prefix."""
         durable.remove(self._prefix + prefix)
+
+
+def _item(entry: os.DirEntry[str]) -> Item | None:
+    try:
+        if entry.is_file(follow_symlinks=False):
+            stat = entry.stat(follow_symlinks=False)
+            return Item(entry.name, stat.st_size, stat.st_mtime)
+    except FileNotFoundError:  # removed since it was listed
+        pass
+    return None
 
 
 def _size(source: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.manifest import Manifest, decode
+from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.store import AbsentError, layout, locks
 from holdfast.store.blobs import Blobs
@@ -57,9 +57,7 @@ def write(store: LocalStore, blobs: Blobs, state: State, versions: Iterable[str]
     """Bring the folders of *versions*, and then the pointer, to what *state* says."""
     for version in versions:
         record = state.versions[version]
-        write_version(
-            store, state.model, record, decode(blobs.read(record.manifest), record.manifest)
-        )
+        write_version(store, state.model, record, blobs.manifest(record.manifest))
     pointer = Pointer(state.production, state.previous, state.seq, state.head)
     raw = msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
     store.replace(layout.pointer(state.model), raw)
@@ -71,15 +69,15 @@ def write_version(store: LocalStore, model: str, record: Record, manifest: Manif
     if record.status == "purged":
         store.remove_folder(folder)
     else:
-        for artifact in manifest.artifacts.values():
-            for file in artifact.files:
-                _link(store, layout.blob(file.sha256), f"{folder}/{file.path}")
+        for file in manifest.files:
+            _link(store, layout.blob(file.sha256), f"{folder}/{file.path}")
     store.replace(f"{folder}/manifest.json", version_text(record, manifest))
 
 
 def _link(store: LocalStore, blob: str, name: str) -> None:
-    if store.size(name) is not None and not store.same(blob, name):
-        store.delete(name)
+    if store.same(blob, name):
+        return
+    store.delete(name)
     store.link(blob, name)
 
 

@@ -1,13 +1,11 @@
 """The judgement of one file: what it is, what loading it would name, what could not be read."""
 
 import zipfile
-import zlib
 from dataclasses import dataclass
-from lzma import LZMAError
 from typing import Literal
 
 from holdfast.formats.scanner import archives, contents, skops_schema
-from holdfast.formats.scanner.findings import Findings, UnreadableError
+from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
 from holdfast.formats.scanner.inflating import inflated
 from holdfast.formats.scanner.kinds import (
     HEAD_BYTES,
@@ -76,9 +74,10 @@ def judge(source: Source, findings: Findings, loader: Loader = "joblib", depth: 
 def _starts(inner: Source, method: str) -> bool:
     try:
         return bool(inner.head(1))
-    except UnreadableError as error:
-        # the marks of these two are so short that other files bear them by chance
-        if method in ("zlib", "lzma") and isinstance(error.__cause__, zlib.error | LZMAError):
+    except ExhaustedError:
+        raise
+    except UnreadableError:
+        if method in ("zlib", "lzma"):  # marks so short that other files bear them by chance
             return False
         raise
 

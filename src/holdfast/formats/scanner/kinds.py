@@ -17,7 +17,7 @@ _COMPRESSED = {
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
     b"\x04\x22\x4d\x18": "lz4",
-    b"\x5d\x00\x00": "lzma",
+    b"\x5d\x00": "lzma",
     b"\x78": "zlib",  # joblib looks at this one byte alone
 }
 

@@ -20,11 +20,11 @@ _MAKES: frozenset[Use] = frozenset((*_CALLS, "make"))
 _HOLDS: frozenset[Use] = frozenset((*_MAKES, "name"))
 _LOADERS: dict[str, frozenset[Use]] = {
     "BytearrayNode": _CALLS, "BytesNode": _CALLS, "ConstructorFromReduceNode": _CALLS,
-    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _CALLS, "FunctionNode": _HOLDS,
-    "JsonNode": _CALLS, "ListNode": _CALLS, "LossNode": _CALLS, "MaskedArrayNode": _CALLS,
-    "NdArrayNode": _CALLS, "ObjectNode": _MAKES, "PartialNode": _CALLS,
+    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _MAKES, "FunctionNode": _HOLDS,
+    "JsonNode": _CALLS, "ListNode": _CALLS, "LossNode": _CALLS, "MaskedArrayNode": _HOLDS,
+    "NdArrayNode": _HOLDS, "ObjectNode": _MAKES, "PartialNode": _CALLS,
     "RandomGeneratorNode": _CALLS, "RandomStateNode": _CALLS, "SetNode": _CALLS,
-    "SliceNode": _CALLS, "SparseMatrixNode": _MAKES, "TreeNode": _CALLS, "TupleNode": _CALLS,
+    "SliceNode": _CALLS, "SparseMatrixNode": _HOLDS, "TreeNode": _CALLS, "TupleNode": _CALLS,
     "TypeNode": _HOLDS,
 }  # fmt: skip
 _BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}

@@ -3,14 +3,12 @@
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from holdfast.core import history
-from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
 from holdfast.registry.bundles import FORMAT, INDEX, SUMS, Bundled, Index
@@ -91,14 +89,8 @@ def _blobs(session: Session, records: list[Record]) -> list[str]:
     for record in records:
         found[record.manifest] = None
         if record.status != "purged":
-            found |= dict.fromkeys(_files(session.manifest(record)))
+            found |= {file.sha256: None for file in session.manifest(record).files}
     return list(found)
-
-
-def _files(manifest: Manifest) -> Iterator[str]:
-    for artifact in manifest.artifacts.values():
-        for file in artifact.files:
-            yield file.sha256
 
 
 def _add(tar: tarfile.TarFile, name: str, data: IO[bytes], size_bytes: int) -> None:

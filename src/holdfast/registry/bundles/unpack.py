@@ -14,7 +14,7 @@ from holdfast.core import entry as entries
 from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent, Origin, Registered
-from holdfast.core.manifest import Artifact, Manifest, decode
+from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import State, empty, fold
 from holdfast.core.version import parse
 from holdfast.errors import (
@@ -165,7 +165,7 @@ def _take_model(
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(contents.journal[len(known) :], start=len(known) + 1):
         head = ledger.restore(raw, seq, head)
-    ledger.project(session.folder.blobs)
+    ledger.project()
     return len(contents.journal) > len(known), tuple(state.versions)
 
 
@@ -206,7 +206,7 @@ def _take_version(
 def _manifest(session: Session, digest: str) -> Manifest:
     if session.folder.store.size(layout.blob(digest)) is None:
         raise DamagedError(f"manifest sha256:{digest}", "missing from the bundle")
-    return decode(session.folder.blobs.read(digest), digest)
+    return session.folder.blobs.manifest(digest)
 
 
 def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None) -> None:

@@ -1,0 +1,69 @@
+"""Write `commands.md` from the commands themselves: `make reference`."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from holdfast.cli.app import FAMILIES
+
+PAGE = Path(__file__).parent / "commands.md"
+SHARED = ("store", "by", "as_json", "help")
+
+HEAD = """# Commands
+
+Written from the commands themselves by `make reference`.
+
+Results go to stdout, progress and complaints to stderr. Every command takes, besides its own options:
+
+| | |
+|---|---|
+| `--store DIR` | the store; else `HOLDFAST_STORE`, else `./store` |
+| `--by NAME` | the author of what is written; else `HOLDFAST_BY`, else the system's user |
+| `--json` | the result as `{"schema": 1, "data": …}` on stdout, an error as `{"schema": 1, "error": {"code", "message", …}}` on stderr |
+
+A ref names one version: `iris@1.2.0`, `iris@v3` (the third registration), `iris@production`, `iris@previous` (what a rollback goes to),
+`iris@staging`, `iris@latest` (the highest release), `iris@ALIAS`, `iris@^1.2`, `iris@~1.2.0`, `iris@1.x`, `iris@'>=1.2 <2'`,
+`iris@sha256:ab12…`. Exit statuses: [exit-codes.md](exit-codes.md). Shell completion: `eval "$(_HOLDFAST_COMPLETE=bash_source holdfast)"` (also
+`zsh_source`, `fish_source`).
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for family, commands in FAMILIES.items():
+        parts.append(f"# {family}\n")
+        for command in commands:
+            parts += _sections(command, f"holdfast {command.name}")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _sections(command: click.Command, path: str) -> Iterator[str]:
+    yield f"## `{path}`\n"
+    if isinstance(command, click.Group):
+        yield f"{inspect.cleandoc(command.help or '')}\n"
+        for name in sorted(command.commands):
+            yield from _sections(command.commands[name], f"{path} {name}")
+        return
+    context = click.Context(command, info_name=path)
+    pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
+    yield f"```\n{' '.join([path, *pieces, '[OPTIONS]'])}\n```\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
+    rows = [option for option in command.params if isinstance(option, click.Option)]
+    own = [option.get_help_record(context) for option in rows if option.name not in SHARED]
+    if own:
+        listed = [record for record in own if record]
+        lines = [f"| `{_plain(name)}` | {_plain(text)} |" for name, text in listed]
+        yield "| option | |\n|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")
