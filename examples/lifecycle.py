@@ -1,9 +1,10 @@
 """The life of a model, from training to a rollback at 11 pm. Run it with `make demo`.
 
-Two models are trained on scikit-learn's breast-cancer data, registered with the preprocessor fitted beside
-them, promoted, compared and rolled back. The store stays in ./demo-store to be looked at.
+Two models are trained on scikit-learn's breast-cancer data, registered with the preprocessor fitted
+beside them, promoted, compared and rolled back. The store stays in ./demo-store to be looked at.
 """
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -25,9 +26,7 @@ NAME = "breast-cancer"
 
 CANDIDATES = (
     RandomForestClassifier(n_estimators=100, random_state=42),
-    GradientBoostingClassifier(
-        n_estimators=200, learning_rate=0.05, max_depth=4, random_state=42
-    ),
+    GradientBoostingClassifier(n_estimators=200, learning_rate=0.05, max_depth=4, random_state=42),
 )
 
 
@@ -66,7 +65,10 @@ def main() -> None:
                 "features": train_x.shape[1],
             },
             limitations=["569 samples of one clinic; not for diagnosis."],
-            lineage={"data_window": "donated November 1995", "code_version": "examples/lifecycle.py"},
+            lineage={
+                "data_window": "donated November 1995",
+                "code_version": "examples/lifecycle.py",
+            },
             input_example=test_x.head(2),
         )
         refs.append(registered.ref)
@@ -129,15 +131,15 @@ def say(what: str) -> None:
 
 def shown_command(*words: str) -> str:
     """Return the command line as a person types it."""
-    return shlex.join([str(Path(sys.executable).parent / "holdfast"), *words, "--store", str(STORE)])
+    return shlex.join(
+        [str(Path(sys.executable).parent / "holdfast"), *words, "--store", str(STORE)]
+    )
 
 
 def run(*words: str) -> None:
     """Run a command of the CLI and show it with what it prints."""
     print(f"$ holdfast {shlex.join(words)} --store {STORE}", flush=True)
-    subprocess.run(
-        [sys.executable, "-m", "holdfast", *words, "--store", str(STORE)], check=True
-    )
+    subprocess.run([sys.executable, "-m", "holdfast", *words, "--store", str(STORE)], check=True)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,9 @@ def test_every_error_code_has_an_exit_status_and_stands_in_the_reference() -> No
         and issubclass(error, errors.HoldfastError)
         and error is not errors.HoldfastError
     }
-    missing = [code for code in sorted(codes) if f"| `{code}` | {exits.BY_CODE.get(code)} |" not in page]
+    missing = [
+        code for code in sorted(codes) if f"| `{code}` | {exits.BY_CODE.get(code)} |" not in page
+    ]
 
     assert missing == []
     assert codes == set(exits.BY_CODE)
@@ -153,7 +155,9 @@ def test_the_tree_of_errors_is_drawn_in_its_docstring() -> None:
 def test_importing_the_package_imports_no_terminal_and_no_machine_learning() -> None:
     heavy = "click rich numpy scipy pandas sklearn joblib torch onnxruntime msgspec semver".split()
     program = f"import holdfast, sys; print(sorted(set({heavy!r}) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == "[]"
 
@@ -164,7 +168,9 @@ def test_opening_a_registry_imports_no_terminal_and_no_machine_learning(tmp_path
         f"import holdfast, sys; holdfast.open({str(tmp_path / 'store')!r}).models(); "
         f"print(sorted(set({heavy!r}) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == "[]"
 

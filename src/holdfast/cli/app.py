@@ -34,7 +34,9 @@ class _Group(click.Group):
                 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="holdfast", message="%(prog)s %(version)s")
 def app() -> None:
     """Version control for machine-learning models in production.

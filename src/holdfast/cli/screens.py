@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 100
 _MARKS: Final = {
-    "better": ("▲", "green"),
     "worse": ("▼", "red"),
-    "equal": ("=", "dim"),
-    "changed": ("~", "yellow"),
-    "added": ("+", "yellow"),
     "missing": ("?", "red"),
+    "changed": ("~", "yellow"),
+    "better": ("▲", "green"),
+    "added": ("+", "yellow"),
+    "equal": ("=", "dim"),
 }
 _SHOWN: Final = 3
 
@@ -74,13 +74,9 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
         ago = _seconds_between(one.since, one.at)
         forced = " BY FORCE" if one.forced else ""
         how = f"{(one.how or '').replace('_', ' ')} by {one.by}{forced}"
-        since = f"since {moment(one.since)} ({span(ago)})"
-        yield (
-            "live",
-            Text.assemble(
-                (one.live.version, "bold green"), f"  {since}  {how}  {quoted(one.reason)}"
-            ),
-        )
+        since = f"since {moment(one.since)} UTC ({span(ago)})"
+        yield "live", Text.assemble((one.live.version, "bold green"), f"  {since}  {how}")
+        yield "why", quoted(one.reason)
     yield "before it", _before(one.before)
     if one.comparison is not None:
         yield from _differences(one.comparison)
@@ -110,13 +106,18 @@ def _before(before: Before | None) -> "Text":
 def _differences(comparison: Comparison) -> Iterator[tuple[str, "Text | str"]]:
     from rich.text import Text
 
-    metrics = Text("   ").join(_metric(row) for row in comparison.metrics)
+    metrics = Text("   ").join(_metric(row) for row in sorted(comparison.metrics, key=_concern))
     yield f"vs {comparison.a}", metrics if comparison.metrics else "no metrics"
     schema = [change.sentence for change in comparison.schema]
     yield "schema", "; ".join(schema) if schema else "unchanged"
     yield "files", ", ".join(_file(row) for row in comparison.files)
     if comparison.parameters:
         yield "parameters", _few([_difference(row) for row in comparison.parameters])
+
+
+def _concern(row: MetricRow) -> tuple[int, float]:
+    """Order metrics so that what got worst comes first, for a line that may be cut."""
+    return list(_MARKS).index(row.verdict), -abs(row.relative or 0.0)
 
 
 def _metric(row: MetricRow) -> "Text":

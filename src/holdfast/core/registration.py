@@ -153,7 +153,7 @@ def _choose(draft: Manifest, asked: Version | Bump, base: Manifest | None) -> tu
     below = versions.parse(base.version)
     changes = schema_changes(base, draft)
     demanded = _demanded(schema_rules.demanded(changes), below)
-    if asked == "auto":
+    if not isinstance(asked, Version) and asked == "auto":  # a version equals no other text
         level: Level = versions.stronger(demanded or "minor", "minor")
         return versions.bump(below, level), _reason(level, changes, base.version)
     version = asked if isinstance(asked, Version) else versions.bump(below, asked)

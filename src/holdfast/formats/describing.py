@@ -7,7 +7,7 @@ from typing import Any
 from holdfast.core.manifest import plain
 from holdfast.formats.contract import Description
 from holdfast.formats.libraries import distribution_of, framework_of
-from holdfast.formats.scanner import root_of, scan
+from holdfast.formats.scanner import globals_of, root_of
 from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
 
 _DEPTH = 4  # of a search over a pipeline of a transformer of columns
@@ -25,7 +25,7 @@ def describe_object(model: object, *modules: str) -> Description:
 
 def describe_pickle(path: Path, *modules: str) -> Description:
     """Describe what a pickle or joblib file holds, from its bytes."""
-    homes = scan(path).globals
+    homes = globals_of(path)
     used = packages(*homes, *modules)
     root = root_of(path)
     if root is None or root.maker is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, packages
 from holdfast.formats.libraries import framework_of, library, loading, writing
-from holdfast.formats.scanner import kind_of, scan, skops_root
+from holdfast.formats.scanner import globals_of, kind_of, skops_root
 
 
 class Skops:
@@ -44,6 +44,6 @@ class Skops:
         """Describe by class and parameters; from a file, by the class alone."""
         if not isinstance(source, Path):
             return describe_object(source, "skops", "numpy")
-        used = packages(*scan(source).globals, "skops")
+        used = packages(*globals_of(source), "skops")
         module, name = skops_root(source) or ("", None)
         return Description(framework_of(module), name, packages=used)

@@ -1,7 +1,7 @@
 """A model's journal: entries that are created once, in order, and never touched again."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -55,18 +55,18 @@ class Journal:
         Raises:
             DamagedError: If a number before it is missing.
         """
-        numbers = {
-            number
-            for name in self._store.list(self._entries)
-            if (number := layout.number_of(name)) is not None
-        }
-        last = max(numbers, default=0)
-        if len(numbers) != last:
-            missing = next(number for number in range(1, last + 1) if number not in numbers)
-            raise DamagedError(
-                self.slot(missing), "missing from the journal", "restore it from a copy"
-            )
-        return last
+        numbers = self._numbers(self._entries)
+        for seq in _missing(numbers):
+            if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
+                raise DamagedError(
+                    self.slot(seq), "missing from the journal", "restore it from a copy"
+                )
+        return numbers[-1] if numbers else 0
+
+    def _numbers(self, prefix: str) -> list[int]:
+        """Return the numbers of entries or snapshots, rising; files of others have none."""
+        found = (layout.number_of(name) for name in self._store.list(prefix))
+        return sorted(number for number in found if number is not None)
 
     def append(self, seq: int, raw: bytes, commit: str) -> None:
         """Write entry *seq*, or say that a rival has.
@@ -103,9 +103,8 @@ class Journal:
 
     def snapshot(self, tail: int) -> State | None:
         """Return the newest sound snapshot up to entry *tail*; doubtful ones count for nothing."""
-        numbers = [layout.number_of(name) or 0 for name in self._store.list(self._snapshots)]
-        for seq in sorted((number for number in numbers if 0 < number <= tail), reverse=True):
-            state = self._read_snapshot(seq)
+        for seq in reversed(self._numbers(self._snapshots)):
+            state = self._read_snapshot(seq) if seq <= tail else None
             if state is not None:
                 return state
         return None
@@ -140,8 +139,14 @@ class Journal:
         )
         with contextlib.suppress(TakenError, StoreError, OSError):
             self._store.create(layout.numbered(self._snapshots, state.seq), raw)
-            numbers = sorted(
-                layout.number_of(name) or 0 for name in self._store.list(self._snapshots)
-            )
+            numbers = self._numbers(self._snapshots)
             for old in numbers[:-_KEPT_SNAPSHOTS]:
                 self._store.delete(layout.numbered(self._snapshots, old))
+
+
+def _missing(numbers: Iterable[int]) -> Iterator[int]:
+    """Go through what rising *numbers* leave out, from 1."""
+    expected = 1
+    for number in numbers:
+        yield from range(expected, number)
+        expected = number + 1

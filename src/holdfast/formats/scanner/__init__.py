@@ -51,13 +51,22 @@ def scan(path: Path, allowed: Collection[str] = ()) -> Scan:
 
 def kind_of(path: Path) -> str:
     """Name what a file holds, by content: `pickle`, `joblib`, `onnx`, `text`, `unknown`, ..."""
+    return _scanned(path).kind
+
+
+def globals_of(path: Path) -> tuple[str, ...]:
+    """Name the constructors and functions that loading a file would call."""
+    return _scanned(path).globals
+
+
+def _scanned(path: Path) -> Scan:
     about = path.stat()
-    return _kind_as_it_was(path, about.st_ino, about.st_size, about.st_mtime_ns)
+    return _scanned_as_it_was(path, about.st_ino, about.st_size, about.st_mtime_ns)
 
 
 @lru_cache(maxsize=4)  # several formats ask about one file in a row
-def _kind_as_it_was(path: Path, *_: int) -> str:
-    return scan(path).kind
+def _scanned_as_it_was(path: Path, *_: int) -> Scan:
+    return scan(path)
 
 
 def root_of(path: Path) -> Made | None:

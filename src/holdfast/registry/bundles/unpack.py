@@ -74,11 +74,12 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
 
 
 def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
-    sums = _sums(tar)
+    members = iter(tar)
+    sums = _sums(tar, next(members, None))
     small: dict[str, bytes] = {}
     blobs = 0
     left = dict(sums)
-    for member in tar:
+    for member in members:
         expected = left.pop(member.name, None)
         if expected is None or not member.isreg():
             raise DamagedError(member.name, f"not listed once in {SUMS}", "copy the bundle again")
@@ -95,8 +96,7 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
     return _Contents(_index(small.get(INDEX, b"")), journal, blobs)
 
 
-def _sums(tar: tarfile.TarFile) -> dict[str, str]:
-    first = tar.next()
+def _sums(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str]:
     if first is None or first.name != SUMS or not first.isreg() or first.size > _MOST_SMALL:
         raise DamagedError(str(tar.name), f"not a bundle: it does not begin with {SUMS}")
     file = tar.extractfile(first)

@@ -1,0 +1,98 @@
+"""Commands that bring bytes out and in."""
+
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def iris(holdfast: Any, tmp_path: Path) -> Any:
+    import joblib
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rows = [[0.0], [1.0], [2.0], [3.0]]
+    scaler = StandardScaler().fit(rows)
+    joblib.dump(scaler, tmp_path / "scaler.joblib")
+    joblib.dump(LogisticRegression().fit(scaler.transform(rows), [0, 0, 1, 1]), tmp_path / "m.pkl")
+    done = holdfast("register", "iris", "m.pkl", "scaler.joblib", "--metric", "acc=1")
+    assert done.status == 0, done.err
+    return holdfast
+
+
+def test_load_proves_that_the_pair_loads_and_predicts(iris: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text("[[0.0], [3.0]]")
+    done = iris("load", "iris@latest", "--predict", "rows.json")
+
+    assert done.status == 0, done.err
+    assert "LogisticRegression" in done.out
+    assert "StandardScaler" in done.out
+    assert "predictions    [0, 1]" in done.out
+    assert iris("load", "iris@latest", "--predict", "rows.json", "--json").data["predictions"] == [
+        0,
+        1,
+    ]
+
+
+def test_load_of_a_kept_file_gives_its_path(churn: Any) -> None:
+    done = churn("load", "churn@1.0.0")
+
+    assert done.status == 0
+
+
+def test_checkout_writes_the_files_once(iris: Any, tmp_path: Path) -> None:
+    done = iris("checkout", "iris@1.0.0", "out")
+    again = iris("checkout", "iris@1.0.0", "out")
+
+    assert done.out.split() == ["out/manifest.json", "out/model.pkl", "out/preprocessor.joblib"]
+    assert (tmp_path / "out" / "model.pkl").read_bytes() == (tmp_path / "m.pkl").read_bytes()
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["version"] == "1.0.0"
+    assert again.status == 2
+    assert "is not empty" in again.err
+
+
+def test_a_bundle_goes_into_another_store_with_its_history(churn: Any) -> None:
+    out = churn("export", "churn", "churn.tar")
+    done = churn("import", "churn.tar", "--store", "other")
+    again = churn("import", "churn.tar", "--store", "other")
+
+    assert "churn, 3 versions" in out.out
+    assert (done.status, done.out) == (0, "imported churn, 3 versions\n")
+    assert again.out.startswith("already there")
+    assert churn("history", "churn", "--store", "other").out == churn("history", "churn").out
+    assert churn("verify", "--store", "other").status == 0
+
+
+def test_the_sums_of_a_bundle_are_checked_by_any_tool(churn: Any, tmp_path: Path) -> None:
+    churn("export", "churn@1.0.0", "one.tar")
+    with tarfile.open(tmp_path / "one.tar") as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    checked = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"],
+        cwd=tmp_path / "unpacked",
+        capture_output=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_an_export_overwrites_nothing(churn: Any, tmp_path: Path) -> None:
+    (tmp_path / "taken.tar").write_text("mine")
+    done = churn("export", "churn", "taken.tar")
+
+    assert done.status == 2
+    assert (tmp_path / "taken.tar").read_text() == "mine"
+
+
+def test_a_bundle_that_is_none_is_refused(churn: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.tar").write_bytes(b"nothing of the kind")
+    done = churn("import", "bad.tar")
+    absent = churn("import", "absent.tar")
+
+    assert done.status == 6
+    assert absent.status == 2

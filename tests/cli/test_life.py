@@ -1,0 +1,278 @@
+"""Commands by which versions come to be and move."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_register_says_the_version_its_number_and_why(holdfast: Any, model: Any) -> None:
+    done = holdfast("register", "churn", model("one"), "--metric", "roc_auc=0.91")
+
+    assert done.status == 0
+    assert done.out.splitlines()[0] == "registered churn@1.0.0 (v1)"
+    assert "the first version" in done.out
+
+
+def test_register_takes_every_fact_by_option(holdfast: Any, model: Any, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"recall": 0.7}')
+    (tmp_path / "schema.json").write_text(
+        '{"type": "object", "properties": {"age": {"type": "number"}}, "required": ["age"]}'
+    )
+    (tmp_path / "words.txt").write_text("yes no")
+    done = holdfast(
+        *("register", "churn", model("one"), model("prep")),
+        *("--metrics", "metrics.json", "--metric", "roc_auc=0.91"),
+        *("--param", "depth=4", "--param", "loss=log_loss"),
+        *("--training-data", "source=warehouse", "--training-data", "samples=3200"),
+        *("--lineage", "data_window=2026", "--lineage", "run_id=7"),
+        *("--metadata", "team=risk", "--limitation", "adults only"),
+        *("--artifact", "vocabulary=words.txt", "--description", "who leaves", "--author", "ana"),
+        *("--framework", "own", "--algorithm", "tree", "--input-schema", "schema.json"),
+        *("--reason", "nightly", "--key", "run-1", "--format", "model=file"),
+    )
+    shown = holdfast("show", "churn@1.0.0", "--json").data
+
+    assert done.status == 0, done.err
+    assert shown["metrics"] == {"recall": 0.7, "roc_auc": 0.91}
+    assert shown["hyperparameters"] == {"depth": 4, "loss": "log_loss"}
+    assert shown["training_data"] == {"samples": 3200, "source": "warehouse"}
+    assert (shown["lineage"]["data_window"], shown["lineage"]["run_id"]) == ("2026", "7")
+    assert (shown["metadata"], shown["limitations"]) == ({"team": "risk"}, ["adults only"])
+    assert sorted(shown["artifacts"]) == ["model", "preprocessor", "vocabulary"]
+    assert (shown["framework"], shown["algorithm"], shown["author"]) == ("own", "tree", "ana")
+    assert shown["input_schema"]["required"] == ["age"]
+    assert shown["description"] == "who leaves"
+
+
+@pytest.mark.parametrize("option", ["major", "minor", "patch", "auto"])
+def test_register_raises_the_part_asked_for(churn: Any, model: Any, option: str) -> None:
+    expected = {"major": "2.0.0", "minor": "1.3.0", "patch": "1.2.1", "auto": "1.3.0"}
+    done = churn("register", "churn", model("four"), f"--{option}")
+
+    assert done.out.splitlines()[0] == f"registered churn@{expected[option]} (v4)"
+
+
+def test_register_reads_an_example_from_csv(holdfast: Any, model: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("age,country\n31,at\n44.5,de\n")
+    done = holdfast("register", "churn", model("one"), "--input-example", "rows.csv")
+    schema = holdfast("show", "churn@1.0.0", "--json").data["input_schema"]
+
+    assert done.status == 0, done.err
+    assert schema["properties"]["age"]["type"] == "number"
+    assert schema["properties"]["country"]["type"] == "string"
+
+
+def test_the_same_content_under_the_same_version_is_there_already(
+    holdfast: Any, model: Any
+) -> None:
+    first = holdfast("register", "churn", model("one"), "--version", "1.2.0")
+    again = holdfast("register", "churn", model("one"), "--version", "1.2.0")
+
+    assert first.out.startswith("registered churn@1.2.0")
+    assert again.status == 0
+    assert again.out.startswith("already there churn@1.2.0")
+
+
+def test_other_bytes_under_a_taken_version_are_refused_with_both_digests(
+    holdfast: Any, model: Any
+) -> None:
+    holdfast("register", "churn", model("one"), "--version", "1.2.0")
+    done = holdfast("register", "churn", model("two"), "--version", "1.2.0", "--json")
+
+    assert done.status == 5
+    assert done.error["code"] == "version_taken"
+    assert done.error["theirs"] != done.error["ours"]
+    assert done.error["theirs"] in done.error["message"]
+    assert done.error["ours"] in done.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--metric", "auc=high"), "'high' is not a number"),
+        (("--metric", "auc"), "is not NAME=VALUE"),
+        (("--metric", "auc=nan"), "is not finite"),
+        (("--metrics", "absent.json"), "cannot be read"),
+        (("--version", "1.2"), "write 1.2.0"),
+        (("--lineage", "moon=full"), "its fields are"),
+        (("--input-example", "absent.csv"), "cannot be read"),
+    ],
+)
+def test_a_malformed_fact_is_refused_before_anything_is_written(
+    holdfast: Any, model: Any, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = holdfast("register", "churn", model("one"), *words)
+
+    assert done.status == 2
+    assert said in done.err
+    assert not (tmp_path / "store" / "models").exists()
+
+
+def test_metrics_that_are_no_object_are_refused(holdfast: Any, model: Any, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("[0.9]")
+    done = holdfast("register", "churn", model("one"), "--metrics", "metrics.json")
+
+    assert done.status == 2
+    assert "is no JSON object" in done.err
+
+
+def test_a_missing_model_file_is_named(holdfast: Any) -> None:
+    done = holdfast("register", "churn", "absent.pkl")
+
+    assert done.status == 2
+    assert "absent.pkl" in done.err
+
+
+def test_promote_names_what_it_archives(churn: Any) -> None:
+    done = churn("promote", "churn@1.0.0")
+
+    assert done.out.splitlines()[-1] == "churn@1.0.0 is live, 1.1.0 is archived"
+
+
+def test_promoting_the_live_version_says_that_there_is_nothing_to_do(churn: Any) -> None:
+    done = churn("promote", "churn@1.1.0")
+
+    assert (done.status, done.out) == (0, "nothing to do: 1.1.0 is live already\n")
+
+
+def test_a_refusal_lists_both_numbers_and_exits_4(churn: Any) -> None:
+    done = churn("promote", "churn@1.2.0")
+
+    assert done.status == 4
+    assert "roc_auc: 0.7 is 13.58% worse than the champion's 0.81" in done.err
+
+
+def test_force_needs_a_reason(churn: Any) -> None:
+    done = churn("promote", "churn@1.2.0", "--force")
+
+    assert done.status == 2
+    assert "needs a reason" in done.err
+
+
+def test_force_passes_the_gate_and_says_what_it_passed_over(churn: Any) -> None:
+    done = churn("promote", "churn@1.2.0", "--force", "--reason", "the feed is down")
+    history = churn("history", "churn").out
+
+    assert done.status == 0
+    assert "gate passed over: roc_auc: 0.7 is" in done.out
+    assert "past the gate" in history
+
+
+def test_a_dry_run_asks_the_gate_and_moves_nothing(churn: Any) -> None:
+    refused = churn("promote", "churn@1.2.0", "--dry-run")
+    passed = churn("promote", "churn@1.0.0", "--dry-run")
+
+    assert (refused.status, passed.status) == (4, 0)
+    assert "refuses: roc_auc" in refused.out
+    assert "within 5.00%" in passed.out
+    assert churn("show", "churn@production", "--json").data["version"] == "1.1.0"
+
+
+def test_an_expectation_that_does_not_hold_stops_a_promotion(churn: Any) -> None:
+    done = churn("promote", "churn@1.0.0", "--expect", "1.2.0")
+
+    assert done.status == 5
+    assert "expected 1.2.0 to be live, 1.1.0 is" in done.err
+
+
+def test_rollback_goes_back_and_asks_for_the_reason_it_was_not_given(churn: Any) -> None:
+    done = churn("rollback", "churn")
+
+    assert done.out == "churn@1.0.0 is live, 1.1.0 is archived\n"
+    assert "no reason given" in done.err
+
+
+def test_rollback_with_nothing_before_says_so_in_the_words_agreed(churn: Any) -> None:
+    churn("rollback", "churn", "--reason", "bad")
+    done = churn("rollback", "churn", "--reason", "bad")
+
+    assert done.status == 3
+    assert done.err == "holdfast: No previous version to roll back to.\n"
+
+
+def test_rollback_goes_to_any_version_that_was_live(churn: Any) -> None:
+    churn("rollback", "churn", "--reason", "bad")
+    by_version = churn("rollback", "churn", "--to", "1.1.0", "--reason", "it was the feed")
+    by_ref = churn("rollback", "churn", "--to", "churn@v1", "--reason", "it was not")
+    never = churn("rollback", "churn", "--to", "1.2.0")
+
+    assert by_version.out.startswith("churn@1.1.0 is live")
+    assert by_ref.out.startswith("churn@1.0.0 is live")
+    assert never.status == 5
+    assert "was never live" in never.err
+
+
+def test_stage_archive_and_alias_move_names(churn: Any) -> None:
+    said = [
+        churn("stage", "churn@1.2.0").out,
+        churn("stage", "churn@1.2.0").out,
+        churn("archive", "churn@1.2.0").out,
+        churn("alias", "churn@1.0.0", "eu").out,
+        churn("show", "churn@eu", "--json").data["version"],
+        churn("alias", "churn", "eu", "--remove").out,
+        churn("alias", "churn", "eu", "--remove").status,
+    ]
+
+    assert said == [
+        "churn@1.2.0 is staged\n",
+        "1.2.0 is staged already\n",
+        "churn@1.2.0 is archived\n",
+        "eu names churn@1.0.0\n",
+        "1.0.0",
+        "eu names nothing any more (it named 1.0.0)\n",
+        3,
+    ]
+
+
+def _artifacts(folder: Path) -> None:
+    import joblib
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    folder.mkdir()
+    for number, name in enumerate(("model", "model_v2", "model_final")):
+        rows = [[0.0], [1.0 + number]]
+        joblib.dump(LogisticRegression().fit(rows, [0, 1]), folder / f"{name}.pkl")
+    joblib.dump(StandardScaler().fit([[0.0], [1.0]]), folder / "scaler.pkl")
+    (folder / "model_best.pkl").write_bytes((folder / "model_final.pkl").read_bytes())
+    (folder / "notes.txt").write_text("ask Bob")
+
+
+def test_adopt_plans_first_then_registers_oldest_first(holdfast: Any, tmp_path: Path) -> None:
+    _artifacts(tmp_path / "artifacts")
+    plan = holdfast("adopt", "fraud", "artifacts", "--dry-run")
+    nothing_yet = holdfast("ls").out
+    done = holdfast("adopt", "fraud", "artifacts", "--live", "model_v2.pkl")
+    listed = holdfast("ls", "fraud", "--json").data
+
+    assert plan.status == 0
+    assert "same bytes as model_" in plan.out
+    assert "no models" in nothing_yet
+    assert done.status == 0, done.err
+    assert "is live" in done.out
+    assert len(listed) == 3
+    assert [info["status"] for info in listed].count("production") == 1
+
+
+def test_adopt_asks_for_a_preprocessor_it_cannot_tell(holdfast: Any, tmp_path: Path) -> None:
+    import joblib
+    from sklearn.preprocessing import MinMaxScaler
+
+    _artifacts(tmp_path / "artifacts")
+    joblib.dump(MinMaxScaler().fit([[0.0], [9.0]]), tmp_path / "artifacts" / "scaler_old.pkl")
+    asked = holdfast("adopt", "fraud", "artifacts")
+    told = holdfast("adopt", "fraud", "artifacts", "--preprocessor", "*=scaler.pkl")
+
+    assert asked.status == 2
+    assert "--preprocessor" in asked.err
+    assert holdfast("show", "fraud@v1", "--json").data["artifacts"]["preprocessor"]
+    assert told.status == 0, told.err
+
+
+def test_results_are_json_on_request(churn: Any) -> None:
+    moved = churn("rollback", "churn", "--reason", "bad", "--json").data
+
+    assert (moved["version"], moved["was"], moved["changed"]) == ("1.0.0", "1.1.0", True)
+    assert json.dumps(moved)

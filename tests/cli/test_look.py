@@ -1,0 +1,253 @@
+"""Commands that only look."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_status_answers_the_questions_of_the_night_on_100_columns(churn: Any) -> None:
+    done = churn("status", "churn")
+    lines = done.out.splitlines()
+
+    assert done.status == 0
+    assert "live 1.1.0  since " in done.out
+    assert "promoted by ana" in done.out
+    assert '"better"' in done.out
+    assert "before it 1.0.0" in done.out
+    assert "every byte verified, safe to go back to" in done.out
+    assert "roc_auc 0.81 ▲ +0.01" in done.out
+    assert "promote 1.0.0 → 1.1.0" in done.out
+    assert lines[-1] == ' next  holdfast rollback churn --expect 1.1.0 --reason "…"   → 1.0.0'
+    assert max(map(len, lines)) == 100
+
+
+def test_the_command_that_status_prints_goes_back(churn: Any) -> None:
+    command = churn("status", "churn", "--json").data["command"]
+    done = churn(*command.replace('"', "").split()[1:])
+
+    assert done.out.startswith("churn@1.0.0 is live")
+
+
+def test_status_shows_a_damaged_way_back(churn: Any, tmp_path: Path) -> None:
+    manifest = churn("show", "churn@1.0.0", "--json").data
+    blob = (
+        tmp_path
+        / "store"
+        / "blobs"
+        / "sha256"
+        / manifest["artifacts"]["model"]["files"][0]["sha256"]
+    )
+    blob.chmod(0o644)
+    blob.write_bytes(b"rotten")
+    done = churn("status", "churn")
+
+    assert "DAMAGED" in done.out
+    assert churn("rollback", "churn", "--reason", "bad").status == 6
+    assert churn("show", "churn@production", "--json").data["version"] == "1.1.0"
+
+
+def test_status_of_all_models_draws_one_screen_each(churn: Any, model: Any) -> None:
+    churn("register", "fraud", model("five"))
+    done = churn("status")
+
+    assert "churn ·" in done.out
+    assert "nothing is live; newest is 1.0.0" in done.out
+    assert len(churn("status", "--json").data) == 2
+
+
+def test_status_as_it_stood_then(churn: Any) -> None:
+    past = churn("history", "churn", "--json").data
+    first = next(line["at"] for line in past if line["what"] == "promote 1.0.0")
+    then = churn("status", "churn", "--at", first, "--json").data
+
+    assert then["live"]["version"] == "1.0.0"
+    assert then["command"] is None
+
+
+def test_ls_shows_models_and_versions_in_semver_order(churn: Any, model: Any) -> None:
+    for number in range(3, 12):
+        churn("register", "churn", model(f"m{number}"), "--minor")
+    models = churn("ls").out.splitlines()
+    versions = [line.split()[0] for line in churn("ls", "churn").out.splitlines()]
+    staged = churn("ls", "churn", "--status", "archived", "--json").data
+
+    assert models[0].split() == [
+        "MODEL",
+        "VERSIONS",
+        "PRODUCTION",
+        "STAGING",
+        "LATEST",
+        "LAST",
+        "CHANGE",
+    ]
+    assert models[1].split()[:5] == ["churn", "12", "1.1.0", "–", "1.11.0"]
+    assert versions[-3:] == ["1.9.0", "1.10.0", "1.11.0"]
+    assert [info["version"] for info in staged] == ["1.0.0"]
+
+
+def test_ls_of_an_empty_place_says_how_to_begin(holdfast: Any) -> None:
+    done = holdfast("ls")
+
+    assert (done.status, done.out) == (
+        0,
+        "no models in store; `holdfast register` makes the first\n",
+    )
+
+
+def test_a_damaged_model_hides_no_other(churn: Any, model: Any, tmp_path: Path) -> None:
+    churn("register", "fraud", model("five"))
+    entry = tmp_path / "store" / "models" / "churn" / "journal" / "0000000003.json"
+    entry.chmod(0o644)
+    entry.write_bytes(entry.read_bytes()[:-5])
+    done = churn("ls")
+
+    assert done.status == 0
+    assert "fraud" in done.out
+    assert "cut short or overwritten" in done.out
+    assert churn("status", "churn").status == 6
+
+
+def test_show_prints_what_is_recorded(churn: Any) -> None:
+    lines = churn("show", "churn@1.1.0").out.splitlines()
+
+    assert any(line.split() == ["version", "1.1.0"] for line in lines)
+    assert any(line.split() == ["status", "production"] for line in lines)
+    assert any("roc_auc" in line and "0.81" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ref", "status", "said"),
+    [
+        ("chrun@1.0.0", 3, "nearest: churn"),
+        ("churn@9.9.9", 3, "nearest: "),
+        ("churn@productoin", 3, "nearest: production"),
+        ("churn@^3", 3, "not found"),
+        ("churn@v9", 3, "numbers go from v1 to v3"),
+        ("churn@sha256:ffff", 3, "lists digests"),
+        ("churn@sha256:xyz", 2, "is no digest"),
+        ("churn@1.2.3.4", 2, "names no version"),
+        ("churn", 2, "names a model and no version"),
+        ("../churn@1.0.0", 2, "contains '..'"),
+        ("churn\x07@1.0.0", 2, "control"),
+    ],
+)
+def test_a_ref_that_names_nothing_says_what_it_may_have_meant(
+    churn: Any, ref: str, status: int, said: str
+) -> None:
+    done = churn("show", ref)
+
+    assert done.status == status
+    assert said in done.err
+
+
+def test_history_tells_when_who_what_and_why(churn: Any) -> None:
+    lines = churn("history", "churn", "--limit", "2").out.splitlines()
+
+    assert lines[0].split() == ["ENTRY", "WHEN", "(UTC)", "WHO", "WHAT", "WHY"]
+    assert lines[1].startswith("5 ")
+    assert "ana" in lines[1]
+    assert "promote 1.0.0 → 1.1.0" in lines[1]
+    assert lines[1].endswith("better")
+    assert len(lines) == 3
+
+
+def test_history_tells_what_was_live_then(churn: Any) -> None:
+    past = churn("history", "churn", "--json").data
+    first = next(line["at"] for line in past if line["what"] == "promote 1.0.0")
+    done = churn("history", "churn", "--at", first)
+    early = churn("history", "churn", "--at", past[-1]["at"])
+
+    assert done.out.splitlines()[0] == f"live at {first}: 1.0.0"
+    assert early.out.splitlines()[0].endswith(": nothing")
+    assert churn("history", "churn", "--at", "1999-01-01").status == 3
+
+
+def test_history_lists_what_served(churn: Any) -> None:
+    lines = churn("history", "churn", "--served").out.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["VERSION", "1.1.0", "1.0.0"]
+    assert " now " in lines[1]
+
+
+def test_compare_shows_direction_and_share(churn: Any) -> None:
+    done = churn("compare", "churn@1.1.0", "churn@1.2.0")
+
+    assert done.status == 0
+    assert "-13.58%" in done.out
+    assert "▼ worse" in done.out
+    assert "model changed" in done.out
+
+
+def test_compare_shows_a_missing_metric_as_missing(churn: Any, model: Any) -> None:
+    churn("register", "churn", model("bare"))
+    done = churn("compare", "churn@1.1.0", "churn@latest")
+
+    assert "missing" in done.out
+    assert churn("compare", "churn@1.1.0", "churn@latest", "--json").data["metrics"][0]["b"] is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("roc_auc < -0.5%", 1),
+        ("roc_auc<-0.005", 1),
+        ("roc_auc < -20%", 0),
+        ("recall < 0", 1),
+        ("roc_auc", 2),
+    ],
+)
+def test_compare_fails_if_a_condition_holds(churn: Any, condition: str, status: int) -> None:
+    done = churn("compare", "churn@1.1.0", "churn@1.2.0", "--fail-if", condition)
+
+    assert done.status == status
+
+
+def test_versions_of_two_models_are_not_compared(churn: Any, model: Any) -> None:
+    churn("register", "fraud", model("five"))
+    done = churn("compare", "churn@1.0.0", "fraud@1.0.0")
+
+    assert done.status == 2
+
+
+def test_card_prints_three_forms(churn: Any) -> None:
+    classic = json.loads(churn("card", "churn@production").out)
+    markdown = churn("card", "churn@production", "--format", "markdown").out
+    bom = json.loads(churn("card", "churn@production", "--format", "cyclonedx").out)
+
+    assert classic["performance"] == {"roc_auc": 0.81}
+    assert markdown.startswith("---\n")
+    assert bom["specVersion"] == "1.6"
+
+
+def test_verify_says_that_every_byte_is_as_written(churn: Any) -> None:
+    done = churn("verify")
+
+    assert done.status == 0
+    assert "1 model, 3 versions, 5 entries" in done.out
+    assert "every byte is as it was written" in done.out
+
+
+def test_verify_names_every_damaged_file_and_exits_6(churn: Any, tmp_path: Path) -> None:
+    for blob in (tmp_path / "store" / "blobs" / "sha256").iterdir():
+        blob.chmod(0o644)
+        blob.write_bytes(blob.read_bytes() + b" ")
+    done = churn("verify")
+    one = churn("verify", "churn@1.0.0", "--json")
+
+    assert done.status == 6
+    assert done.out.count("damaged: ") >= 3
+    assert {damage["version"] for damage in one.data["damages"]} == {"1.0.0"}
+
+
+def test_verify_rebuilds_what_is_derived(churn: Any, tmp_path: Path) -> None:
+    manifest = tmp_path / "store" / "models" / "churn" / "versions" / "1.0.0" / "manifest.json"
+    manifest.write_text("{}")
+    found = churn("verify", "churn")
+    mended = churn("verify", "churn", "--rebuild")
+
+    assert found.status == 6
+    assert "--rebuild" in found.out
+    assert mended.status == 0
+    assert json.loads(manifest.read_text())["status"] == "archived"
