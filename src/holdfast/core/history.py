@@ -1,6 +1,7 @@
 """The history of a model as people ask for it: sentences, and what was live when."""
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import assert_never
 
 from msgspec import Struct
@@ -35,7 +36,6 @@ class Period(Struct, frozen=True):
 
 def periods(state: State) -> tuple[Period, ...]:
     """List what was live when, oldest first, without gaps between promotions."""
-    ends = [*state.moves[1:], None]
     return tuple(
         Period(
             version=move.version,
@@ -47,7 +47,7 @@ def periods(state: State) -> tuple[Period, ...]:
             ended_by=end.by if end else None,
             forced=move.forced,
         )
-        for move, end in zip(state.moves, ends, strict=True)
+        for move, end in zip_longest(state.moves, state.moves[1:])
         if move.version is not None
     )
 

@@ -98,7 +98,11 @@ def _own_state(made: Made) -> dict[str, object]:
     """Return the state without the prototype that forests keep beside their parameters."""
     state = made.state.entries if isinstance(made.state, Mapped) else {}
     derived = {"estimator_params"} | ({"estimator"} if state.get("estimator_params") else set())
-    return {name: value for name, value in state.items() if name not in derived}
+    return {
+        name: value
+        for name, value in state.items()
+        if isinstance(name, str) and name not in derived
+    }
 
 
 def _parts(name: str, value: object) -> Iterable[tuple[str, object]]:

@@ -191,15 +191,16 @@ def _rename(written: str, path: str, flag: int) -> None:
 
 @functools.cache
 def _system_rename() -> Callable[[bytes, bytes, int], int]:
-    """Return the system's rename with flags, which answers with an error number or 0.
+    """Return the system's rename with flags, which answers with an error number or 0."""
+    if sys.platform == "win32":
+        return _no_rename
+    try:
+        import ctypes  # noqa: PLC0415 - needed by writers alone, and slow to import
 
-    Raises:
-        AttributeError: If the system has none.
-    """
-    import ctypes  # noqa: PLC0415 - needed by writers alone, and slow to import
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    call = libc.renamex_np if sys.platform == "darwin" else libc.renameat2
+        libc = ctypes.CDLL(None, use_errno=True)
+        call = libc.renamex_np if sys.platform == "darwin" else libc.renameat2
+    except (ImportError, AttributeError):  # a Python without ctypes, an old or small C library
+        return _no_rename
     here = -100  # AT_FDCWD
 
     def rename(written: bytes, path: bytes, flag: int) -> int:
@@ -210,6 +211,10 @@ def _system_rename() -> Callable[[bytes, bytes, int], int]:
         return ctypes.get_errno() if failed else 0
 
     return rename
+
+
+def _no_rename(_written: bytes, _path: bytes, _flag: int) -> int:
+    return errno.ENOSYS
 
 
 def replace(path: str, data: bytes) -> None:
@@ -225,7 +230,7 @@ def replace(path: str, data: bytes) -> None:
         file.close()
         try:
             _rename(written, path, _SWAPPING)
-        except (OSError, AttributeError):  # no old file, or no such call on this system
+        except OSError:  # no old file, or no such call on this system
             _replace_patiently(written, path)
 
 

@@ -75,7 +75,7 @@ def write_version(store: LocalStore, model: str, record: Record, manifest: Manif
 
 
 def _link(store: LocalStore, blob: str, name: str) -> None:
-    if store.same(blob, name):
+    if store.same(blob, name) or store.size(blob) is None:  # the name may hold the last copy
         return
     store.delete(name)
     store.link(blob, name)

@@ -26,7 +26,6 @@ _ARRAY = Global("numpy", "ndarray", "call")
 _SCRIPTED = ("__torch__.", "torch.jit._pickle")
 _PYTHON_3 = 3  # the first protocol whose names are Python 3's
 _NEWEST = 5
-_NESTING = 32  # object arrays within object arrays
 _SPARSE = 1024  # the C unpickler makes room for twice the highest index it is given
 
 
@@ -37,7 +36,6 @@ class Machine:
         reader: Stands at the first instruction.
         findings: Takes names and doubts.
         dialect: What the stream's loader does beyond plain pickle.
-        depth: How many streams this one lies in.
 
     Attributes:
         steps: Instructions followed.
@@ -46,13 +44,10 @@ class Machine:
         root: What the pickle would give, once the run is over.
     """
 
-    def __init__(
-        self, reader: Reader, findings: Findings, dialect: Dialect = "plain", depth: int = 0
-    ) -> None:
+    def __init__(self, reader: Reader, findings: Findings, dialect: Dialect = "plain") -> None:
         self._reader = reader
         self._findings = findings
         self._dialect = dialect
-        self._depth = depth
         self._stack: list[object] = []
         self._marks: list[int] = []
         self._memo: dict[object, object] = {}
@@ -304,17 +299,12 @@ class Machine:
         payload = payload_of(wrapper)
         self.arrays += 1
         if payload.size_bytes is None:
-            self._follow_nested()
+            # joblib reads the items of an object array with a plain unpickler
+            Machine(self._reader, self._findings).run()
         else:
             self._reader.skip(self._reader.read(1)[0] if payload.padded else 0)
             self._reader.skip(payload.size_bytes)
         self._stack[-1] = Made(_ARRAY, built=True)
-
-    def _follow_nested(self) -> None:
-        if self._depth >= _NESTING:
-            raise ExhaustedError("given up: pickles within pickles, too deep")
-        # joblib reads the items of an object array with a plain unpickler
-        Machine(self._reader, self._findings, "plain", self._depth + 1).run()
 
     def _extension(self, code: object) -> None:
         self.calls += 1

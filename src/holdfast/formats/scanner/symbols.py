@@ -55,7 +55,7 @@ class Listed:
 
 @dataclass(slots=True, eq=False)
 class Mapped:
-    """A dict's entries whose keys are text.
+    """A dict's entries whose keys are text or whole numbers.
 
     Attributes:
         entries: As many as are kept.
@@ -63,14 +63,16 @@ class Mapped:
         sealed: True once a numpy type is made of it.
     """
 
-    entries: dict[str, object] = field(default_factory=dict)
+    entries: dict[str | int, object] = field(default_factory=dict)
     whole: bool = True
     sealed: bool = False
 
     def update(self, flat: list[object]) -> None:
         """Set the keys and values that alternate in *flat*."""
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            if isinstance(key, str) and (key in self.entries or len(self.entries) < KEPT_ITEMS):
+            if isinstance(key, str | int) and (
+                key in self.entries or len(self.entries) < KEPT_ITEMS
+            ):
                 self.entries[key] = value
             else:
                 self.whole = False
