@@ -43,7 +43,8 @@ def _manifest(version: str = "1.0.0", **facts: Any) -> Manifest:
 
 
 def _stamp(**given: Any) -> Stamp:
-    return Stamp(**({"at": NOON, "by": "ada", "commit": "0" * 32} | given))
+    usual: dict[str, Any] = {"at": NOON, "by": "ada", "commit": "0" * 32}
+    return Stamp(**(usual | given))
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class _Journal:
     entries: list[tuple[Entry, str]] = field(default_factory=list)
 
     def do(self, step: str) -> None:
-        """Carry out one line: a verb, its words, and options such as `by=eve` or `why='bad auc'`."""
+        """Carry out one line: a verb, its words, and options such as `by=eve`."""
         verb, *words = shlex.split(step)
         given = dict(word.split("=", 1) for word in words if word.partition("=")[0] in OPTIONS)
         rest = [word for word in words if word.partition("=")[0] not in OPTIONS]
@@ -87,8 +88,8 @@ class _Journal:
         taken = registration.taken_by(self.state, asked)
         if taken is not None:
             return registration.again(self.state, taken, self.manifests[taken.version], draft)
-        base = registration.base_of(self.state, asked)
-        before = self.manifests[base.version] if base else None
+        bases = registration.bases_of(self.state, asked)
+        before = self.manifests[bases[0].version] if bases else None
         at = next_time(stamp.at, self.state.at)
         planned = registration.register(self.state, draft, asked, before, at)
         self.manifests[planned.manifest.version] = planned.manifest

@@ -15,7 +15,7 @@ from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
 
 Stamps = Callable[..., Stamp]
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
 maybe = st.none() | texts
 counts = st.integers(0, 2**63 - 1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)

@@ -1,7 +1,7 @@
 """Ranges: every form of npm's grammar, pre-releases, and the agreement with another reader."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from semantic_version import NpmSpec
 from semantic_version import Version as OtherVersion
@@ -32,21 +32,12 @@ def holds(text: str, candidate: str) -> bool:
     return version(candidate) in parse(text)
 
 
-def other_reader(text: str) -> NpmSpec:
-    """Read *text* with semantic_version; drop the few valid ranges that it cannot read."""
-    try:
-        return NpmSpec(text)
-    except (ValueError, AttributeError):
-        assume(False)  # noqa: FBT003
-        raise
-
-
 @calm
 @given(ranges, st.lists(releases, min_size=1, max_size=5))
 def test_releases_fall_into_the_ranges_that_semantic_version_puts_them_in(
     text: str, candidates: list[str]
 ) -> None:
-    spec = other_reader(text)
+    spec = NpmSpec(text)
 
     assert [holds(text, one) for one in candidates] == [
         OtherVersion(one) in spec for one in candidates
@@ -55,7 +46,7 @@ def test_releases_fall_into_the_ranges_that_semantic_version_puts_them_in(
 
 @calm
 @given(
-    st.sampled_from(("^", "~", ">=", ">")),
+    st.sampled_from(("^", ">=", ">")),
     prereleases,
     st.lists(st.one_of(releases, prereleases), min_size=1, max_size=5),
     st.lists(identifiers, max_size=3),
@@ -90,7 +81,8 @@ def test_an_alternative_only_adds(one: str, other: str) -> None:
     assert holds(f"{one} || {other}", other)
 
 
-# What npm's own reader (semver 7.8) holds to be in, and to be out of, each range.
+# What npm's own reader (semver 7.8) holds to be in, and to be out of, each range. semantic_version
+# strays: to it 1.0.0 is in `1.0.0-rc` and 2.0.0-rc in `<2.0.0`, and 1.2.1 is not in `~1.2.0-rc`.
 @pytest.mark.parametrize(
     ("text", "inside", "outside"),
     [
@@ -115,6 +107,7 @@ def test_an_alternative_only_adds(one: str, other: str) -> None:
         ("~*", "0.0.0 99.0.0", "1.0.0-rc.1"),
         ("~>1.2.3", "1.2.3 1.2.9", "1.3.0"),
         ("~1.2.3-beta.2", "1.2.3-beta.4 1.2.3 1.2.9", "1.2.4-beta.2 1.3.0"),
+        ("~1.2.0-beta", "1.2.0-beta 1.2.0 1.2.4", "1.2.4-beta 1.3.0"),
         ("1.2.3", "1.2.3 1.2.3+build", "1.2.4 1.2.3-rc.1"),
         ("=1.2.3", "1.2.3", "1.2.2"),
         ("v1.2.3", "1.2.3", "1.2.4"),

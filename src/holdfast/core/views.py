@@ -238,7 +238,7 @@ def model_info(state: State) -> ModelInfo:
 
 def served_s(moves: list[Move], version: str, now: str) -> float:
     """Return how many seconds *version* was live in all, up to *now*."""
-    ends = [move.at for move in moves[1:]] + [now]
+    ends = [*(move.at for move in moves[1:]), now][: len(moves)]
     return sum(
         (datetime.fromisoformat(end) - datetime.fromisoformat(move.at)).total_seconds()
         for move, end in zip(moves, ends, strict=True)

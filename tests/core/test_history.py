@@ -1,0 +1,186 @@
+"""History: a sentence for each event, and what was live when."""
+
+import typing
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from holdfast.core import events
+from holdfast.core.entry import Entry
+from holdfast.core.events import AnyEvent, Origin, Past
+from holdfast.core.history import Period, past, periods, sentence, until
+from holdfast.core.policy import Policy
+from holdfast.core.state import State
+
+Play = Callable[..., State]
+Written = Callable[..., list[tuple[Entry, str]]]
+
+ABC = ("register 1.0.0", "register 1.1.0", "register 1.2.0", "promote 1.0.0", "promote 1.1.0")
+REGISTERED = events.Registered(
+    version="1.0.0", number=3, manifest="a", size_bytes=1, metrics={}, why="minor"
+)
+IMPORTED = events.Registered(
+    version="1.0.0",
+    number=3,
+    manifest="a",
+    size_bytes=1,
+    metrics={},
+    why="minor",
+    origin=Origin("elsewhere", "b"),
+)
+SENTENCES: list[tuple[AnyEvent, str]] = [
+    (REGISTERED, "register 1.0.0 (v3)"),
+    (IMPORTED, "import 1.0.0 (v3)"),
+    (events.Promoted(version="1.1.0", was="1.0.0"), "promote 1.0.0 → 1.1.0"),
+    (events.Promoted(version="1.0.0", was=None), "promote 1.0.0"),
+    (
+        events.Promoted(version="1.1.0", was="1.0.0", forced=True),
+        "promote 1.0.0 → 1.1.0 past the gate",
+    ),
+    (events.RolledBack(version="1.0.0", was="1.1.0", undoes=4), "rollback 1.1.0 → 1.0.0"),
+    (events.Staged(version="1.0.0", was="0.9.0"), "stage 1.0.0"),
+    (events.Archived(version="1.0.0"), "archive 1.0.0"),
+    (events.AliasSet(alias="eu", version="1.0.0", was=None), "alias eu → 1.0.0"),
+    (
+        events.AliasSet(alias="eu", version="1.0.0", was=None, forced=True),
+        "alias eu → 1.0.0 past its protection",
+    ),
+    (events.AliasRemoved(alias="eu", was="1.0.0"), "remove alias eu (was 1.0.0)"),
+    (events.PolicySet(policy=Policy()), "set policy"),
+    (events.Purged(reasons={"1.0.0": "old"}), "purge 1.0.0"),
+    (
+        events.Purged(reasons=dict.fromkeys(("1.0.0", "1.1.0", "1.2.0"), "old")),
+        "purge 1.0.0, 1.1.0, 1.2.0",
+    ),
+    (
+        events.Purged(reasons={f"1.{minor}.0": "old" for minor in range(12)}),
+        "purge 12 versions (1.0.0 … 1.11.0)",
+    ),
+    (events.Deleted(purged=("1.0.0",)), "delete the model with 1.0.0"),
+    (events.Deleted(purged=()), "delete the model with no versions"),
+    (events.Tagged(version="1.0.0", tags={"a": "1", "b": None}), "tag 1.0.0 a=1, -b"),
+    (events.Noted(version="1.0.0", text="drifts"), "note on 1.0.0: drifts"),
+    (
+        events.Evaluated(version="1.0.0", metrics={"acc": 0.5, "auc": 0.75}, dataset="holdout"),
+        "evaluate 1.0.0 on holdout: acc 0.5, auc 0.75",
+    ),
+    (events.Evaluated(version="1.0.0", metrics={"auc": 0.75}), "evaluate 1.0.0: auc 0.75"),
+    (events.Approved(version="1.0.0"), "approve 1.0.0"),
+    (events.Held(version="1.0.0"), "hold 1.0.0"),
+    (events.Released(version="1.0.0"), "release 1.0.0"),
+]
+
+
+@pytest.mark.parametrize(("event", "said"), SENTENCES, ids=[said for _, said in SENTENCES])
+def test_each_event_has_its_sentence(event: AnyEvent, said: str) -> None:
+    assert sentence(event) == said
+
+
+def test_no_event_is_without_a_sentence() -> None:
+    assert {type(event) for event, _ in SENTENCES} == set(typing.get_args(AnyEvent))
+
+
+def test_an_entry_becomes_a_line_of_history(written: Written) -> None:
+    entry, _ = written("register 1.0.0", "promote 1.0.0 by=eve why='auc is up'")[-1]
+
+    assert past(entry) == Past(
+        seq=2,
+        at="2026-03-01T12:01:00.000000Z",
+        by="eve",
+        op="promoted",
+        what="promote 1.0.0",
+        reason="auc is up",
+    )
+
+
+def test_a_model_that_never_served_has_no_periods(play: Play) -> None:
+    assert periods(play("register 1.0.0", "stage 1.0.0")) == ()
+
+
+def test_a_period_tells_who_began_it_why_and_who_ended_it(play: Play) -> None:
+    state = play(
+        "register 1.0.0", "register 1.1.0", "promote 1.0.0 by=ada why=first", "promote 1.1.0 by=eve"
+    )
+
+    assert periods(state) == (
+        Period(
+            version="1.0.0",
+            since="2026-03-01T12:02:00.000000Z",
+            until="2026-03-01T12:03:00.000000Z",
+            by="ada",
+            reason="first",
+            how="promoted",
+            ended_by="eve",
+            forced=False,
+        ),
+        Period(
+            version="1.1.0",
+            since="2026-03-01T12:03:00.000000Z",
+            until=None,
+            by="eve",
+            reason=None,
+            how="promoted",
+            ended_by=None,
+            forced=False,
+        ),
+    )
+
+
+def test_periods_follow_each_other_without_gaps(play: Play) -> None:
+    found = periods(play(*ABC, "promote 1.2.0", "rollback", "rollback", "promote 1.2.0 force"))
+
+    assert [period.until for period in found[:-1]] == [period.since for period in found[1:]]
+    assert [period.version for period in found] == [
+        "1.0.0",
+        "1.1.0",
+        "1.2.0",
+        "1.1.0",
+        "1.0.0",
+        "1.2.0",
+    ]
+
+
+def test_a_period_tells_how_it_began(play: Play) -> None:
+    found = periods(play(*ABC, "rollback"))
+
+    assert [period.how for period in found] == ["promoted", "promoted", "rolled_back"]
+
+
+def test_a_period_begun_by_force_is_marked(play: Play) -> None:
+    script = ("register 1.0.0 auc=0.9", "register 1.1.0 auc=0.1", "promote 1.0.0")
+    found = periods(play(*script, "promote 1.1.0 force"))
+
+    assert [period.forced for period in found] == [False, True]
+
+
+def test_a_deletion_ends_the_last_period(play: Play) -> None:
+    (period,) = periods(play("register 1.0.0", "promote 1.0.0", "delete force by=eve"))
+
+    assert (period.until, period.ended_by) == ("2026-03-01T12:02:00.000000Z", "eve")
+
+
+def test_between_a_deletion_and_the_next_promotion_nothing_was_live(play: Play) -> None:
+    script = ("register 1.0.0", "promote 1.0.0", "delete force", "register 1.1.0", "promote 1.1.0")
+    before, after = periods(play(*script))
+
+    assert before.until is not None
+    assert datetime.fromisoformat(before.until) < datetime.fromisoformat(after.since)
+
+
+def test_a_moment_takes_the_entries_up_to_it(written: Written) -> None:
+    entries = [entry for entry, _ in written(*ABC)]
+
+    assert [entry.seq for entry in until(entries, entries[2].at)] == [1, 2, 3]
+
+
+def test_before_the_first_entry_there_was_nothing(written: Written) -> None:
+    entries = [entry for entry, _ in written(*ABC)]
+
+    assert list(until(entries, "2025-12-31T23:59:59.999999Z")) == []
+
+
+def test_after_the_last_entry_all_is_there(written: Written) -> None:
+    entries = [entry for entry, _ in written(*ABC)]
+
+    assert list(until(entries, "2027-01-01T00:00:00.000000Z")) == entries

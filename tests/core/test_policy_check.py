@@ -1,0 +1,50 @@
+"""Policies: figures without sense are refused before they are written."""
+
+import math
+
+import pytest
+
+from holdfast.core.policy import OPEN, MetricRule, Policy, Retention, check
+from holdfast.errors import InvalidInputError
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(),
+        OPEN,
+        Policy(max_regression=0.0),
+        Policy(metrics={"auc": MetricRule("higher", 0.1, 0.5, 0.5)}),
+        Policy(metrics={"auc": MetricRule(minimum=-1.0)}),
+        Policy(required_fields=("lineage.data_window", "description"), approvals=2),
+        Policy(retention=Retention(0, 0.0)),
+    ],
+)
+def test_a_policy_with_sense_is_returned(policy: Policy) -> None:
+    assert check(policy) is policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "subject"),
+    [
+        (Policy(max_regression=-0.1), "policy max_regression"),
+        (Policy(max_regression=math.nan), "policy max_regression"),
+        (Policy(max_regression=math.inf), "policy max_regression"),
+        (Policy(metrics={"auc": MetricRule(max_regression=-1)}), "policy metrics.auc"),
+        (Policy(metrics={"auc": MetricRule(minimum=0.9, maximum=0.1)}), "policy metrics.auc"),
+        (Policy(metrics={"auc": MetricRule(minimum=math.nan)}), "policy metrics.auc"),
+        (Policy(metrics={"auc": MetricRule(maximum=math.inf)}), "policy metrics.auc"),
+        (Policy(approvals=-1), "policy approvals"),
+        (Policy(retention=Retention(keep=-1)), "policy retention.keep"),
+        (Policy(retention=Retention(max_age_days=-1.0)), "policy retention.max_age_days"),
+        (Policy(retention=Retention(max_age_days=math.inf)), "policy retention.max_age_days"),
+        (Policy(required_fields=("descripton",)), "policy required_fields 'descripton'"),
+        (Policy(required_fields=("",)), "policy required_fields ''"),
+        (Policy(required_fields=("lineage.data_windwo",)), "policy required_fields"),
+    ],
+)
+def test_a_policy_without_sense_is_refused_by_field(policy: Policy, subject: str) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        check(policy)
+
+    assert refusal.value.subject.startswith(subject)
