@@ -109,6 +109,12 @@ def test_what_leaves_staging_for_another_is_registered_again(play: Play) -> None
     assert [record.status for record in state.versions.values()] == ["registered", "staging"]
 
 
+def test_what_was_archived_before_it_was_staged_is_archived_again(play: Play) -> None:
+    state = play("register a", "register b", "archive v1", "stage v1", "stage v2")
+
+    assert [record.status for record in state.ordered()] == ["archived", "staging"]
+
+
 def test_an_archived_version_leaves_staging(play: Play) -> None:
     state = play("register 1.0.0", "stage 1.0.0", "archive 1.0.0")
 

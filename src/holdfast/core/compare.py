@@ -13,7 +13,7 @@ from holdfast.core import notebook
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.metrics import Change, Direction
 from holdfast.core.policy import schema_changes
-from holdfast.core.schema_rules import SchemaChange
+from holdfast.core.schema.rules import SchemaChange
 from holdfast.errors import InvalidInputError
 
 Presence = Literal["added", "removed", "changed", "same"]

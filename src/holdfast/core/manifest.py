@@ -117,7 +117,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
         registered_at: RFC 3339, UTC, microseconds.
         metrics: Finite numbers by name.
         training_data: Open keys; usual ones are source, samples, features, window, digests.
-        input_schema: JSON Schema of what `predict` takes, see `core/schema.py`.
+        input_schema: JSON Schema of what `predict` takes, see `core/schema/`.
         output_schema: JSON Schema of what it returns.
         input_example: A few rows, as plain JSON.
         scan: By role.

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
-from holdfast.core import schema_rules
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Change, Direction, exceeds
-from holdfast.core.schema_rules import SchemaChange
+from holdfast.core.schema import rules
+from holdfast.core.schema.rules import SchemaChange
 from holdfast.core.version import level_between, parse
 from holdfast.errors import InvalidInputError
 
@@ -244,7 +244,7 @@ def _filled(manifest: Manifest, field: str) -> bool:
 
 def schema_changes(before: Manifest, after: Manifest) -> tuple[SchemaChange, ...]:
     """Compare the input and output schemas of two versions."""
-    return schema_rules.compare(
+    return rules.compare(
         (before.input_schema, before.output_schema), (after.input_schema, after.output_schema)
     )
 

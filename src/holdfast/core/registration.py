@@ -5,12 +5,12 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from holdfast.core import schema_rules
 from holdfast.core import version as versions
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import Origin, Registered
 from holdfast.core.manifest import Manifest, decode, differing_fields, digest_of, encode
 from holdfast.core.policy import schema_changes
+from holdfast.core.schema import rules
 from holdfast.core.state import Record, State
 from holdfast.core.version import Bump, Level, Version
 from holdfast.errors import (
@@ -168,7 +168,7 @@ def _choose(draft: Manifest, asked: Version | Bump, base: Manifest | None) -> tu
         return first, "the first version"
     below = versions.parse(base.version)
     changes = schema_changes(base, draft)
-    demanded = _demanded(schema_rules.demanded(changes), below)
+    demanded = _demanded(rules.demanded(changes), below)
     if not isinstance(asked, Version) and asked == "auto":  # a version equals no other text
         level: Level = versions.stronger(demanded or "minor", "minor")
         return versions.bump(below, level), _reason(level, changes, base.version)
@@ -191,7 +191,7 @@ def _demanded(level: Level | None, below: Version) -> Level | None:
 
 def _reason(
     level: Literal["major", "minor", "patch"],
-    changes: tuple[schema_rules.SchemaChange, ...],
+    changes: tuple[rules.SchemaChange, ...],
     base: str,
 ) -> str:
     if not changes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeGuard
 
-from holdfast.core import dtypes
+from holdfast.core.schema import dtypes
 
 __all__ = [
     "Array",

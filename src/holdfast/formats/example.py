@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.core import dtypes
+from holdfast.core.schema import dtypes
 from holdfast.errors import InvalidInputError
 from holdfast.formats.arrays import (
     categories,
@@ -46,7 +46,7 @@ class Example:
     """What an example shows.
 
     Attributes:
-        schema: In the words of `core/schema.py`: of one row for a table, else of the whole.
+        schema: In the words of `core/schema/`: of one row for a table, else of the whole.
         rows: The first rows as plain JSON, at most 5 and at most 64 KiB; a lone value itself;
             None where a single row is larger than that.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from holdfast.core import dtypes
+from holdfast.core.schema import dtypes
 from holdfast.formats.arrays import dtype_name, is_array, plain_values
 
 __all__ = ["Fitted", "from_fitted"]

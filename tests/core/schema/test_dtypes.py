@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.core import dtypes
+from holdfast.core.schema import dtypes
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from holdfast.core.schema_rules import SchemaChange, compare, demanded
+from holdfast.core.schema.rules import SchemaChange, compare, demanded
 
 Schema = dict[str, Any]
 

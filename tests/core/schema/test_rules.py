@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.schema_rules import RULES, Rule, SchemaChange, compare, demanded
+from holdfast.core.schema.rules import RULES, Rule, SchemaChange, compare, demanded
 
-PAGE = Path(__file__).parents[2] / "docs" / "design" / "schema-rules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "design" / "schema-rules.md"
 
 Schema = dict[str, Any]
 Maybe = Schema | None

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from holdfast.core.schema_rules import SchemaChange, compare, demanded
+from holdfast.core.schema.rules import SchemaChange, compare, demanded
 
 Schema = dict[str, Any]
 

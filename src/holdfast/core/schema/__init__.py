@@ -3,7 +3,7 @@
 A schema is kept as the caller wrote it: JSON Schema (2020-12) with four words of our own, `dtype`
 (numpy's name), `shape` (null for any length), `unit`, and `order`: the columns of a table that may
 be read by position, which `properties` cannot tell, since the manifest's bytes sort its keys. It
-is read here to be checked at registration and compared by `core/schema_rules.py`. Words that
+is read here to be checked at registration and compared by `core/schema/rules.py`. Words that
 `docs/design/schema-rules.md` does not list are kept and ignored.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from holdfast.core import dtypes
-from holdfast.core.schema_words import ANY, Spot, spot
+from holdfast.core.schema import dtypes
+from holdfast.core.schema.words import ANY, Spot, spot
 from holdfast.errors import InvalidInputError
 
 __all__ = ["ANY", "Column", "Side", "Signature", "parse"]

@@ -14,7 +14,7 @@ from holdfast.errors import InvalidInputError
 Schema = dict[str, Any]
 
 NUMBER: Schema = {"type": "number"}
-PAGE = Path(__file__).parents[2] / "docs" / "design" / "schema-rules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "design" / "schema-rules.md"
 
 
 def columns(schema: Schema) -> tuple[Column, ...]:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from holdfast.core import schema_finders as found
 from holdfast.core.schema import ANY, Column, Side, Signature, parse
-from holdfast.core.schema_pairs import pairs
+from holdfast.core.schema import finders as found
+from holdfast.core.schema.pairs import pairs
 from holdfast.core.version import Level
 
 __all__ = ["RULES", "Rule", "SchemaChange", "Schemas", "compare", "demanded"]

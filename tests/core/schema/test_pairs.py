@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.schema_rules import SchemaChange, compare, demanded
+from holdfast.core.schema.rules import SchemaChange, compare, demanded
 
 Schema = dict[str, Any]
 

@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from holdfast.core import dtypes
-from holdfast.core.schema import ANY, Column
-from holdfast.core.schema_words import category_key
+from holdfast.core.schema import ANY, Column, dtypes
+from holdfast.core.schema.words import category_key
 
 _DEFAULT_DTYPES: Final = {"number": "float64", "integer": "int64", "boolean": "bool"}
 _SHOWN: Final = 5

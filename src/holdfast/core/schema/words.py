@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from holdfast.core import dtypes
+from holdfast.core.schema import dtypes
 from holdfast.errors import InvalidInputError
 
 __all__ = ["ANY", "Spot", "category_key", "spot"]
