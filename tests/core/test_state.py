@@ -110,7 +110,8 @@ def test_what_leaves_staging_for_another_is_registered_again(play: Play) -> None
 
 
 def test_what_was_archived_before_it_was_staged_is_archived_again(play: Play) -> None:
-    state = play("register a", "register b", "archive v1", "stage v1", "stage v2")
+    steps = ("archive 1.0.0", "stage 1.0.0", "stage 1.1.0")
+    state = play("register 1.0.0", "register 1.1.0", *steps)
 
     assert [record.status for record in state.ordered()] == ["archived", "staging"]
 
