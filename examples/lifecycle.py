@@ -131,9 +131,8 @@ def say(what: str) -> None:
 
 def shown_command(*words: str) -> str:
     """Return the command line as a person types it."""
-    return shlex.join(
-        [str(Path(sys.executable).parent / "holdfast"), *words, "--store", str(STORE)]
-    )
+    program = os.path.relpath(Path(sys.executable).with_name("holdfast"))
+    return shlex.join([program, *words, "--store", str(STORE)])
 
 
 def run(*words: str) -> None:

@@ -93,8 +93,9 @@ def _lines(document: dict[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, dict) and value:
             lines += _lines(value, f"{prefix}{name}.")
         else:
-            shown = ", ".join(value) if isinstance(value, list) else value
-            lines.append(f"{prefix}{name:<18} {'–' if shown in (None, '', {}) else shown}")
+            shown = ", ".join(value) if isinstance(value, list | tuple) else value
+            path = f"{prefix}{name}"
+            lines.append(f"{path:<22} {'–' if shown in (None, '', {}) else shown}")
     return lines
 
 

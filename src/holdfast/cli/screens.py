@@ -48,10 +48,10 @@ def status(one: Status) -> list[str]:
     facts.add_column(no_wrap=True, overflow="ellipsis")
     for label, value in _facts(one):
         facts.add_row(label, value)
-    moves = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    for heading, width in (("when (UTC)", 16), ("who", 10), ("what", 32)):
-        moves.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
-    moves.add_column("why", no_wrap=True, overflow="ellipsis")
+    moves = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", expand=True)
+    for heading, width in (("when (UTC)", 16), ("who", 8), ("what", 36)):
+        moves.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+    moves.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
     for past in one.moves:
         moves.add_row(moment(past.at), past.by, past.what, past.reason or "–")
     body = Table.grid()

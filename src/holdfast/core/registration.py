@@ -1,7 +1,7 @@
 """How a version comes to its number: asked for, or the least its schemas demand."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from holdfast.errors import (
     VersionTakenError,
 )
 
+_TOLD: Final = 3
 SIDES: Final = ("input_schema", "output_schema")
 
 
@@ -171,7 +172,7 @@ def _choose(draft: Manifest, asked: Version | Bump, base: Manifest | None) -> tu
     demanded = _demanded(rules.demanded(changes), below)
     if not isinstance(asked, Version) and asked == "auto":  # a version equals no other text
         level: Level = versions.stronger(demanded or "minor", "minor")
-        return versions.bump(below, level), _reason(level, changes, base.version)
+        return versions.bump(below, level), _reason(level, changes, base)
     version = asked if isinstance(asked, Version) else versions.bump(below, asked)
     claimed = versions.level_between(below, version)
     if demanded is not None and versions.stronger(claimed, demanded) != claimed:
@@ -181,7 +182,7 @@ def _choose(draft: Manifest, asked: Version | Bump, base: Manifest | None) -> tu
             [change.sentence for change in changes if _demanded(change.level, below) == demanded],
             f"register it as {versions.bump(below, demanded)}",
         )
-    return version, f"asked for; {_reason(claimed, changes, base.version)}"
+    return version, f"asked for; {_reason(claimed, changes, base)}"
 
 
 def _demanded(level: Level | None, below: Version) -> Level | None:
@@ -189,11 +190,11 @@ def _demanded(level: Level | None, below: Version) -> Level | None:
     return "minor" if level == "major" and below.major == 0 else level
 
 
-def _reason(
-    level: Literal["major", "minor", "patch"],
-    changes: tuple[rules.SchemaChange, ...],
-    base: str,
-) -> str:
-    if not changes:
-        return f"{level}: the schemas are those of {base}"
-    return f"{level}: {'; '.join(change.sentence for change in changes)} (since {base})"
+def _reason(level: Level, changes: tuple[rules.SchemaChange, ...], base: Manifest) -> str:
+    if changes:
+        told = [change.sentence for change in changes[:_TOLD]]
+        more = f" and {len(changes) - _TOLD} more changes" if len(changes) > _TOLD else ""
+        return f"{level}: {'; '.join(told)}{more} (since {base.version})"
+    if base.input_schema is None and base.output_schema is None:
+        return f"{level}: no schema is declared, so nothing tells that callers break"
+    return f"{level}: the schemas are those of {base.version}"

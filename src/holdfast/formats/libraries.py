@@ -83,8 +83,6 @@ def writing(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except MissingLibraryError:
-        raise
     except Exception as error:  # libraries raise anything; the object is the cause
         problem = f"cannot be written: {_said(error)}"
         raise InvalidInputError(

@@ -261,9 +261,9 @@ class Machine:
         self._call(self._pop(), args)
 
     def _call_named(self, pair: object) -> None:
-        args = tuple(self._pop_to_mark())
-        self._global(pair)
-        self._call(self._pop(), args)
+        self._global(pair)  # first: one of the unpicklers imports before it looks for the mark
+        func = self._pop()
+        self._call(func, tuple(self._pop_to_mark()))
 
     def _call_marked(self, _: object) -> None:
         items = self._pop_to_mark()
