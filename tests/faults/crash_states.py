@@ -1,8 +1,9 @@
 """What a disk may hold after a power cut: every state that a trace of system calls allows.
 
-Until a file is synced, its bytes may be missing; until a folder is synced, any of the names given and
-taken away in it since may be missing, each by itself. A power cut may come after every call. What is
-checked is Holdfast's promise: no final name over unfinished bytes, nothing acknowledged missing.
+Until a file is synced, its bytes may be missing; until a folder is synced, any of the names given
+in it since may be missing, each by itself. A power cut may come after every call. What is checked
+is Holdfast's promise: no final name over unfinished bytes, nothing acknowledged missing.
+Projections are not synced at all and promise nothing here.
 """
 
 import os
@@ -12,8 +13,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from holdfast.store import layout
 from tests.faults.tracing import Call
+
+from holdfast.store import layout
+
+_PROMISING_NOTHING = (layout.TEMPORARY, "manifest.json", "active_version.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class _Disk:
 
     def _name(self, path: str, number: int) -> None:
         self.live[path] = number
-        if not os.path.basename(path).startswith(layout.TEMPORARY):
+        if not os.path.basename(path).startswith(_PROMISING_NOTHING):
             self.pending.append((os.path.dirname(path), path, number))
 
     def _sync(self, path: str) -> None:
@@ -123,8 +127,9 @@ def _apply(disk: _Disk, call: Call) -> None:
 
 def without_syncs(calls: Iterable[Call], *, of_folders: bool) -> list[Call]:
     """Leave the syncs of folders, or those of files, out of a trace."""
-    return [call for call in calls if call.name != "fsync" or _is_folder(call.file) != of_folders]
+    return [call for call in calls if call.name != "fsync" or is_temporary(call.file) == of_folders]
 
 
-def _is_folder(path: str) -> bool:
-    return not os.path.basename(path).startswith(layout.TEMPORARY)
+def is_temporary(path: str) -> bool:
+    """Tell whether a file is being written; of what is synced, all else are folders."""
+    return os.path.basename(path).startswith(layout.TEMPORARY)

@@ -1,7 +1,8 @@
 """A small registry on the store's own faces, for processes that are to be hurt while they write.
 
-Run as a program, `shelf.py ROOT COUNT` registers COUNT versions in a store that exists. It tells each
-acknowledgement with all keys that must survive from then on, and tries once more after a failure.
+Run as a program, `shelf.py ROOT COUNT` registers COUNT versions in a store that exists. It tells
+each acknowledgement with all keys that must survive from then on, and tries once more after a
+failure.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Run a Python program under strace: read which system calls it makes, or make some of them fail."""
+"""Run a Python program under strace: read its system calls, or make some of them fail."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,8 @@ import pytest
 MARK = "getsid"
 """The call a program makes before and after what is to be looked at; nothing else makes it."""
 
-_CALLS = (
-    f"{MARK},openat,write,writev,copy_file_range,fsync,fdatasync,link,linkat,rename,renameat2,"
+WRITING = (
+    "openat,write,writev,copy_file_range,fsync,fdatasync,link,linkat,rename,renameat2,"
     "unlink,mkdir,fchmod,utimensat"
 )
 _BEGUN = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>")
@@ -63,7 +63,9 @@ class Call:
     @property
     def target(self) -> str:
         """The path behind the last descriptor handed in: where `copy_file_range` writes."""
-        return [found[1] for part in self.arguments.split(", ") if (found := _DESCRIPTOR.match(part))][-1]
+        return [
+            found[1] for part in self.arguments.split(", ") if (found := _DESCRIPTOR.match(part))
+        ][-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +93,23 @@ def _can_trace() -> bool:
     return subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
-def traced(program: Path, *arguments: object, inject: Iterable[str] = ()) -> Run:
+def traced(
+    program: Path, *arguments: object, inject: Sequence[str] = (), calls: str = WRITING
+) -> Run:
     """Run a Python program to its end, or skip the test where strace cannot run.
 
     Args:
         program: Its file.
         arguments: Handed to it.
         inject: Faults in strace's words, such as `fsync:error=EIO:when=3`.
+        calls: Names of the system calls to be read.
     """
     if not _can_trace():
         pytest.skip("strace is missing or may not trace here")
     faults = [f"inject={fault}" for fault in inject]
+    names = ",".join([MARK, calls, *(fault.split(":")[0] for fault in inject)])
     with tempfile.NamedTemporaryFile("r", prefix="strace-") as log:
-        options = ["-f", "-y", "-s", "4096", "-o", log.name, "-e", f"trace={_CALLS}"]
+        options = ["-f", "-y", "-s", "4096", "-o", log.name, "-e", f"trace={names}"]
         options += [word for fault in faults for word in ("-e", fault)]
         if not any("signal=" in fault for fault in faults):
             options.append("--seccomp-bpf")  # several times as fast, but sends no signals
@@ -116,9 +122,9 @@ def traced(program: Path, *arguments: object, inject: Iterable[str] = ()) -> Run
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         )
         text = log.read()
-    calls = tuple(_between_marks(_calls(text)))
     hits = text.count("(INJECTED)") + text.count("+++ killed by SIGKILL +++")
-    return Run(ended.returncode, ended.stdout, ended.stderr, calls, hits)
+    made = tuple(_between_marks(_calls(text)))
+    return Run(ended.returncode, ended.stdout, ended.stderr, made, hits)
 
 
 def _calls(text: str) -> Iterator[Call]:

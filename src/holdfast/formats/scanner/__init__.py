@@ -4,18 +4,18 @@
 `rules` and `allowlist` say what a pickle may do; the other modules read one kind each.
 """
 
-import json
 import os
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from holdfast.core.manifest import Scan
+from holdfast.formats.scanner import archives
 from holdfast.formats.scanner.allowlist import AllowList
-from holdfast.formats.scanner.archives import opened
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
 from holdfast.formats.scanner.judge import judge, pickle_in
 from holdfast.formats.scanner.onnx_graph import read_graph
+from holdfast.formats.scanner.skops_schema import read_schema
 from holdfast.formats.scanner.sources import of_bytes, of_file
 from holdfast.formats.scanner.symbols import Made
 
@@ -91,9 +91,14 @@ def is_onnx(content: bytes) -> bool:
 
 
 def skops_root(path: Path) -> tuple[str, str] | None:
-    """Return module and name of the class that a skops file holds."""
-    with opened(of_file(path)) as archive:
-        schema = json.loads(archive.read("schema.json"))
+    """Return module and name of the class that a skops file holds, None if it cannot be read."""
+    source, budget = of_file(path), Budget.of_size(_size_of(path))
+    try:
+        with archives.opened(source) as archive:
+            info = archive.getinfo("schema.json")
+            schema = read_schema(archives.member(source, archive, info, budget))
+    except (UnreadableError, OSError):
+        return None
     match schema:
         case {"__module__": str() as module, "__class__": str() as name}:
             return module, name

@@ -17,10 +17,14 @@ from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
 from holdfast.formats.scanner.places import leads_outside
 from holdfast.formats.scanner.sources import Source, of_bytes, of_stream
 
-BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
-"""What `zipfile` raises over hostile archives, beside `OSError`."""
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError,
+    OverflowError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What `zipfile` raises over hostile archives."""
 
 _MEMBERS = 100_000
+_READ = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # lzma may ask for gigabytes in a zip
 _IN_MEMORY = 1 << 26  # bytes of an archive that lies compressed in another
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _END = b"PK\x05\x06"
@@ -78,7 +82,9 @@ def _judge_record(info: zipfile.ZipInfo, findings: Findings) -> None:
 def readable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the members that are files and not encrypted."""
     return [
-        info for info in archive.filelist if not info.is_dir() and not info.flag_bits & _ENCRYPTED
+        info
+        for info in archive.filelist
+        if not info.filename.endswith("/") and not info.flag_bits & _ENCRYPTED
     ]
 
 
@@ -92,6 +98,8 @@ def member(
     """
     if info.compress_type == zipfile.ZIP_STORED:
         return _stored(source, info)
+    if info.compress_type not in _READ:
+        raise UnreadableError("compressed in a way that is not read here")
 
     def unpacked() -> RawIOBase:
         try:
@@ -145,7 +153,7 @@ class _Member(RawIOBase):
 
 def zip_kind(archive: zipfile.ZipFile) -> str:
     """Tell which format an archive is by the names of its members; content is judged apart."""
-    names = [info.filename for info in archive.filelist if not info.is_dir()]
+    names = [info.filename for info in archive.filelist if not info.filename.endswith("/")]
     inner = {name.partition("/")[2] or name for name in names}
     if "schema.json" in names:
         return "skops"
