@@ -22,7 +22,7 @@ from typing import Any, cast, overload
 
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import OPEN
-from holdfast.core.version import Version, parse
+from holdfast.core.version import Order, order
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, NoPreviousVersionError, NotFoundError
 from holdfast.registry import open_registry
@@ -249,8 +249,8 @@ def _digests(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def _semver(info: VersionInfo) -> Version:
-    return parse(info.version)
+def _semver(info: VersionInfo) -> Order:
+    return order(info.version)
 
 
 def _facts(metadata: Mapping[str, Any]) -> Facts:

@@ -170,10 +170,8 @@ def _by_name(state: State, name: str) -> Record:
 
 
 def _by_range(state: State, wanted: Range) -> Record:
-    best = newest(
-        version for record in state.present() if (version := parse(record.version)) in wanted
-    )
-    return state.versions[str(best)] if best else _missing(state, wanted.text)
+    best = newest(record.version for record in state.present() if parse(record.version) in wanted)
+    return state.versions[best] if best else _missing(state, wanted.text)
 
 
 def _missing(state: State, wanted: str) -> Record:

@@ -41,11 +41,11 @@ def bases_of(state: State, asked: Version | Bump) -> list[Record]:
     release. Where that one declares no input or output schema, the highest below that does follows.
     Purged versions count: their manifests stay. Empty for the first version.
     """
-    known = {versions.parse(text): record for text, record in state.versions.items()}
-    top = asked if isinstance(asked, Version) else versions.newest(known)
+    top = str(asked) if isinstance(asked, Version) else versions.newest(state.versions)
     if top is None:
         return []
-    below = [known[version] for version in sorted(known, reverse=True) if version <= top]
+    highest = versions.order(top)
+    below = [r for r in reversed(state.ordered()) if versions.order(r.version) <= highest]
     declaring = (
         next((record for record in below if side in record.schemas), None) for side in SIDES
     )
@@ -62,7 +62,7 @@ def taken_by(state: State, asked: Version | Bump) -> Record | None:
     if not isinstance(asked, Version):
         return None
     for text in state.versions:
-        if versions.parse(text) == asked and text != str(asked):
+        if text != str(asked) and versions.order(text) == versions.order(str(asked)):
             raise ConflictError(
                 f"{state.model}@{asked}",
                 f"differs from {text} in build metadata alone, which has no order",

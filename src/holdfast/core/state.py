@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from holdfast.core import events
 from holdfast.core.entry import Entry
 from holdfast.core.policy import Policy
-from holdfast.core.version import Version, newest, parse
+from holdfast.core.version import Version, newest, order
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
@@ -150,12 +150,11 @@ class State(Struct):
 
     def ordered(self) -> list[Record]:
         """Return all versions, purged ones too, in order of SemVer."""
-        return sorted(self.versions.values(), key=lambda record: parse(record.version))
+        return sorted(self.versions.values(), key=lambda record: order(record.version))
 
     def latest(self) -> str | None:
         """Return the highest release that has its bytes, else the highest pre-release."""
-        highest = newest(parse(record.version) for record in self.present())
-        return None if highest is None else str(highest)
+        return newest(record.version for record in self.present())
 
     def aliases_of(self, version: str) -> tuple[str, ...]:
         """Return the aliases that name *version*, sorted."""
