@@ -75,7 +75,10 @@ reference: $(VENV)/.dev ## Write docs/reference/commands.md from the commands
 
 .PHONY: bench
 bench: $(VENV)/.peers ## Measure against the limits of this machine and against the peers
-	@$(BIN)/python -m pytest -q benchmarks --benchmark-only
+	@mkdir -p build
+	@$(BIN)/python -m pytest -q -o python_files='bench_*.py' -W default benchmarks \
+	  --benchmark-only --benchmark-columns=median,iqr --benchmark-json=build/benchmarks.json
+	@$(BIN)/python benchmarks/report.py build/benchmarks.json
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation site into site/
