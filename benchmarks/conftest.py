@@ -86,11 +86,13 @@ def model_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def process() -> Callable[..., Callable[[], None]]:
-    """Return a function that runs a command as a whole process."""
+    """Return a function that runs a command as a whole process, its bytecode cached as usual."""
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def command(*words: str, cwd: Path | None = None) -> Callable[[], None]:
         def run() -> None:
-            subprocess.run(words, cwd=cwd, check=True, capture_output=True)
+            subprocess.run(words, cwd=cwd, env=environment, check=True, capture_output=True)
 
         return run
 

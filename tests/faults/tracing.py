@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,7 +94,11 @@ def _can_trace() -> bool:
 
 
 def traced(
-    program: Path, *arguments: object, inject: Sequence[str] = (), calls: str = WRITING
+    program: Path,
+    *arguments: object,
+    inject: Sequence[str] = (),
+    calls: str = WRITING,
+    environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a Python program to its end, or skip the test where strace cannot run.
 
@@ -103,6 +107,7 @@ def traced(
         arguments: Handed to it.
         inject: Faults in strace's words, such as `fsync:error=EIO:when=3`.
         calls: Names of the system calls to be read.
+        environment: Of the program; without coverage's tool unless said otherwise.
     """
     if not _can_trace():
         pytest.skip("strace is missing or may not trace here")
@@ -119,12 +124,17 @@ def traced(
             text=True,
             timeout=_LIMIT_S,
             check=False,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env={**(environment or unmeasured()), "PYTHONDONTWRITEBYTECODE": "1"},
         )
         text = log.read()
     hits = text.count("(INJECTED)") + text.count("+++ killed by SIGKILL +++")
     made = tuple(_between_marks(_calls(text)))
     return Run(ended.returncode, ended.stdout, ended.stderr, made, hits)
+
+
+def unmeasured() -> dict[str, str]:
+    """Return an environment without the tool that measures coverage, for a process to be hurt."""
+    return {name: os.environ[name] for name in os.environ if not name.startswith("COVERAGE_")}
 
 
 def _calls(text: str) -> Iterator[Call]:

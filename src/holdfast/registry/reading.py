@@ -1,7 +1,5 @@
 """The verbs that only look: the list of models, comparison, status and the facts of a card."""
 
-from importlib import metadata
-
 from holdfast.core import compare as comparing
 from holdfast.core import history
 from holdfast.core.cards import Today
@@ -102,11 +100,6 @@ def history_of(session: Session, model: str, at: str | None) -> list[Past]:
     entries = session.ledger(model).entries()
     wanted = entries if at is None else history.until(entries, parse_time(at))
     return [history.past(entry) for entry in wanted]
-
-
-def tool_version() -> str:
-    """Return the version of the Holdfast that is installed."""
-    return metadata.version("holdfast")
 
 
 def today(state: State, record: Record) -> Today:

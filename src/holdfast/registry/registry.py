@@ -25,19 +25,12 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.formats.pair import Pair
-from holdfast.registry import (
-    adoption,
-    intake,
-    loading,
-    moves,
-    reading,
-    upkeep,
-    verifying,
-)
+from holdfast.registry import adoption, intake, loading, moves, reading, upkeep, verifying
 from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, pack, unpack
 from holdfast.registry.intake import Facts
 from holdfast.registry.session import Session, Signing
+from holdfast.registry.surroundings import tool_version
 from holdfast.registry.upkeep import GRACE_S, Collected, Purge
 from holdfast.registry.verifying import Progress
 from holdfast.store.config import Config
@@ -248,7 +241,7 @@ class Registry:
         return moves.release(self._session, str(ref), Signing(reason))
 
     def policy(self, model: str) -> Policy:
-        """Return a model's policy: gate, protected aliases, retention."""
+        """Return a model's gate, protected aliases and retention."""
         return self._session.state(model).policy
 
     def set_policy(self, model: str, policy: Policy, *, reason: str | None = None) -> Moved:
@@ -300,7 +293,7 @@ class Registry:
             case "markdown":
                 return markdown.render(manifest, today)
             case "cyclonedx":
-                return cyclonedx.render(manifest, today, reading.tool_version())
+                return cyclonedx.render(manifest, today, tool_version())
 
     def verify(
         self, target: str | None = None, *, progress: Progress | None = None

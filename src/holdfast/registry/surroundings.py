@@ -4,7 +4,6 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 from holdfast.core.manifest import Environment, Lineage
@@ -24,8 +23,17 @@ def author() -> str:
         return "unknown"
 
 
+def tool_version() -> str:
+    """Return the version of the Holdfast that is installed."""
+    from importlib import metadata  # noqa: PLC0415 - slow to import
+
+    return metadata.version("holdfast")
+
+
 def environment(packages: Iterable[str]) -> Environment:
     """Return Python's version and those of the named distributions that are installed."""
+    from importlib import metadata  # noqa: PLC0415 - slow to import, and needed here alone
+
     found = {}
     for package in sorted(set(packages)):
         try:

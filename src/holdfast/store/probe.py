@@ -76,7 +76,7 @@ def _elects_one(folder: str, name: str, *, with_links: bool) -> bool:
         try:
             durable.create(path, mine, links=with_links)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:  # which says nothing about names
+            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:  # no matter of names
                 full.append(error)
             return
         except TakenError:
