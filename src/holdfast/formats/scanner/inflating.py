@@ -105,7 +105,8 @@ class _Inflating(io.RawIOBase):
     def _next(self, wanted: int) -> bytes:
         while True:
             if self._inflater.eof:
-                rest = self._inflater.unused_data + self._pending or self._stream.read(_BLOCK)
+                rest = (self._inflater.unused_data or b"") + self._pending
+                rest = rest or self._stream.read(_BLOCK)
                 if not rest:
                     return b""
                 self._inflater, self._pending = self._start(), rest

@@ -1,0 +1,61 @@
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_pickles = _module("hostile_pickles")
+_joblib = _module("hostile_joblib")
+_files = _module("hostile_files")
+_CATALOGUES = {
+    "hostile_pickle": _pickles.PICKLES,
+    "hostile_joblib": _joblib.FILES,
+    "hostile_file": _files.FILES,
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for fixture, attacks in _CATALOGUES.items():
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, attacks.values(), ids=attacks.keys())
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """Return a path that exists only if a payload ran."""
+    return tmp_path / "the-payload-ran"
+
+
+@pytest.fixture
+def live_attacks() -> dict[str, dict[str, Callable[[str], bytes]]]:
+    """Return by loader the attacks that must run, were they loaded."""
+    cut_short = {"INST cut short": _pickles.PICKLES["INST cut short"]}
+    return {"pickle": _pickles.LIVE, "joblib": _pickles.LIVE | _joblib.LIVE | cut_short}
+
+
+@pytest.fixture
+def hidden_in_array(marker: Path) -> bytes:
+    """Return a joblib file that is harmless, and as a plain pickle is not."""
+    hidden: bytes = _joblib.payload(f"touch {marker}") + b"."
+    return bytes(
+        _joblib.proto(_joblib.wrapped(_joblib.counted(len(hidden)), _joblib.simple_type()) + hidden)
+    )
+
+
+@pytest.fixture(scope="session")
+def small_files() -> list[tuple[str, bytes]]:
+    """Return name and content of every hostile file that is not large."""
+    made = [attack("true") for attack in _files.FILES.values()]
+    made += [("model.joblib", attack("true")) for attack in _joblib.FILES.values()]
+    return [(name, content) for name, content in made if len(content) < 1 << 16]

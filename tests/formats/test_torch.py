@@ -1,0 +1,90 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from holdfast import formats
+from holdfast.errors import UnsupportedError
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+@pytest.fixture
+def network() -> Any:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Softmax(dim=1))
+
+
+def test_a_state_dictionary_goes_where_its_module_would(network: Any, tmp_path: Path) -> None:
+    packaged = formats.package(network.state_dict(), "model", tmp_path)
+
+    assert packaged.format == "torch-state"
+    assert packaged.description.algorithm is None
+
+
+def test_tensors_can_be_kept_as_safetensors(network: Any, tmp_path: Path) -> None:
+    packaged = formats.package(network.state_dict(), "model", tmp_path, "safetensors")
+    loaded = formats.load("safetensors", packaged.path)
+
+    assert isinstance(loaded, dict)
+    assert np.array_equal(loaded["0.weight"], network[0].weight.detach().numpy())
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.quantize:UserWarning")
+def test_every_kind_of_tensor_passes_the_scan(network: Any, tmp_path: Path) -> None:
+    tensors = {
+        "half": torch.zeros(3).half(), "whole": torch.tensor([1]), "flags": torch.tensor([True]),
+        "sparse": torch.eye(3).to_sparse(), "short": torch.tensor([1], dtype=torch.uint16),
+        "type": torch.bfloat16, "size": torch.Size([1]), "device": torch.device("cpu"),
+        "parameter": torch.nn.Parameter(torch.zeros(2)), "shared": network[0].weight.T,
+        "quantised": torch.quantize_per_tensor(torch.zeros(3), 0.1, 0, torch.qint8),
+        "optimiser": torch.optim.Adam(network.parameters()).state_dict(), "step": 3,
+    }  # fmt: skip
+    torch.save(tensors, tmp_path / "checkpoint.pt")
+
+    assert formats.scan(tmp_path / "checkpoint.pt").unknown == ()
+
+
+def test_a_file_of_before_zip_is_read(network: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    torch.save(network.state_dict(), path, _use_new_zipfile_serialization=False)
+    packaged = formats.package(path, "model", tmp_path)
+    loaded = formats.load(packaged.format, path)
+
+    assert packaged.format == "torch-state"
+    assert isinstance(loaded, dict)
+    assert formats.scan(path).unknown == ()
+
+
+def test_a_pickled_module_is_reported_and_not_loaded(network: Any, tmp_path: Path) -> None:
+    path = tmp_path / "whole.pt"
+    torch.save(network, path)
+
+    assert "torch.nn.modules.linear.Linear" in formats.scan(path).unknown
+    with pytest.raises(UnsupportedError, match="Weights only load failed"):
+        formats.load("torch-state", path)
+
+
+def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    program = torch.export.export(torch.nn.Embedding(5, 2), (torch.tensor([1, 2]),))
+    packaged = formats.package(program, "model", tmp_path)
+    loaded: Any = formats.load(packaged.format, packaged.path)
+
+    assert loaded.predict(np.array([4, 0])).shape == (2, 2)
+
+
+def test_a_module_of_several_outputs_gives_several_arrays(tmp_path: Path) -> None:
+    class Twice(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, x: Any) -> Any:
+            return {"once": x, "twice": (x + x, x)}
+
+    program = torch.export.export(Twice(), (torch.zeros(2),))
+    packaged = formats.package(program, "model", tmp_path)
+    loaded: Any = formats.load(packaged.format, packaged.path)
+    given = loaded.predict([1.0, 2.0])
+
+    assert given["once"].tolist() == [1.0, 2.0]
+    assert given["twice"][0].tolist() == [2.0, 4.0]
+    assert loaded(torch.ones(2))["once"].tolist() == [1.0, 1.0]
