@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats.contract import Format, Packaged
@@ -19,6 +19,9 @@ from holdfast.formats.skops import Skops
 from holdfast.formats.tensorflow import TensorFlow
 from holdfast.formats.torch import TorchExport, TorchScript, TorchState
 from holdfast.formats.xgboost import Xgboost
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "holdfast.formats"
 """Entry-point group under which other distributions add formats."""
@@ -153,12 +156,14 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 @cache
-def _entry_points() -> tuple[EntryPoint, ...]:
+def _entry_points() -> "tuple[EntryPoint, ...]":
+    from importlib.metadata import entry_points  # slow to import
+
     return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
 
 
 @cache
-def _loaded(point: EntryPoint) -> Format:
+def _loaded(point: "EntryPoint") -> Format:
     try:
         made = point.load()
     except Exception as error:

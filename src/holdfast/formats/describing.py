@@ -84,14 +84,16 @@ def _stated(made: Made, prefix: str, depth: int) -> dict[str, Any]:
         if name.startswith("_") or name.endswith("_") or len(found) >= _MOST:
             continue
         for part, value in _parts(name, state[name]):
-            if isinstance(value, Made):
-                if depth < _DEPTH:
-                    found |= _stated(value, f"{prefix}{part}__", depth + 1)
-            elif _is_plain(value):
-                found[prefix + part] = plain(_unwrapped(value))
-            elif isinstance(value, Global):
-                found[prefix + part] = value.path
+            found |= _parameter(prefix + part, value, depth)
     return found
+
+
+def _parameter(name: str, value: object, depth: int) -> dict[str, Any]:
+    if isinstance(value, Made):
+        return _stated(value, f"{name}__", depth + 1) if depth < _DEPTH else {}
+    if _is_plain(value):
+        return {name: plain(_unwrapped(value))}
+    return {name: value.path} if isinstance(value, Global) else {}
 
 
 def _own_state(made: Made) -> dict[str, object]:

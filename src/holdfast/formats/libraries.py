@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from holdfast.errors import InvalidInputError, MissingLibraryError, UnsupportedError
@@ -67,6 +66,8 @@ def distribution_of(module: str) -> str | None:
 
 
 def _is_installed(name: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, distribution  # slow to import
+
     try:
         distribution(name)
     except PackageNotFoundError:

@@ -80,11 +80,10 @@ class Facts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One role, packaged and scanned."""
+    """One role, packaged."""
 
     role: str
     packaged: Packaged
-    scan: Scan
     sources: Mapping[str, Path]
     """Path in the version's folder -> file to read."""
 
@@ -105,18 +104,55 @@ def register(
     metrics = clean_metrics(facts.get("metrics", {}))  # refuse early, before bytes are moved
     folder = session.writable()
     signing = Signing(facts.get("reason"), facts.get("key"))
-    allowed = session.allowed(name)
+    judge = _Judge(session.allowed(name), facts.get("trust", "").strip())
     with ThreadPoolExecutor(1) as threads, workplace(folder) as scratch:
-        commit_of_code = threads.submit(surroundings.lineage, Path.cwd())
-        parts = [_part(role, source, scratch, facts, allowed) for role, source in sources.items()]
+        commit_of_code = threads.submit(surroundings.lineage)
+        parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
+        for part in parts:
+            judge.scan(part.packaged.path, part.packaged.path)
         draft = _draft(session, name, sources, parts, facts)
-        draft = replace(draft, metrics=metrics, lineage=_lineage(facts, commit_of_code.result()))
+        lineage = _lineage(facts, commit_of_code.result())
         with session.sharing():
             artifacts = {part.role: _store(folder, part) for part in parts}
-            draft = replace(draft, artifacts=artifacts)
+            scans = {
+                part.role: _scan_stored(folder, part, artifacts[part.role], scratch, judge)
+                for part in parts
+            }
+            draft = replace(
+                draft, metrics=metrics, lineage=lineage, artifacts=artifacts, scan=scans
+            )
             view = _commit(session, draft, asked, signing)
             _restore_collected(folder, parts, artifacts)
     return view
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says of files whether they may come in: what they would run is allowed, or trusted."""
+
+    allowed: Sequence[str]
+    trust: str
+
+    def scan(self, path: Path, shown: Path) -> Scan:
+        """Read what loading *path* would run.
+
+        Raises:
+            UntrustedError: If it is neither allowed nor trusted.
+        """
+        scan = formats.scan(path, self.allowed)
+        if not scan.unknown:
+            return scan
+        if not self.trust:
+            raise UntrustedError(str(shown), scan.unknown)
+        return replace(scan, trusted=self.trust)
+
+
+def _scan_stored(
+    folder: Folder, part: _Part, artifact: Artifact, scratch: Path, judge: _Judge
+) -> Scan:
+    """Judge what was stored: the source was, but it may have changed until it was copied."""
+    place = folder.blobs.lay_out(artifact, scratch / "stored")
+    return judge.scan(place, part.packaged.path)
 
 
 def _commit(
@@ -165,16 +201,11 @@ def workplace(folder: Folder) -> Iterator[Path]:
         yield Path(path)
 
 
-def _part(role: str, source: object, scratch: Path, facts: Facts, allowed: Sequence[str]) -> _Part:
+def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     names.check_role(role)
     wanted = facts.get("formats", {}).get(role)
     packaged = formats.package(_source(source), role, scratch, wanted)
-    scan = formats.scan(packaged.path, allowed)
-    if scan.unknown:
-        if not facts.get("trust", "").strip():
-            raise UntrustedError(str(packaged.path), scan.unknown)
-        scan = replace(scan, trusted=facts["trust"])
-    return _Part(role, packaged, scan, dict(_files(role, packaged.path)))
+    return _Part(role, packaged, dict(_files(role, packaged.path)))
 
 
 def _source(source: object) -> object:
@@ -267,7 +298,6 @@ def _draft(
         limitations=(limitations,) if isinstance(limitations, str) else tuple(limitations),
         environment=_environment(facts, packages),
         metadata=plain(facts.get("metadata", {})),
-        scan={part.role: part.scan for part in parts},
     )
 
 

@@ -43,11 +43,15 @@ def environment(packages: Iterable[str]) -> Environment:
     return Environment(platform.python_version(), found)
 
 
-def lineage(folder: Path) -> Lineage:
-    """Return the commit checked out around *folder* and whether tracked files differ from it.
+def lineage() -> Lineage:
+    """Return the commit checked out around the current folder, and whether tracked files differ.
 
     Empty where there is no git, no work tree or no commit.
     """
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was removed
+        return Lineage()
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return Lineage()
     commit = _git(folder, "rev-parse", "--verify", "HEAD")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.core.manifest import File, Manifest, decode, digest_of
+from holdfast.core.manifest import Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.store import AbsentError, Ingested, TakenError, layout
 from holdfast.store.local import LocalStore, readable
@@ -121,6 +121,23 @@ class Blobs:
         for file, damage in self.check_all(files):
             if damage is not None:
                 raise _damaged(damage, file.path)
+
+    def lay_out(self, artifact: Artifact, folder: Path) -> Path:
+        """Give an artifact's stored bytes their own names in a folder of the same disk.
+
+        They are links where there are any, else copies; nobody may write through them.
+
+        Returns:
+            The artifact's file or folder.
+        """
+        for file in artifact.files:
+            place = folder / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(self.path(file.sha256), place)
+            except OSError:
+                self.copy_out(file, place)
+        return folder / artifact.path
 
     def copy_out(self, file: File, target: Path) -> None:
         """Write a blob's bytes to a new file, checked while they are copied.

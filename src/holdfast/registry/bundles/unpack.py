@@ -213,19 +213,16 @@ def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None
     """Judge the files as at a registration: what a manifest from elsewhere says is not believed."""
     allowed = session.allowed(manifest.name)
     for role, artifact in manifest.artifacts.items():
-        place = _laid_out(session, artifact, scratch / manifest.version / role)
+        _check_files(session, artifact)
+        place = session.folder.blobs.lay_out(artifact, scratch / manifest.version / role)
         unknown = formats.scan(place, allowed).unknown
         if unknown and not (trust or "").strip():
             raise UntrustedError(f"{manifest.name}@{manifest.version} {artifact.path}", unknown)
 
 
-def _laid_out(session: Session, artifact: Artifact, folder: Path) -> Path:
+def _check_files(session: Session, artifact: Artifact) -> None:
     names.check_paths(file.path for file in artifact.files)
     for file in artifact.files:
         damage = session.folder.blobs.check(file.sha256, file.size_bytes)
         if damage is not None:
             raise DamagedError(layout.blob(file.sha256), damage.problem, "copy the bundle again")
-        place = folder / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        session.folder.blobs.copy_out(file, place)
-    return folder / artifact.path
