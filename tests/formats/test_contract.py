@@ -255,7 +255,8 @@ class TestTorchScript(FormatContract):
         network = _network()
         import torch
 
-        traced = torch.jit.trace(network, torch.zeros(1, 4))
+        trace: Any = torch.jit.trace  # which has no types of its own
+        traced = trace(network, torch.zeros(1, 4))
         return Case(
             "torchscript", traced, _computes_as(network), natural=True, kind="torchscript",
             executes_code=True, framework="pytorch", algorithm="Sequential",

@@ -1,0 +1,216 @@
+"""Stores of earlier releases: opened, understood, and gone on with."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from tests.golden import write
+from tests.registry import disk
+from tests.registry.conftest import Clock
+
+import holdfast
+from holdfast import MetricRule, Policy, Registry, Retention
+from holdfast.errors import NotFoundError, RefusedError
+from holdfast.store.journal import SNAPSHOT_EVERY
+
+KEPT = sorted(Path(__file__).parent.glob("format-*.tar.xz"))
+
+
+@pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a store as it was kept, unpacked."""
+    with tarfile.open(request.param, "r:xz") as tar:
+        tar.extractall(tmp_path, filter="fully_trusted")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def registry(store: Path) -> Registry:
+    """Return the registry of such a store."""
+    clock = Clock()
+    clock.on("2026-06-01")
+    return holdfast.open(store, by="cid", clock=clock)
+
+
+def test_there_are_stores_to_open() -> None:
+    assert "format-1.tar.xz" in {path.name for path in KEPT}
+
+
+def test_it_is_whole(registry: Registry) -> None:
+    found = registry.verify()
+
+    assert found.damages == ()
+    assert (found.models, found.versions, found.entries) == (4, 9, 283)
+
+
+def test_reading_it_changes_nothing(registry: Registry, store: Path) -> None:
+    before = disk.listing(store)
+
+    for info in registry.models():
+        registry.status(info.model)
+        registry.history(info.model)
+    registry.load("iris@production")
+
+    assert disk.listing(store) == before
+
+
+def test_its_models_and_versions_are_known(registry: Registry) -> None:
+    models = {
+        info.model: (info.versions, info.production, info.latest) for info in registry.models()
+    }
+
+    assert models == {
+        "Rosé & Ähnliches": (2, None, "0.9.0"),
+        "busy": (1, None, "1.0.0"),
+        "iris": (4, "1.1.0", "1.4.0"),
+        "lily": (1, None, "1.0.0"),
+    }
+    iris = {
+        info.version: (info.number, info.status, info.served) for info in registry.versions("iris")
+    }
+    assert iris == {
+        "1.0.0": (1, "archived", True),
+        "1.1.0": (2, "production", True),
+        "1.2.0": (3, "registered", False),
+        "1.3.0": (4, "purged", True),
+        "1.4.0": (5, "staging", False),
+    }
+
+
+def test_its_facts_are_known(registry: Registry) -> None:
+    eu = registry.resolve("iris@eu")
+    manifest = registry.manifest("iris@1.1.0")
+
+    assert (eu.version, eu.metrics, eu.tags, eu.approvals) == (
+        "1.2.0",
+        {"auc": 0.94},
+        {"team": "risk"},
+        ("bob",),
+    )
+    assert registry.resolve("iris@1.3.0").notes == ("caused the incident of March",)
+    assert registry.resolve("iris@1.0.0").held == "audit"
+    assert manifest.metrics == {"auc": 0.91}
+    assert set(manifest.artifacts) == {"model", "preprocessor"}
+    assert manifest.lineage.git_commit == "c0ffee" + "0" * 34
+    assert manifest.environment.python == "3.11.7"
+    assert registry.manifest("iris@1.3.0").metrics == {"auc": 0.8}
+    assert registry.policy("iris") == Policy(
+        max_regression=0.1,
+        metrics={"auc": MetricRule(minimum=0.5)},
+        protected_aliases=("eu",),
+        retention=Retention(keep=3, max_age_days=90.0),
+    )
+
+
+def test_its_history_is_known(registry: Registry) -> None:
+    told = [(past.by, past.what, past.reason) for past in registry.history("iris")]
+
+    assert told[0] == ("ann", "set policy", "from the template")
+    assert told[6:10] == [
+        ("ann", "promote 1.0.0", "first"),
+        ("ann", "promote 1.0.0 → 1.1.0", "better"),
+        ("ann", "promote 1.1.0 → 1.3.0 past the gate", "the old one leaks"),
+        ("bob", "rollback 1.3.0 → 1.1.0", "errors doubled"),
+    ]
+    assert [past.op for past in registry.history("iris")[10:]] == [
+        "approved", "alias_set", "noted", "evaluated", "tagged", "staged", "held", "purged",
+    ]  # fmt: skip
+    assert [(one.version, one.how, one.forced) for one in registry.served("iris")] == [
+        ("1.0.0", "promoted", False),
+        ("1.1.0", "promoted", False),
+        ("1.3.0", "promoted", True),
+        ("1.1.0", "rolled_back", False),
+    ]
+    at = {one.version: one.since for one in registry.served("iris")}["1.3.0"]
+    assert registry.resolve("iris@production", at=at).version == "1.3.0"
+
+
+def test_its_bytes_are_known(registry: Registry) -> None:
+    model, preprocessor = registry.load("iris@production")
+
+    assert (model.read_text(), preprocessor.read_text()) == ("iris 1\n", "scaler 1\n")
+    assert registry.load("Rosé & Ähnliches@latest").model.read_text() == "rosé\n"
+    assert registry.load("lily@1.0.0").model.read_text() == "lily\n"
+
+
+def test_where_an_import_came_from_is_known(registry: Registry, store: Path) -> None:
+    (past,) = registry.history("lily")
+    (raw,) = [raw for key, raw in disk.journals(store).items() if "/lily/" in key]
+    origin = json.loads(raw)["data"]["origin"]
+
+    assert (past.what, past.reason) == ("import 1.0.0 (v1)", "for the region")
+    assert [one["by"] for one in origin["history"]] == ["zoe", "zoe"]
+    assert registry.manifest("lily@1.0.0").author == "Zoe"
+
+
+def test_its_keys_are_known(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "model.txt").write_text("other bytes")
+
+    again = registry.register("iris", tmp_path / "model.txt", key="run 2")
+
+    assert (again.created, again.version.version) == (False, "1.2.0")
+
+
+def test_it_can_be_gone_on_with(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "model.txt").write_text("new\n")
+
+    with pytest.raises(RefusedError, match="auc: missing"):
+        registry.promote(registry.register("iris", tmp_path / "model.txt"))
+    assert registry.rollback("iris").version == "1.0.0"
+    with pytest.raises(NotFoundError, match="No previous version"):
+        registry.rollback("iris")
+    assert registry.promote("iris@eu").changed
+    assert registry.gc(grace_s=0).freed_blobs == 0
+    assert registry.verify().whole
+
+
+def test_a_whole_model_of_it_can_be_moved(registry: Registry, tmp_path: Path) -> None:
+    registry.export("iris", tmp_path / "iris.tar")
+    elsewhere = holdfast.open(tmp_path / "elsewhere", by="zoe")
+
+    elsewhere.import_(tmp_path / "iris.tar")
+
+    assert elsewhere.versions("iris") == registry.versions("iris")
+    assert elsewhere.verify().whole
+
+
+@pytest.mark.parametrize("lost", ["snapshots", "versions", "active_version.json"])
+def test_without_what_is_derived_the_same_is_told(
+    registry: Registry, store: Path, lost: str
+) -> None:
+    before = {info.model: registry.versions(info.model) for info in registry.models()}
+    for folder in (store / "models").iterdir():
+        _remove(folder / lost)
+
+    again = holdfast.open(store)
+
+    assert {info.model: again.versions(info.model) for info in again.models()} == before
+    assert again.verify().whole
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        disk.remove(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def test_its_snapshot_is_of_use_or_passed_over(store: Path) -> None:
+    (snapshot,) = (store / "models" / "busy" / "snapshots").iterdir()
+    busy = holdfast.open(store).resolve("busy@1.0.0")
+
+    assert snapshot.name == f"{SNAPSHOT_EVERY:010}.json"
+    assert busy.tags == {"turn": "259"}
+
+
+def test_the_writer_gives_equal_stores_in_every_run(tmp_path: Path) -> None:
+    stores = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        stores.append(write.furnish(tmp_path / name))
+
+    first, second = (disk.truth(store) for store in stores)
+
+    assert first == second
+    assert len(first) > 283

@@ -1,0 +1,133 @@
+"""Write the store that is kept here, with the Holdfast that is installed.
+
+`python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything. A tar that
+was released is never written again: a new format gets a new one beside it.
+"""
+
+import itertools
+import lzma
+import sys
+import tarfile
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import holdfast
+from holdfast import MetricRule, Policy, Registry, Retention
+
+BUSY_TURNS = 260
+"""Entries of one journal, enough for a snapshot."""
+
+
+class _Pen:
+    """Opens stores whose times and ids are the same in every run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count(1)
+        self._now = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+    def _clock(self) -> datetime:
+        self._now += timedelta(hours=1)
+        return self._now
+
+    def open(self, name: str, by: str) -> Registry:
+        """Open a store below the folder."""
+        return holdfast.open(self.folder / name, by=by, clock=self._clock, new_id=self._new_id)
+
+    def _new_id(self) -> str:
+        return f"{next(self._numbers):032x}"
+
+    def text(self, content: str) -> Path:
+        """Write a model, or what stands for one."""
+        path = self.folder / f"{content.split(maxsplit=1)[0]}.txt"
+        path.write_text(content)
+        return path
+
+
+def furnish(folder: Path) -> Path:
+    """Make the store in *folder*; return where it is."""
+    pen = _Pen(folder)
+    ann = pen.open("store", "ann")
+    ann.init()
+    _iris(pen, ann, pen.open("store", "bob"))
+    _rose(pen, ann)
+    _import(pen, ann)
+    busy = ann.register("busy", pen.text("busy\n"), **_facts())
+    for turn in range(BUSY_TURNS):
+        ann.tag(busy, {"turn": str(turn)})
+    return folder / "store"
+
+
+def _facts(**more: Any) -> dict[str, Any]:
+    """Return facts that would else depend on the machine."""
+    return {
+        "environment": {"python": "3.11.7", "packages": {}},
+        "lineage": {"git_commit": "c0ffee" + "0" * 34, "git_dirty": False},
+    } | more
+
+
+def _iris(pen: _Pen, ann: Registry, bob: Registry) -> None:
+    columns = {"type": "object", "properties": {"width": {"type": "number"}}}
+    ann.set_policy(
+        "iris",
+        Policy(
+            max_regression=0.1,
+            metrics={"auc": MetricRule(minimum=0.5)},
+            protected_aliases=("eu",),
+            retention=Retention(keep=3, max_age_days=90.0),
+        ),
+        reason="from the template",
+    )
+    for place, auc in enumerate((0.90, 0.91, 0.92, 0.80, 0.93)):
+        ann.register(
+            "iris",
+            pen.text(f"iris {place}\n"),
+            pen.text(f"scaler {place}\n") if place == 1 else None,
+            **_facts(metrics={"auc": auc}, input_schema=columns, key=f"run {place}"),
+        )
+    ann.promote("iris@1.0.0", reason="first")
+    ann.promote("iris@1.1.0", reason="better")
+    ann.promote("iris@1.3.0", force=True, reason="the old one leaks")
+    bob.rollback("iris", reason="errors doubled")
+    bob.approve("iris@1.2.0")
+    ann.alias("iris@1.2.0", "eu")
+    ann.note("iris@1.3.0", "caused the incident of March")
+    ann.evaluate("iris@1.2.0", {"auc": 0.94}, dataset="April")
+    ann.tag("iris@1.2.0", {"team": "risk"})
+    ann.stage("iris@1.4.0")
+    ann.hold("iris@1.0.0", reason="audit")
+    ann.purge("iris", versions=["1.3.0"], grace_s=0, reason="never again")
+
+
+def _rose(pen: _Pen, ann: Registry) -> None:
+    name = "Rosé & Ähnliches"
+    ann.register(name, pen.text("rosé\n"), version="0.9.0-rc.1", **_facts())
+    ann.register(name, pen.text("rosé\n"), bump="patch", **_facts(description="the same bytes"))
+    ann.archive(f"{name}@0.9.0-rc.1")
+
+
+def _import(pen: _Pen, ann: Registry) -> None:
+    zoe = pen.open("elsewhere", "zoe")
+    zoe.register("lily", pen.text("lily\n"), **_facts(author="Zoe"))
+    zoe.promote("lily@1.0.0", reason="elsewhere")
+    zoe.export("lily@1.0.0", pen.folder / "lily.tar")
+    ann.import_(pen.folder / "lily.tar", reason="for the region")
+
+
+def pack(store: Path, target: Path) -> None:
+    """Write a store to a tar: equal stores give equal bytes."""
+    with lzma.open(target, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(store, "store", filter=_plain)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    return member
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        pack(furnish(Path(made)), Path(sys.argv[1]))

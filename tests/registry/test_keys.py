@@ -1,0 +1,154 @@
+"""Idempotency keys: the same deed under the same key is done once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.registry import disk
+from tests.registry.conftest import Grow, Text
+from tests.registry.crew import Crew, Job, step
+
+from holdfast import Registry
+from holdfast.errors import ConflictError, InvalidInputError
+
+Prepare = Callable[[Registry], object]
+Deed = Callable[[Registry, str], Any]
+
+DEEDS: dict[str, tuple[Prepare, Deed]] = {
+    "promote": (
+        lambda registry: registry.promote("iris@1.0.0"),
+        lambda registry, key: registry.promote("iris@1.1.0", key=key),
+    ),
+    "promote what is staged": (
+        lambda registry: registry.stage("iris@1.1.0"),
+        lambda registry, key: registry.promote("iris@staging", key=key),
+    ),
+    "promote with an expectation": (
+        lambda registry: registry.promote("iris@1.0.0"),
+        lambda registry, key: registry.promote("iris@1.1.0", expect="1.0.0", key=key),
+    ),
+    "stage": (
+        lambda registry: registry.models(),
+        lambda registry, key: registry.stage("iris@1.0.0", key=key),
+    ),
+    "archive": (
+        lambda registry: registry.stage("iris@1.1.0"),
+        lambda registry, key: registry.archive("iris@staging", key=key),
+    ),
+    "rollback": (
+        lambda registry: [registry.promote(f"iris@1.{n}.0") for n in range(3)],
+        lambda registry, key: registry.rollback("iris", key=key),
+    ),
+    "rollback to the first": (
+        lambda registry: [registry.promote(f"iris@1.{n}.0") for n in range(2)],
+        lambda registry, key: registry.rollback("iris", key=key),
+    ),
+    "rollback with an expectation": (
+        lambda registry: [registry.promote(f"iris@1.{n}.0") for n in range(3)],
+        lambda registry, key: registry.rollback("iris", expect="1.2.0", key=key),
+    ),
+    "rollback to a version": (
+        lambda registry: [registry.promote(f"iris@1.{n}.0") for n in range(3)],
+        lambda registry, key: registry.rollback("iris", to="iris@1.0.0", key=key),
+    ),
+}
+
+
+@pytest.mark.parametrize(("prepare", "deed"), DEEDS.values(), ids=DEEDS.keys())
+@pytest.mark.parametrize("reopened", [False, True])
+def test_the_same_deed_under_the_same_key_is_done_once(
+    registry: Registry,
+    opened: Callable[..., Registry],
+    grow: Grow,
+    prepare: Prepare,
+    deed: Deed,
+    *,
+    reopened: bool,
+) -> None:
+    grow(3)
+    prepare(registry)
+    first = deed(registry, "run 7")
+    before = disk.truth(registry.location)
+
+    again = deed(opened() if reopened else registry, "run 7")
+
+    assert (first.changed, again.changed) == (True, False)
+    assert again.version == first.version
+    assert "under the same key" in again.note
+    assert disk.truth(registry.location) == before
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_registration_under_the_same_key_is_done_once_whatever_its_bytes(
+    registry: Registry,
+    opened: Callable[..., Registry],
+    store: Path,
+    text: Text,
+    *,
+    reopened: bool,
+) -> None:
+    first = registry.register("iris", text("one"), key="run 7")
+    before = disk.journals(store)
+
+    again = (opened() if reopened else registry).register("iris", text("two"), key="run 7")
+
+    assert (first.created, again.created) == (True, False)
+    assert again.version == first.version
+    assert disk.journals(store) == before
+
+
+def test_a_key_that_was_used_for_another_deed_is_a_conflict(
+    registry: Registry, store: Path, grow: Grow
+) -> None:
+    grow(2)
+    registry.promote("iris@1.0.0", key="run 7")
+    before = disk.journals(store)
+
+    with pytest.raises(ConflictError, match="was used for 'promoted' in entry 3"):
+        registry.stage("iris@1.1.0", key="run 7")
+    with pytest.raises(ConflictError, match="use another key"):
+        registry.rollback("iris", key="run 7")
+
+    assert disk.journals(store) == before
+
+
+def test_a_key_belongs_to_its_model(registry: Registry, text: Text) -> None:
+    registry.register("iris", text("one"), key="run 7")
+
+    assert registry.register("rose", text("one"), key="run 7").created
+
+
+def test_a_deed_that_changed_nothing_uses_up_no_key(registry: Registry, grow: Grow) -> None:
+    grow(2)
+    registry.promote("iris@1.0.0")
+    registry.promote("iris@1.0.0", key="run 7")
+    registry.promote("iris@1.1.0")
+
+    assert registry.promote("iris@1.0.0", key="run 7").changed
+
+
+def test_an_empty_key_is_refused(registry: Registry, text: Text) -> None:
+    with pytest.raises(InvalidInputError, match="key"):
+        registry.register("iris", text("one"), key="")
+
+    assert registry.models() == []
+
+
+def test_of_many_processes_with_one_key_one_does_the_deed(
+    registry: Registry, store: Path, tmp_path: Path, crew: Crew
+) -> None:
+    registry.init()
+    jobs = []
+    for place in range(8):
+        path = tmp_path / f"{place}.txt"
+        path.write_text(f"model {place}")
+        jobs.append(Job(store, [step("register", "iris", path, key="run 7")], by=f"p{place}"))
+
+    outcomes = [told[0] for told in crew.work(jobs)]
+
+    assert {(outcome.version, outcome.number, outcome.error) for outcome in outcomes} == {
+        ("1.0.0", 1, None)
+    }
+    assert [outcome.changed for outcome in outcomes].count(True) == 1
+    assert len(disk.journals(store)) == 1
