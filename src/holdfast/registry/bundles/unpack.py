@@ -191,7 +191,8 @@ def _take_version(
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, parse(manifest.version))
-        if taken is not None and taken.manifest == index.manifest:
+        present = taken is not None and taken.status != "purged"
+        if taken is not None and present and taken.manifest == index.manifest:
             return Unchanged("it is here already", manifest.version)
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), manifest)
