@@ -12,7 +12,7 @@ from tests.registry.conftest import Clock
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention
 from holdfast.errors import NotFoundError, RefusedError
-from holdfast.store.journal import SNAPSHOT_EVERY
+from holdfast.store.local import LocalStore
 
 KEPT = sorted(Path(__file__).parent.glob("format-*.tar.xz"))
 
@@ -200,7 +200,7 @@ def test_its_snapshot_is_of_use_or_passed_over(store: Path) -> None:
     (snapshot,) = (store / "models" / "busy" / "snapshots").iterdir()
     busy = holdfast.open(store).resolve("busy@1.0.0")
 
-    assert snapshot.name == f"{SNAPSHOT_EVERY:010}.json"
+    assert snapshot.name == f"{LocalStore.traits.snapshot_every:010}.json"
     assert busy.tags == {"turn": "259"}
 
 

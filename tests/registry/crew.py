@@ -235,7 +235,7 @@ def _replay(registry: Registry, model: str) -> None:
     numbers = [past.seq for past in registry.history(model)]
     assert numbers == list(range(1, len(numbers) + 1))
     pointer = json.loads(
-        (registry.location / "models" / model / "active_version.json").read_bytes()
+        (Path(registry.location) / "models" / model / "active_version.json").read_bytes()
     )
     assert pointer["current"] in {info.version for info in registry.versions(model)}
 

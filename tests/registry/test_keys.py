@@ -69,14 +69,14 @@ def test_the_same_deed_under_the_same_key_is_done_once(
     grow(3)
     prepare(registry)
     first = deed(registry, "run 7")
-    before = disk.truth(registry.location)
+    before = disk.truth(Path(registry.location))
 
     again = deed(opened() if reopened else registry, "run 7")
 
     assert (first.changed, again.changed) == (True, False)
     assert again.version == first.version
     assert "under the same key" in again.note
-    assert disk.truth(registry.location) == before
+    assert disk.truth(Path(registry.location)) == before
 
 
 @pytest.mark.parametrize("reopened", [False, True])

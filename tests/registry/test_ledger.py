@@ -17,7 +17,9 @@ from holdfast.core import entry as entries
 from holdfast.core.state import empty, fold
 from holdfast.errors import BusyError, DamagedError, HoldfastError, NewerFormatError
 from holdfast.registry import ledger
-from holdfast.store.journal import SNAPSHOT_EVERY
+from holdfast.store.local import LocalStore
+
+EVERY = LocalStore.traits.snapshot_every
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def long_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "model.txt").write_text("words")
     registry.register("iris", root / "model.txt", key="first")
     registry.register("iris", root / "model.txt", key="second")
-    for place in range((2 * SNAPSHOT_EVERY + 10) // 2):
+    for place in range((2 * EVERY + 10) // 2):
         registry.tag("iris@1.0.0", {"turn": str(place)})
         registry.evaluate("iris@1.1.0", {"auc": place / 1000})
     registry.promote("iris@1.0.0")
@@ -78,7 +80,7 @@ def test_the_commit_id_is_the_one_that_was_handed_in(store: Path, text: Text) ->
 def test_snapshots_are_written_now_and_then_and_two_are_kept(long_store: Path) -> None:
     names = sorted(path.name for path in (long_store / "models/iris/snapshots").iterdir())
 
-    assert names == [f"{SNAPSHOT_EVERY:010}.json", f"{2 * SNAPSHOT_EVERY:010}.json"]
+    assert names == [f"{EVERY:010}.json", f"{2 * EVERY:010}.json"]
     assert holdfast.open(long_store).verify().whole
 
 
@@ -112,7 +114,7 @@ def test_a_snapshot_that_is_not_sound_counts_for_nothing(
 def test_a_snapshot_of_another_history_counts_for_nothing(
     long_store: Path, long_copy: Path
 ) -> None:
-    names = [f"{SNAPSHOT_EVERY:010}.json", f"{2 * SNAPSHOT_EVERY:010}.json"]
+    names = [f"{EVERY:010}.json", f"{2 * EVERY:010}.json"]
     folder = long_copy / "models/iris/snapshots"
     disk.swap(folder / names[0], folder / names[1])
 
@@ -174,7 +176,7 @@ def test_an_entry_that_cannot_be_true_is_refused_though_its_sum_is_right(
     match: str,
 ) -> None:
     grow(2)
-    store = registry.location
+    store = Path(registry.location)
     registry.promote("iris@1.0.0")
     path = store / "models/iris/journal/0000000003.json"
     disk.overwrite(path, disk.sealed(path.read_bytes().replace(*change)))

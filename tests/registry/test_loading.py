@@ -61,7 +61,7 @@ def test_a_version_that_is_not_whole_is_not_loaded(
     made = registry.register("iris", text("model"), text("preprocessor", "scaler.txt"))
     artifacts = registry.manifest(made).artifacts
     digest = made.version.digest if role == "manifest" else artifacts[role].digest
-    hurt(disk.blob(registry.location, digest))
+    hurt(disk.blob(Path(registry.location), digest))
 
     for reader in (registry, opened()):
         for out in (reader.load, reader.paths):

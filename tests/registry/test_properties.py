@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.core import entry as entries
 from holdfast.core.state import empty, fold
-from holdfast.registry import ledger
+from holdfast.store.local import LocalStore
 
 CONTENTS = st.sampled_from(["one", "two", "three"])
 ALIASES = st.sampled_from(["eu", "us"])
@@ -295,7 +296,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Have snapshots written at every eighth entry, so that short runs have some."""
-    monkeypatch.setattr(ledger, "SNAPSHOT_EVERY", 8)
+    monkeypatch.setattr(LocalStore, "traits", replace(LocalStore.traits, snapshot_every=8))
     holdfast.open(tmp_path / "pristine").init()
     monkeypatch.setattr(Machine, "pristine", tmp_path / "pristine", raising=False)
 

@@ -97,7 +97,7 @@ def test_every_operation_is_told_in_words(
     registry.release("iris@1.3.0")
     registry.purge("iris", versions=["1.4.0"], grace_s=0)
     registry.delete("iris", reason="over", force=True)
-    registry.register("iris", next(iter(registry.location.glob("blobs/sha256/*"))))
+    registry.register("iris", next(iter(Path(registry.location).glob("blobs/sha256/*"))))
 
     told = {past.op: past.what for past in registry.history("iris")}
     assert set(told) == set(OPERATIONS)

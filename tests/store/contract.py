@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import InvalidInputError
-from holdfast.store import AbsentError, Ingested, Store, TakenError
+from holdfast.store import AbsentError, BlobStore, Ingested, TakenError
 
 KEY = "models/iris/journal/0000000001.json"
 PREFIX = "models/iris/journal"
@@ -19,7 +19,7 @@ _RIVALS = 8
 _PATIENCE_S = 60
 
 
-def read(store: Store, key: str) -> bytes:
+def read(store: BlobStore, key: str) -> bytes:
     """Return an object's bytes."""
     with store.open(key) as file:
         return file.read()
@@ -48,18 +48,18 @@ def race(rivals: list[Callable[[], object]]) -> list[object]:
 class StoreContract:
     """The tests; a subclass has a fixture `store` with an empty store."""
 
-    def test_a_created_object_reads_back(self, store: Store) -> None:
+    def test_a_created_object_reads_back(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
 
         assert read(store, KEY) == b"one"
 
     @pytest.mark.parametrize("data", [b"", b"\x00", bytes(range(256)) * 20_000])
-    def test_any_bytes_can_be_stored(self, store: Store, data: bytes) -> None:
+    def test_any_bytes_can_be_stored(self, store: BlobStore, data: bytes) -> None:
         store.create(KEY, data)
 
         assert read(store, KEY) == data
 
-    def test_a_taken_name_refuses_and_keeps_its_bytes(self, store: Store) -> None:
+    def test_a_taken_name_refuses_and_keeps_its_bytes(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
 
         with pytest.raises(TakenError):
@@ -67,13 +67,13 @@ class StoreContract:
 
         assert read(store, KEY) == b"one"
 
-    def test_a_taken_name_refuses_even_the_same_bytes(self, store: Store) -> None:
+    def test_a_taken_name_refuses_even_the_same_bytes(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
 
         with pytest.raises(TakenError):
             store.create(KEY, b"one")
 
-    def test_of_rivals_one_wins_and_its_bytes_stay(self, store: Store) -> None:
+    def test_of_rivals_one_wins_and_its_bytes_stay(self, store: BlobStore) -> None:
         def rival(number: int) -> Callable[[], object]:
             def create() -> int:
                 store.create(KEY, b"rival %d" % number)
@@ -88,35 +88,35 @@ class StoreContract:
         assert (len(winners), len(losers)) == (1, _RIVALS - 1)
         assert read(store, KEY) == b"rival %d" % winners[0]
 
-    def test_an_absent_object_cannot_be_opened(self, store: Store) -> None:
+    def test_an_absent_object_cannot_be_opened(self, store: BlobStore) -> None:
         with pytest.raises(AbsentError):
             store.open(KEY)
 
-    def test_nothing_lies_below_an_object(self, store: Store) -> None:
+    def test_nothing_lies_below_an_object(self, store: BlobStore) -> None:
         store.create("models/iris", b"one")
 
         with pytest.raises(AbsentError):
             store.open("models/iris/journal")
         assert list(store.list("models/iris")) == []
 
-    def test_replacing_writes_a_new_object(self, store: Store) -> None:
+    def test_replacing_writes_a_new_object(self, store: BlobStore) -> None:
         store.replace(KEY, b"one")
 
         assert read(store, KEY) == b"one"
 
-    def test_replacing_writes_over_an_old_object(self, store: Store) -> None:
+    def test_replacing_writes_over_an_old_object(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
         store.replace(KEY, b"two")
 
         assert read(store, KEY) == b"two"
 
-    def test_a_replaced_name_is_still_taken(self, store: Store) -> None:
+    def test_a_replaced_name_is_still_taken(self, store: BlobStore) -> None:
         store.replace(KEY, b"one")
 
         with pytest.raises(TakenError):
             store.create(KEY, b"two")
 
-    def test_readers_see_the_old_or_the_new_object_whole(self, store: Store) -> None:
+    def test_readers_see_the_old_or_the_new_object_whole(self, store: BlobStore) -> None:
         texts = (b"old " * 20_000, b"new " * 25_000)
         store.replace(KEY, texts[0])
 
@@ -131,16 +131,16 @@ class StoreContract:
 
         assert all(isinstance(found, set) and found <= set(texts) for found in seen), seen
 
-    def test_names_directly_below_a_prefix_are_listed(self, store: Store) -> None:
+    def test_names_directly_below_a_prefix_are_listed(self, store: BlobStore) -> None:
         for key in (f"{PREFIX}/b", f"{PREFIX}/a", f"{PREFIX}/deeper/c", "models/iris/d"):
             store.create(key, b"")
 
         assert sorted(store.list(PREFIX)) == ["a", "b", "deeper"]
 
-    def test_a_prefix_of_nothing_lists_nothing(self, store: Store) -> None:
+    def test_a_prefix_of_nothing_lists_nothing(self, store: BlobStore) -> None:
         assert list(store.list(PREFIX)) == []
 
-    def test_a_deleted_object_is_absent(self, store: Store) -> None:
+    def test_a_deleted_object_is_absent(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
         store.delete(KEY)
 
@@ -148,19 +148,19 @@ class StoreContract:
             store.open(KEY)
         assert list(store.list(PREFIX)) == []
 
-    def test_deleting_what_is_absent_is_no_error(self, store: Store) -> None:
+    def test_deleting_what_is_absent_is_no_error(self, store: BlobStore) -> None:
         store.delete(KEY)
 
         assert list(store.list(PREFIX)) == []
 
-    def test_names_of_many_bytes_are_kept_apart(self, store: Store) -> None:
+    def test_names_of_many_bytes_are_kept_apart(self, store: BlobStore) -> None:
         keys = [f"models/{'%c3%a4' * 13}/{'x' * 80}~{number}/a.json" for number in range(2)]
         for key in keys:
             store.create(key, key.encode())
 
         assert [read(store, key) for key in keys] == [key.encode() for key in keys]
 
-    def test_a_file_is_named_by_its_digest(self, store: Store, source: Path) -> None:
+    def test_a_file_is_named_by_its_digest(self, store: BlobStore, source: Path) -> None:
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
 
         ingested = store.ingest(source, BLOBS, None)
@@ -169,21 +169,21 @@ class StoreContract:
         assert read(store, f"{BLOBS}/{digest}") == source.read_bytes()
         assert list(store.list(BLOBS)) == [digest]
 
-    def test_the_same_file_is_stored_once(self, store: Store, source: Path) -> None:
+    def test_the_same_file_is_stored_once(self, store: BlobStore, source: Path) -> None:
         first = store.ingest(source, BLOBS, None)
         again = store.ingest(source, BLOBS, None)
 
         assert (again.sha256, again.created) == (first.sha256, False)
         assert list(store.list(BLOBS)) == [first.sha256]
 
-    def test_an_expected_file_is_found(self, store: Store, source: Path) -> None:
+    def test_an_expected_file_is_found(self, store: BlobStore, source: Path) -> None:
         first = store.ingest(source, BLOBS, None)
         again = store.ingest(source, BLOBS, first.sha256)
 
         assert again == Ingested(first.sha256, first.size_bytes, created=False)
 
     def test_an_expected_file_is_stored_if_it_is_not_there(
-        self, store: Store, source: Path
+        self, store: BlobStore, source: Path
     ) -> None:
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
 
@@ -191,13 +191,17 @@ class StoreContract:
 
         assert ingested == Ingested(digest, source.stat().st_size, created=True)
 
-    def test_a_wrong_expectation_does_not_name_the_file(self, store: Store, source: Path) -> None:
+    def test_a_wrong_expectation_does_not_name_the_file(
+        self, store: BlobStore, source: Path
+    ) -> None:
         ingested = store.ingest(source, BLOBS, "0" * 64)
 
         assert ingested.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
         assert list(store.list(BLOBS)) == [ingested.sha256]
 
-    def test_of_rivals_with_one_file_one_makes_the_object(self, store: Store, source: Path) -> None:
+    def test_of_rivals_with_one_file_one_makes_the_object(
+        self, store: BlobStore, source: Path
+    ) -> None:
         digest = hashlib.sha256(source.read_bytes()).hexdigest()
 
         outcomes = race([lambda: store.ingest(source, BLOBS, None)] * _RIVALS)
@@ -206,7 +210,7 @@ class StoreContract:
         assert sorted(made) == [False] * (_RIVALS - 1) + [True], outcomes
         assert read(store, f"{BLOBS}/{digest}") == source.read_bytes()
 
-    def test_an_empty_file_is_stored(self, store: Store, source: Path) -> None:
+    def test_an_empty_file_is_stored(self, store: BlobStore, source: Path) -> None:
         source.write_bytes(b"")
 
         ingested = store.ingest(source, BLOBS, None)
@@ -215,7 +219,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("expected", [None, "0" * 64])
     def test_a_missing_file_is_the_callers_mistake(
-        self, store: Store, source: Path, expected: str | None
+        self, store: BlobStore, source: Path, expected: str | None
     ) -> None:
         source.unlink()
 
@@ -223,6 +227,6 @@ class StoreContract:
             store.ingest(source, BLOBS, expected)
         assert list(store.list(BLOBS)) == []
 
-    def test_a_folder_is_no_file_to_take_in(self, store: Store, source: Path) -> None:
+    def test_a_folder_is_no_file_to_take_in(self, store: BlobStore, source: Path) -> None:
         with pytest.raises(InvalidInputError, match="cannot be read"):
             store.ingest(source.parent, BLOBS, None)

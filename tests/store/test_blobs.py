@@ -27,6 +27,11 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def held(blobs: Blobs, sha256: str) -> Path:
+    """Return the file of a blob."""
+    return blobs.fetch(File("a", sha256, 0))
+
+
 def added(blobs: Blobs, source: Path) -> File:
     """Store a file and return how a manifest names it."""
     taken = blobs.add(source)
@@ -73,7 +78,7 @@ DAMAGES = pytest.mark.parametrize("hurt", [truncate, lengthen, empty, flip, remo
 def damaged(blobs: Blobs, source: Path, hurt: Hurt) -> tuple[File, str]:
     """Store a file, hurt the blob, and return the file and the words for what is wrong."""
     file = added(blobs, source)
-    path = blobs.path(file.sha256)
+    path = held(blobs, file.sha256)
     path.chmod(0o644)
     return file, hurt(path)
 
@@ -82,8 +87,8 @@ def test_a_file_is_stored_under_its_digest(blobs: Blobs, source: Path) -> None:
     file = added(blobs, source)
 
     assert (file.sha256, file.size_bytes) == (digest_of(source), 90_000)
-    assert blobs.path(file.sha256).read_bytes() == source.read_bytes()
-    assert blobs.path(file.sha256).name == file.sha256
+    assert held(blobs, file.sha256).read_bytes() == source.read_bytes()
+    assert held(blobs, file.sha256).name == file.sha256
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 7])
@@ -109,7 +114,7 @@ def test_a_link_is_followed(blobs: Blobs, source: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(source)
 
     assert blobs.add(tmp_path / "link").sha256 == digest_of(source)
-    assert not blobs.path(digest_of(source)).is_symlink()
+    assert not held(blobs, digest_of(source)).is_symlink()
 
 
 def test_equal_files_are_stored_once(blobs: Blobs, source: Path, tmp_path: Path) -> None:
@@ -132,11 +137,11 @@ def test_a_file_stored_already_is_not_written_again(
     blobs: Blobs, store: LocalStore, source: Path
 ) -> None:
     blobs.add(source)
-    before = os.stat(blobs.path(digest_of(source)))
+    before = os.stat(held(blobs, digest_of(source)))
     taken = blobs.add(source, sizes=[90_000])
 
     assert not taken.created
-    assert os.stat(blobs.path(digest_of(source))).st_ino == before.st_ino
+    assert os.stat(held(blobs, digest_of(source))).st_ino == before.st_ino
     assert len(list(store.items("blobs/sha256"))) == 1
 
 
@@ -149,7 +154,7 @@ def test_sizes_are_a_hint_and_nothing_more(blobs: Blobs, source: Path, sizes: li
 
 @pytest.mark.parametrize("sizes", [[], [90_000]])
 def test_storing_again_makes_a_blob_young(blobs: Blobs, source: Path, sizes: list[int]) -> None:
-    path = blobs.path(blobs.add(source).sha256)
+    path = held(blobs, blobs.add(source).sha256)
     os.utime(path, (1_000, 1_000))
     blobs.add(source, sizes)
 
@@ -238,7 +243,7 @@ def test_a_check_says_what_is_wrong(blobs: Blobs, source: Path, hurt: Hurt) -> N
 
 def test_a_check_without_a_length_tells_the_digest_found(blobs: Blobs, source: Path) -> None:
     file, _problem = damaged(blobs, source, truncate)
-    found = digest_of(blobs.path(file.sha256))
+    found = digest_of(held(blobs, file.sha256))
 
     assert blobs.check(file.sha256) == Damage(
         file.sha256, f"its bytes changed: they are sha256:{found}"
@@ -252,7 +257,7 @@ def test_a_check_of_many_answers_in_order(blobs: Blobs, tmp_path: Path) -> None:
         path.write_bytes(os.urandom(1_000 * (20 - number)))
         files.append(added(blobs, path))
     hurt = files[7]
-    remove(blobs.path(hurt.sha256))
+    remove(held(blobs, hurt.sha256))
 
     answers = list(blobs.check_all(files))
 
@@ -325,7 +330,7 @@ def test_a_manifest_is_read_back(blobs: Blobs) -> None:
 def test_a_manifest_read_once_is_kept(blobs: Blobs) -> None:
     digest = blobs.add_bytes(encode(MANIFEST))
     first = blobs.manifest(digest)
-    remove(blobs.path(digest))
+    remove(held(blobs, digest))
 
     assert blobs.manifest(digest) is first
 

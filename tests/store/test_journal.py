@@ -13,7 +13,7 @@ from tests.store.contract import race
 
 from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
-from holdfast.store import Ingested, Store, TakenError, layout
+from holdfast.store import Item, Store, TakenError, layout
 from holdfast.store.journal import Journal
 from holdfast.store.local import LocalStore
 
@@ -47,6 +47,7 @@ class FaultyStore:
         self._script = iter(script)
         self._reading = reading
         self._passed_over = passed_over
+        self.traits = store.traits
         self.tried: list[tuple[str, bytes]] = []
 
     def open(self, key: str) -> BufferedReader:
@@ -58,14 +59,15 @@ class FaultyStore:
         self.tried.append((key, data))
         next(self._script, honestly)(self._store, key, data)
 
-    def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
-        return self._store.ingest(source, prefix, expected)
-
     def replace(self, key: str, data: bytes) -> None:
         self._store.replace(key, data)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        return (name for name in self._store.list(prefix) if name not in self._passed_over)
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        names = self._store.list(prefix, after)
+        return (name for name in names if name not in self._passed_over)
+
+    def items(self, prefix: str) -> Iterator[Item]:
+        return self._store.items(prefix)
 
     def delete(self, key: str) -> None:
         self._store.delete(key)

@@ -1,11 +1,19 @@
 """Optional libraries: asked for where they are used, missed with advice."""
 
+import errno
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast.errors import InvalidInputError, MissingLibraryError, UnsupportedError
+from holdfast.errors import (
+    InvalidInputError,
+    MissingLibraryError,
+    StoreFullError,
+    UnsupportedError,
+)
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 # Top-level module -> extra that brings it; what a pickle needs to be loaded.
 _EXTRAS = {
@@ -85,6 +93,8 @@ def writing(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # libraries raise anything; the object is the cause
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise StoreFullError(what, "no space left to write it", "free some") from error
         problem = f"cannot be written: {_said(error)}"
         raise InvalidInputError(
             what, problem, "name another format, or save it yourself"

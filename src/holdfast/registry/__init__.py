@@ -10,6 +10,7 @@ from holdfast.errors import InvalidInputError
 from holdfast.registry import surroundings
 from holdfast.registry.registry import Registry
 from holdfast.registry.session import Session
+from holdfast.store.folder import FolderSite
 
 __all__ = ["Registry", "open_registry"]
 
@@ -42,7 +43,7 @@ def open_registry(
         )
     return Registry(
         Session(
-            Path(location),
+            FolderSite(Path(location)),
             by or surroundings.author(),
             clock or (lambda: datetime.now(UTC)),
             new_id or (lambda: secrets.token_hex(16)),

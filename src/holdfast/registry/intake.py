@@ -1,8 +1,6 @@
 """Registration: from files or objects in memory to a version, blobs first, then the entry."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,8 +31,9 @@ from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
 from holdfast.formats import Description, Packaged, example
 from holdfast.registry import surroundings
-from holdfast.registry.session import Folder, Session, Signing
+from holdfast.registry.session import Session, Signing
 from holdfast.store import layout
+from holdfast.store.place import Place
 
 _Fields = TypeVar("_Fields", Lineage, Environment)
 _WORTH_HASHING_FIRST = 32 << 20
@@ -102,27 +101,27 @@ def register(
     """Store the bytes behind each role and commit the version that holds them."""
     names.check_model(name)
     metrics = clean_metrics(facts.get("metrics", {}))  # refuse early, before bytes are moved
-    folder = session.writable()
+    place = session.writable()
     signing = Signing(facts.get("reason"), facts.get("key"))
     judge = _Judge(session.allowed(name), facts.get("trust", "").strip())
-    with ThreadPoolExecutor(1) as threads, workplace(folder) as scratch:
+    with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
         for part in parts:
             judge.scan(part.packaged.path, part.packaged.path)
         draft = _draft(session, name, sources, parts, facts)
         lineage = _lineage(facts, commit_of_code.result())
-        with session.sharing():
-            artifacts = {part.role: _store(folder, part) for part in parts}
+        with place.sharing():
+            artifacts = {part.role: _store(place, part) for part in parts}
             scans = {
-                part.role: _scan_stored(folder, part, artifacts[part.role], scratch, judge)
+                part.role: _scan_stored(place, part, artifacts[part.role], scratch, judge)
                 for part in parts
             }
             draft = replace(
                 draft, metrics=metrics, lineage=lineage, artifacts=artifacts, scan=scans
             )
             view = _commit(session, draft, asked, signing)
-            _restore_collected(folder, parts, artifacts)
+            _restore_collected(place, parts, artifacts)
     return view
 
 
@@ -139,6 +138,8 @@ class _Judge:
         Raises:
             UntrustedError: If it is neither allowed nor trusted.
         """
+        if not path.exists():
+            raise InvalidInputError(f"file {str(shown)!r}", "is gone", "name a file that stays")
         scan = formats.scan(path, self.allowed)
         if not scan.unknown:
             return scan
@@ -148,11 +149,11 @@ class _Judge:
 
 
 def _scan_stored(
-    folder: Folder, part: _Part, artifact: Artifact, scratch: Path, judge: _Judge
+    opened: Place, part: _Part, artifact: Artifact, scratch: Path, judge: _Judge
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
-    place = folder.blobs.lay_out(artifact, scratch / "stored")
-    return judge.scan(place, part.packaged.path)
+    stored = opened.blobs.lay_out(artifact, scratch / "stored")
+    return judge.scan(stored, part.packaged.path)
 
 
 def _commit(
@@ -164,7 +165,8 @@ def _commit(
             return registration.again(state, taken, session.manifest(taken), draft)
         before = _base(session, state, asked)
         planned = registration.register(state, draft, asked, before, at)
-        session.folder.blobs.add_bytes(planned.raw)
+        session.place.rescue([file.sha256 for file in draft.files])
+        session.place.blobs.add_bytes(planned.raw)
         return planned.event
 
     outcome = session.commit(draft.name, decide, Registered, signing)
@@ -192,13 +194,6 @@ def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | N
         if base.input_schema and base.output_schema:
             break
     return base
-
-
-@contextlib.contextmanager
-def workplace(folder: Folder) -> Iterator[Path]:
-    """Give a folder on the store's own disk, where a crash leaves what a collector sweeps."""
-    with tempfile.TemporaryDirectory(dir=folder.store.root, prefix=layout.TEMPORARY) as path:
-        yield Path(path)
 
 
 def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
@@ -238,32 +233,32 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def _store(folder: Folder, part: _Part) -> Artifact:
+def _store(place: Place, part: _Part) -> Artifact:
     names.check_paths(part.sources)
-    sizes = _stored_sizes(folder, part)
+    sizes = _stored_sizes(place, part)
     files = []
     for path, source in sorted(part.sources.items()):
-        taken = folder.blobs.add(source, sizes)
+        taken = place.blobs.add(source, sizes)
         files.append(File(path, taken.sha256, taken.size_bytes))
     return Artifact(part.path, part.packaged.format, tuple(files))
 
 
-def _stored_sizes(folder: Folder, part: _Part) -> frozenset[int]:
+def _stored_sizes(place: Place, part: _Part) -> frozenset[int]:
     """Return lengths of stored blobs, where looking for the same bytes may spare a long copy."""
     sizes = {source.stat().st_size for source in part.sources.values()}
     if max(sizes, default=0) < _WORTH_HASHING_FIRST:
         return frozenset()
-    return frozenset(item.size_bytes for item in folder.store.items(layout.BLOBS))
+    return frozenset(item.size_bytes for item in place.store.items(layout.BLOBS))
 
 
 def _restore_collected(
-    folder: Folder, parts: Sequence[_Part], artifacts: Mapping[str, Artifact]
+    place: Place, parts: Sequence[_Part], artifacts: Mapping[str, Artifact]
 ) -> None:
     """Store again what a collector took between the look-up and the entry (no locks here)."""
     for part in parts:
         for file in artifacts[part.role].files:
-            if folder.store.size(layout.blob(file.sha256)) is None:
-                folder.blobs.add(part.sources[file.path])
+            if place.store.size(layout.blob(file.sha256)) is None:
+                place.blobs.add(part.sources[file.path])
 
 
 def _draft(

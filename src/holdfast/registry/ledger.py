@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.core import entry as entries
@@ -12,10 +12,9 @@ from holdfast.core.entry import Entry, Stamp
 from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
-from holdfast.store import TakenError, layout, projections
-from holdfast.store.blobs import Blobs
-from holdfast.store.journal import SNAPSHOT_EVERY, Journal
-from holdfast.store.local import LocalStore
+from holdfast.store import Store, TakenError, layout, projections
+from holdfast.store.journal import Journal
+from holdfast.store.place import Change, Place
 from holdfast.store.projections import Pointer
 
 _log = logging.getLogger(__name__)
@@ -49,22 +48,19 @@ class Ledger:
     have.
 
     Args:
-        store: Where it is.
+        place: Where it is.
         model: The model's name.
-        blobs: Where manifests are.
-        locked: Whether file locks reach every writer.
     """
 
-    def __init__(self, store: LocalStore, blobs: Blobs, model: str, *, locked: bool) -> None:
-        self._store = store
-        self._blobs = blobs
+    def __init__(self, place: Place, model: str) -> None:
+        self._place = place
+        self._store = place.store
         self._model = model
-        self._locked = locked
-        self._journal = Journal(store, layout.model(model))
+        self._journal = Journal(place.store, layout.model(model))
         self._state: State | None = None
 
     @staticmethod
-    def name_in(store: LocalStore, prefix: str) -> str | None:
+    def name_in(store: Store, prefix: str) -> str | None:
         """Return the name of the model whose journal is below *prefix*, `None` if it is empty.
 
         Raises:
@@ -74,6 +70,7 @@ class Ledger:
         raw = journal.read(1)
         if raw is None:
             journal.tail()  # a missing entry before others is damage
+            _check_unused(store, prefix)
             return None
         name = entries.model_of(raw)
         if name is None or layout.model(name) != prefix:
@@ -98,8 +95,8 @@ class Ledger:
         return self._state
 
     def _open(self, witness: Pointer | None) -> State:
-        tail = self._journal.tail()
-        state = self._advance(self._journal.snapshot(tail) or empty(self._model))
+        start, tail = self._journal.opening()
+        state = self._advance(start or empty(self._model), tail)
         self._check(witness, state)
         if witness is not None and witness.seq:
             raw = self._journal.read(witness.seq)
@@ -111,17 +108,36 @@ class Ledger:
                 )
         return state
 
-    def _advance(self, state: State) -> State:
+    def _advance(self, state: State, known: int = 0) -> State:
+        """Fold what follows *state*; entries up to *known* are there to be read some at a time."""
         news = []
         seq, head = state.seq, state.head
-        while (raw := self._journal.read(seq + 1)) is not None:
+        for raw in self._journal.since(seq + 1, known):
             entry = entries.read(raw, self._model, seq + 1, head)
             seq, head = entry.seq, entries.digest(raw)
             news.append((entry, head))
         if not news:
             return state
-        self._state = fold(state, news)
+        self._state = self._folded(state, news)
         return self._state
+
+    def _folded(self, state: State, news: Sequence[tuple[Entry, str]]) -> State:
+        """Fold entries that are sound each by itself.
+
+        Raises:
+            DamagedError: If one tells of what never was, such as a version nobody registered.
+        """
+        try:
+            return fold(state, news)
+        except (LookupError, ValueError) as error:
+            for entry, head in news:
+                try:
+                    state = fold(state, [(entry, head)])
+                except (LookupError, ValueError):
+                    raise DamagedError(
+                        self._journal.slot(entry.seq), f"cannot be true: {error}", "restore a copy"
+                    ) from error
+            raise
 
     def _check(self, witness: Pointer | None, state: State) -> None:
         """Refuse a journal that ends before the last entry the projection has seen."""
@@ -132,6 +148,16 @@ class Ledger:
                 f"restore {self._journal.slot(state.seq + 1)} and what follows from a copy",
             )
 
+    def _check_last(self, state: State) -> None:
+        """Refuse to write after an entry that was seen and is gone or another one by now."""
+        raw = self._journal.read(state.seq) if state.seq else None
+        if state.seq and (raw is None or entries.digest(raw) != state.head):
+            raise DamagedError(
+                self._journal.slot(state.seq),
+                "was seen, and is missing or another one by now",
+                "restore it from a copy",
+            )
+
     def entries(self) -> Iterator[Entry]:
         """Go through all entries from the first, each checked against the one before.
 
@@ -139,8 +165,7 @@ class Ledger:
             DamagedError: At the first that is missing, changed or cut off.
         """
         head = None
-        for seq in range(1, self._journal.tail() + 1):
-            raw = self._journal.read(seq)
+        for seq, raw in enumerate(self._journal.read_many(1, self._journal.tail()), start=1):
             if raw is None:
                 raise DamagedError(self._journal.slot(seq), "missing from the journal")
             yield entries.read(raw, self._model, seq, head)
@@ -160,8 +185,8 @@ class Ledger:
 
     def raw_entries(self) -> Iterator[bytes]:
         """Go through the bytes of all entries from the first."""
-        for seq in range(1, self.state().seq + 1):
-            yield self._journal.read(seq) or b""
+        for raw in self._journal.read_many(1, self.state().seq):
+            yield raw or b""
 
     def commit(
         self, decide: Decide, stamp: Callable[[], Stamp], operation: type[AnyEvent]
@@ -182,6 +207,7 @@ class Ledger:
             witness = projections.read_pointer(self._store, self._model)  # before the journal
             state = self.state()
             self._check(witness, state)
+            self._check_last(state)
             signed = stamp()
             repeated = _repeated(state, signed.key, operation)
             at = entries.next_time(signed.at, state.at)
@@ -200,7 +226,7 @@ class Ledger:
     def _written(self, state: State, raw: bytes) -> Outcome:
         entry = entries.read(raw, self._model, state.seq + 1, state.head)
         self._state = fold(state, [(entry, entries.digest(raw))])
-        if self._state.seq % SNAPSHOT_EVERY == 0:
+        if self._state.seq % self._store.traits.snapshot_every == 0:
             self._journal.save_snapshot(self._state)
         return Outcome(self._state, entry, None)
 
@@ -223,15 +249,15 @@ class Ledger:
     def project(self) -> None:
         """Bring the projections up to date; failing to is logged and fails nothing."""
         try:
-            with projections.turn(self._store, self._model, locked=self._locked):
-                pointer = projections.read_pointer(self._store, self._model)
-                state = self.state()
-                if projections.behind(pointer, state):
-                    projections.write(
-                        self._store, self._blobs, state, self._touched(pointer, state)
-                    )
+            self._place.projections.write(self._model, self._change)
         except (HoldfastError, OSError) as error:
             _log.warning("projections of %s lag behind its journal: %s", self._model, error)
+
+    def _change(self, pointer: Pointer | None) -> Change | None:
+        state = self.state()
+        if not projections.behind(pointer, state):
+            return None
+        return Change(state, self._touched(pointer, state))
 
     def _touched(self, pointer: Pointer | None, state: State) -> list[str]:
         """Name the versions that changed since the pointer was written, each once."""
@@ -248,9 +274,17 @@ class Ledger:
 
     def rebuild(self) -> None:
         """Write all projections anew."""
-        with projections.turn(self._store, self._model, locked=self._locked):
-            state = self.state()
-            projections.write(self._store, self._blobs, state, state.versions)
+        state = self.state()
+        self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
+
+
+def _check_unused(store: Store, prefix: str) -> None:
+    """Refuse a folder without a journal that holds what only a journal's model has."""
+    pointer = projections.pointer_at(store, layout.pointer_below(prefix))
+    if pointer is not None or any(store.list(layout.versions(prefix))):
+        raise DamagedError(
+            layout.numbered(layout.journal(prefix), 1), "missing", "restore it from a copy"
+        )
 
 
 def _repeated(state: State, key: str | None, operation: type[AnyEvent]) -> Unchanged | None:

@@ -31,11 +31,10 @@ def paths(session: Session, ref: str) -> dict[str, Path]:
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     require_whole(session, record)
-    folder = Path(session.folder.store.path(layout.version(state.model, record.version)))
     places = {
         role: _place(session, manifest, artifact) for role, artifact in manifest.artifacts.items()
     }
-    return places | {"manifest": folder / "manifest.json"}
+    return places | {"manifest": _manifest_place(session, record, manifest)}
 
 
 def _present(session: Session, model: str, record: Record) -> Manifest:
@@ -47,17 +46,23 @@ def _present(session: Session, model: str, record: Record) -> Manifest:
 
 
 def _place(session: Session, manifest: Manifest, artifact: Artifact) -> Path:
-    """Return where an artifact lies under its own name; written out where it is not linked."""
-    store = session.folder.store
-    folder = layout.version(manifest.name, manifest.version)
-    linked = all(
-        store.same(layout.blob(file.sha256), f"{folder}/{file.path}") for file in artifact.files
-    )
-    if linked:
-        return Path(store.path(f"{folder}/{artifact.path}"))
+    """Return where an artifact lies under its own name; laid out where it does not."""
+    place = session.place.projections.artifact(manifest, artifact)
+    if place is not None:
+        return place
     scratch = Path(tempfile.mkdtemp(dir=session.scratch()))
+    if not session.place.store.traits.near:  # what is brought here is checked and nobody else's
+        return session.place.blobs.lay_out(artifact, scratch)
     _write_files(session, artifact, scratch)
     return scratch / artifact.path
+
+
+def _manifest_place(session: Session, record: Record, manifest: Manifest) -> Path:
+    place = session.place.projections.manifest(record, manifest)
+    if place is None:
+        place = Path(tempfile.mkdtemp(dir=session.scratch())) / "manifest.json"
+        place.write_bytes(projections.version_text(record, manifest))
+    return place
 
 
 def checkout(session: Session, ref: str, target: Path) -> Path:
@@ -91,4 +96,4 @@ def _write_files(session: Session, artifact: Artifact, folder: Path) -> None:
     for file in artifact.files:
         place = folder / file.path
         place.parent.mkdir(parents=True, exist_ok=True)
-        session.folder.blobs.copy_out(file, place)
+        session.place.blobs.copy_out(file, place)

@@ -77,7 +77,7 @@ def require_whole(session: Session, record: Record) -> None:
     Raises:
         DamagedError: Naming the first file that is missing or changed.
     """
-    blobs = session.folder.blobs
+    blobs = session.place.blobs
     raw = blobs.read(record.manifest)
     own = File("manifest.json", record.manifest, len(raw))
     blobs.require([own, *session.manifest(record).files])

@@ -31,9 +31,10 @@ from holdfast.registry.bundles import Bundled, pack, unpack
 from holdfast.registry.intake import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.surroundings import tool_version
-from holdfast.registry.upkeep import GRACE_S, Collected, Purge
+from holdfast.registry.upkeep import GRACE_S, Purge
 from holdfast.registry.verifying import Progress
 from holdfast.store.config import Config
+from holdfast.store.place import Collected
 
 Reference = str | VersionInfo | Registered | Moved
 """A ref as text, or what a verb returned."""
@@ -53,9 +54,9 @@ class Registry:
         self._session = session
 
     @property
-    def location(self) -> Path:
-        """The store's folder."""
-        return self._session.root
+    def location(self) -> Path | str:
+        """The store's folder, or the URL of its bucket."""
+        return self._session.site.location
 
     def init(self) -> Config:
         """Make the store if it is not there, and tell what its file system keeps."""

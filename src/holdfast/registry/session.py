@@ -1,12 +1,13 @@
 """An opened store and what every verb shares: ledgers, blobs, the clock and the author."""
 
+import atexit
 import contextlib
 import functools
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from holdfast.core import history, names
 from holdfast.core.entry import Stamp, parse_time
@@ -16,10 +17,8 @@ from holdfast.core.refs import Ref, Selector, parse_ref, resolve
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
 from holdfast.registry.ledger import Decide, Ledger, Outcome
-from holdfast.store import config, layout, locks
-from holdfast.store.blobs import Blobs
-from holdfast.store.config import Config
-from holdfast.store.local import LocalStore
+from holdfast.store import layout
+from holdfast.store.place import Place, Site
 
 read_ref = functools.lru_cache(maxsize=1024)(parse_ref)
 
@@ -37,91 +36,56 @@ class Signing:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A store that exists."""
-
-    store: LocalStore
-    blobs: Blobs
-    config: Config
-
-
 class Session:
-    """One store, opened; the folder is made by the first verb that writes.
+    """One registry, opened; its place is made by the first verb that writes.
 
     Args:
-        root: The store's folder.
+        site: Where it is or may come to be.
         by: Author of what is written.
         clock: Tells the present time, aware.
         new_id: Makes 32 random hex digits.
     """
 
     def __init__(
-        self, root: Path, by: str, clock: Callable[[], datetime], new_id: Callable[[], str]
+        self, site: Site, by: str, clock: Callable[[], datetime], new_id: Callable[[], str]
     ) -> None:
-        self.root = root
+        self.site = site
         self.by = by
         self.clock = clock
         self._new_id = new_id
         self._ledgers: dict[str, Ledger] = {}
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        found = config.find(root)
-        self._folder = self._opened(found) if found else None
-
-    def _opened(self, found: Config) -> Folder:
-        store = config.local(self.root, found)
-        return Folder(store, Blobs(store), found)
+        self._scratch: str | None = None
+        self._place = site.find()
 
     @property
     def exists(self) -> bool:
         """True if the store is there; a registry can be opened before it is."""
-        return self._folder is not None
+        return self._place is not None
 
     @property
-    def folder(self) -> Folder:
+    def place(self) -> Place:
         """The store for reading.
 
         Raises:
             StoreError: If nothing was ever written to it.
         """
-        if self._folder is None:
+        if self._place is None:
             raise StoreError(
-                self.root, "no store yet", "register a model to make it, or name another"
+                self.site.location, "no store yet", "register a model to make it, or name another"
             )
-        return self._folder
+        return self._place
 
-    def writable(self) -> Folder:
+    def writable(self) -> Place:
         """Return the store for writing, made if it is not there."""
-        if self._folder is None:
-            self._folder = self._opened(config.make(self.root, self._new_id, self.clock()))
-        return self._folder
-
-    @contextlib.contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Keep collectors away while blobs are looked up that no entry names yet."""
-        folder = self.writable()
-        if not folder.config.probe.locks:
-            yield
-            return
-        with locks.shared(folder.store.path(layout.LOCK)):
-            yield
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep registrations away while blobs are collected."""
-        if not self.folder.config.probe.locks:
-            yield
-            return
-        with locks.alone(self.folder.store.path(layout.LOCK)):
-            yield
+        if self._place is None:
+            self._place = self.site.make(self._new_id, self.clock())
+        return self._place
 
     def ledger(self, model: str) -> Ledger:
         """Return a model's ledger, whether the model exists or not."""
         if model not in self._ledgers:
             names.check_model(model)
-            folder = self.folder
-            locked = folder.config.probe.locks
-            self._ledgers[model] = Ledger(folder.store, folder.blobs, model, locked=locked)
+            self._ledgers[model] = Ledger(self.place, model)
         return self._ledgers[model]
 
     def models(self) -> list[str]:
@@ -142,7 +106,7 @@ class Session:
 
     def folders(self) -> list[str]:
         """Return the names of the folders below `models`, sorted."""
-        return sorted(self.folder.store.list(layout.MODELS))
+        return sorted(self.place.store.list(layout.MODELS))
 
     def journals(self) -> list[str]:
         """Return the names of all models that ever existed.
@@ -154,13 +118,14 @@ class Session:
 
     def name_in(self, folder: str) -> str | None:
         """Return the name of the model in a folder below `models`; see `Ledger.name_in`."""
-        return Ledger.name_in(self.folder.store, f"{layout.MODELS}/{folder}")
+        return Ledger.name_in(self.place.store, f"{layout.MODELS}/{folder}")
 
     def scratch(self) -> str:
         """Return a folder for files that live as long as this process."""
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="holdfast-")
-        return self._scratch.name
+            self._scratch = tempfile.mkdtemp(prefix="holdfast-")
+            atexit.register(shutil.rmtree, self._scratch, ignore_errors=True)
+        return self._scratch
 
     def state(self, model: str, at: str | None = None) -> State:
         """Return a model's state, now or as it stood at a time people wrote.
@@ -170,7 +135,11 @@ class Session:
         """
         if not self.exists or not self.ledger(model).state().exists:
             known = self.models()
-            advice = f"there are {', '.join(known[:5])}" if known else f"no models in {self.root}"
+            advice = (
+                f"there are {', '.join(known[:5])}"
+                if known
+                else f"no models in {self.site.location}"
+            )
             raise NotFoundError(f"model {model}", names.nearest(model, known), advice)
         if at is None:
             return self.ledger(model).state()
@@ -202,21 +171,22 @@ class Session:
 
     def manifest(self, record: Record) -> Manifest:
         """Return a version's manifest, its bytes checked."""
-        return self.folder.blobs.manifest(record.manifest)
+        return self.place.blobs.manifest(record.manifest)
 
     def commit(
         self, model: str, decide: Decide, operation: type[AnyEvent], signing: Signing
     ) -> Outcome:
         """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
-        self.writable()
+        place = self.writable()
         ledger = self.ledger(model)
 
         def stamp() -> Stamp:
             return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key)
 
-        outcome = ledger.commit(decide, stamp, operation)
-        if outcome.entry is not None:
-            ledger.project()
+        with place.sharing():
+            outcome = ledger.commit(decide, stamp, operation)
+            if outcome.entry is not None:
+                ledger.project()
         return outcome
 
 

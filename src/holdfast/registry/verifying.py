@@ -1,6 +1,6 @@
 """`verify`: hash every byte, walk every journal, hold every projection against both."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from holdfast.core.manifest import File, Manifest
@@ -10,7 +10,6 @@ from holdfast.errors import DamagedError, HoldfastError
 from holdfast.registry.session import Session
 from holdfast.store import layout, projections
 from holdfast.store.journal import Journal
-from holdfast.store.projections import Pointer
 
 Progress = Callable[[int, int], None]
 """Told bytes hashed and bytes to hash, again and again."""
@@ -88,7 +87,7 @@ def _check_model(session: Session, model: str, found: _Findings) -> None:
         return
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
-    journal = Journal(session.folder.store, layout.model(model))
+    journal = Journal(session.place.store, layout.model(model))
     for key in journal.broken_snapshots(state.seq):
         problem = "broken; it is a cache, deleting it loses nothing"
         found.damages.append(Damage(model, None, key, problem))
@@ -101,14 +100,16 @@ def _check_versions(
         found.versions += 1
         manifest = _expect_version(session, state.model, record, found)
         if manifest is not None:
-            found.damages += _stale(session, state.model, record, manifest)
+            for key, problem in session.place.projections.stale(state.model, record, manifest):
+                told = f"{problem}; {_REBUILD}"
+                found.damages.append(Damage(state.model, record.version, key, told))
 
 
 def _expect_version(
     session: Session, model: str, record: Record, found: _Findings
 ) -> Manifest | None:
     try:
-        size_bytes = len(session.folder.blobs.read(record.manifest))
+        size_bytes = len(session.place.blobs.read(record.manifest))
         manifest = session.manifest(record)
     except HoldfastError as error:
         found.damages.append(
@@ -124,7 +125,7 @@ def _expect_version(
 
 def _expect_strays(session: Session, found: _Findings) -> None:
     """Have blobs hashed that no version needs: manifests, and what a collector will take."""
-    for item in session.folder.store.items(layout.BLOBS):
+    for item in session.place.store.items(layout.BLOBS):
         if item.name not in found.files and not item.name.startswith(layout.TEMPORARY):
             found.expect(File(layout.blob(item.name), item.name, item.size_bytes), None, None)
 
@@ -132,7 +133,7 @@ def _expect_strays(session: Session, found: _Findings) -> None:
 def _check_files(session: Session, found: _Findings, progress: Progress | None) -> None:
     total = sum(file.size_bytes for file in found.files.values())
     done = 0
-    for file, damage in session.folder.blobs.check_all(list(found.files.values())):
+    for file, damage in session.place.blobs.check_all(list(found.files.values())):
         done += file.size_bytes
         if progress is not None:
             progress(done, total)
@@ -142,29 +143,12 @@ def _check_files(session: Session, found: _Findings, progress: Progress | None) 
                 found.damages.append(Damage(model, version, subject, damage.problem))
 
 
-def _stale(session: Session, model: str, record: Record, manifest: Manifest) -> Iterator[Damage]:
-    """Hold a version's folder against the manifest; what is missing there is no damage."""
-    store = session.folder.store
-    folder = layout.version(model, record.version)
-    expected = projections.version_text(record, manifest)
-    written = store.read(f"{folder}/manifest.json")
-    if written is not None and written != expected:
-        problem = f"differs from the journal; {_REBUILD}"
-        yield Damage(model, record.version, f"{folder}/manifest.json", problem)
-    for file in manifest.files:
-        name = f"{folder}/{file.path}"
-        if store.size(name) is not None and not store.same(layout.blob(file.sha256), name):
-            problem = f"is not the registered file; {_REBUILD}"
-            yield Damage(model, record.version, name, problem)
-
-
 def _check_pointer(session: Session, state: State, found: _Findings) -> None:
-    store = session.folder.store
+    store = session.place.store
     key = layout.pointer(state.model)
     if store.size(key) is None:
         return
-    pointer = projections.read_pointer(store, state.model)
-    if pointer != Pointer(state.production, state.previous, state.seq, state.head):
+    if projections.read_pointer(store, state.model) != projections.pointer_to(state):
         found.damages.append(
             Damage(state.model, None, key, f"differs from the journal; {_REBUILD}")
         )

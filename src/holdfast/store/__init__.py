@@ -1,4 +1,13 @@
-"""Where the bytes are: five verbs over keys, and blobs and journals built on them."""
+"""Where the bytes are: verbs over keys, blobs and journals built on them, and the places of both.
+
+```
+layout      names to keys                    journal   entries, created once, in order
+blobs       bytes under their own digest     config    `holdfast.json`
+place       what a place does in its own way: locks or conditions, links or a cache
+folder      a folder: local, durable, locks, probe, projections, garbage
+objects/    a bucket: S3, GCS, Azure
+```
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["AbsentError", "Ingested", "Item", "Store", "TakenError"]
+__all__ = ["AbsentError", "BlobStore", "Ingested", "Item", "Store", "TakenError", "Traits"]
 
 
 class AbsentError(Exception):
@@ -46,11 +55,31 @@ class Ingested:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a store is like, where that changes how it is best used.
+
+    Attributes:
+        near: Every byte can be read in passing: a file system, not a network.
+        at_once: How many small objects are best read at the same time.
+        snapshot_every: Entries after which a fold is kept to start from.
+    """
+
+    near: bool
+    at_once: int
+    snapshot_every: int
+
+
 class Store(Protocol):
     """Objects by key, such as `models/iris/journal/0000000042.json`.
 
     Keys are made by `store/layout.py` alone, so no name from outside reaches them unescaped.
     """
+
+    @property
+    def traits(self) -> Traits:
+        """What it is like."""
+        ...
 
     def open(self, key: str) -> BufferedReader:
         """Open an object for reading; `AbsentError` if there is none."""
@@ -60,6 +89,26 @@ class Store(Protocol):
         """Write an object that must not exist, durably; `TakenError` if it does."""
         ...
 
+    def replace(self, key: str, data: bytes) -> None:
+        """Write an object whether it exists or not; readers see the old or the new one, whole."""
+        ...
+
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        """Go through the names directly below a prefix that sort after *after*, in no order."""
+        ...
+
+    def items(self, prefix: str) -> Iterator[Item]:
+        """Go through the objects directly below a prefix, those being written too."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it exists."""
+        ...
+
+
+class BlobStore(Store, Protocol):
+    """A store that takes in whole files and hands them out."""
+
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists.
 
@@ -68,14 +117,15 @@ class Store(Protocol):
         """
         ...
 
-    def replace(self, key: str, data: bytes) -> None:
-        """Write an object whether it exists or not; readers see the old or the new one, whole."""
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, `None` if there is none."""
         ...
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Go through the names directly below a prefix, in no order."""
-        ...
+    def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
+        """Return a file of this machine that holds an object of that digest; nobody may write it.
 
-    def delete(self, key: str) -> None:
-        """Remove an object, if it exists."""
+        Raises:
+            AbsentError: If there is none.
+            DamagedError: If it had to be brought here and its bytes are others.
+        """
         ...

@@ -5,15 +5,16 @@ import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from holdfast.core.manifest import Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.store import AbsentError, Ingested, TakenError, layout
-from holdfast.store.local import LocalStore, readable
+from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, layout
+from holdfast.store.local import readable
 
 _THREADS = 4
 _KEPT_MANIFESTS = 256
@@ -31,7 +32,7 @@ class Damage:
 class Blobs:
     """The blobs of a store."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.manifest = functools.lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifest)
 
@@ -86,9 +87,20 @@ class Blobs:
         """
         return decode(self.read(sha256), sha256)
 
-    def path(self, sha256: str) -> Path:
-        """Return the file of a blob."""
-        return Path(self._store.path(layout.blob(sha256)))
+    def open(self, sha256: str) -> BufferedReader:
+        """Open a blob for reading, unchecked; `AbsentError` if there is none."""
+        return self._store.open(layout.blob(sha256))
+
+    def fetch(self, file: File) -> Path:
+        """Return a file of this machine that holds a blob; nobody may write through it.
+
+        Raises:
+            DamagedError: If the blob is missing, or its bytes had to be brought here and changed.
+        """
+        try:
+            return self._store.fetch(layout.blob(file.sha256), file.sha256, file.size_bytes)
+        except AbsentError:
+            raise _damaged(Damage(file.sha256, "missing"), file.path) from None
 
     def check(self, sha256: str, size_bytes: int | None = None) -> Damage | None:
         """Hash a blob and say what is wrong with it, `None` if it is whole."""
@@ -108,19 +120,36 @@ class Blobs:
 
     def check_all(self, files: Collection[File]) -> Iterator[tuple[File, Damage | None]]:
         """Hash many blobs, some at a time; the answers come in the order of *files*."""
-        with ThreadPoolExecutor(_THREADS) as threads:
-            checks = threads.map(lambda file: self.check(file.sha256, file.size_bytes), files)
+        return self._checked(self.check, files)
+
+    def _checked(
+        self, check: Callable[[str, int], Damage | None], files: Collection[File]
+    ) -> Iterator[tuple[File, Damage | None]]:
+        with ThreadPoolExecutor(max(_THREADS, self._store.traits.at_once)) as threads:
+            checks = threads.map(lambda file: check(file.sha256, file.size_bytes), files)
             yield from zip(files, checks, strict=True)
 
     def require(self, files: Collection[File]) -> None:
-        """Hash blobs and refuse to go on if one is not whole.
+        """Refuse to go on if a blob is not whole: hashed where it is near, else by its length.
 
         Raises:
             DamagedError: Naming the first such file.
         """
-        for file, damage in self.check_all(files):
+        if self._store.traits.near:
+            found = self.check_all(files)
+        else:
+            found = self._checked(self._measure, files)
+        for file, damage in found:
             if damage is not None:
                 raise _damaged(damage, file.path)
+
+    def _measure(self, sha256: str, size_bytes: int) -> Damage | None:
+        length = self._store.size(layout.blob(sha256))
+        if length is None:
+            return Damage(sha256, "missing")
+        if length != size_bytes:
+            return Damage(sha256, f"{length} bytes instead of {size_bytes}")
+        return None
 
     def lay_out(self, artifact: Artifact, folder: Path) -> Path:
         """Give an artifact's stored bytes their own names in a folder of the same disk.
@@ -134,7 +163,7 @@ class Blobs:
             place = folder / file.path
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(self.path(file.sha256), place)
+                os.link(self.fetch(file), place)
             except OSError:
                 self.copy_out(file, place)
         return folder / artifact.path

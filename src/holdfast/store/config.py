@@ -49,36 +49,59 @@ def find(root: Path) -> Config | None:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        _check_empty(root)
-        return None
+        if _is_empty(root):
+            return None
+        return _made_meanwhile(root, path)
     except NotADirectoryError:
         raise NotAStoreError(root, "is a file, not a folder", "name a folder") from None
     except OSError as error:
         raise durable.unreadable(str(path), error) from error
-    try:
-        head = msgspec.json.decode(raw, type=_Head)
-        if head.format > FORMAT:
-            raise NewerFormatError(str(path), f"store format {head.format}", f"up to {FORMAT}")
-        return msgspec.json.decode(raw, type=Config)
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(str(path), f"not readable: {error}", "restore it from a copy") from error
+    return decode(raw, str(path))
 
 
-def _check_empty(root: Path) -> None:
+def _made_meanwhile(root: Path, path: Path) -> Config:
+    """Read the configuration of a store that a rival made since it was looked for."""
     try:
-        names = os.listdir(root)
+        return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
-        return
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise NotAStoreError(root, problem, "check its mode") from error
-    if any(not name.startswith(layout.TEMPORARY) for name in names):
         raise NotAStoreError(
             root,
             f"has files and no {layout.CONFIG}, so it is not a store",
             "name a store, or an empty or new folder to make one; "
             "`holdfast adopt` takes in a folder of model files",
-        )
+        ) from None
+
+
+def decode(raw: bytes, place: str) -> Config:
+    """Read the bytes of a configuration found at *place*.
+
+    Raises:
+        NewerFormatError: If a newer Holdfast made the store.
+        DamagedError: If they cannot be read.
+    """
+    try:
+        head = msgspec.json.decode(raw, type=_Head)
+        if head.format > FORMAT:
+            raise NewerFormatError(place, f"store format {head.format}", f"up to {FORMAT}")
+        return msgspec.json.decode(raw, type=Config)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(place, f"not readable: {error}", "restore it from a copy") from error
+
+
+def encode(config: Config) -> bytes:
+    """Return the bytes of a configuration."""
+    return msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
+
+
+def _is_empty(root: Path) -> bool:
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise NotAStoreError(root, problem, "check its mode") from error
+    return all(name.startswith(layout.TEMPORARY) for name in names)
 
 
 def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
@@ -91,9 +114,8 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
     with durable.translated(str(root)):
         durable.make_folder(os.path.abspath(root))
     config = Config(FORMAT, new_id(), format_time(now), probe(root))
-    raw = msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
     try:
-        local(root, config).create(layout.CONFIG, raw)
+        local(root, config).create(layout.CONFIG, encode(config))
     except TakenError:  # a rival made it at the same time
         return find(root) or config
     return config

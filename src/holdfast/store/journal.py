@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -11,8 +12,8 @@ from holdfast.core.state import State
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
 from holdfast.store import AbsentError, Store, TakenError, durable, layout
 
-SNAPSHOT_EVERY = 256
 _KEPT_SNAPSHOTS = 2
+_READ_AHEAD = 256
 _ATTEMPTS = 3
 
 
@@ -32,6 +33,7 @@ class Journal:
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
+        self._traits = store.traits
         self._entries = layout.journal(prefix)
         self._snapshots = layout.snapshots(prefix)
 
@@ -49,23 +51,52 @@ class Journal:
         except OSError as error:
             raise durable.unreadable(self.slot(seq), error) from error
 
-    def tail(self) -> int:
-        """Return the number of the last entry, 0 if there is none.
+    def read_many(self, first: int, last: int) -> Iterator[bytes | None]:
+        """Go through the bytes of entries *first* to *last*, in order, some read at a time."""
+        numbers = range(first, last + 1)
+        if self._traits.at_once == 1 or len(numbers) < 2:  # noqa: PLR2004 - one is no crowd
+            yield from map(self.read, numbers)
+            return
+        with ThreadPoolExecutor(self._traits.at_once) as threads:
+            for start in range(first, last + 1, _READ_AHEAD):
+                yield from threads.map(self.read, numbers[start - first :][:_READ_AHEAD])
+
+    def since(self, first: int, known: int = 0) -> Iterator[bytes]:
+        """Go through the entries from *first* until there is none, those up to *known* faster."""
+        seq = first
+        for raw in self.read_many(first, known):
+            if raw is None:
+                return
+            seq += 1
+            yield raw
+        while (raw := self.read(seq)) is not None:
+            seq += 1
+            yield raw
+
+    def tail(self, after: int = 0) -> int:
+        """Return the number of the last entry, *after* if there is none beyond it.
+
+        Args:
+            after: An entry known to exist, where those before it need not be listed.
 
         Raises:
-            DamagedError: If a number before it is missing.
+            DamagedError: If a number between is missing.
         """
-        numbers = self._numbers(self._entries)
-        for seq in _missing(numbers):
+        numbers = self._numbers(self._entries, after)
+        for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
                 raise DamagedError(
                     self.slot(seq), "missing from the journal", "restore it from a copy"
                 )
-        return numbers[-1] if numbers else 0
+        return numbers[-1] if numbers else after
 
-    def _numbers(self, prefix: str) -> list[int]:
-        """Return the numbers of entries or snapshots, rising; files of others have none."""
-        found = (layout.number_of(name) for name in self._store.list(prefix))
+    def _numbers(self, prefix: str, after: int = 0) -> list[int]:
+        """Return the numbers of entries or snapshots, rising; files of others have none.
+
+        Names sort as their numbers do up to ten digits, which no journal will ever leave.
+        """
+        known = layout.name_of(after) if after else ""
+        found = (layout.number_of(name) for name in self._store.list(prefix, known))
         return sorted(number for number in found if number is not None)
 
     def append(self, seq: int, raw: bytes, commit: str) -> None:
@@ -101,10 +132,25 @@ class Journal:
                 return
         raise OutcomeUnknownError(slot, commit) from failure
 
-    def snapshot(self, tail: int) -> State | None:
+    def opening(self) -> tuple[State | None, int]:
+        """Return the newest sound snapshot, if there is one, and the number of the last entry.
+
+        A folder is listed whole; of a bucket only what follows the snapshot, for a listing there
+        costs a request for every thousand names.
+
+        Raises:
+            DamagedError: If an entry is missing.
+        """
+        if self._traits.near:
+            tail = self.tail()
+            return self.snapshot(tail), tail
+        start = self.snapshot()
+        return start, self.tail(start.seq if start else 0)
+
+    def snapshot(self, tail: int | None = None) -> State | None:
         """Return the newest sound snapshot up to entry *tail*; doubtful ones count for nothing."""
         for seq in reversed(self._numbers(self._snapshots)):
-            state = self._read_snapshot(seq) if seq <= tail else None
+            state = self._read_snapshot(seq) if tail is None or seq <= tail else None
             if state is not None:
                 return state
         return None
@@ -144,9 +190,8 @@ class Journal:
                 self._store.delete(layout.numbered(self._snapshots, old))
 
 
-def _missing(numbers: Iterable[int]) -> Iterator[int]:
-    """Go through what rising *numbers* leave out, from 1."""
-    expected = 1
+def _missing(numbers: Iterable[int], expected: int) -> Iterator[int]:
+    """Go through what rising *numbers* leave out, from *expected* on."""
     for number in numbers:
         yield from range(expected, number)
         expected = number + 1

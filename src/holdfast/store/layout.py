@@ -36,23 +36,38 @@ def snapshots(prefix: str) -> str:
     return f"{prefix}/snapshots"
 
 
+def name_of(seq: int) -> str:
+    """Return the file name of entry or snapshot *seq*."""
+    return f"{seq:010d}.json"
+
+
 def numbered(prefix: str, seq: int) -> str:
     """Return the key of entry or snapshot *seq* below *prefix*."""
-    return f"{prefix}/{seq:010d}.json"
+    return f"{prefix}/{name_of(seq)}"
 
 
 def number_of(name: str) -> int | None:
     """Return the number in an entry's or snapshot's file name, `None` for any other file."""
     match = _ENTRY.fullmatch(name)
     number = int(match[1]) if match else 0
-    return number if number and name == f"{number:010d}.json" else None
+    return number if number and name == name_of(number) else None
 
 
 def pointer(name: str) -> str:
     """Return the key of a model's `active_version.json`."""
-    return f"{model(name)}/active_version.json"
+    return pointer_below(model(name))
+
+
+def pointer_below(prefix: str) -> str:
+    """Return the key of a model's `active_version.json`, given the model's own prefix."""
+    return f"{prefix}/active_version.json"
+
+
+def versions(prefix: str) -> str:
+    """Return the prefix of the folders of versions, given the model's own."""
+    return f"{prefix}/versions"
 
 
 def version(name: str, number: str) -> str:
     """Return the prefix of a version's folder."""
-    return f"{model(name)}/versions/{escape(number, 60)}"
+    return f"{versions(model(name))}/{escape(number, 60)}"

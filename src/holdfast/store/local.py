@@ -11,9 +11,11 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from holdfast.errors import InvalidInputError
-from holdfast.store import AbsentError, Ingested, Item, TakenError, durable, layout
+from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits, durable, layout
 
 _CHUNK = 4 << 20
+_COMPARED = 256 << 10
+"""Bytes compared at a time: few enough to stay in the processor's cache."""
 _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
 
@@ -24,6 +26,8 @@ class LocalStore:
         root: The store's folder.
         links: Whether the file system has hard links, as the probe found.
     """
+
+    traits = Traits(near=True, at_once=1, snapshot_every=256)
 
     def __init__(self, root: Path, *, links: bool = True) -> None:
         self.root = root
@@ -58,39 +62,45 @@ class LocalStore:
     def _known(self, source: Path, prefix: str, expected: str | None) -> Ingested | None:
         if expected is None:
             return None
-        size_bytes = _size(source)
-        if not self._renew(f"{prefix}/{expected}", size_bytes):
-            return None
+        with readable(source) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if not self._renew(f"{prefix}/{expected}", file):
+                return None
         return Ingested(expected, size_bytes, created=False)
 
     def _taken_in(self, source: Path, prefix: str) -> Ingested:
         with durable.temporary(self._prefix + prefix) as (file, written):
             digest, size_bytes = _copy(source, file.fileno())
             key = f"{prefix}/{digest}"
-            if self._renew(key, size_bytes):
+            if self._renew(key, file):
                 return Ingested(digest, size_bytes, created=False)
-            durable.finish(file)
-            created = self._publish(written, key, size_bytes)
+            created = self._publish(file, written, key)
         return Ingested(digest, size_bytes, created)
 
-    def _publish(self, written: str, key: str, size_bytes: int) -> bool:
+    def _publish(self, file: FileIO, written: str, key: str) -> bool:
+        durable.finish(file)
         try:
             durable.publish(written, self._prefix + key, links=self.links)
         except TakenError:
-            if self._renew(key, size_bytes):  # a rival was faster
-                return False
-            os.replace(written, self._prefix + key)  # the one there lost bytes: these are whole
+            with readable(Path(written)) as whole:
+                if self._renew(key, whole):  # a rival was faster
+                    return False
+            os.replace(written, self._prefix + key)  # the one there is damaged: these bytes are not
         return True
 
-    def _renew(self, key: str, size_bytes: int) -> bool:
-        """Make an object young again so that no collector takes it; False if it is not whole."""
+    def _renew(self, key: str, like: FileIO) -> bool:
+        """Make an object young again so that no collector takes it; False if it is not *like* it.
+
+        Bytes are compared, not lengths: whoever registers them anew must not get a damaged blob.
+        """
         path = self._prefix + key
         try:
-            if os.stat(path).st_size != size_bytes:
-                return False
+            with open(path, "rb", buffering=0) as stored:
+                if not _equal(stored, like):
+                    return False
             with contextlib.suppress(PermissionError):  # another user's file: the lock protects it
                 os.utime(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return False
         return True
 
@@ -100,8 +110,8 @@ class LocalStore:
         with durable.translated(path):
             durable.replace(path, data)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Go through the names directly below a prefix, in no order."""
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        """Go through the names directly below a prefix that sort after *after*, in no order."""
         try:
             names = os.listdir(self._prefix + prefix)
         except (FileNotFoundError, NotADirectoryError):
@@ -109,14 +119,12 @@ class LocalStore:
         except OSError as error:
             raise durable.unreadable(self._prefix + prefix, error) from error
         for name in names:
-            if not name.startswith(layout.TEMPORARY):
+            if name > after and not name.startswith(layout.TEMPORARY):
                 yield name
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists; its folder stays."""
         durable.remove(self._prefix + key)
-
-    # What only a file system has, for projections and the collector:
 
     def items(self, prefix: str) -> Iterator[Item]:
         """Go through the files directly below a prefix, those being written too."""
@@ -142,6 +150,23 @@ class LocalStore:
             return os.stat(self._prefix + key).st_size
         except FileNotFoundError:
             return None
+
+    def digest(self, key: str) -> str | None:
+        """Return the SHA-256 of an object's bytes, `None` if it is no file."""
+        try:
+            with open(self._prefix + key, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:  # noqa: ARG002 - it is here
+        """Return the file of an object, as it is."""
+        path = self._prefix + key
+        if not os.path.exists(path):
+            raise AbsentError(key)
+        return Path(path)
+
+    # What only a file system has, for projections and the collector:
 
     def link(self, key: str, name: str) -> bool:
         """Give an object a second name; False where it cannot be or the name exists."""
@@ -184,9 +209,16 @@ def _item(entry: os.DirEntry[str]) -> Item | None:
     return None
 
 
-def _size(source: Path) -> int:
-    with readable(source) as file:
-        return os.fstat(file.fileno()).st_size
+def _equal(one: FileIO, other: FileIO) -> bool:
+    """Compare two files from their beginnings."""
+    if os.fstat(one.fileno()).st_size != os.fstat(other.fileno()).st_size:
+        return False
+    other.seek(0)
+    piece, same = bytearray(_COMPARED), bytearray(_COMPARED)
+    while length := one.readinto(piece):
+        if other.readinto(same) != length or piece != same:
+            return False
+    return True
 
 
 def readable(source: Path) -> FileIO:

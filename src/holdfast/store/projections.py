@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
-from holdfast.store import AbsentError, layout, locks
+from holdfast.store import AbsentError, Store, layout, locks
 from holdfast.store.blobs import Blobs
 from holdfast.store.local import LocalStore
 
@@ -34,12 +34,35 @@ class Pointer(Struct, frozen=True):
     head: str | None
 
 
-def read_pointer(store: LocalStore, model: str) -> Pointer | None:
-    """Read a model's pointer; a broken one counts as absent."""
+def pointer_to(state: State) -> Pointer:
+    """Return what the pointer says of a state."""
+    return Pointer(state.production, state.previous, state.seq, state.head)
+
+
+def encode(pointer: Pointer) -> bytes:
+    """Return the bytes of a pointer."""
+    return msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
+
+
+def decode(raw: bytes) -> Pointer | None:
+    """Read the bytes of a pointer; what is broken counts as absent."""
     try:
-        with store.open(layout.pointer(model)) as file:
-            return msgspec.json.decode(file.read(), type=Pointer)
-    except (AbsentError, OSError, ValueError, RecursionError):
+        return msgspec.json.decode(raw, type=Pointer)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_pointer(store: Store, model: str) -> Pointer | None:
+    """Read a model's pointer; a broken one counts as absent."""
+    return pointer_at(store, layout.pointer(model))
+
+
+def pointer_at(store: Store, key: str) -> Pointer | None:
+    """Read the pointer at a key; a broken one counts as absent."""
+    try:
+        with store.open(key) as file:
+            return decode(file.read())
+    except (AbsentError, OSError):
         return None
 
 
@@ -58,9 +81,7 @@ def write(store: LocalStore, blobs: Blobs, state: State, versions: Iterable[str]
     for version in versions:
         record = state.versions[version]
         write_version(store, state.model, record, blobs.manifest(record.manifest))
-    pointer = Pointer(state.production, state.previous, state.seq, state.head)
-    raw = msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
-    store.replace(layout.pointer(state.model), raw)
+    store.replace(layout.pointer(state.model), encode(pointer_to(state)))
 
 
 def write_version(store: LocalStore, model: str, record: Record, manifest: Manifest) -> None:

@@ -154,7 +154,7 @@ def test_damaged_bytes_are_not_exported(
     grow(2)
     info = registry.resolve("iris@1.0.0")
     digest = info.digest if what == "manifest" else registry.manifest(info).files[0].sha256
-    hurt(disk.blob(registry.location, digest))
+    hurt(disk.blob(Path(registry.location), digest))
     (tmp_path / "here").mkdir()
 
     for ref in ("iris", "iris@1.0.0"):

@@ -163,7 +163,10 @@ def test_one_version_is_taken_over_with_its_own_manifest_and_history(
     assert (past.what, past.reason) == ("import 1.2.0 (v1)", "for the region")
     (raw,) = disk.journals(tmp_path / "elsewhere").values()
     origin = json.loads(raw)["data"]["origin"]
-    assert origin["registry"] == json.loads((lived.location / "holdfast.json").read_bytes())["id"]
+    assert (
+        origin["registry"]
+        == json.loads((Path(lived.location) / "holdfast.json").read_bytes())["id"]
+    )
     assert [one["what"] for one in origin["history"]] == [
         "register 1.2.0 (v3)",
         "promote 1.1.0 → 1.2.0",

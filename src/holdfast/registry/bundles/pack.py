@@ -65,7 +65,7 @@ def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record]
     index = Index(
         format=FORMAT,
         kind="version",
-        registry=session.folder.config.id,
+        registry=session.place.config.id,
         model=state.model,
         head=state.head or "",
         version=record.version,
@@ -77,7 +77,7 @@ def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record]
 
 def _model(session: Session, name: str) -> tuple[dict[str, bytes], list[Record], str]:
     state = session.state(name)
-    index = Index(FORMAT, "model", session.folder.config.id, name, state.head or "")
+    index = Index(FORMAT, "model", session.place.config.id, name, state.head or "")
     entries = enumerate(session.ledger(name).raw_entries(), start=1)
     journal = {layout.numbered("journal", seq): raw for seq, raw in entries if seq <= state.seq}
     return {INDEX: msgspec.json.encode(index), **journal}, list(state.versions.values()), name
@@ -101,9 +101,9 @@ def _add(tar: tarfile.TarFile, name: str, data: IO[bytes], size_bytes: int) -> N
 
 
 def _add_blob(session: Session, tar: tarfile.TarFile, digest: str) -> None:
-    damage = session.folder.blobs.check(digest)
+    damage = session.place.blobs.check(digest)
     if damage is not None:
         raise DamagedError(layout.blob(digest), damage.problem, "restore it from a copy")
-    path = session.folder.blobs.path(digest)
-    with path.open("rb") as file:
-        _add(tar, layout.blob(digest), file, path.stat().st_size)
+    size_bytes = session.place.store.size(layout.blob(digest)) or 0
+    with session.place.blobs.open(digest) as file:
+        _add(tar, layout.blob(digest), file, size_bytes)

@@ -25,9 +25,8 @@ from holdfast.errors import (
     UntrustedError,
 )
 from holdfast.registry.bundles import FORMAT, INDEX, MEMBER, SUMS, Bundled, Index
-from holdfast.registry.intake import workplace
 from holdfast.registry.session import Session, Signing
-from holdfast.store import layout
+from holdfast.store import durable, layout
 
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 _MOST_SMALL: Final = 64 << 20
@@ -53,8 +52,8 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
         signing: Reason and key of the entry, for one version.
         trust: Why files that run code outside the allow-list are taken in all the same.
     """
-    folder = session.writable()
-    with session.sharing(), workplace(folder) as scratch:
+    place = session.writable()
+    with place.sharing(), place.workplace() as scratch:
         try:
             with tarfile.open(source, "r:") as tar:
                 contents = _read(session, tar, scratch)
@@ -122,13 +121,13 @@ def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str) -> bytes:
 def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scratch: Path) -> None:
     written = scratch / "blob"
     sha256 = hashlib.sha256()
-    with written.open("wb") as copy:
+    with durable.translated(str(written)), written.open("wb") as copy:
         while piece := file.read(_CHUNK):
             sha256.update(piece)
             copy.write(piece)
     if name != layout.blob(expected) or sha256.hexdigest() != expected:
         raise DamagedError(name, "its bytes changed", "copy the bundle again")
-    session.folder.blobs.add(written)
+    session.place.blobs.add(written)
 
 
 def _index(raw: bytes) -> Index:
@@ -205,9 +204,9 @@ def _take_version(
 
 
 def _manifest(session: Session, digest: str) -> Manifest:
-    if session.folder.store.size(layout.blob(digest)) is None:
+    if session.place.store.size(layout.blob(digest)) is None:
         raise DamagedError(f"manifest sha256:{digest}", "missing from the bundle")
-    return session.folder.blobs.manifest(digest)
+    return session.place.blobs.manifest(digest)
 
 
 def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None) -> None:
@@ -215,7 +214,7 @@ def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None
     allowed = session.allowed(manifest.name)
     for role, artifact in manifest.artifacts.items():
         _check_files(session, artifact)
-        place = session.folder.blobs.lay_out(artifact, scratch / manifest.version / role)
+        place = session.place.blobs.lay_out(artifact, scratch / manifest.version / role)
         unknown = formats.scan(place, allowed).unknown
         if unknown and not (trust or "").strip():
             raise UntrustedError(f"{manifest.name}@{manifest.version} {artifact.path}", unknown)
@@ -224,6 +223,6 @@ def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None
 def _check_files(session: Session, artifact: Artifact) -> None:
     names.check_paths(file.path for file in artifact.files)
     for file in artifact.files:
-        damage = session.folder.blobs.check(file.sha256, file.size_bytes)
+        damage = session.place.blobs.check(file.sha256, file.size_bytes)
         if damage is not None:
             raise DamagedError(layout.blob(file.sha256), damage.problem, "copy the bundle again")

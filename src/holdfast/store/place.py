@@ -1,0 +1,139 @@
+"""What differs between a folder and a bucket beyond keeping objects by key."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from holdfast.core.manifest import Artifact, Manifest
+from holdfast.core.state import Record, State
+from holdfast.store import BlobStore
+from holdfast.store.blobs import Blobs
+from holdfast.store.config import Config
+from holdfast.store.projections import Pointer
+
+Needed = Callable[[], set[str]]
+"""Reads all journals and returns the digests that versions name."""
+
+
+class Collected(Struct, frozen=True):
+    """What a collector did.
+
+    Attributes:
+        freed_bytes: Length of the blobs removed.
+        freed_blobs: How many.
+        waiting_bytes: Length of unreferenced blobs that are younger than the grace time.
+        waiting_blobs: How many.
+        leftovers: Files and folders of crashed writers removed.
+    """
+
+    freed_bytes: int
+    freed_blobs: int
+    waiting_bytes: int
+    waiting_blobs: int
+    leftovers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What projections are to say: a model's state, and the versions whose folders it changed."""
+
+    state: State
+    versions: Iterable[str]
+
+
+class Projections(Protocol):
+    """The files derived from the journals, as a place can have them."""
+
+    def write(self, model: str, changed: Callable[[Pointer | None], Change | None]) -> None:
+        """Bring a model's up to date: told the pointer as it stands, *changed* says how."""
+        ...
+
+    def stale(self, model: str, record: Record, manifest: Manifest) -> Iterator[tuple[str, str]]:
+        """Go through those of a version that differ from the journal: key and problem."""
+        ...
+
+    def artifact(self, manifest: Manifest, artifact: Artifact) -> Path | None:
+        """Return where an artifact's verified bytes lie under their own names, if they do."""
+        ...
+
+    def manifest(self, record: Record, manifest: Manifest) -> Path | None:
+        """Return where a version's `manifest.json` lies, if it does and says what it should."""
+        ...
+
+
+class Place(Protocol):
+    """A registry's place that exists, opened."""
+
+    @property
+    def store(self) -> BlobStore:
+        """Its objects."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """The bytes among them."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """Its `holdfast.json`."""
+        ...
+
+    @property
+    def projections(self) -> "Projections":
+        """The files derived from the journals."""
+        ...
+
+    @property
+    def least_grace_s(self) -> float:
+        """Seconds that loose bytes must be kept at least: a writer may be about to name them."""
+        ...
+
+    def workplace(self) -> AbstractContextManager[Path]:
+        """Give a folder for files that are to be taken in; it goes at the end."""
+        ...
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Keep collectors away from files being written and blobs that no entry names yet."""
+        ...
+
+    def rescue(self, digests: Collection[str]) -> None:
+        """Take blobs that are to be named by the next entry off every list of a collector."""
+        ...
+
+    def collect(self, needed: Needed, grace_s: float) -> Collected:
+        """Remove what nothing names, once it is older than *grace_s*."""
+        ...
+
+
+class Site(Protocol):
+    """Where a registry is or may come to be."""
+
+    @property
+    def location(self) -> Path | str:
+        """A folder, or the URL of a bucket."""
+        ...
+
+    def find(self) -> Place | None:
+        """Open the registry there; `None` where nothing is yet.
+
+        Raises:
+            NotAStoreError: If something else is there.
+            NewerFormatError: If a newer Holdfast made it.
+            DamagedError: If its configuration cannot be read.
+        """
+        ...
+
+    def make(self, new_id: Callable[[], str], now: datetime) -> Place:
+        """Make a registry there, after trying out what the place keeps.
+
+        Raises:
+            UnfitStoreError: If it does not keep what the journal stands on.
+            StoreError: If it cannot be written.
+        """
+        ...
