@@ -15,7 +15,18 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["AbsentError", "BlobStore", "Ingested", "Item", "Store", "TakenError", "Traits"]
+from holdfast.errors import StoreError
+
+__all__ = [
+    "AbsentError",
+    "BlobStore",
+    "InDoubtError",
+    "Ingested",
+    "Item",
+    "Store",
+    "TakenError",
+    "Traits",
+]
 
 
 class AbsentError(Exception):
@@ -24,6 +35,10 @@ class AbsentError(Exception):
 
 class TakenError(Exception):
     """An object has this key already; it was not touched."""
+
+
+class InDoubtError(StoreError):
+    """A store did not say whether it wrote an object, and it may still come to write it."""
 
 
 @dataclass(frozen=True, slots=True)

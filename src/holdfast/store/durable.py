@@ -108,7 +108,7 @@ def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
             os.unlink(path)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write every byte, however few the system takes at a time."""
     view = memoryview(data)
     while view:

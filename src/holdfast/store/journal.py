@@ -10,7 +10,7 @@ from holdfast.core.entry import FORMAT
 from holdfast.core.manifest import digest_of
 from holdfast.core.state import State
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
-from holdfast.store import AbsentError, Store, TakenError, durable, layout
+from holdfast.store import AbsentError, InDoubtError, Store, TakenError, durable, layout
 
 _KEPT_SNAPSHOTS = 2
 _READ_AHEAD = 256
@@ -126,6 +126,8 @@ class Journal:
                 raise OutcomeUnknownError(slot, commit) from error
             if found is not None and found != raw:
                 raise TakenError(slot)
+            if found is None and isinstance(failure, InDoubtError):
+                raise OutcomeUnknownError(slot, commit) from failure
             if found is None and isinstance(failure, StoreError):
                 raise failure
             if found == raw and isinstance(failure, TakenError):

@@ -1,0 +1,145 @@
+"""Files on this machine under their own SHA-256: checked before use, the least used go first.
+
+Any number of processes may share the folder. A file gets its name when it is whole; who finds
+another one there puts the right one in its place.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from holdfast.errors import DamagedError
+from holdfast.store import durable
+from holdfast.store.layout import TEMPORARY
+
+LIMIT_BYTES: Final = 20 << 30
+_IN_USE_S: Final = 600
+_ABANDONED_S: Final = 86_400
+_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_READ_ONLY: Final = 0o444
+
+Signature = tuple[int, int, int]
+
+
+class Cache:
+    """A folder of files named by their digest.
+
+    Args:
+        folder: Where; made when the first file comes.
+        limit_bytes: What the files may take together; those used in the last ten minutes stay
+            even beyond it, for somebody may be about to open them.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._folder = folder / "sha256"
+        self._limit_bytes = limit_bytes
+        self._checked: dict[str, Signature] = {}
+
+    def file(
+        self, sha256: str, size_bytes: int, pieces: Callable[[], Iterator[bytes | memoryview]]
+    ) -> Path:
+        """Return a file with the bytes of that digest, from *pieces* if there is none.
+
+        Raises:
+            DamagedError: If *pieces* are other bytes; nothing is kept of them.
+            StoreFullError: If the disk is full.
+            ReadOnlyStoreError: If the folder may not be written.
+        """
+        path = self._folder / sha256
+        if not self._holds(path, size_bytes):
+            with durable.translated(str(self._folder)):
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._take_in(path, size_bytes, pieces())
+                self._trim(path)
+        _mark_used(path)
+        return path
+
+    def _holds(self, path: Path, size_bytes: int) -> bool:
+        """Tell whether a sound file is there; it is hashed once, and again if it was touched."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | _NO_LINKS)
+        except OSError:
+            return False
+        with open(descriptor, "rb", buffering=0) as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
+                return False
+            signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._checked.get(path.name) == signature:
+                return True
+            try:
+                sound = hashlib.file_digest(file, "sha256").hexdigest() == path.name
+            except OSError:
+                return False
+        if sound:
+            self._checked[path.name] = signature
+        return sound
+
+    def _take_in(self, path: Path, size_bytes: int, pieces: Iterator[bytes | memoryview]) -> None:
+        written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            signature = _write(written, path.name, size_bytes, pieces)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            os.replace(written, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                written.unlink()
+            raise
+        self._checked[path.name] = signature
+
+    def _trim(self, kept: Path) -> None:
+        """Remove the files that were not used for longest until the rest fits."""
+        now = time.time()
+        found = []
+        for path in self._folder.iterdir():
+            with contextlib.suppress(OSError):  # removed by another process
+                found.append((path.lstat().st_atime, path.lstat().st_size, path))
+        total = sum(size_bytes for _used, size_bytes, _path in found)
+        for used, size_bytes, path in sorted(found):
+            abandoned = path.name.startswith(TEMPORARY)
+            age_s = now - used
+            if path == kept or age_s < (_ABANDONED_S if abandoned else _IN_USE_S):
+                continue
+            if abandoned or total > self._limit_bytes:
+                with contextlib.suppress(OSError):  # open elsewhere, where that forbids removing
+                    path.unlink()
+                    total -= size_bytes
+
+
+def _write(
+    path: Path, sha256: str, size_bytes: int, pieces: Iterator[bytes | memoryview]
+) -> Signature:
+    digest = hashlib.sha256()
+    length = 0
+    with path.open("xb", buffering=0) as file:
+        for piece in pieces:
+            durable.write_all(file.fileno(), piece)
+            digest.update(piece)
+            length += len(piece)
+        if (digest.hexdigest(), length) != (sha256, size_bytes):
+            problem = (
+                "its bytes changed"
+                if length == size_bytes
+                else f"{length} bytes instead of {size_bytes}"
+            )
+            raise DamagedError(
+                f"blob sha256:{sha256}",
+                problem,
+                "restore it from a copy of the store, or register the same file again",
+            )
+        os.chmod(path, _READ_ONLY)
+        found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _mark_used(path: Path) -> None:
+    with contextlib.suppress(OSError):  # another user's, or gone: no harm
+        os.utime(path, ns=(time.time_ns(), path.lstat().st_mtime_ns), follow_symlinks=False)

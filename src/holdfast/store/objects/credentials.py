@@ -1,0 +1,129 @@
+"""Credentials and endpoints, looked for where each cloud's own tools look.
+
+obstore reads variables (`AWS_*`, `GOOGLE_*`, `AZURE_*`), Google's files and the identity
+of a machine in a cloud by itself. Profiles, single sign-on and federated identities come from the
+clouds' libraries, where the extra has installed them.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from holdfast.errors import InvalidInputError
+from holdfast.store.objects.wire import Kind
+
+_EXPLICIT: Final[dict[str, set[str]]] = {
+    "s3": {"access_key_id", "skip_signature", "web_identity_token_file", "role_arn"},
+    "gs": {"service_account", "service_account_key", "skip_signature", "application_credentials"},
+    "az": {"account_key", "sas_key", "client_secret", "skip_signature", "use_azure_cli", "token"},
+}
+_AZURE: Final = {
+    "AZURE_STORAGE_ACCOUNT": "account_name",
+    "AZURE_STORAGE_KEY": "account_key",
+    "AZURE_STORAGE_SAS_TOKEN": "sas_key",
+}
+_AZURE_PARTS: Final = {
+    "AccountName": "account_name",
+    "AccountKey": "account_key",
+    "SharedAccessSignature": "sas_key",
+    "BlobEndpoint": "endpoint",
+}
+_AZURE_KEYS: Final = re.compile(r"AZURE_STORAGE_\w*(KEY|SAS_TOKEN|CONNECTION_STRING)")
+_GOOGLE_SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
+_DEFAULT_REGION: Final = "us-east-1"
+_AMAZON: Final = ".amazonaws.com"
+
+
+def of_environment(kind: Kind, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the options said by variables that the cloud's tools read and obstore does not."""
+    if kind != "az" or not environment:
+        return {}
+    found = {option: environment[name] for name, option in _AZURE.items() if name in environment}
+    for part in environment.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";"):
+        name, _, value = part.partition("=")
+        if name in _AZURE_PARTS:
+            found.setdefault(_AZURE_PARTS[name], value)
+    if not any(_AZURE_KEYS.fullmatch(name) for name in environment):
+        found["credential"] = "default"
+    return found
+
+
+def completed(kind: Kind, bucket: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return obstore's options: what was given, and what the cloud's library finds beyond it.
+
+    Raises:
+        InvalidInputError: If a profile that was named is not there.
+    """
+    config: dict[str, Any] = dict(given)
+    profile, credential = config.pop("profile", None), config.pop("credential", None)
+    if _EXPLICIT[kind] & set(config):
+        return config
+    match kind:
+        case "s3":
+            return _amazon(bucket, profile) | config
+        case "gs":
+            return _google() | config
+        case "az":
+            return (_azure() if credential == "default" else {}) | config
+
+
+def _amazon(bucket: str, profile: str | None) -> dict[str, Any]:
+    try:
+        import botocore.session  # noqa: PLC0415 - an extra
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ImportError:
+        return {}
+    session = botocore.session.Session(profile=profile)
+    found: dict[str, Any] = {}
+    try:
+        if session.get_credentials():
+            found["credential_provider"] = Boto3CredentialProvider(session)
+        region = session.get_config_variable("region")
+        endpoint = session.get_scoped_config().get("endpoint_url")
+    except BotoCoreError as error:
+        raise InvalidInputError("AWS profile", str(error), "check ~/.aws/config") from error
+    host, known_region = amazon(bucket)
+    if region and known_region == _DEFAULT_REGION:
+        found["region"] = region
+    if endpoint and host.endswith(_AMAZON):
+        found["endpoint"] = endpoint
+    return found
+
+
+def _google() -> dict[str, Any]:
+    try:
+        import google.auth  # noqa: PLC0415 - an extra
+        from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
+        from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415
+    except ImportError:
+        return {}
+    try:
+        found, _project = google.auth.default(scopes=[_GOOGLE_SCOPE])
+    except DefaultCredentialsError:
+        return {}
+    return {"credential_provider": GoogleCredentialProvider(found)}
+
+
+def _azure() -> dict[str, Any]:
+    try:
+        from obstore.auth.azure import AzureCredentialProvider  # noqa: PLC0415 - an extra
+    except ImportError:
+        return {}
+    return {"credential_provider": AzureCredentialProvider()}
+
+
+def amazon(bucket: str) -> tuple[str, str]:
+    """Return the endpoint and the region that obstore takes from the environment for S3.
+
+    It does not tell, but it signs with them, and needs no network for that.
+    """
+    import obstore  # noqa: PLC0415 - an extra
+    from obstore.store import S3Store  # noqa: PLC0415 - an extra
+
+    store = S3Store(bucket, access_key_id="none", secret_access_key="none")  # noqa: S106
+    signed = urlsplit(obstore.sign(store, "GET", "none", timedelta(seconds=1)))
+    scope = parse_qs(signed.query)["X-Amz-Credential"][0].split("/")
+    return f"{signed.scheme}://{signed.netloc}", scope[2]

@@ -1,0 +1,189 @@
+"""From an address to a store: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.store.objects import credentials
+from holdfast.store.objects.cache import Cache
+from holdfast.store.objects.store import ObjectStore
+from holdfast.store.objects.wire import Bucket, Kind
+
+SCHEMES: Final = ("s3", "gs", "az")
+"""The first letters of addresses that name a bucket."""
+
+_EXTRAS: Final = {"s3": "s3", "gs": "gcs", "az": "azure"}
+_NAME: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
+_SECRET: Final = re.compile(r"secret|key|token|sas|password|credential|service_account")
+_OF_CLIENT: Final = {
+    "allow_http",
+    "allow_invalid_certificates",
+    "connect_timeout",
+    "proxy_url",
+    "root_certificate",
+    "timeout",
+    "user_agent",
+}
+_TRUE: Final = {"1", "true", "yes", "on", "y"}
+_UNKNOWN: Final = re.compile(r"Configuration key: '(\w{1,64})' is not valid")
+_AMAZON: Final = {"conditional_put": "etag", "disable_bulk_delete": "true"}
+_GOOGLE: Final = {"endpoint": "google_base_url"}
+_ONCE: Final[Any] = {"max_retries": 0}
+_PATIENT: Final[Any] = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=90),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=5),
+        "base": 2,
+    },
+}
+
+
+def locate(
+    url: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    cache: Cache | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> ObjectStore:
+    """Open the store at an address; nothing is asked of it yet.
+
+    Args:
+        url: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`; options that
+            are no secret may follow as a query: `?region=eu-west-1&endpoint=https://...`.
+        options: `endpoint`, `allow_http`, `profile` and whatever obstore takes, by its names:
+            `region`, `account_name`, `access_key_id`, ... What is not said here is looked for
+            where the cloud's own tools look.
+        cache: For blobs; by default in `~/.cache/holdfast`.
+        environment: Variables that obstore does not read by itself.
+
+    Raises:
+        InvalidInputError: If the address or an option is malformed.
+        MissingLibraryError: If the cloud's extra is not installed.
+    """
+    kind, bucket, prefix, asked = _taken_apart(url)
+    given = {**credentials.of_environment(kind, environment or {}), **asked, **(options or {})}
+    _check_endpoint(given)
+    shown = f"{kind}://{bucket}" + (f"/{prefix}" if prefix else "")
+    if "endpoint" in given:
+        shown += f"?endpoint={given['endpoint']}"
+    try:
+        import obstore  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        raise MissingLibraryError("obstore", _EXTRAS[kind], f"needed to open {shown}") from error
+    make = _maker(kind, bucket, prefix, given)
+    stores = Bucket(kind, shown, patient=make(_PATIENT), once=make(_ONCE))
+    return ObjectStore(stores, cache or Cache(Path.home() / ".cache" / "holdfast"))
+
+
+def _taken_apart(url: str) -> tuple[Kind, str, str, dict[str, str]]:
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/")
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme not in SCHEMES:
+        raise InvalidInputError(
+            "address", "names no bucket", "write s3://bucket/prefix, gs:// or az://"
+        )
+    if "@" in parts.netloc or any(_SECRET.search(name) for name in asked):
+        raise InvalidInputError(
+            "address",
+            "holds a secret, which would be seen wherever it is written down",
+            "leave it out; `docs/object-stores.md` tells where credentials are looked for",
+        )
+    if not _NAME.fullmatch(parts.netloc):
+        raise InvalidInputError(
+            f"bucket {parts.netloc!r}", "is no name of a bucket", "write s3://bucket/prefix"
+        )
+    segments = prefix.split("/") if prefix else []
+    if parts.fragment or any(part in ("", ".", "..") for part in segments):
+        raise InvalidInputError(
+            f"prefix {prefix!r}", "has an empty, `.` or `..` part, or a `#`", "choose plain names"
+        )
+    return cast("Kind", parts.scheme), parts.netloc, prefix, asked
+
+
+def _check_endpoint(given: Mapping[str, str]) -> None:
+    """Refuse what would send credentials in the open, unless it is said that this is meant."""
+    parts = urlsplit(given.get("endpoint", "https://"))
+    if "@" in parts.netloc or parts.query or parts.scheme not in ("http", "https"):
+        raise InvalidInputError("endpoint", "is no plain address", "write https://host:port")
+    said = str(given.get("allow_http", "false")).lower() in _TRUE
+    if parts.scheme == "http" and not said and not _is_here(given["endpoint"]):
+        raise InvalidInputError(
+            f"endpoint {given['endpoint']}",
+            "is http://, so that everybody on the way could read and change what is sent",
+            "use https://, or say `allow_http=true` if that is meant",
+        )
+
+
+def _maker(kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]) -> Callable[[Any], Any]:
+    """Return a function that makes obstore's store, told how it is to repeat requests."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+
+    client: dict[str, Any] = {name: given[name] for name in _OF_CLIENT & set(given)}
+    config = {name: value for name, value in given.items() if name not in client}
+    config = credentials.completed(kind, bucket, config)
+    said = str(client.get("allow_http", "false")).lower() in _TRUE
+    client["allow_http"] = said or _is_here(config.get("endpoint") or _endpoint(kind, bucket))
+    provider = config.pop("credential_provider", None)
+
+    def make(repeating: Any) -> Any:
+        try:
+            return _classes()[kind](
+                bucket,
+                prefix=prefix or None,
+                config=_for_obstore(kind, config),
+                client_options=client,
+                retry_config=repeating,
+                credential_provider=provider,
+            )
+        except (BaseError, TypeError, ValueError) as error:
+            failure = _refused(error)
+        raise failure  # out here, so that no traceback quotes a secret
+
+    return make
+
+
+def _classes() -> dict[str, Any]:
+    from obstore.store import AzureStore, GCSStore, S3Store  # noqa: PLC0415 - an extra
+
+    return {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
+
+
+def _for_obstore(kind: Kind, config: Mapping[str, Any]) -> dict[str, Any]:
+    named = {_GOOGLE.get(name, name) if kind == "gs" else name: config[name] for name in config}
+    return {**named, **(_AMAZON if kind == "s3" else {})}
+
+
+def _refused(error: Exception) -> InvalidInputError:
+    """Say what is wrong with the options without showing a value."""
+    text = str(error)
+    if "Account must be specified" in text:
+        return InvalidInputError(
+            "storage account", "is not said", "set AZURE_STORAGE_ACCOUNT_NAME or `account_name`"
+        )
+    key = _UNKNOWN.search(text)
+    if key:
+        return InvalidInputError(f"option {key[1]!r}", "is unknown", "see docs/object-stores.md")
+    return InvalidInputError(
+        "options of the address", "are not understood", "see docs/object-stores.md"
+    )
+
+
+def _endpoint(kind: Kind, bucket: str) -> str:
+    return credentials.amazon(bucket)[0] if kind == "s3" else ""
+
+
+def _is_here(endpoint: str) -> bool:
+    """Tell whether an endpoint is on this machine, where nobody listens on the way."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

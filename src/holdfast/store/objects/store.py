@@ -1,0 +1,187 @@
+"""A store in a bucket: the verbs over keys that `LocalStore` has over a folder."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BufferedReader
+from pathlib import Path
+from typing import Final
+
+from holdfast.store import AbsentError, Ingested, Item, TakenError
+from holdfast.store.objects import creating, fetching, reading, sending
+from holdfast.store.objects.answers import ConditionError
+from holdfast.store.objects.cache import Cache
+from holdfast.store.objects.wire import Bucket, Wire
+
+_AT_ONCE: Final = 16
+_AHEAD: Final = 4 * _AT_ONCE
+_LAST: Final = "\U0010ffff"
+
+
+class ObjectStore:
+    """Objects in a bucket of S3, GCS, Azure or what speaks like them.
+
+    Args:
+        bucket: Where; `locate` makes it of an address.
+        cache: Where blobs are kept on this machine.
+
+    Attributes:
+        wire: The requests, counted.
+    """
+
+    def __init__(self, bucket: Bucket, cache: Cache) -> None:
+        self.wire = Wire(bucket)
+        self._cache = cache
+
+    @property
+    def url(self) -> str:
+        """The address, without secrets."""
+        return self.wire.bucket.url
+
+    def open(self, key: str) -> BufferedReader:
+        """Open an object for reading; `AbsentError` if there is none."""
+        return reading.opened(self.wire, key)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object that must not exist; `TakenError` if it does.
+
+        Raises:
+            InDoubtError: If it cannot be told whether it was written.
+            StoreError: If nothing was written.
+        """
+        creating.create(self.wire, key, data, self.read)
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write an object whether it exists or not; readers see the old or the new one, whole."""
+        self.wire.put(key, data)
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it exists."""
+        try:
+            self.wire.delete(key)
+        except AbsentError:
+            return
+
+    def list(self, prefix: str, after: str = "") -> Iterator[str]:
+        """Go through the names directly below a prefix that sort after *after*, in no order."""
+        if after:
+            yield from self._later(prefix, after)
+            return
+        folders, objects = self.wire.level(prefix)
+        for folder in folders:
+            yield _name(folder, prefix)
+        for found in objects:
+            yield _name(found["path"], prefix)
+
+    def _later(self, prefix: str, after: str) -> Iterator[str]:
+        """List from *after* on; a folder met is given once and its content jumped over."""
+        start: str | None = f"{prefix}/{after}"
+        while start is not None:
+            pages, start = self.wire.below(prefix, start), None
+            for found in pages:
+                name = _name(found["path"], prefix)
+                if name > after:
+                    yield name
+                if found["path"] != f"{prefix}/{name}":
+                    start = f"{prefix}/{name}/{_LAST}"
+                    break
+
+    def items(self, prefix: str) -> Iterator[Item]:
+        """Go through the objects directly below a prefix."""
+        for found in self.wire.below(prefix):
+            name = _name(found["path"], prefix)
+            if found["path"] == f"{prefix}/{name}":
+                yield Item(name, found["size"], found["last_modified"].timestamp())
+
+    def size(self, key: str) -> int | None:
+        """Return an object's length in bytes, `None` if there is none."""
+        try:
+            return int(self.wire.head(key)["size"])
+        except AbsentError:
+            return None
+
+    def read(self, key: str) -> bytes | None:
+        """Return an object's bytes, `None` if there is none."""
+        try:
+            return self.wire.read(key)[0]
+        except AbsentError:
+            return None
+
+    def many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
+        """Read objects, some at a time; the answers come in the order of *keys*."""
+        under_way: deque[Future[bytes | None]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            try:
+                for key in keys:
+                    under_way.append(threads.submit(self.read, key))
+                    if len(under_way) == _AHEAD:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
+
+    def tagged(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's bytes and the tag of this version of it, `None` if there is none."""
+        try:
+            return self.wire.read(key)
+        except AbsentError:
+            return None
+
+    def replace_tagged(self, key: str, data: bytes, tag: str) -> bool:
+        """Write over the version of an object that has *tag*; False if somebody else was faster."""
+        try:
+            self.wire.put(key, data, self.wire.version(tag))
+        except ConditionError:
+            found = self.tagged(key)
+            if found is None or found[1] != tag:
+                return found is not None and found[0] == data  # true if our answer was lost
+            self.wire.put(key, data)  # the condition holds: a service that misreads quoted tags
+        return True
+
+    def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
+        """Create an object named by its own SHA-256 from a file.
+
+        With *expected*, the digest the file is thought to have, a file that the store holds
+        already is not read to find that out.
+
+        Raises:
+            InvalidInputError: If the file cannot be read or changes meanwhile.
+        """
+        if expected is not None:
+            size_bytes = sending.size(source)
+            if self.size(f"{prefix}/{expected}") == size_bytes:
+                return Ingested(expected, size_bytes, created=False)
+        sha256, size_bytes = sending.digest(source)
+        key = f"{prefix}/{sha256}"
+        held = self.size(key)
+        if held == size_bytes:
+            return Ingested(sha256, size_bytes, created=False)
+        if size_bytes > sending.SMALL:
+            sending.large(self.wire, key, source, sha256)
+            return Ingested(sha256, size_bytes, created=True)
+        data = sending.small(source, sha256)
+        if held is not None:
+            self.replace(key, data)  # what is there lost bytes: these are whole
+            return Ingested(sha256, size_bytes, created=True)
+        try:
+            self.create(key, data)
+        except TakenError:
+            return Ingested(sha256, size_bytes, created=False)
+        return Ingested(sha256, size_bytes, created=True)
+
+    def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
+        """Return a file of this machine with a blob's bytes, checked; nobody may write to it.
+
+        Raises:
+            AbsentError: If there is no such object.
+            DamagedError: If its bytes are not what its name says.
+        """
+        return self._cache.file(
+            sha256, size_bytes, lambda: fetching.pieces(self.wire, key, size_bytes)
+        )
+
+
+def _name(key: str, prefix: str) -> str:
+    """Return the part of *key* that comes after *prefix*."""
+    return key.removeprefix(f"{prefix}/").partition("/")[0]

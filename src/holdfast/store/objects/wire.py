@@ -1,0 +1,169 @@
+"""The seam to obstore: every request passes here, is counted, and fails with errors of ours."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from holdfast.errors import HoldfastError
+from holdfast.store.objects import answers
+
+if TYPE_CHECKING:
+    from obstore import GetResult, ListStream, ObjectMeta, PutMode, UpdateVersion
+
+Kind = Literal["s3", "gs", "az"]
+T = TypeVar("T")
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A prefix of a bucket, as obstore reaches it.
+
+    Attributes:
+        kind: The protocol that is spoken.
+        url: `s3://bucket/prefix` for messages, never with a secret.
+        patient: Repeats by itself what failed: for requests that may be done twice.
+        once: Repeats nothing: for requests whose answer counts.
+    """
+
+    kind: Kind
+    url: str
+    patient: Any
+    once: Any
+
+
+class Wire:
+    """The requests of one store.
+
+    Attributes:
+        bucket: Where they go.
+        requests: How many were made by `get`, `head`, `put`, `create`, `list` and `delete`; what
+            obstore repeats, parts of an upload and pages after the first are not counted.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        import obstore  # noqa: PLC0415 - an extra
+
+        self.bucket = bucket
+        self.requests: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._obstore = obstore
+
+    def address(self, key: str) -> str:
+        """Return what messages call an object."""
+        return f"{self.bucket.url}/{key}"
+
+    def get(self, key: str, *, start: int = 0, if_match: str | None = None) -> "GetResult":
+        """Begin to read an object at byte *start*."""
+        options: dict[str, Any] = {"if_match": if_match} if if_match else {}
+        if start:
+            options["range"] = {"offset": start}
+        answer: GetResult = self._ask(
+            "get", key, lambda: self._obstore.get(self.bucket.patient, key, options=options)
+        )
+        return answer
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        """Read an object whole, with the tag of this version of it."""
+        answer = self.get(key)
+        data = self._told(key, lambda: bytes(answer.bytes()))
+        return data, str(answer.meta["version" if self.bucket.kind == "gs" else "e_tag"])
+
+    def version(self, tag: str) -> "UpdateVersion":
+        """Return the condition that an object still is the version of that tag."""
+        return {"version": tag} if self.bucket.kind == "gs" else {"e_tag": tag}
+
+    def pieces(self, answer: "GetResult", key: str, least: int) -> Iterator[memoryview]:
+        """Go through what `get` began to read, in pieces of at least so many bytes."""
+        stream = iter(answer.stream(min_chunk_size=least))
+        while piece := self._told(key, lambda: next(stream, None)):
+            yield memoryview(piece)
+
+    def piece(self, key: str, start: int, end: int) -> memoryview:
+        """Read bytes *start* to *end*, or to the last if that comes sooner."""
+        return memoryview(
+            self._ask(
+                "get",
+                key,
+                lambda: self._obstore.get_range(self.bucket.patient, key, start=start, end=end),
+            )
+        )
+
+    def head(self, key: str) -> "ObjectMeta":
+        """Ask for an object's size, time and tag."""
+        found: ObjectMeta = self._ask(
+            "head", key, lambda: self._obstore.head(self.bucket.patient, key)
+        )
+        return found
+
+    def create(self, key: str, data: bytes) -> None:
+        """Ask once that an object be made if there is none; `TakenError` may mean "later"."""
+        store = self.bucket.once
+        self._ask(
+            "create",
+            key,
+            lambda: self._obstore.put(store, key, data, mode="create", use_multipart=False),
+        )
+
+    def put(self, key: str, data: bytes, mode: "PutMode" = "overwrite") -> None:
+        """Write a small object by one request."""
+        store = self.bucket.patient
+        self._ask(
+            "put",
+            key,
+            lambda: self._obstore.put(store, key, data, mode=mode, use_multipart=False),
+        )
+
+    def upload(self, key: str, pieces: Iterator[bytes], part_bytes: int, at_once: int) -> None:
+        """Write a large object in parts; if *pieces* raises, nobody ever sees any of it."""
+        self._ask(
+            "put",
+            key,
+            lambda: self._obstore.put(
+                self.bucket.patient,
+                key,
+                pieces,
+                use_multipart=True,
+                chunk_size=part_bytes,
+                max_concurrency=at_once,
+            ),
+        )
+
+    def delete(self, key: str) -> None:
+        """Remove an object; some services answer `AbsentError` if there is none."""
+        self._ask("delete", key, lambda: self._obstore.delete(self.bucket.patient, key))
+
+    def level(self, prefix: str) -> tuple[Sequence[str], Sequence["ObjectMeta"]]:
+        """List one level: the keys of what is like a folder, and the objects."""
+        found = self._ask(
+            "list",
+            prefix,
+            lambda: self._obstore.list_with_delimiter(self.bucket.patient, prefix),
+        )
+        return found["common_prefixes"], found["objects"]
+
+    def below(self, prefix: str, after: str = "") -> Iterator["ObjectMeta"]:
+        """Go through all that is below *prefix* with a key after *after*, page by page."""
+        pages: ListStream[Sequence[ObjectMeta]] = self._obstore.list(
+            self.bucket.patient, prefix, offset=after or None, chunk_size=_PAGE
+        )
+        page = self._ask("list", prefix, lambda: next(pages, ()))
+        while page:
+            yield from page
+            page = self._told(prefix, lambda: next(pages, ()))
+
+    def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
+        with self._counting:
+            self.requests[verb] += 1
+        return self._told(key, request)
+
+    def _told(self, key: str, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except HoldfastError:  # from what yields the pieces of an upload
+            raise
+        except Exception as error:  # noqa: BLE001 - obstore raises many; a cause would quote secrets
+            failure = answers.ours(error, self.address(key))
+        raise failure

@@ -1,0 +1,3 @@
+"""Fixtures for every test: servers that run once a session."""
+
+pytest_plugins = ["tests.servers.fixtures"]

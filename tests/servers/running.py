@@ -1,0 +1,112 @@
+"""Servers as processes of this machine: started on a free port, waited for, ended by their id."""
+
+import contextlib
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from holdfast.store.objects.cache import Cache
+from holdfast.store.objects.locating import locate
+from holdfast.store.objects.store import ObjectStore
+
+PATIENCE_S = 60.0
+HOST = "127.0.0.1"
+_NUMBERS = count(1)
+
+
+class NoServerError(Exception):
+    """The server cannot be had here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that speaks one of the protocols.
+
+    Attributes:
+        address: `http://127.0.0.1:port`.
+        options: What `locate` needs to reach it.
+    """
+
+    name: str
+    scheme: str
+    address: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def make_bucket(self) -> str:
+        """Make an empty bucket and return its name."""
+        raise NotImplementedError
+
+    def store(self, bucket: str, folder: Path, **options: str) -> ObjectStore:
+        """Open a prefix of a bucket, with a cache in *folder*."""
+        return locate(
+            f"{self.scheme}://{bucket}/team/models",
+            {**self.options, **options},
+            cache=Cache(folder / "cache"),
+        )
+
+
+def new_name() -> str:
+    """Return a name for a bucket that was not given before."""
+    return f"holdfast-{next(_NUMBERS)}"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run a server for as long as the block lasts; it starts when its port answers.
+
+    Raises:
+        NoServerError: If it ends, or does not answer in time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_for(process, port, log)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not _answers(port):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+        if process.returncode is not None or time.monotonic() > end:
+            said = log.read_text(errors="replace")[-500:]
+            raise NoServerError(f"{process.args!r} does not answer: {said}")
+
+
+def _answers(port: int) -> bool:
+    """Tell whether a web server gives any answer at all."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
