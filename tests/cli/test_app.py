@@ -75,7 +75,7 @@ def test_a_store_of_a_newer_holdfast_is_refused(churn: Any, tmp_path: Path) -> N
 
 
 def test_a_location_that_is_no_folder_is_refused(holdfast: Any) -> None:
-    done = holdfast("ls", "--store", "s3://bucket/prefix")
+    done = holdfast("ls", "--store", "hdfs://bucket/prefix")
 
     assert done.status == 2
     assert "is not a folder" in done.err

@@ -97,9 +97,9 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
         holdfast.open(tmp_path / "file")
 
 
-@pytest.mark.parametrize("location", ["s3://bucket/x", "https://registry", "file:///tmp/x"])
-def test_an_address_is_no_folder(location: str) -> None:
-    with pytest.raises(InvalidInputError, match="is not a folder"):
+@pytest.mark.parametrize("location", ["https://registry", "file:///tmp/x", "hdfs://x/y"])
+def test_an_address_of_no_bucket_is_refused(location: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not a folder on this machine, nor a bucket"):
         holdfast.open(location)
 
 

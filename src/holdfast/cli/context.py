@@ -33,9 +33,22 @@ class Context:
 
     def registry(self) -> "Registry":
         """Open the store."""
+        return self.open(self.store)
+
+    def open(self, location: str) -> "Registry":
+        """Open a store, this one or another."""
         from holdfast.registry import open_registry
 
-        return open_registry(self.store, by=self.by)
+        scheme, is_address, _ = location.partition("://")
+        options: dict[str, str] = {}
+        if is_address:
+            from holdfast.store.objects.credentials import of_environment
+
+            options = of_environment(scheme, os.environ)
+        cache = os.environ.get("HOLDFAST_CACHE")
+        return open_registry(
+            location, by=self.by, options=options, cache=Path(cache) if cache else None
+        )
 
     def emit(self, result: object, lines: Iterable[str]) -> None:
         """Print a result: the object as JSON, or the lines."""
@@ -69,7 +82,9 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
             click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
             click.option("--by", metavar="NAME", help="Author [HOLDFAST_BY, else the user]."),
             click.option(
-                "--store", metavar="DIR", help="The store [HOLDFAST_STORE, else ./store]."
+                "--store",
+                metavar="DIR|URL",
+                help="The store: a folder or s3://… [HOLDFAST_STORE, else ./store].",
             ),
         ):
             wrapped = option(wrapped)

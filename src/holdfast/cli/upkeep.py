@@ -31,9 +31,7 @@ def _seconds(text: str) -> float:
 @click.argument("folder", type=click.Path(), required=False)
 def init(given: Context, folder: str | None) -> None:
     """Make a store in FOLDER, after trying out what its file system keeps."""
-    from holdfast.registry import open_registry
-
-    made = open_registry(folder or given.store, by=given.by).init()
+    made = given.open(folder or given.store).init()
     found = ", ".join(
         word
         for word, holds in (

@@ -165,8 +165,8 @@ def _commit(
             return registration.again(state, taken, session.manifest(taken), draft)
         before = _base(session, state, asked)
         planned = registration.register(state, draft, asked, before, at)
-        session.place.rescue([file.sha256 for file in draft.files])
-        session.place.blobs.add_bytes(planned.raw)
+        manifest = session.place.blobs.add_bytes(planned.raw)
+        session.place.rescue([manifest, *(file.sha256 for file in draft.files)])
         return planned.event
 
     outcome = session.commit(draft.name, decide, Registered, signing)

@@ -133,17 +133,13 @@ class Session:
         Raises:
             NotFoundError: If there is no such model; the nearest names are listed.
         """
-        if not self.exists or not self.ledger(model).state().exists:
+        state = self.ledger(model).state() if self.exists else None
+        if state is None or not state.exists:
             known = self.models()
-            advice = (
-                f"there are {', '.join(known[:5])}"
-                if known
-                else f"no models in {self.site.location}"
-            )
+            empty_place = f"no models in {self.site.location}"
+            advice = f"there are {', '.join(known[:5])}" if known else empty_place
             raise NotFoundError(f"model {model}", names.nearest(model, known), advice)
-        if at is None:
-            return self.ledger(model).state()
-        return self._state_at(model, at)
+        return state if at is None else self._state_at(model, at)
 
     def _state_at(self, model: str, at: str) -> State:
         moment = parse_time(at)

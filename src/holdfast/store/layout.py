@@ -36,9 +36,14 @@ def snapshots(prefix: str) -> str:
     return f"{prefix}/snapshots"
 
 
+def stem_of(seq: int) -> str:
+    """Return *seq* with so many digits that names sort as numbers do."""
+    return f"{seq:010d}"
+
+
 def name_of(seq: int) -> str:
     """Return the file name of entry or snapshot *seq*."""
-    return f"{seq:010d}.json"
+    return f"{stem_of(seq)}.json"
 
 
 def numbered(prefix: str, seq: int) -> str:

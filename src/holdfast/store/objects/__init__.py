@@ -6,6 +6,12 @@ store        the verbs                           probing      is the endpoint fi
 creating     of rivals one wins, no answer lost  reading      an object as a file
 sending      a file goes in                      fetching     parts come out, side by side
 cache        checked files on this machine       wire         the seam: requests, counted
-                                                 answers      obstore's errors turned into ours
+bucket       a registry's place: the pointer     answers      obstore's errors turned into ours
+garbage      lists, grace and rescues
 ```
 """
+
+from typing import Final
+
+SCHEMES: Final = ("s3", "gs", "az")
+"""The first letters of addresses that name a bucket."""

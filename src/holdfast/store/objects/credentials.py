@@ -36,7 +36,7 @@ _DEFAULT_REGION: Final = "us-east-1"
 _AMAZON: Final = ".amazonaws.com"
 
 
-def of_environment(kind: Kind, environment: Mapping[str, str]) -> dict[str, str]:
+def of_environment(kind: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the options said by variables that the cloud's tools read and obstore does not."""
     if kind != "az" or not environment:
         return {}

@@ -9,13 +9,10 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from holdfast.errors import InvalidInputError, MissingLibraryError
-from holdfast.store.objects import credentials
+from holdfast.store.objects import SCHEMES, credentials
 from holdfast.store.objects.cache import Cache
 from holdfast.store.objects.store import ObjectStore
 from holdfast.store.objects.wire import Bucket, Kind
-
-SCHEMES: Final = ("s3", "gs", "az")
-"""The first letters of addresses that name a bucket."""
 
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "az": "azure"}
 _NAME: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")

@@ -7,7 +7,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from holdfast.store import AbsentError, Ingested, Item, TakenError
+from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits
 from holdfast.store.objects import creating, fetching, reading, sending
 from holdfast.store.objects.answers import ConditionError
 from holdfast.store.objects.cache import Cache
@@ -28,6 +28,8 @@ class ObjectStore:
     Attributes:
         wire: The requests, counted.
     """
+
+    traits = Traits(near=False, at_once=_AT_ONCE, snapshot_every=100)
 
     def __init__(self, bucket: Bucket, cache: Cache) -> None:
         self.wire = Wire(bucket)
