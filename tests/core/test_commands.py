@@ -1,6 +1,7 @@
 """What each verb decides: the event, the refusal, or that there is nothing to do."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,64 @@ def promoted(
     state: State, version: str, verdict: Verdict = PASSED, *, force: bool = False
 ) -> object:
     return commands.promote(state, state.record(version), verdict, by_force=force)
+
+
+@pytest.mark.parametrize(("reason", "key"), [(None, None), ("", None), ("why", "run 7")])
+def test_a_deed_may_be_signed_with_a_reason_and_a_key(reason: object, key: object) -> None:
+    commands.check_signing(reason, key)
+
+
+@pytest.mark.parametrize(
+    ("reason", "key", "said"),
+    [
+        (5, None, "reason 5: is no text"),
+        (["a"], None, r"reason \['a'\]: is no text"),
+        (None, 5, "key 5: is no text"),
+        (None, "", "key: is empty"),
+        ("why", " ", "key: is empty"),
+    ],
+)
+def test_what_no_entry_could_hold_is_no_signature(reason: object, key: object, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        commands.check_signing(reason, key)
+
+
+@pytest.mark.parametrize("reason", [None, "", " "])
+def test_force_needs_a_reason(reason: str | None) -> None:
+    commands.check_force(reason, by_force=False)
+    commands.check_force("hurry", by_force=True)
+
+    with pytest.raises(InvalidInputError, match="needs a reason"):
+        commands.check_force(reason, by_force=True)
+
+
+def test_a_deed_under_its_key_again_is_a_repetition(play: Play) -> None:
+    state = play(*THREE, "promote 1.0.0 key=k", "promote 1.1.0")
+    done = Unchanged("entry 4 did this under the same key", "1.0.0")
+
+    assert commands.repeated(state, "k", events.Promoted) == done
+    assert commands.repeated(state, "k", events.Promoted, "1.0.0") == done
+    assert commands.repeated(state, "another", events.Promoted) is None
+    assert commands.repeated(state, None, events.Promoted) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "version"), [(events.Staged, None), (events.Promoted, "1.1.0")]
+)
+def test_another_deed_under_a_used_key_is_a_conflict(
+    play: Play, operation: type[events.AnyEvent], version: str | None
+) -> None:
+    state = play(*THREE, "promote 1.0.0 key=k")
+
+    with pytest.raises(ConflictError, match=r"'promoted' in entry 4 of 1\.0\.0; use another key"):
+        commands.repeated(state, "k", operation, version)
+
+
+def test_a_key_used_for_no_version_is_told_without_one(play: Play) -> None:
+    state = play("policy '{}' key=k")
+
+    with pytest.raises(ConflictError, match="'policy_set' in entry 1; use"):
+        commands.repeated(state, "k", events.Promoted)
 
 
 def test_the_first_promotion_follows_nothing(play: Play) -> None:
@@ -217,8 +276,8 @@ def test_tags_it_bears_already_change_nothing(play: Play, tags: dict[str, str | 
     assert isinstance(commands.tag(state, state.record("1.0.0"), tags), Unchanged)
 
 
-@pytest.mark.parametrize("key", ["", " ", "a\nb", "\x00"])
-def test_the_key_of_a_tag_must_be_printable(play: Play, key: str) -> None:
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "\x00", 5, None])
+def test_the_key_of_a_tag_must_be_printable(play: Play, key: Any) -> None:
     state = play(*THREE)
 
     with pytest.raises(InvalidInputError, match="is no name"):

@@ -277,8 +277,14 @@ def test_a_metric_must_be_a_number(value: object) -> None:
         clean_metrics({"auc": value})
 
 
-@pytest.mark.parametrize("name", ["", "a\nb", "\x00", "\ud800"])
-def test_the_name_of_a_metric_must_be_printable(name: str) -> None:
+@pytest.mark.parametrize("metrics", [None, [0.9], "auc", 5])
+def test_metrics_are_a_mapping(metrics: Any) -> None:
+    with pytest.raises(InvalidInputError, match="give numbers by name"):
+        clean_metrics(metrics)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x00", "\ud800", 5, None])
+def test_the_name_of_a_metric_must_be_printable(name: Any) -> None:
     with pytest.raises(InvalidInputError, match="not a name"):
         clean_metrics({name: 0.9})
 

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from holdfast.core.policy import OPEN, MetricRule, Policy, Retention, check
@@ -21,7 +22,41 @@ from holdfast.errors import InvalidInputError
     ],
 )
 def test_a_policy_with_sense_is_returned(policy: Policy) -> None:
-    assert check(policy) is policy
+    assert check(policy) == policy
+
+
+def test_a_policy_is_returned_as_the_journal_will_tell_it() -> None:
+    loose = Policy(
+        max_regression=0,
+        required_metrics=["auc"],  # type: ignore[arg-type]
+        metrics={"auc": {"minimum": 0.5}},  # type: ignore[dict-item]
+    )
+
+    checked = check(loose)
+
+    assert checked == Policy(
+        max_regression=0.0, required_metrics=("auc",), metrics={"auc": MetricRule(minimum=0.5)}
+    )
+    assert msgspec.json.decode(msgspec.json.encode(checked), type=Policy) == checked
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "strict",
+        None,
+        object(),
+        Policy(max_regression="5%"),  # type: ignore[arg-type]
+        Policy(schema="strict"),  # type: ignore[arg-type]
+        Policy(approvals=1.5),  # type: ignore[arg-type]
+        Policy(required_metrics="auc"),  # type: ignore[arg-type]
+        Policy(metrics={"auc": {"least": 0.5}}),  # type: ignore[dict-item]
+        Policy(retention=object()),  # type: ignore[arg-type]
+    ],
+)
+def test_a_policy_of_other_types_is_refused(policy: Policy) -> None:
+    with pytest.raises(InvalidInputError, match="give each field its own type"):
+        check(policy)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ from holdfast.core.refs import (
     Named,
     Number,
     Selector,
+    fixed,
     parse_ref,
     parse_selector,
     resolve,
+    selector_in,
+    selector_of,
 )
 from holdfast.core.state import State
 from holdfast.core.version import parse
@@ -142,6 +145,39 @@ def test_a_ref_reads_as_it_was_written() -> None:
 def test_a_ref_with_a_bad_half_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError):
         parse_ref(text)
+
+
+def test_what_names_no_version_of_a_model_says_what_would() -> None:
+    assert selector_of(parse_ref("iris@v3")) == Number(3)
+
+    with pytest.raises(InvalidInputError, match="write iris@production"):
+        selector_of(parse_ref("iris"))
+
+
+def test_a_version_of_one_model_is_named_alone_or_with_it() -> None:
+    assert selector_in("iris", "1.1.0") == selector_in("iris", "iris@1.1.0")
+    assert selector_in("iris", "v3") == Number(3)
+
+
+@pytest.mark.parametrize("text", ["rose@1.0.0", "@1.0.0", "iris@", "iris@rose@1.0.0", ""])
+def test_a_version_of_another_model_is_none_of_this(text: str) -> None:
+    with pytest.raises(InvalidInputError):
+        selector_in("iris", text)
+
+
+@pytest.mark.parametrize("text", ["1.0.0", "v1", "sha256"])
+def test_a_number_or_digest_names_the_same_version_for_ever(play: Play, text: str) -> None:
+    state = play("register 1.0.0", "alias eu 1.0.0", "promote 1.0.0")
+    whole = f"sha256:{state.record('1.0.0').manifest}" if text == "sha256" else text
+
+    assert fixed(state, parse_selector(whole)) == "1.0.0"
+
+
+@pytest.mark.parametrize("text", ["eu", "production", "staging", "^1.0"])
+def test_what_a_name_or_range_names_moves(play: Play, text: str) -> None:
+    state = play("register 1.0.0", "alias eu 1.0.0", "promote 1.0.0")
+
+    assert fixed(state, parse_selector(text)) is None
 
 
 def test_an_exact_version_names_itself(many: State) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from holdfast.core.policy import Retention
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, plan, protection
 from holdfast.core.state import State
+from holdfast.errors import InvalidInputError
 
 Play = Callable[..., State]
 
@@ -36,6 +38,12 @@ def after(days: float) -> datetime:
 
 def by_age(keep: int, days: float, now: datetime = YEARS_LATER) -> ByPolicy:
     return ByPolicy(Retention(keep, days), now)
+
+
+@pytest.mark.parametrize("keep", [-1, 2.5, "2", None])
+def test_less_than_none_cannot_be_kept(play: Play, keep: Any) -> None:
+    with pytest.raises(InvalidInputError, match="is no count"):
+        plan(play(*ARCHIVED), KeepNewest(keep))
 
 
 def test_the_newest_archived_versions_are_kept_by_number(play: Play) -> None:

@@ -186,8 +186,6 @@ def _judge(given: Context, ref: str) -> int:
 @context.key
 def rollback(given: Context, model: str, to: str | None, **options: Any) -> None:
     """Go back to the version of MODEL that was live before, its bytes verified first."""
-    if to is not None and "@" not in to:
-        to = f"{model}@{to}"
     done = given.registry().rollback(model, to=to, **options)
     lines = [f"{done.ref} is live, {done.was} is archived"] if done.changed else [done.note]
     if not options["reason"] and done.changed:

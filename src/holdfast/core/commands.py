@@ -28,6 +28,56 @@ class Unchanged:
     version: str | None = None
 
 
+def check_signing(reason: object, key: object) -> None:
+    """Check what a caller says about its own deed, before anything is done.
+
+    Raises:
+        InvalidInputError: If one is no text, or the key is empty.
+    """
+    for field, said in (("reason", reason), ("key", key)):
+        if said is not None and not isinstance(said, str):
+            raise InvalidInputError(f"{field} {said!r}", "is no text", f"give the {field} as text")
+    if key is not None and not names.is_text(key):
+        raise InvalidInputError("key", "is empty", "leave it out or give one that is yours alone")
+
+
+def check_force(reason: str | None, *, by_force: bool) -> None:
+    """Check that whoever passes over a rule says why.
+
+    Raises:
+        InvalidInputError: If there is no reason.
+    """
+    if by_force and not names.is_text(reason):
+        raise InvalidInputError("force", "needs a reason, which history keeps", "give --reason")
+
+
+def repeated(
+    state: State, key: str | None, operation: type[events.AnyEvent], version: str | None = None
+) -> Unchanged | None:
+    """Answer a wish whose idempotency key was used: the same deed is a repetition.
+
+    It is looked at before the world is judged, for what the deed changed may forbid it now.
+
+    Args:
+        state: The model.
+        key: The caller's; `None` asks each time for a new deed.
+        operation: The event wished for.
+        version: The one wished for, where the caller names it once and for all.
+
+    Raises:
+        ConflictError: If the key was used for another deed.
+    """
+    use = state.keys.get(key) if key is not None else None
+    if use is None:
+        return None
+    if use.op != events.WORDS[operation] or version not in (None, use.version):
+        of = f" of {use.version}" if use.version else ""
+        raise ConflictError(
+            f"key {key!r}", f"was used for {use.op!r} in entry {use.seq}{of}", "use another key"
+        )
+    return Unchanged(f"entry {use.seq} did this under the same key", use.version)
+
+
 def promote(
     state: State, record: Record, verdict: Verdict, *, by_force: bool
 ) -> events.Promoted | Unchanged:
@@ -185,7 +235,7 @@ def tag(state: State, record: Record, tags: Mapping[str, str | None]) -> events.
         InvalidInputError: If a key is empty or not printable.
     """
     for key in tags:
-        if not key.strip() or not key.isprintable():
+        if not names.is_key(key):
             raise InvalidInputError(f"tag {key!r}", "is no name", "use printable characters")
     kept = {key: value for key, value in (record.tags | dict(tags)).items() if value is not None}
     if kept == record.tags:
@@ -199,8 +249,8 @@ def note(record: Record, text: str) -> events.Noted:
     Raises:
         InvalidInputError: If it is empty.
     """
-    if not text.strip():
-        raise InvalidInputError("note", "is empty", "write what you learnt")
+    if not names.is_text(text):
+        raise InvalidInputError(f"note {text!r}", "says nothing", "write what you learnt")
     return events.Noted(version=record.version, text=text)
 
 

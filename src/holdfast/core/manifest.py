@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import names
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
@@ -223,14 +224,16 @@ def clean_metrics(metrics: Mapping[str, object]) -> dict[str, float]:
     """Check that every metric is a finite number and return them as plain numbers, sorted.
 
     Raises:
-        InvalidInputError: If a name is empty or a value is no number, NaN or infinite.
+        InvalidInputError: If a name is empty or no text, or a value is no number, NaN or infinite.
     """
-    return {name: _clean_metric(name, metrics[name]) for name in sorted(metrics)}
+    if not isinstance(metrics, Mapping):
+        raise InvalidInputError("metrics", f"{metrics!r} is no mapping", "give numbers by name")
+    return dict(sorted((name, _clean_metric(name, metrics[name])) for name in metrics))
 
 
 def _clean_metric(name: str, value: object) -> float:
     subject = f"metric {name!r}"
-    if not name or not name.isprintable():
+    if not names.is_key(name):
         raise InvalidInputError(subject, "not a name", "use printable characters")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInputError(subject, f"{value!r} is not a number", "give a finite number")

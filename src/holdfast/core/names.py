@@ -32,6 +32,16 @@ BUILT_IN: Final = frozenset((PRODUCTION, STAGING, PREVIOUS, LATEST))
 """Selectors the registry moves itself; no alias may take their names."""
 
 
+def is_text(value: object) -> bool:
+    """Tell whether *value* is text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_key(value: object) -> bool:
+    """Tell whether *value* can name a tag or metric: printable text."""
+    return isinstance(value, str) and is_text(value) and value.isprintable()
+
+
 def check_model(name: str) -> str:
     """Return *name* if a registered model may bear it.
 

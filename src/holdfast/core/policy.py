@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
@@ -92,9 +93,10 @@ def check(policy: Policy) -> Policy:
     """Return *policy* if its figures make sense.
 
     Raises:
-        InvalidInputError: If a share, count or age is negative, a range is empty or a required
-            field does not exist.
+        InvalidInputError: If a field is of another type than `Policy` says, a share, count or age
+            is negative, a range is empty or a required field does not exist.
     """
+    policy = _typed(policy)
     shares = {"max_regression": policy.max_regression} | {
         f"metrics.{name}.max_regression": rule.max_regression
         for name, rule in policy.metrics.items()
@@ -131,6 +133,13 @@ def check(policy: Policy) -> Policy:
             known = ", ".join(Manifest.__struct_fields__)
             raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
     return policy
+
+
+def _typed(policy: Policy) -> Policy:
+    try:
+        return msgspec.convert(msgspec.to_builtins(policy), Policy)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError("policy", str(error), "give each field its own type") from error
 
 
 @dataclass(frozen=True, slots=True)

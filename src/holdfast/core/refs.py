@@ -76,6 +76,35 @@ def parse_ref(text: str) -> Ref:
     return Ref(model, parse_selector(selector) if at else None, text)
 
 
+def selector_of(ref: Ref) -> Selector:
+    """Return what of *ref* names the version.
+
+    Raises:
+        InvalidInputError: If it names a model and no version.
+    """
+    if ref.selector is None:
+        raise InvalidInputError(
+            f"ref {ref.text!r}",
+            "names a model and no version",
+            f"write {ref.model}@production, {ref.model}@latest, {ref.model}@1.2.0, …",
+        )
+    return ref.selector
+
+
+def selector_in(model: str, text: str) -> Selector:
+    """Read a version of *model*, named alone (`1.1.0`) or with the model (`iris@1.1.0`).
+
+    Raises:
+        InvalidInputError: If it is a version of another model, or none.
+    """
+    named, at, selector = text.partition("@")
+    if at and named != model:
+        raise InvalidInputError(
+            f"ref {text!r}", f"names no version of {model}", f"write {model}@{selector}"
+        )
+    return parse_selector(selector if at else text)
+
+
 def parse_selector(text: str) -> Selector:
     """Read what stands behind the `@`.
 
@@ -97,6 +126,16 @@ def parse_selector(text: str) -> Selector:
         advice = f"give {MIN_PREFIX} to 64 lower-case hex digits"
         raise InvalidInputError(f"ref {text!r}", "is no digest", advice)
     raise InvalidInputError(f"ref {text!r}", "names no version", _HOW)
+
+
+def fixed(state: State, selector: Selector) -> str | None:
+    """Return the version *selector* names for ever, `None` if what it names moves.
+
+    Raises:
+        NotFoundError: If it names none.
+        AmbiguousRefError: If a digest's prefix fits several.
+    """
+    return None if isinstance(selector, Named | Range) else resolve(state, selector).version
 
 
 def resolve(state: State, selector: Selector) -> Record:

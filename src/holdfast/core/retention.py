@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from holdfast.core.policy import Retention
 from holdfast.core.state import Record, State
+from holdfast.errors import InvalidInputError
 
 Target = Literal["spared", "purged"]
 """What becomes of the version a rollback would go to."""
@@ -63,7 +64,11 @@ class Plan:
 
 
 def plan(state: State, rule: Rule) -> Plan:
-    """Say for each version whether it goes under *rule*, and why."""
+    """Say for each version whether it goes under *rule*, and why.
+
+    Raises:
+        InvalidInputError: If the number of versions to keep is none.
+    """
     target: Target = rule.target if isinstance(rule, KeepNewest) else "spared"
     judged = _judged(state, rule)
     rows = []
@@ -91,6 +96,7 @@ def protection(state: State, record: Record, target: Target) -> str | None:
 def _judged(state: State, rule: Rule) -> dict[str, tuple[bool, str]]:
     match rule:
         case KeepNewest(newest):
+            _check_count(newest)
             return _beyond(state, newest)
         case ByPolicy(retention, now):
             return _aged(state, retention, now)
@@ -103,6 +109,11 @@ def _judged(state: State, rule: Rule) -> dict[str, tuple[bool, str]]:
             }
         case _:
             assert_never(rule)
+
+
+def _check_count(keep: object) -> None:
+    if not isinstance(keep, int) or keep < 0:
+        raise InvalidInputError(f"keep {keep!r}", "is no count", "give 0 or more")
 
 
 def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from holdfast.core import commands
 from holdfast.core import entry as entries
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry, Stamp
-from holdfast.core.events import WORDS, AnyEvent
+from holdfast.core.events import AnyEvent
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
 from holdfast.store import Store, TakenError, layout, projections
@@ -209,7 +210,7 @@ class Ledger:
             self._check(witness, state)
             self._check_last(state)
             signed = stamp()
-            repeated = _repeated(state, signed.key, operation)
+            repeated = commands.repeated(state, signed.key, operation)
             at = entries.next_time(signed.at, state.at)
             event = repeated or decide(state, at)
             if isinstance(event, Unchanged):
@@ -285,17 +286,6 @@ def _check_unused(store: Store, prefix: str) -> None:
         raise DamagedError(
             layout.numbered(layout.journal(prefix), 1), "missing", "restore it from a copy"
         )
-
-
-def _repeated(state: State, key: str | None, operation: type[AnyEvent]) -> Unchanged | None:
-    use = state.keys.get(key) if key is not None else None
-    if use is None:
-        return None
-    if use.op != WORDS[operation]:
-        raise ConflictError(
-            f"key {key!r}", f"was used for {use.op!r} in entry {use.seq}", "use another key"
-        )
-    return Unchanged(f"entry {use.seq} did this under the same key", use.version)
 
 
 def _pause(attempt: int) -> None:

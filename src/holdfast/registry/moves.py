@@ -8,11 +8,11 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.history import sentence
 from holdfast.core.manifest import File, Manifest
 from holdfast.core.policy import Candidate, Policy, Verdict, judge
+from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
-from holdfast.errors import InvalidInputError
 from holdfast.registry.ledger import Outcome
-from holdfast.registry.session import Session, Signing
+from holdfast.registry.session import Session, Signing, read_ref
 
 _Decide = Callable[[State, Record], AnyEvent | Unchanged]
 
@@ -21,7 +21,7 @@ def promote(
     session: Session, ref: str, signing: Signing, *, expect: str | None, by_force: bool
 ) -> Moved:
     """Move `production`, if the gate lets it."""
-    _check_force(signing, by_force=by_force)
+    commands.check_force(signing.reason, by_force=by_force)
 
     def decide(state: State, record: Record) -> AnyEvent | Unchanged:
         commands.expect_live(state, expect)
@@ -57,11 +57,16 @@ def rollback(
 ) -> Moved:
     """Move `production` back, once the target's bytes are known to be whole."""
     state = session.state(model)
+    selector = selector_in(model, to) if to else None
+    named = fixed(state, selector) if selector else None
+    done = commands.repeated(state, signing.key, events.RolledBack, named)
+    if done is not None:
+        return moved(Outcome(state, None, done))
     commands.expect_live(state, expect)
     undoes = state.live.seq if state.live else None
-    wanted = session.find(to)[1].version if to else None
-    commands.rollback(state, state.versions[wanted] if wanted else None, undoes)
-    target = state.versions[wanted or state.previous or ""]
+    wanted = resolve(state, selector) if selector else None
+    commands.rollback(state, wanted, undoes)
+    target = wanted or state.versions[state.previous or ""]
     require_whole(session, target)
 
     def decide(state: State, _at: str) -> AnyEvent:
@@ -95,7 +100,7 @@ def archive(session: Session, ref: str, signing: Signing) -> Moved:
 
 def set_alias(session: Session, alias: str, ref: str, signing: Signing, *, by_force: bool) -> Moved:
     """Let an alias name a version."""
-    _check_force(signing, by_force=by_force)
+    commands.check_force(signing.reason, by_force=by_force)
 
     def decide(state: State, record: Record) -> AnyEvent | Unchanged:
         return commands.set_alias(state, alias, record, session.by, by_force=by_force)
@@ -107,7 +112,7 @@ def remove_alias(
     session: Session, model: str, alias: str, signing: Signing, *, by_force: bool
 ) -> Moved:
     """Let an alias name nothing."""
-    _check_force(signing, by_force=by_force)
+    commands.check_force(signing.reason, by_force=by_force)
     session.state(model)
     outcome = session.commit(
         model,
@@ -184,11 +189,6 @@ def set_policy(session: Session, model: str, policy: Policy, signing: Signing) -
     return moved(outcome)
 
 
-def _check_force(signing: Signing, *, by_force: bool) -> None:
-    if by_force and not (signing.reason or "").strip():
-        raise InvalidInputError("force", "needs a reason, which history keeps", "give --reason")
-
-
 def _move(
     session: Session,
     ref: str,
@@ -197,7 +197,12 @@ def _move(
     signing: Signing,
 ) -> Moved:
     """Resolve *ref* once, then decide about that version, again after each lost race."""
-    state, record = session.find(ref)
+    parsed = read_ref(ref)
+    state, selector = session.state(parsed.model), selector_of(parsed)
+    done = commands.repeated(state, signing.key, operation, fixed(state, selector))
+    if done is not None:
+        return moved(Outcome(state, None, done))
+    record = resolve(state, selector)
     outcome = session.commit(
         state.model,
         lambda now, _at: decide(now, now.versions[record.version]),

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.core import history, names
+from holdfast.core.commands import check_signing
 from holdfast.core.entry import Stamp, parse_time
 from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest
-from holdfast.core.refs import Ref, Selector, parse_ref, resolve
+from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
-from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
+from holdfast.errors import DamagedError, NotFoundError, StoreError
 from holdfast.registry.ledger import Decide, Ledger, Outcome
 from holdfast.store import layout
 from holdfast.store.place import Place, Site
@@ -34,6 +35,10 @@ class Signing:
 
     reason: str | None = None
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no entry could hold."""
+        check_signing(self.reason, self.key)
 
 
 class Session:
@@ -159,7 +164,7 @@ class Session:
         """
         parsed = read_ref(str(ref))
         state = self.state(parsed.model, at)
-        return state, resolve(state, _selected(parsed))
+        return state, resolve(state, selector_of(parsed))
 
     def allowed(self, model: str) -> tuple[str, ...]:
         """Return the constructors a model's policy allows beyond the built-in list."""
@@ -184,13 +189,3 @@ class Session:
             if outcome.entry is not None:
                 ledger.project()
         return outcome
-
-
-def _selected(ref: Ref) -> Selector:
-    if ref.selector is None:
-        raise InvalidInputError(
-            f"ref {ref.text!r}",
-            "names a model and no version",
-            f"write {ref.model}@production, {ref.model}@latest, {ref.model}@1.2.0, …",
-        )
-    return ref.selector

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from holdfast.core import commands, events, retention
+from holdfast.core.refs import resolve, selector_in
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
 from holdfast.core.state import State
 from holdfast.core.views import Moved
@@ -36,9 +37,10 @@ def rule(
     session: Session, model: str, keep: int | None, versions: Iterable[object], target: Target
 ) -> Rule:
     """Return the rule a caller means: versions by name, else a number to keep, else the policy."""
-    chosen = [str(ref) if "@" in str(ref) else f"{model}@{ref}" for ref in versions]
+    chosen = [selector_in(model, str(ref)) for ref in versions]
     if chosen:
-        return Chosen(tuple(session.find(ref)[1].version for ref in chosen))
+        state = session.state(model)
+        return Chosen(tuple(resolve(state, selector).version for selector in chosen))
     if keep is not None:
         return KeepNewest(keep, target)
     return ByPolicy(session.state(model).policy.retention, session.clock())
@@ -54,6 +56,7 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
     _check_grace(session, grace_s)
     planned = retention.plan(session.state(model), rule).purged
     target = rule.target if isinstance(rule, KeepNewest) else "spared"
+    purged: list[str] = []
     for start in range(0, len(planned), _BATCH):
         batch = frozenset(planned[start : start + _BATCH])
 
@@ -64,12 +67,14 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
             rows = tuple(row for row in fresh.rows if row.version in batch)
             return commands.purge(state, Plan(model, rows, target))
 
-        session.commit(model, decide, events.Purged, signing)
-    return Purge(model, planned, collect(session, grace_s))
+        entry = session.commit(model, decide, events.Purged, signing).entry
+        purged += entry.event.versions() if entry else ()  # what went live meanwhile is spared
+    return Purge(model, tuple(purged), collect(session, grace_s))
 
 
 def delete(session: Session, model: str, signing: Signing, *, by_force: bool) -> Moved:
     """Delete a model; its journal and manifests stay."""
+    commands.check_force(signing.reason, by_force=by_force)
     session.state(model)
     outcome = session.commit(
         model, lambda state, _at: commands.delete(state, by_force=by_force), events.Deleted, signing
