@@ -26,7 +26,7 @@ from holdfast.core.version import Order, order
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, NoPreviousVersionError, NotFoundError
 from holdfast.registry import open_registry
-from holdfast.registry.intake import Facts
+from holdfast.registry.facts import Facts
 from holdfast.registry.registry import Registry
 from holdfast.registry.upkeep import GRACE_S
 

@@ -1,6 +1,7 @@
 """Semantic versions: reading, order, the next one, and what one claims against another."""
 
 import itertools
+from typing import Any
 
 import pytest
 import semantic_version
@@ -12,6 +13,7 @@ from holdfast.core.version import (
     Level,
     Version,
     bump,
+    check_bump,
     level_between,
     newest,
     order,
@@ -242,3 +244,20 @@ def test_outside_a_caret_range_a_major_change_is_claimed(one: str, other: str) -
     assume(base.major or base.minor)  # below 0.1.0 a caret holds one version
 
     assert (level_between(base, version) == "major") is not within
+
+
+@pytest.mark.parametrize("word", ["auto", "major", "minor", "patch"])
+def test_a_bump_says_how_far(word: str) -> None:
+    assert check_bump(word) == word
+
+
+@pytest.mark.parametrize("word", ["huge", "", "Major", None, 1, ["minor"]])
+def test_any_other_word_is_no_bump(word: Any) -> None:
+    with pytest.raises(InvalidInputError, match="say auto, major, minor or patch"):
+        check_bump(word)
+
+
+@pytest.mark.parametrize("version", [None, 1, 1.2, ["1.2.0"]])
+def test_what_is_no_text_is_no_version(version: Any) -> None:
+    with pytest.raises(InvalidInputError, match="is not SemVer"):
+        parse(version)

@@ -356,6 +356,20 @@ def test_a_misspelt_fact_is_not_dropped_in_silence(
         registry.register("iris", text("one"), **facts)
 
 
+def test_a_misspelt_fact_names_the_nearest(registry: Registry, text: Text) -> None:
+    facts: dict[str, Any] = {"metric": {"auc": 0.9}}
+
+    with pytest.raises(InvalidInputError, match="fact 'metric': is not known; there are metrics"):
+        registry.register("iris", text("one"), **facts)
+
+
+def test_a_role_is_given_once(registry: Registry, text: Text) -> None:
+    with pytest.raises(InvalidInputError, match="role 'model': is given twice"):
+        registry.register("iris", text("one"), artifacts={"model": text("two")})
+
+    assert registry.models() == []
+
+
 def test_the_manifest_names_every_field_that_the_format_lists(
     registry: Registry, store: Path, text: Text
 ) -> None:

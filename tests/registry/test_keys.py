@@ -113,6 +113,31 @@ def test_a_key_that_was_used_for_another_deed_is_a_conflict(
     assert disk.journals(store) == before
 
 
+def test_another_version_is_another_deed(registry: Registry, store: Path, grow: Grow) -> None:
+    grow(3)
+    registry.promote("iris@1.0.0", key="run 7")
+    before = disk.journals(store)
+
+    for ref in ("iris@1.1.0", "iris@v2"):
+        with pytest.raises(ConflictError, match=r"of 1\.0\.0; use another key"):
+            registry.promote(ref, key="run 7")
+
+    assert not registry.promote("iris@latest", key="run 7").changed
+    assert disk.journals(store) == before
+
+
+def test_a_registration_of_another_version_under_a_used_key_is_a_conflict(
+    registry: Registry, store: Path, text: Text
+) -> None:
+    registry.register("iris", text("one"), version="1.0.0", key="run 7")
+    before = disk.truth(store)
+
+    with pytest.raises(ConflictError, match="use another key"):
+        registry.register("iris", text("two"), version="2.0.0", key="run 7")
+
+    assert disk.truth(store) == before
+
+
 def test_a_key_belongs_to_its_model(registry: Registry, text: Text) -> None:
     registry.register("iris", text("one"), key="run 7")
 

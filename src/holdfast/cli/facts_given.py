@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast.cli.context import json_file, numbers, pairs, typed
 from holdfast.errors import InvalidInputError
-from holdfast.registry.intake import Facts
+from holdfast.registry.facts import Facts
 
 
 def facts_from(options: dict[str, Any]) -> Facts:

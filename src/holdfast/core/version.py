@@ -1,7 +1,7 @@
 """Semantic versions (semver.org 2.0.0): parsing, order and the next one."""
 
 from collections.abc import Iterable
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, assert_never, cast, get_args
 
 from semver import Version
 
@@ -13,6 +13,7 @@ __all__ = [
     "Level",
     "Version",
     "bump",
+    "check_bump",
     "level_between",
     "newest",
     "order",
@@ -39,8 +40,20 @@ def parse(text: str) -> Version:
         raise InvalidInputError(f"version {text!r}", "is not SemVer", _advice(text)) from None
 
 
-def _advice(text: str) -> str:
-    bare = text.strip().removeprefix("v").removeprefix("V")
+def check_bump(word: str) -> Bump:
+    """Return *word* if it says how far to raise a version.
+
+    Raises:
+        InvalidInputError: If it is none of `auto`, `major`, `minor` and `patch`.
+    """
+    for known in get_args(Bump):
+        if word == known:
+            return cast("Bump", known)
+    raise InvalidInputError(f"bump {word!r}", "is none", "say auto, major, minor or patch")
+
+
+def _advice(text: object) -> str:
+    bare = str(text).strip().removeprefix("v").removeprefix("V")
     try:
         return f"write {Version.parse(bare, optional_minor_and_patch=True)}"
     except ValueError:

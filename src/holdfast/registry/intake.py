@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from holdfast import formats
 from holdfast.core import names, registration, schema
-from holdfast.core.commands import Unchanged
+from holdfast.core.commands import Unchanged, repeated
 from holdfast.core.events import AnyEvent, Registered
 from holdfast.core.manifest import (
     Artifact,
@@ -31,6 +31,7 @@ from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
 from holdfast.formats import Description, Packaged, example
 from holdfast.registry import surroundings
+from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.store import layout
 from holdfast.store.place import Place
@@ -38,43 +39,6 @@ from holdfast.store.place import Place
 _Fields = TypeVar("_Fields", Lineage, Environment)
 _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
-
-
-class Facts(TypedDict, total=False):
-    """What a caller may say of a version; what is left out is found out where it can be.
-
-    Attributes:
-        metrics: Finite numbers by name.
-        input_example: A few rows as numpy, pandas or lists: gives the input schema.
-        limitations: One sentence or several.
-        lineage: Fields of `core.manifest.Lineage`.
-        environment: Fields of `core.manifest.Environment`.
-        artifacts: Further roles, each a path or an object.
-        formats: Format by role, where the natural one is not wanted.
-        trust: Why files that run code outside the allow-list are taken in all the same.
-        reason: Kept with the entry.
-        key: Idempotency key.
-    """
-
-    description: str
-    author: str
-    framework: str
-    algorithm: str
-    metrics: Mapping[str, object]
-    hyperparameters: Mapping[str, object]
-    training_data: Mapping[str, object]
-    input_schema: Mapping[str, Any] | None
-    output_schema: Mapping[str, Any] | None
-    input_example: object
-    limitations: str | Sequence[str]
-    lineage: Mapping[str, object]
-    environment: Mapping[str, object]
-    metadata: Mapping[str, object]
-    artifacts: Mapping[str, object]
-    formats: Mapping[str, str]
-    trust: str
-    reason: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +64,15 @@ def register(
 ) -> RegisteredView:
     """Store the bytes behind each role and commit the version that holds them."""
     names.check_model(name)
-    metrics = clean_metrics(facts.get("metrics", {}))  # refuse early, before bytes are moved
+    metrics = clean_metrics(facts.get("metrics", {}))
     place = session.writable()
     signing = Signing(facts.get("reason"), facts.get("key"))
-    judge = _Judge(session.allowed(name), facts.get("trust", "").strip())
+    state = session.ledger(name).state()
+    exact = str(asked) if isinstance(asked, Version) else None
+    done = repeated(state, signing.key, Registered, exact)
+    if done is not None:
+        return _as_before(state, done)
+    judge = _Judge(session.allowed(name), (facts.get("trust") or "").strip())
     with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
@@ -171,13 +140,16 @@ def _commit(
 
     outcome = session.commit(draft.name, decide, Registered, signing)
     if outcome.unchanged is not None:
-        record = outcome.state.versions[outcome.unchanged.version or ""]
-        info = version_info(outcome.state, record)
-        return RegisteredView(info, created=False, why=outcome.unchanged.why)
+        return _as_before(outcome.state, outcome.unchanged)
     assert outcome.entry is not None and isinstance(outcome.entry.event, Registered)  # noqa: S101, PT018
     event = outcome.entry.event
     info = version_info(outcome.state, outcome.state.versions[event.version])
     return RegisteredView(info, created=True, why=event.why)
+
+
+def _as_before(state: State, unchanged: Unchanged) -> RegisteredView:
+    info = version_info(state, state.versions[unchanged.version or ""])
+    return RegisteredView(info, created=False, why=unchanged.why)
 
 
 def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | None:

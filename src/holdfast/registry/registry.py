@@ -13,7 +13,7 @@ from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Policy, Verdict
 from holdfast.core.retention import Plan, Target
-from holdfast.core.version import Bump, parse
+from holdfast.core.version import Bump, check_bump, parse
 from holdfast.core.views import (
     ModelInfo,
     Moved,
@@ -26,9 +26,10 @@ from holdfast.core.views import (
 )
 from holdfast.formats.pair import Pair
 from holdfast.registry import adoption, intake, loading, moves, reading, upkeep, verifying
+from holdfast.registry import facts as told
 from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, pack, unpack
-from holdfast.registry.intake import Facts
+from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.surroundings import tool_version
 from holdfast.registry.upkeep import GRACE_S, Purge
@@ -91,11 +92,9 @@ class Registry:
             VersionTakenError: If *version* holds other bytes or facts.
             UntrustedError: If a file runs code outside the allow-list and `trust` is not given.
         """
-        sources: dict[str, object] = {"model": model}
-        if preprocessor is not None:
-            sources["preprocessor"] = preprocessor
-        sources |= facts.get("artifacts", {})
-        asked = parse(version) if version is not None else bump
+        told.check(facts)
+        sources = told.roles(model, preprocessor, facts)
+        asked = parse(version) if version is not None else check_bump(bump)
         return intake.register(self._session, name, sources, asked, facts)
 
     def adopt(

@@ -1,0 +1,105 @@
+"""What a caller may say of a version, checked before a byte is moved."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+from holdfast.core import names
+from holdfast.core.commands import check_signing
+from holdfast.core.manifest import clean_metrics
+from holdfast.errors import InvalidInputError
+
+
+class Facts(TypedDict, total=False):
+    """What a caller may say of a version; what is left out is found out where it can be.
+
+    Attributes:
+        metrics: Finite numbers by name.
+        input_example: A few rows as numpy, pandas or lists: gives the input schema.
+        limitations: One sentence or several.
+        lineage: Fields of `core.manifest.Lineage`.
+        environment: Fields of `core.manifest.Environment`.
+        artifacts: Further roles, each a path or an object.
+        formats: Format by role, where the natural one is not wanted.
+        trust: Why files that run code outside the allow-list are taken in all the same.
+        reason: Kept with the entry.
+        key: Idempotency key.
+    """
+
+    description: str
+    author: str
+    framework: str
+    algorithm: str
+    metrics: Mapping[str, object]
+    hyperparameters: Mapping[str, object]
+    training_data: Mapping[str, object]
+    input_schema: Mapping[str, Any] | None
+    output_schema: Mapping[str, Any] | None
+    input_example: object
+    limitations: str | Sequence[str]
+    lineage: Mapping[str, object]
+    environment: Mapping[str, object]
+    metadata: Mapping[str, object]
+    artifacts: Mapping[str, object]
+    formats: Mapping[str, str]
+    trust: str
+    reason: str
+    key: str
+
+
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "trust")
+_MAPPINGS: Final = (
+    "hyperparameters",
+    "training_data",
+    "lineage",
+    "environment",
+    "metadata",
+    "artifacts",
+    "formats",
+)
+
+
+def check(facts: Facts) -> None:
+    """Check that every fact is known and of its kind.
+
+    Raises:
+        InvalidInputError: If one is misspelt, or no text, mapping or number where it must be.
+    """
+    known = Facts.__annotations__
+    for name in facts:
+        if name not in known:
+            near = ", ".join(names.nearest(name, known) or known)
+            raise InvalidInputError(f"fact {name!r}", "is not known", f"there are {near}")
+    for name in _TEXTS:
+        _check_kind(name, facts.get(name), str, "text")
+    for name in _MAPPINGS:
+        _check_kind(name, facts.get(name, {}), Mapping, "mapping")
+    _check_kind("limitations", facts.get("limitations", ()), Sequence, "list of sentences")
+    check_signing(facts.get("reason"), facts.get("key"))
+    clean_metrics(facts.get("metrics", {}))
+
+
+def _check_kind(name: str, value: object, kind: type, called: str) -> None:
+    text_or_none = kind is str and value is None
+    if not text_or_none and not isinstance(value, kind):
+        raise InvalidInputError(f"{name} {value!r}", f"is no {called}", f"give a {called}")
+
+
+def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object]:
+    """Return all sources by role.
+
+    Raises:
+        InvalidInputError: If a role is given twice, or a format for a role that is not given.
+    """
+    sources = {"model": model}
+    if preprocessor is not None:
+        sources["preprocessor"] = preprocessor
+    further = facts.get("artifacts", {})
+    twice = sorted(sources.keys() & further.keys())
+    if twice:
+        raise InvalidInputError(f"role {twice[0]!r}", "is given twice", "give each role once")
+    sources |= further
+    for role in facts.get("formats", {}):
+        if role not in sources:
+            there = ", ".join(map(str, sources))
+            raise InvalidInputError(f"format of {role!r}", "is of no role", f"there are {there}")
+    return sources
