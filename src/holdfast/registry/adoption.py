@@ -21,6 +21,7 @@ from holdfast.core.manifest import clean_metrics
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, UntrustedError
 from holdfast.registry import intake, moves
+from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 
 Role = Literal["model", "preprocessor", "duplicate", "metrics", "skipped"]
@@ -151,13 +152,21 @@ def _listed(folder: Path) -> list[Path]:
     """Return what is in a folder, oldest first; files of one time in natural order of names."""
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        return sorted(paths, key=lambda path: (path.stat().st_mtime, _natural(path.name)))
+        return sorted(paths, key=lambda path: (_modified(path), _natural(path.name)))
     except OSError as error:
         raise InvalidInputError(
             f"folder {str(folder)!r}",
             f"cannot be read: {error.strerror}",
             "check its path and mode",
         ) from error
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was changed; of a link that leads nowhere, the link itself."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return path.lstat().st_mtime
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -171,7 +180,7 @@ def _look(session: Session, model: str, paths: Sequence[Path]) -> tuple[list[_Fo
     found: list[_Found] = []
     skipped: list[Row] = []
     for path in paths:
-        modified = format_time(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        modified = format_time(datetime.fromtimestamp(_modified(path), UTC))
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
@@ -298,7 +307,8 @@ def run(
         InvalidInputError: If a question is unanswered or *live* is not among the files.
         UntrustedError: If a file runs code outside the allow-list and no reason to trust is given.
     """
-    _check(planned, live, trust)
+    wanted = _original(planned, live) if live is not None else None
+    _check(planned, trust)
     folder = Path(planned.folder)
     versions: dict[str, VersionInfo] = {}
     for row in planned.models:
@@ -308,32 +318,39 @@ def run(
         facts = _facts(planned, row, trust, signing)
         registered = intake.register(session, planned.model, sources, "minor", facts)
         versions[row.file] = registered.version
-    if live is not None:
+    if wanted is not None:
         reason = signing.reason or f"adopted as live: {live}"
-        moves.promote(session, versions[live].ref, Signing(reason), expect=None, by_force=True)
-    return Adopted(planned, versions, versions[live].version if live else None)
+        moves.promote(session, versions[wanted].ref, Signing(reason), expect=None, by_force=True)
+    return Adopted(planned, versions, versions[wanted].version if wanted else None)
 
 
-def _check(planned: Plan, live: str | None, trust: str | None) -> None:
+def _original(planned: Plan, live: str) -> str:
+    """Return the model's file that is registered for *live*, which may be a copy of it."""
+    digests = {row.file: row.sha256 for row in planned.rows if row.role in ("model", "duplicate")}
+    for row in planned.models:
+        if row.sha256 == digests.get(live):
+            return row.file
+    there = ", ".join(digests)
+    raise InvalidInputError(f"live file {live!r}", "is none of the models", there)
+
+
+def _check(planned: Plan, trust: str | None) -> None:
     if planned.questions:
         raise InvalidInputError(
             f"preprocessor of {', '.join(planned.questions)}",
             "cannot be told from the names",
             f"say --preprocessor {planned.questions[0]}={'|'.join((*planned.choices, 'none'))}",
         )
-    if live is not None and live not in {row.file for row in planned.models}:
-        there = ", ".join(row.file for row in planned.models)
-        raise InvalidInputError(f"live file {live!r}", "is none of the models", there)
     if not (trust or "").strip():
         for row in planned.rows:
             if row.role in ("model", "preprocessor") and row.findings:
                 raise UntrustedError(row.file, row.findings)
 
 
-def _facts(planned: Plan, row: Row, trust: str | None, signing: Signing) -> intake.Facts:
+def _facts(planned: Plan, row: Row, trust: str | None, signing: Signing) -> Facts:
     folder = Path(planned.folder)
     beside = next((other.sha256 for other in planned.rows if other.file == row.preprocessor), "")
-    facts: intake.Facts = {
+    facts: Facts = {
         "metadata": {"adopted": {"file": row.file, "modified": row.modified, "note": row.note}},
         "lineage": {"git_commit": None, "git_dirty": None},  # of this process, not of the training
         "reason": signing.reason or f"adopted from {folder.name}/{row.file}",
