@@ -1,5 +1,7 @@
 """The verbs that only look: the list of models, comparison, status and the facts of a card."""
 
+from shlex import quote
+
 from holdfast.core import compare as comparing
 from holdfast.core import history
 from holdfast.core.cards import Today
@@ -15,7 +17,7 @@ from holdfast.core.views import (
     served_s,
     version_info,
 )
-from holdfast.errors import DamagedError, InvalidInputError
+from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import version_damages
 
@@ -23,12 +25,12 @@ _SHOWN_MOVES = 5
 
 
 def models(session: Session) -> list[ModelInfo]:
-    """Show every model; a damaged journal hides no other model."""
+    """Show every model; a journal that cannot be read hides no other model."""
     shown = []
     for name in session.models():
         try:
             shown.append(model_info(session.state(name)))
-        except DamagedError as error:
+        except HoldfastError as error:
             shown.append(ModelInfo(name, damage=str(error)))
     return shown
 
@@ -69,15 +71,22 @@ def status(session: Session, model: str, at: str | None) -> Status:
         how=live.how if live else None,
         forced=live.forced if live else False,
         before=_before(session, state, before, now) if before else None,
-        comparison=_compared(session, state, before, record) if before and record else None,
+        comparison=_comparison(session, state, before, record) if before and record else None,
         staging=state.staging,
         latest=state.latest(),
         versions=sum(1 for _ in state.present()),
         moves=_last_moves(session, model, at),
-        command=f'holdfast rollback {model} --expect {state.production} --reason "…"'
+        command=f'holdfast rollback {quote(model)} --expect {state.production} --reason "…"'
         if before and at is None
         else None,
     )
+
+
+def _comparison(session: Session, state: State, a: Record, b: Record) -> Comparison | None:
+    try:
+        return _compared(session, state, a, b)
+    except HoldfastError:  # what is live and how to go back is told without it
+        return None
 
 
 def _before(session: Session, state: State, record: Record, now: str) -> Before:
@@ -95,8 +104,8 @@ def _last_moves(session: Session, model: str, at: str | None) -> tuple[Past, ...
 
 
 def history_of(session: Session, model: str, at: str | None) -> list[Past]:
-    """List everything that happened to a model, oldest first, up to *at*."""
-    session.state(model)
+    """List everything that happened to a model, deleted or not, oldest first, up to *at*."""
+    session.require_known(model)
     entries = session.ledger(model).entries()
     wanted = entries if at is None else history.until(entries, parse_time(at))
     return [history.past(entry) for entry in wanted]

@@ -16,7 +16,7 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
-from holdfast.errors import DamagedError, NotFoundError, StoreError
+from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
 from holdfast.registry.ledger import Decide, Ledger, Outcome
 from holdfast.store import layout
 from holdfast.store.place import Place, Site
@@ -65,6 +65,8 @@ class Session:
     @property
     def exists(self) -> bool:
         """True if the store is there; a registry can be opened before it is."""
+        if self._place is None:  # another process may have made it meanwhile
+            self._place = self.site.find()
         return self._place is not None
 
     @property
@@ -74,7 +76,7 @@ class Session:
         Raises:
             StoreError: If nothing was ever written to it.
         """
-        if self._place is None:
+        if not self.exists or self._place is None:
             raise StoreError(
                 self.site.location, "no store yet", "register a model to make it, or name another"
             )
@@ -106,7 +108,7 @@ class Session:
     def _may_exist(self, model: str) -> bool:
         try:
             return self.ledger(model).state().exists
-        except DamagedError:  # it shows when the model is looked at
+        except HoldfastError:  # it shows when the model is looked at
             return True
 
     def folders(self) -> list[str]:
@@ -138,15 +140,29 @@ class Session:
         Raises:
             NotFoundError: If there is no such model; the nearest names are listed.
         """
-        state = self.ledger(model).state() if self.exists else None
-        if state is None or not state.exists:
-            known = self.models()
-            empty_place = f"no models in {self.site.location}"
-            advice = f"there are {', '.join(known[:5])}" if known else empty_place
-            raise NotFoundError(f"model {model}", names.nearest(model, known), advice)
-        return state if at is None else self._state_at(model, at)
+        if at is not None:
+            return self._state_at(model, at)
+        if not self.exists or not (state := self.ledger(model).state()).exists:
+            raise self._not_found(model)
+        return state
+
+    def require_known(self, model: str) -> None:
+        """Check that a model was ever registered, deleted since or not.
+
+        Raises:
+            NotFoundError: If it was not; the nearest names are listed.
+        """
+        if not self.exists or not self.ledger(model).state().seq:
+            raise self._not_found(model)
+
+    def _not_found(self, model: str) -> NotFoundError:
+        known = self.models()
+        nothing = f"no models in {self.site.location}"
+        advice = f"there are {', '.join(known[:5])}" if known else nothing
+        return NotFoundError(f"model {model}", names.nearest(model, known), advice)
 
     def _state_at(self, model: str, at: str) -> State:
+        self.require_known(model)
         moment = parse_time(at)
         past = list(history.until(self.ledger(model).entries(), moment))
         state = fold(empty(model), [(entry, "") for entry in past])
