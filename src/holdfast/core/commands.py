@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.core import events, names, retention
-from holdfast.core.manifest import clean_metrics
+from holdfast.core.manifest import Scan, clean_metrics
 from holdfast.core.policy import Policy, Verdict, check
 from holdfast.core.retention import Plan
 from holdfast.core.state import Record, State
@@ -273,6 +273,21 @@ def approve(state: State, record: Record, by: str) -> events.Approved | Unchange
     if by in record.approvals:
         return Unchanged(f"{by} approved {record.version} already", record.version)
     return events.Approved(version=record.version)
+
+
+def trust(state: State, record: Record, scan: Mapping[str, Scan]) -> events.Trusted | Unchanged:
+    """Let *record* in from elsewhere with the code that its files were found to run.
+
+    Raises:
+        ConflictError: If the version was purged.
+        InvalidInputError: If nothing was found, or trusted without a reason.
+    """
+    _needs_bytes(state, record)
+    if not scan or not all(one.unknown and names.is_text(one.trusted) for one in scan.values()):
+        raise InvalidInputError("trust", "needs a finding and a reason", "say why it is trusted")
+    if record.scan == scan:
+        return Unchanged(f"{record.version} is trusted already", record.version)
+    return events.Trusted(version=record.version, scan=dict(scan))
 
 
 def hold(state: State, record: Record) -> events.Held | Unchanged:

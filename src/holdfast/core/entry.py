@@ -215,6 +215,15 @@ def next_time(now: datetime, last: str | None) -> str:
     return format_time(now)
 
 
+def follows(at: str, last: str | None) -> bool:
+    """Tell whether *at* is written as entries write times and is later than *last*."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return False
+    return moment.tzinfo is not None and format_time(moment) == at and at > (last or "")
+
+
 def format_time(moment: datetime) -> str:
     """Write a moment as RFC 3339 in UTC with microseconds, `2026-03-03T14:00:00.000000Z`."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
 
 
@@ -37,11 +38,13 @@ class Origin(Struct, frozen=True):
         registry: Id of the other registry.
         head: SHA-256 of the last entry of the model's journal there.
         history: What happened to the version there, oldest first.
+        scan: By role, what was found here to run code outside the allow-list and was trusted.
     """
 
     registry: str
     head: str
     history: tuple[Past, ...] = ()
+    scan: dict[str, Scan] = {}
 
 
 class Registered(Event, frozen=True, kw_only=True):
@@ -197,6 +200,21 @@ class Approved(Event, frozen=True, kw_only=True):
         return (self.version,)
 
 
+class Trusted(Event, frozen=True, kw_only=True):
+    """*version* came from elsewhere and runs code outside the allow-list; it was let in.
+
+    Attributes:
+        scan: By role, what was found here, whatever its manifest says.
+    """
+
+    version: str
+    scan: dict[str, Scan]
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
 class Held(Event, frozen=True, kw_only=True):
     """*version* must not be purged until it is released."""
 
@@ -255,6 +273,9 @@ def _named(version: str, was: str | None) -> tuple[str, ...]:
     return (version,) if was is None or was == version else (version, was)
 
 
+Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Held | Released
+"""Facts learnt about a version after its registration."""
+
 AnyEvent = (
     Registered
     | Staged
@@ -267,6 +288,7 @@ AnyEvent = (
     | Noted
     | Evaluated
     | Approved
+    | Trusted
     | Held
     | Released
     | PolicySet
@@ -286,6 +308,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "noted": Noted,
     "evaluated": Evaluated,
     "approved": Approved,
+    "trusted": Trusted,
     "held": Held,
     "released": Released,
     "policy_set": PolicySet,

@@ -103,12 +103,7 @@ def sentence(event: events.AnyEvent) -> str:
 
 
 def _annotation(
-    event: events.Tagged
-    | events.Noted
-    | events.Evaluated
-    | events.Approved
-    | events.Held
-    | events.Released,
+    event: events.Annotation,
 ) -> str:
     match event:
         case events.Tagged():
@@ -125,6 +120,12 @@ def _annotation(
             return f"evaluate {event.version}{on}: {found}"
         case events.Approved():
             return f"approve {event.version}"
+        case events.Trusted():
+            found = "; ".join(
+                f"{role} names {', '.join(scan.unknown)} (trusted: {scan.trusted})"
+                for role, scan in event.scan.items()
+            )
+            return f"trust {event.version} from elsewhere: {found}"
         case events.Held():
             return f"hold {event.version}"
         case events.Released():

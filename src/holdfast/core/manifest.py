@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from numbers import Integral, Real
@@ -15,6 +16,8 @@ from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
 """The newest manifest format this code reads and the one it writes."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 # What describes the act of registering and not what was registered: two manifests that differ
 # in these alone hold the same bytes and facts.
@@ -198,6 +201,11 @@ class _Head(Struct):
 def digest_of(raw: bytes) -> str:
     """Return the 64 hex digits that name *raw*."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether *text* is 64 lower-case hex digits."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def same_content(one: Manifest, other: Manifest) -> bool:

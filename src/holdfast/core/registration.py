@@ -108,15 +108,21 @@ def record(manifest: Manifest, why: str) -> Registration:
             error.problem,
             "give each the type that the manifest wants",
         ) from error
-    return Registration(manifest, raw, _event(manifest, manifest.number, digest_of(raw), why))
+    return Registration(manifest, raw, registered(manifest, manifest.number, digest_of(raw), why))
 
 
 def imported(state: State, manifest: Manifest, digest: str, why: str, origin: Origin) -> Registered:
     """Take over a version of another registry: its manifest stays as it is, its number is ours."""
-    return replace(_event(manifest, state.next_number, digest, why), origin=origin)
+    return taken_over(registered(manifest, state.next_number, digest, why), origin)
 
 
-def _event(manifest: Manifest, number: int, digest: str, why: str) -> Registered:
+def taken_over(event: Registered, origin: Origin) -> Registered:
+    """Say where a version comes from."""
+    return replace(event, origin=origin)
+
+
+def registered(manifest: Manifest, number: int, digest: str, why: str) -> Registered:
+    """Write the event that names a manifest by its *digest*."""
     return Registered(
         version=manifest.version,
         number=number,

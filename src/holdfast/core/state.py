@@ -1,6 +1,6 @@
 """A registered model as its journal tells it: the fold of all entries, and nothing else."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, assert_never
 
 from msgspec import Struct
@@ -8,19 +8,12 @@ from msgspec.structs import replace
 
 from holdfast.core import events
 from holdfast.core.entry import Entry
+from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
 from holdfast.core.version import Version, newest, order
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
-_Annotation = (
-    events.Tagged
-    | events.Noted
-    | events.Evaluated
-    | events.Approved
-    | events.Held
-    | events.Released
-)
 
 
 class Record(Struct, frozen=True):
@@ -36,6 +29,7 @@ class Record(Struct, frozen=True):
         archived: True if it was put away last; a staged version goes back to that.
         approvals: Who approved it, in order, each once.
         held: Why it must not be purged, `None` if it may.
+        scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
     """
 
     version: str
@@ -55,6 +49,7 @@ class Record(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
     held: str | None = None
+    scan: dict[str, Scan] = {}
 
 
 class Move(Struct, frozen=True):
@@ -166,11 +161,16 @@ def empty(model: str) -> State:
     return State(model)
 
 
-def fold(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
+def fold(
+    state: State,
+    entries: Iterable[tuple[Entry, str]],
+    judge: Callable[[State, Entry], object] | None = None,
+) -> State:
     """Apply *entries*, each with the SHA-256 of its bytes, to a copy of *state*.
 
     Folding in parts equals folding at once. The entries were checked when they were read; they
-    are applied as they stand, without judging them again.
+    are applied as they stand, without judging them again, unless somebody else wrote them: then
+    *judge* is shown each with the state before it, and refuses by raising.
     """
     new = replace(
         state,
@@ -182,6 +182,8 @@ def fold(state: State, entries: Iterable[tuple[Entry, str]]) -> State:
         keys=state.keys.copy(),
     )
     for entry, head in entries:
+        if judge is not None:
+            judge(new, entry)
         _apply(new, entry)
         new.seq, new.head, new.at = entry.seq, head, entry.at
     return new
@@ -230,7 +232,7 @@ def _apply_event(state: State, entry: Entry, event: events.AnyEvent) -> None:
             _annotate(state, entry, event)
 
 
-def _annotate(state: State, entry: Entry, event: _Annotation) -> None:
+def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
     record = state.versions[event.versions()[0]]
     match event:
         case events.Tagged():
@@ -247,6 +249,8 @@ def _annotate(state: State, entry: Entry, event: _Annotation) -> None:
         case events.Approved():
             approvals = tuple(dict.fromkeys((*record.approvals, entry.by)))
             changed = replace(record, approvals=approvals)
+        case events.Trusted():
+            changed = replace(record, scan=event.scan)
         case events.Held():
             changed = replace(record, held=entry.reason or "held")
         case events.Released():
@@ -268,6 +272,7 @@ def _record(entry: Entry, event: events.Registered) -> Record:
         seq=entry.seq,
         updated_at=entry.at,
         schemas=event.schemas,
+        scan=event.origin.scan if event.origin else {},
     )
 
 

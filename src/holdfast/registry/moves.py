@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from holdfast.core import commands, events
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent
@@ -49,6 +51,8 @@ def verdict_on(session: Session, state: State, record: Record) -> Verdict:
 
 def _candidate(session: Session, record: Record) -> Candidate:
     manifest: Manifest = session.manifest(record)
+    if record.scan:  # it came from elsewhere, and its manifest says what its maker liked
+        manifest = replace(manifest, scan=manifest.scan | record.scan)
     return Candidate(manifest, record.metrics, frozenset(record.approvals) - {session.by})
 
 

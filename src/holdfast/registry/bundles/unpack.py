@@ -3,18 +3,21 @@
 import hashlib
 import re
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast import formats
+from holdfast.core import commands, names, registration, replay
 from holdfast.core import entry as entries
-from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
-from holdfast.core.events import AnyEvent, Origin, Registered
-from holdfast.core.manifest import Artifact, Manifest
+from holdfast.core.entry import Entry
+from holdfast.core.events import AnyEvent, Origin, Registered, Trusted
+from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.core.version import parse
 from holdfast.errors import (
@@ -64,7 +67,7 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
         except tarfile.TarError as error:
             raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
         if contents.index.kind == "model":
-            created, versions = _take_model(session, contents, scratch, trust)
+            created, versions = _take_model(session, contents, scratch, signing, trust)
         else:
             created, versions = _take_version(session, contents, scratch, signing, trust)
     size_bytes = source.stat().st_size
@@ -80,7 +83,7 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
     left = dict(sums)
     for member in members:
         expected = left.pop(member.name, None)
-        if expected is None or not member.isreg():
+        if expected is None or not member.isreg() or member.issparse():
             raise DamagedError(member.name, f"not listed once in {SUMS}", "copy the bundle again")
         file = tar.extractfile(member)
         assert file is not None  # noqa: S101 - a regular member has content
@@ -96,7 +99,7 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
 
 
 def _sums(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str]:
-    if first is None or first.name != SUMS or not first.isreg() or first.size > _MOST_SMALL:
+    if first is None or first.name != SUMS or not _plain(first):
         raise DamagedError(str(tar.name), f"not a bundle: it does not begin with {SUMS}")
     file = tar.extractfile(first)
     assert file is not None  # noqa: S101 - a regular member has content
@@ -109,8 +112,13 @@ def _sums(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str]
     return sums
 
 
+def _plain(member: tarfile.TarInfo) -> bool:
+    """Tell whether a member is a plain file, small enough to be held in memory."""
+    return member.isreg() and not member.issparse() and member.size <= _MOST_SMALL
+
+
 def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str) -> bytes:
-    if member.size > _MOST_SMALL:
+    if not _plain(member):
         raise DamagedError(member.name, f"claims {member.size} bytes", "copy the bundle again")
     data = file.read()
     if hashlib.sha256(data).hexdigest() != expected:
@@ -142,7 +150,7 @@ def _index(raw: bytes) -> Index:
 
 
 def _take_model(
-    session: Session, contents: _Contents, scratch: Path, trust: str | None
+    session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
 ) -> tuple[bool, tuple[str, ...]]:
     """Go on in the model's journal where it is a beginning of the bundle's, entry by entry."""
     model = contents.index.model
@@ -155,38 +163,62 @@ def _take_model(
                 f"has another history here: entry {seq} differs from the bundle's",
                 "import it into a store that does not have the model",
             )
-    state = _folded(model, contents.journal)
+    state = _replayed(session, model, contents.journal)
     if state.head != contents.index.head:
         raise DamagedError(INDEX, "its journal ends elsewhere", "copy the bundle again")
-    for record in state.present():
-        manifest = _manifest(session, record.manifest)
-        _scan(session, manifest, scratch, trust)
+    found = {
+        record.version: _scan(session, _manifest(session, record.manifest, model), scratch, trust)
+        for record in state.present()
+    }
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(contents.journal[len(known) :], start=len(known) + 1):
         head = ledger.restore(raw, seq, head)
     ledger.project()
-    return len(contents.journal) > len(known), tuple(state.versions)
+    trusted = [
+        _trust(session, f"{model}@{version}", scan, signing)
+        for version, scan in found.items()
+        if scan
+    ]
+    created = len(contents.journal) > len(known) or any(trusted)
+    return created, tuple(state.versions)
 
 
-def _folded(model: str, journal: tuple[bytes, ...]) -> State:
+def _trust(session: Session, ref: str, scan: Mapping[str, Scan], signing: Signing) -> bool:
+    """Write down what was let in; from then on the model's history is this store's own."""
+    state, record = session.find(ref)
+
+    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+        return commands.trust(state, state.versions[record.version], scan)
+
+    return session.commit(state.model, decide, Trusted, signing).entry is not None
+
+
+def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State:
+    """Fold a journal that others wrote, each entry judged as if it were to be written now."""
+
+    def judge(state: State, entry: Entry) -> None:
+        event = entry.event
+        named = event.manifest if isinstance(event, Registered) else None
+        replay.check_entry(state, entry, _manifest(session, named, model) if named else None)
+
     checked = []
     head = None
     for seq, raw in enumerate(journal, start=1):
         entry = entries.read(raw, model, seq, head)
         head = entries.digest(raw)
         checked.append((entry, head))
-    return fold(empty(model), checked)
+    return fold(empty(model), checked, judge)
 
 
 def _take_version(
     session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
 ) -> tuple[bool, tuple[str, ...]]:
     index = contents.index
-    manifest = _manifest(session, index.manifest or "")
-    if (manifest.name, manifest.version) != (index.model, index.version):
+    manifest = _manifest(session, index.manifest or "", index.model)
+    if manifest.version != index.version:
         found = f"its manifest is of {manifest.name}@{manifest.version}"
         raise DamagedError(INDEX, found, "copy the bundle again")
-    _scan(session, manifest, scratch, trust)
+    scan = _scan(session, manifest, scratch, trust)
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, parse(manifest.version))
@@ -195,34 +227,55 @@ def _take_version(
             return Unchanged("it is here already", manifest.version)
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), manifest)
-        origin = Origin(index.registry, index.head, index.history)
-        why = f"imported; trusted: {trust}" if trust else "imported"
+        origin = Origin(index.registry, index.head, index.history, scan)
+        why = f"imported; trusted: {trust}" if scan else "imported"
         return registration.imported(state, manifest, index.manifest or "", why, origin)
 
     outcome = session.commit(index.model, decide, Registered, signing)
     return outcome.entry is not None, (manifest.version,)
 
 
-def _manifest(session: Session, digest: str) -> Manifest:
-    if session.place.store.size(layout.blob(digest)) is None:
-        raise DamagedError(f"manifest sha256:{digest}", "missing from the bundle")
-    return session.place.blobs.manifest(digest)
+def _manifest(session: Session, digest: str, model: str) -> Manifest:
+    subject = f"manifest sha256:{digest}"
+    size_bytes = session.place.store.size(layout.blob(digest)) if is_digest(digest) else None
+    if size_bytes is None:
+        raise DamagedError(subject, "missing from the bundle", "copy the bundle again")
+    if size_bytes > _MOST_SMALL:
+        raise DamagedError(subject, f"has {size_bytes} bytes", "copy the bundle again")
+    manifest = session.place.blobs.manifest(digest)
+    replay.check_manifest(manifest, model)
+    return manifest
 
 
-def _scan(session: Session, manifest: Manifest, scratch: Path, trust: str | None) -> None:
-    """Judge the files as at a registration: what a manifest from elsewhere says is not believed."""
+def _scan(
+    session: Session, manifest: Manifest, scratch: Path, trust: str | None
+) -> dict[str, Scan]:
+    """Judge the files as at a registration: what a manifest from elsewhere says is not believed.
+
+    Returns:
+        By role, what runs code outside the allow-list and is trusted.
+    """
+    found = {}
     allowed = session.allowed(manifest.name)
     for role, artifact in manifest.artifacts.items():
         _check_files(session, artifact)
         place = session.place.blobs.lay_out(artifact, scratch / manifest.version / role)
-        unknown = formats.scan(place, allowed).unknown
-        if unknown and not (trust or "").strip():
-            raise UntrustedError(f"{manifest.name}@{manifest.version} {artifact.path}", unknown)
+        scan = formats.scan(place, allowed)
+        if not scan.unknown:
+            continue
+        if not names.is_text(trust):
+            path = f"{manifest.name}@{manifest.version} {artifact.path}"
+            raise UntrustedError(path, scan.unknown)
+        found[role] = replace(scan, trusted=trust)
+    return found
 
 
 def _check_files(session: Session, artifact: Artifact) -> None:
-    names.check_paths(file.path for file in artifact.files)
     for file in artifact.files:
         damage = session.place.blobs.check(file.sha256, file.size_bytes)
         if damage is not None:
             raise DamagedError(layout.blob(file.sha256), damage.problem, "copy the bundle again")
+        length = session.place.store.size(layout.blob(file.sha256))
+        if length != file.size_bytes:
+            problem = f"has {length} bytes, its manifest says {file.size_bytes}"
+            raise DamagedError(layout.blob(file.sha256), problem, "copy the bundle again")
