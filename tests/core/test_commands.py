@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core import commands, events, retention
 from holdfast.core.commands import Unchanged
+from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy, Retention, Verdict
 from holdfast.core.retention import Chosen, KeepNewest
 from holdfast.core.state import State
@@ -313,6 +315,27 @@ def test_each_person_approves_once(play: Play) -> None:
     assert commands.approve(state, record, "eve") == Unchanged(
         "eve approved 1.0.0 already", "1.0.0"
     )
+
+
+def test_what_comes_from_elsewhere_is_trusted_with_a_finding_and_a_reason(play: Play) -> None:
+    state = play(*THREE)
+    record = state.record("1.0.0")
+    seen = Scan("pickle", executes_code=True, unknown=("os.system",), trusted="reviewed")
+
+    assert commands.trust(state, record, {"model": seen}) == events.Trusted(
+        version="1.0.0", scan={"model": seen}
+    )
+    for scan in ({}, {"model": replace(seen, trusted=" ")}, {"model": replace(seen, unknown=())}):
+        with pytest.raises(InvalidInputError, match="a finding and a reason"):
+            commands.trust(state, record, scan)
+
+
+def test_what_is_trusted_already_is_left(play: Play) -> None:
+    seen = {"model": Scan("pickle", unknown=("os.system",), trusted="reviewed")}
+    state = play(*THREE)
+    record = replace(state.record("1.0.0"), scan=seen)
+
+    assert commands.trust(state, record, seen) == Unchanged("1.0.0 is trusted already", "1.0.0")
 
 
 def test_a_hold_is_set_once(play: Play) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from holdfast.core import events
 from holdfast.core.entry import Stamp, read, write
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
+from holdfast.core.manifest import Scan
 from holdfast.core.metrics import Direction
 from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
 
@@ -42,6 +43,9 @@ policies = st.builds(
     protected_aliases=several,
     retention=st.builds(Retention, counts, numbers),
 )
+scans = st.dictionaries(
+    texts, st.builds(Scan, texts, st.booleans(), several, several, maybe), max_size=2
+)
 every = {
     events.Registered: st.builds(
         events.Registered,
@@ -51,7 +55,7 @@ every = {
         size_bytes=counts,
         metrics=figures,
         why=texts,
-        origin=st.none() | st.builds(events.Origin, texts, texts, histories),
+        origin=st.none() | st.builds(events.Origin, texts, texts, histories, scans),
     ),
     events.Staged: st.builds(events.Staged, version=texts, was=maybe),
     events.Promoted: st.builds(
@@ -76,6 +80,7 @@ every = {
     events.Noted: st.builds(events.Noted, version=texts, text=texts),
     events.Evaluated: st.builds(events.Evaluated, version=texts, metrics=figures, dataset=maybe),
     events.Approved: st.builds(events.Approved, version=texts),
+    events.Trusted: st.builds(events.Trusted, version=texts, scan=scans),
     events.Held: st.builds(events.Held, version=texts),
     events.Released: st.builds(events.Released, version=texts),
     events.PolicySet: st.builds(events.PolicySet, policy=policies),
@@ -112,6 +117,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "noted": "Noted",
         "evaluated": "Evaluated",
         "approved": "Approved",
+        "trusted": "Trusted",
         "held": "Held",
         "released": "Released",
         "policy_set": "PolicySet",

@@ -10,6 +10,7 @@ from holdfast.core import events
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Origin, Past
 from holdfast.core.history import Period, past, periods, sentence, until
+from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
 from holdfast.core.state import State
 
@@ -67,6 +68,13 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     ),
     (events.Evaluated(version="1.0.0", metrics={"auc": 0.75}), "evaluate 1.0.0: auc 0.75"),
     (events.Approved(version="1.0.0"), "approve 1.0.0"),
+    (
+        events.Trusted(
+            version="1.0.0",
+            scan={"model": Scan("pickle", unknown=("os.system", "a.b"), trusted="reviewed")},
+        ),
+        "trust 1.0.0 from elsewhere: model names os.system, a.b (trusted: reviewed)",
+    ),
     (events.Held(version="1.0.0"), "hold 1.0.0"),
     (events.Released(version="1.0.0"), "release 1.0.0"),
 ]

@@ -80,9 +80,7 @@ def check_entry(state: State, told: Entry, manifest: Manifest | None) -> None:
     except HoldfastError as error:
         raise DamagedError(subject, f"nobody could have written it: {error}", _ADVICE) from error
     if decided != told.event:
-        why = (
-            decided.why if isinstance(decided, Unchanged) else "its facts are not those there were"
-        )
+        why = decided.why if isinstance(decided, Unchanged) else "its facts were others"
         raise DamagedError(subject, f"nobody could have written it: {why}", _ADVICE)
 
 

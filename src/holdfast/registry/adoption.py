@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast import formats
+from holdfast.core import names
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import clean_metrics
 from holdfast.core.views import VersionInfo
@@ -341,7 +342,7 @@ def _check(planned: Plan, trust: str | None) -> None:
             "cannot be told from the names",
             f"say --preprocessor {planned.questions[0]}={'|'.join((*planned.choices, 'none'))}",
         )
-    if not (trust or "").strip():
+    if not names.is_text(trust):
         for row in planned.rows:
             if row.role in ("model", "preprocessor") and row.findings:
                 raise UntrustedError(row.file, row.findings)

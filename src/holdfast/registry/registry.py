@@ -331,7 +331,14 @@ class Registry:
         trust: str | None = None,
         reason: str | None = None,
     ) -> Bundled:
-        """Take a bundle in, checked whole before anything is written; history is kept."""
+        """Take a bundle in, checked whole before anything is written; history is kept.
+
+        Args:
+            file: What `export` wrote.
+            trust: Why files that run code outside the allow-list are taken in all the same. For a
+                whole model it is an entry of its own: later bundles of it do not fit any more.
+            reason: Kept with the entry written here.
+        """
         return unpack.read(self._session, Path(file), Signing(reason), trust)
 
     # Giving bytes up

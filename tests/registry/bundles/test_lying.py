@@ -502,13 +502,13 @@ def test_a_bundle_with_a_bit_changed_anywhere_is_refused_or_just_as_good(
     assert refusals > len(tries) / 2
 
 
-def pickled(tmp_path: Path, *, honest: bool) -> Path:
+def pickled(tmp_path: Path, *, honest: bool, ref: str = "iris@1.0.0") -> Path:
     """Return the bundle of a version whose pickle runs code; a liar's manifest says it does not."""
     registry = holdfast.open(tmp_path / "deep" / "evil", by="eve", clock=Clock())
     path = tmp_path / "deep" / "model.pkl"
     path.write_bytes(hostile.payload(tmp_path / "ran"))
     registry.register("iris", path, trust="mine")
-    registry.export("iris@1.0.0", tmp_path / "evil.tar")
+    registry.export(ref, tmp_path / "evil.tar")
     members = forging.taken_apart(tmp_path / "evil.tar")
     if not honest:
         forging.manifest(
@@ -561,6 +561,37 @@ def test_the_reason_to_trust_a_whole_model_is_recorded(target: Target, tmp_path:
     registry.import_(tmp_path / "evil.tar", trust="reviewed by Zoe")
 
     assert any("reviewed by Zoe" in str(past) for past in registry.history("iris"))
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_whole_model_that_is_trusted_needs_a_second_person_too(
+    target: Target, tmp_path: Path, *, honest: bool
+) -> None:
+    bundle = pickled(tmp_path, honest=honest, ref="iris")
+    registry = target.open()
+
+    first = registry.import_(bundle, trust="reviewed by Zoe", reason="from Eve")
+    again = registry.import_(bundle, trust="reviewed by Zoe")
+
+    told = [(past.op, past.by, past.reason) for past in registry.history("iris")]
+    assert told == [("registered", "eve", None), ("trusted", "zoe", "from Eve")]
+    assert (first.created, again.created) == (True, False)
+    with pytest.raises(RefusedError, match="second person"):
+        target.open().promote("iris@1.0.0")
+
+
+def test_a_model_that_is_gone_meanwhile_is_not_trusted_again(
+    target: Target, tmp_path: Path
+) -> None:
+    bundle = pickled(tmp_path, honest=True, ref="iris")
+    registry = target.open()
+    registry.import_(bundle, trust="reviewed by Zoe")
+    registry.delete("iris", reason="out of use")
+
+    again = registry.import_(bundle, trust="reviewed by Zoe")
+
+    assert not again.created
+    assert [past.op for past in registry.history("iris")] == ["registered", "trusted", "deleted"]
 
 
 def test_an_allow_list_of_another_model_does_not_let_a_pickle_in(

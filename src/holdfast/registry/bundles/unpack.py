@@ -175,22 +175,24 @@ def _take_model(
         head = ledger.restore(raw, seq, head)
     ledger.project()
     trusted = [
-        _trust(session, f"{model}@{version}", scan, signing)
-        for version, scan in found.items()
-        if scan
+        _trust(session, model, version, scan, signing) for version, scan in found.items() if scan
     ]
     created = len(contents.journal) > len(known) or any(trusted)
     return created, tuple(state.versions)
 
 
-def _trust(session: Session, ref: str, scan: Mapping[str, Scan], signing: Signing) -> bool:
+def _trust(
+    session: Session, model: str, version: str, scan: Mapping[str, Scan], signing: Signing
+) -> bool:
     """Write down what was let in; from then on the model's history is this store's own."""
-    state, record = session.find(ref)
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
-        return commands.trust(state, state.versions[record.version], scan)
+        record = state.versions[version]
+        if record.status == "purged":  # here, since an earlier import
+            return Unchanged(f"{version} was purged here", version)
+        return commands.trust(state, record, scan)
 
-    return session.commit(state.model, decide, Trusted, signing).entry is not None
+    return session.commit(model, decide, Trusted, signing).entry is not None
 
 
 def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State:
