@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xgboost
-from lightgbm import LGBMClassifier
+from tests.formats.boosters import lightgbm
 from xgboost import XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier
 
 from holdfast import formats
@@ -63,7 +63,8 @@ def test_a_bare_booster_predicts_from_rows_what_it_would_from_a_matrix(tmp_path:
 
 
 def test_lightgbm_s_estimators_go_to_joblib(tmp_path: Path) -> None:
-    model = LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1).fit(ROWS, LABELS)
+    model = lightgbm().LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1)
+    model.fit(ROWS, LABELS)
     packaged = formats.package(model, "model", tmp_path)
 
     assert packaged.format == "joblib"

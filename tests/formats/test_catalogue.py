@@ -218,8 +218,24 @@ def test_an_error_of_the_loading_library_becomes_advice(tmp_path: Path) -> None:
         formats.load("pickle", path)
 
 
-def test_a_library_that_is_installed_and_broken_says_so_itself(tmp_path: Path) -> None:
-    (tmp_path / "lightgbm.py").write_text("import nowhere_to_be_found\n")
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (
+            "import nowhere_to_be_found",
+            "ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+        ),
+        (
+            "import ctypes; ctypes.CDLL('libnowhere.so.1')",
+            "OSError: libnowhere.so.1: cannot open shared object file: No such file or directory",
+        ),
+        ("raise ImportError('no such symbol')", "ImportError: no such symbol"),
+    ],
+)
+def test_a_library_that_is_installed_and_broken_says_so_itself(
+    broken: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lightgbm.py").write_text(broken)
     (tmp_path / "model.txt").write_text("tree\nversion=v4\n")
     code = (
         "from pathlib import Path; from holdfast import formats;"
@@ -229,7 +245,8 @@ def test_a_library_that_is_installed_and_broken_says_so_itself(tmp_path: Path) -
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
     )
 
-    assert "ModuleNotFoundError: No module named 'nowhere_to_be_found'" in ran.stderr
+    expected = f"UnsupportedError: lightgbm: is installed and cannot be imported: {said}; mend its"
+    assert expected in ran.stderr
 
 
 def test_kept_files_take_no_object() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
+from tests.formats.boosters import lightgbm
 
 from holdfast import formats
 from holdfast.errors import InvalidInputError
@@ -212,10 +213,8 @@ class TestXgboost(FormatContract):
 class TestLightGBM(FormatContract):
     @pytest.fixture
     def case(self) -> Case:
-        import lightgbm
-
-        data = lightgbm.Dataset(ROWS, LABELS)
-        model = lightgbm.train({"verbose": -1, "min_data_in_leaf": 2}, data, 3)
+        data = lightgbm().Dataset(ROWS, LABELS)
+        model = lightgbm().train({"verbose": -1, "min_data_in_leaf": 2}, data, 3)
         return Case(
             "lightgbm", model, _predicts_as(model), natural=True, kind="lightgbm",
             framework="lightgbm", algorithm="Booster", libraries={"lightgbm": "lightgbm"},

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import lightgbm
 import numpy as np
 import pytest
 import xgboost
@@ -21,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from tests.formats.boosters import lightgbm
 
 from holdfast import formats
 from holdfast.formats import Description, scanner
@@ -150,8 +150,8 @@ def test_a_booster_is_described_by_its_objective(tmp_path: Path) -> None:
 
 
 def test_a_lightgbm_file_tells_the_parameters_of_its_training(tmp_path: Path) -> None:
-    data = lightgbm.Dataset(ROWS, LABELS)
-    booster = lightgbm.train({"verbose": -1, "objective": "binary", "num_leaves": 5}, data, 2)
+    data = lightgbm().Dataset(ROWS, LABELS)
+    booster = lightgbm().train({"verbose": -1, "objective": "binary", "num_leaves": 5}, data, 2)
     packaged = formats.package(booster, "model", tmp_path)
     stated = formats.package(packaged.path, "model", tmp_path).description.hyperparameters
 

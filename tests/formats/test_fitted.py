@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
+from tests.formats.boosters import lightgbm
 
 from holdfast.core.schema import parse
 from holdfast.formats.example import from_fitted
@@ -104,7 +104,6 @@ def test_classes_of_several_outputs_are_not_told_apart() -> None:
         make_pipeline(StandardScaler(), LinearRegression()),
         GridSearchCV(make_pipeline(LinearRegression()), {}, cv=2),
         xgboost.XGBRegressor(n_estimators=2),
-        lightgbm.LGBMRegressor(n_estimators=2, verbose=-1),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -112,6 +111,17 @@ def test_a_regressor_gives_a_number(model: Any) -> None:
     model.fit(X.to_numpy(), PRICE)
 
     assert outputs(model) == {"type": "number"}
+
+
+def test_lightgbm_tells_both_sides_too() -> None:
+    light: dict[str, Any] = {"n_estimators": 2, "verbose": -1}
+    regressor = lightgbm().LGBMRegressor(**light).fit(X.to_numpy(), PRICE)
+    fitted = from_fitted({"model": lightgbm().LGBMClassifier(**light).fit(X, KIND)})
+
+    assert outputs(regressor) == {"type": "number"}
+    assert fitted.input_schema is not None
+    assert fitted.input_schema["order"] == ["age", "income"]
+    assert fitted.output_schema == {"type": "integer", "enum": [0, 1]}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +152,6 @@ def test_a_regressor_whose_number_of_targets_is_unknown_tells_nothing(model: Any
     "model",
     [
         xgboost.XGBClassifier(n_estimators=2),
-        lightgbm.LGBMClassifier(n_estimators=2, verbose=-1),
         make_pipeline(StandardScaler(), LogisticRegression()),
         GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2),
     ],

@@ -52,14 +52,17 @@ def library(module: str, extra: str) -> Any:
 
     Raises:
         MissingLibraryError: If it is not installed; names the extra that brings it.
+        UnsupportedError: If it is installed, and itself in want of something.
     """
     top = module.partition(".")[0]
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != top:
-            raise  # installed, and itself in want of something
-        raise MissingLibraryError(top, extra, "this format is read and written with it") from error
+    except (ImportError, OSError) as error:  # OSError: a library of the system is missing
+        if isinstance(error, ModuleNotFoundError) and error.name in (top, module):
+            purpose = "this format is read and written with it"
+            raise MissingLibraryError(top, extra, purpose) from error
+        problem = f"is installed and cannot be imported: {_said(error)}"
+        raise UnsupportedError(top, problem, "mend its installation") from error
 
 
 def framework_of(module: str) -> str | None:

@@ -37,6 +37,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils import all_estimators
+from tests.formats.boosters import lightgbm
 
 from holdfast.formats import scan
 
@@ -198,7 +199,6 @@ def test_what_models_are_made_of_passes(make: Any, tmp_path: Path) -> None:
 
 
 def _boosters() -> dict[str, Any]:
-    import lightgbm
     import xgboost
 
     labels = (CLASSES > 0).astype(int)
@@ -210,11 +210,11 @@ def _boosters() -> dict[str, Any]:
         "XGBRanker": lambda: xgboost.XGBRanker(n_estimators=3).fit(ROWS, labels, group=[30, 30]),
         "XGBRFClassifier": lambda: xgboost.XGBRFClassifier(n_estimators=3).fit(ROWS, labels),
         "xgboost.Booster": lambda: xgboost.train({}, xgboost.DMatrix(ROWS, labels), 2),
-        "LGBMClassifier": lambda: lightgbm.LGBMClassifier(**light).fit(ROWS, CLASSES),
-        "LGBMRegressor": lambda: lightgbm.LGBMRegressor(**light).fit(TABLE[["a", "b"]], VALUES),
-        "LGBMRanker": lambda: lightgbm.LGBMRanker(**light).fit(ROWS, labels, group=[30, 30]),
-        "lightgbm.Booster": lambda: lightgbm.train(
-            {"verbose": -1, "min_data_in_leaf": 2}, lightgbm.Dataset(ROWS, labels), 2),
+        "LGBMClassifier": lambda: lightgbm().LGBMClassifier(**light).fit(ROWS, CLASSES),
+        "LGBMRegressor": lambda: lightgbm().LGBMRegressor(**light).fit(TABLE[["a", "b"]], VALUES),
+        "LGBMRanker": lambda: lightgbm().LGBMRanker(**light).fit(ROWS, labels, group=[30, 30]),
+        "lightgbm.Booster": lambda: lightgbm().train(
+            {"verbose": -1, "min_data_in_leaf": 2}, lightgbm().Dataset(ROWS, labels), 2),
     }  # fmt: skip
 
 
