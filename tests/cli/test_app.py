@@ -32,6 +32,16 @@ def test_help_lists_every_command_by_family() -> None:
     assert "Upkeep:" in done.stdout
 
 
+def test_no_command_prints_the_help_and_is_malformed(holdfast: Any) -> None:
+    asked = holdfast("--help")
+    for words in ((), ("policy",)):
+        done = holdfast(*words)
+
+        assert (done.status, done.out) == (2, "")
+        assert done.err == holdfast(*words, "--help").out
+    assert asked.status == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [("nonsense",), ("register",), ("ls", "--colour"), ("promote", "churn@1.0.0", "--at", "now")],

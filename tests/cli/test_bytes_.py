@@ -67,6 +67,17 @@ def test_a_bundle_goes_into_another_store_with_its_history(churn: Any) -> None:
     assert churn("verify", "--store", "other").status == 0
 
 
+def test_the_history_of_an_imported_version_tells_what_happened_elsewhere(churn: Any) -> None:
+    churn("export", "churn@1.0.0", "one.tar")
+    churn("import", "one.tar", "--store", "other", "--reason", "for the region")
+    lines = churn("history", "churn", "--store", "other").out.splitlines()
+
+    assert [line.split("  ")[0] for line in lines] == ["ENTRY", "1", "· 5", "· 4", "· 1"]
+    assert "import 1.0.0 (v1)" in lines[1]
+    assert "promote 1.0.0 → 1.1.0" in lines[2]
+    assert lines[3].endswith("first")
+
+
 def test_the_sums_of_a_bundle_are_checked_by_any_tool(churn: Any, tmp_path: Path) -> None:
     churn("export", "churn@1.0.0", "one.tar")
     with tarfile.open(tmp_path / "one.tar") as tar:

@@ -115,6 +115,7 @@ def test_show_prints_what_is_recorded(churn: Any) -> None:
     assert any(line.split() == ["version", "1.1.0"] for line in lines)
     assert any(line.split() == ["status", "production"] for line in lines)
     assert any("roc_auc" in line and "0.81" in line for line in lines)
+    assert not any(line.endswith(("[]", "null", "{}")) for line in lines if line[0] != " ")
 
 
 @pytest.mark.parametrize(
@@ -165,10 +166,25 @@ def test_history_tells_what_was_live_then(churn: Any) -> None:
 
 
 def test_history_lists_what_served(churn: Any) -> None:
+    past = churn("history", "churn", "--json").data
+    first = next(line["at"] for line in past if line["what"] == "promote 1.0.0")
     lines = churn("history", "churn", "--served").out.splitlines()
+    early = churn("history", "churn", "--served", "--at", first, "--json").data
 
     assert [line.split()[0] for line in lines] == ["VERSION", "1.1.0", "1.0.0"]
     assert " now " in lines[1]
+    assert [period["version"] for period in early] == ["1.0.0"]
+
+
+def test_models_are_listed_as_they_stood_then(churn: Any, model: Any) -> None:
+    past = churn("history", "churn", "--json").data
+    first = next(line["at"] for line in past if line["what"] == "promote 1.0.0")
+    churn("register", "fraud", model("later"))
+    then = churn("ls", "--at", first, "--json").data
+
+    assert [(info["model"], info["production"]) for info in then] == [("churn", "1.0.0")]
+    assert churn("status", "--at", first).out.count("since") == 1
+    assert churn("ls", "--at", "1999-01-01").out.startswith("no models")
 
 
 def test_compare_shows_direction_and_share(churn: Any) -> None:

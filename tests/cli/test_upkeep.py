@@ -55,7 +55,8 @@ def test_a_live_version_is_not_purged_by_name(churn: Any) -> None:
     done = churn("purge", "churn@1.1.0", "--grace", "0")
 
     assert not any(row["purge"] for row in plan["rows"])
-    assert done.status == 0
+    assert done.status == 4
+    assert done.err == "holdfast: purge refused churn@1.1.0: live\n"
     assert churn("load", "churn@1.1.0").status == 0
 
 

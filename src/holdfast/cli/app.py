@@ -63,6 +63,9 @@ def run(arguments: Sequence[str]) -> int:
         return stop.exit_code
     except click.Abort:
         return exits.INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return exits.INVALID
     except click.ClickException as error:
         _complain(as_json, "invalid_input", error.format_message(), {})
         return exits.INVALID

@@ -87,16 +87,21 @@ def show(given: Context, model: str) -> None:
     given.emit(found, _lines(msgspec.to_builtins(found)))
 
 
-def _lines(document: dict[str, Any], prefix: str = "") -> list[str]:
-    lines = []
+def _lines(document: dict[str, Any]) -> list[str]:
+    rows = _rows(document)
+    width = max(len(path) for path, _ in rows)
+    return [f"{path:<{width}} {shown}" for path, shown in rows]
+
+
+def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
     for name, value in document.items():
         if isinstance(value, dict) and value:
-            lines += _lines(value, f"{prefix}{name}.")
+            rows += _rows(value, f"{prefix}{name}.")
         else:
             shown = ", ".join(value) if isinstance(value, list | tuple) else value
-            path = f"{prefix}{name}"
-            lines.append(f"{path:<22} {'–' if shown in (None, '', {}) else shown}")
-    return lines
+            rows.append((f"{prefix}{name}", "–" if shown in (None, "", {}) else shown))
+    return rows
 
 
 @command("set")

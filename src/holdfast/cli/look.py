@@ -17,7 +17,7 @@ def status(given: Context, model: str | None, at: str | None) -> None:
     from holdfast.cli import screens
 
     registry = given.registry()
-    names = [model] if model else [info.model for info in registry.models()]
+    names = [model] if model else [info.model for info in registry.models(at=at)]
     shown = [registry.status(name, at=at) for name in names]
     lines = [line for one in shown for line in screens.status(one)]
     given.emit(shown[0] if model else shown, lines or [_nothing(given)])
@@ -35,7 +35,7 @@ def ls(given: Context, model: str | None, wanted: str | None, at: str | None) ->
     """List the models, or the versions of MODEL in SemVer order."""
     registry = given.registry()
     if model is None:
-        models = registry.models()
+        models = registry.models(at=at)
         rows = [
             (
                 info.model,
@@ -61,16 +61,16 @@ def _version_lines(versions: list[Any]) -> list[str]:
             f"v{info.number}",
             info.status,
             ", ".join(info.aliases) or "–",
-            "  ".join(f"{name} {tables.number(value)}" for name, value in info.metrics.items())
-            or "–",
             tables.moment(info.registered_at),
             info.registered_by,
             tables.size(info.size_bytes),
             info.digest[:19],
+            "  ".join(f"{name} {tables.number(value)}" for name, value in info.metrics.items())
+            or "–",
         )
         for info in versions
     ]
-    header = ("VERSION", "NO", "STATUS", "ALIASES", "METRICS", "REGISTERED", "BY", "SIZE", "DIGEST")
+    header = ("VERSION", "NO", "STATUS", "ALIASES", "REGISTERED", "BY", "SIZE", "DIGEST", "METRICS")
     return tables.columns(header, rows)
 
 
@@ -90,11 +90,12 @@ def show(given: Context, ref: str, at: str | None) -> None:
 def _document_lines(document: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in document.items():
-        if value in (None, [], {}, ""):
+        if value in (None, (), [], {}, ""):
             continue
         if isinstance(value, dict):
             lines.append(f"{name}:")
-            lines += [f"  {key:<20} {_shown(item)}" for key, item in value.items()]
+            width = max(20, *map(len, value))
+            lines += [f"  {key:<{width}} {_shown(item)}" for key, item in value.items()]
         else:
             lines.append(f"{name:<22} {_shown(value)}")
     return lines
@@ -115,19 +116,23 @@ def history(given: Context, model: str, *, served: bool, limit: int | None, at: 
     """Tell all that happened to MODEL, newest first: when, who, what, why."""
     registry = given.registry()
     if at is not None:
-        live = registry.status(model, at=at).live
-        name = live.version if live else "nothing"
+        live = [period.version for period in registry.served(model, at=at) if not period.until]
+        name = live[0] if live else "nothing"
         click.echo(f"live at {at}: {name}", err=given.as_json)
     if served:
-        periods = registry.served(model)[::-1][:limit]
+        periods = registry.served(model, at=at)[::-1][:limit]
         given.emit(periods, _period_lines(periods))
         return
     told = registry.history(model, at=at)[::-1][:limit]
-    rows = [
-        (str(past.seq), f"{tables.moment(past.at)}", past.by, past.what, past.reason or "–")
-        for past in told
-    ]
+    rows = [row for past in told for row in _past_rows(past)]
     given.emit(told, tables.columns(("ENTRY", "WHEN (UTC)", "WHO", "WHAT", "WHY"), rows))
+
+
+def _past_rows(past: Any, mark: str = "") -> list[tuple[str, ...]]:
+    """Show a line of history, and below an import what happened before it elsewhere."""
+    row = (f"{mark}{past.seq}", tables.moment(past.at), past.by, past.what, past.reason or "–")
+    before = [_past_rows(one, "· ")[0] for one in getattr(past, "elsewhere", ())[::-1]]
+    return [row, *before]
 
 
 def _period_lines(periods: Any) -> list[str]:

@@ -7,7 +7,7 @@ import click
 
 from holdfast.cli import context, tables
 from holdfast.cli.context import Context, command
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, RefusedError
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -73,11 +73,20 @@ def purge(given: Context, target: str, **options: Any) -> None:
         given.emit(plan, _plan_lines(plan))
     if options["dry_run"]:
         return
+    if chosen:
+        _require_unprotected(registry.resolve(target), plan)
     if plan.purged and given.interactive and not options["yes"]:
         click.confirm(f"purge {tables.count(len(plan.purged), 'version')}?", abort=True, err=True)
     grace_s = _seconds(options["grace"])
     done = registry.purge(model, **wanted, grace_s=grace_s, reason=options["reason"])
     given.emit(done, [_freed(done.collected)])
+
+
+def _require_unprotected(asked: Any, plan: Any) -> None:
+    """Refuse to say that all went well where the one version asked for stays."""
+    why = next((row.reason for row in plan.rows if row.version == asked.version), None)
+    if why is not None and asked.version not in plan.purged:
+        raise RefusedError(asked.ref, "purge", [why])
 
 
 def _plan_lines(plan: Any) -> list[str]:

@@ -5,6 +5,7 @@ from itertools import zip_longest
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from holdfast.core import events
 from holdfast.core.entry import Entry
@@ -32,6 +33,16 @@ class Period(Struct, frozen=True):
     how: str
     ended_by: str | None
     forced: bool
+
+
+class Imported(Past, frozen=True):
+    """The line of an import.
+
+    Attributes:
+        elsewhere: What happened to the version in the registry it came from, oldest first.
+    """
+
+    elsewhere: tuple[Past, ...] = ()
 
 
 def periods(state: State) -> tuple[Period, ...]:
@@ -70,6 +81,13 @@ def past(entry: Entry) -> Past:
         what=sentence(entry.event),
         reason=entry.reason,
     )
+
+
+def told(entry: Entry) -> Past:
+    """Turn an entry into a line of history, an import into one with all that came before it."""
+    line = past(entry)
+    origin = entry.event.origin if isinstance(entry.event, events.Registered) else None
+    return line if origin is None else Imported(**asdict(line), elsewhere=origin.history)
 
 
 def sentence(event: events.AnyEvent) -> str:

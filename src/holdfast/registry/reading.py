@@ -17,19 +17,21 @@ from holdfast.core.views import (
     served_s,
     version_info,
 )
-from holdfast.errors import HoldfastError, InvalidInputError
+from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import version_damages
 
 _SHOWN_MOVES = 5
 
 
-def models(session: Session) -> list[ModelInfo]:
-    """Show every model; a journal that cannot be read hides no other model."""
+def models(session: Session, at: str | None) -> list[ModelInfo]:
+    """Show every model there was *at* a time; a journal that cannot be read hides no other."""
     shown = []
-    for name in session.models():
+    for name in session.models() if at is None else sorted(session.journals()):
         try:
-            shown.append(model_info(session.state(name)))
+            shown.append(model_info(session.state(name, at)))
+        except NotFoundError:  # registered later, or deleted before
+            continue
         except HoldfastError as error:
             shown.append(ModelInfo(name, damage=str(error)))
     return shown
@@ -108,7 +110,7 @@ def history_of(session: Session, model: str, at: str | None) -> list[Past]:
     session.require_known(model)
     entries = session.ledger(model).entries()
     wanted = entries if at is None else history.until(entries, parse_time(at))
-    return [history.past(entry) for entry in wanted]
+    return [history.told(entry) for entry in wanted]
 
 
 def today(state: State, record: Record) -> Today:

@@ -250,9 +250,9 @@ class Registry:
 
     # Looking
 
-    def models(self) -> list[ModelInfo]:
-        """Show all models, sorted by name."""
-        return reading.models(self._session)
+    def models(self, *, at: str | None = None) -> list[ModelInfo]:
+        """Show all models, sorted by name, now or as they stood *at* a time."""
+        return reading.models(self._session, at)
 
     def versions(self, model: str, *, at: str | None = None) -> list[VersionInfo]:
         """Show a model's versions in SemVer order, purged ones too, now or as they stood *at*."""
@@ -275,9 +275,9 @@ class Registry:
         """List everything that happened to a model, oldest first, up to *at*."""
         return reading.history_of(self._session, model, at)
 
-    def served(self, model: str) -> tuple[Period, ...]:
-        """List what was live when, oldest first."""
-        return history.periods(self._session.state(model))
+    def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
+        """List what was live when, oldest first, up to *at*."""
+        return history.periods(self._session.state(model, at))
 
     def compare(self, a: Reference, b: Reference) -> Comparison:
         """Put version *b* beside version *a*: metrics, parameters, schemas, files, environment."""

@@ -12,6 +12,7 @@ from tests.registry.crew import Crew, Job, step
 
 import holdfast
 from holdfast import Policy, Registry
+from holdfast.core.history import Imported
 from holdfast.errors import (
     ConflictError,
     DamagedError,
@@ -167,6 +168,8 @@ def test_one_version_is_taken_over_with_its_own_manifest_and_history(
         origin["registry"]
         == json.loads((Path(lived.location) / "holdfast.json").read_bytes())["id"]
     )
+    assert isinstance(past, Imported)
+    assert [one.what for one in past.elsewhere] == [one["what"] for one in origin["history"]]
     assert [one["what"] for one in origin["history"]] == [
         "register 1.2.0 (v3)",
         "promote 1.1.0 → 1.2.0",
