@@ -78,6 +78,20 @@ def test_the_history_of_an_imported_version_tells_what_happened_elsewhere(churn:
     assert lines[3].endswith("first")
 
 
+def test_what_was_live_at_a_time_is_reconstructed_on_demand(churn: Any, tmp_path: Path) -> None:
+    past = churn("history", "churn", "--json").data
+    first = next(line["at"] for line in past if line["what"] == "promote 1.0.0")
+    live = ("churn@production", "--at", first)
+
+    assert churn("checkout", *live, "then").status == 0
+    assert json.loads((tmp_path / "then" / "manifest.json").read_bytes())["version"] == "1.0.0"
+    assert churn("load", *live, "--json").data["ref"] == "churn@1.0.0"
+    assert churn("export", *live, "then.tar", "--json").data["versions"] == ["1.0.0"]
+    assert json.loads(churn("card", *live).out)["version"] == "1.0.0"
+    assert churn("compare", *live, "churn@1.2.0", "--json").data["a"] == "1.0.0"
+    assert churn("checkout", "churn@production", "never", "--at", "1999-01-01").status == 3
+
+
 def test_the_sums_of_a_bundle_are_checked_by_any_tool(churn: Any, tmp_path: Path) -> None:
     churn("export", "churn@1.0.0", "one.tar")
     with tarfile.open(tmp_path / "one.tar") as tar:

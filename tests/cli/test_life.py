@@ -30,6 +30,7 @@ def test_register_takes_every_fact_by_option(holdfast: Any, model: Any, tmp_path
         *("--metadata", "team=risk", "--limitation", "adults only"),
         *("--artifact", "vocabulary=words.txt", "--description", "who leaves", "--author", "ana"),
         *("--framework", "own", "--algorithm", "tree", "--input-schema", "schema.json"),
+        *("--environment", "python=3.9", "--environment", "numpy=2.0"),
         *("--reason", "nightly", "--key", "run-1", "--format", "model=file"),
     )
     shown = holdfast("show", "churn@1.0.0", "--json").data
@@ -44,6 +45,20 @@ def test_register_takes_every_fact_by_option(holdfast: Any, model: Any, tmp_path
     assert (shown["framework"], shown["algorithm"], shown["author"]) == ("own", "tree", "ana")
     assert shown["input_schema"]["required"] == ["age"]
     assert shown["description"] == "who leaves"
+    assert shown["environment"] == {"python": "3.9", "packages": {"numpy": "2.0"}}
+
+
+def test_a_schema_that_an_example_tells_can_be_left_out(
+    holdfast: Any, model: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.json").write_text('[{"age": 31}]')
+    (tmp_path / "none.json").write_text("null")
+    example = ("--input-example", "rows.json")
+    holdfast("register", "churn", model("one"), *example, "--input-schema", "none.json")
+    shown = holdfast("show", "churn@1.0.0", "--json").data
+
+    assert shown["input_schema"] is None
+    assert shown["input_example"] == [{"age": 31}]
 
 
 @pytest.mark.parametrize("option", ["major", "minor", "patch", "auto"])

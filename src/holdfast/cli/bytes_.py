@@ -13,7 +13,8 @@ from holdfast.cli.context import Context, command, json_file
 @click.option(
     "--predict", "rows", metavar="FILE", help="Rows as JSON; print what the pair predicts."
 )
-def load(given: Context, ref: str, rows: str | None) -> None:
+@context.at
+def load(given: Context, ref: str, rows: str | None, at: str | None) -> None:
     """Load the version REF, verified first, as a serving process would.
 
     Proves that it loads here, with the libraries installed here.
@@ -21,7 +22,7 @@ def load(given: Context, ref: str, rows: str | None) -> None:
     import time
 
     began = time.perf_counter()
-    pair = given.registry().load(ref)
+    pair = given.registry().load(given.named(ref, at))
     took = time.perf_counter() - began
     parts = {role: type(part).__name__ for role, part in pair.parts.items()}
     result: dict[str, Any] = {"ref": pair.ref, "parts": parts, "seconds": round(took, 3)}
@@ -46,9 +47,10 @@ def _array(rows: Any) -> Any:
 @command("checkout")
 @click.argument("ref")
 @click.argument("folder", type=click.Path())
-def checkout(given: Context, ref: str, folder: str) -> None:
+@context.at
+def checkout(given: Context, ref: str, folder: str, at: str | None) -> None:
     """Write the files and manifest of the version REF to a new FOLDER."""
-    place = given.registry().checkout(ref, folder)
+    place = given.registry().checkout(given.named(ref, at), folder)
     files = sorted(
         path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()
     )
@@ -58,9 +60,10 @@ def checkout(given: Context, ref: str, folder: str) -> None:
 @command("export")
 @click.argument("ref")
 @click.argument("file", type=click.Path())
-def export(given: Context, ref: str, file: str) -> None:
+@context.at
+def export(given: Context, ref: str, file: str, at: str | None) -> None:
     """Write the version REF, or a whole model, to one tar FILE with checksums."""
-    done = given.registry().export(ref, file)
+    done = given.registry().export(given.named(ref, at), file)
     what = tables.count(len(done.versions), "version")
     given.emit(done, [f"{file}: {done.model}, {what}, {tables.size(done.size_bytes)}"])
 

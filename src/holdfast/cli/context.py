@@ -50,6 +50,10 @@ class Context:
             location, by=self.by, options=options, cache=Path(cache) if cache else None
         )
 
+    def named(self, ref: str, at: str | None) -> str:
+        """Return *ref* as an exact ref where it is to be read as of a time, else as it is."""
+        return ref if at is None else self.registry().resolve(ref, at=at).ref
+
     def emit(self, result: object, lines: Iterable[str]) -> None:
         """Print a result: the object as JSON, or the lines."""
         if self.as_json:

@@ -1,7 +1,7 @@
 """The options of `register` as the facts they stand for."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from holdfast.cli.context import json_file, numbers, pairs, typed
 from holdfast.errors import InvalidInputError
@@ -26,11 +26,13 @@ def facts_from(options: dict[str, Any]) -> Facts:
         role: Path(path) for role, path in pairs("--artifact", options["artifact"]).items()
     }
     facts["formats"] = pairs("--format", options["form"])
-    facts["input_schema"] = json_file("--input-schema", options["input_schema"]) or None
-    facts["output_schema"] = json_file("--output-schema", options["output_schema"]) or None
+    facts["environment"] = _environment(pairs("--environment", options["environment"]))
     facts["input_example"] = _rows(options["input_example"])
-    said: Facts = {name: value for name, value in facts.items() if value is not None}  # type: ignore[assignment]
-    return said
+    said = {name: value for name, value in facts.items() if value is not None}
+    for side in ("input_schema", "output_schema"):
+        if options[side] is not None:  # `null` says that there is none
+            said[side] = json_file(f"--{side.replace('_', '-')}", options[side])
+    return cast("Facts", said)
 
 
 def _object(option: str, path: str | None) -> dict[str, Any]:
@@ -40,6 +42,11 @@ def _object(option: str, path: str | None) -> dict[str, Any]:
             f"{option} {path!r}", "is no JSON object", 'write {"roc_auc": 0.99}'
         )
     return document
+
+
+def _environment(given: dict[str, str]) -> dict[str, Any] | None:
+    packages = {name: version for name, version in given.items() if name != "python"}
+    return {"python": given.get("python"), "packages": packages} if given else None
 
 
 def _lineage(given: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,12 @@ from holdfast.cli.tables import columns, moment
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A hyperparameter.")
 @click.option("--training-data", multiple=True, metavar="NAME=VALUE", help="source=, samples=, …")
 @click.option("--lineage", multiple=True, metavar="NAME=VALUE", help="data_window=, run_id=, …")
+@click.option(
+    "--environment",
+    multiple=True,
+    metavar="NAME=VERSION",
+    help="python= or a package; in place of what is installed here.",
+)
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Anything of your own.")
 @click.option("--limitation", multiple=True, metavar="TEXT", help="A known limitation.")
 @click.option("--artifact", multiple=True, metavar="ROLE=PATH", help="A further file or folder.")
@@ -28,8 +34,8 @@ from holdfast.cli.tables import columns, moment
 @click.option("--author", metavar="NAME")
 @click.option("--framework", metavar="NAME")
 @click.option("--algorithm", metavar="NAME")
-@click.option("--input-schema", metavar="FILE", help="JSON Schema of the input.")
-@click.option("--output-schema", metavar="FILE", help="JSON Schema of the output.")
+@click.option("--input-schema", metavar="FILE", help="JSON Schema of the input; null for none.")
+@click.option("--output-schema", metavar="FILE", help="JSON Schema of the output; null for none.")
 @click.option("--input-example", metavar="FILE", help="A few rows, .json or .csv.")
 @click.option("--major", "bump", flag_value="major", help="Callers break.")
 @click.option("--minor", "bump", flag_value="minor", help="Better or retrained.")

@@ -156,7 +156,8 @@ def _period_lines(periods: Any) -> list[str]:
 @click.option(
     "--fail-if", multiple=True, metavar="CONDITION", help="'roc_auc < -0.5%': exit 1 if it holds."
 )
-def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...]) -> int:
+@context.at
+def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...], at: str | None) -> int:
     """Put version B beside version A: metrics, parameters, schemas, files.
 
     A condition is on the change from A to B, as a share (-0.5%) or a difference (-0.005).
@@ -165,7 +166,7 @@ def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...]) -> int:
     from holdfast.core.compare import parse_condition
 
     conditions = [parse_condition(text) for text in fail_if]
-    comparison = given.registry().compare(a, b)
+    comparison = given.registry().compare(given.named(a, at), given.named(b, at))
     given.emit(comparison, screens.comparison(comparison))
     failed = [said for condition in conditions if (said := condition.holds(comparison))]
     for said in failed:
@@ -178,11 +179,12 @@ def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...]) -> int:
 @click.option(
     "--format", "form", type=click.Choice(["json", "markdown", "cyclonedx"]), default="json"
 )
-def card(given: Context, ref: str, form: Any) -> None:
+@context.at
+def card(given: Context, ref: str, form: Any, at: str | None) -> None:
     """Print the model card of the version REF."""
     import msgspec
 
-    made = given.registry().card(ref, form)
+    made = given.registry().card(given.named(ref, at), form)
     if isinstance(made, str):
         given.emit(made, [made.rstrip("\n")])
     else:
