@@ -21,7 +21,8 @@ KEPT = sorted(Path(__file__).parent.glob("format-*.tar.xz"))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Return a store as it was kept, unpacked."""
     with tarfile.open(request.param, "r:xz") as tar:
-        tar.extractall(tmp_path, filter="fully_trusted")
+        tar.extraction_filter = lambda member, _path: member  # as `filter=` from Python 3.11.4 on
+        tar.extractall(tmp_path)
     return tmp_path / "store"
 
 
