@@ -23,6 +23,19 @@ def test_a_state_dictionary_goes_where_its_module_would(network: Any, tmp_path: 
     assert packaged.description.algorithm is None
 
 
+def test_a_whole_module_is_not_loaded_and_the_reason_fits_on_a_screen(
+    network: Any, tmp_path: Path
+) -> None:
+    torch.save(network, tmp_path / "model.pt")
+    packaged = formats.package(tmp_path / "model.pt", "model", tmp_path)
+
+    with pytest.raises(UnsupportedError, match="cannot be loaded here: UnpicklingError") as caught:
+        formats.load(packaged.format, packaged.path)
+
+    assert len(str(caught.value)) < 500
+    assert "[1m" not in str(caught.value)
+
+
 def test_tensors_can_be_kept_as_safetensors(network: Any, tmp_path: Path) -> None:
     packaged = formats.package(network.state_dict(), "model", tmp_path, "safetensors")
     loaded = formats.load("safetensors", packaged.path)

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,11 @@ _FRAMEWORKS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "transformers": ("transformers", ("transformers",)),
     "xgboost": ("xgboost", ("xgboost", "xgboost-cpu")),
 }
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST = 300
+"""Signs of a library's message that are passed on; some are pages."""
 
 
 def library(module: str, extra: str) -> Any:
@@ -129,6 +135,9 @@ def loading(what: str) -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    shown = "".join(sign if sign.isprintable() else " " for sign in str(error))
+    plain = _COLOURS.sub("", str(error))
+    shown = "".join(sign if sign.isprintable() else " " for sign in plain)
     words = " ".join(shown.split())
+    if len(words) > _LONGEST:
+        words = f"{words[:_LONGEST].rpartition(' ')[0]} …"
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
