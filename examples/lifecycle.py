@@ -48,7 +48,7 @@ def main() -> None:
         metrics = measure(model, scaler.transform(test_x), test_y)
         trained.append((model, metrics))
         shown = "  ".join(f"{metric} {value:.4f}" for metric, value in metrics.items())
-        print(f"  {type(model).__name__:<26} {shown}")
+        print(f"  {type(model).__name__}\n    {shown}")
 
     say("Register both: model, preprocessor and where they come from, whole and immutable")
     refs = []
