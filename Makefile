@@ -48,11 +48,15 @@ demo: $(VENV)/.demo ## Train two models, register, promote, compare, roll back
 	@$(BIN)/python examples/lifecycle.py
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests
+test: $(VENV)/.dev ## Run all tests but the long ones
 	@$(BIN)/python -m pytest -q
 
+.PHONY: test-all
+test-all: $(VENV)/.dev ## Run all tests, the long ones too
+	@$(BIN)/python -m pytest -q -m ""
+
 .PHONY: coverage
-coverage: $(VENV)/.dev ## Run all tests and hold branch coverage to its bounds
+coverage: $(VENV)/.dev ## Run these tests and hold branch coverage to its bounds
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q
 	@$(BIN)/coverage combine -q

@@ -1,8 +1,41 @@
-"""What holds for all tests: servers run once a session, and none is judged by how long it takes."""
+"""What holds for all tests: servers run once a session, none is judged by time, figures are counted.
 
+The figures are those of `docs/reliability.md`.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.servers.fixtures"]
 
+Tally = Callable[[str, int], None]
+_FIGURE = "figure: "
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Tally:
+    """Count what a test tried; equal names are added up over all tests."""
+
+    def count(name: str, number: int) -> None:
+        record_property(f"{_FIGURE}{name}", number)
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the tests that passed."""
+    figures = Counter[str]()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name.startswith(_FIGURE) and isinstance(value, int):
+                figures[name.removeprefix(_FIGURE)] += value
+    if figures:
+        terminalreporter.section("figures")
+        for name, number in sorted(figures.items()):
+            terminalreporter.write_line(f"{number:>9,}  {name}")

@@ -1,4 +1,4 @@
-"""Disks that are small or cannot be written, and the marker of tests that take minutes."""
+"""Stores to be hurt, and disks that are small or cannot be written."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,19 +7,6 @@ from pathlib import Path
 import pytest
 from tests.faults import shelf
 from tests.faults.disks import Disk, in_memory
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "slow: exhaustive, takes minutes; run with `-m slow`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow ones out unless markers are asked for."""
-    if not config.getoption("markexpr"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="exhaustive: run with -m slow"))
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_a_registration_hit_at_any_call_leaves_nothing_torn_or_lost(root: Path, 
     assert all_violations(root, 1, faults) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_several_registrations_hit_at_any_call_leave_nothing_torn_or_lost(
     root: Path, fault: str

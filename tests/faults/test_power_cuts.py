@@ -179,7 +179,6 @@ def test_an_entry_whose_folder_can_never_be_synced_is_of_unknown_outcome(
     assert judge(root, run.calls).torn == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a folder that is there is taken for durable")
 def test_a_folder_of_a_killed_rival_is_durable_before_it_is_built_upon(
     root: Path, tmp_path: Path
 ) -> None:

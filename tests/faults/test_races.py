@@ -111,7 +111,7 @@ def test_of_processes_that_create_one_name_one_wins_and_its_bytes_stay(
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @WAYS
 def test_of_many_races_each_has_one_winner(tmp_path: Path, way: str) -> None:
     assert winners_of(tmp_path, way, rounds=2_000) == []
@@ -186,6 +186,6 @@ def test_killed_rivals_leave_what_they_acknowledged(root: Path) -> None:
     assert violations_after_kills(root, range(6)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_killed_rivals_leave_what_they_acknowledged(root: Path) -> None:
     assert violations_after_kills(root, range(300)) == []

@@ -20,10 +20,6 @@ Text = Callable[..., Path]
 Grow = Callable[..., list[Registered]]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: the larger form of a test, left out by default")
-
-
 class Clock:
     """Tells a time that goes on by a second at each look, or as the test says."""
 

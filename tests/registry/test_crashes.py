@@ -110,7 +110,7 @@ def test_what_was_acknowledged_survives_kills_at_random(
     killed_at_random(tmp_path, crew, kills=20, seed=seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_what_was_acknowledged_survives_many_kills_at_random(
     tmp_path: Path, crew: Crew, seed: int

@@ -306,7 +306,7 @@ def test_the_registry_keeps_its_rules() -> None:
     run_state_machine_as_test(Machine, settings=_runs(60, 40))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("often")
 def test_the_registry_keeps_its_rules_for_long() -> None:
     run_state_machine_as_test(Machine, settings=_runs(400, 60))

@@ -226,7 +226,7 @@ def test_a_collector_never_takes_bytes_that_were_acknowledged(
     check_collector(registry, store, tmp_path, crew, turns=25)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_collector_never_takes_bytes_that_were_acknowledged_for_long(
     registry: Registry, store: Path, tmp_path: Path, crew: Crew
 ) -> None:

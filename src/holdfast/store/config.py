@@ -113,6 +113,7 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
     """
     with durable.translated(str(root)):
         durable.make_folder(os.path.abspath(root))
+        durable.sync_folder(os.path.dirname(os.path.abspath(root)))  # a killed rival may have made it
     config = Config(FORMAT, new_id(), format_time(now), probe(root))
     try:
         local(root, config).create(layout.CONFIG, encode(config))

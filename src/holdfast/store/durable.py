@@ -87,6 +87,24 @@ def make_folder(folder: str) -> None:
         sync_folder(os.path.dirname(new))
 
 
+def settle_folder(folder: str, known: set[str]) -> None:
+    """Make a folder durable with all above it, even one that a killed process left unsynced.
+
+    Args:
+        folder: To be created if it is missing.
+        known: Folders that are durable; what is made so is added.
+    """
+    if folder in known:
+        return
+    above = os.path.dirname(folder)
+    settle_folder(above, known)
+    if os.path.isdir(folder):
+        sync_folder(above)
+    else:
+        make_folder(folder)
+    known.add(folder)
+
+
 @contextlib.contextmanager
 def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
     """Open a new file in *folder* for reading and writing; remove what is left of it at the end.

@@ -33,6 +33,7 @@ class LocalStore:
         self.root = root
         self.links = links
         self._prefix = os.path.join(os.path.abspath(root), "")
+        self._settled = {os.path.abspath(root)}
 
     def path(self, key: str) -> str:
         """Return the file of an object."""
@@ -49,12 +50,14 @@ class LocalStore:
         """Write an object that must not exist, durably; `TakenError` if it does."""
         path = self._prefix + key
         with durable.translated(path):
+            durable.settle_folder(os.path.dirname(path), self._settled)
             durable.create(path, data, links=self.links)
 
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists."""
         folder = self._prefix + prefix
         with durable.translated(folder):
+            durable.settle_folder(folder, self._settled)
             ingested = self._known(source, prefix, expected) or self._taken_in(source, prefix)
             durable.sync_folder(folder)  # the name there may be a rival's who did not get to this
         return ingested
