@@ -68,7 +68,7 @@ def remove(path: Path) -> str:
 def make_folder(path: Path) -> str:
     path.unlink()
     path.mkdir()
-    return "cannot be read: Is a directory"
+    return "cannot be read: is a folder, not a file"
 
 
 Hurt = Callable[[Path], str]
@@ -216,7 +216,7 @@ def test_reading_refuses_changed_bytes(blobs: Blobs, source: Path, hurt: Hurt) -
 
 
 def test_reading_names_a_missing_blob(blobs: Blobs) -> None:
-    with pytest.raises(DamagedError, match=rf"blob sha256:{ABSENT}: missing; restore it"):
+    with pytest.raises(DamagedError, match=rf"blob sha256:{ABSENT}: missing; `holdfast repair"):
         blobs.read(ABSENT)
 
 

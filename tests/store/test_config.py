@@ -129,7 +129,7 @@ def test_a_folder_that_may_not_be_listed_is_not_a_store(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / layout.CONFIG).mkdir()
 
-    with pytest.raises(StoreError, match=r"holdfast\.json: cannot be read: Is a directory"):
+    with pytest.raises(DamagedError, match=r"holdfast\.json: is a folder, not a file"):
         config.find(tmp_path)
 
 

@@ -141,7 +141,7 @@ def test_an_entry_that_cannot_be_read_is_told_from_one_that_is_not_there(
 ) -> None:
     Path(store.path(SLOT)).mkdir(parents=True)
 
-    with pytest.raises(StoreError, match=r"0000000001\.json: cannot be read: Is a directory"):
+    with pytest.raises(DamagedError, match=r"0000000001\.json: is a folder, not a file"):
         journal.read(1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.store.contract import BLOBS, KEY, PREFIX, StoreContract, read
 
 from holdfast.errors import StoreError
-from holdfast.store import Ingested, TakenError
+from holdfast.store import Ingested, NoFileError, TakenError
 from holdfast.store.local import LocalStore
 
 CHUNK = 4 << 20
@@ -130,6 +130,45 @@ def test_equal_bytes_are_not_the_same_file(store: LocalStore) -> None:
 
     assert not store.same(KEY, f"{PREFIX}/other")
     assert not store.same(KEY, f"{PREFIX}/none")
+
+
+def test_a_symbolic_link_is_another_file(store: LocalStore) -> None:
+    store.create(KEY, b"one")
+    Path(store.path(f"{PREFIX}/other")).symlink_to(store.path(KEY))
+
+    assert not store.same(KEY, f"{PREFIX}/other")
+
+
+def _symlink(path: Path) -> None:
+    path.with_name("elsewhere").write_bytes(b"one")
+    path.symlink_to("elsewhere")
+
+
+INTRUDERS: dict[str, Callable[[Path], None]] = {
+    "symbolic link": _symlink,
+    "folder": Path.mkdir,
+    "device": lambda path: os.mkfifo(path),
+}
+
+
+@pytest.mark.parametrize("kind", INTRUDERS)
+def test_what_is_no_regular_file_is_not_opened_and_keeps_nobody_waiting(
+    store: LocalStore, kind: str
+) -> None:
+    Path(store.path(PREFIX)).mkdir(parents=True)
+    INTRUDERS[kind](Path(store.path(KEY)))
+
+    with pytest.raises(NoFileError, match=f"is a {kind}, not a file"):
+        store.open(KEY)
+
+
+def test_a_folder_of_the_store_may_lie_elsewhere(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "large disk").mkdir()
+    Path(store.path("blobs")).parent.mkdir(exist_ok=True)
+    Path(store.path("blobs")).symlink_to(tmp_path / "large disk")
+    store.create("blobs/sha256/one", b"one")
+
+    assert store.read("blobs/sha256/one") == b"one"
 
 
 def test_a_link_takes_no_name_away(store: LocalStore) -> None:

@@ -25,7 +25,7 @@ FORMAT: Final = 1
 MAX_BYTES: Final = 1 << 20
 _SUM: Final = re.compile(rb',"sum":"([0-9a-f]{64})"\}\n\Z')
 _SUM_BYTES: Final = len(b',"sum":""}\n') + 64
-_RESTORE: Final = "restore it from a copy"
+_RESTORE: Final = "`holdfast repair --from` fetches it from a copy of the store"
 
 
 @dataclass(frozen=True, slots=True)

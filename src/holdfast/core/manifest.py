@@ -191,7 +191,8 @@ def decode(raw: bytes, digest: str) -> Manifest:
             raise NewerFormatError(subject, f"manifest format {head.format}", f"up to {FORMAT}")
         return msgspec.json.decode(raw, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise DamagedError(subject, f"not a manifest: {error}", "restore it from a copy") from error
+        advice = "`holdfast repair --from` fetches it from a copy of the store"
+        raise DamagedError(subject, f"not a manifest: {error}", advice) from error
 
 
 class _Head(Struct):

@@ -23,6 +23,7 @@ __all__ = [
     "InDoubtError",
     "Ingested",
     "Item",
+    "NoFileError",
     "Store",
     "TakenError",
     "Traits",
@@ -39,6 +40,10 @@ class TakenError(Exception):
 
 class InDoubtError(StoreError):
     """A store did not say whether it wrote an object, and it may still come to write it."""
+
+
+class NoFileError(OSError):
+    """What has this key is no regular file: somebody put a link, a folder or a device there."""
 
 
 @dataclass(frozen=True, slots=True)

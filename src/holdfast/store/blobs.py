@@ -18,7 +18,7 @@ from holdfast.store.local import readable
 
 _THREADS = 4
 _KEPT_MANIFESTS = 256
-_RESTORE = "restore it from a copy of the store, or register the same file again"
+_RESTORE = "`holdfast repair --from` fetches it from a copy, or register the same file again"
 
 
 @dataclass(frozen=True, slots=True)

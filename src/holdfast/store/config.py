@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from holdfast.core.entry import format_time
 from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError
-from holdfast.store import TakenError, durable, layout
-from holdfast.store.local import LocalStore
+from holdfast.store import NoFileError, TakenError, durable, layout
+from holdfast.store.local import LocalStore, regular
 from holdfast.store.probe import Probe, probe
 
 FORMAT: Final = 1
@@ -47,13 +47,16 @@ def find(root: Path) -> Config | None:
     """
     path = root / layout.CONFIG
     try:
-        raw = path.read_bytes()
+        with regular(str(path)) as file:
+            raw = file.read()
     except FileNotFoundError:
         if _is_empty(root):
             return None
         return _made_meanwhile(root, path)
     except NotADirectoryError:
         raise NotAStoreError(root, "is a file, not a folder", "name a folder") from None
+    except NoFileError as error:
+        raise DamagedError(str(path), str(error.strerror), "restore it from a copy") from None
     except OSError as error:
         raise durable.unreadable(str(path), error) from error
     return decode(raw, str(path))
@@ -111,9 +114,10 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
         UnfitStoreError: If the file system does not keep what the journal stands on.
         StoreError: If the folder cannot be written.
     """
+    folder = os.path.abspath(root)
     with durable.translated(str(root)):
-        durable.make_folder(os.path.abspath(root))
-        durable.sync_folder(os.path.dirname(os.path.abspath(root)))  # a killed rival may have made it
+        durable.make_folder(folder)
+        durable.sync_folder(os.path.dirname(folder))  # a killed rival may have made it
     config = Config(FORMAT, new_id(), format_time(now), probe(root))
     try:
         local(root, config).create(layout.CONFIG, encode(config))

@@ -10,11 +10,20 @@ from holdfast.core.entry import FORMAT
 from holdfast.core.manifest import digest_of
 from holdfast.core.state import State
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
-from holdfast.store import AbsentError, InDoubtError, Store, TakenError, durable, layout
+from holdfast.store import (
+    AbsentError,
+    InDoubtError,
+    NoFileError,
+    Store,
+    TakenError,
+    durable,
+    layout,
+)
 
 _KEPT_SNAPSHOTS = 2
 _READ_AHEAD = 256
 _ATTEMPTS = 3
+_RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
 
 
 class _Snapshot(msgspec.Struct):
@@ -48,6 +57,8 @@ class Journal:
                 return file.read()
         except AbsentError:
             return None
+        except NoFileError as error:
+            raise DamagedError(self.slot(seq), str(error.strerror), _RESTORE) from error
         except OSError as error:
             raise durable.unreadable(self.slot(seq), error) from error
 
@@ -85,9 +96,7 @@ class Journal:
         numbers = self._numbers(self._entries, after)
         for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
-                raise DamagedError(
-                    self.slot(seq), "missing from the journal", "restore it from a copy"
-                )
+                raise DamagedError(self.slot(seq), "missing from the journal", _RESTORE)
         return numbers[-1] if numbers else after
 
     def _numbers(self, prefix: str, after: int = 0) -> list[int]:

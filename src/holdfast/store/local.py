@@ -5,17 +5,30 @@ import errno
 import hashlib
 import os
 import queue
+import stat
 import threading
 from collections.abc import Iterator
 from io import BufferedReader, FileIO
 from pathlib import Path
 
 from holdfast.errors import InvalidInputError
-from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits, durable, layout
+from holdfast.store import (
+    AbsentError,
+    Ingested,
+    Item,
+    NoFileError,
+    TakenError,
+    Traits,
+    durable,
+    layout,
+)
 
 _CHUNK = 4 << 20
 _COMPARED = 256 << 10
 """Bytes compared at a time: few enough to stay in the processor's cache."""
+_READING = os.O_RDONLY | sum(
+    getattr(os, flag, 0) for flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
+)
 _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
 
@@ -40,9 +53,9 @@ class LocalStore:
         return self._prefix + key
 
     def open(self, key: str) -> BufferedReader:
-        """Open an object for reading; `AbsentError` if there is none."""
+        """Open an object for reading; `AbsentError` if there is none, `NoFileError` if no file."""
         try:
-            return open(self._prefix + key, "rb")
+            return regular(self._prefix + key)
         except (FileNotFoundError, NotADirectoryError):
             raise AbsentError(key) from None
 
@@ -98,12 +111,12 @@ class LocalStore:
         """
         path = self._prefix + key
         try:
-            with open(path, "rb", buffering=0) as stored:
+            with regular(path) as stored:
                 if not _equal(stored, like):
                     return False
             with contextlib.suppress(PermissionError):  # another user's file: the lock protects it
                 os.utime(path)
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, NoFileError):
             return False
         return True
 
@@ -142,9 +155,9 @@ class LocalStore:
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, `None` if there is none."""
         try:
-            with open(self._prefix + key, "rb") as file:
+            with self.open(key) as file:
                 return file.read()
-        except FileNotFoundError:
+        except AbsentError:
             return None
 
     def size(self, key: str) -> int | None:
@@ -157,9 +170,9 @@ class LocalStore:
     def digest(self, key: str) -> str | None:
         """Return the SHA-256 of an object's bytes, `None` if it is no file."""
         try:
-            with open(self._prefix + key, "rb") as file:
+            with regular(self._prefix + key) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, NoFileError):
             return None
 
     def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:  # noqa: ARG002 - it is here
@@ -184,11 +197,12 @@ class LocalStore:
         return True
 
     def same(self, key: str, name: str) -> bool:
-        """Tell whether two keys name one file."""
+        """Tell whether two keys name one file; a symbolic link names itself."""
         try:
-            return os.path.samefile(self._prefix + key, self._prefix + name)
+            one, other = os.lstat(self._prefix + key), os.lstat(self._prefix + name)
         except FileNotFoundError:
             return False
+        return os.path.samestat(one, other)
 
     def move(self, key: str, name: str) -> None:
         """Rename an object over whatever has the new name."""
@@ -202,17 +216,37 @@ class LocalStore:
         durable.remove(self._prefix + prefix)
 
 
+def regular(path: str) -> BufferedReader:
+    """Open a regular file for reading, without waiting and without following a link.
+
+    Raises:
+        NoFileError: If something else has the name.
+    """
+    try:
+        descriptor = os.open(path, _READING)
+    except OSError as error:
+        if error.errno == errno.ELOOP and os.path.islink(path):
+            raise NoFileError(errno.ELOOP, "is a symbolic link, not a file", path) from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    kind = "folder" if stat.S_ISDIR(mode) else "device"
+    raise NoFileError(errno.EINVAL, f"is a {kind}, not a file", path)
+
+
 def _item(entry: os.DirEntry[str]) -> Item | None:
     try:
         if entry.is_file(follow_symlinks=False):
-            stat = entry.stat(follow_symlinks=False)
-            return Item(entry.name, stat.st_size, stat.st_mtime)
+            about = entry.stat(follow_symlinks=False)
+            return Item(entry.name, about.st_size, about.st_mtime)
     except FileNotFoundError:  # removed since it was listed
         pass
     return None
 
 
-def _equal(one: FileIO, other: FileIO) -> bool:
+def _equal(one: BufferedReader, other: FileIO) -> bool:
     """Compare two files from their beginnings."""
     if os.fstat(one.fileno()).st_size != os.fstat(other.fileno()).st_size:
         return False
