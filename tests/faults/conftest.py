@@ -1,6 +1,8 @@
 """Stores to be hurt, and disks that are small or cannot be written."""
 
 import contextlib
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,16 @@ def root(tmp_path: Path) -> Path:
     path = tmp_path / "store"
     shelf.make_store(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder in memory where there is one: for what is written to be looked at once."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
+        yield Path(path)
 
 
 @pytest.fixture

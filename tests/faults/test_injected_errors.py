@@ -1,17 +1,44 @@
-"""Each system call of a registration killed or made to fail: nothing torn, nothing lost."""
+"""Each system call of each verb killed or made to fail: the old or the new, and said so."""
 
 import hashlib
+import random
+import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.conftest import Tally
 from tests.faults import shelf
+from tests.faults.crash_states import is_temporary
+from tests.faults.deeds import DEEDS, Judge
 from tests.faults.shelf import Shelf
-from tests.faults.tracing import Call, Run, traced
+from tests.faults.tracing import Call, Run, calls_in, strace, traced
+from tests.registry import disk
+from tests.registry.crew import Crew, Job, Outcome
 
-FAULTS = {"KILL": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
+QUICK = 6
+"""Calls of each verb that are hit with each fault in the quick form."""
+TRACED = (
+    "openat,read,write,copy_file_range,fsync,link,rename,renameat2,unlink,unlinkat,rmdir,mkdir,"
+    "fchmod,utimensat,flock"
+)
+FAULTS = {"KILL": "signal=KILL"} | {
+    name: f"error={name}" for name in ("EIO", "ENOSPC", "EACCES", "EINTR")
+}
 NEED_ROOM = {"openat", "write", "copy_file_range", "link", "mkdir", "rename", "renameat2"}
+ALLOWED: dict[str, set[str]] = {
+    "EIO": {"StoreError", "DamagedError", "OutcomeUnknownError"},
+    "ENOSPC": {"StoreFullError", "OutcomeUnknownError"},
+    "EACCES": {"ReadOnlyStoreError", "StoreError", "DamagedError", "OutcomeUnknownError"},
+    "EINTR": {"StoreError", "OutcomeUnknownError"},
+    "KILL": set(),
+}
+NAMED = re.compile(r"store/|models/|blobs/|sha256:[0-9a-f]{64}")
+SEVERAL = {"import a model", "adopt", "purge"}
+"""Verbs of several steps: an error in a later one leaves the earlier ones done."""
 ADD = """
 import os, sys
 from pathlib import Path
@@ -25,82 +52,188 @@ os.getsid(0)
 """
 
 
-def registered(root: Path, count: int, *faults: str) -> Run:
-    """Register versions in a new store, in a process that the faults hit."""
-    shutil.rmtree(root)
-    shelf.make_store(root)
-    return traced(shelf.PROGRAM, root, count, inject=faults)
-
-
-def hits(root: Path, calls: Iterable[Call], fault: str) -> Iterator[str]:
-    """Go through the faults that hit each call near the store that may end so."""
-    for call in calls:
-        near = str(root.parent) in call.arguments
-        if near and (fault != "ENOSPC" or call.name in NEED_ROOM):
-            yield f"{call.name}:{FAULTS[fault]}:when={call.ordinal}"
-
-
 def that_write(calls: Iterable[Call]) -> list[Call]:
-    """Leave out the calls that only open something for reading."""
-    return [call for call in calls if call.name != "openat" or "O_CREAT" in call.arguments]
+    """Leave out the calls that only read."""
+    return [
+        call
+        for call in calls
+        if call.name != "read" and (call.name != "openat" or "O_CREAT" in call.arguments)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A deed and the one call in it that is made to fail, on a store of its own."""
+
+    name: str
+    call: Call
+    at: Path
+
+
+class Range:
+    """A place where deeds are hit: every verb on copies of one registry, under strace."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept = {deed.furnish: folder / deed.furnish.__name__ for deed in DEEDS.values()}
+        for furnish, path in self._kept.items():
+            path.mkdir()
+            furnish(path)
+        self._log = folder / "strace"
+        honest = {name: self._copy(name, folder / name.replace(" ", "-") / "at") for name in DEEDS}
+        with Crew(strace(str(self._log), TRACED), folder) as crew:
+            for name, at in honest.items():
+                [[told]] = crew.work([Job(at / "store", [DEEDS[name].step(at)])])
+                assert told.error is None, told.message
+        calls = list(calls_in(self._log.read_text()))
+        last = Counter[str]()
+        for call in calls:
+            last[call.name] = max(last[call.name], call.ordinal)
+        self._when = {name: last[name] + 60 for name in TRACED.split(",")}
+        self.calls = {name: _made(calls, at) for name, at in honest.items()}
+
+    def _copy(self, name: str, at: Path) -> Path:
+        at.parent.mkdir()
+        return disk.copy(self._kept[DEEDS[name].furnish], at)
+
+    def hits(self, fault: str, most: int | None) -> list[Hit]:
+        """Choose the calls that may end so: all, or *most* of each verb at random."""
+        chance, chosen = random.Random(fault), []
+        for name, calls in self.calls.items():
+            able = that_write(calls) if fault == "KILL" else calls
+            if fault == "ENOSPC":
+                able = [call for call in that_write(calls) if call.name in NEED_ROOM]
+            chosen += [
+                (name, call)
+                for call in (able if most is None else chance.sample(able, min(most, len(able))))
+            ]
+        return [
+            Hit(name, call, self._folder / f"{fault}-{place}" / "at")
+            for place, (name, call) in enumerate(chosen)
+        ]
+
+    def hit(self, fault: str, hits: Sequence[Hit]) -> tuple[list[Outcome | None], list[Call]]:
+        """Do each deed with its call failing; return what was told, and all calls made."""
+        inject = [f"{name}:{FAULTS[fault]}:when={when}" for name, when in self._when.items()]
+        told: list[Outcome | None] = []
+        with Crew(strace(str(self._log), TRACED, inject), self._folder) as crew:
+            for one in hits:
+                spends = (one.call.name, self._when[one.call.name] - one.call.ordinal)
+                asked = DEEDS[one.name].step(self._copy(one.name, one.at))
+                [heard] = crew.work([Job(one.at / "store", [asked], spends=spends)])
+                told.append(heard[0] if heard else None)
+        return told, list(calls_in(self._log.read_text()))
+
+    def violations(self, hit: Hit, fault: str, told: Outcome | None) -> Iterator[str]:
+        """Name all that is wrong after a deed was hit."""
+        deed, store = DEEDS[hit.name], hit.at / "store"
+        before = disk.journals(self._kept[deed.furnish] / "store")
+        if told is not None and told.error is not None:
+            yield from _misreported(told, fault)
+            written = len(disk.journals(store)) - len(before)
+            if written and told.error != "OutcomeUnknownError" and hit.name not in SEVERAL:
+                yield f"told {told.error}, and {written} entries were written"
+        judge = Judge(deed, deed.step(hit.at), before)
+        done = told is not None and told.error is None
+        yield from judge.violations(store, acknowledged=done)
+
+
+def _made(calls: Sequence[Call], at: Path) -> list[Call]:
+    """Return the calls that a worker's main thread made near its store."""
+    near = [call for call in calls if f"{at}/store" in call.arguments + call.result]
+    worker = Counter(call.thread for call in near).most_common(1)[0][0]
+    return [call for call in near if call.thread == worker and call.name != "writev"]
+
+
+def _misreported(told: Outcome, fault: str) -> Iterator[str]:
+    if told.error not in ALLOWED[fault]:
+        yield f"told as {told.error}: {told.message}"
+    if not NAMED.search(told.message) or "; " not in told.message:
+        yield f"says neither which file nor what to do: {told.message}"
+
+
+@pytest.fixture(scope="module")
+def shooting(memory: Path) -> Range:
+    """Return the place where deeds are hit."""
+    folder = memory / "range"
+    folder.mkdir()
+    return Range(folder)
+
+
+def all_violations(shooting: Range, fault: str, most: int | None, tally: Tally) -> list[str]:
+    hits = shooting.hits(fault, most)
+    told, calls = shooting.hit(fault, hits)
+    found = []
+    for hit, one in zip(hits, told, strict=True):
+        found += [
+            f"{hit.name}, {hit.call.name} {hit.call.arguments[-80:]}: {violation}"
+            for violation in shooting.violations(hit, fault, one)
+        ]
+        shutil.rmtree(hit.at.parent)
+    tally(f"faults injected into system calls of verbs: {fault}", len(hits))
+    return found + [
+        f"{hit.name}, {hit.call.name} {hit.call.arguments[-80:]}: did not arrive"
+        for hit, one in zip(hits, told, strict=True)
+        if not _arrived(shooting, hit, fault, one, calls)
+    ]
+
+
+def _arrived(
+    shooting: Range, hit: Hit, fault: str, told: Outcome | None, calls: Sequence[Call]
+) -> bool:
+    if fault == "KILL":
+        return told is None
+    return any(
+        call.error == fault
+        and call.name == hit.call.name
+        and call.ordinal == shooting._when[call.name]
+        and f"{hit.at}/" in call.arguments
+        for call in calls
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_verb_hit_at_a_system_call_leaves_the_old_or_the_new_and_says_which_file(
+    shooting: Range, tally: Tally, fault: str
+) -> None:
+    assert all_violations(shooting, fault, QUICK, tally) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_verb_hit_at_any_system_call_leaves_the_old_or_the_new_and_says_which_file(
+    shooting: Range, tally: Tally, fault: str
+) -> None:
+    assert all_violations(shooting, fault, None, tally) == []
+
+
+def test_a_file_that_could_not_be_synced_is_given_up(shooting: Range) -> None:
+    hits = [hit for hit in shooting.hits("EIO", None) if _syncs_a_file(hit)]
+    _told, calls = shooting.hit("EIO", hits)
+    failed = [place for place, call in enumerate(calls) if call.error == "EIO"]
+    given_up = {calls[place].file: calls[place + 1 :] for place in failed}
+    for hit in hits:
+        shutil.rmtree(hit.at.parent)
+
+    assert len(given_up) == len(hits) > 10
+    assert [
+        call for path, later in given_up.items() for call in later if _goes_on_with(path, call)
+    ] == []
+
+
+def _syncs_a_file(hit: Hit) -> bool:
+    return hit.call.name == "fsync" and is_temporary(hit.call.file)
+
+
+def _goes_on_with(path: str, call: Call) -> bool:
+    if call.name in ("link", "rename", "renameat2"):
+        return call.texts[0] == path
+    return call.name == "fsync" and call.folder == path
 
 
 def acknowledged(run: Run) -> list[str]:
     lines = [line.split() for line in run.stdout.splitlines()]
     return [key for line in lines if line[0] == "acknowledged" for key in line[1:]]
-
-
-def violations(root: Path, run: Run, count: int) -> Iterator[str]:
-    """Name all that is wrong after a program was hit once, and after the store is used again."""
-    if run.hits == 0:
-        yield "the fault did not arrive"
-    if run.status != -9 and (run.status != 0 or len(acknowledged(run)) != 3 * count):
-        yield f"the second attempt did not succeed: {run.stdout} {run.stderr}"
-    yield from Shelf(root).violations(acknowledged(run))
-    source = root.with_name("afterwards")
-    source.write_bytes(b"afterwards")
-    yield from Shelf(root).violations(Shelf(root).register(source))
-    strangers = [path for path in root.rglob("*") if _is_stranger(path, root)]
-    yield from (f"{path} is left over" for path in strangers)
-
-
-def _is_stranger(path: Path, root: Path) -> bool:
-    place = path.relative_to(root).parts
-    known = {"holdfast.json", "active_version.json", "manifest.json", "model.bin"}
-    return (
-        path.is_file()
-        and path.name not in known
-        and not path.name.startswith(".tmp-")
-        and place[:2] != ("blobs", "sha256")
-        and place[2:3] not in {("journal",), ("snapshots",)}
-    )
-
-
-def all_violations(root: Path, count: int, faults: Iterable[str]) -> list[str]:
-    found = []
-    for fault in faults:
-        run = registered(root, count, fault)
-        found += [f"{fault}: {violation}" for violation in violations(root, run, count)]
-    return found
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_registration_hit_at_any_call_leaves_nothing_torn_or_lost(root: Path, fault: str) -> None:
-    honest = registered(root, 1)
-    faults = list(hits(root, that_write(honest.calls), fault))
-
-    assert len(faults) > 20
-    assert all_violations(root, 1, faults) == []
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("fault", FAULTS)
-def test_several_registrations_hit_at_any_call_leave_nothing_torn_or_lost(
-    root: Path, fault: str
-) -> None:
-    honest = registered(root, 4)
-
-    assert all_violations(root, 4, hits(root, honest.calls, fault)) == []
 
 
 PERSISTENT: Sequence[str] = (
@@ -117,9 +250,11 @@ PERSISTENT: Sequence[str] = (
 
 @pytest.mark.parametrize("fault", PERSISTENT)
 def test_an_error_that_stays_leaves_nothing_torn_or_lost(root: Path, fault: str) -> None:
-    honest = registered(root, 1)
+    honest = traced(shelf.PROGRAM, root, 1)
     first = next(call.ordinal for call in honest.calls if call.name == "write")
-    run = registered(root, 1, fault.format(write=first))
+    shutil.rmtree(root)
+    shelf.make_store(root)
+    run = traced(shelf.PROGRAM, root, 1, inject=[fault.format(write=first)])
     tolerated = fault.startswith(("unlink", "fchmod"))  # litter and modes are no promises
 
     assert run.hits > 0

@@ -1,5 +1,6 @@
 """Run a Python program under strace: read its system calls, or make some of them fail."""
 
+import codecs
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ MARK = "getsid"
 
 WRITING = (
     "openat,write,writev,copy_file_range,fsync,fdatasync,link,linkat,rename,renameat2,"
-    "unlink,mkdir,fchmod,utimensat"
+    "unlink,unlinkat,rmdir,mkdir,fchmod,utimensat"
 )
 _BEGUN = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)")
@@ -52,6 +53,18 @@ class Call:
     def texts(self) -> list[str]:
         """The quoted arguments: paths, or data where data is written."""
         return _QUOTED.findall(self.arguments)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that are written."""
+        written, _length = codecs.escape_decode(self.texts[0].encode("latin-1"))
+        return written[: int(self.result)]
+
+    @property
+    def folder(self) -> str:
+        """The path behind the descriptor handed in first, empty if there is none."""
+        found = _DESCRIPTOR.match(self.arguments.split(", ")[0])
+        return found[1] if found else ""
 
     @property
     def file(self) -> str:
@@ -109,17 +122,14 @@ def traced(
         calls: Names of the system calls to be read.
         environment: Of the program; without coverage's tool unless said otherwise.
     """
-    if not _can_trace():
-        pytest.skip("strace is missing or may not trace here")
-    faults = [f"inject={fault}" for fault in inject]
-    names = ",".join([MARK, calls, *(fault.split(":")[0] for fault in inject)])
     with tempfile.NamedTemporaryFile("r", prefix="strace-") as log:
-        options = ["-f", "-y", "-s", "4096", "-o", log.name, "-e", f"trace={names}"]
-        options += [word for fault in faults for word in ("-e", fault)]
-        if not any("signal=" in fault for fault in faults):
-            options.append("--seccomp-bpf")  # several times as fast, but sends no signals
         ended = subprocess.run(
-            ["strace", *options, sys.executable, program, *map(str, arguments)],
+            [
+                *strace(log.name, calls, inject),
+                sys.executable,
+                program,
+                *map(str, arguments),
+            ],
             capture_output=True,
             text=True,
             timeout=_LIMIT_S,
@@ -128,8 +138,21 @@ def traced(
         )
         text = log.read()
     hits = text.count("(INJECTED)") + text.count("+++ killed by SIGKILL +++")
-    made = tuple(_between_marks(_calls(text)))
+    made = tuple(_between_marks(calls_in(text)))
     return Run(ended.returncode, ended.stdout, ended.stderr, made, hits)
+
+
+def strace(log: str, calls: str = WRITING, inject: Sequence[str] = ()) -> list[str]:
+    """Return a command that runs another under strace, or skip the test where it cannot run."""
+    if not _can_trace():
+        pytest.skip("strace is missing or may not trace here")
+    faults = [f"inject={fault}" for fault in inject]
+    names = ",".join([MARK, calls, *(fault.split(":")[0] for fault in inject)])
+    options = ["-f", "-y", "-s", "1048576", "-o", log, "-e", f"trace={names}"]
+    options += [word for fault in faults for word in ("-e", fault)]
+    if not any("signal=" in fault for fault in faults):
+        options.append("--seccomp-bpf")  # several times as fast, but sends no signals
+    return ["strace", *options]
 
 
 def unmeasured() -> dict[str, str]:
@@ -137,7 +160,8 @@ def unmeasured() -> dict[str, str]:
     return {name: os.environ[name] for name in os.environ if not name.startswith("COVERAGE_")}
 
 
-def _calls(text: str) -> Iterator[Call]:
+def calls_in(text: str) -> Iterator[Call]:
+    """Read what strace has written."""
     ordinals: Counter[tuple[str, str]] = Counter()
     for line in _whole(text.splitlines()):
         match = _CALL.fullmatch(line)

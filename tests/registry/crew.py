@@ -6,6 +6,8 @@ opens the store by itself and goes through its steps; it tells each step's outco
 the next.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -22,9 +24,12 @@ from typing import Any, Final, Self
 
 import holdfast
 from holdfast import HoldfastError, Registry
+from holdfast.store import durable
 
 PATIENCE_S: Final = 100.0
 _NOBODY: Final = 65_534
+_CLOSED: Final = 999
+"""A descriptor that nobody opens."""
 Step = tuple[str, list[Any], dict[str, Any]]
 """A verb with its arguments."""
 
@@ -55,6 +60,8 @@ class Job:
         humble: If true, it gives up being root first, where it is.
         meets: If true, it waits at its first look at the clock, in the middle of its first commit,
             until all workers stand there.
+        spends: A system call, and how often the worker makes it in vain before it begins, so that
+            a fault that strace keeps for the n-th call of a process hits the one that is meant.
     """
 
     store: Path
@@ -63,14 +70,24 @@ class Job:
     meets: bool = False
     humble: bool = False
     dies_at: int | None = None
+    spends: tuple[str, int] | None = None
 
 
 class Crew:
-    """Workers for jobs; close it to let them go."""
+    """Workers for jobs; close it to let them go.
 
-    def __init__(self) -> None:
+    Args:
+        under: A command that runs them, such as strace with its options.
+        folder: Where they work; a git checkout would be asked for its commit at each registration.
+    """
+
+    def __init__(self, under: Sequence[str] = (), folder: Path | None = None) -> None:
         self._boss = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*under, sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
         )
 
     def __enter__(self) -> Self:
@@ -92,6 +109,7 @@ class Crew:
                 "meets": job.meets,
                 "humble": job.humble,
                 "dies_at": job.dies_at,
+                "spends": job.spends,
             }
             for job in jobs
         ]
@@ -104,13 +122,26 @@ class Crew:
 
 
 def _serve() -> None:
-    """Fork workers for the jobs that standard input asks for, until it ends."""
+    """Fork workers for the jobs that standard input asks for, until it ends.
+
+    It reads and writes by calls of its own, so that faults meant for a worker's do not hit it.
+    """
     _import_everything()
-    for line in sys.stdin:
-        asked = json.loads(line)
-        answers = _run(asked["jobs"], asked["kill_after_s"])
-        sys.stdout.write(json.dumps(answers) + "\n")
-        sys.stdout.flush()
+    heard = b""
+    while piece := _read(0):
+        heard += piece
+        if heard.endswith(b"\n"):
+            asked = json.loads(heard)
+            heard = b""
+            answers = json.dumps(_run(asked["jobs"], asked["kill_after_s"])) + "\n"
+            left = memoryview(answers.encode())
+            while left:
+                left = left[os.writev(1, [left]) :]
+
+
+def _read(pipe: int) -> bytes:
+    buffer = bytearray(1 << 16)
+    return bytes(buffer[: os.readv(pipe, [buffer])])
 
 
 def _import_everything() -> None:
@@ -158,7 +189,7 @@ def _gather(arrive: int, count: int) -> None:
     """Wait until all workers stand at their clock."""
     here = 0
     while here < count and select.select([arrive], [], [], PATIENCE_S)[0]:
-        here += len(os.read(arrive, count)) or count
+        here += len(_read(arrive)) or count
 
 
 def _listen(workers: dict[int, int], kill_after_s: float | None) -> list[bytes]:
@@ -175,7 +206,7 @@ def _listen(workers: dict[int, int], kill_after_s: float | None) -> list[bytes]:
                 os.kill(worker, signal.SIGKILL)
             killed = True
         for pipe in ready:
-            piece = os.read(pipe, 1 << 16)
+            piece = _read(pipe)
             told[pipe] += piece
             if not piece:
                 os.close(pipe)
@@ -186,6 +217,7 @@ def _listen(workers: dict[int, int], kill_after_s: float | None) -> list[bytes]:
 def _work(job: dict[str, Any], tell: int, begin: int, meet: Callable[[], None]) -> None:
     """Go through a job's steps in a process of its own, and end it."""
     os.read(begin, 1)
+    _spend(*(job["spends"] or ("", 0)))
     if job["humble"] and os.geteuid() == 0:
         os.setuid(_NOBODY)
     if job["dies_at"] is not None:
@@ -209,8 +241,35 @@ def _work(job: dict[str, Any], tell: int, begin: int, meet: Callable[[], None]) 
             outcome |= {"error": type(error).__name__, "message": str(error)}
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test is to see it
             outcome |= {"error": f"raw {type(error).__name__}", "message": str(error)}
-        os.write(tell, json.dumps(outcome).encode() + b"\n")
+        os.writev(tell, [json.dumps(outcome).encode() + b"\n"])
     os._exit(0)
+
+
+_IN_VAIN: Final[dict[str, Callable[[], object]]] = {
+    "": lambda: None,
+    "openat": lambda: os.open("", os.O_RDONLY),
+    "read": lambda: os.read(_CLOSED, 1),
+    "write": lambda: os.write(_CLOSED, b""),
+    "copy_file_range": lambda: os.copy_file_range(_CLOSED, _CLOSED, 1),
+    "fsync": lambda: os.fsync(_CLOSED),
+    "fchmod": lambda: os.fchmod(_CLOSED, 0),
+    "flock": lambda: fcntl.flock(_CLOSED, fcntl.LOCK_UN),
+    "link": lambda: os.link("", ""),
+    "mkdir": lambda: os.mkdir(""),
+    "rename": lambda: os.rename("", ""),
+    "renameat2": lambda: durable._rename("", "", durable._SWAPPING),
+    "rmdir": lambda: os.rmdir(""),
+    "unlink": lambda: os.unlink(""),
+    "unlinkat": lambda: os.unlink("", dir_fd=_CLOSED),
+    "utimensat": lambda: os.utime(""),
+}
+"""Calls that fail without doing anything; they count all the same."""
+
+
+def _spend(call: str, times: int) -> None:
+    for _ in range(times):
+        with contextlib.suppress(OSError):
+            _IN_VAIN[call]()
 
 
 def _death(at: int) -> Callable[[str, tuple[Any, ...]], None]:

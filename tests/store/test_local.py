@@ -147,7 +147,7 @@ def _symlink(path: Path) -> None:
 INTRUDERS: dict[str, Callable[[Path], None]] = {
     "symbolic link": _symlink,
     "folder": Path.mkdir,
-    "device": lambda path: os.mkfifo(path),
+    "device": os.mkfifo,
 }
 
 

@@ -44,7 +44,9 @@ def translated(path: str) -> Iterator[None]:
                     path, "may not be written", "check the mount and the folder's owner and mode"
                 ) from error
             case _:
-                raise StoreError(path, error.strerror or str(error)) from error
+                raise StoreError(
+                    path, error.strerror or str(error), "check the disk, then repeat"
+                ) from error
 
 
 def unreadable(path: str, error: OSError) -> StoreError:
