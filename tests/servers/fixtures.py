@@ -1,14 +1,66 @@
 """One of each server for the whole session, started when the first test asks for it."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.servers import amazon
-from tests.servers.running import Endpoint
+from tests.servers import amazon, azure, ceph, google
+from tests.servers.lossy import Lossy, lossy
+from tests.servers.running import Endpoint, NoServerError
+
+Folders = pytest.TempPathFactory
+
+
+def _served(
+    manager: Callable[[], contextlib.AbstractContextManager[Endpoint]],
+) -> Iterator[Endpoint]:
+    """Run a server, or skip what needs it and say why."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(manager())
+        except NoServerError as error:
+            pytest.skip(str(error))
+        yield server
 
 
 @pytest.fixture(scope="session")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """Return a running moto server."""
-    with amazon.moto(tmp_path_factory.mktemp("moto")) as server:
-        yield server
+def moto(tmp_path_factory: Folders) -> Iterator[Endpoint]:
+    """Return a running moto: S3's answers without its guarantees against races."""
+    yield from _served(lambda: amazon.moto(tmp_path_factory.mktemp("moto")))
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: Folders) -> Iterator[Endpoint]:
+    """Return a running Azurite: Azure's protocol."""
+    yield from _served(lambda: azure.azurite(tmp_path_factory.mktemp("azurite")))
+
+
+@pytest.fixture(scope="session")
+def localstack(tmp_path_factory: Folders) -> Iterator[Endpoint]:
+    """Return a running LocalStack: S3's protocol."""
+    yield from _served(lambda: amazon.localstack(tmp_path_factory.mktemp("localstack")))
+
+
+@pytest.fixture(scope="session")
+def ceph_gateway() -> Iterator[Endpoint]:
+    """Return a running gateway of Ceph: S3's protocol on a real store."""
+    yield from _served(ceph.gateway)
+
+
+@pytest.fixture(scope="session")
+def s3rver(tmp_path_factory: Folders) -> Iterator[Endpoint]:
+    """Return a running s3rver, which ignores conditions."""
+    yield from _served(lambda: amazon.s3rver(tmp_path_factory.mktemp("s3rver")))
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator(tmp_path_factory: Folders) -> Iterator[Endpoint]:
+    """Return a running gcp-storage-emulator, which ignores conditions."""
+    yield from _served(lambda: google.emulator(tmp_path_factory.mktemp("gcs")))
+
+
+@pytest.fixture
+def lose() -> Iterator[Callable[[Endpoint], Lossy]]:
+    """Return a function that puts a lossy proxy in front of a server."""
+    with contextlib.ExitStack() as stack:
+        yield lambda server: stack.enter_context(lossy(server.address))

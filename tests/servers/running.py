@@ -16,6 +16,7 @@ from holdfast.store.objects.locating import locate
 from holdfast.store.objects.store import ObjectStore
 
 PATIENCE_S = 60.0
+_LOG = "log.txt"
 HOST = "127.0.0.1"
 _NUMBERS = count(1)
 
@@ -65,23 +66,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(
-    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a server for as long as the block lasts; it starts when its port answers.
-
-    Raises:
-        NoServerError: If it ends, or does not answer in time.
-    """
+def started(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process in a folder, made for it, for as long as the block lasts."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "log.txt"
-    with log.open("wb") as output:
+    with (folder / _LOG).open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        _wait_for(process, port, log)
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -89,6 +84,20 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run a web server for as long as the block lasts, which begins when its port answers.
+
+    Raises:
+        NoServerError: If it ends, or does not answer in time.
+    """
+    with started(command, folder, environment) as process:
+        _wait_for(process, port, folder / _LOG)
+        yield
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from holdfast.errors import NotAStoreError, ReadOnlyStoreError, StoreError
+from holdfast.errors import NotAStoreError, ReadOnlyStoreError, StoreError, UnfitStoreError
 from holdfast.store import AbsentError, InDoubtError, TakenError
 
 _STATUS: Final = re.compile(r"status code: (\d{3})")
@@ -34,6 +34,7 @@ _KEY_SERVERS: Final = (
 )
 _KEYS: Final = "check the credentials (`docs/object-stores.md` tells where they are looked for)"
 _FIRST_SERVER_ERROR: Final = 500
+_NOT_IMPLEMENTED: Final = 501
 
 
 class ConditionError(Exception):
@@ -106,6 +107,10 @@ def _other(answer: _Answer, address: str) -> Exception:
         return _no_bucket(address)
     if answer.code in _ELSEWHERE or "Received redirect" in answer.text:
         return StoreError(address, "the bucket lies in another region", "name its region")
+    if answer.status == _NOT_IMPLEMENTED or answer.kind == "NotSupportedError":
+        return UnfitStoreError(
+            address, f"the service does not offer this ({answer.shown})", "use another service"
+        )
     if answer.status and answer.status < _FIRST_SERVER_ERROR:
         return StoreError(address, f"the service refused ({answer.shown})")
     if answer.status:

@@ -14,10 +14,28 @@ from urllib.parse import parse_qs, urlsplit
 from holdfast.errors import InvalidInputError
 from holdfast.store.objects.wire import Kind
 
-_EXPLICIT: Final[dict[str, set[str]]] = {
-    "s3": {"access_key_id", "skip_signature", "web_identity_token_file", "role_arn"},
-    "gs": {"service_account", "service_account_key", "skip_signature", "application_credentials"},
-    "az": {"account_key", "sas_key", "client_secret", "skip_signature", "use_azure_cli", "token"},
+_EXPLICIT: Final = {
+    "s3": {"access_key_id", "skip_signature", "web_identity_token_file"},
+    "gs": {
+        "application_credentials",
+        "bearer_token",
+        "service_account",
+        "service_account_key",
+        "skip_signature",
+    },
+    "az": {
+        "access_key",
+        "account_key",
+        "bearer_token",
+        "client_secret",
+        "federated_token_file",
+        "sas_key",
+        "sas_token",
+        "skip_signature",
+        "token",
+        "use_azure_cli",
+        "use_emulator",
+    },
 }
 _AZURE: Final = {
     "AZURE_STORAGE_ACCOUNT": "account_name",

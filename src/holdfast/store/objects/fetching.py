@@ -1,15 +1,14 @@
 """Bringing an object here: its parts side by side, handed on in their order."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from holdfast.errors import DamagedError
+from holdfast.store.objects import in_order
 from holdfast.store.objects.wire import Wire
 
 _PART: Final = 8 << 20
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 6
 _PIECE: Final = 1 << 20
 
 
@@ -28,15 +27,8 @@ def pieces(wire: Wire, key: str, size_bytes: int) -> Iterator[memoryview]:
         raise DamagedError(
             wire.address(key), f"{found} bytes instead of {size_bytes}", "restore it from a copy"
         )
-    under_way: deque[Future[memoryview]] = deque()
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        try:
-            for start in range(0, size_bytes, _PART):
-                end = min(start + _PART, size_bytes)
-                under_way.append(threads.submit(wire.piece, key, start, end))
-                if len(under_way) > _AT_ONCE:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+    yield from in_order.answers(
+        lambda start: wire.piece(key, start, min(start + _PART, size_bytes)),
+        range(0, size_bytes, _PART),
+        _AT_ONCE,
+    )

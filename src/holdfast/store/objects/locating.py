@@ -29,7 +29,9 @@ _OF_CLIENT: Final = {
 _TRUE: Final = {"1", "true", "yes", "on", "y"}
 _UNKNOWN: Final = re.compile(r"Configuration key: '(\w{1,64})' is not valid")
 _AMAZON: Final = {"conditional_put": "etag", "disable_bulk_delete": "true"}
-_GOOGLE: Final = {"endpoint": "google_base_url"}
+_PREFIX: Final = re.compile(r"^(aws|azure_storage|azure|google)_")
+_ALIASES: Final = {"base_url": "endpoint", "endpoint_url": "endpoint"}
+_GOOGLE: Final = {"endpoint": "base_url"}
 _ONCE: Final[Any] = {"max_retries": 0}
 _PATIENT: Final[Any] = {
     "max_retries": 6,
@@ -65,7 +67,8 @@ def locate(
         MissingLibraryError: If the cloud's extra is not installed.
     """
     kind, bucket, prefix, asked = _taken_apart(url)
-    given = {**credentials.of_environment(kind, environment or {}), **asked, **(options or {})}
+    found = credentials.of_environment(kind, environment or {})
+    given = found | _named(asked) | _named(options or {})
     _check_endpoint(given)
     shown = f"{kind}://{bucket}" + (f"/{prefix}" if prefix else "")
     if "endpoint" in given:
@@ -103,6 +106,12 @@ def _taken_apart(url: str) -> tuple[Kind, str, str, dict[str, str]]:
             f"prefix {prefix!r}", "has an empty, `.` or `..` part, or a `#`", "choose plain names"
         )
     return cast("Kind", parts.scheme), parts.netloc, prefix, asked
+
+
+def _named(options: Mapping[str, str]) -> dict[str, str]:
+    """Return options by their short names: `AWS_REGION` is `region`."""
+    short = {_PREFIX.sub("", name.lower()): value for name, value in options.items()}
+    return {_ALIASES.get(name, name): value for name, value in short.items()}
 
 
 def _check_endpoint(given: Mapping[str, str]) -> None:

@@ -1,20 +1,18 @@
 """A store in a bucket: the verbs over keys that `LocalStore` has over a folder."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
 from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits
-from holdfast.store.objects import creating, fetching, reading, sending
+from holdfast.store.objects import creating, fetching, in_order, reading, sending
 from holdfast.store.objects.answers import ConditionError
 from holdfast.store.objects.cache import Cache
 from holdfast.store.objects.wire import Bucket, Wire
 
-_AT_ONCE: Final = 16
-_AHEAD: Final = 4 * _AT_ONCE
+AT_ONCE: Final = 16
+"""How many small objects are read at the same time."""
 _LAST: Final = "\U0010ffff"
 
 
@@ -29,7 +27,7 @@ class ObjectStore:
         wire: The requests, counted.
     """
 
-    traits = Traits(near=False, at_once=_AT_ONCE, snapshot_every=100)
+    traits = Traits(near=False, at_once=AT_ONCE, snapshot_every=100)
 
     def __init__(self, bucket: Bucket, cache: Cache) -> None:
         self.wire = Wire(bucket)
@@ -111,17 +109,7 @@ class ObjectStore:
 
     def many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
         """Read objects, some at a time; the answers come in the order of *keys*."""
-        under_way: deque[Future[bytes | None]] = deque()
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            try:
-                for key in keys:
-                    under_way.append(threads.submit(self.read, key))
-                    if len(under_way) == _AHEAD:
-                        yield under_way.popleft().result()
-                while under_way:
-                    yield under_way.popleft().result()
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
+        return in_order.answers(self.read, keys, AT_ONCE)
 
     def tagged(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and the tag of this version of it, `None` if there is none."""

@@ -1,0 +1,26 @@
+"""Asking some questions at the same time, and answering in their order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+def answers(
+    ask: Callable[[Question], Answer], questions: Iterable[Question], at_once: int
+) -> Iterator[Answer]:
+    """Go through the answers; no more than *at_once* are held, so that memory stays bounded."""
+    under_way: deque[Future[Answer]] = deque()
+    threads = ThreadPoolExecutor(at_once)
+    try:
+        for question in questions:
+            under_way.append(threads.submit(ask, question))
+            if len(under_way) == at_once:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        threads.shutdown(cancel_futures=True)
