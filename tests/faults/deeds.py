@@ -12,7 +12,7 @@ from tests.registry.crew import Step, step
 import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.core.views import Damage
-from holdfast.store.journal import SNAPSHOT_EVERY
+from holdfast.store.local import LocalStore
 
 _DERIVED = ("/active_version.json", "/versions/", "/snapshots/")
 
@@ -42,7 +42,7 @@ def furnish_long(folder: Path) -> Path:
     store = folder / "store"
     registry = holdfast.open(store, by="ann")
     made = registry.register("iris", _text(folder, "iris"))
-    for turn in range(SNAPSHOT_EVERY - 2):
+    for turn in range(LocalStore.traits.snapshot_every - 2):
         registry.note(made, str(turn))
     return store
 

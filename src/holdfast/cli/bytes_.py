@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli import context, tables
+from holdfast.cli import context, screens, tables
 from holdfast.cli.context import Context, command, json_file
 
 
@@ -80,4 +80,25 @@ def import_(given: Context, file: str, **options: Any) -> None:
     given.emit(done, [f"{said} {done.model}, {what}"])
 
 
-COMMANDS = (load, checkout, export, import_)
+@command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
+def copy(
+    given: Context, source: str, target: str, models: tuple[str, ...], trust: str | None
+) -> None:
+    """Copy models with their history, or all of them, between two stores.
+
+    FROM and TO are folders or addresses of buckets. What is there already is left out: a copy that
+    was stopped goes on when it is run again.
+    """
+    with screens.progress("copy", shown=not given.as_json) as progress:
+        done = given.open(source).copy(given.open(target), *models, trust=trust, progress=progress)
+    what = tables.count(len(done.models), "model")
+    entries = f"{done.entries} new journal entries"
+    files = tables.count(done.files, "new file")
+    given.emit(done, [f"{what}: {entries}, {files}, {tables.size(done.size_bytes)}"])
+
+
+COMMANDS = (load, checkout, export, import_, copy)

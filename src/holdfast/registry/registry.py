@@ -25,10 +25,11 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.formats.pair import Pair
-from holdfast.registry import adoption, intake, loading, moves, reading, upkeep, verifying
+from holdfast.registry import adoption, copying, intake, loading, moves, reading, upkeep, verifying
 from holdfast.registry import facts as told
 from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, pack, unpack
+from holdfast.registry.copying import Copied
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.surroundings import tool_version
@@ -340,6 +341,30 @@ class Registry:
             reason: Kept with the entry written here.
         """
         return unpack.read(self._session, Path(file), Signing(reason), trust)
+
+    def copy(
+        self,
+        target: "Registry",
+        *models: str,
+        trust: str | None = None,
+        progress: Progress | None = None,
+    ) -> Copied:
+        """Carry models, or all of them, to another registry; history is kept.
+
+        What is there already is left out, so a copy that was stopped goes on when it is run again,
+        and one that is run daily carries what is new.
+
+        Args:
+            target: Where to, a folder or a bucket.
+            models: Names; all if none is given.
+            trust: Why files that run code outside the allow-list are taken in all the same.
+            progress: Told bytes carried and bytes to carry, model by model.
+
+        Raises:
+            ConflictError: If a model has another history there.
+            DamagedError: If a byte changed on the way or before.
+        """
+        return copying.copy(self._session, target._session, models, trust, progress)  # noqa: SLF001
 
     # Giving bytes up
 

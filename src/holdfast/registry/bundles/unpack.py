@@ -3,32 +3,22 @@
 import hashlib
 import re
 import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
-from msgspec.structs import replace
 
-from holdfast import formats
-from holdfast.core import commands, names, registration, replay
-from holdfast.core import entry as entries
+from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
-from holdfast.core.entry import Entry
-from holdfast.core.events import AnyEvent, Origin, Registered, Trusted
-from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
-from holdfast.core.state import State, empty, fold
+from holdfast.core.events import AnyEvent, Origin, Registered
+from holdfast.core.state import State
 from holdfast.core.version import parse
-from holdfast.errors import (
-    ConflictError,
-    DamagedError,
-    InvalidInputError,
-    NewerFormatError,
-    UntrustedError,
-)
+from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
+from holdfast.registry import transfer
 from holdfast.registry.bundles import FORMAT, INDEX, MEMBER, SUMS, Bundled, Index
 from holdfast.registry.session import Session, Signing
+from holdfast.registry.transfer import Journey
 from holdfast.store import durable, layout
 
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
@@ -67,7 +57,9 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
         except tarfile.TarError as error:
             raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
         if contents.index.kind == "model":
-            created, versions = _take_model(session, contents, scratch, signing, trust)
+            index = contents.index
+            came = Journey(index.model, contents.journal, index.head)
+            created, versions = transfer.take_model(session, came, scratch, signing, trust)
         else:
             created, versions = _take_version(session, contents, scratch, signing, trust)
     size_bytes = source.stat().st_size
@@ -149,78 +141,15 @@ def _index(raw: bytes) -> Index:
     return index
 
 
-def _take_model(
-    session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
-) -> tuple[bool, tuple[str, ...]]:
-    """Go on in the model's journal where it is a beginning of the bundle's, entry by entry."""
-    model = contents.index.model
-    ledger = session.ledger(model)
-    known = list(ledger.raw_entries())
-    for seq, (ours, theirs) in enumerate(zip(known, contents.journal, strict=False), start=1):
-        if ours != theirs:
-            raise ConflictError(
-                model,
-                f"has another history here: entry {seq} differs from the bundle's",
-                "import it into a store that does not have the model",
-            )
-    state = _replayed(session, model, contents.journal)
-    if state.head != contents.index.head:
-        raise DamagedError(INDEX, "its journal ends elsewhere", "copy the bundle again")
-    found = {
-        record.version: _scan(session, _manifest(session, record.manifest, model), scratch, trust)
-        for record in state.present()
-    }
-    head = entries.digest(known[-1]) if known else None
-    for seq, raw in enumerate(contents.journal[len(known) :], start=len(known) + 1):
-        head = ledger.restore(raw, seq, head)
-    ledger.project()
-    trusted = [
-        _trust(session, model, version, scan, signing) for version, scan in found.items() if scan
-    ]
-    created = len(contents.journal) > len(known) or any(trusted)
-    return created, tuple(state.versions)
-
-
-def _trust(
-    session: Session, model: str, version: str, scan: Mapping[str, Scan], signing: Signing
-) -> bool:
-    """Write down what was let in; from then on the model's history is this store's own."""
-
-    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
-        record = state.versions[version]
-        if record.status == "purged":  # here, since an earlier import
-            return Unchanged(f"{version} was purged here", version)
-        return commands.trust(state, record, scan)
-
-    return session.commit(model, decide, Trusted, signing).entry is not None
-
-
-def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State:
-    """Fold a journal that others wrote, each entry judged as if it were to be written now."""
-
-    def judge(state: State, entry: Entry) -> None:
-        event = entry.event
-        named = event.manifest if isinstance(event, Registered) else None
-        replay.check_entry(state, entry, _manifest(session, named, model) if named else None)
-
-    checked = []
-    head = None
-    for seq, raw in enumerate(journal, start=1):
-        entry = entries.read(raw, model, seq, head)
-        head = entries.digest(raw)
-        checked.append((entry, head))
-    return fold(empty(model), checked, judge)
-
-
 def _take_version(
     session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
 ) -> tuple[bool, tuple[str, ...]]:
     index = contents.index
-    manifest = _manifest(session, index.manifest or "", index.model)
+    manifest = transfer.manifest_of(session, index.manifest or "", index.model)
     if manifest.version != index.version:
         found = f"its manifest is of {manifest.name}@{manifest.version}"
         raise DamagedError(INDEX, found, "copy the bundle again")
-    scan = _scan(session, manifest, scratch, trust)
+    scan = transfer.judge(session, manifest, scratch, trust)
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, parse(manifest.version))
@@ -229,55 +158,10 @@ def _take_version(
             return Unchanged("it is here already", manifest.version)
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), manifest)
+        session.place.rescue([index.manifest or "", *(file.sha256 for file in manifest.files)])
         origin = Origin(index.registry, index.head, index.history, scan)
         why = f"imported; trusted: {trust}" if scan else "imported"
         return registration.imported(state, manifest, index.manifest or "", why, origin)
 
     outcome = session.commit(index.model, decide, Registered, signing)
     return outcome.entry is not None, (manifest.version,)
-
-
-def _manifest(session: Session, digest: str, model: str) -> Manifest:
-    subject = f"manifest sha256:{digest}"
-    size_bytes = session.place.store.size(layout.blob(digest)) if is_digest(digest) else None
-    if size_bytes is None:
-        raise DamagedError(subject, "missing from the bundle", "copy the bundle again")
-    if size_bytes > _MOST_SMALL:
-        raise DamagedError(subject, f"has {size_bytes} bytes", "copy the bundle again")
-    manifest = session.place.blobs.manifest(digest)
-    replay.check_manifest(manifest, model)
-    return manifest
-
-
-def _scan(
-    session: Session, manifest: Manifest, scratch: Path, trust: str | None
-) -> dict[str, Scan]:
-    """Judge the files as at a registration: what a manifest from elsewhere says is not believed.
-
-    Returns:
-        By role, what runs code outside the allow-list and is trusted.
-    """
-    found = {}
-    allowed = session.allowed(manifest.name)
-    for role, artifact in manifest.artifacts.items():
-        _check_files(session, artifact)
-        place = session.place.blobs.lay_out(artifact, scratch / manifest.version / role)
-        scan = formats.scan(place, allowed)
-        if not scan.unknown:
-            continue
-        if not names.is_text(trust):
-            path = f"{manifest.name}@{manifest.version} {artifact.path}"
-            raise UntrustedError(path, scan.unknown)
-        found[role] = replace(scan, trusted=trust)
-    return found
-
-
-def _check_files(session: Session, artifact: Artifact) -> None:
-    for file in artifact.files:
-        damage = session.place.blobs.check(file.sha256, file.size_bytes)
-        if damage is not None:
-            raise DamagedError(layout.blob(file.sha256), damage.problem, "copy the bundle again")
-        length = session.place.store.size(layout.blob(file.sha256))
-        if length != file.size_bytes:
-            problem = f"has {length} bytes, its manifest says {file.size_bytes}"
-            raise DamagedError(layout.blob(file.sha256), problem, "copy the bundle again")

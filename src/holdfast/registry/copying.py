@@ -1,0 +1,120 @@
+"""`copy`: a model, or all of them, from one store to another, whatever either is kept in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from msgspec import Struct
+
+from holdfast.core.manifest import File
+from holdfast.errors import DamagedError
+from holdfast.registry import transfer
+from holdfast.registry.session import Session, Signing
+from holdfast.registry.transfer import Journey
+from holdfast.store import layout
+from holdfast.store.place import Place
+
+Progress = Callable[[int, int], None]
+"""Told bytes carried and bytes to carry, again and again."""
+
+_AT_ONCE = 4
+
+
+class Copied(Struct, frozen=True):
+    """What a copy did.
+
+    Attributes:
+        models: Names, sorted.
+        entries: Journal entries that were new to the target.
+        files: Blobs that were.
+        size_bytes: Their length.
+    """
+
+    models: tuple[str, ...]
+    entries: int
+    files: int
+    size_bytes: int
+
+
+def copy(
+    source: Session,
+    target: Session,
+    models: Sequence[str],
+    trust: str | None,
+    progress: Progress | None,
+) -> Copied:
+    """Carry models over: blobs first, then journals, entry by entry; what is there is left out.
+
+    A copy that was stopped goes on where it stood when it is run again. Nothing of a model is seen
+    in the target before its blobs are whole there.
+    """
+    names = sorted(models) or source.journals()
+    place = target.writable()
+    new_entries = 0
+    carried: list[File] = []
+    with place.sharing():
+        for name in names:
+            source.require_known(name)
+            state = source.ledger(name).state()
+            journal = tuple(source.ledger(name).raw_entries())[: state.seq]
+            new = _carry(source.place, place, list(_files(source, name)), progress)
+            before = target.ledger(name).state().seq
+            came = Journey(name, journal, state.head or "", mirrored=True)
+            with place.workplace() as scratch:
+                transfer.take_model(target, came, scratch, Signing(trust), trust)
+            if before and new:  # some may have been mended: what was derived from them was not
+                target.ledger(name).rebuild()
+            new_entries += len(journal) - min(before, len(journal))
+            carried += new
+    return Copied(
+        models=tuple(names),
+        entries=new_entries,
+        files=len(carried),
+        size_bytes=sum(file.size_bytes for file in carried),
+    )
+
+
+def _files(source: Session, model: str) -> Iterator[File]:
+    """Go through the blobs a model names, each once: manifests, and the files not purged."""
+    seen: dict[str, File] = {}
+    for record in source.ledger(model).state().versions.values():
+        size_bytes = len(source.place.blobs.read(record.manifest))
+        seen[record.manifest] = File("manifest.json", record.manifest, size_bytes)
+        if record.status != "purged":
+            seen |= {file.sha256: file for file in source.manifest(record).files}
+    yield from seen.values()
+
+
+def _carry(
+    source: Place, target: Place, files: Sequence[File], progress: Progress | None
+) -> list[File]:
+    """Store in the target the blobs it lacks; return them."""
+    total = sum(file.size_bytes for file in files)
+    done = 0
+    carried = []
+
+    def carry(file: File) -> bool:
+        if _has(target, file):
+            return False
+        taken = target.blobs.add(source.blobs.fetch(file))
+        if taken.sha256 != file.sha256:
+            raise DamagedError(
+                f"{file.path} ({layout.blob(file.sha256)})",
+                f"its bytes changed: they are sha256:{taken.sha256}",
+                "repair the store to copy from",
+            )
+        return True
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for file, new in zip(files, threads.map(carry, files), strict=True):
+            done += file.size_bytes
+            carried += [file] if new else []
+            if progress is not None:
+                progress(done, total)
+    return carried
+
+
+def _has(target: Place, file: File) -> bool:
+    """Tell whether the target has a blob, whole: hashed where it is near, else by its length."""
+    if target.store.size(layout.blob(file.sha256)) != file.size_bytes:
+        return False
+    return not target.store.traits.near or target.blobs.check(file.sha256) is None

@@ -1,0 +1,197 @@
+"""A model's history from elsewhere: every byte and entry judged before the first one is written.
+
+Bundles and copies come this way. Blobs are stored before; nothing names them until all is judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from holdfast import formats
+from holdfast.core import commands, names, replay
+from holdfast.core import entry as entries
+from holdfast.core.commands import Unchanged
+from holdfast.core.entry import Entry
+from holdfast.core.events import AnyEvent, Registered, Trusted
+from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
+from holdfast.core.state import State, empty, fold
+from holdfast.errors import ConflictError, DamagedError, UntrustedError
+from holdfast.registry.session import Session, Signing
+from holdfast.store import layout
+
+_AGAIN: Final = "fetch it again"
+_MOST_MANIFEST: Final = 64 << 20
+"""Bytes above which a manifest is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A whole journal on its way here.
+
+    Attributes:
+        journal: The bytes of its entries, from the first.
+        head: SHA-256 of the last one, as it was told apart from them.
+        mirrored: True if it is to go on here as it does there: what a manifest says was trusted
+            there is not written down again, for the two histories would part.
+    """
+
+    model: str
+    journal: tuple[bytes, ...]
+    head: str
+    mirrored: bool = False
+
+
+def take_model(
+    session: Session, came: Journey, scratch: Path, signing: Signing, trust: str | None
+) -> tuple[bool, tuple[str, ...]]:
+    """Go on in the model's journal where it is a beginning of the one that came, entry by entry.
+
+    Args:
+        session: Where to.
+        came: The journal; its blobs are stored already.
+        scratch: Where files can be laid out to be judged.
+        signing: Reason and key of the entry that records what was trusted.
+        trust: Why files that run code outside the allow-list are taken in all the same.
+
+    Returns:
+        Whether anything was new, and the model's versions.
+
+    Raises:
+        ConflictError: If the model has another history here.
+        DamagedError: If entries or blobs are not what a registry would have written.
+        UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
+    """
+    model = came.model
+    ledger = session.ledger(model)
+    known = list(ledger.raw_entries())
+    for seq, (ours, theirs) in enumerate(zip(known, came.journal, strict=False), start=1):
+        if ours != theirs:
+            raise ConflictError(
+                model,
+                f"has another history here: entry {seq} differs",
+                "take it to a store that does not have the model",
+            )
+    state = _replayed(session, model, came.journal)
+    if state.head != came.head:
+        raise DamagedError(f"journal of {model}", "ends elsewhere than it was told", _AGAIN)
+    found = {
+        record.version: judge(session, manifest_of(session, record.manifest, model), scratch, trust)
+        for record in state.present()
+    }
+    session.place.rescue(_named(session, state))
+    head = entries.digest(known[-1]) if known else None
+    for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
+        head = ledger.restore(raw, seq, head)
+    ledger.project()
+    if came.mirrored:
+        found = {version: _untold(session, state, version, found[version]) for version in found}
+    trusted = [
+        _trust(session, model, version, scan, signing) for version, scan in found.items() if scan
+    ]
+    created = len(came.journal) > len(known) or any(trusted)
+    return created, tuple(state.versions)
+
+
+def _named(session: Session, state: State) -> list[str]:
+    """List the blobs that the versions of *state* name."""
+    found = [record.manifest for record in state.versions.values()]
+    for record in state.present():
+        found += [file.sha256 for file in session.manifest(record).files]
+    return found
+
+
+def _untold(
+    session: Session, state: State, version: str, found: Mapping[str, Scan]
+) -> dict[str, Scan]:
+    """Leave out what the version's own manifest says was found and trusted."""
+    told = session.manifest(state.versions[version]).scan
+    return {
+        role: scan
+        for role, scan in found.items()
+        if not (
+            role in told and told[role].trusted and set(scan.unknown) <= set(told[role].unknown)
+        )
+    }
+
+
+def _trust(
+    session: Session, model: str, version: str, scan: Mapping[str, Scan], signing: Signing
+) -> bool:
+    """Write down what was let in; from then on the model's history is this store's own."""
+
+    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+        record = state.versions[version]
+        if record.status == "purged":  # here, since an earlier import
+            return Unchanged(f"{version} was purged here", version)
+        return commands.trust(state, record, scan)
+
+    return session.commit(model, decide, Trusted, signing).entry is not None
+
+
+def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State:
+    """Fold a journal that others wrote, each entry judged as if it were to be written now."""
+
+    def judge(state: State, entry: Entry) -> None:
+        event = entry.event
+        named = event.manifest if isinstance(event, Registered) else None
+        replay.check_entry(state, entry, manifest_of(session, named, model) if named else None)
+
+    checked = []
+    head = None
+    for seq, raw in enumerate(journal, start=1):
+        entry = entries.read(raw, model, seq, head)
+        head = entries.digest(raw)
+        checked.append((entry, head))
+    return fold(empty(model), checked, judge)
+
+
+def manifest_of(session: Session, digest: str, model: str) -> Manifest:
+    """Return a manifest that came, once it is known that a registration could have written it.
+
+    Raises:
+        DamagedError: If it is missing, too long, or none could have.
+    """
+    subject = f"manifest sha256:{digest}"
+    size_bytes = session.place.store.size(layout.blob(digest)) if is_digest(digest) else None
+    if size_bytes is None:
+        raise DamagedError(subject, "is missing from what came", _AGAIN)
+    if size_bytes > _MOST_MANIFEST:
+        raise DamagedError(subject, f"has {size_bytes} bytes", _AGAIN)
+    manifest = session.place.blobs.manifest(digest)
+    replay.check_manifest(manifest, model)
+    return manifest
+
+
+def judge(
+    session: Session, manifest: Manifest, scratch: Path, trust: str | None
+) -> dict[str, Scan]:
+    """Judge the files as at a registration: what a manifest from elsewhere says is not believed.
+
+    Returns:
+        By role, what runs code outside the allow-list and is trusted.
+    """
+    found = {}
+    allowed = session.allowed(manifest.name)
+    for role, artifact in manifest.artifacts.items():
+        _check_files(session, artifact)
+        place = session.place.blobs.lay_out(artifact, scratch / manifest.version / role)
+        scan = formats.scan(place, allowed)
+        if not scan.unknown:
+            continue
+        if not names.is_text(trust):
+            path = f"{manifest.name}@{manifest.version} {artifact.path}"
+            raise UntrustedError(path, scan.unknown)
+        found[role] = replace(scan, trusted=trust)
+    return found
+
+
+def _check_files(session: Session, artifact: Artifact) -> None:
+    for file in artifact.files:
+        session.place.blobs.require([file])
+        length = session.place.store.size(layout.blob(file.sha256))
+        if length != file.size_bytes:
+            problem = f"has {length} bytes, its manifest says {file.size_bytes}"
+            raise DamagedError(layout.blob(file.sha256), problem, _AGAIN)
