@@ -1,5 +1,7 @@
 """A journal of 10,000 versions is folded and listed in a moment."""
 
+import pathlib
+import shutil
 from typing import Any
 
 import pytest
@@ -15,6 +17,17 @@ def test_holdfast_cold(benchmark: Any, registry: Any) -> None:
     benchmark.pedantic(
         lambda: holdfast.open(registry.location).versions(MODEL), rounds=15, warmup_rounds=1
     )
+
+
+def test_holdfast_cold_without_snapshots(
+    benchmark: Any, registry: Any, tmp_path: pathlib.Path
+) -> None:
+    """Fold from the first entry on, as where the snapshots were lost."""
+    store = tmp_path / "store"
+    without = shutil.ignore_patterns("snapshots", "versions", "sha256")
+    shutil.copytree(registry.location, store, ignore=without)
+    (store / "blobs" / "sha256").mkdir()
+    benchmark.pedantic(lambda: holdfast.open(store).versions(MODEL), rounds=5, warmup_rounds=1)
 
 
 def test_holdfast_running(benchmark: Any, registry: Any) -> None:
