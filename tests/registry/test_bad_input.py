@@ -179,6 +179,13 @@ def test_names_that_are_none_on_every_system_are_refused(
     assert registry.models() == []
 
 
+def test_nothing_is_no_model(registry: Registry) -> None:
+    with pytest.raises(InvalidInputError, match="model: is None; give a path or an object"):
+        registry.register("iris", None)
+
+    assert registry.models() == []
+
+
 def test_an_object_that_cannot_be_written_is_refused(registry: Registry) -> None:
     with pytest.raises(InvalidInputError):
         registry.register("iris", lambda row: row)

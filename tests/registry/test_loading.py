@@ -123,6 +123,15 @@ def test_a_hostile_pickle_is_refused_without_being_run(
     assert list(disk.files(store / "blobs")) == []
 
 
+def test_an_object_that_is_refused_is_named_by_its_role(registry: Registry) -> None:
+    class Chameleon:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return os.mkdir, ("ran",)
+
+    with pytest.raises(UntrustedError, match=r"^model\.joblib: loading it would run code"):
+        registry.register("iris", Chameleon())
+
+
 class Rewriter:
     """An object that changes another role's file while it is packaged."""
 

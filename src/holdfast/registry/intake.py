@@ -49,10 +49,17 @@ class _Part:
     packaged: Packaged
     sources: Mapping[str, Path]
     """Path in the version's folder -> file to read."""
+    ours: bool
+    """True if the file was written here, from an object."""
 
     @property
     def path(self) -> str:
         return self.role + _suffix(self.packaged.path)
+
+    @property
+    def said(self) -> Path:
+        """What the caller knows it by: the caller's own file, or the name it is to have."""
+        return Path(self.path) if self.ours else self.packaged.path
 
 
 def register(
@@ -77,7 +84,7 @@ def register(
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
         for part in parts:
-            judge.scan(part.packaged.path, part.packaged.path)
+            judge.scan(part.packaged.path, part.said)
         draft = _draft(session, name, sources, parts, facts)
         lineage = _lineage(facts, commit_of_code.result())
         with place.sharing():
@@ -122,7 +129,7 @@ def _scan_stored(
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
     stored = opened.blobs.lay_out(artifact, scratch / "stored")
-    return judge.scan(stored, part.packaged.path)
+    return judge.scan(stored, part.said)
 
 
 def _commit(
@@ -171,8 +178,12 @@ def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | N
 def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     names.check_role(role)
     wanted = facts.get("formats", {}).get(role)
-    packaged = formats.package(_source(source), role, scratch, wanted)
-    return _Part(role, packaged, dict(_files(role, packaged.path)))
+    if source is None:
+        raise InvalidInputError(role, "is None", "give a path or an object")
+    opened = _source(source)
+    packaged = formats.package(opened, role, scratch, wanted)
+    ours = not isinstance(opened, Path)
+    return _Part(role, packaged, dict(_files(role, packaged.path)), ours)
 
 
 def _source(source: object) -> object:
