@@ -257,6 +257,16 @@ def test_verify_names_every_damaged_file_and_exits_6(churn: Any, tmp_path: Path)
     assert {damage["version"] for damage in one.data["damages"]} == {"1.0.0"}
 
 
+def test_verify_names_a_damaged_entry_once(churn: Any, tmp_path: Path) -> None:
+    entry = tmp_path / "store" / "models" / "churn" / "journal" / "0000000003.json"
+    entry.chmod(0o644)
+    entry.write_bytes(entry.read_bytes()[:-5])
+    done = churn("verify")
+
+    assert done.status == 6
+    assert done.out.splitlines()[0].startswith("damaged: entry 3 of churn: cut short")
+
+
 def test_verify_rebuilds_what_is_derived(churn: Any, tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "models" / "churn" / "versions" / "1.0.0" / "manifest.json"
     manifest.write_text("{}")

@@ -221,7 +221,8 @@ def verify(given: Context, target: str | None, *, rebuild: bool) -> int:
 
 def _where(damage: Any) -> str:
     owner = f"{damage.model}@{damage.version} " if damage.version else ""
-    return f"{owner}{damage.subject}: {damage.problem}"
+    problem = damage.problem.removeprefix(f"{damage.subject}: ")
+    return f"{owner}{damage.subject}: {problem}"
 
 
 COMMANDS = (status, ls, show, history, compare, card, verify)
