@@ -1,15 +1,17 @@
 """History: a sentence for each event, and what was live when."""
 
+import dataclasses
 import typing
 from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core import events
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Origin, Past
-from holdfast.core.history import Period, past, periods, sentence, until
+from holdfast.core.history import Imported, Period, past, periods, sentence, told, until
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
 from holdfast.core.state import State
@@ -100,6 +102,17 @@ def test_an_entry_becomes_a_line_of_history(written: Written) -> None:
         what="promote 1.0.0",
         reason="auc is up",
     )
+
+
+def test_an_import_tells_what_happened_elsewhere(written: Written) -> None:
+    before = Past(1, "2026-02-01T12:00:00.000000Z", "zoe", "registered", "register 1.0.0", None)
+    entry, _ = written("register 1.0.0")[-1]
+    imported = replace(IMPORTED, origin=Origin("elsewhere", "b", (before,)))
+    line = told(dataclasses.replace(entry, event=imported))
+
+    assert told(entry) == past(entry)
+    assert isinstance(line, Imported)
+    assert (line.what, line.elsewhere) == ("import 1.0.0 (v3)", (before,))
 
 
 def test_a_model_that_never_served_has_no_periods(play: Play) -> None:

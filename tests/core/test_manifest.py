@@ -345,3 +345,10 @@ def test_a_number_beyond_every_float_becomes_text() -> None:
 def test_text_that_is_not_unicode_is_refused(make_manifest: Make) -> None:
     with pytest.raises(InvalidInputError):
         encode(make_manifest(description="caf\udce9"))  # as a shell in Latin-1 hands it over
+
+
+def test_what_holds_itself_becomes_its_representation() -> None:
+    parameters: dict[str, object] = {"depth": 4}
+    parameters["self"] = parameters
+
+    assert plain(parameters) == "{'depth': 4, 'self': {...}}"
