@@ -12,7 +12,7 @@ export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/*),1,0)
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # sync,GROUPS,STAMP: bring the environment to uv.lock. Without uv on the machine, uv is put into the
 # environment by pip; without ensurepip, the machine's own pip does it from outside.
@@ -47,16 +47,29 @@ install: $(VENV)/.dev ## Make .venv with everything that developing needs
 demo: $(VENV)/.demo ## Train two models, register, promote, compare, roll back
 	@$(BIN)/python examples/lifecycle.py
 
+# Servers that tests drive; where one cannot be installed its tests say so and are skipped.
+$(VENV)/.servers: tests/servers/install.py $(VENV)/.dev
+	@$(BIN)/python $< azurite && touch $@
+
+$(VENV)/.all-servers: tests/servers/install.py $(VENV)/.dev
+	@$(BIN)/python $< azurite gcs-emulator localstack s3rver && touch $@ $(VENV)/.servers
+
+.PHONY: servers
+servers: $(VENV)/.servers ## Install the object servers of the quick tests
+
+.PHONY: all-servers
+all-servers: $(VENV)/.all-servers ## Install the object servers of all tests
+
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests but the long ones
+test: $(VENV)/.servers ## Run all tests but the long ones
 	@$(BIN)/python -m pytest -q
 
 .PHONY: test-all
-test-all: $(VENV)/.dev ## Run all tests, the long ones too
+test-all: $(VENV)/.all-servers ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest -q -m ""
 
 .PHONY: coverage
-coverage: $(VENV)/.dev ## Run these tests and hold branch coverage to its bounds
+coverage: $(VENV)/.servers ## Run these tests and hold branch coverage to its bounds
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q
 	@$(BIN)/coverage combine -q

@@ -64,3 +64,20 @@ def lose() -> Iterator[Callable[[Endpoint], Lossy]]:
     """Return a function that puts a lossy proxy in front of a server."""
     with contextlib.ExitStack() as stack:
         yield lambda server: stack.enter_context(lossy(server.address))
+
+
+SLOW = pytest.mark.long
+
+
+@pytest.fixture(
+    params=[
+        "moto",
+        "azurite",
+        pytest.param("localstack", marks=SLOW),
+        pytest.param("ceph_gateway", marks=SLOW),
+    ]
+)
+def server(request: pytest.FixtureRequest) -> Endpoint:
+    """Return each server that keeps its word, one after the other."""
+    found: Endpoint = request.getfixturevalue(request.param)
+    return found

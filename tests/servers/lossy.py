@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.servers.running import HOST
 
-Fault = Callable[["_Relay"], None]
+Fault = Callable[["Relay"], None]
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Lossy:
         return len(self._plan)
 
 
-class _Relay(BaseHTTPRequestHandler):
+class Relay(BaseHTTPRequestHandler):
     """One connection of a client; faults act through `forward`, `answer`, `reset`, `stall`."""
 
     protocol_version = "HTTP/1.1"
@@ -108,40 +108,40 @@ class _Relay(BaseHTTPRequestHandler):
 _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
-def honestly(relay: _Relay) -> None:
+def honestly(relay: Relay) -> None:
     """Relay the request and the answer."""
     relay.answer(*relay.forward())
 
 
-def fails_after(relay: _Relay) -> None:
+def fails_after(relay: Relay) -> None:
     """Do it, and say that it failed."""
     relay.forward()
     relay.answer(503, [], b"")
 
 
-def resets_after(relay: _Relay) -> None:
+def resets_after(relay: Relay) -> None:
     """Do it, and break the connection."""
     relay.forward()
     relay.reset()
 
 
-def stalls_after(relay: _Relay) -> None:
+def stalls_after(relay: Relay) -> None:
     """Do it, and say nothing until the client gives up."""
     relay.forward()
     relay.stall()
 
 
-def fails_before(relay: _Relay) -> None:
+def fails_before(relay: Relay) -> None:
     """Do nothing, and say that it failed."""
     relay.answer(503, [], b"")
 
 
-def resets_before(relay: _Relay) -> None:
+def resets_before(relay: Relay) -> None:
     """Do nothing, and break the connection."""
     relay.reset()
 
 
-def conflicts_before(relay: _Relay) -> None:
+def conflicts_before(relay: Relay) -> None:
     """Do nothing, and say that others are writing the same object."""
     relay.answer(409, [], b"<Error><Code>ConditionalRequestConflict</Code></Error>")
 
@@ -162,7 +162,7 @@ def lossy(address: str) -> Iterator[Lossy]:
     parts = urlsplit(address)
     plan = Lossy("")
     relay = type(
-        "Relay", (_Relay,), {"upstream": parts.netloc, "lossy": plan, "lock": threading.Lock()}
+        "Relayed", (Relay,), {"upstream": parts.netloc, "lossy": plan, "lock": threading.Lock()}
     )
     server = ThreadingHTTPServer((HOST, 0), relay)
     server.daemon_threads = True

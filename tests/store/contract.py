@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,47 @@ class StoreContract:
             store.create(key, b"")
 
         assert sorted(store.list(PREFIX)) == ["a", "b", "deeper"]
+
+    def test_names_after_a_name_are_listed(self, store: BlobStore) -> None:
+        for name in ("a", "b", "b-c", "b/deeper", "b~", "c/d/e", "c/f", "ä", "Z"):
+            store.create(f"{PREFIX}~/{name.replace('b/', 'bb/')}", b"")
+
+        after = {name: sorted(store.list(f"{PREFIX}~", name)) for name in ("", "a", "b", "c", "ä")}
+
+        assert after == {
+            "": ["Z", "a", "b", "b-c", "bb", "b~", "c", "ä"],
+            "a": ["b", "b-c", "bb", "b~", "c", "ä"],
+            "b": ["b-c", "bb", "b~", "c", "ä"],
+            "c": ["ä"],
+            "ä": [],
+        }
+
+    def test_entries_after_a_number_are_listed(self, store: BlobStore) -> None:
+        for number in range(1, 6):
+            store.create(f"{PREFIX}/{number:010d}.json", b"")
+
+        assert sorted(store.list(PREFIX, "0000000003.json")) == [
+            "0000000004.json",
+            "0000000005.json",
+        ]
+        assert list(store.list(PREFIX, "0000000005.json")) == []
+
+    def test_objects_directly_below_a_prefix_have_size_and_time(self, store: BlobStore) -> None:
+        for key, data in ((f"{PREFIX}/a", b"1"), (f"{PREFIX}/b", b"22"), (f"{PREFIX}/c/d", b"")):
+            store.create(key, data)
+
+        found = {item.name: item for item in store.items(PREFIX)}
+
+        assert {name: item.size_bytes for name, item in found.items()} == {"a": 1, "b": 2}
+        assert abs(found["a"].modified - time.time()) < _PATIENCE_S
+
+    def test_a_prefix_of_nothing_has_no_objects(self, store: BlobStore) -> None:
+        assert list(store.items(PREFIX)) == []
+
+    def test_an_object_has_a_length(self, store: BlobStore) -> None:
+        store.create(KEY, b"four")
+
+        assert (store.size(KEY), store.size(f"{KEY}~")) == (4, None)
 
     def test_a_prefix_of_nothing_lists_nothing(self, store: BlobStore) -> None:
         assert list(store.list(PREFIX)) == []

@@ -5,6 +5,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from holdfast.errors import StoreError
 from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits
 from holdfast.store.objects import creating, fetching, in_order, reading, sending
 from holdfast.store.objects.answers import ConditionError
@@ -75,22 +76,22 @@ class ObjectStore:
 
     def _later(self, prefix: str, after: str) -> Iterator[str]:
         """List from *after* on; a folder met is given once and its content jumped over."""
-        start: str | None = f"{prefix}/{after}"
+        start: str | None = _below(prefix) + after
         while start is not None:
             pages, start = self.wire.below(prefix, start), None
             for found in pages:
                 name = _name(found["path"], prefix)
                 if name > after:
                     yield name
-                if found["path"] != f"{prefix}/{name}":
-                    start = f"{prefix}/{name}/{_LAST}"
+                if found["path"] != _below(prefix) + name:
+                    start = f"{_below(prefix)}{name}/{_LAST}"
                     break
 
     def items(self, prefix: str) -> Iterator[Item]:
         """Go through the objects directly below a prefix."""
         for found in self.wire.below(prefix):
             name = _name(found["path"], prefix)
-            if found["path"] == f"{prefix}/{name}":
+            if found["path"] == _below(prefix) + name:
                 yield Item(name, found["size"], found["last_modified"].timestamp())
 
     def size(self, key: str) -> int | None:
@@ -148,7 +149,7 @@ class ObjectStore:
         if held == size_bytes:
             return Ingested(sha256, size_bytes, created=False)
         if size_bytes > sending.SMALL:
-            sending.large(self.wire, key, source, sha256)
+            self._send(key, source, sha256, size_bytes)
             return Ingested(sha256, size_bytes, created=True)
         data = sending.small(source, sha256)
         if held is not None:
@@ -159,6 +160,18 @@ class ObjectStore:
         except TakenError:
             return Ingested(sha256, size_bytes, created=False)
         return Ingested(sha256, size_bytes, created=True)
+
+    def _send(self, key: str, source: Path, sha256: str, size_bytes: int) -> None:
+        """Send a large file, and look whether it came to be there if the answer says no.
+
+        A repeated request for the last step is refused when the first was done and its answer
+        lost; and the bytes there are whole, for they were hashed before that step.
+        """
+        try:
+            sending.large(self.wire, key, source, sha256)
+        except (AbsentError, StoreError):
+            if self.size(key) != size_bytes:
+                raise
 
     def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
         """Return a file of this machine with a blob's bytes, checked; nobody may write to it.
@@ -172,6 +185,11 @@ class ObjectStore:
         )
 
 
+def _below(prefix: str) -> str:
+    """Return what the keys below a prefix begin with."""
+    return f"{prefix}/" if prefix else ""
+
+
 def _name(key: str, prefix: str) -> str:
     """Return the part of *key* that comes after *prefix*."""
-    return key.removeprefix(f"{prefix}/").partition("/")[0]
+    return key.removeprefix(_below(prefix)).partition("/")[0]

@@ -140,18 +140,20 @@ class Wire:
         found = self._ask(
             "list",
             prefix,
-            lambda: self._obstore.list_with_delimiter(self.bucket.patient, prefix),
+            lambda: self._obstore.list_with_delimiter(self.bucket.patient, prefix or None),
         )
         return found["common_prefixes"], found["objects"]
 
     def below(self, prefix: str, after: str = "") -> Iterator["ObjectMeta"]:
         """Go through all that is below *prefix* with a key after *after*, page by page."""
         pages: ListStream[Sequence[ObjectMeta]] = self._obstore.list(
-            self.bucket.patient, prefix, offset=after or None, chunk_size=_PAGE
+            self.bucket.patient, prefix or None, offset=after or None, chunk_size=_PAGE
         )
         page = self._ask("list", prefix, lambda: next(pages, ()))
         while page:
-            yield from page
+            for found in page:
+                if found["path"] > after:  # some services begin where they like
+                    yield found
             page = self._told(prefix, lambda: next(pages, ()))
 
     def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
