@@ -120,14 +120,22 @@ class ObjectStore:
             return None
 
     def replace_tagged(self, key: str, data: bytes, tag: str) -> bool:
-        """Write over the version of an object that has *tag*; False if somebody else was faster."""
-        try:
-            self.wire.put(key, data, self.wire.version(tag))
-        except ConditionError:
-            found = self.tagged(key)
+        """Write over the version of an object that has *tag*; False if somebody else was faster.
+
+        Ceph refuses every tag in quotes, also the right one. So a refused condition that still
+        holds is said again without them; and where even that does no good, what held a moment
+        ago must do.
+        """
+        for said in (tag, tag.strip('"')):
+            try:
+                self.wire.put(key, data, self.wire.version(said))
+            except ConditionError:
+                found = self.tagged(key)
+            else:
+                return True
             if found is None or found[1] != tag:
-                return found is not None and found[0] == data  # true if our answer was lost
-            self.wire.put(key, data)  # the condition holds: a service that misreads quoted tags
+                return found is not None and found[0] == data  # ours, if an answer was lost
+        self.wire.put(key, data)
         return True
 
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
