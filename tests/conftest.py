@@ -1,4 +1,4 @@
-"""What holds for all tests: servers run once a session, no test is judged by time, figures add up.
+"""What holds for all tests: servers run once a session, none is judged by time, some count.
 
 The figures are those of `docs/reliability.md`.
 """

@@ -265,15 +265,3 @@ def test_verify_names_a_damaged_entry_once(churn: Any, tmp_path: Path) -> None:
 
     assert done.status == 6
     assert done.out.splitlines()[0].startswith("damaged: entry 3 of churn: cut short")
-
-
-def test_verify_rebuilds_what_is_derived(churn: Any, tmp_path: Path) -> None:
-    manifest = tmp_path / "store" / "models" / "churn" / "versions" / "1.0.0" / "manifest.json"
-    manifest.write_text("{}")
-    found = churn("verify", "churn")
-    mended = churn("verify", "churn", "--rebuild")
-
-    assert found.status == 6
-    assert "--rebuild" in found.out
-    assert mended.status == 0
-    assert json.loads(manifest.read_text())["status"] == "archived"

@@ -1,5 +1,7 @@
 """Commands that make a store, give bytes up and clean up."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,53 @@ def test_a_deleted_model_goes_on_in_its_journal(churn: Any, model: Any) -> None:
     done = churn("register", "churn", model("again"))
 
     assert "churn@1.3.0 (v4)" in done.out
+
+
+def test_repair_makes_anew_what_is_derived_as_verify_says(churn: Any, tmp_path: Path) -> None:
+    manifest = tmp_path / "store" / "models" / "churn" / "versions" / "1.0.0" / "manifest.json"
+    manifest.write_text("{}")
+    found = churn("verify", "churn")
+    mended = churn("repair", "churn")
+
+    assert found.status == 6
+    assert "`holdfast repair`" in found.out
+    assert mended.status == 0
+    assert mended.out.splitlines()[1].split()[:2] == [
+        "rebuild",
+        "models/churn/versions/1.0.0/manifest.json",
+    ]
+    assert mended.out.splitlines()[-1] == "1 file repaired, 0 left"
+    assert json.loads(manifest.read_text())["status"] == "archived"
+
+
+def _rot(store: Path, content: str) -> None:
+    for blob in (store / "blobs" / "sha256").iterdir():
+        if blob.read_text() == content:
+            blob.chmod(0o644)
+            blob.write_text("rotten")
+
+
+def test_repair_fetches_bytes_from_another_store_or_a_folder(churn: Any, tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "store", tmp_path / "backup")
+    (tmp_path / "laptop" / "trained").mkdir(parents=True)
+    (tmp_path / "laptop" / "trained" / "weights").write_text('{"weights": "two"}')
+    _rot(tmp_path / "store", '{"weights": "one"}')
+    _rot(tmp_path / "store", '{"weights": "two"}')
+    plan = churn("repair", "--from", "backup", "--dry-run")
+    untouched = churn("verify")
+    from_folder = churn("repair", "--from", "laptop")
+    from_store = churn("repair", "--from", "backup", "--json")
+
+    assert (plan.status, untouched.status) == (0, 6)
+    assert plan.out.splitlines()[-1].endswith("files would be repaired, 0 left")
+    assert from_folder.status == 6
+    assert "left: blobs/sha256/" in from_folder.out
+    assert from_store.status == 0
+    assert [one["action"] for one in from_store.data["mends"]].count("fetch") == 1
+    assert churn("verify").status == 0
+
+
+def test_repair_refuses_a_source_that_is_none(churn: Any) -> None:
+    assert churn("repair", "--from", "nowhere").status == 2
+    assert churn("repair", "--from", "store").status == 2
+    assert churn("repair", "tulip").status == 3

@@ -47,6 +47,20 @@ def furnish_long(folder: Path) -> Path:
     return store
 
 
+def furnish_damaged(folder: Path) -> Path:
+    """Make a registry with a rotten blob, a lost one and a stale file; `files` has the bytes."""
+    store = furnish(folder)
+    (folder / "files").mkdir()
+    for place, content in enumerate((b"iris 0", b"scaler 1")):
+        (folder / "files" / str(place)).write_bytes(content)
+    disk.flip(disk.blob_holding(store, b"iris 0"))
+    for name in ("model.txt", "preprocessor.txt"):
+        (store / "models/iris/versions/1.1.0" / name).unlink()
+    disk.delete(disk.blob_holding(store, b"scaler 1"))
+    (store / "models/iris/active_version.json").write_text("{}")
+    return store
+
+
 def _text(folder: Path, content: str) -> Path:
     path = folder / "model.txt"
     path.write_text(content)
@@ -70,12 +84,14 @@ class Deed:
         step: The call, given the folder that was furnished.
         entries: How many entries it writes.
         again: Errors that doing it a second time may end with.
+        mends: Whether what it is done on is damaged, and it is to put that right.
         furnish: Makes what it is done on.
     """
 
     step: Callable[[Path], Step]
     entries: int = 1
     again: frozenset[str] = frozenset()
+    mends: bool = False
     furnish: Callable[[Path], Path] = field(default=furnish)
 
 
@@ -101,6 +117,12 @@ DEEDS: Final[dict[str, Deed]] = {
     "import a model": Deed(lambda at: step("import_", at / "lily.tar"), entries=4),
     "import a version": Deed(lambda at: step("import_", at / "version.tar")),
     "adopt": Deed(lambda at: step("adopt", "rose", at / "old"), entries=2),
+    "repair": Deed(
+        lambda at: step("repair", source=str(at / "files")),
+        entries=0,
+        mends=True,
+        furnish=furnish_damaged,
+    ),
     "snapshot": Deed(lambda _at: step("note", "iris@1.0.0", "seen"), furnish=furnish_long),
 }
 
@@ -143,7 +165,8 @@ class Judge:
             yield f"{written} entries were written instead of {self.deed.entries}"
         if acknowledged and written < self.deed.entries:
             yield f"acknowledged, and {self.deed.entries - written} entries are lost"
-        yield from self._healed(registry)
+        if not self.deed.mends:
+            yield from self._healed(registry)
         try:
             do(store, self.asked)
         except HoldfastError as error:
@@ -159,8 +182,7 @@ class Judge:
         stale = registry.verify().damages
         yield from (f"{one.subject}: {one.problem}" for one in stale if not _is_derived(one))
         if stale:
-            for info in registry.models():
-                registry.rebuild(info.model)
+            registry.repair()
             yield from _damages(registry)
 
 

@@ -140,7 +140,6 @@ DEEDS: dict[str, tuple[Callable[[Path], Step], int]] = {
     "purge": (lambda _folder: step("purge", "iris", keep=0, grace_s=0), 2),
     "gc": (lambda _folder: step("gc", grace_s=0), 1),
     "delete": (lambda _folder: step("delete", "iris", reason="over", force=True), 2),
-    "rebuild": (lambda _folder: step("rebuild", "iris"), 1),
 }
 """Verbs, each with how many file operations lie between two kills."""
 
@@ -170,7 +169,7 @@ def test_a_kill_before_a_file_operation_leaves_the_old_or_the_new(
         disk.remove(store)
 
     assert told[0].error is None
-    assert lengths == ({0} if asked[0] in ("gc", "rebuild") else {0, 1})
+    assert lengths == ({0} if asked[0] == "gc" else {0, 1})
     assert dies_at > 10
 
 

@@ -124,7 +124,6 @@ WRITES: dict[str, Callable[[Registry, Path], Any]] = {
     "purge": lambda registry, _path: registry.purge("iris", versions=["1.2.0"]),
     "gc": lambda registry, _path: registry.gc(grace_s=0),
     "delete": lambda registry, _path: registry.delete("iris", reason="over", force=True),
-    "rebuild": lambda registry, _path: registry.rebuild("iris"),
     "adopt": lambda registry, path: registry.adopt("rose", path.with_name("old")),
 }
 

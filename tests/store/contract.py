@@ -49,6 +49,18 @@ def race(rivals: list[Callable[[], object]]) -> list[object]:
 class StoreContract:
     """The tests; a subclass has a fixture `store` with an empty store."""
 
+    def test_what_is_set_aside_is_kept_and_its_name_is_free(self, store: BlobStore) -> None:
+        store.create(KEY, b"damaged")
+
+        store.set_aside(KEY)
+
+        assert store.size(KEY) is None
+        assert [item.size_bytes for item in store.items("trash/damaged")] == [7]
+        with pytest.raises(AbsentError):
+            store.set_aside(KEY)
+        store.create(KEY, b"whole")
+        assert read(store, KEY) == b"whole"
+
     def test_a_created_object_reads_back(self, store: BlobStore) -> None:
         store.create(KEY, b"one")
 

@@ -194,21 +194,13 @@ def card(given: Context, ref: str, form: Any, at: str | None) -> None:
 
 @command("verify")
 @click.argument("target", required=False)
-@click.option(
-    "--rebuild", is_flag=True, help="Write the files derived from the journals anew first."
-)
-def verify(given: Context, target: str | None, *, rebuild: bool) -> int:
+def verify(given: Context, target: str | None) -> int:
     """Hash every byte and check every journal of the store, a MODEL or a REF."""
     from holdfast.cli import screens
 
-    registry = given.registry()
-    if rebuild:
-        names = [target.partition("@")[0]] if target else [info.model for info in registry.models()]
-        for name in names:
-            registry.rebuild(name)
     with screens.progress("verify", shown=not given.as_json) as progress:
-        found = registry.verify(target, progress=progress)
-    lines = [f"damaged: {_where(damage)}" for damage in found.damages]
+        found = given.registry().verify(target, progress=progress)
+    lines = [f"damaged: {screens.damage(damage)}" for damage in found.damages]
     lines.append(
         f"{tables.count(found.models, 'model')}, {tables.count(found.versions, 'version')}, "
         f"{found.entries} entries, {tables.count(found.files, 'file')}, "
@@ -217,12 +209,6 @@ def verify(given: Context, target: str | None, *, rebuild: bool) -> int:
     )
     given.emit(found, lines)
     return DONE if found.whole else DAMAGED
-
-
-def _where(damage: Any) -> str:
-    owner = f"{damage.model}@{damage.version} " if damage.version else ""
-    problem = damage.problem.removeprefix(f"{damage.subject}: ")
-    return f"{owner}{damage.subject}: {problem}"
 
 
 COMMANDS = (status, ls, show, history, compare, card, verify)

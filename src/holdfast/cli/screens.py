@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.cli.tables import moment, number, quoted, size, span
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
-from holdfast.core.views import Before, Status
+from holdfast.core.views import Before, Damage, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -209,3 +209,10 @@ def progress(what: str, *, shown: bool) -> Iterator[Callable[[int, int], None] |
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def damage(found: Damage) -> str:
+    """Show whose file is damaged, which and how."""
+    owner = f"{found.model}@{found.version} " if found.version else ""
+    problem = found.problem.removeprefix(f"{found.subject}: ")
+    return f"{owner}{found.subject}: {problem}"

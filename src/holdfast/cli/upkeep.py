@@ -7,7 +7,8 @@ import click
 
 from holdfast.cli import context, tables
 from holdfast.cli.context import Context, command
-from holdfast.errors import InvalidInputError, RefusedError
+from holdfast.cli.exits import DAMAGED, DONE
+from holdfast.errors import InvalidInputError, NotAStoreError, RefusedError
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -119,6 +120,45 @@ def gc(given: Context, grace: str) -> None:
     given.emit(done, [_freed(done) + left])
 
 
+@command("repair")
+@click.argument("model", required=False)
+@click.option(
+    "--from",
+    "source",
+    metavar="STORE|FOLDER",
+    help="A copy: another store, or a folder that holds the files under any names.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+def repair(given: Context, model: str | None, source: str | None, *, dry_run: bool) -> int:
+    """Put right what `verify` tells of the store or of MODEL.
+
+    What is derived from the journals is made anew. Damaged bytes and entries are fetched from the
+    copy, verified before they take the damaged file's place, which is kept in trash/damaged; an
+    entry must fit the chain on both sides. What cannot be repaired is listed, with exit status 6.
+    """
+    from holdfast.cli import screens
+
+    copy = _copy(given, source) if source is not None else None
+    registry = given.registry()
+    deed = registry.repair_plan if dry_run else registry.repair
+    done = deed(model, source=copy)
+    rows = [(one.action, one.subject, one.source or "–", one.problem) for one in done.mends]
+    lines = tables.columns(("ACTION", "FILE", "FROM", "WHY"), rows) if rows else []
+    lines += [f"left: {screens.damage(damage)}" for damage in done.left]
+    told = "would be repaired" if dry_run else "repaired"
+    lines.append(f"{tables.count(len(done.mends), 'file')} {told}, {len(done.left)} left")
+    given.emit(done, lines)
+    return DONE if done.whole else DAMAGED
+
+
+def _copy(given: Context, source: str) -> Any:
+    """Open a copy as a store, or take the folder as it is."""
+    try:
+        return given.open(source)
+    except NotAStoreError:
+        return source
+
+
 @command("delete")
 @click.argument("model")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the history.")
@@ -129,4 +169,4 @@ def delete(given: Context, model: str, *, reason: str, force: bool) -> None:
     given.emit(done, [done.note])
 
 
-COMMANDS = (init, purge, gc, delete)
+COMMANDS = (init, purge, gc, repair, delete)

@@ -88,7 +88,8 @@ class Ledger:
             NewerFormatError: If a newer Holdfast wrote an entry.
         """
         if self._state is not None:
-            return self._advance(self._state)
+            self._state = self._advance(self._state)
+            return self._state
         witness = projections.read_pointer(self._store, self._model)
         self._state = self._open(witness)
         if self._state.seq and projections.behind(witness, self._state):
@@ -117,10 +118,7 @@ class Ledger:
             entry = entries.read(raw, self._model, seq + 1, head)
             seq, head = entry.seq, entries.digest(raw)
             news.append((entry, head))
-        if not news:
-            return state
-        self._state = self._folded(state, news)
-        return self._state
+        return self._folded(state, news) if news else state
 
     def _folded(self, state: State, news: Sequence[tuple[Entry, str]]) -> State:
         """Fold entries that are sound each by itself.

@@ -1,10 +1,11 @@
-"""The verbs that only look: the list of models, comparison, status and the facts of a card."""
+"""The verbs that only look: the list of models, comparison, status and the model card."""
 
 from shlex import quote
+from typing import Any, Literal
 
 from holdfast.core import compare as comparing
 from holdfast.core import history
-from holdfast.core.cards import Today
+from holdfast.core.cards import Today, classic, cyclonedx, markdown
 from holdfast.core.compare import Comparison, Side
 from holdfast.core.entry import format_time, parse_time
 from holdfast.core.events import Past
@@ -19,7 +20,10 @@ from holdfast.core.views import (
 )
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.session import Session
+from holdfast.registry.surroundings import tool_version
 from holdfast.registry.verifying import version_damages
+
+CardFormat = Literal["json", "markdown", "cyclonedx"]
 
 _SHOWN_MOVES = 5
 
@@ -124,3 +128,16 @@ def today(state: State, record: Record) -> Today:
         notes=record.notes,
         digest=record.manifest,
     )
+
+
+def card(session: Session, ref: str, form: CardFormat) -> dict[str, Any] | str:
+    """Return a version's model card."""
+    state, record = session.find(ref)
+    manifest, facts = session.manifest(record), today(state, record)
+    match form:
+        case "json":
+            return classic.render(manifest, facts)
+        case "markdown":
+            return markdown.render(manifest, facts)
+        case "cyclonedx":
+            return cyclonedx.render(manifest, facts, tool_version())

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, TypeAlias, Unpack
 
 from holdfast.core import history
-from holdfast.core.cards import classic, cyclonedx, markdown
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
 from holdfast.core.history import Period
@@ -31,8 +30,9 @@ from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, pack, unpack
 from holdfast.registry.copying import Copied
 from holdfast.registry.facts import Facts
+from holdfast.registry.reading import CardFormat
+from holdfast.registry.repairing import Repair, planned, repaired
 from holdfast.registry.session import Session, Signing
-from holdfast.registry.surroundings import tool_version
 from holdfast.registry.upkeep import GRACE_S, Purge
 from holdfast.registry.verifying import Progress
 from holdfast.store.config import Config
@@ -40,8 +40,7 @@ from holdfast.store.place import Collected
 
 Reference = str | VersionInfo | Registered | Moved
 """A ref as text, or what a verb returned."""
-
-CardFormat = Literal["json", "markdown", "cyclonedx"]
+Copy: TypeAlias = "Registry | str | PathLike[str]"
 
 
 class Registry:
@@ -286,21 +285,25 @@ class Registry:
 
     def card(self, ref: Reference, form: CardFormat = "json") -> dict[str, Any] | str:
         """Return a version's model card: a dict for `json` and `cyclonedx`, text for `markdown`."""
-        state, record = self._session.find(str(ref))
-        manifest, today = self._session.manifest(record), reading.today(state, record)
-        match form:
-            case "json":
-                return classic.render(manifest, today)
-            case "markdown":
-                return markdown.render(manifest, today)
-            case "cyclonedx":
-                return cyclonedx.render(manifest, today, tool_version())
+        return reading.card(self._session, str(ref), form)
 
     def verify(
         self, target: str | None = None, *, progress: Progress | None = None
     ) -> Verification:
         """Hash every byte and check every journal of the store, a model or one version."""
         return verifying.verify(self._session, target, progress)
+
+    def repair_plan(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
+        """Say what `repair` would do, and what it could not repair."""
+        return planned(self._session, model, source)
+
+    def repair(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
+        """Make anew what is derived, and fetch from *source* what is damaged, verified before.
+
+        A copy is another registry, whose entries must be of the same chain, or a folder with files
+        of any name. Damaged files are set aside. Without *model* all are repaired.
+        """
+        return repaired(self._session, model, source)
 
     # Bytes out and in
 
@@ -410,11 +413,6 @@ class Registry:
     def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
         """Delete a model; its history stays, and registering again goes on in it."""
         return upkeep.delete(self._session, model, Signing(reason), by_force=force)
-
-    def rebuild(self, model: str) -> None:
-        """Write all files derived from a model's journal anew."""
-        self._session.state(model)
-        self._session.ledger(model).rebuild()
 
     def __repr__(self) -> str:
         """Show where the registry is."""

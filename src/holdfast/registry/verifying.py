@@ -14,7 +14,7 @@ from holdfast.store.journal import Journal
 Progress = Callable[[int, int], None]
 """Told bytes hashed and bytes to hash, again and again."""
 
-_REBUILD = "`holdfast verify --rebuild` writes it anew from the journal"
+_REBUILD = "`holdfast repair` writes it anew from the journal"
 
 
 @dataclass(slots=True)

@@ -141,6 +141,10 @@ class BlobStore(Store, Protocol):
         """Return an object's length in bytes, `None` if there is none."""
         ...
 
+    def set_aside(self, key: str) -> None:
+        """Take a damaged object away and keep it in `trash/damaged`; `AbsentError` if none is."""
+        ...
+
     def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
         """Return a file of this machine that holds an object of that digest; nobody may write it.
 

@@ -84,6 +84,10 @@ class Journal:
             seq += 1
             yield raw
 
+    def numbers(self) -> list[int]:
+        """Return the numbers of all entries that are there, rising, gaps or not."""
+        return self._numbers(self._entries)
+
     def tail(self, after: int = 0) -> int:
         """Return the number of the last entry, *after* if there is none beyond it.
 

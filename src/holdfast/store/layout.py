@@ -9,6 +9,8 @@ CONFIG: Final = "holdfast.json"
 LOCK: Final = "lock"
 BLOBS: Final = "blobs/sha256"
 TRASH: Final = "trash"
+DAMAGED: Final = "trash/damaged"
+"""What `repair` replaced is kept here until somebody removes it; collectors leave it alone."""
 MODELS: Final = "models"
 TEMPORARY: Final = ".tmp-"
 """First letters of a file that is being written; what a crash leaves is swept by its age."""
@@ -56,6 +58,11 @@ def number_of(name: str) -> int | None:
     match = _ENTRY.fullmatch(name)
     number = int(match[1]) if match else 0
     return number if number and name == name_of(number) else None
+
+
+def aside(key: str, mark: str) -> str:
+    """Return the key under which a damaged file is kept, *mark* telling it from others."""
+    return f"{DAMAGED}/{key.replace('/', '+')}~{mark}"
 
 
 def pointer(name: str) -> str:

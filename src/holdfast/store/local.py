@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import queue
+import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -181,6 +182,12 @@ class LocalStore:
         if not os.path.exists(path):
             raise AbsentError(key)
         return Path(path)
+
+    def set_aside(self, key: str) -> None:
+        """Rename what has this name, a file or not, into `trash/damaged`."""
+        if not os.path.lexists(self._prefix + key):
+            raise AbsentError(key)
+        self.move(key, layout.aside(key, secrets.token_hex(4)))
 
     # What only a file system has, for projections and the collector:
 

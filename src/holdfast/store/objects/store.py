@@ -1,12 +1,14 @@
 """A store in a bucket: the verbs over keys that `LocalStore` has over a folder."""
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
 from holdfast.errors import StoreError
-from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits
+from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits, layout
 from holdfast.store.objects import creating, fetching, in_order, reading, sending
 from holdfast.store.objects.answers import ConditionError
 from holdfast.store.objects.cache import Cache
@@ -180,6 +182,15 @@ class ObjectStore:
         except (AbsentError, StoreError):
             if self.size(key) != size_bytes:
                 raise
+
+    def set_aside(self, key: str) -> None:
+        """Copy an object to `trash/damaged`, named by the digest it has, and remove it."""
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+            path = Path(folder, "damaged")
+            with self.open(key) as file, path.open("xb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            self.ingest(path, layout.DAMAGED, None)
+        self.delete(key)
 
     def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
         """Return a file of this machine with a blob's bytes, checked; nobody may write to it.
