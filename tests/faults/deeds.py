@@ -22,7 +22,9 @@ def furnish(folder: Path) -> Path:
     store = folder / "store"
     registry = holdfast.open(store, by="ann")
     for place in range(5):
-        registry.register("iris", _text(folder, f"iris {place}"), _text(folder, f"scaler {place}"))
+        registry.register(
+            "iris", _text(folder, f"iris {place}"), _text(folder, f"scaler {place}", "scaler.txt")
+        )
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         registry.promote(f"iris@{version}")
     registry.archive("iris@1.3.0")
@@ -54,15 +56,14 @@ def furnish_damaged(folder: Path) -> Path:
     for place, content in enumerate((b"iris 0", b"scaler 1")):
         (folder / "files" / str(place)).write_bytes(content)
     disk.flip(disk.blob_holding(store, b"iris 0"))
-    for name in ("model.txt", "preprocessor.txt"):
-        (store / "models/iris/versions/1.1.0" / name).unlink()
+    (store / "models/iris/versions/1.1.0/preprocessor.txt").unlink()
     disk.delete(disk.blob_holding(store, b"scaler 1"))
     (store / "models/iris/active_version.json").write_text("{}")
     return store
 
 
-def _text(folder: Path, content: str) -> Path:
-    path = folder / "model.txt"
+def _text(folder: Path, content: str, name: str = "model.txt") -> Path:
+    path = folder / name
     path.write_text(content)
     return path
 

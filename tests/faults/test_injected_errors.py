@@ -19,7 +19,7 @@ from tests.faults.tracing import Call, Run, calls_in, strace, traced
 from tests.registry import disk
 from tests.registry.crew import Crew, Job, Outcome
 
-QUICK = 6
+QUICK = 3
 """Calls of each verb that are hit with each fault in the quick form."""
 TRACED = (
     "openat,read,write,copy_file_range,fsync,link,rename,renameat2,unlink,unlinkat,rmdir,mkdir,"
@@ -30,13 +30,20 @@ FAULTS = {"KILL": "signal=KILL"} | {
 }
 NEED_ROOM = {"openat", "write", "copy_file_range", "link", "mkdir", "rename", "renameat2"}
 ALLOWED: dict[str, set[str]] = {
-    "EIO": {"StoreError", "DamagedError", "OutcomeUnknownError"},
+    "EIO": {"StoreError", "DamagedError", "UntrustedError", "OutcomeUnknownError"},
     "ENOSPC": {"StoreFullError", "OutcomeUnknownError"},
-    "EACCES": {"ReadOnlyStoreError", "StoreError", "DamagedError", "OutcomeUnknownError"},
+    "EACCES": {
+        "ReadOnlyStoreError",
+        "StoreError",
+        "DamagedError",
+        "UntrustedError",
+        "OutcomeUnknownError",
+    },
     "EINTR": {"StoreError", "OutcomeUnknownError"},
     "KILL": set(),
 }
-NAMED = re.compile(r"store/|models/|blobs/|sha256:[0-9a-f]{64}")
+"""What may be told; a file that cannot be judged because it cannot be read is not trusted."""
+NAMED = re.compile(r"store/|store:|models/|blobs/|\.txt|\.pkl|sha256:[0-9a-f]{64}")
 SEVERAL = {"import a model", "adopt", "purge"}
 """Verbs of several steps: an error in a later one leaves the earlier ones done."""
 ADD = """

@@ -52,7 +52,8 @@ def blob_holding(store: Path, content: bytes) -> Path:
 def leftovers(store: Path) -> list[str]:
     """List what writers left in the middle of their work, and what waits in the trash."""
     below = sorted(path.relative_to(store).as_posix() for path in store.rglob("*"))
-    return [key for key in below if ".tmp-" in key or key.startswith("trash/")]
+    condemned = [key for key in below if key.startswith("trash/") and "/damaged" not in key]
+    return [key for key in below if ".tmp-" in key] + condemned
 
 
 def copy(store: Path, target: Path) -> Path:

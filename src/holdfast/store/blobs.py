@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holdfast.core.manifest import Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, layout
+from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, durable, layout
 from holdfast.store.local import readable
 
 _THREADS = 4
@@ -161,7 +161,8 @@ class Blobs:
         """
         for file in artifact.files:
             place = folder / file.path
-            place.parent.mkdir(parents=True, exist_ok=True)
+            with durable.translated(str(place.parent)):
+                place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(self.fetch(file), place)
             except OSError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
+from holdfast.errors import StoreError
 from holdfast.store import config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
@@ -61,7 +62,8 @@ class Folder:
         try:
             yield Path(path)
         finally:
-            durable.remove(path)
+            with contextlib.suppress(StoreError):  # what stays is swept; the verb may be done
+                durable.remove(path)
 
     @contextlib.contextmanager
     def sharing(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ def shared(path: str) -> Iterator[None]:
             os.lseek(descriptor, os.getpid() // 4 % _SLOTS, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            _lock(path, descriptor, fcntl.LOCK_SH)
         yield
 
 
@@ -35,8 +35,13 @@ def alone(path: str) -> Iterator[None]:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_LOCK, _SLOTS)
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(path, descriptor, fcntl.LOCK_EX)
         yield
+
+
+def _lock(path: str, descriptor: int, how: int) -> None:
+    with durable.translated(path):
+        fcntl.flock(descriptor, how)
 
 
 @contextlib.contextmanager
