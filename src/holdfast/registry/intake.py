@@ -79,7 +79,7 @@ def register(
     done = repeated(state, signing.key, Registered, exact)
     if done is not None:
         return _as_before(state, done)
-    judge = _Judge(session.allowed(name), (facts.get("trust") or "").strip())
+    judge = _Judge(state.policy.allowed_globals, (facts.get("trust") or "").strip())
     with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
