@@ -22,6 +22,7 @@ import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.errors import InvalidInputError
+from holdfast.registry import surroundings
 
 GIVEN: dict[str, Any] = {
     "description": "Tells irises apart",
@@ -213,6 +214,24 @@ def test_a_repository_without_a_commit_tells_none(
     made = registry.register("iris", text("one"))
 
     assert registry.manifest(made).lineage == Lineage()
+
+
+def test_a_working_folder_that_may_not_be_looked_into_tells_of_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "closed" / "inner")
+    (tmp_path / "closed").chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # the superuser looks into everything
+    try:
+        found = surroundings.lineage()
+    finally:
+        os.seteuid(user)
+        (tmp_path / "closed").chmod(0o700)
+
+    assert found == Lineage()
 
 
 def test_where_there_is_no_git_there_is_no_commit(

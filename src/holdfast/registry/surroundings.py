@@ -50,9 +50,10 @@ def lineage() -> Lineage:
     """
     try:
         folder = Path.cwd()
-    except OSError:  # it was removed
+        checked_out = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    except OSError:  # it was removed, or may not be looked into
         return Lineage()
-    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+    if not checked_out:
         return Lineage()
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     if not commit:
