@@ -33,6 +33,8 @@ _KEY_SERVERS: Final = (
     "Account must be specified",
 )
 _KEYS: Final = "check the credentials (`docs/object-stores.md` tells where they are looked for)"
+_UNAUTHENTICATED: Final = 401
+_FORBIDDEN: Final = 403
 _FIRST_SERVER_ERROR: Final = 500
 _NOT_IMPLEMENTED: Final = 501
 
@@ -107,6 +109,10 @@ def _other(answer: _Answer, address: str) -> Exception:
         return _no_bucket(address)
     if answer.code in _ELSEWHERE or "Received redirect" in answer.text:
         return StoreError(address, "the bucket lies in another region", "name its region")
+    if answer.status == _UNAUTHENTICATED:  # what a listing meets has no class of its own
+        return _unknown_caller(answer, address)
+    if answer.status == _FORBIDDEN:
+        return _denied(answer, address)
     if answer.status == _NOT_IMPLEMENTED or answer.kind == "NotSupportedError":
         return UnfitStoreError(
             address, f"the service does not offer this ({answer.shown})", "use another service"

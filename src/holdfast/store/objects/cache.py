@@ -9,9 +9,10 @@ import hashlib
 import os
 import secrets
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +23,17 @@ from holdfast.store.layout import TEMPORARY
 LIMIT_BYTES: Final = 20 << 30
 _IN_USE_S: Final = 600
 _ABANDONED_S: Final = 86_400
-_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)
 _READ_ONLY: Final = 0o444
 
-Signature = tuple[int, int, int]
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What changes when somebody writes to a file."""
+
+    inode: int
+    size_bytes: int
+    modified_ns: int
 
 
 class Cache:
@@ -40,7 +48,7 @@ class Cache:
     def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self._folder = folder / "sha256"
         self._limit_bytes = limit_bytes
-        self._checked: dict[str, Signature] = {}
+        self._checked: dict[str, _Signature] = {}
 
     def file(
         self, sha256: str, size_bytes: int, pieces: Callable[[], Iterator[bytes | memoryview]]
@@ -64,23 +72,17 @@ class Cache:
     def _holds(self, path: Path, size_bytes: int) -> bool:
         """Tell whether a sound file is there; it is hashed once, and again if it was touched."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | _NO_LINKS)
-        except OSError:
+            with open(path, "rb", buffering=0, opener=_open_itself) as file:
+                found = _signature(file)
+                if found.size_bytes != size_bytes:
+                    return False
+                if self._checked.get(path.name) != found:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != path.name:
+                        return False
+                    self._checked[path.name] = found
+        except OSError:  # absent, a link, a folder, unreadable: another takes its place
             return False
-        with open(descriptor, "rb", buffering=0) as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
-                return False
-            signature = (found.st_ino, found.st_size, found.st_mtime_ns)
-            if self._checked.get(path.name) == signature:
-                return True
-            try:
-                sound = hashlib.file_digest(file, "sha256").hexdigest() == path.name
-            except OSError:
-                return False
-        if sound:
-            self._checked[path.name] = signature
-        return sound
+        return True
 
     def _take_in(self, path: Path, size_bytes: int, pieces: Iterator[bytes | memoryview]) -> None:
         written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
@@ -116,7 +118,7 @@ class Cache:
 
 def _write(
     path: Path, sha256: str, size_bytes: int, pieces: Iterator[bytes | memoryview]
-) -> Signature:
+) -> _Signature:
     digest = hashlib.sha256()
     length = 0
     with path.open("xb", buffering=0) as file:
@@ -136,8 +138,17 @@ def _write(
                 "restore it from a copy of the store, or register the same file again",
             )
         os.chmod(path, _READ_ONLY)
-        found = os.fstat(file.fileno())
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        return _signature(file)
+
+
+def _signature(file: FileIO) -> _Signature:
+    found = os.fstat(file.fileno())
+    return _Signature(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """Open a file, not what a link of its name leads to."""
+    return os.open(path, flags | _NO_LINKS)
 
 
 def _mark_used(path: Path) -> None:
