@@ -15,6 +15,7 @@ from holdfast.store import AbsentError, InDoubtError, TakenError
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
 _KIND: Final = re.compile(r"kind: (Connect|Timeout|Interrupted|Decode|Request|Unknown),")
+_PROVIDER: Final = re.compile(r"type: <class '(?:\w+\.)*(\w{1,64})'>")
 _NO_BUCKET: Final = {"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"}
 _BAD_KEYS: Final = {
     "AuthenticationFailed",
@@ -26,11 +27,11 @@ _BAD_KEYS: Final = {
 }
 _ELSEWHERE: Final = {"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"}
 _KEY_SERVERS: Final = (
-    "169.254.169.254",
+    "/latest/api/token",
+    "/latest/meta-data",
     "169.254.170.2",
-    "metadata.google.internal",
-    "metadata/identity",
-    "Account must be specified",
+    "/computeMetadata/",
+    "/metadata/identity",
 )
 _KEYS: Final = "check the credentials (`docs/object-stores.md` tells where they are looked for)"
 _UNAUTHENTICATED: Final = 401
@@ -94,13 +95,23 @@ def _denied(answer: _Answer, address: str) -> Exception:
 
 
 def _unknown_caller(answer: _Answer, address: str) -> Exception:
+    if "LookupError" in answer.text:
+        return _no_keys(address)
+    provider = _PROVIDER.search(answer.text)
+    if provider:
+        problem = f"the credentials could not be had ({provider[1]})"
+        return StoreError(address, problem, "log in to the cloud again, then repeat")
     return StoreError(address, f"the credentials were refused ({answer.shown})", _KEYS)
+
+
+def _no_keys(address: str) -> StoreError:
+    return StoreError(address, "no credentials were found", _KEYS)
 
 
 def _other(answer: _Answer, address: str) -> Exception:
     """Judge what obstore has no class for: whether it may have been done is what matters."""
     if any(server in answer.text for server in _KEY_SERVERS):
-        return StoreError(address, "no credentials were found", _KEYS)
+        return _no_keys(address)
     if "BadScheme" in answer.text:
         return StoreError(
             address, "the endpoint is http://, not https://", "say `allow_http` if that is meant"

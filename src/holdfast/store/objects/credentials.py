@@ -8,7 +8,7 @@ clouds' libraries, where the extra has installed them.
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from holdfast.errors import InvalidInputError
@@ -95,7 +95,7 @@ def _amazon(bucket: str, profile: str | None) -> dict[str, Any]:
     except ImportError:
         return {}
     session = botocore.session.Session(profile=profile)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"credential_provider": _none}
     try:
         if session.get_credentials():
             found["credential_provider"] = Boto3CredentialProvider(session)
@@ -109,6 +109,11 @@ def _amazon(bucket: str, profile: str | None) -> dict[str, Any]:
     if endpoint and host.endswith(_AMAZON):
         found["endpoint"] = endpoint
     return found
+
+
+def _none() -> NoReturn:
+    """Stand for the credentials that AWS's library looked for in vain."""
+    raise LookupError
 
 
 def _google() -> dict[str, Any]:

@@ -16,7 +16,9 @@ from holdfast.store.objects.wire import Bucket, Kind
 
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "az": "azure"}
 _NAME: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
-_SECRET: Final = re.compile(r"secret|key|token|sas|password|credential|service_account")
+_SECRET: Final = re.compile(
+    r"secret|key|token|sas|password|credential|service_account", re.IGNORECASE
+)
 _OF_CLIENT: Final = {
     "allow_http",
     "allow_invalid_certificates",
@@ -31,7 +33,11 @@ _UNKNOWN: Final = re.compile(r"Configuration key: '(\w{1,64})' is not valid")
 _AMAZON: Final = {"conditional_put": "etag", "disable_bulk_delete": "true"}
 _PREFIX: Final = re.compile(r"^(aws|azure_storage|azure|google)_")
 _ALIASES: Final = {"base_url": "endpoint", "endpoint_url": "endpoint"}
-_GOOGLE: Final = {"endpoint": "base_url"}
+_OBSTORES: Final[dict[Kind, dict[str, str]]] = {
+    "s3": {"endpoint": "aws_endpoint_url_s3"},  # the one that no variable goes before
+    "gs": {"endpoint": "base_url"},
+    "az": {},
+}
 _ONCE: Final[Any] = {"max_retries": 0}
 _PATIENT: Final[Any] = {
     "max_retries": 6,
@@ -83,7 +89,10 @@ def locate(
 
 
 def _taken_apart(url: str) -> tuple[Kind, str, str, dict[str, str]]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     prefix = parts.path.strip("/")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme not in SCHEMES:
@@ -116,7 +125,10 @@ def _named(options: Mapping[str, str]) -> dict[str, str]:
 
 def _check_endpoint(given: Mapping[str, str]) -> None:
     """Refuse what would send credentials in the open, unless it is said that this is meant."""
-    parts = urlsplit(given.get("endpoint", "https://"))
+    try:
+        parts = urlsplit(given.get("endpoint", "https://"))
+    except ValueError:
+        parts = urlsplit("")
     if "@" in parts.netloc or parts.query or parts.scheme not in ("http", "https"):
         raise InvalidInputError("endpoint", "is no plain address", "write https://host:port")
     said = str(given.get("allow_http", "false")).lower() in _TRUE
@@ -135,8 +147,8 @@ def _maker(kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]) -> Ca
     client: dict[str, Any] = {name: given[name] for name in _OF_CLIENT & set(given)}
     config = {name: value for name, value in given.items() if name not in client}
     config = credentials.completed(kind, bucket, config)
-    said = str(client.get("allow_http", "false")).lower() in _TRUE
-    client["allow_http"] = said or _is_here(config.get("endpoint") or _endpoint(kind, bucket))
+    if _is_here(config.get("endpoint") or _endpoint(kind, bucket)):
+        client["allow_http"] = "true"
     provider = config.pop("credential_provider", None)
 
     def make(repeating: Any) -> Any:
@@ -163,7 +175,7 @@ def _classes() -> dict[str, Any]:
 
 
 def _for_obstore(kind: Kind, config: Mapping[str, Any]) -> dict[str, Any]:
-    named = {_GOOGLE.get(name, name) if kind == "gs" else name: config[name] for name in config}
+    named = {_OBSTORES[kind].get(name, name): value for name, value in config.items()}
     return {**named, **(_AMAZON if kind == "s3" else {})}
 
 
