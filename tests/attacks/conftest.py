@@ -18,10 +18,13 @@ def _module(name: str) -> ModuleType:
 _pickles = _module("hostile_pickles")
 _joblib = _module("hostile_joblib")
 _files = _module("hostile_files")
+_archives = _module("hostile_archives")
+_models = _module("hostile_models")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
-    "hostile_file": _files.FILES,
+    "hostile_file": _files.FILES | _archives.FILES,
+    "hostile_model": _models.MODELS,
 }
 
 
@@ -45,6 +48,12 @@ def live_attacks() -> dict[str, dict[str, Callable[[str], bytes]]]:
 
 
 @pytest.fixture
+def live_models() -> dict[str, Callable[[str], bytes]]:
+    """Return the models that must act, were they loaded and asked to predict."""
+    return {name: _models.MODELS[name] for name in _models.LIVE}
+
+
+@pytest.fixture
 def hidden_in_array(marker: Path) -> bytes:
     """Return a joblib file that is harmless, and as a plain pickle is not."""
     hidden: bytes = _joblib.payload(f"touch {marker}") + b"."
@@ -56,6 +65,6 @@ def hidden_in_array(marker: Path) -> bytes:
 @pytest.fixture(scope="session")
 def small_files() -> list[tuple[str, bytes]]:
     """Return name and content of every hostile file that is not large."""
-    made = [attack("true") for attack in _files.FILES.values()]
+    made = [attack("true") for attack in (_files.FILES | _archives.FILES).values()]
     made += [("model.joblib", attack("true")) for attack in _joblib.FILES.values()]
     return [(name, content) for name, content in made if len(content) < 1 << 16]

@@ -35,6 +35,18 @@ def test_no_joblib_file_passes(hostile_joblib: PickleAttack, tmp_path: Path, mar
     assert not marker.exists()
 
 
+def test_no_model_passes_that_would_act_once_it_predicts(
+    hostile_model: PickleAttack, tmp_path: Path, marker: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(hostile_model(f"touch {marker}"))
+
+    scan = formats.scan(path)
+
+    assert scan.unknown
+    assert not marker.exists()
+
+
 def test_no_other_file_passes(hostile_file: FileAttack, tmp_path: Path, marker: Path) -> None:
     name, content = hostile_file(f"touch {marker}")
     (tmp_path / name).write_bytes(content)
@@ -112,6 +124,29 @@ def test_the_payloads_do_run_where_they_are_loaded(
 
     command = [sys.executable, "-W", "ignore", "-c", _LOAD_ALL, loader]
     subprocess.run([*command, *map(str, paths.values())], check=True, capture_output=True)
+
+    idle = [name for name, path in paths.items() if not path.with_suffix(".ran").exists()]
+    assert idle == []
+
+
+_PREDICT_ALL = """
+import contextlib, pickle, sys
+for path in sys.argv[1:]:
+    with contextlib.suppress(Exception), open(path, "rb") as stream:
+        pickle.load(stream).predict([[0.0, 1.0, 2.0]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the payload is a command of Unix")
+def test_the_models_do_act_where_they_predict(
+    live_models: dict[str, PickleAttack], tmp_path: Path
+) -> None:
+    paths = {name: tmp_path / f"{number}.bin" for number, name in enumerate(live_models)}
+    for name, path in paths.items():
+        path.write_bytes(live_models[name](f"touch {path.with_suffix('.ran')}"))
+
+    command = [sys.executable, "-W", "ignore", "-c", _PREDICT_ALL, *map(str, paths.values())]
+    subprocess.run(command, check=True, capture_output=True)
 
     idle = [name for name, path in paths.items() if not path.with_suffix(".ran").exists()]
     assert idle == []

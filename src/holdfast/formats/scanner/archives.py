@@ -1,10 +1,5 @@
-"""Zip archives, member by member, each read where it lies and judged by its content.
+"""Zip archives, member by member, each read where it lies and judged by its content."""
 
-Readers of zip files differ in which of two contradicting records they believe. An archive in
-which any two contradict each other is reported, whatever its members hold.
-"""
-
-import stat
 import struct
 import zipfile
 import zlib
@@ -13,8 +8,7 @@ from contextlib import contextmanager
 from io import RawIOBase
 from typing import IO
 
-from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
-from holdfast.formats.scanner.places import leads_outside
+from holdfast.formats.scanner.findings import Budget, UnreadableError
 from holdfast.formats.scanner.sources import Source, of_bytes, of_stream
 
 BROKEN = (
@@ -26,10 +20,11 @@ BROKEN = (
 _MEMBERS = 100_000
 _READ = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # lzma may ask for gigabytes in a zip
 _IN_MEMORY = 1 << 26  # bytes of an archive that lies compressed in another
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-_END = b"PK\x05\x06"
-_END_BYTES = 22
-_ENCRYPTED = 0x1
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+"""What stands before each member."""
+
+ENCRYPTED = 0x1
+"""The flag of a member that needs a password."""
 
 
 @contextmanager
@@ -50,41 +45,12 @@ def opened(source: Source) -> Iterator[zipfile.ZipFile]:
             yield archive
 
 
-def judge_frame(source: Source, archive: zipfile.ZipFile, findings: Findings) -> None:
-    """Report what contradicts itself in the archive's own records."""
-    infos = sorted(archive.filelist, key=lambda info: info.header_offset)
-    if infos and infos[0].header_offset > 0:
-        findings.doubt("zip archive: other bytes before its first member")
-    if source.tail(_END_BYTES + len(archive.comment))[:4] != _END:
-        findings.doubt("zip archive: other bytes after its end")
-    if len({info.filename for info in infos}) < len(infos):
-        findings.doubt("zip archive: a member's name twice")
-    ends = [_earliest_end(info) for info in infos]
-    if any(end > after.header_offset for end, after in zip(ends, infos[1:], strict=False)):
-        findings.doubt("zip archive: members overlap")
-    for info in infos:
-        _judge_record(info, findings)
-
-
-def _earliest_end(info: zipfile.ZipInfo) -> int:
-    return info.header_offset + _LOCAL_HEADER.size + info.compress_size
-
-
-def _judge_record(info: zipfile.ZipInfo, findings: Findings) -> None:
-    if leads_outside(info.filename):
-        findings.doubt(f"zip archive: a member's name leads outside: {info.filename}")
-    if info.flag_bits & _ENCRYPTED:
-        findings.doubt(f"{info.filename}: encrypted")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        findings.doubt(f"{info.filename}: a symbolic link")
-
-
 def readable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the members that are files and not encrypted."""
     return [
         info
         for info in archive.filelist
-        if not info.filename.endswith("/") and not info.flag_bits & _ENCRYPTED
+        if not info.filename.endswith("/") and not info.flag_bits & ENCRYPTED
     ]
 
 
@@ -113,15 +79,15 @@ def member(
 def _stored(source: Source, info: zipfile.ZipInfo) -> Source:
     with source.open() as stream:
         stream.seek(info.header_offset)
-        raw = stream.read(_LOCAL_HEADER.size)
-        if len(raw) < _LOCAL_HEADER.size or raw[:4] != b"PK\x03\x04":
+        raw = stream.read(LOCAL_HEADER.size)
+        if len(raw) < LOCAL_HEADER.size or raw[:4] != b"PK\x03\x04":
             raise UnreadableError("no member where the archive says")
-        fields = _LOCAL_HEADER.unpack(raw)
+        fields = LOCAL_HEADER.unpack(raw)
         name = stream.read(fields[-2])
     spellings = (info.orig_filename.encode(), info.orig_filename.encode("cp437", "replace"))
     if name not in spellings:
         raise UnreadableError("two names for one member")
-    start = info.header_offset + _LOCAL_HEADER.size + fields[-2] + fields[-1]
+    start = info.header_offset + LOCAL_HEADER.size + fields[-2] + fields[-1]
     if info.compress_size != info.file_size or start + info.file_size > (source.size or 0):
         raise UnreadableError("its length contradicts itself")
     return source.window(start, info.file_size, info.filename)

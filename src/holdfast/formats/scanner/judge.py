@@ -4,8 +4,9 @@ import zipfile
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.formats.scanner import archives, contents, skops_schema
+from holdfast.formats.scanner import archives, contents, skops_schema, zip_frame
 from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
+from holdfast.formats.scanner.gguf import judge_gguf
 from holdfast.formats.scanner.inflating import inflated
 from holdfast.formats.scanner.kinds import (
     HEAD_BYTES,
@@ -108,6 +109,8 @@ def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Load
         if unsigned:
             return pickled.kind
         findings.doubt(f"{kind.name} that runs as a pickle as well")
+    if kind.group != "zip" and zip_frame.ends_as_zip(source):
+        findings.doubt(f"{kind.name} that opens as a zip archive as well")
     try:
         return _judge_kind(kind, source, findings, way[1])
     except UnreadableError as error:
@@ -167,6 +170,8 @@ def _judge_kind(kind: Kind, source: Source, findings: Findings, depth: int) -> s
             contents.judge_npy(source, findings)
         case "safetensors":
             contents.safetensors_header(source)
+        case "gguf":
+            judge_gguf(source, findings)
         case "sealed":
             findings.doubt(f"{kind.name}: may hold anything, and is not opened here")
         case "program":
@@ -189,7 +194,7 @@ def _judge_graph(source: Source, findings: Findings) -> str:
 def _judge_zip(source: Source, findings: Findings, depth: int) -> str:
     with archives.opened(source) as archive:
         kind = archives.zip_kind(archive)
-        archives.judge_frame(source, archive, findings)
+        zip_frame.judge_frame(source, archive, findings)
         if kind in _PROGRAMS:
             findings.doubt(_PROGRAMS[kind])
         kinds = set()

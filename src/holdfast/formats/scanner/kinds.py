@@ -61,7 +61,9 @@ class Kind:
     """
 
     name: str
-    group: Literal["data", "unknown", "npy", "program", "safetensors", "sealed", "text", "zip"]
+    group: Literal[
+        "data", "gguf", "npy", "program", "safetensors", "sealed", "text", "unknown", "zip"
+    ]
 
 
 UNKNOWN = Kind("unknown", "unknown")
@@ -89,7 +91,7 @@ def _by_signature(head: bytes, source: Source) -> Kind | None:
     if head.startswith(b"\x93NUMPY"):
         return Kind("npy", "npy")
     if head.startswith(b"GGUF"):
-        return Kind("gguf", "data")
+        return Kind("gguf", "gguf")
     if _is_hdf5(head, source):
         return Kind("hdf5", "sealed")
     for prefix, name in _SEALED.items():

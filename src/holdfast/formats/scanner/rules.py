@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from holdfast.formats.scanner.arrays import layout_of_type
 from holdfast.formats.scanner.findings import UnreadableError
+from holdfast.formats.scanner.held import check_attributes
 from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
 
 _LISTS = ("builtins.list", "collections.deque")
@@ -51,6 +52,8 @@ def called(func: object, args: object, doubt: Doubt) -> Made:
         return Made(values[0], values)
     if func.path.endswith(".multiarray.scalar"):
         _check_scalar(values, doubt)
+    if func.path == "_codecs.encode" and values[1:] != ("latin1",):
+        doubt("encodes text by another codec than latin1")
     return Made(func, values)
 
 
@@ -112,6 +115,8 @@ def appended(target: object, items: list[object], doubt: Doubt) -> None:
     """Judge `target.extend(items)`."""
     _check_kept(items, doubt)
     if isinstance(target, Listed):
+        if target.sealed:
+            doubt("changes a list that an estimator holds")
         target.extend(items)
     else:
         _grown(target, _LISTS, doubt)
@@ -133,7 +138,7 @@ def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
     _check_kept(flat, doubt)
     if isinstance(target, Mapped):
         if target.sealed:
-            doubt("changes a numpy type in use")
+            doubt("changes a numpy type in use, or what an estimator holds")
         target.update(flat)
     else:
         _grown(target, _DICTS, doubt)
@@ -204,6 +209,7 @@ def _check_state(target: Made, state: object, doubt: Doubt) -> None:
         doubt(f"changes the function that {_PARTIAL} holds")
     if target.is_a(WRAPPER):
         return
+    check_attributes(target, state, doubt)
     values = state.entries.values() if isinstance(state, Mapped) else state
     for value in values if isinstance(values, Iterable) else ():
         if isinstance(value, Global) and value.use in ("note", "wrap"):

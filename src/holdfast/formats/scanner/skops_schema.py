@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from holdfast.formats.scanner.allowlist import Use
 from holdfast.formats.scanner.findings import Findings, UnreadableError
+from holdfast.formats.scanner.held import is_special, may_name
 from holdfast.formats.scanner.sources import Source
+from holdfast.formats.scanner.symbols import OPAQUE
 
 _LONGEST = 1 << 26
 _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones are no gap
@@ -54,6 +56,7 @@ def judge_schema(schema: dict[str, object], findings: Findings) -> None:
         findings.budget.spend_instruction()
         if "__loader__" in node or "__class__" in node or "__module__" in node:
             _judge_node(node, findings)
+        _judge_attributes(node, findings)
         if "module_path" in node:  # what FunctionNodes of protocol 0 call by
             _judge_name(node.get("module_path"), node.get("function"), _HOLDS, findings)
 
@@ -79,6 +82,30 @@ def _judge_node(node: dict[str, object], findings: Findings) -> None:
     _judge_name(node.get("__module__"), node.get("__class__"), uses or _CALLS, findings)
     if loader == "RandomGeneratorNode" and _bit_generator(node) not in _BIT_GENERATORS:
         findings.doubt("skops schema: no bit generator of numpy's")
+
+
+def _judge_attributes(node: dict[str, object], findings: Findings) -> None:
+    content = node.get("content")
+    if node.get("__loader__") != "DictNode" or not isinstance(content, dict):
+        return
+    for name, value in content.items():
+        if is_special(name):
+            findings.doubt(f"skops schema: the special attribute {name}")
+        if not may_name(name, _plain(value)):
+            findings.doubt(f"skops schema: the name of another method in {name}")
+
+
+def _plain(node: object) -> object:
+    """Return the text, or the texts, that a node stands for; a stand-in if it is anything else."""
+    match node:
+        case {"__loader__": "JsonNode", "content": str() as raw}:
+            try:
+                return json.loads(raw)
+            except (ValueError, RecursionError):
+                return OPAQUE
+        case {"__loader__": "ListNode" | "TupleNode", "content": [*items]}:
+            return tuple(_plain(item) for item in items)
+    return OPAQUE
 
 
 def _judge_name(module: object, name: object, uses: frozenset[Use], findings: Findings) -> None:

@@ -41,10 +41,17 @@ class Global:
 
 @dataclass(slots=True, eq=False)
 class Listed:
-    """A list or a set; *whole* is False once items were left out."""
+    """A list or a set.
+
+    Attributes:
+        items: As many as are kept.
+        whole: False once an item was left out.
+        sealed: True once an estimator holds it.
+    """
 
     items: list[object] = field(default_factory=list)
     whole: bool = True
+    sealed: bool = False
 
     def extend(self, items: list[object]) -> None:
         """Add *items* as far as there is room."""
@@ -60,7 +67,7 @@ class Mapped:
     Attributes:
         entries: As many as are kept.
         whole: False once an entry was left out.
-        sealed: True once a numpy type is made of it.
+        sealed: True once a numpy type is made of it, or an estimator holds it.
     """
 
     entries: dict[str | int, object] = field(default_factory=dict)
