@@ -34,6 +34,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, attacks.values(), ids=attacks.keys())
 
 
+def marked_files(marker: Path) -> list[tuple[str, bytes]]:
+    """Return name and content of every attack whose payload makes *marker*, large ones aside."""
+    command = f"touch {marker}"
+    made = [attack(command) for attack in (_files.FILES | _archives.FILES).values()]
+    made += [("model.joblib", attack(command)) for attack in _joblib.FILES.values()]
+    pickles = _pickles.PICKLES | _models.MODELS
+    made += [("model.pkl", attack(command)) for attack in pickles.values()]
+    return [(name, content) for name, content in made if len(content) < 1 << 16]
+
+
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
     """Return a path that exists only if a payload ran."""

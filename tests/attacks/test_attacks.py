@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Tally
 
 from holdfast import formats
 from holdfast.errors import InvalidInputError, UnsupportedError
@@ -13,46 +14,56 @@ PickleAttack = Callable[[str], bytes]
 FileAttack = Callable[[str], tuple[str, bytes]]
 
 
-def test_no_pickle_passes(hostile_pickle: PickleAttack, tmp_path: Path, marker: Path) -> None:
+def test_no_pickle_passes(
+    hostile_pickle: PickleAttack, tmp_path: Path, marker: Path, tally: Tally
+) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(hostile_pickle(f"touch {marker}"))
 
     scan = formats.scan(path)
 
+    tally("hostile files refused", 1)
     assert scan.unknown
     assert scan.executes_code
     assert not marker.exists()
 
 
-def test_no_joblib_file_passes(hostile_joblib: PickleAttack, tmp_path: Path, marker: Path) -> None:
+def test_no_joblib_file_passes(
+    hostile_joblib: PickleAttack, tmp_path: Path, marker: Path, tally: Tally
+) -> None:
     path = tmp_path / "model.joblib"
     path.write_bytes(hostile_joblib(f"touch {marker}"))
 
     scan = formats.scan(path)
 
+    tally("hostile files refused", 1)
     assert scan.unknown
     assert scan.executes_code
     assert not marker.exists()
 
 
 def test_no_model_passes_that_would_act_once_it_predicts(
-    hostile_model: PickleAttack, tmp_path: Path, marker: Path
+    hostile_model: PickleAttack, tmp_path: Path, marker: Path, tally: Tally
 ) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(hostile_model(f"touch {marker}"))
 
     scan = formats.scan(path)
 
+    tally("hostile files refused", 1)
     assert scan.unknown
     assert not marker.exists()
 
 
-def test_no_other_file_passes(hostile_file: FileAttack, tmp_path: Path, marker: Path) -> None:
+def test_no_other_file_passes(
+    hostile_file: FileAttack, tmp_path: Path, marker: Path, tally: Tally
+) -> None:
     name, content = hostile_file(f"touch {marker}")
     (tmp_path / name).write_bytes(content)
 
     scan = formats.scan(tmp_path / name)
 
+    tally("hostile files refused", 1)
     assert scan.unknown
     assert scan.executes_code
     assert not marker.exists()

@@ -319,7 +319,7 @@ MANIFEST = Manifest(
     number=1,
     registered_at="2026-03-03T14:00:00.000000Z",
     registered_by="ana",
-    artifacts={"model": Artifact("model.bin", "file", ())},
+    artifacts={"model": Artifact("model.bin", "file", (File("model.bin", "0" * 64, 1),))},
 )
 
 

@@ -11,12 +11,17 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from holdfast.core import names
+from holdfast.core import names, version
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
 """The newest manifest format this code reads and the one it writes."""
 
+MAX_BYTES = 64 << 20
+"""Length of a manifest, of a folder of half a million files."""
+
+_MOST_NESTED = 100
+_OF_EACH_VERSION = "manifest.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 # What describes the act of registering and not what was registered: two manifests that differ
@@ -168,31 +173,80 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Write the canonical bytes: UTF-8 JSON, sorted keys, no white space, a newline at the end."""
+    """Write the canonical bytes: UTF-8 JSON, sorted keys, no white space, a newline at the end.
+
+    Raises:
+        InvalidInputError: If a reader would refuse them.
+    """
+    subject = f"facts of {manifest.name}"
     try:
-        return msgspec.json.encode(manifest, order="sorted") + b"\n"
-    except (UnicodeEncodeError, TypeError, OverflowError) as error:
-        raise InvalidInputError(
-            f"facts of {manifest.name}", f"cannot be written: {error}"
-        ) from error
+        raw = msgspec.json.encode(manifest, order="sorted") + b"\n"
+    except (UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidInputError(subject, f"cannot be written: {error}") from error
+    if len(raw) > MAX_BYTES:
+        problem = f"{len(raw):,} bytes, at most {MAX_BYTES:,} fit"
+        raise InvalidInputError(subject, problem, "keep them in a file of their own")
+    return raw
 
 
 def decode(raw: bytes, digest: str) -> Manifest:
     """Read a manifest whose bytes were checked against *digest* already.
 
+    Whoever may write to a store may have made it: nothing in it is taken for a path, a digest or
+    a length before it was held against the rules for them.
+
     Raises:
         NewerFormatError: If a newer Holdfast wrote it.
-        DamagedError: If it is not a manifest.
+        DamagedError: If it is not a manifest, or none that a registration writes.
     """
     subject = f"manifest sha256:{digest[:12]}"
+    advice = "`holdfast repair --from` fetches it from a copy of the store"
     try:
         head = msgspec.json.decode(raw, type=_Head)
         if head.format > FORMAT:
             raise NewerFormatError(subject, f"manifest format {head.format}", f"up to {FORMAT}")
-        return msgspec.json.decode(raw, type=Manifest)
-    except msgspec.MsgspecError as error:
-        advice = "`holdfast repair --from` fetches it from a copy of the store"
+        manifest = msgspec.json.decode(raw, type=Manifest)
+        check(manifest)
+    except (msgspec.MsgspecError, RecursionError, InvalidInputError) as error:
         raise DamagedError(subject, f"not a manifest: {error}", advice) from error
+    return manifest
+
+
+def check(manifest: Manifest) -> None:
+    """Check what becomes of a manifest's text: folders, files, keys of blobs.
+
+    Raises:
+        InvalidInputError: If a name, version, role, path, digest or length in it is none, or if it
+            nests deeper than those who go through it can.
+    """
+    names.check_model(manifest.name)
+    version.parse(manifest.version)
+    names.check_paths([_OF_EACH_VERSION, *(file.path for file in manifest.files)])
+    for role, artifact in manifest.artifacts.items():
+        _check_artifact(names.check_role(role), artifact)
+    if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
+        raise InvalidInputError("manifest", f"nests more than {_MOST_NESTED} levels", "flatten it")
+
+
+def _check_artifact(role: str, artifact: Artifact) -> None:
+    paths = [file.path for file in artifact.files]
+    below = bool(paths) and all(path.startswith(f"{artifact.path}/") for path in paths)
+    if paths != [artifact.path] and not below:
+        raise InvalidInputError(f"artifact {role}", f"its files are not at {artifact.path!r}")
+    for file in artifact.files:
+        if not is_digest(file.sha256) or file.size_bytes < 0:
+            raise InvalidInputError(f"file {file.path!r}", "has no digest or length")
+
+
+def _is_nested(value: object) -> bool:
+    level = [value]
+    for _ in range(_MOST_NESTED):
+        tables = [list(item.values()) for item in level if isinstance(item, dict)]
+        lists = [item for item in level if isinstance(item, list | tuple)]
+        level = [inner for items in (*tables, *lists) for inner in items]
+        if not level:
+            return False
+    return True
 
 
 class _Head(Struct):

@@ -12,15 +12,13 @@ from holdfast.core import commands, entry, events, registration, schema
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
-from holdfast.core.manifest import Artifact, Manifest, clean_metrics, is_digest
-from holdfast.core.names import check_model, check_paths, check_role
+from holdfast.core.manifest import Manifest, check, clean_metrics
 from holdfast.core.policy import Verdict
 from holdfast.core.retention import Plan, Row
 from holdfast.core.state import Record, State
 from holdfast.core.version import parse
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError
 
-_OF_EACH_VERSION = "manifest.json"
 _ADVICE = "copy the bundle again"
 
 
@@ -35,26 +33,12 @@ def check_manifest(manifest: Manifest, model: str) -> None:
     if manifest.name != model:
         raise DamagedError(subject, f"is not of {model}", _ADVICE)
     try:
-        check_model(model)
-        parse(manifest.version)
+        check(manifest)
         clean_metrics(manifest.metrics)
         schema.parse(manifest.input_schema, "input_schema")
         schema.parse(manifest.output_schema, "output_schema")
-        check_paths([_OF_EACH_VERSION, *(file.path for file in manifest.files)])
-        for role, artifact in manifest.artifacts.items():
-            _check_artifact(check_role(role), artifact)
     except InvalidInputError as error:
         raise DamagedError(subject, f"no registration wrote it: {error}", _ADVICE) from error
-
-
-def _check_artifact(role: str, artifact: Artifact) -> None:
-    paths = [file.path for file in artifact.files]
-    below = bool(paths) and all(path.startswith(f"{artifact.path}/") for path in paths)
-    if paths != [artifact.path] and not below:
-        raise InvalidInputError(f"artifact {role}", f"its files are not at {artifact.path!r}")
-    for file in artifact.files:
-        if not is_digest(file.sha256) or file.size_bytes < 0:
-            raise InvalidInputError(f"file {file.path!r}", "has no digest or length")
 
 
 def check_entry(state: State, told: Entry, manifest: Manifest | None) -> None:

@@ -36,6 +36,7 @@ _PREPROCESSOR_WORDS: Final = frozenset(
 _PREPROCESSOR_CLASS: Final = re.compile(
     r"(Scaler|Encoder|Imputer|Vectorizer|Transformer|Binarizer|Discretizer|Normalizer|Features)$"
 )
+_MOST_METRICS: Final = 1 << 20  # bytes; a longer file is no table of metrics
 _WORDS: Final = re.compile(r"[a-z]+|\d+")
 _ROLE_WORDS: Final = _PREPROCESSOR_WORDS | {"model", "clf", "classifier", "regressor", "metrics"}
 
@@ -286,8 +287,9 @@ def _metrics_of(path: Path) -> dict[str, float]:
     if path.suffix != ".json" or not path.is_file():
         return {}
     try:
-        document: Any = msgspec.json.decode(path.read_bytes())
-    except msgspec.MsgspecError:
+        with path.open("rb") as file:
+            document: Any = msgspec.json.decode(file.read(_MOST_METRICS))
+    except (msgspec.MsgspecError, RecursionError):
         return {}
     inner = document.get("metrics", document) if isinstance(document, dict) else {}
     if not isinstance(inner, dict):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from holdfast.core.manifest import Artifact, File, Manifest, decode, digest_of
+from holdfast.core.manifest import MAX_BYTES, Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, durable, layout
 from holdfast.store.local import readable
@@ -69,13 +69,14 @@ class Blobs:
         """
         try:
             with self._store.open(layout.blob(sha256)) as file:
-                data = file.read()
+                data = file.read(MAX_BYTES + 1)
         except AbsentError:
             raise _damaged(Damage(sha256, "missing")) from None
         except OSError as error:
             raise _damaged(_unreadable(sha256, error)) from error
         if digest_of(data) != sha256:
-            raise _damaged(Damage(sha256, "its bytes changed"))
+            found = "is too long" if len(data) > MAX_BYTES else "its bytes changed"
+            raise _damaged(Damage(sha256, found))
         return data
 
     def _read_manifest(self, sha256: str) -> Manifest:

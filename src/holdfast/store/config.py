@@ -18,6 +18,8 @@ from holdfast.store.probe import Probe, probe
 FORMAT: Final = 1
 """The newest store format this code reads and the one it writes."""
 
+_MOST_BYTES: Final = 1 << 20
+
 
 class Config(Struct, frozen=True):
     """The content of `holdfast.json`.
@@ -47,8 +49,7 @@ def find(root: Path) -> Config | None:
     """
     path = root / layout.CONFIG
     try:
-        with regular(str(path)) as file:
-            raw = file.read()
+        raw = _read(path)
     except FileNotFoundError:
         if _is_empty(root):
             return None
@@ -62,10 +63,15 @@ def find(root: Path) -> Config | None:
     return decode(raw, str(path))
 
 
+def _read(path: Path) -> bytes:
+    with regular(str(path)) as file:
+        return file.read(_MOST_BYTES)
+
+
 def _made_meanwhile(root: Path, path: Path) -> Config:
     """Read the configuration of a store that a rival made since it was looked for."""
     try:
-        return decode(path.read_bytes(), str(path))
+        return decode(_read(path), str(path))
     except FileNotFoundError:
         raise NotAStoreError(
             root,

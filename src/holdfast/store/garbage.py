@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from holdfast.core.manifest import is_digest
 from holdfast.store import durable, layout
 from holdfast.store.local import LocalStore
 from holdfast.store.place import Collected, Needed
@@ -12,11 +13,12 @@ def collect(store: LocalStore, needed: Needed, grace_s: float) -> Collected:
     """Remove blobs that no version names and leftovers of crashes, once they are old enough.
 
     Nobody may register meanwhile, where locks can see to that. Condemned blobs go to the trash
-    first; then all journals are read again, and what an entry names by now is put back.
+    first; then all journals are read again, and what an entry names by now is put back. A file
+    whose name is no digest was never put there by a registry, and stays.
     """
     oldest = durable.now_of(store.path("")) - grace_s
     named = needed()
-    blobs = [item for item in store.items(layout.BLOBS) if not _is_temporary(item.name)]
+    blobs = [item for item in store.items(layout.BLOBS) if is_digest(item.name)]
     loose = [item for item in blobs if item.name not in named]
     condemned = [item for item in loose if item.modified <= oldest]
     waiting = [item for item in loose if item.modified > oldest]
@@ -34,7 +36,7 @@ def collect(store: LocalStore, needed: Needed, grace_s: float) -> Collected:
 
 def _empty_trash(store: LocalStore, named: set[str]) -> Iterator[int]:
     """Put back what an entry names by now, remove the rest; yield the lengths removed."""
-    for item in list(store.items(layout.TRASH)):
+    for item in [item for item in store.items(layout.TRASH) if is_digest(item.name)]:
         key = f"{layout.TRASH}/{item.name}"
         if item.name in named:
             store.move(key, layout.blob(item.name))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from holdfast.core.entry import FORMAT
+from holdfast.core.entry import FORMAT, MAX_BYTES
 from holdfast.core.manifest import digest_of
 from holdfast.core.state import State
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
@@ -23,6 +23,7 @@ from holdfast.store import (
 _KEPT_SNAPSHOTS = 2
 _READ_AHEAD = 256
 _ATTEMPTS = 3
+_MOST_BYTES = 256 << 20  # of a snapshot: a hundred thousand versions
 _RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
 
 
@@ -54,7 +55,7 @@ class Journal:
         """Return the bytes of entry *seq*, `None` if it was not written yet."""
         try:
             with self._store.open(self.slot(seq)) as file:
-                return file.read()
+                return file.read(MAX_BYTES + 1)
         except AbsentError:
             return None
         except NoFileError as error:
@@ -180,7 +181,7 @@ class Journal:
     def _read_snapshot(self, seq: int) -> State | None:
         try:
             with self._store.open(layout.numbered(self._snapshots, seq)) as file:
-                snapshot = msgspec.json.decode(file.read(), type=_Snapshot)
+                snapshot = msgspec.json.decode(file.read(_MOST_BYTES), type=_Snapshot)
             if snapshot.format != FORMAT or digest_of(bytes(snapshot.state)) != snapshot.sum:
                 return None
             state = msgspec.json.decode(snapshot.state, type=State)

@@ -15,12 +15,13 @@ MODELS: Final = "models"
 TEMPORARY: Final = ".tmp-"
 """First letters of a file that is being written; what a crash leaves is swept by its age."""
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _ENTRY: Final = re.compile(r"([0-9]{10,})\.json")
 
 
 def blob(sha256: str) -> str:
-    """Return the key of a blob."""
-    return f"{BLOBS}/{sha256}"
+    """Return the key of a blob; what is no digest gives a key that nothing has."""
+    return f"{BLOBS}/{sha256 if _DIGEST.fullmatch(sha256) else escape(sha256)}"
 
 
 def model(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from io import BufferedReader, FileIO
 from pathlib import Path
 
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, StoreError
 from holdfast.store import (
     AbsentError,
     Ingested,
@@ -27,6 +27,8 @@ from holdfast.store import (
 _CHUNK = 4 << 20
 _COMPARED = 256 << 10
 """Bytes compared at a time: few enough to stay in the processor's cache."""
+_MOST_READ = 128 << 20
+"""Bytes read at once of what stands in a place of ours; nothing of ours is longer."""
 _READING = os.O_RDONLY | sum(
     getattr(os, flag, 0) for flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 )
@@ -35,6 +37,10 @@ _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, err
 
 class LocalStore:
     """Objects as files: the key is the path below *root*.
+
+    Whoever may write to the folder may plant links in it: what is read must be a file itself, and
+    nothing is written or removed behind a folder that is a link, unless it is one of the first
+    folders, such as `blobs` on a larger disk.
 
     Args:
         root: The store's folder.
@@ -53,6 +59,19 @@ class LocalStore:
         """Return the file of an object."""
         return self._prefix + key
 
+    def _target(self, key: str) -> str:
+        """Return the file of an object that is to be written or removed.
+
+        Raises:
+            StoreError: If the way there leads through a link.
+        """
+        first, end = key.find("/"), key.rfind("/")
+        while end > first:
+            if os.path.islink(folder := self._prefix + key[:end]):
+                raise StoreError(folder, "is a link", "put the folder itself in its place")
+            end = key.rfind("/", 0, end)
+        return self._prefix + key
+
     def open(self, key: str) -> BufferedReader:
         """Open an object for reading; `AbsentError` if there is none, `NoFileError` if no file."""
         try:
@@ -62,14 +81,14 @@ class LocalStore:
 
     def create(self, key: str, data: bytes) -> None:
         """Write an object that must not exist, durably; `TakenError` if it does."""
-        path = self._prefix + key
+        path = self._target(key)
         with durable.translated(path):
             durable.settle_folder(os.path.dirname(path), self._settled)
             durable.create(path, data, links=self.links)
 
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists."""
-        folder = self._prefix + prefix
+        folder = os.path.dirname(self._target(f"{prefix}/"))
         with durable.translated(folder):
             durable.settle_folder(folder, self._settled)
             ingested = self._known(source, prefix, expected) or self._taken_in(source, prefix)
@@ -123,7 +142,7 @@ class LocalStore:
 
     def replace(self, key: str, data: bytes) -> None:
         """Write an object whether it exists or not; readers see the old or the new one, whole."""
-        path = self._prefix + key
+        path = self._target(key)
         with durable.translated(path):
             durable.replace(path, data)
 
@@ -141,7 +160,7 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists; its folder stays."""
-        durable.remove(self._prefix + key)
+        durable.remove(self._target(key))
 
     def items(self, prefix: str) -> Iterator[Item]:
         """Go through the files directly below a prefix, those being written too."""
@@ -154,12 +173,17 @@ class LocalStore:
             yield from (item for item in found if item is not None)
 
     def read(self, key: str) -> bytes | None:
-        """Return an object's bytes, `None` if there is none."""
+        """Return an object's bytes, `None` if there is none.
+
+        They are cut where no honest object is so long, and empty where something else has the name.
+        """
         try:
             with self.open(key) as file:
-                return file.read()
+                return file.read(_MOST_READ)
         except AbsentError:
             return None
+        except NoFileError:
+            return b""
 
     def size(self, key: str) -> int | None:
         """Return an object's length in bytes, `None` if there is none."""
@@ -195,7 +219,7 @@ class LocalStore:
         """Give an object a second name; False where it cannot be or the name exists."""
         if not self.links:
             return False
-        target = self._prefix + name
+        target = self._target(name)
         try:
             durable.make_folder(os.path.dirname(target))
             os.link(self._prefix + key, target)
@@ -213,14 +237,14 @@ class LocalStore:
 
     def move(self, key: str, name: str) -> None:
         """Rename an object over whatever has the new name."""
-        target = self._prefix + name
+        target = self._target(name)
         with durable.translated(target):
             durable.make_folder(os.path.dirname(target))
-            os.replace(self._prefix + key, target)
+            os.replace(self._target(key), target)
 
     def remove_folder(self, prefix: str) -> None:
         """Remove everything below a prefix."""
-        durable.remove(self._prefix + prefix)
+        durable.remove(self._target(prefix))
 
 
 def regular(path: str) -> BufferedReader:

@@ -12,6 +12,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a planted one would make a file elsewhere
 _SLOTS = 64
 """Windows shares no lock: who shares takes one of these bytes, who is alone takes them all."""
 
@@ -47,7 +48,7 @@ def _lock(path: str, descriptor: int, how: int) -> None:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int]:
     with durable.translated(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
     try:
         yield descriptor
     finally:

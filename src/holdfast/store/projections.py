@@ -17,6 +17,8 @@ from holdfast.store import AbsentError, Store, layout, locks
 from holdfast.store.blobs import Blobs
 from holdfast.store.local import LocalStore
 
+_MOST_BYTES = 1 << 16
+
 
 class Pointer(Struct, frozen=True):
     """The content of `active_version.json`.
@@ -61,7 +63,7 @@ def pointer_at(store: Store, key: str) -> Pointer | None:
     """Read the pointer at a key; a broken one counts as absent."""
     try:
         with store.open(key) as file:
-            return decode(file.read())
+            return decode(file.read(_MOST_BYTES))
     except (AbsentError, OSError):
         return None
 

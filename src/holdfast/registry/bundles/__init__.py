@@ -19,7 +19,7 @@ from holdfast.core.events import Past
 FORMAT: Final = 1
 SUMS: Final = "SHA256SUMS"
 INDEX: Final = "bundle.json"
-MEMBER: Final = re.compile(r"bundle\.json|journal/\d{10,}\.json|blobs/sha256/[0-9a-f]{64}")
+MEMBER: Final = re.compile(r"bundle\.json|journal/[0-9]{10,18}\.json|blobs/sha256/[0-9a-f]{64}")
 
 
 class Index(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Taking a bundle in: every byte is checked before the first entry is written."""
 
 import hashlib
+import io
 import re
 import tarfile
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ from holdfast.store import durable, layout
 
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 _MOST_SMALL: Final = 64 << 20
-"""Bytes above which a list, an index or an entry is not believed."""
+"""Bytes above which a list or an index is not believed, nor all entries of a journal together."""
+_BROKEN: Final = (
+    tarfile.TarError, AssertionError, EOFError, IndexError, KeyError, MemoryError, OverflowError,
+    RecursionError, ValueError,
+)  # fmt: skip
+"""What `tarfile` raises over hostile archives."""
 _CHUNK: Final = 1 << 20
 
 
@@ -47,15 +53,7 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
     """
     place = session.writable()
     with place.sharing(), place.workplace() as scratch:
-        try:
-            with tarfile.open(source, "r:") as tar:
-                contents = _read(session, tar, scratch)
-        except OSError as error:
-            raise InvalidInputError(
-                f"file {str(source)!r}", f"cannot be read: {error.strerror}", "check its path"
-            ) from error
-        except tarfile.TarError as error:
-            raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
+        contents = _opened(session, source, scratch)
         if contents.index.kind == "model":
             index = contents.index
             came = Journey(index.model, contents.journal, index.head)
@@ -67,11 +65,38 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
     return Bundled(index.model, versions, contents.blobs, size_bytes, str(source), created)
 
 
+def _opened(session: Session, source: Path, scratch: Path) -> _Contents:
+    if source.exists() and not source.is_file():
+        raise InvalidInputError(f"file {str(source)!r}", "is no regular file", "name a bundle")
+    try:
+        with source.open("rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as tar:
+            return _read(session, tar, scratch)
+    except OSError as error:
+        raise InvalidInputError(
+            f"file {str(source)!r}", f"cannot be read: {error.strerror}", "check its path"
+        ) from error
+    except _BROKEN as error:
+        raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
+
+
+class _Bounded(io.BufferedIOBase):
+    """A file of which nobody reads more at once than a bundle has in one piece."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell  # type: ignore[method-assign]
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _MOST_SMALL:
+            raise tarfile.ReadError(f"claims {size} bytes")
+        return self._file.read(size)
+
+
 def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
     members = iter(tar)
     sums = _sums(tar, next(members, None))
     small: dict[str, bytes] = {}
-    blobs = 0
+    blobs, most = 0, _MOST_SMALL
     left = dict(sums)
     for member in members:
         expected = left.pop(member.name, None)
@@ -83,7 +108,8 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
             _take_blob(session, file, member.name, expected, scratch)
             blobs += 1
         else:
-            small[member.name] = _small(file, member, expected)
+            most -= member.size
+            small[member.name] = _small(file, member, expected, most)
     if left:
         raise DamagedError(next(iter(left)), "missing from the bundle", "copy the bundle again")
     journal = tuple(small[name] for name in sorted(small) if name != INDEX)
@@ -92,7 +118,7 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
 
 def _sums(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str]:
     if first is None or first.name != SUMS or not _plain(first):
-        raise DamagedError(str(tar.name), f"not a bundle: it does not begin with {SUMS}")
+        raise tarfile.ReadError(f"it does not begin with {SUMS}")
     file = tar.extractfile(first)
     assert file is not None  # noqa: S101 - a regular member has content
     sums: dict[str, str] = {}
@@ -109,8 +135,9 @@ def _plain(member: tarfile.TarInfo) -> bool:
     return member.isreg() and not member.issparse() and member.size <= _MOST_SMALL
 
 
-def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str) -> bytes:
-    if not _plain(member):
+def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str, left: int) -> bytes:
+    is_entry = member.name != INDEX
+    if left < 0 or (is_entry and member.size > entries.MAX_BYTES):
         raise DamagedError(member.name, f"claims {member.size} bytes", "copy the bundle again")
     data = file.read()
     if hashlib.sha256(data).hexdigest() != expected:
@@ -133,7 +160,7 @@ def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scra
 def _index(raw: bytes) -> Index:
     try:
         index = msgspec.json.decode(raw, type=Index)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise DamagedError(INDEX, f"not readable: {error}", "copy the bundle again") from error
     if index.format > FORMAT:
         raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")
