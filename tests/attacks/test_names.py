@@ -231,7 +231,7 @@ def test_a_store_whose_manifest_names_other_places_is_damaged_and_touches_none(
         with pytest.raises(HoldfastError):
             registry.checkout("iris@1.0.0", target)
         with contextlib.suppress(HoldfastError):
-            registry.rebuild("iris")
+            registry.repair("iris")
 
         assert not registry.verify().whole
         assert not target.exists()

@@ -62,7 +62,7 @@ def test_nothing_is_written_or_removed_behind_a_planted_link(
     before = disk.listing(home)
     victim = holdfast.open(tmp_path / "store", by="ann")
     verbs: list[Callable[[], object]] = [
-        lambda: victim.rebuild("iris"), lambda: victim.rebuild("rose"), victim.verify,
+        lambda: victim.repair("iris"), lambda: victim.repair("rose"), victim.verify,
         lambda: victim.promote("iris@1.0.0"), lambda: victim.archive("rose@1.0.0"),
         lambda: victim.purge("rose", versions=["rose@1.0.0"], grace_s=0),
         lambda: victim.gc(grace_s=0), lambda: victim.load("iris@1.0.0"),

@@ -247,7 +247,9 @@ def test_no_right_is_a_read_only_store(number: int) -> None:
 
 
 def test_any_other_refusal_is_told_in_the_systems_words() -> None:
-    with pytest.raises(StoreError, match=r"^there: Input/output error; check the disk, then repeat$") as caught:
+    with pytest.raises(
+        StoreError, match=r"^there: Input/output error; check the disk, then repeat$"
+    ) as caught:
         _refuse(errno.EIO)
 
     assert type(caught.value) is StoreError

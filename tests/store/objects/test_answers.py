@@ -106,7 +106,7 @@ def test_wrong_keys_are_refused_without_showing_any(azurite: Endpoint, tmp_path:
     assert "Signature" not in told(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_real_gateway_refuses_wrong_keys(ceph_gateway: Endpoint, tmp_path: Path) -> None:
     bucket = ceph_gateway.make_bucket()
     store = ceph_gateway.store(bucket, tmp_path, secret_access_key=SECRET)

@@ -42,7 +42,7 @@ def test_one_of_sixteen_wins(azurite: Endpoint, tmp_path: Path) -> None:
     assert unfair(azurite, tmp_path, FEW) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["azurite", "localstack", "ceph_gateway"])
 def test_one_of_sixteen_wins_every_time(
     name: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -10,6 +10,7 @@ from typing import IO, Final
 
 import msgspec
 
+from holdfast.core import entry as entries
 from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent, Origin, Registered
