@@ -69,7 +69,10 @@ def run(command: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/guides/policy.md", "docs/guides/pickles.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/guides/policy.md", "docs/guides/pickles.md", "docs/guides/signing.md"],
+)
 def test_a_page_shows_what_its_commands_print(workshop: Path, name: str) -> None:
     """The guides go on where the README ends: in its store."""
     shown, printed = [], []

@@ -265,7 +265,7 @@ def test_an_unknown_operation_is_refused_and_not_skipped() -> None:
 
 
 def test_a_field_of_a_later_release_is_passed_over() -> None:
-    later = forged(document(signature="…", data={"version": "1.0.0", "extra": 1}))
+    later = forged(document(colour="…", data={"version": "1.0.0", "extra": 1}))
 
     assert read(later, "iris", 7, HEAD).event == Archived(version="1.0.0")
 

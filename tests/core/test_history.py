@@ -51,6 +51,10 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     ),
     (events.AliasRemoved(alias="eu", was="1.0.0"), "remove alias eu (was 1.0.0)"),
     (events.PolicySet(policy=Policy()), "set policy"),
+    (
+        events.Signed(version="1.0.0", key="AAAA", signature="b" * 64),
+        "sign 1.0.0 with the key f61b347fbb8e",
+    ),
     (events.Purged(reasons={"1.0.0": "old"}), "purge 1.0.0"),
     (
         events.Purged(reasons=dict.fromkeys(("1.0.0", "1.1.0", "1.2.0"), "old")),

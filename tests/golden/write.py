@@ -1,7 +1,8 @@
 """Write the store that is kept here, with the Holdfast that is installed.
 
-`python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything. A tar that
-was released is never written again: a new format gets a new one beside it.
+`python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything, and
+`python tests/golden/write.py FILE signed` one whose policy demands signatures, with keys that are
+thrown away. A tar that was released is never written again: a new format gets a new one beside it.
 """
 
 import itertools
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import holdfast
-from holdfast import MetricRule, Policy, Registry, Retention
+from holdfast import MetricRule, Policy, Registry, Retention, signing
 
 BUSY_TURNS = 260
 """Entries of one journal, enough for a snapshot."""
@@ -32,9 +33,11 @@ class _Pen:
         self._now += timedelta(hours=1)
         return self._now
 
-    def open(self, name: str, by: str) -> Registry:
+    def open(self, name: str, by: str, key: Path | None = None) -> Registry:
         """Open a store below the folder."""
-        return holdfast.open(self.folder / name, by=by, clock=self._clock, new_id=self._new_id)
+        return holdfast.open(
+            self.folder / name, by=by, key=key, clock=self._clock, new_id=self._new_id
+        )
 
     def _new_id(self) -> str:
         return f"{next(self._numbers):032x}"
@@ -57,6 +60,28 @@ def furnish(folder: Path) -> Path:
     busy = ann.register("busy", pen.text("busy\n"), **_facts())
     for turn in range(BUSY_TURNS):
         ann.tag(busy, {"turn": str(turn)})
+    return folder / "store"
+
+
+def sign(folder: Path) -> Path:
+    """Make a store in *folder* in which signatures are demanded; return where it is."""
+    pen = _Pen(folder)
+    keys = {name: signing.create(name, folder / "keys") for name in ("ann", "bob")}
+    listed = {name: made.signer for name, made in keys.items()}
+    zoe = pen.open("store", "zoe")
+    zoe.init()
+    ann = pen.open("store", "ann", keys["ann"].private)
+    bob = pen.open("store", "bob", keys["bob"].private)
+    for place in range(2):
+        zoe.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    ann.set_policy("iris", Policy(signers=listed, require_signature=True), reason="audit")
+    ann.sign("iris@1.0.0")
+    ann.promote("iris@1.0.0", reason="first")
+    zoe.note("iris@1.1.0", "looks good")
+    bob.sign("iris@1.1.0")
+    bob.promote("iris@1.1.0", reason="better")
+    ann.rollback("iris", reason="errors doubled")
+    bob.set_policy("iris", Policy(signers={"bob": listed["bob"]}, require_signature=True))
     return folder / "store"
 
 
@@ -130,4 +155,5 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        pack(furnish(Path(made)), Path(sys.argv[1]))
+        make = sign if sys.argv[2:] == ["signed"] else furnish
+        pack(make(Path(made)), Path(sys.argv[1]))

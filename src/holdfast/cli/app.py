@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from holdfast import __version__
-from holdfast.cli import bytes_, exits, facts, life, look, upkeep
+from holdfast.cli import bytes_, exits, facts, life, look, signing, upkeep
 from holdfast.cli.context import SCHEMA
 from holdfast.errors import HoldfastError
 
@@ -17,6 +17,7 @@ FAMILIES = {
     "Versions": life.COMMANDS,
     "Looking": look.COMMANDS,
     "Facts and rules": facts.COMMANDS,
+    "Trust": signing.COMMANDS,
     "Bytes": bytes_.COMMANDS,
     "Upkeep": upkeep.COMMANDS,
 }

@@ -14,6 +14,7 @@ from holdfast.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from holdfast.registry import Registry
+    from holdfast.signing import SigningKey
 
 SCHEMA: Final = 1
 """Version of the JSON that commands print; it rises when a field changes its meaning."""
@@ -25,11 +26,13 @@ class Context:
 
     Attributes:
         as_json: Print results as JSON.
+        key_file: Private key that signs what is written; read when it is first needed.
     """
 
     store: str
     by: str | None
     as_json: bool
+    key_file: str | None = None
 
     def registry(self) -> "Registry":
         """Open the store."""
@@ -47,12 +50,25 @@ class Context:
             options = of_environment(scheme, os.environ)
         cache = os.environ.get("HOLDFAST_CACHE")
         return open_registry(
-            location, by=self.by, options=options, cache=Path(cache) if cache else None
+            location,
+            by=self.by,
+            key=self._load if self.key_file else None,
+            options=options,
+            cache=Path(cache) if cache else None,
         )
 
     def named(self, ref: str, at: str | None) -> str:
         """Return *ref* as an exact ref where it is to be read as of a time, else as it is."""
         return ref if at is None else self.registry().resolve(ref, at=at).ref
+
+    def _load(self) -> "SigningKey":
+        """Read the key; where it has a passphrase that nobody gave, ask a person for it."""
+        from holdfast import signing
+
+        path, secret = Path(self.key_file or ""), passphrase()
+        if secret is None and self.interactive and signing.is_locked(path):
+            secret = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
+        return signing.load(path, secret)
 
     def emit(self, result: object, lines: Iterable[str]) -> None:
         """Print a result: the object as JSON, or the lines."""
@@ -78,12 +94,17 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         def call(*args: Any, **kwargs: Any) -> Any:
             store = kwargs.pop("store") or os.environ.get("HOLDFAST_STORE") or "store"
             by = kwargs.pop("by") or os.environ.get("HOLDFAST_BY")
-            context = Context(str(store), str(by) if by else None, bool(kwargs.pop("as_json")))
+            key_file = kwargs.pop("key_file") or os.environ.get("HOLDFAST_KEY")
+            as_json = bool(kwargs.pop("as_json"))
+            context = Context(str(store), by and str(by), as_json, key_file and str(key_file))
             return function(context, *args, **kwargs)
 
         wrapped: Callable[..., Any] = call
         for option in (
             click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+            click.option(
+                "--key-file", metavar="FILE", help="Private key that signs [HOLDFAST_KEY]."
+            ),
             click.option("--by", metavar="NAME", help="Author [HOLDFAST_BY, else the user]."),
             click.option(
                 "--store",
@@ -95,6 +116,11 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         return click.command(name)(wrapped)
 
     return decorate
+
+
+def passphrase() -> str | None:
+    """Return the passphrase of the private key, where the environment has it."""
+    return os.environ.get("HOLDFAST_KEY_PASSPHRASE")
 
 
 reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")

@@ -137,6 +137,20 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 @click.option(
     "--protect", multiple=True, metavar="ALIAS", help="An alias that needs an approval to move."
 )
+@click.option(
+    "--code",
+    type=click.Choice(["scanned", "approved", "signed"]),
+    help="What versions need that run code on loading.",
+)
+@click.option(
+    "--signer", multiple=True, metavar="NAME=FILE.pub", help="Whose signature counts, by author."
+)
+@click.option("--drop-signer", multiple=True, metavar="NAME", help="Whose no longer does.")
+@click.option(
+    "--require-signature/--no-require-signature",
+    default=None,
+    help="Let nothing go live that no signer signed.",
+)
 @click.option("--keep", type=int, metavar="N", help="Retention: the newest versions that stay.")
 @click.option(
     "--max-age-days", type=float, metavar="DAYS", help="Retention: age beyond which others go."

@@ -167,6 +167,7 @@ def promote(given: Context, ref: str, *, dry_run: bool, **options: Any) -> int |
     lines += [f"gate passed over: {reason}" for reason in done.refused]
     if done.changed:
         lines.append(f"{done.ref} is live" + (f", {done.was} is archived" if done.was else ""))
+        lines.append(f"  head  {done.head}")
     else:
         lines.append(f"nothing to do: {done.note}")
     given.emit(done, lines)
@@ -196,7 +197,7 @@ def rollback(given: Context, model: str, to: str | None, **options: Any) -> None
     lines = [f"{done.ref} is live, {done.was} is archived"] if done.changed else [done.note]
     if not options["reason"] and done.changed:
         click.echo(f"no reason given; holdfast note {model}@{done.was} says it later", err=True)
-    given.emit(done, lines)
+    given.emit(done, [*lines, f"  head  {done.head}"])
 
 
 @command("archive")

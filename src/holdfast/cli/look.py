@@ -130,9 +130,17 @@ def history(given: Context, model: str, *, served: bool, limit: int | None, at: 
 
 def _past_rows(past: Any, mark: str = "") -> list[tuple[str, ...]]:
     """Show a line of history, and below an import what happened before it elsewhere."""
-    row = (f"{mark}{past.seq}", tables.moment(past.at), past.by, past.what, past.reason or "–")
+    when = tables.moment(past.at)
+    row = (f"{mark}{past.seq}", when, _who(past), past.what, past.reason or "–")
     before = [_past_rows(one, "· ")[0] for one in getattr(past, "elsewhere", ())[::-1]]
     return [row, *before]
+
+
+def _who(past: Any) -> str:
+    """Name who wrote an entry: ✔ if a listed key signed it, the key if another did."""
+    if past.signer is not None:
+        return f"{past.signer} ✔"
+    return f"{past.by} (key {past.key[:12]}, not listed)" if past.key else str(past.by)
 
 
 def _period_lines(periods: Any) -> list[str]:
@@ -194,12 +202,14 @@ def card(given: Context, ref: str, form: Any, at: str | None) -> None:
 
 @command("verify")
 @click.argument("target", required=False)
-def verify(given: Context, target: str | None) -> int:
-    """Hash every byte and check every journal of the store, a MODEL or a REF."""
+@click.option("--head", metavar="SEQ:SHA256", help="What `head` told earlier of MODEL.")
+@click.option("--signed-by", metavar="NAME|FILE", help="Who must have signed REF.")
+def verify(given: Context, target: str | None, **demand: Any) -> int:
+    """Hash every byte, check every journal and signature of the store, a MODEL or a REF."""
     from holdfast.cli import screens
 
     with screens.progress("verify", shown=not given.as_json) as progress:
-        found = given.registry().verify(target, progress=progress)
+        found = given.registry().verify(target, progress=progress, **demand)
     lines = [f"damaged: {screens.damage(damage)}" for damage in found.damages]
     lines.append(
         f"{tables.count(found.models, 'model')}, {tables.count(found.versions, 'version')}, "

@@ -1,13 +1,16 @@
 """The options of `policy set` as the policy they stand for."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.cli.context import json_file
+from holdfast.cli.context import json_file, pairs
+from holdfast.core.names import nearest
 from holdfast.core.policy import MetricRule, Policy
-from holdfast.errors import InvalidInputError
+from holdfast.core.signers import Signer
+from holdfast.errors import InvalidInputError, NotFoundError
 
 _RULES = {"min": "minimum", "max": "maximum", "max_regression": "max_regression"}
 
@@ -23,6 +26,8 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
         ("schema", "schema"),
         ("clean_scan", "clean_scan"),
         ("approvals", "approvals"),
+        ("code", "code"),
+        ("require_signature", "require_signature"),
     ):
         if options[option] is not None:
             fields[field] = options[option]
@@ -36,10 +41,24 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
             fields[field] = tuple(dict.fromkeys((*getattr(policy, field), *options[option])))
     if options["metric"]:
         fields["metrics"] = _metrics(policy.metrics, options["metric"])
+    if options["signer"] or options["drop_signer"]:
+        fields["signers"] = _signers(policy, options)
     kept = {name: options[name] for name in ("keep", "max_age_days") if options[name] is not None}
     if kept:
         fields["retention"] = replace(policy.retention, **kept)
     return replace(policy, **fields)
+
+
+def _signers(policy: Policy, options: dict[str, Any]) -> dict[str, Signer]:
+    from holdfast import signing
+
+    for name in options["drop_signer"]:
+        if name not in policy.signers:
+            raise NotFoundError(f"signer {name}", nearest(name, policy.signers))
+    given = pairs("--signer", options["signer"])
+    kept = {one: policy.signers[one] for one in policy.signers.keys() - options["drop_signer"]}
+    read = {name: signing.public(Path(file)) for name, file in given.items()}
+    return dict(sorted((kept | read).items()))
 
 
 def _from_file(path: str) -> Policy:

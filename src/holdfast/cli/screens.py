@@ -80,6 +80,8 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
     yield "before it", _before(one.before)
     if one.comparison is not None:
         yield from _differences(one.comparison)
+    if one.live is not None and one.live.signed_by:
+        yield "signed by", ", ".join(one.live.signed_by)
     staged = one.staging or "nothing"
     held = f"{one.versions} in all, newest {one.latest or '–'}, staged {staged}"
     yield "versions", held

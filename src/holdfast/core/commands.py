@@ -3,7 +3,7 @@
 Nothing here writes. `Unchanged` says that the wish is already fulfilled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from holdfast.core import events, names, retention
@@ -87,7 +87,7 @@ def promote(
         RefusedError: With every reason of the gate.
         ConflictError: If the version was purged.
     """
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     if state.production == record.version:
         return Unchanged(f"{record.version} is live already", record.version)
     if verdict.reasons and not by_force:
@@ -145,7 +145,7 @@ def rollback(state: State, target: Record | None, undoes: int | None) -> events.
         if state.previous is None:
             raise NoPreviousVersionError(state.model)
         target = state.versions[state.previous]
-    _needs_bytes(state, target)
+    require_bytes(state, target)
     if target.version == live.version:
         raise ConflictError(f"{state.model}@{target.version}", "is live already")
     if not target.served:
@@ -163,7 +163,7 @@ def stage(state: State, record: Record) -> events.Staged | Unchanged:
     Raises:
         ConflictError: If it is live or purged.
     """
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     _not_live(state, record, "it cannot be staged")
     if state.staging == record.version:
         return Unchanged(f"{record.version} is staged already", record.version)
@@ -176,7 +176,7 @@ def archive(state: State, record: Record) -> events.Archived | Unchanged:
     Raises:
         ConflictError: If it is live or purged.
     """
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     _not_live(state, record, "promote another version or roll back first")
     if record.status == "archived":
         return Unchanged(f"{record.version} is archived already", record.version)
@@ -194,7 +194,7 @@ def set_alias(
         ConflictError: If the version was purged.
     """
     names.check_alias(alias)
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     was = state.aliases.get(alias)
     if was == record.version:
         return Unchanged(f"{alias} names {record.version} already", record.version)
@@ -269,7 +269,7 @@ def evaluate(
 
 def approve(state: State, record: Record, by: str) -> events.Approved | Unchanged:
     """Approve *record* for production in the name of *by*."""
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     if by in record.approvals:
         return Unchanged(f"{by} approved {record.version} already", record.version)
     return events.Approved(version=record.version)
@@ -282,7 +282,7 @@ def trust(state: State, record: Record, scan: Mapping[str, Scan]) -> events.Trus
         ConflictError: If the version was purged.
         InvalidInputError: If nothing was found, or trusted without a reason.
     """
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     if not scan or not all(one.unknown and names.is_text(one.trusted) for one in scan.values()):
         raise InvalidInputError("trust", "needs a finding and a reason", "say why it is trusted")
     if record.scan == scan:
@@ -290,9 +290,25 @@ def trust(state: State, record: Record, scan: Mapping[str, Scan]) -> events.Trus
     return events.Trusted(version=record.version, scan=dict(scan))
 
 
+def sign(
+    state: State, record: Record, key: str, signature: str, held: Collection[str] = ()
+) -> events.Signed | Unchanged:
+    """Record that *record* bears a signature.
+
+    Args:
+        key: The public key it verifies under.
+        signature: The digest of its bytes.
+        held: Keys whose signatures it bears already, and they hold.
+    """
+    require_bytes(state, record)
+    if key in held:
+        return Unchanged(f"{record.version} bears a signature of this key already", record.version)
+    return events.Signed(version=record.version, key=key, signature=signature)
+
+
 def hold(state: State, record: Record) -> events.Held | Unchanged:
     """Keep *record* from being purged."""
-    _needs_bytes(state, record)
+    require_bytes(state, record)
     if record.held is not None:
         return Unchanged(f"{record.version} is held already: {record.held}", record.version)
     return events.Held(version=record.version)
@@ -353,7 +369,12 @@ def delete(state: State, *, by_force: bool) -> events.Deleted:
     return events.Deleted(purged=tuple(record.version for record in state.present()))
 
 
-def _needs_bytes(state: State, record: Record) -> None:
+def require_bytes(state: State, record: Record) -> None:
+    """Refuse a version that was purged.
+
+    Raises:
+        ConflictError: If its bytes are gone.
+    """
     if record.status == "purged":
         raise ConflictError(
             f"{state.model}@{record.version}",

@@ -2,8 +2,9 @@ r"""Journal entries: one event with its place, its author and its checksums, as 
 
 ```
 {"v":1,"min_reader":1,"model":…,"seq":…,"prev":…,"commit":…,"at":…,"by":…,"reason":…,"key":…,
- "op":…,"data":{…},"sum":"<SHA-256 of all bytes before ,"sum">"}\n
+ "op":…,"data":{…},"signature":{"key":…,"value":…},"sum":"<SHA-256 of all bytes before ,"sum">"}\n
 ```
+The signature is left out where nobody signs; it is over all bytes before `,"signature"`.
 `docs/design/format.md` specifies them for a second implementation.
 """
 
@@ -12,7 +13,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
@@ -26,6 +27,38 @@ MAX_BYTES: Final = 1 << 20
 _SUM: Final = re.compile(rb',"sum":"([0-9a-f]{64})"\}\n\Z')
 _SUM_BYTES: Final = len(b',"sum":""}\n') + 64
 _RESTORE: Final = "`holdfast repair --from` fetches it from a copy of the store"
+_SIGNATURE: Final = re.compile(
+    rb',"signature":\{"key":"([A-Za-z0-9+/]{43}=)","value":"([A-Za-z0-9+/]{86}==)"\}\Z'
+)
+_SIGNATURE_BYTES: Final = len(b',"signature":{"key":"","value":""}') + 44 + 88
+
+
+class Pen(Protocol):
+    """Whoever signs entries; handed in, for `core` knows no keys."""
+
+    @property
+    def key(self) -> str:
+        """The Ed25519 public key, in base64."""
+        ...
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature of *message*, in base64."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An Ed25519 signature as it stands in an entry, not checked yet.
+
+    Attributes:
+        key: The 32 raw bytes of the public key, in base64.
+        value: The 64 bytes of the signature, in base64.
+        message: What was signed.
+    """
+
+    key: str
+    value: str
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +71,7 @@ class Stamp:
         reason: In the author's words.
         commit: 32 random hex digits that tell this attempt from every other.
         key: The caller's idempotency key: the same key never writes twice.
+        pen: Signs the entry; `None` leaves it unsigned.
     """
 
     at: datetime
@@ -45,6 +79,7 @@ class Stamp:
     commit: str
     reason: str | None = None
     key: str | None = None
+    pen: Pen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +90,7 @@ class Entry:
         seq: Its number, from 1.
         prev: SHA-256 of the bytes of the entry before, `None` for the first.
         at: RFC 3339, UTC, microseconds; rises strictly with *seq*.
+        signature: Not checked yet; `None` if nobody signed.
     """
 
     model: str
@@ -66,6 +102,7 @@ class Entry:
     reason: str | None
     key: str | None
     event: AnyEvent
+    signature: Signature | None = None
 
 
 def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: AnyEvent) -> bytes:
@@ -92,7 +129,8 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
             "data": event,
         },
     )
-    raw = body[:-1] + b',"sum":"%s"}\n' % hashlib.sha256(body[:-1]).hexdigest().encode()
+    signed = body[:-1] if stamp.pen is None else _sign(body[:-1], stamp.pen)
+    raw = signed + b',"sum":"%s"}\n' % hashlib.sha256(signed).hexdigest().encode()
     if len(raw) > MAX_BYTES:
         raise InvalidInputError(
             f"entry {seq} of {model}",
@@ -101,6 +139,11 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
         )
     _check_readable(raw, model, seq, prev)
     return raw
+
+
+def _sign(message: bytes, pen: Pen) -> bytes:
+    said = b',"signature":{"key":"%s","value":"%s"}'
+    return message + said % (pen.key.encode(), pen.sign(message).encode())
 
 
 def _encode(model: str, seq: int, document: dict[str, object]) -> bytes:
@@ -136,6 +179,7 @@ class _Body(msgspec.Struct):
     reason: str | None
     key: str | None
     data: dict[str, Any]
+    signature: Any = None
 
 
 def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
@@ -165,7 +209,20 @@ def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
         raise DamagedError(
             subject, "it does not follow the entry before it", "one of the two was replaced"
         )
-    return Entry(model, seq, prev, body.commit, body.at, body.by, body.reason, body.key, event)
+    signature = _signature(raw)
+    if signature is None and body.signature is not None:
+        raise DamagedError(subject, "its signature is none", _RESTORE)
+    who = (body.commit, body.at, body.by, body.reason, body.key)
+    return Entry(model, seq, prev, *who, event, signature)
+
+
+def _signature(raw: bytes) -> Signature | None:
+    """Find the signature right before the checksum; the bytes are known to have both."""
+    end = len(raw) - _SUM_BYTES
+    match = _SIGNATURE.search(raw, max(0, end - _SIGNATURE_BYTES), end)
+    if match is None:
+        return None
+    return Signature(match[1].decode(), match[2].decode(), raw[: match.start()])
 
 
 class _Model(msgspec.Struct):

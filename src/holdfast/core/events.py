@@ -21,7 +21,12 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class Past(Struct, frozen=True):
-    """A line of history that happened in another registry."""
+    """A line of history.
+
+    Attributes:
+        key: Id of the key that signed the entry; `None` if nobody did.
+        signer: Whose key the policy says it is, once the signature was checked; `None` if nobody's.
+    """
 
     seq: int
     at: str
@@ -29,6 +34,8 @@ class Past(Struct, frozen=True):
     op: str
     what: str
     reason: str | None
+    key: str | None = None
+    signer: str | None = None
 
 
 class Origin(Struct, frozen=True):
@@ -215,6 +222,23 @@ class Trusted(Event, frozen=True, kw_only=True):
         return (self.version,)
 
 
+class Signed(Event, frozen=True, kw_only=True):
+    """*version* bears a signature of model-signing's, over its files and its manifest.
+
+    Attributes:
+        key: The elliptic-curve public key it verifies under, in base64 (`core/signers.py`).
+        signature: SHA-256 of its bytes, which are stored as a blob.
+    """
+
+    version: str
+    key: str
+    signature: str
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
 class Held(Event, frozen=True, kw_only=True):
     """*version* must not be purged until it is released."""
 
@@ -273,7 +297,7 @@ def _named(version: str, was: str | None) -> tuple[str, ...]:
     return (version,) if was is None or was == version else (version, was)
 
 
-Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Held | Released
+Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Signed | Held | Released
 """Facts learnt about a version after its registration."""
 
 AnyEvent = (
@@ -289,6 +313,7 @@ AnyEvent = (
     | Evaluated
     | Approved
     | Trusted
+    | Signed
     | Held
     | Released
     | PolicySet
@@ -309,6 +334,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "evaluated": Evaluated,
     "approved": Approved,
     "trusted": Trusted,
+    "signed": Signed,
     "held": Held,
     "released": Released,
     "policy_set": PolicySet,

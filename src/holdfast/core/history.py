@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from holdfast.core import events
+from holdfast.core import events, signers
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
 from holdfast.core.state import State
@@ -71,8 +71,8 @@ def until(entries: Iterable[Entry], at: str) -> Iterator[Entry]:
         yield entry
 
 
-def past(entry: Entry) -> Past:
-    """Turn an entry into a line of history."""
+def past(entry: Entry, signer: str | None = None) -> Past:
+    """Turn an entry into a line of history; *signer* is whose key signed it, once that is known."""
     return Past(
         seq=entry.seq,
         at=entry.at,
@@ -80,12 +80,14 @@ def past(entry: Entry) -> Past:
         op=events.WORDS[type(entry.event)],
         what=sentence(entry.event),
         reason=entry.reason,
+        key=signers.entry_key_id(entry.signature.key) if entry.signature else None,
+        signer=signer,
     )
 
 
-def told(entry: Entry) -> Past:
+def told(entry: Entry, signer: str | None = None) -> Past:
     """Turn an entry into a line of history, an import into one with all that came before it."""
-    line = past(entry)
+    line = past(entry, signer)
     origin = entry.event.origin if isinstance(entry.event, events.Registered) else None
     return line if origin is None else Imported(**asdict(line), elsewhere=origin.history)
 
@@ -144,6 +146,9 @@ def _annotation(
                 for role, scan in event.scan.items()
             )
             return f"trust {event.version} from elsewhere: {found}"
+        case events.Signed():
+            key = signers.version_key_id(event.key)
+            return f"sign {event.version} with the key {key[:12]}"
         case events.Held():
             return f"hold {event.version}"
         case events.Released():

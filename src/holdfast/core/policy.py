@@ -9,14 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
+from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Change, Direction, exceeds
 from holdfast.core.schema import rules
 from holdfast.core.schema.rules import SchemaChange
+from holdfast.core.signers import Signer
 from holdfast.core.version import level_between, parse
 from holdfast.errors import InvalidInputError
 
 SchemaRule = Literal["declared", "compatible", "any"]
+CodeRule = Literal["scanned", "approved", "signed"]
 
 
 class MetricRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +69,11 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
             `package.*`.
         protected_aliases: Aliases that move only with an approval or by force.
         retention: What `purge --policy` removes.
+        code: What a version needs whose files run code on loading: `scanned` asks for nothing more
+            than *clean_scan*, `approved` for a second person, `signed` for a listed signer.
+        signers: Public keys by author; an author signs with their own.
+        require_signature: Every entry that changes what serves, what lets it serve or what is lost
+            must be signed by its author, and a version by a signer before it goes live.
     """
 
     max_regression: float | None = 0.05
@@ -78,6 +86,9 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_globals: tuple[str, ...] = ()
     protected_aliases: tuple[str, ...] = ()
     retention: Retention = Retention()
+    code: CodeRule = "scanned"
+    signers: dict[str, Signer] = {}
+    require_signature: bool = False
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -94,7 +105,8 @@ def check(policy: Policy) -> Policy:
 
     Raises:
         InvalidInputError: If a field is of another type than `Policy` says, a share, count or age
-            is negative, a range is empty or a required field does not exist.
+            is negative, a range is empty, a required field does not exist, or a signature is
+            demanded that nobody listed could give.
     """
     policy = _typed(policy)
     shares = {"max_regression": policy.max_regression} | {
@@ -132,7 +144,24 @@ def check(policy: Policy) -> Policy:
         ):
             known = ", ".join(Manifest.__struct_fields__)
             raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
+    _check_signers(policy)
     return policy
+
+
+def _check_signers(policy: Policy) -> None:
+    """Refuse rules that nobody could ever fulfil."""
+    signers.check(policy.signers)
+    for asked, rule, kind in (
+        (policy.require_signature, "require_signature", "ed25519"),
+        (policy.require_signature, "require_signature", "ec"),
+        (policy.code == "signed", "code signed", "ec"),
+    ):
+        if asked and not any(getattr(signer, kind) for signer in policy.signers.values()):
+            raise InvalidInputError(
+                f"policy {rule}",
+                f"nobody is listed whose {kind} key could sign",
+                "list one: --signer NAME=FILE.pub",
+            )
 
 
 def _typed(policy: Policy) -> Policy:
@@ -170,11 +199,13 @@ class Candidate:
         manifest: Of the version.
         metrics: The manifest's, with later evaluations merged over them.
         approvals: Who approved it, the one who promotes left out.
+        signed_by: Listed signers whose signature of it was checked.
     """
 
     manifest: Manifest
     metrics: Mapping[str, float]
     approvals: frozenset[str]
+    signed_by: frozenset[str] = frozenset()
 
 
 def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> Verdict:
@@ -205,6 +236,7 @@ def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> V
     if champion is not None:
         reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
     reasons += _judge_people(policy, candidate)
+    reasons += _judge_code(policy, candidate)
     return Verdict(tuple(reasons), changes, tuple(remarks))
 
 
@@ -288,4 +320,19 @@ def _judge_people(policy: Policy, candidate: Candidate) -> list[str]:
             f"approvals: {len(candidate.approvals)} of {policy.approvals} "
             f"(so far {have}; whoever promotes does not count)"
         )
+    return reasons
+
+
+def _judge_code(policy: Policy, candidate: Candidate) -> list[str]:
+    listed = ", ".join(policy.signers)
+    reasons = []
+    if policy.require_signature and not candidate.signed_by:
+        reasons.append(f"signature: no listed signer ({listed}) signed this version")
+    if candidate.manifest.executes_code:
+        if policy.code == "approved" and not candidate.approvals:
+            reasons.append("code: its files run code on loading; a second person must approve it")
+        if policy.code == "signed" and not candidate.signed_by:
+            reasons.append(
+                f"code: its files run code on loading; a listed signer ({listed}) must sign it"
+            )
     return reasons

@@ -8,13 +8,14 @@ policy or a rule may have been another then.
 
 from typing import assert_never
 
-from holdfast.core import commands, entry, events, registration, schema
+from holdfast.core import commands, entry, events, registration, schema, signers
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest, check, clean_metrics
 from holdfast.core.policy import Verdict
 from holdfast.core.retention import Plan, Row
+from holdfast.core.signers import Signer
 from holdfast.core.state import Record, State
 from holdfast.core.version import parse
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError
@@ -145,6 +146,11 @@ def _annotated(
             return commands.approve(state, record, told.by)
         case events.Trusted():
             return commands.trust(state, record, event.scan)
+        case events.Signed():
+            if not is_digest(event.signature):
+                raise InvalidInputError("signature", "has no digest")
+            signers.check({told.by: Signer(ec=event.key)})
+            return commands.sign(state, record, event.key, event.signature)
         case events.Held():
             return commands.hold(state, record)
         case events.Released():

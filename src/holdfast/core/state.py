@@ -6,7 +6,7 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import events
+from holdfast.core import events, trust
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
@@ -14,6 +14,13 @@ from holdfast.core.version import Version, newest, order
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
+
+
+class VersionSignature(Struct, frozen=True):
+    """A signature of a version: the public key it verifies under, and the blob of its bytes."""
+
+    key: str
+    signature: str
 
 
 class Record(Struct, frozen=True):
@@ -30,6 +37,7 @@ class Record(Struct, frozen=True):
         approvals: Who approved it, in order, each once.
         held: Why it must not be purged, `None` if it may.
         scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
+        signatures: In order of signing, the last of each key.
     """
 
     version: str
@@ -50,6 +58,7 @@ class Record(Struct, frozen=True):
     approvals: tuple[str, ...] = ()
     held: str | None = None
     scan: dict[str, Scan] = {}
+    signatures: tuple[VersionSignature, ...] = ()
 
 
 class Move(Struct, frozen=True):
@@ -165,12 +174,17 @@ def fold(
     state: State,
     entries: Iterable[tuple[Entry, str]],
     judge: Callable[[State, Entry], object] | None = None,
+    genuine: trust.Genuine = trust.unchecked,
 ) -> State:
     """Apply *entries*, each with the SHA-256 of its bytes, to a copy of *state*.
 
     Folding in parts equals folding at once. The entries were checked when they were read; they
     are applied as they stand, without judging them again, unless somebody else wrote them: then
-    *judge* is shown each with the state before it, and refuses by raising.
+    *judge* is shown each with the state before it, and refuses by raising. Where the policy
+    demands a signature, an entry without one that is *genuine* is refused in any case.
+
+    Raises:
+        DamagedError: If an entry lacks the signature that the policy before it demands.
     """
     new = replace(
         state,
@@ -182,6 +196,7 @@ def fold(
         keys=state.keys.copy(),
     )
     for entry, head in entries:
+        trust.require(new.policy, entry, genuine)
         if judge is not None:
             judge(new, entry)
         _apply(new, entry)
@@ -251,6 +266,10 @@ def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
             changed = replace(record, approvals=approvals)
         case events.Trusted():
             changed = replace(record, scan=event.scan)
+        case events.Signed():
+            made = VersionSignature(event.key, event.signature)
+            others = (one for one in record.signatures if one.key != event.key)
+            changed = replace(record, signatures=(*others, made))
         case events.Held():
             changed = replace(record, held=entry.reason or "held")
         case events.Released():

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from holdfast.core import notebook
+from holdfast.core import notebook, signers
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
 from holdfast.core.state import Move, Record, State
@@ -17,6 +17,8 @@ class VersionInfo(Struct, frozen=True):
         digest: `sha256:` and 64 hex digits of its manifest: its identity.
         metrics: With later evaluations merged over the manifest's.
         served: True if it was ever live.
+        signed_by: Whose signatures it bears: listed signers by name, others by their key's id. What
+            they are worth is said by `verify`.
     """
 
     model: str
@@ -34,6 +36,7 @@ class VersionInfo(Struct, frozen=True):
     approvals: tuple[str, ...]
     held: str | None
     served: bool
+    signed_by: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -95,6 +98,7 @@ class Moved(Struct, frozen=True):
         note: What happened, in a few words.
         remarks: What the gate saw and let pass.
         refused: Reasons of the gate that were passed over by force.
+        head: The journal's last entry after it, `42:9d1f…`, to be kept elsewhere and pinned.
     """
 
     model: str
@@ -104,6 +108,7 @@ class Moved(Struct, frozen=True):
     note: str
     remarks: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    head: str | None = None
 
     @property
     def ref(self) -> str:
@@ -221,6 +226,16 @@ def version_info(state: State, record: Record) -> VersionInfo:
         approvals=record.approvals,
         held=record.held,
         served=record.served,
+        signed_by=signed_by(state, record),
+    )
+
+
+def signed_by(state: State, record: Record) -> tuple[str, ...]:
+    """Say whose signatures a version bears, unknown keys by the first digits of their id."""
+    return tuple(
+        signers.name_of(state.policy.signers, one.key)
+        or f"key {signers.version_key_id(one.key)[:12]}"
+        for one in record.signatures
     )
 
 

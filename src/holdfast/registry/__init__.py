@@ -4,12 +4,17 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypedDict, Unpack
 
+from holdfast.core import heads
 from holdfast.errors import InvalidInputError
 from holdfast.registry import surroundings
 from holdfast.registry.registry import Registry
-from holdfast.registry.session import Session
+from holdfast.registry.session import Keyring, Session
+from holdfast.signing import SigningKey, load
 from holdfast.store.folder import FolderSite
 from holdfast.store.objects import SCHEMES
 from holdfast.store.place import Site
@@ -19,40 +24,62 @@ __all__ = ["Registry", "open_registry"]
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
+class Setting(TypedDict, total=False):
+    """Where a registry runs; what is left out is found out, or is the machine's own.
+
+    Attributes:
+        options: Of the bucket: `endpoint`, `region`, `profile`, …; what is not said is looked for
+            where the cloud's own tools look.
+        cache: Folder for the bytes of buckets; `~/.cache/holdfast` if left out.
+        clock: Tells the present time, aware; for tests.
+        new_id: Makes 32 random hex digits; for tests.
+    """
+
+    options: Mapping[str, str]
+    cache: Path | None
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
 def open_registry(
     location: str | Path,
     *,
     by: str | None = None,
-    options: Mapping[str, str] | None = None,
-    cache: Path | None = None,
-    clock: Callable[[], datetime] | None = None,
-    new_id: Callable[[], str] | None = None,
+    key: str | Path | Callable[[], SigningKey] | None = None,
+    pins: Mapping[str, str] = MappingProxyType({}),
+    **setting: Unpack[Setting],
 ) -> Registry:
     """Open the registry kept in a folder or a bucket; what is missing is made at the first write.
 
     Args:
         location: The folder, or `s3://bucket/prefix`, `gs://bucket/prefix`,
             `az://container/prefix`.
-        options: Of the bucket: `endpoint`, `region`, `profile`, …; what is not said is looked for
-            where the cloud's own tools look.
-        cache: Folder for the bytes of buckets; `~/.cache/holdfast` if left out.
         by: Author of what is written; the system's user if left out.
-        clock: Tells the present time, aware; for tests.
-        new_id: Makes 32 random hex digits; for tests.
+        key: Private key file that signs what is written, or a function that loads one
+            (`lambda: holdfast.signing.load(path, passphrase)`); it is read when it is first needed.
+        pins: What `head` told earlier, `{"iris": "42:9d1f…"}`: a journal that is cut, rewritten or
+            older is refused.
+        **setting: See `Setting`.
 
     Raises:
-        InvalidInputError: If the location is neither a folder nor a bucket's address.
+        InvalidInputError: If the location is neither a folder nor a bucket's address, or a pin is
+            none.
         MissingLibraryError: If a bucket's extra is not installed.
         NotAStoreError: If the place holds something else.
         NewerFormatError: If a newer Holdfast made it.
         DamagedError: If `holdfast.json` cannot be read.
     """
+    keyring = Keyring(
+        partial(load, Path(key)) if isinstance(key, str | Path) else key,
+        {model: heads.parse(model, text) for model, text in pins.items()},
+    )
     return Registry(
         Session(
-            _site(location, options or {}, cache),
+            _site(location, setting.get("options", {}), setting.get("cache")),
             by or surroundings.author(),
-            clock or (lambda: datetime.now(UTC)),
-            new_id or (lambda: secrets.token_hex(16)),
+            setting.get("clock", lambda: datetime.now(UTC)),
+            setting.get("new_id", lambda: secrets.token_hex(16)),
+            keyring,
         )
     )
 

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from holdfast.core import commands
+from holdfast.core import commands, trust
 from holdfast.core import entry as entries
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry, Stamp
-from holdfast.core.events import AnyEvent
+from holdfast.core.events import WORDS, AnyEvent
+from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
-from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
+from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError, RefusedError
+from holdfast.signing import genuine
 from holdfast.store import Store, TakenError, layout, projections
 from holdfast.store.journal import Journal
 from holdfast.store.place import Change, Place
@@ -51,10 +53,12 @@ class Ledger:
     Args:
         place: Where it is.
         model: The model's name.
+        pin: A head that was seen: the journal must have it.
     """
 
-    def __init__(self, place: Place, model: str) -> None:
+    def __init__(self, place: Place, model: str, pin: Head | None = None) -> None:
         self._place = place
+        self._pin = pin
         self._store = place.store
         self._model = model
         self._journal = Journal(place.store, layout.model(model))
@@ -84,7 +88,7 @@ class Ledger:
         """Return the state as the journal has it now.
 
         Raises:
-            DamagedError: If an entry is missing, changed or cut off.
+            DamagedError: If an entry is missing, changed, cut off, or not signed as it must be.
             NewerFormatError: If a newer Holdfast wrote an entry.
         """
         if self._state is not None:
@@ -97,9 +101,10 @@ class Ledger:
         return self._state
 
     def _open(self, witness: Pointer | None) -> State:
-        start, tail = self._journal.opening()
+        start, tail = self._journal.opening(whole=self._pin is not None)
         state = self._advance(start or empty(self._model), tail)
         self._check(witness, state)
+        self._check_pin(state)
         if witness is not None and witness.seq:
             raw = self._journal.read(witness.seq)
             if raw is None or entries.digest(raw) != witness.head:
@@ -117,6 +122,7 @@ class Ledger:
         for raw in self._journal.since(seq + 1, known):
             entry = entries.read(raw, self._model, seq + 1, head)
             seq, head = entry.seq, entries.digest(raw)
+            self._compare_pin(seq, head)
             news.append((entry, head))
         return self._folded(state, news) if news else state
 
@@ -127,16 +133,34 @@ class Ledger:
             DamagedError: If one tells of what never was, such as a version nobody registered.
         """
         try:
-            return fold(state, news)
+            return fold(state, news, genuine=genuine)
         except (LookupError, ValueError) as error:
             for entry, head in news:
                 try:
-                    state = fold(state, [(entry, head)])
+                    state = fold(state, [(entry, head)], genuine=genuine)
                 except (LookupError, ValueError):
                     raise DamagedError(
                         self._journal.slot(entry.seq), f"cannot be true: {error}", "restore a copy"
                     ) from error
             raise
+
+    def _compare_pin(self, seq: int, head: str) -> None:
+        """Refuse another entry than the one that was pinned, when its place is read."""
+        if self._pin is not None and seq == self._pin.seq and head != self._pin.sha256:
+            raise DamagedError(
+                self._journal.slot(seq),
+                f"is sha256:{head}, but the head {self._pin} was pinned",
+                "the journal was rewritten or is another; restore it from a copy",
+            )
+
+    def _check_pin(self, state: State) -> None:
+        """Refuse a journal that ends before the head that was pinned."""
+        if self._pin is not None and state.seq < self._pin.seq:
+            raise DamagedError(
+                f"journal of {self._model}",
+                f"ends at entry {state.seq}, but the head {self._pin} was pinned",
+                "it was cut or is an older copy; restore it from a newer one",
+            )
 
     def _check(self, witness: Pointer | None, state: State) -> None:
         """Refuse a journal that ends before the last entry the projection has seen."""
@@ -163,12 +187,17 @@ class Ledger:
         Raises:
             DamagedError: At the first that is missing, changed or cut off.
         """
+        return (entry for entry, _ in self.audit())
+
+    def audit(self) -> Iterator[tuple[Entry, str]]:
+        """Go through all entries as `entries` does, each with the digest of its bytes."""
         head = None
         for seq, raw in enumerate(self._journal.read_many(1, self._journal.tail()), start=1):
             if raw is None:
                 raise DamagedError(self._journal.slot(seq), "missing from the journal")
-            yield entries.read(raw, self._model, seq, head)
+            entry = entries.read(raw, self._model, seq, head)
             head = entries.digest(raw)
+            yield entry, head
 
     def last(self, count: int) -> list[Entry]:
         """Return the last *count* entries, oldest first."""
@@ -213,7 +242,10 @@ class Ledger:
             event = repeated or decide(state, at)
             if isinstance(event, Unchanged):
                 return Outcome(state, None, event)
+            _check_signer(state, event, signed)
             raw = entries.write(self._model, state.seq + 1, state.head, at, signed, event)
+            if trust.demands(event):
+                self._journal.seal()
             try:
                 self._journal.append(state.seq + 1, raw, signed.commit)
             except TakenError:
@@ -224,8 +256,9 @@ class Ledger:
 
     def _written(self, state: State, raw: bytes) -> Outcome:
         entry = entries.read(raw, self._model, state.seq + 1, state.head)
-        self._state = fold(state, [(entry, entries.digest(raw))])
-        if self._state.seq % self._store.traits.snapshot_every == 0:
+        self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
+        due = self._state.seq % self._store.traits.snapshot_every == 0
+        if due and not self._state.policy.require_signature:  # nobody would believe it
             self._journal.save_snapshot(self._state)
         return Outcome(self._state, entry, None)
 
@@ -237,6 +270,8 @@ class Ledger:
             DamagedError: If the entry does not belong there.
         """
         entry = entries.read(raw, self._model, seq, head)
+        if trust.demands(entry.event):
+            self._journal.seal()
         try:
             self._journal.append(seq, raw, entry.commit)
         except TakenError:
@@ -275,6 +310,19 @@ class Ledger:
         """Write all projections anew."""
         state = self.state()
         self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
+
+
+def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:
+    """Refuse to write what every reader would refuse to read."""
+    key = stamp.pen.key if stamp.pen else None
+    said = trust.objection(state.policy, event, stamp.by, key)
+    if said is not None:
+        raise RefusedError(
+            state.model,
+            "require_signature",
+            [f"the entry {WORDS[type(event)]!r} {said}"],
+            "sign with --key-file FILE, as its owner with --by NAME",
+        )
 
 
 def _check_unused(store: Store, prefix: str) -> None:

@@ -9,8 +9,10 @@ from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.formats.pair import Pair
+from holdfast.registry import signatures
 from holdfast.registry.moves import require_whole
 from holdfast.registry.session import Session
+from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
 
 
@@ -66,7 +68,10 @@ def _manifest_place(session: Session, record: Record, manifest: Manifest) -> Pat
 
 
 def checkout(session: Session, ref: str, target: Path) -> Path:
-    """Write a version's files and its manifest to a folder that is new or empty."""
+    """Write a version's files, manifest and signature to a folder that is new or empty.
+
+    `manifest.json` holds the manifest's exact bytes: its SHA-256 is the version's digest.
+    """
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -83,7 +88,10 @@ def checkout(session: Session, ref: str, target: Path) -> Path:
     try:
         for artifact in manifest.artifacts.values():
             _write_files(session, artifact, draft)
-        (draft / "manifest.json").write_bytes(projections.version_text(record, manifest))
+        (draft / MANIFEST).write_bytes(session.place.blobs.read(record.manifest))
+        signature = signatures.shown(session, state, record)
+        if signature is not None:
+            (draft / SIGNATURE).write_bytes(signature)
         draft.chmod(0o755)
         draft.replace(target)
     except BaseException:

@@ -13,6 +13,7 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
+from holdfast.registry import signatures
 from holdfast.registry.ledger import Outcome
 from holdfast.registry.session import Session, Signing, read_ref
 
@@ -44,16 +45,18 @@ def verdict_on(session: Session, state: State, record: Record) -> Verdict:
     against = None if champion is None or champion == record else champion
     return judge(
         state.policy,
-        _candidate(session, record),
-        _candidate(session, against) if against else None,
+        _candidate(session, state, record),
+        _candidate(session, state, against) if against else None,
     )
 
 
-def _candidate(session: Session, record: Record) -> Candidate:
+def _candidate(session: Session, state: State, record: Record) -> Candidate:
     manifest: Manifest = session.manifest(record)
     if record.scan:  # it came from elsewhere, and its manifest says what its maker liked
         manifest = replace(manifest, scan=manifest.scan | record.scan)
-    return Candidate(manifest, record.metrics, frozenset(record.approvals) - {session.by})
+    approvals = frozenset(record.approvals) - {session.by}
+    signed_by = signatures.signers_of(session, state, record)
+    return Candidate(manifest, record.metrics, approvals, signed_by)
 
 
 def rollback(
@@ -219,9 +222,10 @@ def _move(
 def moved(outcome: Outcome) -> Moved:
     """Tell what became of a wish."""
     model = outcome.state.model
+    head = f"{outcome.state.seq}:{outcome.state.head}" if outcome.state.seq else None
     if outcome.unchanged is not None:
         version, why = outcome.unchanged.version, outcome.unchanged.why
-        return Moved(model, version, version, changed=False, note=why)
+        return Moved(model, version, version, changed=False, note=why, head=head)
     assert outcome.entry is not None  # noqa: S101 - one of the two is set
     event = outcome.entry.event
     promoted = event if isinstance(event, events.Promoted) else None
@@ -233,4 +237,5 @@ def moved(outcome: Outcome) -> Moved:
         note=sentence(event),
         remarks=promoted.remarks if promoted else (),
         refused=promoted.refused if promoted else (),
+        head=head,
     )

@@ -1,14 +1,18 @@
 """The verbs that only look: the list of models, comparison, status and the model card."""
 
+from collections.abc import Mapping
 from shlex import quote
 from typing import Any, Literal
 
 from holdfast.core import compare as comparing
-from holdfast.core import history
+from holdfast.core import history, signers
 from holdfast.core.cards import Today, classic, cyclonedx, markdown
 from holdfast.core.compare import Comparison, Side
-from holdfast.core.entry import format_time, parse_time
-from holdfast.core.events import Past
+from holdfast.core.entry import Entry, format_time, parse_time
+from holdfast.core.events import Past, PolicySet
+from holdfast.core.heads import Head
+from holdfast.core.policy import Policy
+from holdfast.core.signers import Signer
 from holdfast.core.state import Record, State
 from holdfast.core.views import (
     Before,
@@ -16,12 +20,14 @@ from holdfast.core.views import (
     Status,
     model_info,
     served_s,
+    signed_by,
     version_info,
 )
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.session import Session
 from holdfast.registry.surroundings import tool_version
 from holdfast.registry.verifying import version_damages
+from holdfast.signing import require_genuine
 
 CardFormat = Literal["json", "markdown", "cyclonedx"]
 
@@ -110,11 +116,34 @@ def _last_moves(session: Session, model: str, at: str | None) -> tuple[Past, ...
 
 
 def history_of(session: Session, model: str, at: str | None) -> list[Past]:
-    """List everything that happened to a model, deleted or not, oldest first, up to *at*."""
+    """List everything that happened to a model, deleted or not, oldest first, up to *at*.
+
+    A signer is named where the policy then in force, or today's, lists the key and the signature
+    holds.
+    """
     session.require_known(model)
+    today = session.ledger(model).state().policy
     entries = session.ledger(model).entries()
     wanted = entries if at is None else history.until(entries, parse_time(at))
-    return [history.told(entry) for entry in wanted]
+    told, then = [], Policy()
+    for entry in wanted:
+        told.append(history.told(entry, _signer(entry, today.signers | then.signers)))
+        then = entry.event.policy if isinstance(entry.event, PolicySet) else then
+    return told
+
+
+def _signer(entry: Entry, listed: Mapping[str, Signer]) -> str | None:
+    name = signers.name_of(listed, entry.signature.key) if entry.signature else None
+    if name is not None:
+        require_genuine(entry)
+    return name
+
+
+def heads(session: Session, model: str | None) -> list[Head]:
+    """Return the number and digest of the last entry of one model, or of all that exist."""
+    names = session.models() if model is None else [model]
+    states = (session.state(name) for name in names)
+    return [Head(state.model, state.seq, state.head or "") for state in states]
 
 
 def today(state: State, record: Record) -> Today:
@@ -127,6 +156,7 @@ def today(state: State, record: Record) -> Today:
         aliases=state.aliases_of(record.version),
         notes=record.notes,
         digest=record.manifest,
+        signed_by=signed_by(state, record),
     )
 
 

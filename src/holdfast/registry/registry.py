@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, Unpack
 from holdfast.core import history
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
+from holdfast.core.heads import Head
 from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Policy, Verdict
@@ -24,7 +25,17 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.formats.pair import Pair
-from holdfast.registry import adoption, copying, intake, loading, moves, reading, upkeep, verifying
+from holdfast.registry import (
+    adoption,
+    copying,
+    intake,
+    loading,
+    moves,
+    reading,
+    signing,
+    upkeep,
+    verifying,
+)
 from holdfast.registry import facts as told
 from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, pack, unpack
@@ -34,7 +45,7 @@ from holdfast.registry.reading import CardFormat
 from holdfast.registry.repairing import Repair, planned, repaired
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.upkeep import GRACE_S, Purge
-from holdfast.registry.verifying import Progress
+from holdfast.registry.verifying import Demand, Progress
 from holdfast.store.config import Config
 from holdfast.store.place import Collected
 
@@ -232,6 +243,19 @@ class Registry:
         """Approve a version in the author's name, for a gate that asks for a second person."""
         return moves.approve(self._session, str(ref), Signing(reason))
 
+    def sign(
+        self, ref: Reference, *, attach: str | PathLike[str] | None = None, by: str | Path = ""
+    ) -> Moved:
+        """Sign a version with this registry's key, or take in what model-signing made.
+
+        Args:
+            attach: A signature of model-signing's over a folder that `checkout` wrote.
+            by: Who made that: a listed signer's name, or the file of a public key.
+        """
+        if attach is None:
+            return signing.sign(self._session, str(ref))
+        return signing.attach(self._session, str(ref), Path(attach), by)
+
     def hold(self, ref: Reference, *, reason: str) -> Moved:
         """Keep a version from being purged until it is released."""
         return moves.hold(self._session, str(ref), Signing(reason))
@@ -287,11 +311,25 @@ class Registry:
         """Return a version's model card: a dict for `json` and `cyclonedx`, text for `markdown`."""
         return reading.card(self._session, str(ref), form)
 
+    def heads(self, model: str | None = None) -> list[Head]:
+        """Return the last entry's number and digest, to be kept elsewhere, of one model or all."""
+        return reading.heads(self._session, model)
+
     def verify(
-        self, target: str | None = None, *, progress: Progress | None = None
+        self,
+        target: str | None = None,
+        *,
+        head: str | None = None,
+        signed_by: str | Path | None = None,
+        progress: Progress | None = None,
     ) -> Verification:
-        """Hash every byte and check every journal of the store, a model or one version."""
-        return verifying.verify(self._session, target, progress)
+        """Hash every byte, check every journal and signature of the store, a model or a version.
+
+        Args:
+            head: What `heads` told of the model, `42:9d1f…`, must still stand there.
+            signed_by: A listed signer, or file of a public key, who must have signed the version.
+        """
+        return verifying.verify(self._session, target, progress, Demand(head, signed_by))
 
     def repair_plan(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
         """Say what `repair` would do, and what it could not repair."""

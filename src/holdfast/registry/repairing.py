@@ -21,6 +21,8 @@ from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
 from holdfast.registry.copies import Candidate, Copies
 from holdfast.registry.session import Session
+from holdfast.signing import genuine
+from holdfast.signing.bundle import SIGNATURE
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
 
@@ -159,7 +161,7 @@ class _Examination:
                 if raw is None:
                     return None
                 entry = entries.read(raw, model, seq, state.head)
-                state = fold(state, [(entry, entries.digest(raw))])
+                state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
             except (HoldfastError, LookupError, ValueError) as error:
                 self.left.append(Damage(model, None, journal.slot(seq), str(error)))
                 return None
@@ -207,9 +209,11 @@ class _Examination:
             key = layout.blob(record.manifest)
             self.left.append(Damage(model, record.version, key, str(error)))
             return None
+        folder = layout.version(model, record.version)
         if record.status != "purged":
-            folder = layout.version(model, record.version)
             self.needed |= {one.sha256: (one, folder) for one in manifest.files}
+        for one in record.signatures:
+            self.needed[one.signature] = (File(SIGNATURE, one.signature, 0), folder)
         return manifest
 
     def _blobs(self, model: str) -> None:
@@ -263,6 +267,8 @@ class _Examination:
         for key in Journal(place.store, prefix).broken_snapshots(state.seq):
             mend = Mend(state.model, key, "drop", "broken; a cache")
             self.steps.append(_Step(mend, functools.partial(place.store.delete, key)))
+        if state.policy.require_signature:
+            self._seal(state.model)
         stale = [
             found
             for record, manifest in known
@@ -276,6 +282,19 @@ class _Examination:
         for place_in_line, (key, problem) in enumerate(stale):
             mend = Mend(state.model, key, "rebuild", problem)
             self.steps.append(_Step(mend, _nothing if place_in_line else rebuild))
+
+    def _seal(self, model: str) -> None:
+        """Have the mark of a journal that demands signatures made anew, if it is not as it was."""
+        prefix = layout.model(model)
+        journal = Journal(self.session.place.store, prefix)
+        problem = journal.seal_problem
+
+        def mark() -> None:
+            self._make_room(layout.seal(prefix))
+            journal.seal()
+
+        if problem is not None:
+            self.steps.append(_Step(Mend(model, layout.seal(prefix), "rebuild", problem), mark))
 
 
 def _nothing() -> None:

@@ -5,19 +5,21 @@ import contextlib
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from holdfast.core import history, names
 from holdfast.core.commands import check_signing
 from holdfast.core.entry import Stamp, parse_time
 from holdfast.core.events import AnyEvent
+from holdfast.core.heads import Head
 from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
 from holdfast.registry.ledger import Decide, Ledger, Outcome
+from holdfast.signing import SigningKey, genuine
 from holdfast.store import layout
 from holdfast.store.place import Place, Site
 
@@ -41,6 +43,24 @@ class Signing:
         check_signing(self.reason, self.key)
 
 
+@dataclass(frozen=True)
+class Keyring:
+    """What a session signs with, and what it knows of journals already.
+
+    Attributes:
+        open_key: Reads the private key, when first something is signed; `None` signs nothing.
+        pins: A head by model that its journal must have.
+    """
+
+    open_key: Callable[[], SigningKey] | None = None
+    pins: Mapping[str, Head] = field(default_factory=dict)
+
+    @functools.cached_property
+    def key(self) -> SigningKey | None:
+        """The private key."""
+        return self.open_key() if self.open_key else None
+
+
 class Session:
     """One registry, opened; its place is made by the first verb that writes.
 
@@ -49,14 +69,21 @@ class Session:
         by: Author of what is written.
         clock: Tells the present time, aware.
         new_id: Makes 32 random hex digits.
+        keyring: Key and pins.
     """
 
     def __init__(
-        self, site: Site, by: str, clock: Callable[[], datetime], new_id: Callable[[], str]
+        self,
+        site: Site,
+        by: str,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        keyring: Keyring = Keyring(),
     ) -> None:
         self.site = site
         self.by = by
         self.clock = clock
+        self.keyring = keyring
         self._new_id = new_id
         self._ledgers: dict[str, Ledger] = {}
         self._scratch: str | None = None
@@ -92,8 +119,13 @@ class Session:
         """Return a model's ledger, whether the model exists or not."""
         if model not in self._ledgers:
             names.check_model(model)
-            self._ledgers[model] = Ledger(self.place, model)
+            self._ledgers[model] = Ledger(self.place, model, self.keyring.pins.get(model))
         return self._ledgers[model]
+
+    def pinned(self, model: str, pin: Head) -> Ledger:
+        """Return a ledger that reads a model's journal afresh and holds it against *pin*."""
+        names.check_model(model)
+        return Ledger(self.place, model, pin)
 
     def models(self) -> list[str]:
         """Return the names of all models that exist, sorted; damaged journals aside."""
@@ -165,7 +197,7 @@ class Session:
         self.require_known(model)
         moment = parse_time(at)
         past = list(history.until(self.ledger(model).entries(), moment))
-        state = fold(empty(model), [(entry, "") for entry in past])
+        state = fold(empty(model), [(entry, "") for entry in past], genuine=genuine)
         if not state.exists:
             raise NotFoundError(f"model {model} at {at}", advice="it was registered later")
         return state
@@ -198,7 +230,8 @@ class Session:
         ledger = self.ledger(model)
 
         def stamp() -> Stamp:
-            return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key)
+            pen = self.keyring.key
+            return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key, pen)
 
         with place.sharing():
             outcome = ledger.commit(decide, stamp, operation)

@@ -19,7 +19,9 @@ from holdfast.core.events import AnyEvent, Registered, Trusted
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError, DamagedError, UntrustedError
+from holdfast.registry import signatures
 from holdfast.registry.session import Session, Signing
+from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout
 
 _AGAIN: Final = "fetch it again"
@@ -81,6 +83,8 @@ def take_model(
         record.version: judge(session, manifest_of(session, record.manifest, model), scratch, trust)
         for record in state.present()
     }
+    for record in state.versions.values():
+        signatures.require(session, record)
     session.place.rescue(_named(session, state))
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
@@ -100,6 +104,7 @@ def _named(session: Session, state: State) -> list[str]:
     found = [record.manifest for record in state.versions.values()]
     for record in state.present():
         found += [file.sha256 for file in session.manifest(record).files]
+    found += [one.signature for record in state.versions.values() for one in record.signatures]
     return found
 
 
@@ -143,9 +148,10 @@ def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State
     head = None
     for seq, raw in enumerate(journal, start=1):
         entry = entries.read(raw, model, seq, head)
+        require_genuine(entry)
         head = entries.digest(raw)
         checked.append((entry, head))
-    return fold(empty(model), checked, judge)
+    return fold(empty(model), checked, judge, genuine)
 
 
 def manifest_of(session: Session, digest: str, model: str) -> Manifest:

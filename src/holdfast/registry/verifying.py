@@ -1,13 +1,19 @@
 """`verify`: hash every byte, walk every journal, hold every projection against both."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from holdfast.core import heads
+from holdfast.core.entry import Entry
 from holdfast.core.manifest import File, Manifest
-from holdfast.core.state import Record, State
+from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Verification
-from holdfast.errors import DamagedError, HoldfastError
+from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
+from holdfast.registry import signatures
 from holdfast.registry.session import Session
+from holdfast.signing import genuine, require_genuine
+from holdfast.signing.bundle import SIGNATURE
 from holdfast.store import layout, projections
 from holdfast.store.journal import Journal
 
@@ -34,9 +40,25 @@ class _Findings:
         self.users.setdefault(file.sha256, []).append((model, version, file.path))
 
 
-def verify(session: Session, target: str | None, progress: Progress | None) -> Verification:
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What must be true besides.
+
+    Attributes:
+        head: A head the model's journal must have, `42:9d1f…`.
+        signed_by: Who must have signed the version: a listed signer, or file of a public key.
+    """
+
+    head: str | None = None
+    signed_by: str | Path | None = None
+
+
+def verify(
+    session: Session, target: str | None, progress: Progress | None, demand: Demand
+) -> Verification:
     """Check the store, a model or one version."""
     found = _Findings()
+    _check_demand(session, target or "", demand, found)
     if target is None:
         for folder in session.folders():
             _check_folder(session, folder, found)
@@ -56,6 +78,22 @@ def verify(session: Session, target: str | None, progress: Progress | None) -> V
         size_bytes=sum(file.size_bytes for file in found.files.values()),
         damages=tuple(found.damages),
     )
+
+
+def _check_demand(session: Session, target: str, demand: Demand, found: _Findings) -> None:
+    model, at, _ = target.partition("@")
+    if demand.head is not None:
+        if not model:
+            raise InvalidInputError("verify --head", "wants a model", "name the one it is of")
+        try:
+            session.pinned(model, heads.parse(model, demand.head)).state()
+        except DamagedError as error:
+            found.damages.append(Damage(model, None, error.subject, error.problem))
+    if demand.signed_by is not None:
+        if not at:
+            raise InvalidInputError("verify --signed-by", "wants a version", "name MODEL@VERSION")
+        state, record = session.find(target)
+        found.damages += signatures.wanting(state, record, demand.signed_by)
 
 
 def version_damages(session: Session, model: str, record: Record) -> tuple[Damage, ...]:
@@ -78,19 +116,32 @@ def _check_folder(session: Session, folder: str, found: _Findings) -> None:
 
 def _check_model(session: Session, model: str, found: _Findings) -> None:
     found.models += 1
+    ledger = session.ledger(model)
     try:
-        for _ in session.ledger(model).entries():
-            found.entries += 1
-        state = session.ledger(model).state()
+        audited = fold(empty(model), _audited(ledger.audit(), found), genuine=genuine)
+        state = ledger.state()
+    except MissingLibraryError:
+        raise
     except HoldfastError as error:
         found.damages.append(Damage(model, None, getattr(error, "subject", model), str(error)))
         return
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
     journal = Journal(session.place.store, layout.model(model))
+    if audited.policy.require_signature and journal.seal_problem is not None:
+        key = layout.seal(layout.model(model))
+        found.damages.append(Damage(model, None, key, f"{journal.seal_problem}; {_REBUILD}"))
     for key in journal.broken_snapshots(state.seq):
         problem = "broken; it is a cache, deleting it loses nothing"
         found.damages.append(Damage(model, None, key, problem))
+
+
+def _audited(entries: Iterable[tuple[Entry, str]], found: _Findings) -> Iterator[tuple[Entry, str]]:
+    """Count entries; a wrong signature is damage, whether one is demanded or not."""
+    for entry, head in entries:
+        require_genuine(entry)
+        found.entries += 1
+        yield entry, head
 
 
 def _check_versions(
@@ -103,6 +154,8 @@ def _check_versions(
             for key, problem in session.place.projections.stale(state.model, record, manifest):
                 told = f"{problem}; {_REBUILD}"
                 found.damages.append(Damage(state.model, record.version, key, told))
+            _expect_signatures(session, state.model, record, found)
+            found.damages += signatures.damages(session, state.model, record)
 
 
 def _expect_version(
@@ -121,6 +174,12 @@ def _expect_version(
         for file in manifest.files:
             found.expect(file, model, record.version)
     return manifest
+
+
+def _expect_signatures(session: Session, model: str, record: Record, found: _Findings) -> None:
+    for one in record.signatures:
+        size_bytes = session.place.store.size(layout.blob(one.signature)) or 0
+        found.expect(File(SIGNATURE, one.signature, size_bytes), model, record.version)
 
 
 def _expect_strays(session: Session, found: _Findings) -> None:

@@ -25,6 +25,7 @@ _READ_AHEAD = 256
 _ATTEMPTS = 3
 _MOST_BYTES = 256 << 20  # of a snapshot: a hundred thousand versions
 _RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
+_SEAL = b'{"format":1,"signed":true}\n'
 
 
 class _Snapshot(msgspec.Struct):
@@ -46,6 +47,7 @@ class Journal:
         self._traits = store.traits
         self._entries = layout.journal(prefix)
         self._snapshots = layout.snapshots(prefix)
+        self._seal = layout.seal(prefix)
 
     def slot(self, seq: int) -> str:
         """Return the key of entry *seq*."""
@@ -98,20 +100,49 @@ class Journal:
         Raises:
             DamagedError: If a number between is missing.
         """
-        numbers = self._numbers(self._entries, after)
+        return self._end(after)[0]
+
+    def _end(self, after: int) -> tuple[int, bool]:
+        """Return the number of the last entry, and whether the journal bears the mark of `seal`."""
+        names = set(self._names(self._entries, after))
+        numbers = _numbered(names)
         for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
                 raise DamagedError(self.slot(seq), "missing from the journal", _RESTORE)
-        return numbers[-1] if numbers else after
+        return numbers[-1] if numbers else after, layout.SEAL in names
 
-    def _numbers(self, prefix: str, after: int = 0) -> list[int]:
-        """Return the numbers of entries or snapshots, rising; files of others have none.
+    def _names(self, prefix: str, after: int = 0) -> Iterator[str]:
+        """Go through the names of entries or snapshots behind *after*, and what else is there.
 
-        Names sort as their numbers do up to ten digits, which no journal will ever leave.
+        Names sort as their numbers do up to ten digits, which no journal will ever leave, and the
+        mark of `seal` behind them.
         """
-        known = layout.name_of(after) if after else ""
-        found = (layout.number_of(name) for name in self._store.list(prefix, known))
-        return sorted(number for number in found if number is not None)
+        return self._store.list(prefix, layout.name_of(after) if after else "")
+
+    def _numbers(self, prefix: str) -> list[int]:
+        """Return the numbers of entries or snapshots, rising; files of others have none."""
+        return _numbered(self._names(prefix))
+
+    def seal(self) -> None:
+        """Mark, before the entry that says so, that signatures are demanded from now on.
+
+        From then on no snapshot is folded from: one that does not know of the demand would be a
+        way around it, and none can tell by itself whether there is one.
+        """
+        with contextlib.suppress(TakenError):
+            self._store.create(self._seal, _SEAL)
+
+    @property
+    def seal_problem(self) -> str | None:
+        """Say what is wrong with the mark where there must be one, `None` if nothing is."""
+        try:
+            with self._store.open(self._seal) as file:
+                whole = file.read() == _SEAL
+        except AbsentError:
+            return "missing, though signatures are demanded"
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return None if whole else "its bytes changed"
 
     def append(self, seq: int, raw: bytes, commit: str) -> None:
         """Write entry *seq*, or say that a rival has.
@@ -148,20 +179,23 @@ class Journal:
                 return
         raise OutcomeUnknownError(slot, commit) from failure
 
-    def opening(self) -> tuple[State | None, int]:
+    def opening(self, *, whole: bool) -> tuple[State | None, int]:
         """Return the newest sound snapshot, if there is one, and the number of the last entry.
 
         A folder is listed whole; of a bucket only what follows the snapshot, for a listing there
-        costs a request for every thousand names.
+        costs a request for every thousand names. There is no snapshot where *whole* asks for every
+        entry, or where signatures are demanded, for none vouches for what is before it.
 
         Raises:
             DamagedError: If an entry is missing.
         """
-        if self._traits.near:
-            tail = self.tail()
-            return self.snapshot(tail), tail
-        start = self.snapshot()
-        return start, self.tail(start.seq if start else 0)
+        if not self._traits.near and not whole:
+            start = self.snapshot()
+            tail, sealed = self._end(start.seq if start else 0)
+            if not sealed:
+                return start, tail
+        tail, sealed = self._end(0)
+        return None if whole or sealed else self.snapshot(tail), tail
 
     def snapshot(self, tail: int | None = None) -> State | None:
         """Return the newest sound snapshot up to entry *tail*; doubtful ones count for nothing."""
@@ -204,6 +238,10 @@ class Journal:
             numbers = self._numbers(self._snapshots)
             for old in numbers[:-_KEPT_SNAPSHOTS]:
                 self._store.delete(layout.numbered(self._snapshots, old))
+
+
+def _numbered(names: Iterable[str]) -> list[int]:
+    return sorted(number for name in names if (number := layout.number_of(name)) is not None)
 
 
 def _missing(numbers: Iterable[int], expected: int) -> Iterator[int]:

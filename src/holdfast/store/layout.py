@@ -12,6 +12,7 @@ TRASH: Final = "trash"
 DAMAGED: Final = "trash/damaged"
 """What `repair` replaced is kept here until somebody removes it; collectors leave it alone."""
 MODELS: Final = "models"
+SEAL: Final = "signed.json"
 TEMPORARY: Final = ".tmp-"
 """First letters of a file that is being written; what a crash leaves is swept by its age."""
 
@@ -32,6 +33,11 @@ def model(name: str) -> str:
 def journal(prefix: str) -> str:
     """Return the prefix of a model's entries, given the model's own."""
     return f"{prefix}/journal"
+
+
+def seal(prefix: str) -> str:
+    """Return the key of the mark that signatures are demanded, given the model's own prefix."""
+    return f"{journal(prefix)}/{SEAL}"
 
 
 def snapshots(prefix: str) -> str:

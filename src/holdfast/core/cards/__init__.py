@@ -22,6 +22,7 @@ class Today:
         aliases: Movable names that point at this version.
         notes: Texts of the notes, oldest first.
         digest: 64 hex digits, the SHA-256 of the manifest's canonical bytes.
+        signed_by: Whose signatures the version bears: names, or `key` and the id of an unknown one.
     """
 
     status: str
@@ -31,3 +32,4 @@ class Today:
     aliases: tuple[str, ...]
     notes: tuple[str, ...]
     digest: str
+    signed_by: tuple[str, ...] = ()

@@ -162,6 +162,7 @@ def _model_properties(manifest: Manifest, today: Today) -> Iterable[tuple[str, o
         ("executes_code", manifest.executes_code if manifest.scan else None),
     )
     yield from (("alias", alias) for alias in today.aliases)
+    yield from (("signed_by", name) for name in today.signed_by)
     yield from (("parent", parent) for parent in lineage.parents)
     for name, value in manifest.hyperparameters.items():
         yield f"hyperparameter:{name}", words(value)

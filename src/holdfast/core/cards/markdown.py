@@ -62,6 +62,7 @@ def _summary(manifest: Manifest, today: Today) -> str:
         ("Algorithm", manifest.algorithm),
         ("License", ", ".join(listed(manifest.metadata.get("license")))),
         ("Digest", f"sha256:{today.digest}"),
+        ("Signed by", ", ".join(today.signed_by)),
     )
     return _parts(
         (

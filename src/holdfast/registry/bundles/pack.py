@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.core import history
 from holdfast.core.state import Record
@@ -72,7 +73,8 @@ def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record]
         manifest=record.manifest,
         history=told,
     )
-    return {INDEX: msgspec.json.encode(index)}, [record], state.model
+    unsigned = replace(record, signatures=())  # its `signed` entries stay behind in the journal
+    return {INDEX: msgspec.json.encode(index)}, [unsigned], state.model
 
 
 def _model(session: Session, name: str) -> tuple[dict[str, bytes], list[Record], str]:
@@ -84,10 +86,11 @@ def _model(session: Session, name: str) -> tuple[dict[str, bytes], list[Record],
 
 
 def _blobs(session: Session, records: list[Record]) -> list[str]:
-    """List the digests of all manifests and of the files that were not purged, each once."""
+    """List the digests of manifests, signatures and files that were not purged, each once."""
     found: dict[str, None] = {}
     for record in records:
         found[record.manifest] = None
+        found |= {one.signature: None for one in record.signatures}
         if record.status != "purged":
             found |= {file.sha256: None for file in session.manifest(record).files}
     return list(found)

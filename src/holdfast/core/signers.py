@@ -1,0 +1,87 @@
+"""Public keys as a policy lists them, and the ids by which people compare them.
+
+A signer has an Ed25519 key for journal entries and an elliptic-curve key for versions, for that is
+what OpenSSF model-signing understands; either may be missing. Keys are base64, so that a policy
+reads as JSON; an id is SHA-256 in 64 hex digits.
+"""
+
+import base64
+import hashlib
+import textwrap
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.errors import InvalidInputError
+
+RAW_BYTES: Final = 32
+"""Length of an Ed25519 public key."""
+
+
+class Signer(Struct, frozen=True, forbid_unknown_fields=True):
+    """The public keys of one person or machine.
+
+    Attributes:
+        ed25519: The 32 raw bytes, in base64; signs journal entries.
+        ec: The DER of a SubjectPublicKeyInfo on P-256, P-384 or P-521, in base64; signs versions.
+    """
+
+    ed25519: str | None = None
+    ec: str | None = None
+
+
+def entry_key_id(key: str) -> str:
+    """Return the id of an Ed25519 key: the SHA-256 of its raw bytes."""
+    return hashlib.sha256(base64.b64decode(key)).hexdigest()
+
+
+def version_key_id(key: str) -> str:
+    """Return the id of an elliptic-curve key: the SHA-256 of its PEM, model-signing's own hint."""
+    return hashlib.sha256(pem(key).encode()).hexdigest()
+
+
+def pem(key: str) -> str:
+    """Write a SubjectPublicKeyInfo as PEM, byte for byte as OpenSSL does."""
+    lines = "\n".join(textwrap.wrap(key, 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
+
+
+def name_of(signers: Mapping[str, Signer], key: str | None) -> str | None:
+    """Return who of *signers* has *key*, of either kind; `None` if nobody does."""
+    if key is None:
+        return None
+    found = (name for name, signer in signers.items() if key in (signer.ed25519, signer.ec))
+    return next(found, None)
+
+
+def check(signers: Mapping[str, Signer]) -> None:
+    """Refuse signers without keys, keys that are none, and keys of two people.
+
+    Raises:
+        InvalidInputError: Naming the signer.
+    """
+    seen: dict[str, str] = {}
+    for name, signer in signers.items():
+        subject = f"signer {name!r}"
+        keys = [key for key in (signer.ed25519, signer.ec) if key is not None]
+        if not name.strip() or not keys:
+            raise InvalidInputError(subject, "has no name or no key", "give NAME=FILE.pub")
+        if not all(map(_is_base64, keys)) or (
+            signer.ed25519 is not None and len(base64.b64decode(signer.ed25519)) != RAW_BYTES
+        ):
+            raise InvalidInputError(subject, "has a key that is none", "give the .pub file")
+        for key in keys:
+            if key in seen:
+                raise InvalidInputError(
+                    subject, f"has the key of {seen[key]!r}", "give each their own"
+                )
+            seen[key] = name
+
+
+def _is_base64(text: str) -> bool:
+    """Tell whether *text* is base64 in its one canonical spelling."""
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False

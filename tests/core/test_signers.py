@@ -1,0 +1,68 @@
+"""Public keys in a policy, and the ids people compare."""
+
+import base64
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+from tests.keys import ANA, BOB
+
+from holdfast.core import signers
+from holdfast.core.signers import Signer
+from holdfast.errors import InvalidInputError
+
+EC = ANA.signer.ec or ""
+
+
+def test_the_id_of_an_entry_key_is_the_digest_of_its_raw_bytes() -> None:
+    raw = base64.b64decode(ANA.key)
+
+    assert len(raw) == signers.RAW_BYTES
+    assert signers.entry_key_id(ANA.key) == hashlib.sha256(raw).hexdigest()
+
+
+def test_the_id_of_a_version_key_is_the_digest_of_the_pem_that_openssl_writes() -> None:
+    key = load_der_public_key(base64.b64decode(EC))
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    assert signers.pem(EC).encode() == pem
+    assert signers.version_key_id(EC) == hashlib.sha256(pem).hexdigest()
+
+
+def test_a_name_is_found_by_either_key() -> None:
+    listed = {"ana": ANA.signer, "bob": Signer(ed25519=BOB.key)}
+
+    assert signers.name_of(listed, ANA.key) == "ana"
+    assert signers.name_of(listed, EC) == "ana"
+    assert signers.name_of(listed, BOB.key) == "bob"
+    assert signers.name_of(listed, BOB.signer.ec) is None
+    assert signers.name_of(listed, None) is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "problem"),
+    [
+        ({"ana": Signer()}, "no name or no key"),
+        ({" ": ANA.signer}, "no name or no key"),
+        ({"ana": Signer(ed25519="bm9uZQ==")}, "a key that is none"),
+        ({"ana": Signer(ed25519=ANA.key[:-1])}, "a key that is none"),
+        ({"ana": Signer(ed25519=ANA.key.replace("=", "=\n"))}, "a key that is none"),
+        ({"ana": Signer(ec="é")}, "a key that is none"),
+        ({"ana": ANA.signer, "eva": ANA.signer}, "has the key of 'ana'"),
+    ],
+)
+def test_a_list_that_would_not_say_who_signed_is_refused(
+    listed: dict[str, Signer], problem: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        signers.check(listed)
+
+
+def test_a_list_of_two_people_stands() -> None:
+    signers.check({"ana": ANA.signer, "bob": Signer(ed25519=BOB.key)})
+
+    assert ANA.signer != BOB.signer

@@ -1,0 +1,305 @@
+"""Entries that must be signed: no writer gets past it, and no reader believes one who did."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.keys import BOB, EVE, Person
+from tests.registry import disk
+from tests.registry.conftest import Clock, Grow
+
+import holdfast
+from holdfast import Policy, Registry, signing
+from holdfast.core import entry as entries
+from holdfast.core.entry import Stamp
+from holdfast.core.events import AnyEvent, Approved, PolicySet, Promoted, Tagged
+from holdfast.core.state import State, empty, fold
+from holdfast.errors import DamagedError, RefusedError
+from holdfast.signing.keys import Made
+from holdfast.store.journal import Journal
+from holdfast.store.local import LocalStore
+
+JOURNAL = "models/iris/journal"
+_SNAPSHOT_EVERY = LocalStore.traits.snapshot_every
+EVIL = Promoted(version="1.1.0", was="1.0.0")
+
+
+@pytest.fixture(scope="module")
+def ana(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return signing.create("ana", tmp_path_factory.mktemp("ana"))
+
+
+@pytest.fixture
+def strict(store: Path, clock: Clock, ana: Made, grow: Grow) -> Registry:
+    """Ana's registry: signatures are demanded, 1.0.0 is signed and live, 1.1.0 is neither."""
+    grow(2)
+    registry = holdfast.open(store, by="ana", clock=clock, key=ana.private)
+    registry.set_policy(
+        "iris", Policy(signers={"ana": ana.signer, "bob": BOB.signer}, require_signature=True)
+    )
+    registry.sign("iris@1.0.0")
+    registry.promote("iris@1.0.0")
+    return registry
+
+
+def _state(store: Path) -> State:
+    """Fold a journal by hand."""
+    state = empty("iris")
+    for path in sorted((store / JOURNAL).glob("0*.json")):
+        entry = entries.read(path.read_bytes(), "iris", state.seq + 1, state.head)
+        state = fold(state, [(entry, entries.digest(path.read_bytes()))], genuine=signing.genuine)
+    return state
+
+
+def forge(store: Path, event: AnyEvent, by: str = "ana", pen: Person | None = None) -> Path:
+    """Write the next entry by hand: chain and checksum are right."""
+    journal = store / JOURNAL
+    tail = max(journal.glob("0*.json"))
+    seq, at = int(tail.stem) + 1, json.loads(tail.read_bytes())["at"]
+    stamp = Stamp(Clock()(), by, "e" * 32, None, None, pen)
+    later = entries.next_time(stamp.at, at)
+    raw = entries.write("iris", seq, entries.digest(tail.read_bytes()), later, stamp, event)
+    path = journal / f"{seq:010}.json"
+    path.write_bytes(raw)
+    return path
+
+
+Forge = Callable[[Path], object]
+FORGED: dict[str, Forge] = {
+    "unsigned": lambda store: forge(store, EVIL),
+    "by a stranger": lambda store: forge(store, EVIL, "eve", EVE),
+    "by a stranger in a signer's name": lambda store: forge(store, EVIL, "ana", EVE),
+    "by one signer in another's name": lambda store: forge(store, EVIL, "ana", BOB),
+    "the demand taken back": lambda store: forge(store, PolicySet(policy=Policy())),
+    "an approval": lambda store: forge(store, Approved(version="1.1.0"), "bob"),
+}
+
+
+@pytest.mark.parametrize("deed", FORGED.values(), ids=FORGED)
+def test_a_forged_entry_is_refused_by_every_reader(
+    strict: Registry, store: Path, tmp_path: Path, deed: Forge
+) -> None:
+    deed(store)
+    readers: list[Callable[[Registry], object]] = [
+        lambda one: one.status("iris"),
+        lambda one: one.load("iris@production"),
+        lambda one: one.history("iris"),
+        lambda one: one.versions("iris"),
+        lambda one: one.promote("iris@1.0.0"),
+        lambda one: one.export("iris", tmp_path / "iris.tar"),
+    ]
+
+    for opened in (strict, *(holdfast.open(store) for _ in readers)):
+        for read in readers:
+            with pytest.raises(DamagedError, match="entry 6 of iris"):
+                read(opened)
+    damages = holdfast.open(store).verify().damages
+    assert ["entry 6 of iris" in one.problem for one in damages] == [True]
+
+
+def test_the_damage_names_the_key(strict: Registry, store: Path) -> None:
+    forge(store, EVIL, "eve", EVE)
+
+    with pytest.raises(DamagedError, match=r"signed with the key [0-9a-f]{12}, which is of none"):
+        strict.status("iris")
+
+
+def test_a_stolen_signature_is_refused(strict: Registry, store: Path) -> None:
+    path = forge(store, EVIL, "bob", BOB)
+    raw = path.read_bytes()
+    signature = json.loads(raw)["signature"]["value"]
+    path.write_bytes(disk.sealed(raw.replace(signature.encode(), BOB.sign(b"x").encode())))
+
+    with pytest.raises(DamagedError, match="its signature is not of the key"):
+        strict.status("iris")
+
+
+def test_what_a_signer_wrote_is_believed(strict: Registry, store: Path) -> None:
+    forge(store, EVIL, "bob", BOB)
+
+    status = strict.status("iris")
+
+    assert status.live is not None
+    assert (status.live.version, status.by) == ("1.1.0", "bob")
+
+
+def test_what_moves_nothing_is_believed_of_everybody(strict: Registry, store: Path) -> None:
+    forge(store, Tagged(version="1.1.0", tags={"team": "risk"}), "eve")
+
+    assert strict.resolve("iris@1.1.0").tags == {"team": "risk"}
+    assert holdfast.open(store).resolve("iris@1.1.0").tags == {"team": "risk"}
+
+
+Verb = Callable[[Registry], object]
+VERBS: dict[str, Verb] = {
+    "promote": lambda one: one.promote("iris@1.1.0", force=True, reason="now"),
+    "alias": lambda one: one.alias("iris@1.1.0", "eu"),
+    "approve": lambda one: one.approve("iris@1.1.0"),
+    "evaluate": lambda one: one.evaluate("iris@1.1.0", {"auc": 1.0}),
+    "hold": lambda one: one.hold("iris@1.1.0", reason="audit"),
+    "policy": lambda one: one.set_policy("iris", Policy()),
+    "purge": lambda one: one.purge("iris", versions=["1.1.0"], grace_s=0),
+    "delete": lambda one: one.delete("iris", reason="done", force=True),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_without_a_listed_key_a_verb_is_refused_and_nothing_is_written(
+    strict: Registry, store: Path, tmp_path: Path, ana: Made, verb: Verb
+) -> None:
+    eve = signing.create("eve", tmp_path / "eve")
+    before = disk.journals(store)
+    for by, key, said in (
+        ("ana", None, "is not signed; the policy demands the signature of ana, bob"),
+        ("eve", eve.private, "which is of none of ana, bob"),
+        ("bob", ana.private, "of ana, in the name of bob"),
+    ):
+        with pytest.raises(RefusedError, match=said) as caught:
+            verb(holdfast.open(store, by=by, key=key))
+        assert caught.value.by == "require_signature"
+
+    assert disk.journals(store) == before
+    assert strict.verify().whole
+
+
+def test_a_rollback_needs_a_signer(strict: Registry, store: Path) -> None:
+    strict.sign("iris@1.1.0")
+    strict.promote("iris@1.1.0")
+
+    with pytest.raises(RefusedError, match="'rolled_back' is not signed"):
+        holdfast.open(store, by="ana").rollback("iris")
+    assert strict.rollback("iris").version == "1.0.0"
+
+
+def test_history_says_whose_key_signed_what(strict: Registry, store: Path) -> None:
+    forge(store, Tagged(version="1.1.0", tags={}), "eve", EVE)
+
+    told = [(past.op, past.signer, past.key is not None) for past in strict.history("iris")]
+
+    assert told == [
+        ("registered", None, False),
+        ("registered", None, False),
+        ("policy_set", "ana", True),
+        ("signed", "ana", True),
+        ("promoted", "ana", True),
+        ("tagged", None, True),
+    ]
+
+
+def test_the_state_at_a_time_is_held_to_the_same(strict: Registry, store: Path) -> None:
+    assert strict.status("iris", at="2030-01-01").live is not None
+    forge(store, EVIL)
+
+    with pytest.raises(DamagedError, match="entry 6 of iris"):
+        strict.status("iris", at="2030-01-01")
+
+
+def _plant(store: Path, state: State) -> Path:
+    """Write a snapshot that is sound by itself."""
+    local = LocalStore(store)
+    Journal(local, "models/iris").save_snapshot(state)
+    return store / "models" / "iris" / "snapshots" / f"{state.seq:010}.json"
+
+
+def test_no_snapshot_is_a_way_around_the_policy(strict: Registry, store: Path) -> None:
+    state = _state(store)
+    forge(store, PolicySet(policy=Policy()), "eve")
+    last = forge(store, EVIL, "eve")
+    state.policy, state.production = Policy(), "1.1.0"
+    state.seq, state.head = int(last.stem), entries.digest(last.read_bytes())
+    assert _plant(store, state).exists()
+
+    with pytest.raises(DamagedError, match="entry 6 of iris"):
+        holdfast.open(store).status("iris")
+    assert '"1.1.0"' not in (store / "models/iris/active_version.json").read_text()
+
+
+def test_no_snapshot_of_a_state_that_never_was_is_believed(strict: Registry, store: Path) -> None:
+    state = _state(store)
+    state.production = "1.1.0"
+    _plant(store, state)
+
+    status = holdfast.open(store).status("iris")
+
+    assert status.live is not None
+    assert status.live.version == "1.0.0"
+    assert strict.verify().whole
+
+
+def test_where_signatures_are_demanded_no_snapshots_are_written(
+    strict: Registry, store: Path
+) -> None:
+    for turn in range(_SNAPSHOT_EVERY):
+        strict.tag("iris@1.0.0", {"turn": str(turn)})
+
+    assert not (store / "models" / "iris" / "snapshots").exists()
+    assert holdfast.open(store).resolve("iris@1.0.0").tags["turn"] == str(_SNAPSHOT_EVERY - 1)
+
+
+@pytest.mark.parametrize("hurt", disk.HURTS.values(), ids=disk.HURTS)
+def test_a_lost_mark_is_found_and_made_anew(strict: Registry, store: Path, hurt: disk.Hurt) -> None:
+    mark = store / JOURNAL / "signed.json"
+    hurt(mark)
+
+    found = strict.verify().damages
+    assert [one.subject for one in found] == [f"{JOURNAL}/signed.json"]
+    assert strict.repair("iris").whole
+
+    assert strict.verify().whole
+
+
+def test_without_the_demand_there_is_no_mark(registry: Registry, store: Path, grow: Grow) -> None:
+    grow(1)
+    registry.set_policy("iris", Policy(approvals=1))
+
+    assert sorted(path.name for path in (store / JOURNAL).iterdir()) == [
+        "0000000001.json",
+        "0000000002.json",
+    ]
+
+
+def test_a_signed_journal_goes_into_another_store_with_its_mark(
+    strict: Registry, tmp_path: Path
+) -> None:
+    strict.export("iris", tmp_path / "iris.tar")
+    elsewhere = holdfast.open(tmp_path / "elsewhere", by="zoe")
+
+    elsewhere.import_(tmp_path / "iris.tar")
+
+    assert (tmp_path / "elsewhere" / JOURNAL / "signed.json").exists()
+    assert elsewhere.verify().whole
+    with pytest.raises(RefusedError, match="require_signature"):
+        elsewhere.approve("iris@1.1.0")
+
+
+def test_a_signed_entry_that_was_changed_is_damage_where_nobody_demands_one(
+    store: Path, clock: Clock, ana: Made, grow: Grow
+) -> None:
+    grow(1)
+    registry: Registry = holdfast.open(store, by="ana", clock=clock, key=ana.private)
+    registry.note("iris@1.0.0", "sound")
+    path = store / JOURNAL / "0000000002.json"
+    disk.overwrite(path, disk.sealed(path.read_bytes().replace(b'"sound"', b'"found"')))
+    (store / "models" / "iris" / "active_version.json").unlink()
+
+    again: Any = holdfast.open(store)
+
+    assert "its signature is not of the key" in again.verify().damages[0].problem
+
+
+def test_a_signed_bundle_with_a_changed_entry_is_refused(
+    store: Path, clock: Clock, ana: Made, grow: Grow, tmp_path: Path
+) -> None:
+    grow(1)
+    registry = holdfast.open(store, by="ana", clock=clock, key=ana.private)
+    registry.note("iris@1.0.0", "sound")
+    path = store / JOURNAL / "0000000002.json"
+    disk.overwrite(path, disk.sealed(path.read_bytes().replace(b'"sound"', b'"found"')))
+    (store / "models" / "iris" / "active_version.json").unlink()
+    holdfast.open(store).export("iris", tmp_path / "iris.tar")
+
+    with pytest.raises(DamagedError, match="its signature is not of the key"):
+        holdfast.open(tmp_path / "elsewhere").import_(tmp_path / "iris.tar")
+    assert not (tmp_path / "elsewhere" / JOURNAL).exists()
