@@ -69,7 +69,8 @@ def replayed(make: Make, journal: Journal) -> State:
 def test_a_journal_with_everything_in_it_is_replayed(make_manifest: Make, written: Written) -> None:
     journal = written(*FULL)
 
-    assert {type(entry.event) for entry, _ in journal} == set(events.WORDS) - {events.Trusted}
+    rare = {events.Trusted, events.Signed}
+    assert {type(entry.event) for entry, _ in journal} == set(events.WORDS) - rare
     assert replayed(make_manifest, journal) == fold(empty("iris"), journal)
 
 
@@ -131,6 +132,8 @@ LIES: dict[str, events.AnyEvent] = {
     "a purge of nothing": events.Purged(reasons={}),
     "a policy without sense": events.PolicySet(policy=Policy(approvals=-1)),
     "a deletion of other versions": events.Deleted(purged=("1.0.0",)),
+    "a signature without a digest": events.Signed(version="1.0.0", key="AAAA", signature="x"),
+    "a signature without a key": events.Signed(version="1.0.0", key="?", signature="a" * 64),
     "a trust without a finding": events.Trusted(version="1.0.0", scan={}),
     "a trust without a reason": events.Trusted(
         version="1.0.0", scan={"model": replace(SEEN, trusted=None)}
@@ -348,3 +351,13 @@ def test_a_manifest_of_another_model_is_refused(make_manifest: Make) -> None:
 def test_a_digest_is_64_lower_case_hex_digits(text: str) -> None:
     assert is_digest("0123456789abcdef" * 4)
     assert not is_digest(text)
+
+
+def test_a_signature_is_a_deed_like_others(play: Callable[..., State]) -> None:
+    state = play(*BASE)
+    event = events.Signed(version="1.1.0", key="AAAA", signature="a" * 64)
+    entry = after(state, event)
+
+    replay.check_entry(state, entry, None)
+
+    assert fold(state, [(entry, "0" * 64)]).record("1.1.0").signatures[0].key == "AAAA"

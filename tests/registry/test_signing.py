@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.registry import disk
+from tests.registry.bundles import forging
 from tests.registry.conftest import Clock, Grow, Text
 
 import holdfast
@@ -278,3 +279,48 @@ def test_a_forged_signature_opens_no_gate(
         signed.promote("iris@1.0.0")
     signed.sign("iris@1.0.0", attach=out / "model.sig", by="ana")
     assert signed.promote("iris@1.0.0").changed
+
+
+def test_a_signature_goes_along_with_a_copy(signed: Registry, tmp_path: Path, ana: Made) -> None:
+    elsewhere = holdfast.open(tmp_path / "elsewhere", by="zoe")
+
+    signed.copy(elsewhere)
+
+    assert elsewhere.verify("iris@1.0.0", signed_by=ana.public).whole
+
+
+@pytest.mark.parametrize("hurt", disk.HURTS.values(), ids=disk.HURTS)
+def test_a_damaged_signature_is_repaired_from_a_copy(
+    signed: Registry, store: Path, tmp_path: Path, ana: Made, hurt: disk.Hurt
+) -> None:
+    good = disk.copy(store, tmp_path / "good")
+    hurt(_blob(signed, store))
+
+    done = signed.repair("iris", source=good)
+
+    assert done.whole
+    assert signed.verify("iris@1.0.0", signed_by=ana.public).whole
+
+
+def test_a_bundle_without_a_signature_it_tells_of_is_refused(
+    signed: Registry, store: Path, tmp_path: Path
+) -> None:
+    signed.export("iris", tmp_path / "iris.tar")
+    members = forging.taken_apart(tmp_path / "iris.tar")
+    del members[f"blobs/sha256/{_blob(signed, store).name}"]
+    forged = forging.put_together(tmp_path / "forged.tar", members)
+
+    with pytest.raises(DamagedError, match="signature by key"):
+        holdfast.open(tmp_path / "elsewhere").import_(forged)
+
+
+def test_a_bundle_whose_signature_is_of_another_version_is_refused(
+    signed: Registry, store: Path, tmp_path: Path, ana: Made
+) -> None:
+    signed.sign("iris@1.1.0")
+    newer = signed.checkout("iris@1.1.0", tmp_path / "newer")
+    _replayed(signed, store, newer / "model.sig", ana)
+    signed.export("iris", tmp_path / "iris.tar")
+
+    with pytest.raises(DamagedError, match=r"signature by key .*: is of another version"):
+        holdfast.open(tmp_path / "elsewhere").import_(tmp_path / "iris.tar")

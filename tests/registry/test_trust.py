@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.keys import BOB, EVE, Person
 from tests.registry import disk
-from tests.registry.conftest import Clock, Grow
+from tests.registry.conftest import Clock, Grow, Text
+from tests.servers.running import Endpoint
 
 import holdfast
 from holdfast import Policy, Registry, signing
@@ -20,6 +21,7 @@ from holdfast.errors import DamagedError, RefusedError
 from holdfast.signing.keys import Made
 from holdfast.store.journal import Journal
 from holdfast.store.local import LocalStore
+from holdfast.store.objects.store import ObjectStore
 
 JOURNAL = "models/iris/journal"
 _SNAPSHOT_EVERY = LocalStore.traits.snapshot_every
@@ -203,7 +205,8 @@ def _plant(store: Path, state: State) -> Path:
     return store / "models" / "iris" / "snapshots" / f"{state.seq:010}.json"
 
 
-def test_no_snapshot_is_a_way_around_the_policy(strict: Registry, store: Path) -> None:
+@pytest.mark.usefixtures("strict")
+def test_no_snapshot_is_a_way_around_the_policy(store: Path) -> None:
     state = _state(store)
     forge(store, PolicySet(policy=Policy()), "eve")
     last = forge(store, EVIL, "eve")
@@ -303,3 +306,52 @@ def test_a_signed_bundle_with_a_changed_entry_is_refused(
     with pytest.raises(DamagedError, match="its signature is not of the key"):
         holdfast.open(tmp_path / "elsewhere").import_(tmp_path / "iris.tar")
     assert not (tmp_path / "elsewhere" / JOURNAL).exists()
+
+
+def test_a_copy_of_a_signed_journal_is_held_to_the_same(strict: Registry, tmp_path: Path) -> None:
+    elsewhere = holdfast.open(tmp_path / "elsewhere", by="zoe")
+    strict.copy(elsewhere)
+    forge(tmp_path / "elsewhere", EVIL)
+
+    with pytest.raises(DamagedError, match="entry 6 of iris"):
+        holdfast.open(tmp_path / "elsewhere").status("iris")
+    assert not strict.repair_plan("iris", source=tmp_path / "elsewhere").mends
+    assert strict.verify().whole
+
+
+def test_a_forged_entry_is_not_repaired_away_and_is_told(strict: Registry, store: Path) -> None:
+    forge(store, EVIL)
+
+    left = strict.repair("iris").left
+
+    assert ["entry 6 of iris" in one.problem for one in left] == [True]
+
+
+def test_in_a_bucket_no_snapshot_is_a_way_around_the_policy(
+    moto: Endpoint, tmp_path: Path, ana: Made, text: Text
+) -> None:
+    bucket = moto.make_bucket()
+
+    def opened(by: str, key: Path | None = None) -> Registry:
+        cache = tmp_path / f"cache-{by}"
+        return holdfast.open(
+            f"s3://{bucket}/x", by=by, key=key, options=moto.options, cache=cache, clock=Clock()
+        )
+
+    mine = opened("ana", ana.private)
+    mine.register("iris", text("iris"))
+    for turn in range(ObjectStore.traits.snapshot_every):
+        mine.tag("iris@1.0.0", {"turn": str(turn)})
+    mine.set_policy("iris", Policy(signers={"ana": ana.signer}, require_signature=True))
+    mine.sign("iris@1.0.0")
+    mine.promote("iris@1.0.0")
+    state = mine._session.state("iris")
+    state.production = None
+    journal = Journal(mine._session.place.store, "models/iris")
+    journal.save_snapshot(state)
+    assert journal.snapshot() == state
+
+    status = opened("zoe").status("iris")
+
+    assert status.live is not None
+    assert journal.opening(whole=False) == (None, state.seq)
