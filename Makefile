@@ -68,6 +68,18 @@ test: $(VENV)/.servers ## Run all tests but the long ones
 test-all: $(VENV)/.all-servers ## Run all tests, the long ones too
 	@$(BIN)/python -m pytest -q -m ""
 
+$(VENV)/.fuzz: pyproject.toml uv.lock
+	$(call sync,--group dev --group fuzz,$@)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz ## Fuzz all that reads bytes of others, guided by coverage (SECONDS=60 each)
+	@mkdir -p build
+	@for target in entry manifest path file pickle bundle description; do \
+	  PYTHONPATH=. $(BIN)/python -W ignore tests/attacks/fuzz/guided.py $$target $(or $(SECONDS),60) \
+	    build/corpus/$$target 2>build/fuzz-$$target.log || { tail -40 build/fuzz-$$target.log; exit 1; }; \
+	  echo "$$target: $$(sed -n 's/stat::number_of_executed_units: *//p' build/fuzz-$$target.log) runs, nothing found"; \
+	done
+
 .PHONY: coverage
 coverage: $(VENV)/.servers ## Run these tests and hold branch coverage to its bounds
 	@rm -f .coverage .coverage.*

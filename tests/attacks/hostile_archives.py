@@ -123,6 +123,11 @@ def _commented(command: str) -> tuple[str, bytes]:
     return "model.zip", body + table + ended(table, len(body), evil(command))
 
 
+def _before_the_start(_: str) -> tuple[str, bytes]:
+    content = zipped({"a.txt": b"words"})
+    return "model.zip", content[7:-6] + struct.pack("<I", len(content)) + b"\0\0"
+
+
 def _name_with_a_zero(_: str) -> tuple[str, bytes]:
     return "model.zip", zipped({"weightsX.bin": b"words"}).replace(b"X.bin", b"\0.bin")
 
@@ -197,6 +202,7 @@ FILES: dict[str, Attack] = {
     "hidden member": _hidden_member,
     "hidden member at the end": _hidden_at_the_end,
     "pickle as a comment": _commented,
+    "member before the start": _before_the_start,
     "name with a zero": _name_with_a_zero,
     "fewer members than announced": _fewer_members,
     "member on another disk": _changed(34, b"\1", local=False),

@@ -58,7 +58,7 @@ for info in registry.models():
     attempt(registry.status, model)
     attempt(registry.history, model)
     attempt(registry.verify, model)
-    attempt(registry.rebuild, model)
+    attempt(registry.repair, model)
     for number, version in enumerate(versions[::step]):
         ref = version.ref
         attempt(registry.resolve, ref)

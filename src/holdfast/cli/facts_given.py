@@ -22,6 +22,7 @@ def facts_from(options: dict[str, Any]) -> Facts:
     facts["lineage"] = _lineage(typed(pairs("--lineage", options["lineage"])))
     facts["metadata"] = typed(pairs("--metadata", options["metadata"]))
     facts["limitations"] = tuple(options["limitation"])
+    facts["scanners"] = tuple(options["scanner"])
     facts["artifacts"] = {
         role: Path(path) for role, path in pairs("--artifact", options["artifact"]).items()
     }

@@ -45,6 +45,9 @@ from holdfast.cli.tables import columns, moment
 )
 @click.option("--version", metavar="SEMVER", help="An exact version.")
 @click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
+@click.option(
+    "--scanner", multiple=True, metavar="NAME", help="Ask picklescan or modelaudit as well."
+)
 @context.reason
 @context.key
 def register(

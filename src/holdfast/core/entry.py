@@ -233,7 +233,7 @@ def model_of(raw: bytes) -> str | None:
     """Return the model an entry says it is of, without checking it; `None` if it says none."""
     try:
         return msgspec.json.decode(raw, type=_Model).model
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -70,6 +70,22 @@ class Artifact(Struct, frozen=True):
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
+class Evidence(Struct, frozen=True):
+    """What another scanner said of an artifact.
+
+    Attributes:
+        tool: Its name.
+        version: Its version.
+        findings: Each as `severity: message`, as many as are kept.
+        problem: Why it said nothing, or not all.
+    """
+
+    tool: str
+    version: str
+    findings: tuple[str, ...] = ()
+    problem: str | None = None
+
+
 class Scan(Struct, frozen=True):
     """What reading an artifact's content, without loading it, found.
 
@@ -79,6 +95,7 @@ class Scan(Struct, frozen=True):
         globals: Every constructor and function that loading would call, sorted, as `module.name`.
         unknown: Those of *globals* outside the allow-list, and whatever could not be read.
         trusted: The reason given for registering it in spite of *unknown*.
+        evidence: What other scanners said, where they were asked.
     """
 
     kind: str
@@ -86,6 +103,7 @@ class Scan(Struct, frozen=True):
     globals: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     trusted: str | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,7 +225,7 @@ def decode(raw: bytes, digest: str) -> Manifest:
             raise NewerFormatError(subject, f"manifest format {head.format}", f"up to {FORMAT}")
         manifest = msgspec.json.decode(raw, type=Manifest)
         check(manifest)
-    except (msgspec.MsgspecError, RecursionError, InvalidInputError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidInputError) as error:
         raise DamagedError(subject, f"not a manifest: {error}", advice) from error
     return manifest
 

@@ -289,7 +289,7 @@ def _metrics_of(path: Path) -> dict[str, float]:
     try:
         with path.open("rb") as file:
             document: Any = msgspec.json.decode(file.read(_MOST_METRICS))
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return {}
     inner = document.get("metrics", document) if isinstance(document, dict) else {}
     if not isinstance(inner, dict):

@@ -21,6 +21,7 @@ class Facts(TypedDict, total=False):
         artifacts: Further roles, each a path or an object.
         formats: Format by role, where the natural one is not wanted.
         trust: Why files that run code outside the allow-list are taken in all the same.
+        scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
         reason: Kept with the entry.
         key: Idempotency key.
     """
@@ -42,6 +43,7 @@ class Facts(TypedDict, total=False):
     artifacts: Mapping[str, object]
     formats: Mapping[str, str]
     trust: str
+    scanners: Sequence[str]
     reason: str
     key: str
 

@@ -29,7 +29,7 @@ from holdfast.core.version import Bump, Version
 from holdfast.core.views import Registered as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
-from holdfast.formats import Description, Packaged, example
+from holdfast.formats import Description, Packaged, evidence, example
 from holdfast.registry import surroundings
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
@@ -79,7 +79,11 @@ def register(
     done = repeated(state, signing.key, Registered, exact)
     if done is not None:
         return _as_before(state, done)
-    judge = _Judge(state.policy.allowed_globals, (facts.get("trust") or "").strip())
+    judge = _Judge(
+        state.policy.allowed_globals,
+        (facts.get("trust") or "").strip(),
+        evidence.check(facts.get("scanners", ())),
+    )
     with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
@@ -107,6 +111,7 @@ class _Judge:
 
     allowed: Sequence[str]
     trust: str
+    scanners: tuple[str, ...] = ()
 
     def scan(self, path: Path, shown: Path) -> Scan:
         """Read what loading *path* would run.
@@ -129,7 +134,8 @@ def _scan_stored(
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
     stored = opened.blobs.lay_out(artifact, scratch / "stored")
-    return judge.scan(stored, part.said)
+    scan = judge.scan(stored, part.said)
+    return replace(scan, evidence=evidence.gather(stored, judge.scanners))
 
 
 def _commit(

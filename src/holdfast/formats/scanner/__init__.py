@@ -97,7 +97,7 @@ def skops_root(path: Path) -> tuple[str, str] | None:
         with archives.opened(source) as archive:
             info = archive.getinfo("schema.json")
             schema = read_schema(archives.member(source, archive, info, budget))
-    except (UnreadableError, OSError):
+    except (UnreadableError, OSError, KeyError):
         return None
     match schema:
         case {"__module__": str() as module, "__class__": str() as name}:

@@ -77,6 +77,8 @@ def member(
 
 
 def _stored(source: Source, info: zipfile.ZipInfo) -> Source:
+    if info.header_offset < 0:
+        raise UnreadableError("no member where the archive says")
     with source.open() as stream:
         stream.seek(info.header_offset)
         raw = stream.read(LOCAL_HEADER.size)

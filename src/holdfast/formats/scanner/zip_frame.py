@@ -99,8 +99,8 @@ def _judge_record(info: zipfile.ZipInfo, findings: Findings) -> None:
 
 def _judge_local(stream: IO[bytes], info: zipfile.ZipInfo, findings: Findings) -> int:
     """Hold the record before a member against the table's; return where the member ends."""
-    stream.seek(info.header_offset)
-    raw = stream.read(LOCAL_HEADER.size)
+    stream.seek(max(0, info.header_offset))
+    raw = stream.read(LOCAL_HEADER.size) if info.header_offset >= 0 else b""
     if len(raw) < LOCAL_HEADER.size or raw[:4] != b"PK\x03\x04":
         findings.doubt("zip archive: no member where its table says")
         return info.header_offset

@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core import entry as entries
 from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
+from holdfast.core.entry import MAX_BYTES
 from holdfast.core.events import AnyEvent, Origin, Registered
 from holdfast.core.state import State
 from holdfast.core.version import parse
@@ -138,7 +139,7 @@ def _plain(member: tarfile.TarInfo) -> bool:
 
 def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str, left: int) -> bytes:
     is_entry = member.name != INDEX
-    if left < 0 or (is_entry and member.size > entries.MAX_BYTES):
+    if left < 0 or (is_entry and member.size > MAX_BYTES):
         raise DamagedError(member.name, f"claims {member.size} bytes", "copy the bundle again")
     data = file.read()
     if hashlib.sha256(data).hexdigest() != expected:
@@ -161,7 +162,7 @@ def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scra
 def _index(raw: bytes) -> Index:
     try:
         index = msgspec.json.decode(raw, type=Index)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DamagedError(INDEX, f"not readable: {error}", "copy the bundle again") from error
     if index.format > FORMAT:
         raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")
