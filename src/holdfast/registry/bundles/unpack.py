@@ -10,7 +10,6 @@ from typing import IO, Final
 
 import msgspec
 
-from holdfast.core import entry as entries
 from holdfast.core import names, registration
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import MAX_BYTES
