@@ -3,6 +3,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from tests.registry import hostile
 
 import holdfast
@@ -60,6 +61,8 @@ def test_evidence_is_kept_with_the_version_and_is_no_verdict(tmp_path: Path) -> 
     registry.register("iris", tmp_path / "evil.pkl", scanners=["picklescan"], trust="to show it")
 
     harmless, evil = (registry.manifest(f"iris@v{number}").scan["model"] for number in (1, 2))
+    assert harmless.evidence
+    assert evil.evidence
     assert [told.findings for told in harmless.evidence] == [()]
     assert evil.evidence[0].findings
     assert (harmless.unknown, evil.trusted) == ((), "to show it")
@@ -71,7 +74,7 @@ def test_nobody_is_asked_unless_named(tmp_path: Path) -> None:
 
     registry.register("iris", tmp_path / "model.txt")
 
-    assert registry.manifest("iris@1.0.0").scan["model"].evidence == ()
+    assert registry.manifest("iris@1.0.0").scan["model"].evidence is UNSET
 
 
 def test_a_scanner_that_is_unknown_or_missing_is_refused_before_anything_is_stored(

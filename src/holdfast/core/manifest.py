@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from holdfast.core import names, version
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
@@ -95,7 +95,7 @@ class Scan(Struct, frozen=True):
         globals: Every constructor and function that loading would call, sorted, as `module.name`.
         unknown: Those of *globals* outside the allow-list, and whatever could not be read.
         trusted: The reason given for registering it in spite of *unknown*.
-        evidence: What other scanners said, where they were asked.
+        evidence: What other scanners said; not written where none was asked.
     """
 
     kind: str
@@ -103,7 +103,7 @@ class Scan(Struct, frozen=True):
     globals: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     trusted: str | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Evidence, ...] | UnsetType = UNSET
 
 
 class Lineage(Struct, frozen=True, forbid_unknown_fields=True):

@@ -135,6 +135,8 @@ def _scan_stored(
     """Judge what was stored: the source was, but it may have changed until it was copied."""
     stored = opened.blobs.lay_out(artifact, scratch / "stored")
     scan = judge.scan(stored, part.said)
+    if not judge.scanners:
+        return scan
     return replace(scan, evidence=evidence.gather(stored, judge.scanners))
 
 

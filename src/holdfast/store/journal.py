@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from holdfast.core.entry import FORMAT, MAX_BYTES
+from holdfast.core import entry as entries
+from holdfast.core.entry import FORMAT, MAX_BYTES, Entry
 from holdfast.core.manifest import digest_of
-from holdfast.core.state import State
-from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
+from holdfast.core.state import State, empty, fold
+from holdfast.errors import DamagedError, HoldfastError, OutcomeUnknownError, StoreError
 from holdfast.store import (
     AbsentError,
     InDoubtError,
@@ -206,11 +207,29 @@ class Journal:
         return None
 
     def broken_snapshots(self, tail: int) -> Iterator[str]:
-        """Go through the keys of snapshots up to entry *tail* that cannot be folded from."""
+        """Go through the keys of snapshots up to entry *tail* that must not be folded from.
+
+        Whoever plants a false one knows how to work out its checksum: each is held against the fold
+        of the entries themselves.
+        """
         for name in sorted(self._store.list(self._snapshots)):
             seq = layout.number_of(name)
-            if seq is None or seq > tail or self._read_snapshot(seq) is None:
+            state = self._read_snapshot(seq) if seq is not None and seq <= tail else None
+            if state is None or not self._tells(state):
                 yield f"{self._snapshots}/{name}"
+
+    def _tells(self, state: State) -> bool:
+        """Tell whether the entries give just this state."""
+        head = None
+        told: list[tuple[Entry, str]] = []
+        for seq, raw in enumerate(self.read_many(1, state.seq), start=1):
+            try:
+                entry = entries.read(raw or b"", state.model, seq, head)
+            except HoldfastError:
+                return False
+            head = digest_of(raw or b"")
+            told.append((entry, head))
+        return fold(empty(state.model), told) == state
 
     def _read_snapshot(self, seq: int) -> State | None:
         try:

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing by atheris: `python tests/attacks/fuzz/guided.py TARGET SECONDS [FOLDER]`.
+"""Coverage-guided fuzzing by atheris: `guided.py TARGET SECONDS [FOLDER]`.
 
 FOLDER keeps what was found worth keeping; a finding is written there as `crash-...`.
 """
