@@ -12,7 +12,7 @@ from holdfast.core import commands, entry, events, registration, schema, signers
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
-from holdfast.core.manifest import Manifest, check, clean_metrics
+from holdfast.core.manifest import Manifest, check, clean_metrics, is_digest
 from holdfast.core.policy import Verdict
 from holdfast.core.retention import Plan, Row
 from holdfast.core.signers import Signer
