@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -41,7 +42,14 @@ def step(verb: str, *arguments: Any, **options: Any) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one step: the version and number it gave, or an error's class and message."""
+    """What became of one step: the version and number it gave, or an error's class and message.
+
+    Attributes:
+        began: When it was called, by the clock of all processes of this machine, nanoseconds.
+        ended: When it returned.
+        commits: Ids of the entries it tried to write.
+        seen: What `look` read: number and digest of the last entry, and the live version.
+    """
 
     verb: str
     version: str | None = None
@@ -49,6 +57,10 @@ class Outcome:
     changed: bool | None = None
     error: str | None = None
     message: str = ""
+    began: int = 0
+    ended: int = 0
+    commits: Sequence[str] = ()
+    seen: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +243,26 @@ def _work(job: dict[str, Any], tell: int, begin: int, meet: Callable[[], None]) 
             meet()
         return datetime.now(UTC)
 
+    commits: list[str] = []
+
+    def new_id() -> str:
+        commits.append(secrets.token_hex(16))
+        return commits[-1]
+
     registry: Registry | None = None
     for verb, arguments, options in job["steps"]:
-        outcome: dict[str, Any] = {"verb": verb}
+        commits.clear()
+        outcome: dict[str, Any] = {"verb": verb, "began": time.monotonic_ns()}
         try:
-            registry = registry or holdfast.open(job["store"], by=job["by"], clock=clock)
+            registry = registry or holdfast.open(
+                job["store"], by=job["by"], clock=clock, new_id=new_id
+            )
             outcome |= _facts(_call(registry, verb, arguments, options))
         except HoldfastError as error:
             outcome |= {"error": type(error).__name__, "message": str(error)}
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test is to see it
             outcome |= {"error": f"raw {type(error).__name__}", "message": str(error)}
+        outcome |= {"ended": time.monotonic_ns(), "commits": commits}
         os.writev(tell, [json.dumps(outcome).encode() + b"\n"])
     os._exit(0)
 
@@ -291,10 +313,22 @@ def _call(registry: Registry, verb: str, arguments: list[Any], options: dict[str
         found = registry.verify()
         assert found.whole, found.damages
         return found
+    if verb == "look":
+        return _look(registry, *arguments, **options)
     if verb == "replay":
         _replay(registry, *arguments)
         return None
     return getattr(registry, verb)(*arguments, **options)
+
+
+def _look(registry: Registry, model: str, *, afresh: bool = False) -> dict[str, Any]:
+    """Read how far a model's journal goes and what is live, as this process or as a new one."""
+    if afresh:
+        registry = holdfast.open(registry.location)
+    state = registry._session.state(model)
+    live = [info.version for info in registry.versions(model) if info.status == "production"]
+    assert len(live) == 1, live
+    return {"seen": (state.seq, state.head, state.production)}
 
 
 def _replay(registry: Registry, model: str) -> None:
@@ -314,6 +348,8 @@ def _replay(registry: Registry, model: str) -> None:
 
 def _facts(result: Any) -> dict[str, Any]:
     """Take from a verb's result what a test asks about."""
+    if isinstance(result, dict):
+        return result
     inner = getattr(result, "version", None)
     number = getattr(result, "number", getattr(inner, "number", None))
     changed = getattr(result, "changed", getattr(result, "created", None))

@@ -23,6 +23,7 @@ from holdfast.registry.copies import Candidate, Copies
 from holdfast.registry.session import Session
 from holdfast.signing import genuine
 from holdfast.signing.bundle import SIGNATURE
+from holdfast.registry.verifying import stored
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
 
@@ -247,11 +248,7 @@ class _Examination:
     def _strays(self) -> None:
         """Have blobs set aside that no version needs and whose bytes are not what they say."""
         named = {step.mend.subject for step in self.steps} | {one.subject for one in self.left}
-        items = [
-            File(item.name, item.name, item.size_bytes)
-            for item in self.session.place.store.items(layout.BLOBS)
-            if not item.name.startswith(layout.TEMPORARY) and layout.blob(item.name) not in named
-        ]
+        items = [one for one in stored(self.session) if layout.blob(one.sha256) not in named]
         for file, damage in self.session.place.blobs.check_all(items):
             key = layout.blob(file.sha256)
             if damage is not None and self.unread:

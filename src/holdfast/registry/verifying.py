@@ -184,9 +184,17 @@ def _expect_signatures(session: Session, model: str, record: Record, found: _Fin
 
 def _expect_strays(session: Session, found: _Findings) -> None:
     """Have blobs hashed that no version needs: manifests, and what a collector will take."""
-    for item in session.place.store.items(layout.BLOBS):
-        if item.name not in found.files and not item.name.startswith(layout.TEMPORARY):
-            found.expect(File(layout.blob(item.name), item.name, item.size_bytes), None, None)
+    for file in stored(session):
+        if file.sha256 not in found.files:
+            found.expect(file, None, None)
+
+
+def stored(session: Session) -> Iterator[File]:
+    """Go through all that has the place of a blob, be it a file or not."""
+    store = session.place.store
+    sizes = {item.name: item.size_bytes for item in store.items(layout.BLOBS)}
+    for name in store.list(layout.BLOBS):
+        yield File(layout.blob(name), name, sizes.get(name, 0))
 
 
 def _check_files(session: Session, found: _Findings, progress: Progress | None) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.entry import format_time
+from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError
 from holdfast.store import NoFileError, TakenError, durable, layout
 from holdfast.store.local import LocalStore, regular
@@ -19,6 +20,7 @@ FORMAT: Final = 1
 """The newest store format this code reads and the one it writes."""
 
 _MOST_BYTES: Final = 1 << 20
+_SUM: Final = b',\n  "sum"'
 
 
 class Config(Struct, frozen=True):
@@ -27,12 +29,14 @@ class Config(Struct, frozen=True):
     Attributes:
         id: Of this registry, 32 hex digits; bundles carry it.
         probe: What the file system can do.
+        sum: SHA-256 of all that stands before it in the file; stores of old have none.
     """
 
     format: int
     id: str
     created_at: str
     probe: Probe
+    sum: str = ""
 
 
 class _Head(Struct):
@@ -92,14 +96,22 @@ def decode(raw: bytes, place: str) -> Config:
         head = msgspec.json.decode(raw, type=_Head)
         if head.format > FORMAT:
             raise NewerFormatError(place, f"store format {head.format}", f"up to {FORMAT}")
-        return msgspec.json.decode(raw, type=Config)
+        found = msgspec.json.decode(raw, type=Config)
     except (ValueError, RecursionError) as error:
         raise DamagedError(place, f"not readable: {error}", "restore it from a copy") from error
+    if found.sum and raw != _sealed(raw[: raw.rfind(_SUM)]):
+        raise DamagedError(place, "its bytes do not fit their checksum", "restore it from a copy")
+    return found
 
 
 def encode(config: Config) -> bytes:
-    """Return the bytes of a configuration."""
-    return msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
+    """Return the bytes of a configuration, with their checksum."""
+    raw = msgspec.json.format(msgspec.json.encode(config), indent=2)
+    return _sealed(raw[: raw.rfind(_SUM)])
+
+
+def _sealed(body: bytes) -> bytes:
+    return body + _SUM + b': "%s"\n}\n' % digest_of(body).encode()
 
 
 def _is_empty(root: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import StoreError
-from holdfast.store import config, durable, garbage, layout, locks, projections
+from holdfast.store import NoFileError, config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.local import LocalStore
@@ -107,13 +107,19 @@ class _Projections:
     def stale(self, model: str, record: Record, manifest: Manifest) -> Iterator[tuple[str, str]]:
         """Hold a version's folder against the manifest; what is missing there is no damage."""
         folder = layout.version(model, record.version)
-        written = self._store.read(f"{folder}/manifest.json")
+        written = self._text(f"{folder}/manifest.json")
         if written is not None and written != projections.version_text(record, manifest):
             yield f"{folder}/manifest.json", "differs from the journal"
         for file in manifest.files:
             name = f"{folder}/{file.path}"
             if self._store.size(name) is not None and not self._holds(name, file.sha256):
                 yield name, "is not the registered file"
+
+    def _text(self, key: str) -> bytes | None:
+        try:
+            return self._store.read(key)
+        except NoFileError:
+            return b""
 
     def _holds(self, name: str, sha256: str) -> bool:
         """Tell whether a file is a blob's own, or a copy of it as a copied store has."""
@@ -134,6 +140,6 @@ class _Projections:
     def manifest(self, record: Record, manifest: Manifest) -> Path | None:
         """Return where a version's `manifest.json` lies, if it does and says what it should."""
         key = f"{layout.version(manifest.name, manifest.version)}/manifest.json"
-        if self._store.read(key) != projections.version_text(record, manifest):
+        if self._text(key) != projections.version_text(record, manifest):
             return None
         return Path(self._store.path(key))

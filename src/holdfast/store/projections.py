@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.manifest import Manifest
+from holdfast.core.manifest import Manifest, digest_of
 from holdfast.core.state import Record, State
 from holdfast.store import AbsentError, Store, layout, locks
 from holdfast.store.blobs import Blobs
@@ -28,12 +28,14 @@ class Pointer(Struct, frozen=True):
         previous: The version a rollback goes to.
         seq: Number of the newest entry seen: a witness against a journal cut short.
         head: SHA-256 of that entry's bytes.
+        sum: SHA-256 of the other fields; without it a broken witness would accuse the journal.
     """
 
     current: str | None
     previous: str | None
     seq: int
     head: str | None
+    sum: str = ""
 
 
 def pointer_to(state: State) -> Pointer:
@@ -43,15 +45,18 @@ def pointer_to(state: State) -> Pointer:
 
 def encode(pointer: Pointer) -> bytes:
     """Return the bytes of a pointer."""
-    return msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
+    sealed = msgspec.structs.replace(pointer, sum=digest_of(msgspec.json.encode(pointer)))
+    return msgspec.json.format(msgspec.json.encode(sealed), indent=2) + b"\n"
 
 
 def decode(raw: bytes) -> Pointer | None:
     """Read the bytes of a pointer; what is broken counts as absent."""
     try:
-        return msgspec.json.decode(raw, type=Pointer)
+        found = msgspec.json.decode(raw, type=Pointer)
     except (ValueError, RecursionError):
         return None
+    pointer = msgspec.structs.replace(found, sum="")
+    return None if found.sum and raw != encode(pointer) else pointer
 
 
 def read_pointer(store: Store, model: str) -> Pointer | None:
