@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.registry import disk
 from tests.registry.conftest import Grow, Text
@@ -12,6 +13,7 @@ from tests.registry.conftest import Grow, Text
 import holdfast
 from holdfast import Registry
 from holdfast.errors import DamagedError, HoldfastError, NotAStoreError, NotFoundError
+from holdfast.store import projections
 
 
 @pytest.fixture(scope="module")
@@ -289,10 +291,21 @@ def test_a_file_put_in_place_of_a_link_is_told_and_rebuilt(hurt_store: Path) -> 
     assert whole(hurt_store)
 
 
-def test_a_pointer_that_says_something_else_is_told_and_rebuilt(hurt_store: Path) -> None:
+def test_a_pointer_whose_bytes_changed_is_made_anew_by_whoever_looks(hurt_store: Path) -> None:
     path = hurt_store / "models" / "iris" / "active_version.json"
     sound = path.read_bytes()
     path.write_bytes(sound.replace(b'"1.2.0"', b'"1.1.0"'))
+
+    assert holdfast.open(hurt_store).verify().whole
+    assert path.read_bytes() == sound
+
+
+def test_a_pointer_that_says_something_else_is_told_and_rebuilt(hurt_store: Path) -> None:
+    path = hurt_store / "models" / "iris" / "active_version.json"
+    sound = path.read_bytes()
+    pointer = projections.decode(sound)
+    assert pointer is not None
+    path.write_bytes(projections.encode(msgspec.structs.replace(pointer, current="1.1.0")))
 
     told = [damage.subject for damage in holdfast.open(hurt_store).verify().damages]
     holdfast.open(hurt_store).repair("iris")

@@ -1,5 +1,6 @@
 """Files for people and tools that know nothing of Holdfast, derived from the journal."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.core import entry as entries
@@ -94,6 +96,9 @@ def test_the_pointer_says_what_is_live_and_what_was_seen(
         "previous": "1.0.0",
         "seq": 4,
         "head": state.head,
+        "sum": hashlib.sha256(
+            msgspec.json.encode(Pointer("1.1.0", "1.0.0", 4, state.head))
+        ).hexdigest(),
     }
     assert projections.read_pointer(store, MODEL) == Pointer("1.1.0", "1.0.0", 4, state.head)
 

@@ -99,9 +99,11 @@ def decode(raw: bytes, place: str) -> Config:
         found = msgspec.json.decode(raw, type=Config)
     except (ValueError, RecursionError) as error:
         raise DamagedError(place, f"not readable: {error}", "restore it from a copy") from error
-    if found.sum and raw != _sealed(raw[: raw.rfind(_SUM)]):
+    if not found.sum:
+        return found
+    if raw != _sealed(raw[: raw.rfind(_SUM)]):
         raise DamagedError(place, "its bytes do not fit their checksum", "restore it from a copy")
-    return found
+    return msgspec.structs.replace(found, sum="")
 
 
 def encode(config: Config) -> bytes:
