@@ -11,9 +11,14 @@ from tests.registry.conftest import Clock
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention
+from holdfast.core.events import OPERATIONS
 from holdfast.errors import NotFoundError, RefusedError
 from holdfast.store.local import LocalStore
 
+OPERATIONS_OF_FORMAT_1 = set(
+    "registered promoted rolled_back staged archived alias_set alias_removed tagged noted "
+    "evaluated approved held released policy_set purged deleted".split()
+)
 KEPT = sorted(Path(__file__).parent.glob("format-*.tar.xz"))
 
 
@@ -215,3 +220,33 @@ def test_the_writer_gives_equal_stores_in_every_run(tmp_path: Path) -> None:
 
     assert first == second
     assert len(first) > 283
+
+
+OPERATION_KEPT = sorted(Path(__file__).parent.glob("operations-*.tar.xz"))
+
+
+@pytest.mark.parametrize("kept", OPERATION_KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def test_every_operation_ever_written_is_understood(kept: Path, tmp_path: Path) -> None:
+    with tarfile.open(kept, "r:xz") as tar:
+        tar.extractall(tmp_path, filter="fully_trusted")
+    registry = holdfast.open(tmp_path / "store", by="cid")
+    ops = {json.loads(raw)["op"] for raw in disk.journals(tmp_path / "store").values()}
+
+    assert registry.verify().damages == ()
+    assert ops >= OPERATIONS_OF_FORMAT_1
+    assert {info.version: info.status for info in registry.versions("iris")} == {
+        "1.0.0": "production",
+        "1.1.0": "purged",
+        "1.2.0": "staging",
+        "1.3.0": "archived",
+    }
+    assert [info.model for info in registry.models()] == ["iris"]
+    assert registry.resolve("iris@eu").metrics == {"auc": 0.94}
+    assert registry.promote("iris@1.3.0").changed
+    assert registry.rollback("iris").version == "1.0.0"
+    assert registry.verify().whole
+
+
+def test_a_store_with_every_operation_is_kept() -> None:
+    assert "operations-1.tar.xz" in {path.name for path in OPERATION_KEPT}
+    assert set(OPERATIONS) >= OPERATIONS_OF_FORMAT_1

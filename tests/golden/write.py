@@ -1,8 +1,9 @@
 """Write the store that is kept here, with the Holdfast that is installed.
 
-`python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything, and
-`python tests/golden/write.py FILE signed` one whose policy demands signatures, with keys that are
-thrown away. A tar that was released is never written again: a new format gets a new one beside it.
+`python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything; where the
+file's name begins with `operations`, of one with every operation, and with `signed`, of one whose
+policy demands signatures, with keys that are thrown away. A tar that was released is never written
+again: a new format gets a new one beside it.
 """
 
 import itertools
@@ -141,6 +142,33 @@ def _import(pen: _Pen, ann: Registry) -> None:
     ann.import_(pen.folder / "lily.tar", reason="for the region")
 
 
+def furnish_operations(folder: Path) -> Path:
+    """Make a small store in *folder* with every operation there is; return where it is."""
+    pen = _Pen(folder)
+    ann, bob = pen.open("store", "ann"), pen.open("store", "bob")
+    ann.set_policy("iris", Policy(protected_aliases=("eu",)))
+    for place in range(4):
+        ann.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    for version in ("1.0.0", "1.1.0"):
+        ann.promote(f"iris@{version}")
+    bob.rollback("iris", reason="errors doubled")
+    ann.stage("iris@1.2.0")
+    ann.archive("iris@1.3.0")
+    bob.approve("iris@1.0.0")
+    ann.alias("iris@1.0.0", "eu")
+    ann.alias("iris@1.3.0", "lab")
+    ann.remove_alias("iris", "lab", reason="closed")
+    ann.tag("iris@1.0.0", {"team": "risk"})
+    ann.note("iris@1.0.0", "seen")
+    ann.evaluate("iris@1.0.0", {"auc": 0.94}, dataset="April")
+    ann.hold("iris@1.1.0", reason="audit")
+    ann.release("iris@1.1.0", reason="audited")
+    ann.purge("iris", versions=["1.1.0"], grace_s=0)
+    gone = ann.register("gone", pen.text("gone\n"), **_facts())
+    ann.delete(gone.version.model, reason="over", force=True)
+    return folder / "store"
+
+
 def pack(store: Path, target: Path) -> None:
     """Write a store to a tar: equal stores give equal bytes."""
     with lzma.open(target, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as tar:
@@ -155,5 +183,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        make = sign if sys.argv[2:] == ["signed"] else furnish
-        pack(make(Path(made)), Path(sys.argv[1]))
+        target = Path(sys.argv[1])
+        makers = {"operations": furnish_operations, "signed": sign}
+        make = makers.get(target.name.partition("-")[0], furnish)
+        pack(make(Path(made)), target)

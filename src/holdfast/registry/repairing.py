@@ -21,9 +21,9 @@ from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
 from holdfast.registry.copies import Candidate, Copies
 from holdfast.registry.session import Session
+from holdfast.registry.verifying import stored
 from holdfast.signing import genuine
 from holdfast.signing.bundle import SIGNATURE
-from holdfast.registry.verifying import stored
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
 
