@@ -242,7 +242,7 @@ def test_every_operation_ever_written_is_understood(kept: Path, tmp_path: Path) 
     }
     assert [info.model for info in registry.models()] == ["iris"]
     assert registry.resolve("iris@eu").metrics == {"auc": 0.94}
-    assert registry.promote("iris@1.3.0").changed
+    assert registry.promote("iris@1.3.0", force=True, reason="to see").changed
     assert registry.rollback("iris").version == "1.0.0"
     assert registry.verify().whole
 
