@@ -32,6 +32,10 @@ GOALS: dict[str, list[Any]] = {
         ("holdfast_verify", "limit_sha256_all_cores", 1.25),
         ("holdfast_verify", "limit_sha256_one_core", 1.25),
     ],
+    "send 200 MB to a bucket": [
+        ("holdfast_ingest", "limit_obstore_put", 1.43),
+        ("holdfast_fetch", "limit_obstore_get", 1.43),
+    ],
     "move production": [
         ("holdfast_promote[100]", "limit_durable_create", 3.0),
         ("holdfast_rollback[100]", "limit_durable_create", 3.0),

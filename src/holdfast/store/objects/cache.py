@@ -74,15 +74,13 @@ class Cache:
         try:
             with open(path, "rb", buffering=0, opener=_open_itself) as file:
                 found = _signature(file)
-                if found.size_bytes != size_bytes:
-                    return False
-                if self._checked.get(path.name) != found:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != path.name:
-                        return False
-                    self._checked[path.name] = found
+                known = self._checked.get(path.name) == found
+                sound = found.size_bytes == size_bytes and (known or _is_named(file, path.name))
         except OSError:  # absent, a link, a folder, unreadable: another takes its place
             return False
-        return True
+        if sound:
+            self._checked[path.name] = found
+        return sound
 
     def _take_in(self, path: Path, size_bytes: int, pieces: Iterator[bytes | memoryview]) -> None:
         written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
@@ -144,6 +142,10 @@ def _write(
 def _signature(file: FileIO) -> _Signature:
     found = os.fstat(file.fileno())
     return _Signature(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _is_named(file: FileIO, sha256: str) -> bool:
+    return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def _open_itself(path: str, flags: int) -> int:
