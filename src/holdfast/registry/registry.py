@@ -3,72 +3,46 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack
+from typing import TypeAlias, Unpack
 
-from holdfast.core import history
-from holdfast.core.compare import Comparison
-from holdfast.core.events import Past
-from holdfast.core.heads import Head
-from holdfast.core.history import Period
-from holdfast.core.manifest import Manifest
-from holdfast.core.policy import Policy, Verdict
+from holdfast.core.policy import Policy
 from holdfast.core.retention import Plan, Target
 from holdfast.core.version import Bump, check_bump, parse
 from holdfast.core.views import (
-    ModelInfo,
     Moved,
     Registered,
-    Status,
-    Verification,
-    VersionInfo,
-    model_table,
-    version_info,
 )
-from holdfast.formats.pair import Pair
 from holdfast.registry import (
     adoption,
     copying,
     intake,
-    loading,
     moves,
-    reading,
     signing,
     upkeep,
-    verifying,
 )
 from holdfast.registry import facts as told
 from holdfast.registry.adoption import Adopted
-from holdfast.registry.bundles import Bundled, pack, unpack
+from holdfast.registry.bundles import Bundled, unpack
 from holdfast.registry.copying import Copied
 from holdfast.registry.facts import Facts
-from holdfast.registry.reading import CardFormat
+from holdfast.registry.reader import Reader, Reference
 from holdfast.registry.repairing import Repair, planned, repaired
-from holdfast.registry.session import Session, Signing
+from holdfast.registry.session import Signing
 from holdfast.registry.upkeep import GRACE_S, Purge
-from holdfast.registry.verifying import Demand, Progress
+from holdfast.registry.verifying import Progress
 from holdfast.store.config import Config
 from holdfast.store.place import Collected
 
-Reference = str | VersionInfo | Registered | Moved
-"""A ref as text, or what a verb returned."""
 Copy: TypeAlias = "Registry | str | PathLike[str]"
 
 
-class Registry:
+class Registry(Reader):
     """All registered models of one store.
 
     Every verb either does all it says and returns, its entry durable, or raises a
     `holdfast.errors.HoldfastError` and has done nothing. `reason` is kept in the history; the same
     `key` never does a thing twice.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def location(self) -> Path | str:
-        """The store's folder, or the URL of its bucket."""
-        return self._session.site.location
 
     def init(self) -> Config:
         """Make the store if it is not there, and tell what its file system keeps."""
@@ -165,10 +139,6 @@ class Registry:
             self._session, str(ref), Signing(reason, key), expect=expect, by_force=force
         )
 
-    def judge(self, ref: Reference) -> Verdict:
-        """Ask the gate about a version without moving anything."""
-        return moves.gate(self._session, str(ref))
-
     def rollback(
         self,
         model: str,
@@ -264,72 +234,11 @@ class Registry:
         """End a hold."""
         return moves.release(self._session, str(ref), Signing(reason))
 
-    def policy(self, model: str) -> Policy:
-        """Return a model's gate, protected aliases and retention."""
-        return self._session.state(model).policy
-
     def set_policy(self, model: str, policy: Policy, *, reason: str | None = None) -> Moved:
         """Change a model's policy; a model may have one before its first version."""
         return moves.set_policy(self._session, model, policy, Signing(reason))
 
-    # Looking
-
-    def models(self, *, at: str | None = None) -> list[ModelInfo]:
-        """Show all models, sorted by name, now or as they stood *at* a time."""
-        return reading.models(self._session, at)
-
-    def versions(self, model: str, *, at: str | None = None) -> list[VersionInfo]:
-        """Show a model's versions in SemVer order, purged ones too, now or as they stood *at*."""
-        state = self._session.state(model, at)
-        return [version_info(state, record) for record in state.ordered()]
-
-    def resolve(self, ref: Reference, *, at: str | None = None) -> VersionInfo:
-        """Find the version a ref names, now or as it stood *at* a time."""
-        return version_info(*self._session.find(str(ref), at))
-
-    def manifest(self, ref: Reference, *, at: str | None = None) -> Manifest:
-        """Return what a version records, its bytes checked; purged versions keep theirs."""
-        return self._session.manifest(self._session.find(str(ref), at)[1])
-
-    def status(self, model: str, *, at: str | None = None) -> Status:
-        """Gather the screen for whoever is on call, now or as it was *at* a time."""
-        return reading.status(self._session, model, at)
-
-    def history(self, model: str, *, at: str | None = None) -> list[Past]:
-        """List everything that happened to a model, oldest first, up to *at*."""
-        return reading.history_of(self._session, model, at)
-
-    def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
-        """List what was live when, oldest first, up to *at*."""
-        return history.periods(self._session.state(model, at))
-
-    def compare(self, a: Reference, b: Reference) -> Comparison:
-        """Put version *b* beside version *a*: metrics, parameters, schemas, files, environment."""
-        return reading.compare(self._session, str(a), str(b))
-
-    def card(self, ref: Reference, form: CardFormat = "json") -> dict[str, Any] | str:
-        """Return a version's model card: a dict for `json` and `cyclonedx`, text for `markdown`."""
-        return reading.card(self._session, str(ref), form)
-
-    def heads(self, model: str | None = None) -> list[Head]:
-        """Return the last entry's number and digest, to be kept elsewhere, of one model or all."""
-        return reading.heads(self._session, model)
-
-    def verify(
-        self,
-        target: str | None = None,
-        *,
-        head: str | None = None,
-        signed_by: str | Path | None = None,
-        progress: Progress | None = None,
-    ) -> Verification:
-        """Hash every byte, check every journal and signature of the store, a model or a version.
-
-        Args:
-            head: What `heads` told of the model, `42:9d1f…`, must still stand there.
-            signed_by: A listed signer, or file of a public key, who must have signed the version.
-        """
-        return verifying.verify(self._session, target, progress, Demand(head, signed_by))
+    # Mending
 
     def repair_plan(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
         """Say what `repair` would do, and what it could not repair."""
@@ -343,28 +252,7 @@ class Registry:
         """
         return repaired(self._session, model, source)
 
-    # Bytes out and in
-
-    def load(self, ref: Reference) -> Pair:
-        """Load a version as one pair, ready to predict, after every byte of it was verified.
-
-        Raises:
-            DamagedError: If a byte changed; nothing is deserialised.
-            MissingLibraryError: If its format's library is not installed.
-        """
-        return loading.load(self._session, str(ref))
-
-    def paths(self, ref: Reference) -> dict[str, Path]:
-        """Return where a version's artifacts and manifest lie, once every byte is verified."""
-        return loading.paths(self._session, str(ref))
-
-    def checkout(self, ref: Reference, folder: str | PathLike[str]) -> Path:
-        """Write a version's files and manifest to a new or empty folder."""
-        return loading.checkout(self._session, str(ref), Path(folder))
-
-    def export(self, ref: Reference, file: str | PathLike[str]) -> Bundled:
-        """Write a version (`iris@1.2.0`) or a whole model (`iris`) to one tar file."""
-        return pack.write(self._session, str(ref), Path(file))
+    # Bytes from and to elsewhere
 
     def import_(
         self,
@@ -451,11 +339,3 @@ class Registry:
     def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
         """Delete a model; its history stays, and registering again goes on in it."""
         return upkeep.delete(self._session, model, Signing(reason), by_force=force)
-
-    def __repr__(self) -> str:
-        """Show where the registry is."""
-        return f"Registry({str(self.location)!r})"
-
-    def _repr_html_(self) -> str:
-        """Show the models as a table in a notebook."""
-        return model_table(self.models())
