@@ -66,15 +66,15 @@ def lose() -> Iterator[Callable[[Endpoint], Lossy]]:
         yield lambda server: stack.enter_context(lossy(server.address))
 
 
-SLOW = pytest.mark.long
+LONG = pytest.mark.long
 
 
 @pytest.fixture(
     params=[
         "moto",
         "azurite",
-        pytest.param("localstack", marks=SLOW),
-        pytest.param("ceph_gateway", marks=SLOW),
+        pytest.param("localstack", marks=LONG),
+        pytest.param("ceph_gateway", marks=LONG),
     ]
 )
 def server(request: pytest.FixtureRequest) -> Endpoint:

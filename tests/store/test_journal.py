@@ -13,7 +13,7 @@ from tests.store.contract import race
 
 from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
-from holdfast.store import Item, Store, TakenError, layout
+from holdfast.store import InDoubtError, Item, Store, TakenError, layout
 from holdfast.store.journal import Journal
 from holdfast.store.local import LocalStore
 
@@ -262,6 +262,17 @@ def test_a_failure_before_storing_is_told_and_leaves_the_place_free(store: Local
     assert journal.tail() == 0
     journal.append(1, SECOND.raw, COMMIT)
     assert journal.read(1) == SECOND.raw
+
+
+def test_what_may_still_come_to_be_written_is_an_unknown_outcome(store: LocalStore) -> None:
+    def may_come(_store: LocalStore, key: str, _data: bytes) -> None:
+        raise InDoubtError(key, "the service did not answer in time")
+
+    faulty = FaultyStore(store, [may_come])
+
+    with pytest.raises(OutcomeUnknownError, match=f"commit {COMMIT} is unknown"):
+        Journal(faulty, PREFIX).append(1, FIRST.raw, COMMIT)
+    assert faulty.tried == [(SLOT, FIRST.raw)]
 
 
 def test_taken_while_nobody_is_there_means_the_same_place_once_more(store: LocalStore) -> None:

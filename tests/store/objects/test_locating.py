@@ -12,8 +12,8 @@ from tests.servers.running import Endpoint
 from tests.store.contract import KEY
 
 from holdfast.errors import InvalidInputError, MissingLibraryError, StoreError
-from holdfast.store.objects import credentials
 from holdfast.store.objects.cache import Cache
+from holdfast.store.objects.credentials import of_environment
 from holdfast.store.objects.locating import locate
 from holdfast.store.objects.store import ObjectStore
 
@@ -253,19 +253,24 @@ def test_without_awss_library_obstore_looks_for_credentials(
     ],
 )
 def test_what_the_azure_command_line_reads_is_read(environment: Mapping[str, str]) -> None:
-    store = locate("az://container/a", environment=environment)
+    store = locate("az://container/a", of_environment("az", environment))
 
     assert store.wire.bucket.patient.config["account_name"] == "acc"
     assert store.wire.bucket.patient.config["account_key"] == AZURE_KEY
     assert provider(store) == "NoneType"
 
 
-def test_without_keys_azure_is_asked_who_this_is() -> None:
-    environment = {"AZURE_STORAGE_ACCOUNT": "acc"}
+def test_an_address_goes_before_options() -> None:
+    store = locate("az://container/a?account_name=here", {"account_name": "there"})
 
-    assert provider(locate("az://container/a", environment=environment)) == (
-        "AzureCredentialProvider"
-    )
+    assert store.wire.bucket.patient.config["account_name"] == "here"
+
+
+def test_without_keys_azure_is_asked_who_this_is() -> None:
+    found = of_environment("az", {"AZURE_STORAGE_ACCOUNT": "acc"})
+
+    assert provider(locate("az://container/a", found)) == "AzureCredentialProvider"
+    assert provider(locate("az://container/a", {**found, "account_key": AZURE_KEY})) == "NoneType"
     assert provider(locate("az://container/a?account_name=acc")) == "NoneType"
 
 
@@ -301,11 +306,11 @@ def test_obstore_does_without_a_clouds_own_library(
     missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    environment = {"AZURE_STORAGE_ACCOUNT": "acc"}
     kind = {"b": "s3", "g": "gs", "o": "az"}[missing[0]]
+    found = of_environment(kind, {"AZURE_STORAGE_ACCOUNT": "acc"})
 
-    assert provider(locate(f"{kind}://bucket/a", environment=environment)) == "NoneType"
+    assert provider(locate(f"{kind}://bucket/a", found)) == "NoneType"
 
 
 def test_only_azure_has_variables_that_obstore_does_not_read() -> None:
-    assert credentials.of_environment("s3", {"AZURE_STORAGE_ACCOUNT": "acc"}) == {}
+    assert of_environment("s3", {"AZURE_STORAGE_ACCOUNT": "acc"}) == {}

@@ -55,26 +55,24 @@ def locate(
     options: Mapping[str, str] | None = None,
     *,
     cache: Cache | None = None,
-    environment: Mapping[str, str] | None = None,
 ) -> ObjectStore:
     """Open the store at an address; nothing is asked of it yet.
 
     Args:
         url: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`; options that
-            are no secret may follow as a query: `?region=eu-west-1&endpoint=https://...`.
+            are no secret may follow as a query, `?region=eu-west-1&endpoint=https://...`, and go
+            before the others.
         options: `endpoint`, `allow_http`, `profile` and whatever obstore takes, by its names:
             `region`, `account_name`, `access_key_id`, ... What is not said here is looked for
             where the cloud's own tools look.
         cache: For blobs; by default in `~/.cache/holdfast`.
-        environment: Variables that obstore does not read by itself.
 
     Raises:
         InvalidInputError: If the address or an option is malformed.
         MissingLibraryError: If the cloud's extra is not installed.
     """
     kind, bucket, prefix, asked = _taken_apart(url)
-    found = credentials.of_environment(kind, environment or {})
-    given = found | _named(asked) | _named(options or {})
+    given = _named(options or {}) | _named(asked)
     _check_endpoint(given)
     shown = f"{kind}://{bucket}" + (f"/{prefix}" if prefix else "")
     if "endpoint" in given:
