@@ -29,16 +29,11 @@ FAULTS = {"KILL": "signal=KILL"} | {
     name: f"error={name}" for name in ("EIO", "ENOSPC", "EACCES", "EINTR")
 }
 NEED_ROOM = {"openat", "write", "copy_file_range", "link", "mkdir", "rename", "renameat2"}
+_UNREADABLE = {"DamagedError", "InvalidInputError", "UntrustedError"}
 ALLOWED: dict[str, set[str]] = {
-    "EIO": {"StoreError", "DamagedError", "UntrustedError", "OutcomeUnknownError"},
+    "EIO": _UNREADABLE | {"StoreError", "OutcomeUnknownError"},
     "ENOSPC": {"StoreFullError", "OutcomeUnknownError"},
-    "EACCES": {
-        "ReadOnlyStoreError",
-        "StoreError",
-        "DamagedError",
-        "UntrustedError",
-        "OutcomeUnknownError",
-    },
+    "EACCES": _UNREADABLE | {"StoreError", "ReadOnlyStoreError", "OutcomeUnknownError"},
     "EINTR": {"StoreError", "OutcomeUnknownError"},
     "KILL": set(),
 }

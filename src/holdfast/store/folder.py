@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import StoreError
-from holdfast.store import NoFileError, config, durable, garbage, layout, locks, projections
+from holdfast.store import config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.local import LocalStore
@@ -118,7 +118,7 @@ class _Projections:
     def _text(self, key: str) -> bytes | None:
         try:
             return self._store.read(key)
-        except NoFileError:
+        except StoreError:  # what cannot be read does not say what the journal says
             return b""
 
     def _holds(self, name: str, sha256: str) -> bool:

@@ -184,6 +184,8 @@ class LocalStore:
             return None
         except NoFileError:
             return b""
+        except OSError as error:
+            raise durable.unreadable(self._prefix + key, error) from error
 
     def size(self, key: str) -> int | None:
         """Return an object's length in bytes, `None` if there is none."""
@@ -193,11 +195,11 @@ class LocalStore:
             return None
 
     def digest(self, key: str) -> str | None:
-        """Return the SHA-256 of an object's bytes, `None` if it is no file."""
+        """Return the SHA-256 of an object's bytes, `None` if it is no file that can be read."""
         try:
             with regular(self._prefix + key) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        except (FileNotFoundError, NoFileError):
+        except OSError:
             return None
 
     def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:  # noqa: ARG002 - it is here
