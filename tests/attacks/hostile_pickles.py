@@ -209,6 +209,8 @@ PICKLES: dict[str, Attack] = {
     "partial": _partial,
     "exec in an allowed library's __setstate__": _exec_in_setstate,
     "import alone": _import_alone,
+    "import, then broken": lambda _: b"cantigravity\nfly\ntR.",
+    "import of no name, then broken": lambda _: b"I0x10\n0cantigravity\n'no name'\nt",
 } | {
     f"{module}.{name} by {way}": attack(module, name)
     for module, name in (

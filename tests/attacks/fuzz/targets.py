@@ -9,6 +9,7 @@ import io
 import os
 import pickle
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,8 @@ def follow_pickle(data: bytes) -> None:
     findings = Findings(AllowList(), Budget(200_000, 1 << 24))
     judge(of_bytes(data, "model.pkl"), findings)
 
-    assert findings.found_doubts or seen <= findings.found_names, seen - findings.found_names
+    missed = {path for path in seen if path.partition(".")[0] in sys.stdlib_module_names}
+    assert findings.found_doubts or missed <= findings.found_names, missed
 
 
 def _seen_in_c(data: bytes) -> set[str]:

@@ -4,6 +4,7 @@ It runs whatever either of Python's unpicklers would run (the one in C, the one 
 joblib builds on) and reports what the two read differently: an honest pickle has none of it.
 """
 
+import sys
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from typing import ClassVar, Literal
@@ -39,7 +40,7 @@ class Machine:
 
     Attributes:
         steps: Instructions followed.
-        calls: Those that would call or change something the stream names.
+        calls: Those that would call, change or by importing run what the stream names.
         arrays: Arrays whose bytes lay between the instructions.
         root: What the pickle would give, once the run is over.
     """
@@ -240,6 +241,8 @@ class Machine:
             module, name = NAME_MAPPING.get((module, name), moved)
         scripted = self._dialect == "torchscript" and module.startswith(_SCRIPTED)
         use = "own" if scripted else self._findings.allowed.use_of(module, name)
+        if use is None and module.partition(".")[0] in sys.stdlib_module_names:
+            self.calls += 1  # importing is running; of other names, text is full by chance
         found = Global(module, name, use)
         self._findings.name(found.path, known=found.use is not None)
         return found
