@@ -273,6 +273,15 @@ def test_every_verb_costs_what_the_page_says(registry: Registry, text: Text) -> 
     assert {name: dict(asked(registry, verb)) for name, verb in verbs.items()} == PRICES
 
 
+def test_the_page_shows_what_verbs_cost() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "object-stores.md").read_text()
+
+    for verb, price in PRICES.items():
+        numbers = [price.get(kind, 0) for kind in ("get", "head", "list", "create", "put")]
+        cells = " | ".join(str(number or "–") for number in numbers)
+        assert f"| `{verb}` | {cells} | {sum(numbers)} |" in page
+
+
 # Garbage
 
 
