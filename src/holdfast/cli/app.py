@@ -11,6 +11,7 @@ import msgspec
 from holdfast import __version__
 from holdfast.cli import bytes_, exits, facts, life, look, signing, upkeep
 from holdfast.cli.context import SCHEMA
+from holdfast.cli.tables import inert
 from holdfast.errors import HoldfastError
 
 FAMILIES = {
@@ -95,7 +96,7 @@ def _complain(as_json: bool, code: str, message: str, attributes: dict[str, Any]
         document = {"schema": SCHEMA, "error": {"code": code, "message": message} | attributes}
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), err=True)
     else:
-        click.echo(f"holdfast: {message}", err=True)
+        click.echo(f"holdfast: {inert(message)}", err=True)
 
 
 def _hang_up() -> int:

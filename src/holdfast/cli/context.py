@@ -78,7 +78,9 @@ class Context:
             document = msgspec.json.encode({"schema": SCHEMA, "data": result})
             click.echo(msgspec.json.format(document, indent=2))
         else:
-            click.echo("\n".join(lines))
+            from holdfast.cli.tables import inert_in_colour
+
+            click.echo(inert_in_colour("\n".join(lines)))
 
     @property
     def interactive(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.cli.tables import moment, number, quoted, size, span
+from holdfast.cli.tables import inert, moment, number, quoted, size, span
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
 from holdfast.core.views import Before, Damage, Status
 
@@ -29,11 +29,13 @@ _SHOWN: Final = 3
 def _render(*parts: "RenderableType") -> list[str]:
     """Draw on 100 columns, in colour where a terminal shows it."""
     from rich.console import Console
+    from rich.segment import Segment, Segments
 
     console = Console(width=WIDTH, highlight=False, emoji=False, markup=False)
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            drawn = (Segment(inert(one.text), one.style) for one in console.render(part))
+            console.print(Segments(drawn), end="")
     return captured.get().rstrip("\n").split("\n")
 
 

@@ -1,16 +1,38 @@
 """Plain text for people: columns, times, lengths, numbers."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _DAY = 86_400
+_COLOUR = r"\x1b\[[0-9;]*m"
+_STEERING = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+"""Characters that move, clear or reverse what a terminal shows; line feed and tab are none."""
+_STEERED = re.compile(_STEERING)
+_COLOURED = re.compile(f"({_COLOUR})|{_STEERING}")
+_BREAK = re.compile(r"\s*[\n\r\v\f\x85\u2028\u2029]\s*")
+
+
+def inert(text: str) -> str:
+    """Show text of others without what would steer the terminal."""
+    return _STEERED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def inert_in_colour(text: str) -> str:
+    """Do the same to text that may have been drawn in colours by us."""
+    return _COLOURED.sub(lambda found: found[1] or "\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: str) -> str:
+    """Show text of others in one line of a table."""
+    return inert(_BREAK.sub(" ", text))
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Align rows below a header; the last column is not padded."""
-    table = [header, *rows]
+    table = [[one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[place]) for row in table) for place in range(len(header))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -52,7 +74,7 @@ def number(value: float | None) -> str:
 
 def quoted(text: str | None) -> str:
     """Show what somebody said, on one line."""
-    return f'"{" ".join(text.split())}"' if text else "no reason given"
+    return f'"{one_line(text)}"' if text else "no reason given"
 
 
 def count(number_of: int, noun: str) -> str:
