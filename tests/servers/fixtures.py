@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.servers import amazon, azure, ceph, google
+from tests.servers import amazon, azure, ceph, google, stand_in
 from tests.servers.lossy import Lossy, lossy
 from tests.servers.running import Endpoint, NoServerError
 
@@ -33,6 +33,13 @@ def moto(tmp_path_factory: Folders) -> Iterator[Endpoint]:
 def azurite(tmp_path_factory: Folders) -> Iterator[Endpoint]:
     """Return a running Azurite: Azure's protocol."""
     yield from _served(lambda: azure.azurite(tmp_path_factory.mktemp("azurite")))
+
+
+@pytest.fixture(scope="session")
+def stand_in_for_google() -> Iterator[Endpoint]:
+    """Return a running stand-in for Google's service."""
+    with stand_in.google() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +80,7 @@ LONG = pytest.mark.long
     params=[
         "moto",
         "azurite",
+        "stand_in_for_google",
         pytest.param("localstack", marks=LONG),
         pytest.param("ceph_gateway", marks=LONG),
     ]

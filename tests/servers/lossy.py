@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tests.servers.running import HOST
 
@@ -37,7 +37,7 @@ class Lossy:
         """Take the first fault planned for such a request; without one it is relayed."""
         self.log.append((method, path))
         for place, (planned, part, fault) in enumerate(self._plan):
-            if planned == method and part in path:
+            if planned == method and part in unquote(path):
                 del self._plan[place]
                 return fault
         return honestly

@@ -199,6 +199,7 @@ def test_a_tagged_object_is_replaced_whatever_answer_is_lost(line: Line, fault: 
 
 STEPS = {
     "s3": [("POST", "?uploads"), ("PUT", "partNumber=2"), ("POST", "?uploadId")],
+    "gs": [("POST", "?uploads"), ("PUT", "partNumber=2"), ("POST", "?uploadId")],
     "az": [("PUT", "comp=block&"), ("PUT", "comp=block&"), ("PUT", "comp=blocklist")],
 }
 """The requests of an upload in parts: the first, one between, and the last."""

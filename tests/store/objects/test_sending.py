@@ -10,8 +10,8 @@ from tests.servers.running import Endpoint
 
 STATUS = Path("/proc/self/status")
 
-LARGE = 200 << 20
-BOUND_KB = 120 << 10
+LARGE = 256 << 20
+BOUND_KB = 150 << 10
 PROGRAM = """
 import json, re, sys
 from pathlib import Path

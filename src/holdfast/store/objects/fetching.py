@@ -8,7 +8,7 @@ from holdfast.store.objects import in_order
 from holdfast.store.objects.wire import Wire
 
 _PART: Final = 8 << 20
-_AT_ONCE: Final = 6
+_AT_ONCE: Final = 4
 _PIECE: Final = 1 << 20
 
 

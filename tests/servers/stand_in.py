@@ -1,0 +1,181 @@
+"""A stand-in for Google Cloud Storage: its XML protocol as documented, in memory, under one lock.
+
+No emulator that can be had here speaks it. This one shows that what is sent to Google is what its
+documentation asks for; it is no evidence of how Google answers.
+"""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+from tests.servers.running import HOST, Endpoint, new_name
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class _Object:
+    data: bytes
+    generation: int
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def tag(self) -> str:
+        return f'"{hashlib.md5(self.data, usedforsecurity=False).hexdigest()}"'
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "ETag": self.tag,
+            "x-goog-generation": str(self.generation),
+            "Last-Modified": format_datetime(self.made, usegmt=True),
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Requests on `objects`, which are kept by `bucket/key`."""
+
+    protocol_version = "HTTP/1.1"
+    lock = threading.RLock()
+    generations = count(1)
+    objects: dict[str, _Object]
+    uploads: dict[str, dict[int, bytes]]
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        self.send_response_only(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+
+    def _respond(self) -> None:
+        parts = urlsplit(self.path)
+        query = {
+            name: values[0]
+            for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+        }
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with self.lock:
+            getattr(self, f"_{self.command.lower()}")(unquote(parts.path)[1:], query, body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _respond  # noqa: N815
+
+    def _get(self, name: str, query: dict[str, str], _body: bytes) -> None:
+        if "list-type" in query:
+            return self._list(name.rstrip("/"), query)
+        found = self.objects.get(name)
+        if found is None:
+            return self._refuse(404, "NoSuchKey")
+        if self.headers.get("If-Match", found.tag) != found.tag:
+            return self._refuse(412, "PreconditionFailed")
+        start, _, end = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        first, last = int(start), min(int(end or len(found.data)), len(found.data) - 1)
+        if "Range" not in self.headers:
+            return self._answer(200, found.headers, found.data)
+        if first > last:
+            return self._refuse(416, "InvalidRange")
+        shown = {"Content-Range": f"bytes {first}-{last}/{len(found.data)}"}
+        return self._answer(206, found.headers | shown, found.data[first : last + 1])
+
+    _head = _get
+
+    def _put(self, name: str, query: dict[str, str], body: bytes) -> None:
+        if "uploadId" in query:
+            self.uploads[query["uploadId"]][int(query["partNumber"])] = body
+            return self._answer(200, {"ETag": query["partNumber"]})
+        found = self.objects.get(name)
+        wanted = self.headers.get("x-goog-if-generation-match")
+        if wanted is not None and int(wanted) != (found.generation if found else 0):
+            return self._refuse(412, "PreconditionFailed")
+        self.objects[name] = _Object(body, next(self.generations))
+        return self._answer(200, self.objects[name].headers)
+
+    def _post(self, name: str, query: dict[str, str], _body: bytes) -> None:
+        if "uploads" in query:
+            upload = str(next(self.generations))
+            self.uploads[upload] = {}
+            result = f"<UploadId>{upload}</UploadId>"
+            return self._answer(
+                200,
+                {},
+                f"<InitiateMultipartUploadResult>{result}</InitiateMultipartUploadResult>".encode(),
+            )
+        sent = self.uploads.pop(query["uploadId"], None)
+        if sent is None:
+            return self._refuse(404, "NoSuchUpload")
+        data = b"".join(part for _number, part in sorted(sent.items()))
+        self.objects[name] = _Object(data, next(self.generations))
+        tag = escape(self.objects[name].tag)
+        result = (
+            f"<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>"
+        )
+        return self._answer(200, self.objects[name].headers, result.encode())
+
+    def _delete(self, name: str, query: dict[str, str], _body: bytes) -> None:
+        if "uploadId" in query:
+            self.uploads.pop(query["uploadId"], None)
+        elif self.objects.pop(name, None) is None:
+            return self._refuse(404, "NoSuchKey")
+        return self._answer(204, {})
+
+    def _list(self, bucket: str, query: dict[str, str]) -> None:
+        prefix, slash = query.get("prefix", ""), query.get("delimiter", "")
+        after = query.get("continuation-token", query.get("start-after", ""))
+        rows: dict[str, str] = {}
+        for name in sorted(self.objects):
+            key = name.removeprefix(f"{bucket}/")
+            rest = key.removeprefix(prefix)
+            if not name.startswith(f"{bucket}/{prefix}") or key <= after:
+                continue
+            if slash and slash in rest:
+                folder = prefix + rest.partition(slash)[0] + slash
+                rows[folder] = f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
+                continue
+            found = self.objects[name]
+            rows[key] = (
+                f"<Contents><Key>{escape(key)}</Key><Size>{len(found.data)}</Size>"
+                f"<LastModified>{found.made.isoformat()}</LastModified>"
+                f"<ETag>{escape(found.tag)}</ETag></Contents>"
+            )
+        page = list(rows)[:_PAGE]
+        more = len(rows) > _PAGE
+        token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
+        text = "".join(rows[key] for key in page)
+        self._answer(200, {}, f"<ListBucketResult>{text}{token}</ListBucketResult>".encode())
+
+    def log_message(self, *_words: Any) -> None:
+        """Keep quiet."""
+
+
+class _Google(Endpoint):
+    def make_bucket(self) -> str:
+        return new_name()
+
+
+@contextlib.contextmanager
+def google() -> Iterator[Endpoint]:
+    """Run the stand-in for as long as the block lasts."""
+    handler = type("Handler", (_Handler,), {"objects": {}, "uploads": {}})
+    server = ThreadingHTTPServer((HOST, 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    address = f"http://{HOST}:{server.server_address[1]}"
+    try:
+        yield _Google("stand-in", "gs", address, {"endpoint": address, "bearer_token": "none"})
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
