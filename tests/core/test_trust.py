@@ -123,6 +123,22 @@ def test_what_moves_nothing_needs_no_signature(
     assert fold(strict, [entry(strict, event, "eve")]).seq == 3
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        replace(REGISTERED, manifest="evil"),
+        replace(REGISTERED, manifest="evil", number=2),
+        replace(REGISTERED, manifest="evil", version="1.1.0"),
+        replace(REGISTERED, manifest="evil", version="1.1.0", number=3),
+    ],
+)
+def test_no_registration_takes_the_place_of_another(
+    entry: Written, strict: State, event: AnyEvent
+) -> None:
+    with pytest.raises(DamagedError, match="never used twice and the next number is 2"):
+        fold(strict, [entry(strict, event, "eve")])
+
+
 def test_a_signature_that_is_not_its_keys_is_refused(entry: Written, strict: State) -> None:
     sound, head = entry(strict, PROMOTED, "ana", ANA)
     assert sound.signature is not None

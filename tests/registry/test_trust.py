@@ -15,7 +15,7 @@ import holdfast
 from holdfast import Policy, Registry, signing
 from holdfast.core import entry as entries
 from holdfast.core.entry import Stamp
-from holdfast.core.events import AnyEvent, Approved, PolicySet, Promoted, Tagged
+from holdfast.core.events import AnyEvent, Approved, PolicySet, Promoted, Registered, Tagged
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import DamagedError, RefusedError
 from holdfast.signing.keys import Made
@@ -99,6 +99,17 @@ def test_a_forged_entry_is_refused_by_every_reader(
                 read(opened)
     damages = holdfast.open(store).verify().damages
     assert ["entry 6 of iris" in one.problem for one in damages] == [True]
+
+
+def test_the_live_version_is_not_registered_anew(strict: Registry, store: Path) -> None:
+    evil = strict._session.state("iris").versions["1.1.0"].manifest
+    again = Registered(version="1.0.0", number=1, manifest=evil, size_bytes=1, metrics={}, why="")
+    forge(store, again, "eve")
+
+    for opened in (strict, holdfast.open(store)):
+        with pytest.raises(DamagedError, match=r"entry 6 of iris: registers 1\.0\.0 as v1"):
+            opened.load("iris@production")
+    assert [one.version for one in holdfast.open(store).verify().damages] == [None]
 
 
 def test_the_damage_names_the_key(strict: Registry, store: Path) -> None:
@@ -222,13 +233,14 @@ def test_no_snapshot_is_a_way_around_the_policy(store: Path) -> None:
 def test_no_snapshot_of_a_state_that_never_was_is_believed(strict: Registry, store: Path) -> None:
     state = _state(store)
     state.production = "1.1.0"
-    _plant(store, state)
+    planted = _plant(store, state)
 
     status = holdfast.open(store).status("iris")
 
     assert status.live is not None
     assert status.live.version == "1.0.0"
-    assert strict.verify().whole
+    told = [one.subject for one in strict.verify().damages]
+    assert told == [planted.relative_to(store).as_posix()]
 
 
 def test_where_signatures_are_demanded_no_snapshots_are_written(

@@ -200,7 +200,9 @@ def rollback(given: Context, model: str, to: str | None, **options: Any) -> None
     lines = [f"{done.ref} is live, {done.was} is archived"] if done.changed else [done.note]
     if not options["reason"] and done.changed:
         click.echo(f"no reason given; holdfast note {model}@{done.was} says it later", err=True)
-    given.emit(done, [*lines, f"  head  {done.head}"])
+    if done.changed:
+        lines.append(f"  head  {done.head}")
+    given.emit(done, lines)
 
 
 @command("archive")

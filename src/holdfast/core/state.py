@@ -11,6 +11,7 @@ from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
 from holdfast.core.version import Version, newest, order
+from holdfast.errors import DamagedError
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
@@ -220,6 +221,7 @@ def _apply(state: State, entry: Entry) -> None:
 def _apply_event(state: State, entry: Entry, event: events.AnyEvent) -> None:
     match event:
         case events.Registered():
+            _check_new(state, entry, event)
             state.deleted = False
             state.versions[event.version] = _record(entry, event)
         case events.Promoted() | events.RolledBack():
@@ -277,6 +279,17 @@ def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
         case _:
             assert_never(event)
     state.versions[record.version] = changed
+
+
+def _check_new(state: State, entry: Entry, event: events.Registered) -> None:
+    """Refuse a registration in the place of another: it needs no signature, and would move one."""
+    if event.version in state.versions or event.number != state.next_number:
+        raise DamagedError(
+            f"entry {entry.seq} of {entry.model}",
+            f"registers {event.version} as v{event.number}, but a version or number is never used "
+            f"twice and the next number is {state.next_number}",
+            "somebody wrote past the rules; restore the journal from a copy",
+        )
 
 
 def _record(entry: Entry, event: events.Registered) -> Record:
