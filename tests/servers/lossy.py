@@ -7,11 +7,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.servers.running import HOST
+from tests.servers.running import HOST, serving
 
 Fault = Callable[["Relay"], None]
 
@@ -164,14 +164,6 @@ def lossy(address: str) -> Iterator[Lossy]:
     relay = type(
         "Relayed", (Relay,), {"upstream": parts.netloc, "lossy": plan, "lock": threading.Lock()}
     )
-    server = ThreadingHTTPServer((HOST, 0), relay)
-    server.daemon_threads = True
-    plan.address = f"http://{HOST}:{server.server_address[1]}{parts.path}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(relay) as port:
+        plan.address = f"http://{HOST}:{port}{parts.path}"
         yield plan
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,13 +3,17 @@
 import contextlib
 import socket
 import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from holdfast.store.objects.cache import Cache
 from holdfast.store.objects.locating import locate
@@ -119,3 +123,28 @@ def _answers(port: int) -> bool:
         return True
     except OSError:
         return False
+
+
+class WebServer(ThreadingHTTPServer):
+    """A server in this process that makes no fuss about clients that go away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong, unless a client broke the connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """Answer requests on a free port, which is yielded, for as long as the block lasts."""
+    server = WebServer((HOST, 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from tests.servers.running import HOST, Endpoint, new_name
+from tests.servers.running import HOST, Endpoint, new_name, serving
 
 _PAGE = 1000
 
@@ -168,14 +168,6 @@ class _Google(Endpoint):
 def google() -> Iterator[Endpoint]:
     """Run the stand-in for as long as the block lasts."""
     handler = type("Handler", (_Handler,), {"objects": {}, "uploads": {}})
-    server = ThreadingHTTPServer((HOST, 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    address = f"http://{HOST}:{server.server_address[1]}"
-    try:
+    with serving(handler) as port:
+        address = f"http://{HOST}:{port}"
         yield _Google("stand-in", "gs", address, {"endpoint": address, "bearer_token": "none"})
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
