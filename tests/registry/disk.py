@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
+from holdfast.store import config
+
 Hurt = Callable[[Path], None]
 
 
@@ -121,6 +125,13 @@ def swap(one: Path, other: Path) -> None:
     os.replace(one, aside)
     os.replace(other, one)
     os.replace(aside, other)
+
+
+def take_locks(store: Path) -> None:
+    """Have a store say that file locks do not reach every writer, as on a network's disk."""
+    path = store / "holdfast.json"
+    found = config.decode(path.read_bytes(), str(path))
+    overwrite(path, config.encode(replace(found, probe=replace(found.probe, locks=False))))
 
 
 def sealed(raw: bytes) -> bytes:

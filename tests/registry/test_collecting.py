@@ -209,8 +209,7 @@ def test_a_collector_needs_a_store(registry: Registry, store: Path) -> None:
 
 def test_where_locks_do_not_reach_the_least_grace_is_a_day(store: Path, grow: Grow) -> None:
     grow(1)
-    path = store / "holdfast.json"
-    disk.overwrite(path, path.read_bytes().replace(b'"locks": true', b'"locks": false'))
+    disk.take_locks(store)
     remote = holdfast.open(store, by="ann", clock=Clock())
 
     for grace_s in (0, 3600, 86_399):

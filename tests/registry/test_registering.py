@@ -291,8 +291,7 @@ def test_bytes_that_a_collector_took_meanwhile_are_stored_again_where_there_are_
     registry: Registry, store: Path, clock: Clock, text: Text
 ) -> None:
     registry.init()
-    head = store / "holdfast.json"
-    disk.overwrite(head, head.read_bytes().replace(b'"locks": true', b'"locks": false'))
+    disk.take_locks(store)
 
     def collect() -> datetime:
         disk.blob_holding(store, b"words").unlink(missing_ok=True)
