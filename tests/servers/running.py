@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from holdfast.store.objects.cache import Cache
+from holdfast.store.objects.cache import LIMIT_BYTES, Cache
 from holdfast.store.objects.locating import locate
 from holdfast.store.objects.store import ObjectStore
 
@@ -47,12 +47,14 @@ class Endpoint:
         """Make an empty bucket and return its name."""
         raise NotImplementedError
 
-    def store(self, bucket: str, folder: Path, **options: str) -> ObjectStore:
+    def store(
+        self, bucket: str, folder: Path, cached_bytes: int = LIMIT_BYTES, **options: str
+    ) -> ObjectStore:
         """Open a prefix of a bucket, with a cache in *folder*."""
         return locate(
             f"{self.scheme}://{bucket}/team/models",
             {**self.options, **options},
-            cache=Cache(folder / "cache"),
+            cache=Cache(folder / "cache", cached_bytes),
         )
 
 

@@ -109,7 +109,8 @@ def test_a_file_that_changes_after_it_was_hashed_is_not_taken_in(
 ) -> None:
     source.write_bytes(bytes(size_bytes))
     proxy = lose(server)
-    store = server.store(server.make_bucket(), tmp_path, endpoint=proxy.address)
+    bucket = server.make_bucket()
+    store = server.store(bucket, tmp_path, cached_bytes=0, endpoint=proxy.address)
 
     def change(relay: Relay) -> None:
         source.write_bytes(b"x" * size_bytes)
@@ -121,6 +122,33 @@ def test_a_file_that_changes_after_it_was_hashed_is_not_taken_in(
         store.ingest(source, BLOBS, None)
     assert proxy.left == 0
     assert list(store.list(BLOBS)) == []
+
+
+@pytest.mark.parametrize("size_bytes", [1 << 16, LARGE])
+def test_a_file_that_changes_after_it_was_kept_is_taken_in_as_it_was(
+    server: Endpoint,
+    lose: Callable[[Endpoint], Lossy],
+    tmp_path: Path,
+    source: Path,
+    size_bytes: int,
+) -> None:
+    source.write_bytes(bytes(size_bytes))
+    digest = hashlib.sha256(bytes(size_bytes)).hexdigest()
+    proxy = lose(server)
+    store = server.store(server.make_bucket(), tmp_path, endpoint=proxy.address)
+
+    def change(relay: Relay) -> None:
+        source.write_bytes(b"x" * size_bytes)
+        honestly(relay)
+
+    proxy.next("HEAD", BLOBS, change)
+    ingested = store.ingest(source, BLOBS, None)
+    gets = store.wire.requests["get"]
+    fetched = store.fetch(f"{BLOBS}/{digest}", digest, size_bytes)
+
+    assert (ingested.sha256, proxy.left) == (digest, 0)
+    assert fetched.read_bytes() == bytes(size_bytes)
+    assert store.wire.requests["get"] == gets
 
 
 def test_a_blob_that_lost_bytes_is_sent_again(store: ObjectStore, source: Path) -> None:

@@ -69,6 +69,32 @@ class Cache:
         _mark_used(path)
         return path
 
+    def fits(self, size_bytes: int) -> bool:
+        """Tell whether a file of that length may be kept at all."""
+        return size_bytes <= self._limit_bytes
+
+    def admit(self, pieces: Iterator[bytes]) -> tuple[str, int, Path]:
+        """Keep a file whose digest is not known yet; return its digest, its length and the file.
+
+        Raises:
+            StoreFullError: If the disk is full.
+            ReadOnlyStoreError: If the folder may not be written.
+        """
+        with durable.translated(str(self._folder)):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+            try:
+                sha256, length, signature = _write(written, pieces)
+                path = self._folder / sha256
+                if not self._holds(path, length):
+                    self._name(written, path, signature)
+            finally:
+                with contextlib.suppress(OSError):  # it has its name
+                    written.unlink()
+            self._trim(path)
+        _mark_used(path)
+        return sha256, length, path
+
     def _holds(self, path: Path, size_bytes: int) -> bool:
         """Tell whether a sound file is there; it is hashed once, and again if it was touched."""
         try:
@@ -85,14 +111,17 @@ class Cache:
     def _take_in(self, path: Path, size_bytes: int, pieces: Iterator[bytes | memoryview]) -> None:
         written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
         try:
-            signature = _write(written, path.name, size_bytes, pieces)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            os.replace(written, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
+            sha256, length, signature = _write(written, pieces)
+            _check(path.name, size_bytes, sha256, length)
+            self._name(written, path, signature)
+        finally:
+            with contextlib.suppress(OSError):  # it has its name
                 written.unlink()
-            raise
+
+    def _name(self, written: Path, path: Path, signature: _Signature) -> None:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        os.replace(written, path)
         self._checked[path.name] = signature
 
     def _trim(self, kept: Path) -> None:
@@ -115,8 +144,9 @@ class Cache:
 
 
 def _write(
-    path: Path, sha256: str, size_bytes: int, pieces: Iterator[bytes | memoryview]
-) -> _Signature:
+    path: Path, pieces: Iterator[bytes] | Iterator[bytes | memoryview]
+) -> tuple[str, int, _Signature]:
+    """Write a new file; return its digest and its length."""
     digest = hashlib.sha256()
     length = 0
     with path.open("xb", buffering=0) as file:
@@ -124,19 +154,19 @@ def _write(
             durable.write_all(file.fileno(), piece)
             digest.update(piece)
             length += len(piece)
-        if (digest.hexdigest(), length) != (sha256, size_bytes):
-            problem = (
-                "its bytes changed"
-                if length == size_bytes
-                else f"{length} bytes instead of {size_bytes}"
-            )
-            raise DamagedError(
-                f"blob sha256:{sha256}",
-                problem,
-                "restore it from a copy of the store, or register the same file again",
-            )
         os.chmod(path, _READ_ONLY)
-        return _signature(file)
+        return digest.hexdigest(), length, _signature(file)
+
+
+def _check(sha256: str, size_bytes: int, found: str, length: int) -> None:
+    if (found, length) == (sha256, size_bytes):
+        return
+    other = f"{length} bytes instead of {size_bytes}"
+    raise DamagedError(
+        f"blob sha256:{sha256}",
+        "its bytes changed" if length == size_bytes else other,
+        "restore it from a copy of the store, or register the same file again",
+    )
 
 
 def _signature(file: FileIO) -> _Signature:

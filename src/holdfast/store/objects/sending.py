@@ -64,13 +64,23 @@ def large(wire: Wire, key: str, source: Path, sha256: str) -> None:
     wire.upload(key, _pieces(source, sha256), part, max(2, _UNDER_WAY // part))
 
 
+def pieces(source: Path) -> Iterator[bytes]:
+    """Go through a file's bytes.
+
+    Raises:
+        InvalidInputError: If it cannot be read.
+    """
+    with readable(source) as file:
+        while piece := _read(file, source):
+            yield piece
+
+
 def _pieces(source: Path, sha256: str) -> Iterator[bytes]:
     """Go through a file's bytes and raise at their end if they are others than were hashed."""
     found = hashlib.sha256()
-    with readable(source) as file:
-        while piece := _read(file, source):
-            found.update(piece)
-            yield piece
+    for piece in pieces(source):
+        found.update(piece)
+        yield piece
     if found.hexdigest() != sha256:
         raise InvalidInputError(
             f"file {str(source)!r}", "changed while it was read", "repeat when it is finished"

@@ -141,10 +141,11 @@ class ObjectStore:
         return True
 
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
-        """Create an object named by its own SHA-256 from a file.
+        """Create an object named by its own SHA-256 from a file, which the cache keeps.
 
-        With *expected*, the digest the file is thought to have, a file that the store holds
-        already is not read to find that out.
+        What is sent is the cache's copy, so that it can be looked at as it was sent without being
+        fetched. With *expected*, the digest the file is thought to have, a file that the store
+        holds already is not read to find that out.
 
         Raises:
             InvalidInputError: If the file cannot be read or changes meanwhile.
@@ -153,7 +154,10 @@ class ObjectStore:
             size_bytes = sending.size(source)
             if self.size(f"{prefix}/{expected}") == size_bytes:
                 return Ingested(expected, size_bytes, created=False)
-        sha256, size_bytes = sending.digest(source)
+        if self._cache.fits(sending.size(source)):
+            sha256, size_bytes, source = self._cache.admit(sending.pieces(source))
+        else:
+            sha256, size_bytes = sending.digest(source)
         key = f"{prefix}/{sha256}"
         held = self.size(key)
         if held == size_bytes:
