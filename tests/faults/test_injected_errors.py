@@ -83,11 +83,11 @@ class Range:
             furnish(path)
         self._log = folder / "strace"
         honest = {name: self._copy(name, folder / name.replace(" ", "-") / "at") for name in DEEDS}
-        with Crew(strace(str(self._log), TRACED), folder) as crew:
+        with Crew(strace(str(self._log), TRACED, most_data=16), folder) as crew:
             for name, at in honest.items():
                 [[told]] = crew.work([Job(at / "store", [DEEDS[name].step(at)])])
                 assert told.error is None, told.message
-        calls = list(calls_in(self._log.read_text()))
+        calls = list(calls_in(self._log.read_text().splitlines()))
         last = Counter[str]()
         for call in calls:
             last[call.name] = max(last[call.name], call.ordinal)
@@ -118,13 +118,14 @@ class Range:
         """Do each deed with its call failing; return what was told, and all calls made."""
         inject = [f"{name}:{FAULTS[fault]}:when={when}" for name, when in self._when.items()]
         told: list[Outcome | None] = []
-        with Crew(strace(str(self._log), TRACED, inject), self._folder) as crew:
+        with Crew(strace(str(self._log), TRACED, inject, most_data=16), self._folder) as crew:
             for one in hits:
                 spends = (one.call.name, self._when[one.call.name] - one.call.ordinal)
                 asked = DEEDS[one.name].step(self._copy(one.name, one.at))
                 [heard] = crew.work([Job(one.at / "store", [asked], spends=spends)])
                 told.append(heard[0] if heard else None)
-        return told, list(calls_in(self._log.read_text()))
+        with self._log.open() as log:
+            return told, [call for call in calls_in(log) if _is_at(self._folder, call)]
 
     def violations(self, hit: Hit, fault: str, told: Outcome | None) -> Iterator[str]:
         """Name all that is wrong after a deed was hit."""
@@ -138,6 +139,10 @@ class Range:
         judge = Judge(deed, deed.step(hit.at), before)
         done = told is not None and told.error is None
         yield from judge.violations(store, acknowledged=done)
+
+
+def _is_at(folder: Path, call: Call) -> bool:
+    return f"{folder}/" in call.arguments or f"{folder}/" in call.result
 
 
 def _made(calls: Sequence[Call], at: Path) -> list[Call]:
@@ -165,6 +170,7 @@ def shooting(memory: Path) -> Range:
 def all_violations(shooting: Range, fault: str, most: int | None, tally: Tally) -> list[str]:
     hits = shooting.hits(fault, most)
     told, calls = shooting.hit(fault, hits)
+    failed = [call for call in calls if call.error == fault]
     found = []
     for hit, one in zip(hits, told, strict=True):
         found += [
@@ -176,21 +182,20 @@ def all_violations(shooting: Range, fault: str, most: int | None, tally: Tally) 
     return found + [
         f"{hit.name}, {hit.call.name} {hit.call.arguments[-80:]}: did not arrive"
         for hit, one in zip(hits, told, strict=True)
-        if not _arrived(shooting, hit, fault, one, calls)
+        if not _arrived(shooting, hit, fault, one, failed)
     ]
 
 
 def _arrived(
-    shooting: Range, hit: Hit, fault: str, told: Outcome | None, calls: Sequence[Call]
+    shooting: Range, hit: Hit, fault: str, told: Outcome | None, failed: Sequence[Call]
 ) -> bool:
     if fault == "KILL":
         return told is None
     return any(
-        call.error == fault
-        and call.name == hit.call.name
+        call.name == hit.call.name
         and call.ordinal == shooting._when[call.name]
         and f"{hit.at}/" in call.arguments
-        for call in calls
+        for call in failed
     )
 
 

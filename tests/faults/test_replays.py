@@ -57,7 +57,7 @@ def recordings(memory: Path) -> dict[str, Recorded]:
             [[told]] = crew.work([Job(at / "store", [asked])])
             assert told.error is None, told.message
             done[name] = (Judge(deed, asked, disk.journals(kept[deed.furnish] / "store")), at)
-    calls = list(calls_in(log.read_text()))
+    calls = list(calls_in(log.read_text().splitlines()))
     return {
         name: Recorded(judge, at / "store", kept[judge.deed.furnish] / "store", _of(calls, at))
         for name, (judge, at) in done.items()

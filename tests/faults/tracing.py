@@ -138,17 +138,26 @@ def traced(
         )
         text = log.read()
     hits = text.count("(INJECTED)") + text.count("+++ killed by SIGKILL +++")
-    made = tuple(_between_marks(calls_in(text)))
+    made = tuple(_between_marks(calls_in(text.splitlines())))
     return Run(ended.returncode, ended.stdout, ended.stderr, made, hits)
 
 
-def strace(log: str, calls: str = WRITING, inject: Sequence[str] = ()) -> list[str]:
-    """Return a command that runs another under strace, or skip the test where it cannot run."""
+def strace(
+    log: str, calls: str = WRITING, inject: Sequence[str] = (), most_data: int = 1 << 20
+) -> list[str]:
+    """Return a command that runs another under strace, or skip the test where it cannot run.
+
+    Args:
+        log: Where strace writes to.
+        calls: Names of the system calls to be read.
+        inject: Faults in strace's words.
+        most_data: Bytes of what is read or written that are told; paths always are.
+    """
     if not _can_trace():
         pytest.skip("strace is missing or may not trace here")
     faults = [f"inject={fault}" for fault in inject]
     names = ",".join([MARK, calls, *(fault.split(":")[0] for fault in inject)])
-    options = ["-f", "-y", "-s", "1048576", "-o", log, "-e", f"trace={names}"]
+    options = ["-f", "-y", "-s", str(most_data), "-o", log, "-e", f"trace={names}"]
     options += [word for fault in faults for word in ("-e", fault)]
     if not any("signal=" in fault for fault in faults):
         options.append("--seccomp-bpf")  # several times as fast, but sends no signals
@@ -160,10 +169,10 @@ def unmeasured() -> dict[str, str]:
     return {name: os.environ[name] for name in os.environ if not name.startswith("COVERAGE_")}
 
 
-def calls_in(text: str) -> Iterator[Call]:
-    """Read what strace has written."""
+def calls_in(log: Iterable[str]) -> Iterator[Call]:
+    """Read the lines that strace has written."""
     ordinals: Counter[tuple[str, str]] = Counter()
-    for line in _whole(text.splitlines()):
+    for line in _whole(line.rstrip("\n") for line in log):
         match = _CALL.fullmatch(line)
         if match is not None:
             thread, name, arguments, result, error = match.groups()
