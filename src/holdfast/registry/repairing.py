@@ -275,10 +275,15 @@ class _Examination:
             stale.append((layout.pointer(state.model), "missing, or differs from the journal"))
         if mended and not stale:
             stale.append((prefix, "what is derived from the above"))
-        rebuild = self.session.ledger(state.model).rebuild
+        rebuild = functools.partial(self._rebuild, state.model)
         for place_in_line, (key, problem) in enumerate(stale):
             mend = Mend(state.model, key, "rebuild", problem)
             self.steps.append(_Step(mend, _nothing if place_in_line else rebuild))
+
+    def _rebuild(self, model: str) -> None:
+        """Write anew what is derived, from the journal as it is by now: a snapshot may be gone."""
+        self.session.forget(model)
+        self.session.ledger(model).rebuild()
 
     def _seal(self, model: str) -> None:
         """Have the mark of a journal that demands signatures made anew, if it is not as it was."""

@@ -127,6 +127,10 @@ class Session:
         names.check_model(model)
         return Ledger(self.place, model, pin)
 
+    def forget(self, model: str) -> None:
+        """Read a model's journal from its beginning when it is asked for next."""
+        self._ledgers.pop(model, None)
+
     def models(self) -> list[str]:
         """Return the names of all models that exist, sorted; damaged journals aside."""
         if not self.exists:
