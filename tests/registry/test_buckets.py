@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.registry.conftest import Clock
+from tests.servers.lossy import Lossy, without_condition
 from tests.servers.running import Endpoint
 
 import holdfast
@@ -19,6 +20,7 @@ from holdfast.errors import (
     InvalidInputError,
     NotAStoreError,
     StoreError,
+    UnfitStoreError,
 )
 from holdfast.store import layout
 from holdfast.store.objects import garbage
@@ -170,6 +172,39 @@ def test_a_prefix_with_other_objects_is_no_store(opened: Open, store: ObjectStor
 
     with pytest.raises(NotAStoreError, match=r"no holdfast\.json"):
         opened()
+
+
+def test_an_endpoint_that_is_new_to_a_client_is_tried_out_before_it_writes(
+    registry: Registry, opened: Open, text: Text
+) -> None:
+    registry.register("iris", text("one"))
+    other = opened(by="bob")
+    first = asked(other, lambda: other.note("iris@1.0.0", "seen"))
+    second = asked(other, lambda: other.note("iris@1.0.0", "seen again"))
+
+    assert first["create"] > second["create"] == 1
+
+
+def test_an_endpoint_that_ignores_conditions_is_not_written_by(
+    moto: Endpoint,
+    lose: Callable[[Endpoint], Lossy],
+    registry: Registry,
+    text: Text,
+    tmp_path: Path,
+) -> None:
+    registry.register("iris", text("one"))
+    proxy = lose(moto)
+    proxy.next("PUT", "twice", *[without_condition] * 2)
+    careless = holdfast.open(
+        str(registry.location).partition("?")[0],
+        options={**moto.options, "endpoint": proxy.address},
+        cache=tmp_path / "other",
+    )
+
+    with pytest.raises(UnfitStoreError):
+        careless.promote("iris@1.0.0")
+
+    assert len(registry.history("iris")) == 1
 
 
 def test_a_registry_that_is_made_twice_at_once_is_one(

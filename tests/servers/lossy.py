@@ -113,6 +113,13 @@ def honestly(relay: Relay) -> None:
     relay.answer(*relay.forward())
 
 
+def without_condition(relay: Relay) -> None:
+    """Pass a request on as a proxy does that strips headers it does not know."""
+    for name in ("If-None-Match", "if-none-match"):
+        del relay.headers[name]
+    honestly(relay)
+
+
 def fails_after(relay: Relay) -> None:
     """Do it, and say that it failed."""
     relay.forward()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.servers.lossy import FAULTS, Fault, Lossy, Relay, honestly
+from tests.servers.lossy import FAULTS, Fault, Lossy, Relay, honestly, without_condition
 from tests.servers.running import Endpoint
 
 from holdfast.errors import NotAStoreError, UnfitStoreError
@@ -39,13 +39,6 @@ def test_a_server_without_the_protocol_is_unfit(gcs_emulator: Endpoint, tmp_path
 def test_a_bucket_that_is_not_there_is_named(moto: Endpoint, tmp_path: Path) -> None:
     with pytest.raises(NotAStoreError, match=r"s3://nobody-made-it.*there is no such bucket"):
         probe(moto.store("nobody-made-it", tmp_path))
-
-
-def without_condition(relay: Relay) -> None:
-    """Pass a request on as a proxy does that strips headers it does not know."""
-    for name in ("If-None-Match", "if-none-match"):
-        del relay.headers[name]
-    honestly(relay)
 
 
 def says_done(relay: Relay) -> None:

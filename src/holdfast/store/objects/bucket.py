@@ -46,7 +46,7 @@ class BucketSite:
 
     def make(self, new_id: Callable[[], str], now: datetime) -> "BucketPlace":
         """Make a registry under the prefix, after trying out that the endpoint keeps conditions."""
-        probe(self._store)
+        _try_out(self._store)
         made = Config(config.FORMAT, new_id(), format_time(now), _KEPT)
         try:
             self._store.create(layout.CONFIG, config.encode(made))
@@ -80,7 +80,12 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def sharing(self) -> Iterator[None]:
-        """Hold nothing: `rescue` and the grace time keep collectors away."""
+        """Hold nothing: `rescue` and the grace time keep collectors away.
+
+        What is about to be written goes by this endpoint, which is tried out once.
+        """
+        if not self.store.cache.remembers(_road(self.store)):
+            _try_out(self.store)
         yield
 
     def rescue(self, digests: Collection[str]) -> None:
@@ -90,6 +95,17 @@ class BucketPlace:
     def collect(self, needed: Needed, grace_s: float) -> Collected:
         """List what nothing names, and remove what was listed *grace_s* ago."""
         return self._condemned.collect(needed, grace_s)
+
+
+def _try_out(store: ObjectStore) -> None:
+    """Refuse an endpoint that does not keep conditions; one that does is remembered."""
+    probe(store)
+    store.cache.remember(_road(store))
+
+
+def _road(store: ObjectStore) -> str:
+    bucket = store.wire.bucket
+    return f"conditions kept: {bucket.endpoint} {bucket.url}"
 
 
 class _Projections:

@@ -69,6 +69,19 @@ class Cache:
         _mark_used(path)
         return path
 
+    def remembers(self, what: str) -> bool:
+        """Tell whether *what* was said before by a process that has this cache."""
+        return self._note(what).exists()
+
+    def remember(self, what: str) -> None:
+        """Keep it in mind; failing to is no failure."""
+        with contextlib.suppress(OSError):
+            self._note(what).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._note(what).touch()
+
+    def _note(self, what: str) -> Path:
+        return self._folder.with_name("notes") / hashlib.sha256(what.encode()).hexdigest()
+
     def fits(self, size_bytes: int) -> bool:
         """Tell whether a file of that length may be kept at all."""
         return size_bytes <= self._limit_bytes

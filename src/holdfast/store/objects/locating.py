@@ -81,8 +81,8 @@ def locate(
         import obstore  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise MissingLibraryError("obstore", _EXTRAS[kind], f"needed to open {shown}") from error
-    make = _maker(kind, bucket, prefix, given)
-    stores = Bucket(kind, shown, patient=make(_PATIENT), once=make(_ONCE))
+    make, endpoint = _maker(kind, bucket, prefix, given)
+    stores = Bucket(kind, shown, endpoint, patient=make(_PATIENT), once=make(_ONCE))
     return ObjectStore(stores, cache or Cache(Path.home() / ".cache" / "holdfast"))
 
 
@@ -138,14 +138,20 @@ def _check_endpoint(given: Mapping[str, str]) -> None:
         )
 
 
-def _maker(kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]) -> Callable[[Any], Any]:
-    """Return a function that makes obstore's store, told how it is to repeat requests."""
+def _maker(
+    kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]
+) -> tuple[Callable[[Any], Any], str]:
+    """Return a function that makes obstore's store, told how to repeat requests; and whose it is.
+
+    The second is the endpoint that was found, empty for a cloud's own.
+    """
     from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
 
     client: dict[str, Any] = {name: given[name] for name in _OF_CLIENT & set(given)}
     config = {name: value for name, value in given.items() if name not in client}
     config = credentials.completed(kind, bucket, config)
-    if _is_here(config.get("endpoint") or _endpoint(kind, bucket)):
+    endpoint = config.get("endpoint") or _endpoint(kind, bucket)
+    if _is_here(endpoint):
         client["allow_http"] = "true"
     provider = config.pop("credential_provider", None)
 
@@ -163,7 +169,7 @@ def _maker(kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]) -> Ca
             failure = _refused(error)
         raise failure  # out here, so that no traceback quotes a secret
 
-    return make
+    return make, endpoint
 
 
 def _classes() -> dict[str, Any]:

@@ -28,13 +28,14 @@ class ObjectStore:
 
     Attributes:
         wire: The requests, counted.
+        cache: The files kept here.
     """
 
     traits = Traits(near=False, at_once=AT_ONCE, snapshot_every=100)
 
     def __init__(self, bucket: Bucket, cache: Cache) -> None:
         self.wire = Wire(bucket)
-        self._cache = cache
+        self.cache = cache
 
     @property
     def url(self) -> str:
@@ -154,8 +155,8 @@ class ObjectStore:
             size_bytes = sending.size(source)
             if self.size(f"{prefix}/{expected}") == size_bytes:
                 return Ingested(expected, size_bytes, created=False)
-        if self._cache.fits(sending.size(source)):
-            sha256, size_bytes, source = self._cache.admit(sending.pieces(source))
+        if self.cache.fits(sending.size(source)):
+            sha256, size_bytes, source = self.cache.admit(sending.pieces(source))
         else:
             sha256, size_bytes = sending.digest(source)
         key = f"{prefix}/{sha256}"
@@ -203,7 +204,7 @@ class ObjectStore:
             AbsentError: If there is no such object.
             DamagedError: If its bytes are not what its name says.
         """
-        return self._cache.file(
+        return self.cache.file(
             sha256, size_bytes, lambda: fetching.pieces(self.wire, key, size_bytes)
         )
 

@@ -24,12 +24,14 @@ class Bucket:
     Attributes:
         kind: The protocol that is spoken.
         url: `s3://bucket/prefix` for messages, never with a secret.
+        endpoint: Address of the service, empty for a cloud's own.
         patient: Repeats by itself what failed: for requests that may be done twice.
         once: Repeats nothing: for requests whose answer counts.
     """
 
     kind: Kind
     url: str
+    endpoint: str
     patient: Any
     once: Any
 
