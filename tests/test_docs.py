@@ -71,7 +71,13 @@ def run(command: str, folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "docs/guides/policy.md", "docs/guides/pickles.md", "docs/guides/signing.md"],
+    [
+        "README.md",
+        "docs/guides/policy.md",
+        "docs/guides/pickles.md",
+        "docs/guides/signing.md",
+        pytest.param("docs/guides/rollout-statistics.md", marks=pytest.mark.long),
+    ],
 )
 def test_a_page_shows_what_its_commands_print(workshop: Path, name: str) -> None:
     """The guides go on where the README ends: in its store."""

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from holdfast import __version__
-from holdfast.cli import bytes_, exits, facts, life, look, signing, upkeep
+from holdfast.cli import bytes_, exits, facts, life, look, rollout, signing, upkeep
 from holdfast.cli.context import SCHEMA
 from holdfast.cli.tables import inert
 from holdfast.errors import HoldfastError
@@ -18,6 +18,7 @@ FAMILIES = {
     "Versions": life.COMMANDS,
     "Looking": look.COMMANDS,
     "Facts and rules": facts.COMMANDS,
+    "Rollouts": rollout.COMMANDS,
     "Trust": signing.COMMANDS,
     "Bytes": bytes_.COMMANDS,
     "Upkeep": upkeep.COMMANDS,

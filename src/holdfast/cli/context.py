@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -129,6 +130,24 @@ reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history
 key = click.option("--key", metavar="KEY", help="Idempotency key: the same is done once.")
 force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
 at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
+
+
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def seconds(option: str, text: str) -> float:
+    """Read a span of time: `0`, `10m`, `12h`, `7d`.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInputError(
+            f"{option} {text!r}", "is no span of time", "write 0, 10m, 12h or 7d"
+        )
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def pairs(option: str, values: Iterable[str]) -> dict[str, str]:

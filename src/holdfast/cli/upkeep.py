@@ -1,17 +1,14 @@
 """Commands that make a store, give bytes up and clean up."""
 
-import re
 from typing import Any
 
 import click
 
 from holdfast.cli import context, tables
-from holdfast.cli.context import Context, command
+from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import DAMAGED, DONE
 from holdfast.errors import InvalidInputError, NotAStoreError, RefusedError
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _grace = click.option(
     "--grace",
     default="7d",
@@ -19,13 +16,6 @@ _grace = click.option(
     metavar="SPAN",
     help="Keep loose bytes for 0, 12h, 7d, …",
 )
-
-
-def _seconds(text: str) -> float:
-    match = _SPAN.fullmatch(text.strip())
-    if match is None:
-        raise InvalidInputError(f"--grace {text!r}", "is no span of time", "write 0, 12h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 @command("init")
@@ -78,7 +68,7 @@ def purge(given: Context, target: str, **options: Any) -> None:
         _require_unprotected(registry.resolve(target), plan)
     if plan.purged and given.interactive and not options["yes"]:
         click.confirm(f"purge {tables.count(len(plan.purged), 'version')}?", abort=True, err=True)
-    grace_s = _seconds(options["grace"])
+    grace_s = seconds("--grace", options["grace"])
     done = registry.purge(model, **wanted, grace_s=grace_s, reason=options["reason"])
     given.emit(done, [_freed(done.collected)])
 
@@ -114,7 +104,7 @@ def _freed(collected: Any) -> str:
 @_grace
 def gc(given: Context, grace: str) -> None:
     """Remove bytes that no version names any more, and what crashes left behind."""
-    done = given.registry().gc(grace_s=_seconds(grace))
+    done = given.registry().gc(grace_s=seconds("--grace", grace))
     removed = tables.count(done.leftovers, "leftover")
     left = f"; removed {removed} of crashes" if done.leftovers else ""
     given.emit(done, [_freed(done) + left])

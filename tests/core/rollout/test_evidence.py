@@ -41,7 +41,7 @@ def tallies(draw: st.DrawFn) -> Tally:
 
 
 def fractions(rule: Relative | Absolute, weight: float) -> list[float]:
-    """Stakes as the facts give them: `f = 1 - (1 - q1) / (1 - q0)`."""
+    """Stakes in their first form: `f = 1 - (1 - q1) / (1 - q0)`."""
     if isinstance(rule, Absolute):
         return list(rule.fractions)
     lifted = weight * (1 + rule.margin)
@@ -192,7 +192,7 @@ def test_how_many_canary_failures_halt_when_the_active_version_never_failed(
     assert next(count for count, won in enumerate(wealth) if won >= 20) == needed
 
 
-def test_a_factor_is_what_the_facts_say() -> None:
+def test_a_factor_is_the_ratio_of_the_chances() -> None:
     """q1 / q0 for the ratio 2 at 5 %, as exact fractions."""
     lifted = Fraction(5, 100) * Fraction(105, 100)
     q0 = lifted / (lifted + Fraction(95, 100))
@@ -227,6 +227,21 @@ def test_assignments_by_their_weight_win_nothing_on_average(weight: float) -> No
         mean = weight * math.exp(bet.canary_failure) + (1 - weight) * math.exp(bet.active_failure)
 
         assert mean == pytest.approx(1)
+
+
+def test_six_failures_of_one_user_counted_as_six_win_on_average_without_cause() -> None:
+    """Why only a key's first failure counts: six coins that fall alike are one coin."""
+    weight = 0.05
+    healthy = weight * 1.05 / (weight * 1.05 + 1 - weight)
+    for bet in bets(Relative(), weight):
+        once, sixfold = (
+            healthy * math.exp(times * bet.canary_failure)
+            + (1 - healthy) * math.exp(times * bet.active_failure)
+            for times in (1, 6)
+        )
+
+        assert once == pytest.approx(1)
+        assert sixfold > 1
 
 
 def test_wealth_beyond_floats_is_cut() -> None:

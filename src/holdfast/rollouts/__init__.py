@@ -1,0 +1,33 @@
+"""Rollouts beside the registry: what a plan would do, before it does.
+
+```python
+from holdfast.rollouts import scenario, simulate
+found = simulate(Plan(steps=(0.05, 0.5, 1)), Analysis(), [scenario.parse("1%:6%")])
+```
+"""
+
+from collections.abc import Sequence
+
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.plan import Plan
+from holdfast.errors import MissingLibraryError
+from holdfast.rollouts.results import Outcome, Setting, Simulation
+from holdfast.rollouts.scenario import Scenario
+
+__all__ = ["Outcome", "Scenario", "Setting", "Simulation", "simulate"]
+
+
+def simulate(
+    plan: Plan, analysis: Analysis, scenarios: Sequence[Scenario], setting: Setting | None = None
+) -> Simulation:
+    """Play a plan against the true rates of each scenario, with a fixed seed.
+
+    Raises:
+        InvalidInputError: If the plan, the analysis, a scenario or the setting cannot be.
+        MissingLibraryError: If numpy is not installed.
+    """
+    try:
+        from holdfast.rollouts import simulation  # numpy is imported with it
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError("numpy", "simulate", "runs are simulated with it") from error
+    return simulation.simulate(plan, analysis, scenarios, setting or Setting())

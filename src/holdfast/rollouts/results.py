@@ -1,0 +1,80 @@
+"""What a simulation is asked and what it answers."""
+
+from msgspec import Struct
+
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.plan import Plan
+from holdfast.errors import InvalidInputError
+from holdfast.rollouts.scenario import Scenario
+
+
+class Setting(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long and how often.
+
+    Attributes:
+        requests: Requests of a run, at which it ends undecided.
+        per_minute: Requests in a minute: turns the plan's times into requests. Halting is looked
+            at after every request, advancing every minute, or every 1,000 requests if that is
+            sooner.
+        runs: Independent runs of each scenario.
+        seed: Of the random numbers; the same for each scenario.
+    """
+
+    requests: int = 20_000
+    per_minute: int = 200
+    runs: int = 600
+    seed: int = 1
+
+
+class Outcome(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of the runs of one scenario.
+
+    Attributes:
+        label: The scenario in words.
+        healthy: True if the canary is within every margin, so that each halt is a false one.
+        halted: Share of the runs that were halted by a test.
+        halt_median: Requests until half of all runs were halted; `None` if they never were.
+        halt_p90: The same for nine in ten.
+        halt_steps: Of the runs that were halted, the share at each step's weight.
+        failed_median: Failed canary requests until the halt, the median of the halted runs.
+        completed: Share of the runs that reached all of the traffic.
+        undecided: Share of the runs that ended on a step, or that the plan rolled back as overdue.
+        curve: Numbers of requests with the share of the runs halted by then.
+    """
+
+    scenario: Scenario
+    label: str
+    healthy: bool
+    halted: float
+    halt_median: int | None
+    halt_p90: int | None
+    halt_steps: tuple[tuple[float, float], ...]
+    failed_median: float | None
+    completed: float
+    undecided: float
+    curve: tuple[tuple[int, float], ...]
+
+
+class Simulation(Struct, frozen=True, forbid_unknown_fields=True):
+    """A plan held against scenarios."""
+
+    plan: Plan
+    analysis: Analysis
+    setting: Setting
+    outcomes: tuple[Outcome, ...]
+
+
+def check(setting: Setting) -> Setting:
+    """Return *setting* if it can be played.
+
+    Raises:
+        InvalidInputError: If a count is below 1 or the seed negative.
+    """
+    for field in ("requests", "per_minute", "runs"):
+        if getattr(setting, field) < 1:
+            raise InvalidInputError(
+                f"simulation {field}", f"{getattr(setting, field)}", "give 1 or more"
+            )
+    if setting.seed < 0:
+        raise InvalidInputError("simulation seed", f"{setting.seed}", "give 0 or more")
+    return setting

@@ -1,0 +1,120 @@
+"""What is true of two versions and their traffic, which a rollout has to find out."""
+
+import math
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.rollout.analysis import Absolute, Analysis
+from holdfast.errors import InvalidInputError
+
+_WORDS: Final = ("slower", "tail", "outage", "users")
+
+
+class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
+    """True rates of one scenario.
+
+    Attributes:
+        active: Error rate of the active version.
+        canary: Error rate of the canary.
+        slower: Factor on the canary's latencies.
+        tail: Share of the canary's calls that take ten times as long, besides.
+        outage: Error rate that both have while what they depend on is down, for a tenth of the
+            requests; 0 for no outage.
+        users: Users whose requests stay on one side and fail all or not at all, a few of them
+            sending most; only a user's first failure counts. 0 for requests that are independent.
+    """
+
+    active: float
+    canary: float
+    slower: float = 1.0
+    tail: float = 0.0
+    outage: float = 0.0
+    users: int = 0
+
+    @property
+    def label(self) -> str:
+        """Name it as `parse` reads it."""
+        parts = [f"{percent(self.active)}:{percent(self.canary)}"]
+        if self.slower != 1:
+            parts.append(f"slower={self.slower:g}")
+        parts += [
+            f"{word}={percent(share)}"
+            for word, share in (("tail", self.tail), ("outage", self.outage))
+            if share
+        ]
+        if self.users:
+            parts.append(f"users={self.users}")
+        return ",".join(parts)
+
+    def is_healthy(self, analysis: Analysis) -> bool:
+        """Tell whether halting it would be false: it is within every margin."""
+        rule = analysis.errors
+        if isinstance(rule, Absolute):
+            allowed = self.active + rule.margin
+        else:
+            allowed = self.active * (1 + rule.margin)
+        within = self.canary <= allowed or math.isclose(self.canary, allowed)
+        return within and (analysis.latency is None or (self.slower <= 1 and not self.tail))
+
+
+def check(scenario: Scenario) -> Scenario:
+    """Return *scenario* if its figures can be.
+
+    Raises:
+        InvalidInputError: If a rate is outside [0, 1], or the factor or the users are none.
+    """
+    for field in ("active", "canary", "tail", "outage"):
+        rate = getattr(scenario, field)
+        if not 0 <= rate <= 1:
+            raise InvalidInputError(
+                f"scenario {field}", f"{rate:g} is no rate", "give one from 0 to 1, or 0 % to 100 %"
+            )
+    if not 0 < scenario.slower < math.inf:
+        raise InvalidInputError(
+            "scenario slower", f"{scenario.slower:g} is no factor", "give one above 0, such as 1.5"
+        )
+    if scenario.users < 0:
+        raise InvalidInputError("scenario users", f"{scenario.users} users", "give 0 or more")
+    return scenario
+
+
+def parse(text: str) -> Scenario:
+    """Read `ACTIVE:CANARY[,slower=F][,tail=RATE][,outage=RATE][,users=N]`, such as `1%:6%`.
+
+    Raises:
+        InvalidInputError: If it is not that.
+    """
+    rates, *further = text.split(",")
+    active, colon, canary = rates.partition(":")
+    given = dict(word.partition("=")[::2] for word in further)
+    unknown = [word for word in given if word not in _WORDS]
+    if not colon or unknown:
+        raise InvalidInputError(
+            f"scenario {text!r}", "is not ACTIVE:CANARY", f"write 1%:6%, then {', '.join(_WORDS)}"
+        )
+    try:
+        return check(
+            Scenario(
+                share(active),
+                share(canary),
+                slower=float(given.get("slower", 1)),
+                tail=share(given.get("tail", "0")),
+                outage=share(given.get("outage", "0")),
+                users=int(given.get("users", 0)),
+            )
+        )
+    except ValueError as error:
+        raise InvalidInputError(
+            f"scenario {text!r}", str(error), "write figures: 1%:6%,slower=1.5,users=2000"
+        ) from error
+
+
+def share(text: str) -> float:
+    """Read `5%` or `0.05`; anything else is a `ValueError`."""
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+def percent(rate: float) -> str:
+    """Show a share: `5%`, `0.1%`."""
+    return f"{100 * rate:.4g}%"
