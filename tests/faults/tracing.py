@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,7 @@ WRITING = (
 _BEGUN = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)")
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (\S+)(?: (\w+))?.*")
+_ENDED = re.compile(r"(\d+) +\+\+\+ .* \+\+\+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _DESCRIPTOR = re.compile(r"-?\d+<(.*)>")
 _LIMIT_S = 60
@@ -171,14 +172,16 @@ def unmeasured() -> dict[str, str]:
 
 def calls_in(log: Iterable[str]) -> Iterator[Call]:
     """Read the lines that strace has written."""
-    ordinals: Counter[tuple[str, str]] = Counter()
+    ordinals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for line in _whole(line.rstrip("\n") for line in log):
+        if match := _ENDED.fullmatch(line):
+            ordinals.pop(match[1], None)  # the system gives the number to another one
         match = _CALL.fullmatch(line)
         if match is not None:
             thread, name, arguments, result, error = match.groups()
-            ordinals[thread, name] += 1
+            ordinals[thread][name] += 1
             failed = error if result == "-1" else None
-            yield Call(thread, name, ordinals[thread, name], arguments, result, failed)
+            yield Call(thread, name, ordinals[thread][name], arguments, result, failed)
 
 
 def _whole(lines: Iterable[str]) -> Iterator[str]:

@@ -168,6 +168,8 @@ class LocalStore:
             entries = os.scandir(self._prefix + prefix)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise durable.unreadable(self._prefix + prefix, error) from error
         with entries:
             found = map(_item, entries)
             yield from (item for item in found if item is not None)
