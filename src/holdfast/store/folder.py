@@ -56,14 +56,18 @@ class Folder:
 
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
-        """Give a folder on the store's own disk, where a crash leaves what a collector sweeps."""
-        with durable.translated(self.store.path("")):
-            path = tempfile.mkdtemp(dir=self.store.root, prefix=layout.TEMPORARY)
-        try:
-            yield Path(path)
-        finally:
-            with contextlib.suppress(StoreError):  # what stays is swept; the verb may be done
-                durable.remove(path)
+        """Give a folder on the store's own disk, where a crash leaves what a collector sweeps.
+
+        Collectors are kept away as long as it is in use.
+        """
+        with self.sharing():
+            with durable.translated(self.store.path("")):
+                path = tempfile.mkdtemp(dir=self.store.root, prefix=layout.TEMPORARY)
+            try:
+                yield Path(path)
+            finally:
+                with contextlib.suppress(StoreError):  # what stays is swept; the verb may be done
+                    durable.remove(path)
 
     @contextlib.contextmanager
     def sharing(self) -> Iterator[None]:

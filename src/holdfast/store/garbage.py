@@ -50,12 +50,20 @@ def _sweep(store: LocalStore, oldest: float) -> int:
     swept = 0
     for parent, folders, files in os.walk(store.path("")):
         for name in filter(_is_temporary, [*folders, *files]):
-            path = os.path.join(parent, name)
-            if os.lstat(path).st_mtime <= oldest:
-                durable.remove(path)
-                swept += 1
+            swept += _removed(os.path.join(parent, name), oldest)
         folders[:] = [name for name in folders if not _is_temporary(name)]
     return swept
+
+
+def _removed(path: str, oldest: float) -> bool:
+    """Remove what is old enough; readers that heal projections may have been faster."""
+    try:
+        due = os.lstat(path).st_mtime <= oldest
+    except FileNotFoundError:
+        return False
+    if due:
+        durable.remove(path)
+    return due
 
 
 def _is_temporary(name: str) -> bool:
