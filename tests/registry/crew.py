@@ -27,7 +27,7 @@ import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.store import durable
 
-PATIENCE_S: Final = 100.0
+PATIENCE_S: Final = 600.0
 _NOBODY: Final = 65_534
 _CLOSED: Final = 999
 """A descriptor that nobody opens."""
