@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.conftest import Tally
 from tests.registry.conftest import Clock
 from tests.servers.lossy import Lossy, without_condition
 from tests.servers.running import Endpoint
@@ -236,6 +237,65 @@ def test_writers_at_once_all_get_numbers_of_their_own(
     assert sorted(info.number for info in made) == list(range(2, 10))
     assert len({info.version for info in made}) == len(writers)
     assert opened().verify().whole
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "azurite",
+        pytest.param("localstack", marks=pytest.mark.long),
+        pytest.param("ceph_gateway", marks=pytest.mark.long),
+    ],
+)
+def test_sixteen_processes_worth_of_writers_make_one_history(
+    request: pytest.FixtureRequest, name: str, tmp_path: Path, text: Text, tally: Tally
+) -> None:
+    """Each registers, promotes and goes back; moto is left out, for it elects no one winner."""
+    server: Endpoint = request.getfixturevalue(name)
+    location = f"{server.scheme}://{server.make_bucket()}/x"
+
+    def opened(by: str) -> Registry:
+        return holdfast.open(
+            location, by=by, options=server.options, cache=tmp_path / by, clock=Clock()
+        )
+
+    first = opened("first")
+    for words in ("one", "two"):
+        first.promote(first.register("iris", text(words)))
+
+    def work(number: int) -> list[int]:
+        mine = opened(f"w{number}")
+        made = mine.register("iris", text(f"words of {number}"))
+        mine.promote(made, force=True, reason="mine")
+        mine.rollback("iris", to="1.0.0")
+        return [made.version.number]
+
+    with ThreadPoolExecutor(16) as threads:
+        numbers = [
+            number for made in threads.map(work_or_refused(work), range(16)) for number in made
+        ]
+
+    state = opened("last")._session.state("iris")
+    assert sorted(numbers) == sorted(set(numbers))
+    assert [record.number for record in state.versions.values()] == list(
+        range(1, len(state.versions) + 1)
+    )
+    assert [record.status for record in state.versions.values()].count("production") == 1
+    assert [past.seq for past in opened("last").history("iris")] == list(range(1, state.seq + 1))
+    assert opened("last").verify().whole
+    tally(f"entries by 16 writers at once on {name}", state.seq - 4)
+
+
+def work_or_refused(work: Callable[[int], list[int]]) -> Callable[[int], list[int]]:
+    """Let a writer be told that a rival has moved production meanwhile, and by nothing else."""
+
+    def worked(number: int) -> list[int]:
+        try:
+            return work(number)
+        except ConflictError:
+            return []
+
+    return worked
 
 
 def test_a_journal_that_was_cut_is_told_by_the_pointer(
