@@ -63,6 +63,7 @@ class Ledger:
         self._model = model
         self._journal = Journal(place.store, layout.model(model))
         self._state: State | None = None
+        self._newest: Entry | None = None  # of those written here
 
     @staticmethod
     def name_in(store: Store, prefix: str) -> str | None:
@@ -257,6 +258,7 @@ class Ledger:
     def _written(self, state: State, raw: bytes) -> Outcome:
         entry = entries.read(raw, self._model, state.seq + 1, state.head)
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
+        self._newest = entry
         due = self._state.seq % self._store.traits.snapshot_every == 0
         if due and not self._state.policy.require_signature:  # nobody would believe it
             self._journal.save_snapshot(self._state)
@@ -297,6 +299,9 @@ class Ledger:
         """Name the versions that changed since the pointer was written, each once."""
         if pointer is None:
             return list(state.versions)
+        newest = self._newest
+        if newest is not None and pointer.seq + 1 == newest.seq == state.seq:
+            return list(newest.event.versions())  # the usual case needs no look at the journal
         named: dict[str, None] = {}
         head = pointer.head
         for seq in range(pointer.seq + 1, state.seq + 1):

@@ -16,6 +16,8 @@ from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, durable, layout
 from holdfast.store.local import readable
 
+_WORTH_THREADS = 8 << 20
+"""Bytes that are hashed in less time than threads take to start."""
 _THREADS = 4
 _KEPT_MANIFESTS = 256
 _RESTORE = "`holdfast repair --from` fetches it from a copy, or register the same file again"
@@ -126,6 +128,9 @@ class Blobs:
     def _checked(
         self, check: Callable[[str, int], Damage | None], files: Collection[File]
     ) -> Iterator[tuple[File, Damage | None]]:
+        if self._store.traits.near and sum(file.size_bytes for file in files) < _WORTH_THREADS:
+            yield from ((file, check(file.sha256, file.size_bytes)) for file in files)
+            return
         with ThreadPoolExecutor(max(_THREADS, self._store.traits.at_once)) as threads:
             checks = threads.map(lambda file: check(file.sha256, file.size_bytes), files)
             yield from zip(files, checks, strict=True)
