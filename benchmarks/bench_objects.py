@@ -5,6 +5,7 @@ is compared ran in one session against the same server; what it takes itself is 
 """
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 from tests.servers import amazon, azure
 from tests.servers.running import Endpoint, NoServerError
 
+import holdfast
+from holdfast import Registry
 from holdfast.store.objects.store import ObjectStore
 
 SIZE_BYTES = 200 << 20
@@ -79,6 +82,36 @@ def test_holdfast_ingest(benchmark: Any, store: ObjectStore, folder: Path) -> No
         changed(source)
 
     benchmark.pedantic(lambda: store.ingest(source, BLOBS, None), setup=setup, **ROUNDS)
+
+
+def test_holdfast_register(benchmark: Any, server: Endpoint, folder: Path) -> None:
+    """A whole registration: kept, sent, judged, written down."""
+    registry = holdfast.open(
+        f"{server.scheme}://{server.make_bucket()}/x", options=server.options, cache=folder / "kept"
+    )
+    registry.init()
+    source = folder / "model.bin"
+    benchmark.pedantic(
+        lambda: registry.register("iris", source), setup=lambda: changed(source), **ROUNDS
+    )
+
+
+def test_holdfast_copy(benchmark: Any, server: Endpoint, folder: Path) -> None:
+    """A model of one version from a folder to a bucket that knows nothing of it."""
+    source = holdfast.open(folder / "source")
+    source.register("iris", folder / "model.bin")
+    numbers = itertools.count()
+
+    def setup() -> tuple[tuple[Registry], dict[str, Any]]:
+        target = holdfast.open(
+            f"{server.scheme}://{server.make_bucket()}/x",
+            options=server.options,
+            cache=folder / f"cache-{next(numbers)}",
+        )
+        target.init()
+        return (target,), {}
+
+    benchmark.pedantic(source.copy, setup=setup, **ROUNDS)
 
 
 def test_holdfast_same_bytes_again(benchmark: Any, store: ObjectStore, folder: Path) -> None:
