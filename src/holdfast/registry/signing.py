@@ -62,6 +62,7 @@ def _record(session: Session, model: str, record: Record, key: str, raw: bytes) 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         now = state.versions[record.version]
         signature = session.place.blobs.add_bytes(raw)
+        session.place.rescue([signature])
         return commands.sign(state, now, key, signature, keys_of(session, now))
 
     return moved(session.commit(model, decide, Signed, Signing()))

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -18,11 +17,11 @@ from holdfast.store import (
     Store,
     TakenError,
     durable,
+    in_order,
     layout,
 )
 
 _KEPT_SNAPSHOTS = 2
-_READ_AHEAD = 256
 _ATTEMPTS = 3
 _MOST_BYTES = 256 << 20  # of a snapshot: a hundred thousand versions
 _RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
@@ -72,9 +71,7 @@ class Journal:
         if self._traits.at_once == 1 or len(numbers) < 2:  # noqa: PLR2004 - one is no crowd
             yield from map(self.read, numbers)
             return
-        with ThreadPoolExecutor(self._traits.at_once) as threads:
-            for start in range(first, last + 1, _READ_AHEAD):
-                yield from threads.map(self.read, numbers[start - first :][:_READ_AHEAD])
+        yield from in_order.answers(self.read, numbers, self._traits.at_once)
 
     def since(self, first: int, known: int = 0) -> Iterator[bytes]:
         """Go through the entries from *first* until there is none, those up to *known* faster."""

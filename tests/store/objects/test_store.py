@@ -36,22 +36,6 @@ class TestBuckets(StoreContract):
     """Every server in turn."""
 
 
-def test_objects_are_read_in_the_order_asked_for(store: ObjectStore) -> None:
-    keys = [f"{PREFIX}/{number}" for number in range(40)]
-    for key in keys[::2]:
-        store.create(key, key.encode())
-
-    found = list(store.many(keys))
-
-    assert found[::2] == [key.encode() for key in keys[::2]]
-    assert set(found[1::2]) == {None}
-
-
-def test_nothing_is_read_of_no_keys(store: ObjectStore) -> None:
-    assert list(store.many([])) == []
-    assert store.wire.requests == {}
-
-
 def test_a_version_can_be_written_over_once(store: ObjectStore) -> None:
     store.replace(KEY, b"one")
     found = store.tagged(KEY)

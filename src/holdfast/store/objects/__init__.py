@@ -7,7 +7,7 @@ creating     of rivals one wins, no answer lost  reading      an object as a fil
 sending      a file goes in                      fetching     parts come out, side by side
 cache        checked files on this machine       wire         the seam: requests, counted
 bucket       a registry's place: the pointer     answers      obstore's errors turned into ours
-garbage      lists, grace and rescues            in_order     some requests at the same time
+garbage      lists, grace and rescues
 ```
 """
 

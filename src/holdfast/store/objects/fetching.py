@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from holdfast.errors import DamagedError
-from holdfast.store.objects import in_order
+from holdfast.store import in_order
 from holdfast.store.objects.wire import Wire
 
 _PART: Final = 8 << 20

@@ -2,14 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
 from holdfast.errors import StoreError
 from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits, layout
-from holdfast.store.objects import creating, fetching, in_order, reading, sending
+from holdfast.store.objects import creating, fetching, reading, sending
 from holdfast.store.objects.answers import ConditionError
 from holdfast.store.objects.cache import Cache
 from holdfast.store.objects.wire import Bucket, Wire
@@ -110,10 +110,6 @@ class ObjectStore:
             return self.wire.read(key)[0]
         except AbsentError:
             return None
-
-    def many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
-        """Read objects, some at a time; the answers come in the order of *keys*."""
-        return in_order.answers(self.read, keys, AT_ONCE)
 
     def tagged(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and the tag of this version of it, `None` if there is none."""
