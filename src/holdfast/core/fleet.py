@@ -1,0 +1,107 @@
+"""What serving processes tell of themselves: what each runs, and what it counted.
+
+Both are small files beside the journal, replaced whole by the worker they are of, and never truth:
+losing them loses no version and no decision.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Held(Struct, frozen=True):
+    """A version in a worker's memory.
+
+    Attributes:
+        problem: Why it failed to load, verify or pass its smoke test.
+    """
+
+    version: str
+    state: Literal["loading", "ready", "failed"]
+    problem: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """What one worker of a server runs of one model.
+
+    Attributes:
+        worker: Names the process, and no other one ever: host, process id and a random mark.
+        at: When it was written; `every_s` later the next is due, silence means it is gone.
+        seq: The journal entry it has followed to.
+        active: The version that answers, `None` until one is ready.
+        rollout: Number of the rollout it routes by, `None` without one.
+        step: Of that rollout.
+        versions: All it holds or failed to.
+        latency_us: Histogram of the active version's latencies since it answers here: pairs of an
+            upper bound in microseconds and a count.
+        scores: Some of its last scores, drawn evenly.
+    """
+
+    model: str
+    worker: str
+    at: str
+    every_s: float
+    seq: int
+    active: str | None = None
+    rollout: int | None = None
+    step: int | None = None
+    versions: tuple[Held, ...] = ()
+    latency_us: tuple[tuple[int, int], ...] = ()
+    scores: tuple[float, ...] = ()
+
+
+class Sides(Struct, frozen=True):
+    """A count of the canary's and one of the active version's."""
+
+    canary: int = 0
+    active: int = 0
+
+
+class Keys(Struct, frozen=True):
+    """Distinct keys on both sides, as 64-bit hashes, so that what workers saw can be united.
+
+    Attributes:
+        level: Of 2 to the power of *level* keys one is kept: those whose hash ends in so many zero
+            bits.
+    """
+
+    level: int = 0
+    canary: tuple[int, ...] = ()
+    active: tuple[int, ...] = ()
+
+
+class StepCounts(Struct, frozen=True):
+    """What a worker counted on one step of a rollout; requests forced to a side do not count.
+
+    Attributes:
+        weight: The canary's share on it.
+        requests: Answered by each side; of a shadow, *canary* is those mirrored.
+        failures: Of these; used where routing is not sticky.
+        failed_keys: By hour since 1970, the keys that failed; used where routing is sticky.
+        first_seen: Keys whose first request in the rollout fell on this step; sticky routing only.
+        slower: By quantile of the baseline, requests slower than it.
+        pairs: Of a shadow: mirrored requests at which the canary alone, the active version alone,
+            and both failed.
+        scores: Counts by bin of the baseline's edges, the canary's and the active version's.
+    """
+
+    step: int
+    weight: float
+    requests: Sides = Sides()
+    failures: Sides = Sides()
+    failed_keys: tuple[tuple[int, Keys], ...] = ()
+    first_seen: Keys = Keys()
+    slower: tuple[tuple[float, Sides], ...] = ()
+    pairs: tuple[int, int, int] = (0, 0, 0)
+    slower_pairs: tuple[tuple[float, tuple[int, int, int]], ...] = ()
+    scores: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+
+class Counts(Struct, frozen=True):
+    """All that one worker counted of one rollout, cumulative."""
+
+    model: str
+    rollout: int
+    worker: str
+    at: str
+    steps: tuple[StepCounts, ...] = ()

@@ -1,0 +1,1 @@
+"""The prediction log: which version served this prediction, years later."""

@@ -1,0 +1,1 @@
+"""Serving: verified pairs over HTTP, swapped in place as the journal moves."""
