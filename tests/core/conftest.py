@@ -13,7 +13,7 @@ import pytest
 from holdfast.core import commands, registration, retention
 from holdfast.core import version as versions
 from holdfast.core.commands import Unchanged
-from holdfast.core.entry import Entry, Stamp, digest, next_time, read, write
+from holdfast.core.entry import Entry, Stamp, digest, next_time, write
 from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Artifact, File, Manifest
 from holdfast.core.policy import Candidate, Policy, judge
@@ -75,8 +75,8 @@ class _Journal:
     def _append(self, event: AnyEvent, stamp: Stamp) -> None:
         seq, head = self.state.seq + 1, self.state.head
         at = next_time(stamp.at, self.state.at)
-        raw = write(MODEL, seq, head, at, stamp, event)
-        self.entries.append((read(raw, MODEL, seq, head), digest(raw)))
+        raw, entry = write(MODEL, seq, head, at, stamp, event)
+        self.entries.append((entry, digest(raw)))
         self.state = fold(self.state, self.entries[-1:])
 
     def find(self, words: list[str]) -> Record:

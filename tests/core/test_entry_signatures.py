@@ -25,7 +25,7 @@ HEAD = "a" * 64
 @pytest.fixture
 def raw(make_stamp: Stamps) -> bytes:
     """Return the bytes of an entry that Ana signed."""
-    return write("iris", 7, HEAD, AT, make_stamp(pen=ANA), Archived(version="1.0.0"))
+    return write("iris", 7, HEAD, AT, make_stamp(pen=ANA), Archived(version="1.0.0"))[0]
 
 
 def test_a_signature_is_over_all_bytes_before_it(raw: bytes) -> None:
@@ -50,7 +50,7 @@ def test_a_signed_entry_is_read_with_its_signature(raw: bytes) -> None:
 
 
 def test_an_unsigned_entry_has_none_and_the_same_bytes_as_ever(make_stamp: Stamps) -> None:
-    raw = write("iris", 7, HEAD, AT, make_stamp(), Archived(version="1.0.0"))
+    raw, _ = write("iris", 7, HEAD, AT, make_stamp(), Archived(version="1.0.0"))
 
     require_genuine(read(raw, "iris", 7, HEAD))
 
@@ -60,7 +60,7 @@ def test_an_unsigned_entry_has_none_and_the_same_bytes_as_ever(make_stamp: Stamp
 
 def test_text_that_looks_like_a_signature_is_none(make_stamp: Stamps) -> None:
     said = f',"signature":{{"key":"{ANA.key}","value":"{ANA.sign(b"x")}"}}'
-    raw = write("iris", 7, HEAD, AT, make_stamp(), Noted(version="1.0.0", text=said))
+    raw, _ = write("iris", 7, HEAD, AT, make_stamp(), Noted(version="1.0.0", text=said))
 
     assert read(raw, "iris", 7, HEAD).signature is None
 
@@ -110,7 +110,7 @@ def test_a_signature_of_another_form_is_damage(raw: bytes, old: bytes, new: byte
 
 def test_a_signature_does_not_carry_over_to_another_place(raw: bytes, make_stamp: Stamps) -> None:
     entry = read(raw, "iris", 7, HEAD)
-    moved = write("iris", 8, digest(raw), AT, make_stamp(), Archived(version="1.0.0"))
+    moved, _ = write("iris", 8, digest(raw), AT, make_stamp(), Archived(version="1.0.0"))
     tail = raw[raw.index(b',"signature":') : raw.index(b',"sum":')]
     forged = sealed(moved.replace(b',"sum":', tail + b',"sum":'))
 

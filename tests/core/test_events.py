@@ -93,7 +93,7 @@ every = {
 @settings(deadline=None, max_examples=300)
 @given(st.one_of(list(every.values())))
 def test_every_event_survives_the_wire(make_stamp: Stamps, event: AnyEvent) -> None:
-    raw = write("iris", 1, None, "2026-03-01T12:00:00.000000Z", make_stamp(), event)
+    raw, _ = write("iris", 1, None, "2026-03-01T12:00:00.000000Z", make_stamp(), event)
 
     assert read(raw, "iris", 1, None).event == event
 

@@ -34,7 +34,7 @@ def entry(make_stamp: Stamps) -> Written:
         state: State, event: AnyEvent, by: str = "ana", pen: Person | None = None
     ) -> tuple[Entry, str]:
         at = f"2026-03-01T12:00:00.{state.seq:06}Z"
-        raw = write("iris", state.seq + 1, state.head, at, make_stamp(by=by, pen=pen), event)
+        raw, _ = write("iris", state.seq + 1, state.head, at, make_stamp(by=by, pen=pen), event)
         return read(raw, "iris", state.seq + 1, state.head), digest(raw)
 
     return make

@@ -109,6 +109,8 @@ class Disk:
     def apply(self, call: Call) -> None:
         """Do what a successful call does."""
         match call.name:
+            case "openat" if "O_TMPFILE" in call.arguments:
+                self.live[call.file] = self._new()
             case "openat" if "O_CREAT" in call.arguments and self._mine(call.file):
                 if call.file not in self.live:
                     self._change({call.file: self._new()})
@@ -121,7 +123,7 @@ class Disk:
                 self.written[self.live[call.file]].append(call.data)
             case "copy_file_range" if call.file and call.target in self.live:
                 self._copy(call)
-            case "link" | "rename" | "renameat2" if call.texts[0] in self.live:
+            case "link" | "linkat" | "rename" | "renameat2" if call.texts[0] in self.live:
                 self._rename(call)
             case "unlink" | "rmdir" | "unlinkat":
                 self._change({os.path.join(call.folder, call.texts[0]): None})
@@ -152,7 +154,7 @@ class Disk:
         names: dict[str, int | None] = {target: self.live[source]}
         if "RENAME_EXCHANGE" in call.arguments:
             names[source] = self.live[target]
-        elif call.name != "link":
+        elif call.name not in ("link", "linkat"):
             names[source] = None
         self._change(names)
 
@@ -338,4 +340,4 @@ def without_syncs(calls: Iterable[Call], *, of_folders: bool) -> list[Call]:
 
 def is_temporary(path: str) -> bool:
     """Tell whether a file is being written; of what is synced, all else are folders."""
-    return f"/{layout.TEMPORARY}" in path
+    return f"/{layout.TEMPORARY}" in path or "/#" in path  # so Linux calls those without a name

@@ -82,7 +82,7 @@ class Shelf:
         )
         stamp = Stamp(_NOW, "ana", f"{state.seq + 1:032x}")
         at = entries.next_time(_NOW, state.at)
-        raw = entries.write(MODEL, state.seq + 1, state.head, at, stamp, event)
+        raw, _ = entries.write(MODEL, state.seq + 1, state.head, at, stamp, event)
         self.journal.append(state.seq + 1, raw, stamp.commit)
         return [self.journal.slot(state.seq + 1), layout.blob(digest), layout.blob(taken.sha256)]
 

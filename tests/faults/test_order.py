@@ -1,6 +1,6 @@
 """The order of the system calls: bytes are durable before their name, names before an answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,13 +35,20 @@ WAYS = pytest.mark.parametrize(
 )
 
 
-def steps(tmp_path: Path, deed: str, *, before: str = "", way: str = "links") -> list[str]:
+def steps(
+    tmp_path: Path,
+    deed: str,
+    *,
+    before: str = "",
+    way: str = "links",
+    inject: Sequence[str] = (),
+) -> list[str]:
     """Run a deed under strace; return what it did to which file or folder, failures left out."""
     program = tmp_path / "deed.py"
     program.write_text(PROGRAM.replace("{before}", before).replace("{deed}", deed))
     source = tmp_path / "source"
     source.write_bytes(b"weights" * 1_000)
-    run = traced(program, tmp_path / "store", way, source)
+    run = traced(program, tmp_path / "store", way, source, inject=inject)
     assert run.status == 0, run.stderr
     return list(_told(run, tmp_path / "store"))
 
@@ -55,7 +62,7 @@ def _told(run: Run, root: Path) -> Iterator[str]:
                 yield f"{call.name} {_named(call.file, root)}"
             case "copy_file_range" if call.result != "0":
                 yield f"{call.name} {_named(call.target, root)}"
-            case "link" | "rename" | "renameat2":
+            case "link" | "linkat" | "rename" | "renameat2":
                 yield f"{call.name} {_named(call.texts[1], root)}"
             case "unlink" | "mkdir" | "utimensat":
                 yield f"{call.name} {_named(call.texts[0], root)}"
@@ -70,17 +77,32 @@ def _named(path: str, root: Path) -> str:
     return name if name.count("/") < 2 or name.endswith("journal") else "NAME"
 
 
-@WAYS
+@pytest.mark.parametrize(
+    ("way", "publishing"),
+    [
+        ("links", ["fsync TEMPORARY", "linkat NAME"]),
+        ("renames", ["fchmod TEMPORARY", "fsync TEMPORARY", *WITH_RENAME]),
+    ],
+)
 def test_an_entry_is_durable_before_it_has_a_name(
     tmp_path: Path, way: str, publishing: list[str]
 ) -> None:
     done = steps(tmp_path, CREATE, before="store.create(key + '0', b'')", way=way)
 
-    assert done == [
+    assert done == ["write TEMPORARY", *publishing, "fsync models/iris/journal"]
+
+
+def test_where_no_file_can_be_without_a_name_an_entry_is_durable_before_it_has_one(
+    tmp_path: Path,
+) -> None:
+    inject = ["linkat:error=EOPNOTSUPP:when=1+"]
+    done = steps(tmp_path, CREATE, before="store.create(key + '0', b'')", inject=inject)
+
+    assert done[-6:] == [
         "write TEMPORARY",
         "fchmod TEMPORARY",
         "fsync TEMPORARY",
-        *publishing,
+        *WITH_LINK,
         "fsync models/iris/journal",
     ]
 
@@ -120,9 +142,7 @@ def test_a_taken_name_is_durable_before_the_loser_hears_of_it(tmp_path: Path) ->
 
     assert done == [
         "write TEMPORARY",
-        "fchmod TEMPORARY",
         "fsync TEMPORARY",
-        "unlink TEMPORARY",
         "fsync models/iris/journal",
     ]
 

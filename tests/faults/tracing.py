@@ -28,6 +28,7 @@ _CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (\S+)(?: (\w+))?.*")
 _ENDED = re.compile(r"(\d+) +\+\+\+ .* \+\+\+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _DESCRIPTOR = re.compile(r"-?\d+<(.*)>")
+_NAMELESS = re.compile(r'(\d+<([^>]*)>(?:\(deleted\))?, ")/proc/self/fd/\d+(")')
 _LIMIT_S = 60
 
 
@@ -181,6 +182,8 @@ def calls_in(log: Iterable[str]) -> Iterator[Call]:
             thread, name, arguments, result, error = match.groups()
             ordinals[thread][name] += 1
             failed = error if result == "-1" else None
+            if name == "linkat":  # a file without a name is named by its descriptor
+                arguments = _NAMELESS.sub(r"\1\2\3", arguments)
             yield Call(thread, name, ordinals[thread][name], arguments, result, failed)
 
 

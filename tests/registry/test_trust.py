@@ -62,7 +62,7 @@ def forge(store: Path, event: AnyEvent, by: str = "ana", pen: Person | None = No
     seq, at = int(tail.stem) + 1, json.loads(tail.read_bytes())["at"]
     stamp = Stamp(Clock()(), by, "e" * 32, None, None, pen)
     later = entries.next_time(stamp.at, at)
-    raw = entries.write("iris", seq, entries.digest(tail.read_bytes()), later, stamp, event)
+    raw, _ = entries.write("iris", seq, entries.digest(tail.read_bytes()), later, stamp, event)
     path = journal / f"{seq:010}.json"
     path.write_bytes(raw)
     return path

@@ -28,7 +28,7 @@ def entry(before: State, commit: str = COMMIT) -> Written:
     seq = before.seq + 1
     at = entries.next_time(_NOW, before.at)
     event = PolicySet(policy=Policy(approvals=seq % 3))
-    raw = entries.write(MODEL, seq, before.head, at, Stamp(_NOW, "ana", commit), event)
+    raw, _ = entries.write(MODEL, seq, before.head, at, Stamp(_NOW, "ana", commit), event)
     read = entries.read(raw, MODEL, seq, before.head)
     return Written(raw, fold(before, [(read, entries.digest(raw))]))
 

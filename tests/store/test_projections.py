@@ -36,7 +36,7 @@ def after(state: State, event: AnyEvent) -> State:
     """Fold one more event, through the bytes of a real entry."""
     seq = state.seq + 1
     at = entries.next_time(NOW, state.at)
-    raw = entries.write(MODEL, seq, state.head, at, Stamp(NOW, "ana", "c0" * 16), event)
+    raw, _ = entries.write(MODEL, seq, state.head, at, Stamp(NOW, "ana", "c0" * 16), event)
     entry = entries.read(raw, MODEL, seq, state.head)
     return fold(state, [(entry, entries.digest(raw))])
 

@@ -105,8 +105,10 @@ class Entry:
     signature: Signature | None = None
 
 
-def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: AnyEvent) -> bytes:
-    """Return the bytes of a new entry.
+def write(
+    model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: AnyEvent
+) -> tuple[bytes, Entry]:
+    """Return the bytes of a new entry, and the entry as every reader will read it.
 
     Raises:
         InvalidInputError: If they would exceed 1 MiB.
@@ -137,8 +139,7 @@ def write(model: str, seq: int, prev: str | None, at: str, stamp: Stamp, event: 
             f"{len(raw)} bytes, at most {MAX_BYTES} fit",
             "shorten the reason or split the work",
         )
-    _check_readable(raw, model, seq, prev)
-    return raw
+    return raw, _as_read(raw, model, seq, prev)
 
 
 def _sign(message: bytes, pen: Pen) -> bytes:
@@ -153,10 +154,10 @@ def _encode(model: str, seq: int, document: dict[str, object]) -> bytes:
         raise InvalidInputError(f"entry {seq} of {model}", f"cannot be written: {error}") from error
 
 
-def _check_readable(raw: bytes, model: str, seq: int, prev: str | None) -> None:
+def _as_read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
     """Refuse what a reader would take for damage: once written, it would end the journal."""
     try:
-        read(raw, model, seq, prev)
+        return read(raw, model, seq, prev)
     except DamagedError as error:
         raise InvalidInputError(
             f"entry {seq} of {model}", error.problem, "give it as text or number as its field wants"
@@ -244,7 +245,7 @@ def _strict(raw: bytes, subject: str) -> Any:
     if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
         raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
     try:
-        return json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        return _JSON.decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
 
@@ -258,6 +259,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def digest(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """Names people choose: what is allowed, how a name becomes a folder, and which name was meant."""
 
 import difflib
+import functools
 import hashlib
 import re
 import unicodedata
@@ -147,6 +148,7 @@ def _is_device(part: str) -> bool:
     return part.partition(".")[0].rstrip().lower() in _RESERVED
 
 
+@functools.lru_cache(maxsize=4096)
 def escape(name: str, limit: int = 80) -> str:
     """Turn any text into a folder's name that is safe and distinct on every file system.
 

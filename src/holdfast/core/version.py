@@ -1,5 +1,6 @@
 """Semantic versions (semver.org 2.0.0): parsing, order and the next one."""
 
+import functools
 from collections.abc import Iterable
 from typing import Final, Literal, assert_never, cast, get_args
 
@@ -25,6 +26,7 @@ Level = Literal["major", "minor", "patch"]
 Bump = Literal["auto", "major", "minor", "patch"]
 
 FIRST: Final = Version(1, 0, 0)
+_parsed: Final = functools.lru_cache(maxsize=16_384)(Version.parse)
 _RANK: Final[dict[Level, int]] = {"patch": 0, "minor": 1, "major": 2}
 
 
@@ -35,7 +37,7 @@ def parse(text: str) -> Version:
         InvalidInputError: If *text* is not SemVer; a leading `v` and missing parts are pointed out.
     """
     try:
-        return Version.parse(text)
+        return _parsed(text)
     except (ValueError, TypeError):
         raise InvalidInputError(f"version {text!r}", "is not SemVer", _advice(text)) from None
 

@@ -244,19 +244,19 @@ class Ledger:
             if isinstance(event, Unchanged):
                 return Outcome(state, None, event)
             _check_signer(state, event, signed)
-            raw = entries.write(self._model, state.seq + 1, state.head, at, signed, event)
+            seq, head = state.seq + 1, state.head
+            raw, entry = entries.write(self._model, seq, head, at, signed, event)
             if trust.demands(event):
                 self._journal.seal()
             try:
-                self._journal.append(state.seq + 1, raw, signed.commit)
+                self._journal.append(seq, raw, signed.commit)
             except TakenError:
                 _pause(attempt)
                 continue
-            return self._written(state, raw)
+            return self._written(state, raw, entry)
         raise BusyError(self._model, _ATTEMPTS)
 
-    def _written(self, state: State, raw: bytes) -> Outcome:
-        entry = entries.read(raw, self._model, state.seq + 1, state.head)
+    def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
         self._newest = entry
         due = self._state.seq % self._store.traits.snapshot_every == 0

@@ -8,7 +8,7 @@ from holdfast.core import commands, events
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent
 from holdfast.core.history import sentence
-from holdfast.core.manifest import File, Manifest
+from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
@@ -90,9 +90,8 @@ def require_whole(session: Session, record: Record) -> None:
         DamagedError: Naming the first file that is missing or changed.
     """
     blobs = session.place.blobs
-    raw = blobs.read(record.manifest)
-    own = File("manifest.json", record.manifest, len(raw))
-    blobs.require([own, *session.manifest(record).files])
+    blobs.read(record.manifest)  # checked now, whatever is remembered of it
+    blobs.require(session.manifest(record).files)
 
 
 def stage(session: Session, ref: str, signing: Signing) -> Moved:

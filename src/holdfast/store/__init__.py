@@ -28,7 +28,10 @@ __all__ = [
     "Store",
     "TakenError",
     "Traits",
+    "at_most",
 ]
+
+_SHORT = 1 << 16
 
 
 class AbsentError(Exception):
@@ -125,6 +128,12 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         ...
+
+
+def at_most(file: BufferedReader, most_bytes: int) -> bytes:
+    """Read a file that is likely short: room for *most_bytes* is made only where it is long."""
+    start = file.read(min(_SHORT, most_bytes))
+    return start if len(start) < _SHORT else start + file.read(most_bytes - len(start))
 
 
 class BlobStore(Store, Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from holdfast.core.manifest import MAX_BYTES, Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, durable, layout
+from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, at_most, durable, layout
 from holdfast.store.local import readable
 
 _WORTH_THREADS = 8 << 20
@@ -71,7 +71,7 @@ class Blobs:
         """
         try:
             with self._store.open(layout.blob(sha256)) as file:
-                data = file.read(MAX_BYTES + 1)
+                data = at_most(file, MAX_BYTES + 1)
         except AbsentError:
             raise _damaged(Damage(sha256, "missing")) from None
         except OSError as error:

@@ -16,7 +16,9 @@ from holdfast.store import TakenError
 from holdfast.store.layout import TEMPORARY
 
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-_READ_ONLY = 0o444
+_NAMELESS = os.O_RDWR | os.O_TMPFILE if sys.platform == "linux" else None
+_PLAIN, _READ_ONLY = 0o666, 0o444
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _REPLACE_PATIENCE_S = 2.0 if os.name == "nt" else 0.0
 
 
@@ -114,7 +116,7 @@ def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
     Yields:
         The file, to be finished by the caller, and its path.
     """
-    path = os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
+    path = _unused(folder)
     try:
         file = FileIO(path, "x+")
     except FileNotFoundError:
@@ -126,6 +128,10 @@ def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
         file.close()
         with contextlib.suppress(OSError):  # what stays is swept; the outcome is another matter
             os.unlink(path)
+
+
+def _unused(folder: str) -> str:
+    return os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
@@ -152,14 +158,51 @@ def create(path: str, data: bytes, *, links: bool = True) -> None:
     """
     folder = os.path.dirname(path)
     try:
-        with temporary(folder) as (file, written):
-            write_all(file.fileno(), data)
-            finish(file)
-            publish(written, path, links=links)
+        if not (links and _create_nameless(path, data)):
+            with temporary(folder) as (file, written):
+                write_all(file.fileno(), data)
+                finish(file)
+                publish(written, path, links=links)
     except TakenError:
         sync_folder(folder)  # whoever builds on the name there must not lose it to a power cut
         raise
     sync_folder(folder)
+
+
+def _create_nameless(path: str, data: bytes) -> bool:
+    """Write a file that has no name until it is durable, so that a crash leaves nothing of it.
+
+    Returns:
+        False where this system or disk has no such files; nothing was written.
+
+    Raises:
+        TakenError: If the name exists.
+    """
+    if _NAMELESS is None:
+        return False
+    try:
+        descriptor = os.open(os.path.dirname(path), _NAMELESS, _READ_ONLY)
+    except OSError:  # no such files, or a reason that the usual way will tell
+        return False
+    try:
+        write_all(descriptor, data)
+        sync(descriptor)
+        return _named(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _named(descriptor: int, path: str) -> bool:
+    """Give a nameless file its name; False where that cannot be."""
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+    except FileExistsError:
+        # A network file system may have linked it and lost the answer.
+        if os.fstat(descriptor).st_nlink == 0:
+            raise TakenError(path) from None
+    except OSError:  # no /proc, or a reason that the usual way will tell
+        return False
+    return True
 
 
 def publish(written: str, path: str, *, links: bool = True) -> None:
@@ -245,13 +288,32 @@ def replace(path: str, data: bytes) -> None:
     the new one out first.
     """
     folder = os.path.dirname(path)
-    with temporary(folder) as (file, written):
-        write_all(file.fileno(), data)
-        file.close()
+    written = _unused(folder)
+    try:
+        _write_new(written, data)
+    except FileNotFoundError:
+        make_folder(folder)
+        _write_new(written, data)
+    try:
         try:
             _rename(written, path, _SWAPPING)
         except OSError:  # no old file, or no such call on this system
             _replace_patiently(written, path)
+    finally:
+        with contextlib.suppress(OSError):  # the old file; what stays is swept
+            os.unlink(written)
+
+
+def _write_new(path: str, data: bytes) -> None:
+    descriptor = os.open(path, _NEW, _PLAIN)
+    try:
+        write_all(descriptor, data)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _replace_patiently(written: str, path: str) -> None:

@@ -16,6 +16,7 @@ from holdfast.store import (
     NoFileError,
     Store,
     TakenError,
+    at_most,
     durable,
     in_order,
     layout,
@@ -57,7 +58,7 @@ class Journal:
         """Return the bytes of entry *seq*, `None` if it was not written yet."""
         try:
             with self._store.open(self.slot(seq)) as file:
-                return file.read(MAX_BYTES + 1)
+                return at_most(file, MAX_BYTES + 1)
         except AbsentError:
             return None
         except NoFileError as error:

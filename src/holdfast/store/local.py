@@ -20,6 +20,7 @@ from holdfast.store import (
     NoFileError,
     TakenError,
     Traits,
+    at_most,
     durable,
     layout,
 )
@@ -181,7 +182,7 @@ class LocalStore:
         """
         try:
             with self.open(key) as file:
-                return file.read(_MOST_READ)
+                return at_most(file, _MOST_READ)
         except AbsentError:
             return None
         except NoFileError:
@@ -265,7 +266,7 @@ def regular(path: str) -> BufferedReader:
         raise
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return open(descriptor, "rb")
+        return BufferedReader(FileIO(descriptor))
     os.close(descriptor)
     kind = "folder" if stat.S_ISDIR(mode) else "device"
     raise NoFileError(errno.EINVAL, f"is a {kind}, not a file", path)
