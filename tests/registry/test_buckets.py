@@ -346,10 +346,10 @@ def test_opening_a_long_journal_costs_what_follows_its_last_snapshot(
 PRICES = {
     "register": {"get": 6, "list": 1, "head": 4, "create": 4, "put": 1},
     "promote": {"get": 7, "create": 1, "put": 1},
-    "rollback": {"get": 7, "head": 3, "create": 1, "put": 1},
+    "rollback": {"get": 7, "head": 2, "create": 1, "put": 1},
     "stage": {"get": 6, "create": 1, "put": 1},
     "resolve": {"get": 1},
-    "load": {"get": 2, "head": 3},
+    "load": {"get": 2, "head": 2},
 }
 
 

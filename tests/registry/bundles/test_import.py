@@ -268,7 +268,7 @@ def test_names_of_any_kind_survive_the_way(
 def test_an_import_that_was_killed_goes_on_when_it_is_run_again(
     lived: Registry, elsewhere: Registry, tmp_path: Path, crew: Crew
 ) -> None:
-    for place in range(60):
+    for place in range(240):
         lived.tag("iris@1.3.0", {"turn": str(place)})
     lived.export("iris", tmp_path / "iris.tar")
     elsewhere.init()
