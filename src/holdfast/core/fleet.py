@@ -4,9 +4,13 @@ Both are small files beside the journal, replaced whole by the worker they are o
 losing them loses no version and no decision.
 """
 
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 from msgspec import Struct
+
+_MISSED: Final = 3
+"""Reports that may fail to come before a worker counts as gone."""
 
 
 class Held(Struct, frozen=True):
@@ -48,6 +52,14 @@ class Report(Struct, frozen=True):
     versions: tuple[Held, ...] = ()
     latency_us: tuple[tuple[int, int], ...] = ()
     scores: tuple[float, ...] = ()
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Tell whether the worker is thought to be alive: it has not missed three reports."""
+        return (now - datetime.fromisoformat(self.at)).total_seconds() <= _MISSED * self.every_s
+
+    def held(self, version: str) -> Held | None:
+        """Return what the worker says of *version*, `None` if it never heard of it."""
+        return next((held for held in self.versions if held.version == version), None)
 
 
 class Sides(Struct, frozen=True):

@@ -29,6 +29,7 @@ from holdfast.registry import (
     verifying,
 )
 from holdfast.registry.bundles import Bundled, pack
+from holdfast.registry.fleet import Fleet
 from holdfast.registry.reading import CardFormat
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import Demand, Progress
@@ -47,6 +48,11 @@ class Reader:
     def location(self) -> Path | str:
         """The store's folder, or the URL of its bucket."""
         return self._session.site.location
+
+    @property
+    def fleet(self) -> Fleet:
+        """What serving processes report and count."""
+        return Fleet(self._session)
 
     def models(self, *, at: str | None = None) -> list[ModelInfo]:
         """Show all models, sorted by name, now or as they stood *at* a time."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core import commands, events, retention
 from holdfast.core.refs import resolve, selector_in
@@ -10,6 +11,7 @@ from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Ta
 from holdfast.core.state import State
 from holdfast.core.views import Moved
 from holdfast.errors import InvalidInputError
+from holdfast.registry.fleet import Fleet
 from holdfast.registry.moves import moved
 from holdfast.registry.session import Session, Signing
 from holdfast.store.place import Collected
@@ -89,7 +91,8 @@ def collect(session: Session, grace_s: float) -> Collected:
         DamagedError: If a journal or manifest cannot be read, for what it names is then unknown.
     """
     _check_grace(session, grace_s)
-    return session.place.collect(lambda: _needed(session), grace_s)
+    collected = session.place.collect(lambda: _needed(session), grace_s)
+    return replace(collected, leftovers=collected.leftovers + Fleet(session).sweep())
 
 
 def _check_grace(session: Session, grace_s: float) -> None:

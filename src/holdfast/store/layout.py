@@ -90,3 +90,23 @@ def versions(prefix: str) -> str:
 def version(name: str, number: str) -> str:
     """Return the prefix of a version's folder."""
     return f"{versions(model(name))}/{escape(number, 60)}"
+
+
+def servers(prefix: str) -> str:
+    """Return the prefix of what serving workers report, given the model's own."""
+    return f"{prefix}/servers"
+
+
+def counts(prefix: str, number: int) -> str:
+    """Return the prefix of what workers counted of rollout *number*, given the model's own."""
+    return f"{rollouts(prefix)}/{number}"
+
+
+def rollouts(prefix: str) -> str:
+    """Return the prefix of the folders of rollouts, given the model's own."""
+    return f"{prefix}/rollouts"
+
+
+def of_worker(prefix: str, worker: str) -> str:
+    """Return the key of one worker's file below *prefix*."""
+    return f"{prefix}/{escape(worker)}.json"
