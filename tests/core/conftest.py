@@ -17,8 +17,12 @@ from holdfast.core.entry import Entry, Stamp, digest, next_time, write
 from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Artifact, File, Manifest
 from holdfast.core.policy import Candidate, Policy, judge
+from holdfast.core.policy import Verdict as Passage
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Rule
+from holdfast.core.rollout import commands as rollouts
+from holdfast.core.rollout.course import Baseline, Terms
+from holdfast.core.rollout.verdict import Outcome, Rate, Reading, Reason, Verdict
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.version import Bump
 from holdfast.errors import HoldfastError
@@ -26,6 +30,16 @@ from holdfast.errors import HoldfastError
 MODEL = "iris"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPTIONS = ("at", "by", "key", "why")
+NO = Passage((), (), ())
+
+
+def verdict_of(outcome: str, *codes: str) -> Verdict:
+    """Return a verdict with these kinds of reasons."""
+    reasons = tuple(Reason(code, f"{code} it is") for code in codes or ("errors",))
+    readings = (Reading("errors", 3, 31.25, 20.0),)
+    rates = Rate(3, 120, 0.003, 0.081), Rate(5, 2_000, 0.0004, 0.006)
+    word = msgspec.convert(outcome, Outcome)
+    return Verdict(word, word == "halt", 0.05, reasons, readings, *rates)
 
 
 def _manifest(version: str = "1.0.0", **facts: Any) -> Manifest:
@@ -97,14 +111,53 @@ class _Journal:
 
     def promote(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         record = self.find(words)
+        verdict = self._judged(record, stamp.by)
+        return commands.promote(self.state, record, verdict, by_force="force" in words)
+
+    def _judged(self, record: Record, by: str) -> Passage:
         champion = self.state.production
         against = self.state.versions[champion] if champion else None
-        verdict = judge(
+        return judge(
             self.state.policy,
-            self._candidate(record, stamp.by),
-            self._candidate(against, stamp.by) if against else None,
+            self._candidate(record, by),
+            self._candidate(against, by) if against else None,
         )
-        return commands.promote(self.state, record, verdict, by_force="force" in words)
+
+    def rollout(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        match words:
+            case ["start", version, *terms]:
+                given = msgspec.json.decode(terms[0], type=Terms) if terms else Terms()
+                return rollouts.start(self.state, self.find([version]), given)
+            case ["pause"]:
+                return rollouts.pause(self.state)
+            case ["resume"]:
+                return rollouts.resume(self.state)
+            case ["abort"]:
+                return rollouts.abort(self.state)
+            case ["retry"]:
+                return rollouts.retry(self.state)
+            case _:
+                return self._driven(words, stamp)
+
+    def _driven(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        found = self.state.rollout
+        place = rollouts.place_of(found) if found else rollouts.Place(0, 0)
+        match words:
+            case ["step"]:
+                return rollouts.step(self.state, place, None)
+            case ["step", *codes]:
+                return rollouts.step(self.state, place, verdict_of("advance", *codes))
+            case ["calibrate", requests]:
+                return rollouts.calibrate(self.state, place.rollout, Baseline(int(requests)))
+            case ["judge", outcome, *codes]:
+                return rollouts.judge(self.state, place, verdict_of(outcome, *codes))
+            case ["halt", *codes]:
+                return rollouts.halt(self.state, place, verdict_of("halt", *codes))
+            case ["pass"]:
+                return rollouts.pass_(self.state, place, verdict_of("advance", "certified"))
+            case _:
+                judged = self._judged(self.state.versions[found.version], stamp.by) if found else NO
+                return rollouts.finish(self.state, place, judged)
 
     def _candidate(self, record: Record, by: str) -> Candidate:
         approvals = frozenset(record.approvals) - {by}
@@ -155,6 +208,7 @@ _VERBS: dict[str, _Verb] = {
     "rollback": _Journal.rollback,
     "alias": _Journal.alias,
     "purge": _Journal.purge,
+    "rollout": _Journal.rollout,
     "stage": lambda one, words, _: commands.stage(one.state, one.find(words)),
     "archive": lambda one, words, _: commands.archive(one.state, one.find(words)),
     "unalias": lambda one, words, _: commands.remove_alias(one.state, words[0], by_force=True),

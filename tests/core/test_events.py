@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 
 from holdfast.core import events
 from holdfast.core.entry import Stamp, read, write
+from holdfast.core.event import Event
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.core.manifest import Scan
 from holdfast.core.metrics import Direction
 from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
+from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout.analysis import Absolute, Analysis, Latency, ScoreDrift, Threshold
+from holdfast.core.rollout.course import Baseline, Terms
+from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.verdict import Rate, Reading, Reason, Verdict
 
 Stamps = Callable[..., Stamp]
 
@@ -28,6 +34,36 @@ schemas: st.SearchStrategy[SchemaRule] = st.sampled_from(("declared", "compatibl
 histories = st.lists(
     st.builds(events.Past, counts, texts, texts, texts, texts, maybe), max_size=2
 ).map(tuple)
+ladders = st.lists(numbers, min_size=1, max_size=3).map(tuple)
+plans = st.builds(
+    Plan,
+    st.sampled_from(("canary", "blue-green", "shadow")),
+    ladders,
+    numbers,
+    counts,
+    max_step_time_s=shares,
+)
+analyses = st.builds(
+    Analysis,
+    st.builds(Absolute, numbers, ladders) | st.builds(Threshold, numbers, counts),
+    numbers,
+    st.none() | st.builds(Latency, ladders),
+    drift=st.none() | st.builds(ScoreDrift, numbers),
+)
+baselines = st.builds(
+    Baseline, counts, st.lists(st.tuples(numbers, counts), max_size=3).map(tuple), ladders
+)
+rates = st.none() | st.builds(Rate, counts, counts, numbers, numbers)
+verdicts = st.builds(
+    Verdict,
+    st.sampled_from(("halt", "advance", "hold")),
+    st.booleans(),
+    numbers,
+    st.lists(st.builds(Reason, texts, texts), max_size=2).map(tuple),
+    st.lists(st.builds(Reading, texts, counts, numbers, numbers), max_size=2).map(tuple),
+    rates,
+    rates,
+)
 policies = st.builds(
     Policy,
     max_regression=shares,
@@ -42,6 +78,7 @@ policies = st.builds(
     allowed_globals=several,
     protected_aliases=several,
     retention=st.builds(Retention, counts, numbers),
+    rollout=st.builds(Terms, plans, analyses, maybe),
 )
 scans = st.dictionaries(
     texts, st.builds(Scan, texts, st.booleans(), several, several, maybe), max_size=2
@@ -65,8 +102,11 @@ every = {
         forced=st.booleans(),
         refused=several,
         remarks=several,
+        rollout=st.none() | counts,
     ),
-    events.RolledBack: st.builds(events.RolledBack, version=texts, was=texts, undoes=counts),
+    events.RolledBack: st.builds(
+        events.RolledBack, version=texts, was=texts, undoes=counts, rollout=st.none() | counts
+    ),
     events.Archived: st.builds(events.Archived, version=texts),
     events.AliasSet: st.builds(
         events.AliasSet, alias=texts, version=texts, was=maybe, forced=st.booleans()
@@ -87,6 +127,39 @@ every = {
     events.PolicySet: st.builds(events.PolicySet, policy=policies),
     events.Purged: st.builds(events.Purged, reasons=st.dictionaries(texts, texts, max_size=3)),
     events.Deleted: st.builds(events.Deleted, purged=several),
+    rollouts.RolloutStarted: st.builds(
+        rollouts.RolloutStarted,
+        version=texts,
+        was=texts,
+        plan=plans,
+        analysis=analyses,
+        sticky=maybe,
+        baseline=st.none() | baselines,
+        again=st.none() | counts,
+    ),
+    rollouts.RolloutStepped: st.builds(
+        rollouts.RolloutStepped,
+        rollout=counts,
+        version=texts,
+        step=counts,
+        weight=numbers,
+        verdict=st.none() | verdicts,
+    ),
+    rollouts.RolloutCalibrated: st.builds(
+        rollouts.RolloutCalibrated, rollout=counts, version=texts, baseline=baselines
+    ),
+    rollouts.RolloutJudged: st.builds(
+        rollouts.RolloutJudged, rollout=counts, version=texts, verdict=verdicts
+    ),
+    rollouts.RolloutPaused: st.builds(rollouts.RolloutPaused, rollout=counts, version=texts),
+    rollouts.RolloutResumed: st.builds(rollouts.RolloutResumed, rollout=counts, version=texts),
+    rollouts.RolloutEnded: st.builds(
+        rollouts.RolloutEnded,
+        rollout=counts,
+        version=texts,
+        outcome=st.sampled_from(("passed", "halted", "aborted")),
+        verdict=st.none() | verdicts,
+    ),
 }
 
 
@@ -125,6 +198,13 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "policy_set": "PolicySet",
         "purged": "Purged",
         "deleted": "Deleted",
+        "rollout_started": "RolloutStarted",
+        "rollout_stepped": "RolloutStepped",
+        "rollout_calibrated": "RolloutCalibrated",
+        "rollout_judged": "RolloutJudged",
+        "rollout_paused": "RolloutPaused",
+        "rollout_resumed": "RolloutResumed",
+        "rollout_ended": "RolloutEnded",
     }
 
 
@@ -154,8 +234,13 @@ def test_the_words_that_journals_hold_never_change() -> None:
             ),
             ("1.0.0",),
         ),
+        (
+            rollouts.RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis()),
+            ("1.1.0",),
+        ),
+        (rollouts.RolloutPaused(rollout=3, version="1.1.0"), ()),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, events.Event) else "",
+    ids=lambda value: type(value).__name__ if isinstance(value, Event) else "",
 )
 def test_an_event_names_the_versions_whose_record_it_changes(
     event: AnyEvent, versions: tuple[str, ...]

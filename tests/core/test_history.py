@@ -14,11 +14,25 @@ from holdfast.core.events import AnyEvent, Origin, Past
 from holdfast.core.history import Imported, Period, past, periods, sentence, told, until
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
+from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.course import Baseline
+from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.verdict import Reason, Verdict
 from holdfast.core.state import State
 
 Play = Callable[..., State]
 Written = Callable[..., list[tuple[Entry, str]]]
 
+HOLD = Verdict(
+    "hold",
+    conclusive=False,
+    weight=0.05,
+    reasons=(Reason("dwell", "a"), Reason("uncertain", "b"), Reason("dwell", "c")),
+    readings=(),
+    canary=None,
+    active=None,
+)
 ABC = ("register 1.0.0", "register 1.1.0", "register 1.2.0", "promote 1.0.0", "promote 1.1.0")
 REGISTERED = events.Registered(
     version="1.0.0", number=3, manifest="a", size_bytes=1, metrics={}, why="minor"
@@ -32,6 +46,45 @@ IMPORTED = events.Registered(
     why="minor",
     origin=Origin("elsewhere", "b"),
 )
+ROLLOUT: list[tuple[AnyEvent, str]] = [
+    (
+        rollouts.RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis()),
+        "rollout of 1.1.0 starts: canary 5 → 25 → 50 → 100 %",
+    ),
+    (
+        rollouts.RolloutStarted(
+            version="1.1.0",
+            was="1.0.0",
+            plan=Plan("blue-green", (1.0,)),
+            analysis=Analysis(),
+            again=7,
+        ),
+        "rollout of 1.1.0 starts: blue-green 100 %, repeats 7",
+    ),
+    (
+        rollouts.RolloutStepped(rollout=7, version="1.1.0", step=0, weight=0.05),
+        "rollout 7 to 5 %",
+    ),
+    (
+        rollouts.RolloutStepped(rollout=7, version="1.1.0", step=1, weight=0.25, verdict=HOLD),
+        "rollout 7 to 25 % (dwell, uncertain)",
+    ),
+    (
+        rollouts.RolloutCalibrated(rollout=7, version="1.1.0", baseline=Baseline(2_400)),
+        "rollout 7: active version measured on 2,400 requests",
+    ),
+    (
+        rollouts.RolloutJudged(rollout=7, version="1.1.0", verdict=HOLD),
+        "rollout 7: hold (dwell, uncertain)",
+    ),
+    (rollouts.RolloutPaused(rollout=7, version="1.1.0"), "rollout 7 paused"),
+    (rollouts.RolloutResumed(rollout=7, version="1.1.0"), "rollout 7 resumed"),
+    (rollouts.RolloutEnded(rollout=7, version="1.1.0", outcome="aborted"), "rollout 7 aborted"),
+    (
+        rollouts.RolloutEnded(rollout=7, version="1.1.0", outcome="halted", verdict=HOLD),
+        "rollout 7 halted (dwell, uncertain)",
+    ),
+]
 SENTENCES: list[tuple[AnyEvent, str]] = [
     (REGISTERED, "register 1.0.0 (v3)"),
     (IMPORTED, "import 1.0.0 (v3)"),
@@ -83,6 +136,19 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     ),
     (events.Held(version="1.0.0"), "hold 1.0.0"),
     (events.Released(version="1.0.0"), "release 1.0.0"),
+    (
+        events.Promoted(version="1.1.0", was="1.0.0", rollout=7),
+        "promote 1.0.0 → 1.1.0, ends rollout 7",
+    ),
+    (
+        events.Promoted(version="1.1.0", was="1.0.0", forced=True, rollout=7),
+        "promote 1.0.0 → 1.1.0, ends rollout 7",
+    ),
+    (
+        events.RolledBack(version="1.0.0", was="1.1.0", undoes=4, rollout=7),
+        "rollback 1.1.0 → 1.0.0, ends rollout 7",
+    ),
+    *ROLLOUT,
 ]
 
 

@@ -13,6 +13,9 @@ from holdfast.core import events, replay
 from holdfast.core.entry import Entry, follows
 from holdfast.core.manifest import Artifact, File, Manifest, Scan, is_digest
 from holdfast.core.policy import Policy
+from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.plan import Plan
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import DamagedError
 
@@ -42,12 +45,26 @@ FULL = (
     "release 1.0.0",
     "purge keep 0 target",
     "promote 1.0.0",
+    "register 1.2.0 auc=0.9",
+    """rollout start 1.2.0 '{"plan": {"steps": [0.5, 1]}}'""",
+    "rollout step",
+    "rollout calibrate 2000",
+    "rollout judge hold dwell",
+    "rollout pause",
+    "rollout resume",
+    "rollout step certified",
+    "rollout abort",
+    "rollout retry",
+    "rollout halt errors",
     "delete force",
     "register 3.0.0",
 )
 STEPS = (
     *FULL,
     *("register minor", "register 1.0.0+cpu", "promote v1 force", "promote v2 force"),
+    *("rollout step", "rollout step", "rollout judge hold x y", "rollout judge advance z"),
+    *("rollout finish", "rollout pass", "rollout retry", "rollout pause", "rollout abort"),
+    """rollout start v2 '{"plan": {"strategy": "shadow", "steps": [1]}}'""",
     *("rollback v1", "stage v2", "stage v3", "archive v1", "purge keep 0", "delete", "hold v2"),
 )
 
@@ -71,6 +88,24 @@ def test_a_journal_with_everything_in_it_is_replayed(make_manifest: Make, writte
 
     rare = {events.Trusted, events.Signed}
     assert {type(entry.event) for entry, _ in journal} == set(events.WORDS) - rare
+    assert replayed(make_manifest, journal) == fold(empty("iris"), journal)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("""rollout start 1.1.0 '{"plan": {"strategy": "shadow", "steps": [1]}}'""",
+         "rollout step", "rollout pass"),
+        ("""rollout start 1.1.0 '{"plan": {"steps": [1]}}'""",
+         "rollout step", "rollout finish", "rollout abort"),
+        ("rollout start 1.1.0", "register 1.2.0 auc=0.9", "promote 1.2.0 force"),
+    ],
+)  # fmt: skip
+def test_however_a_rollout_ends_it_is_replayed(
+    make_manifest: Make, written: Written, steps: tuple[str, ...]
+) -> None:
+    journal = written("register 1.0.0 auc=0.9", "register 1.1.0 auc=0.9", "promote 1.0.0", *steps)
+
     assert replayed(make_manifest, journal) == fold(empty("iris"), journal)
 
 
@@ -134,6 +169,22 @@ LIES: dict[str, events.AnyEvent] = {
     "a deletion of other versions": events.Deleted(purged=("1.0.0",)),
     "a signature without a digest": events.Signed(version="1.0.0", key="AAAA", signature="x"),
     "a signature without a key": events.Signed(version="1.0.0", key="?", signature="a" * 64),
+    "a rollout of nothing": rollouts.RolloutStarted(
+        version="9.0.0", was="1.0.0", plan=Plan(), analysis=Analysis()
+    ),
+    "a rollout beside nothing": rollouts.RolloutStarted(
+        version="1.1.0", was="9.0.0", plan=Plan(), analysis=Analysis()
+    ),
+    "a rollout without sense": rollouts.RolloutStarted(
+        version="1.1.0", was="1.0.0", plan=Plan(steps=(2.0,)), analysis=Analysis()
+    ),
+    "a rollout again of none": rollouts.RolloutStarted(
+        version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis(), again=3
+    ),
+    "a step of no rollout": rollouts.RolloutStepped(
+        rollout=3, version="1.1.0", step=0, weight=0.05
+    ),
+    "a promotion that ends no rollout": events.Promoted(version="1.1.0", was="1.0.0", rollout=3),
     "a trust without a finding": events.Trusted(version="1.0.0", scan={}),
     "a trust without a reason": events.Trusted(
         version="1.0.0", scan={"model": replace(SEEN, trusted=None)}

@@ -35,6 +35,7 @@ TEMPLATES = {
     "note {} seen": 1,
     "evaluate {} auc=0.5": 1,
     "approve {} by=eve": 1,
+    "rollout start {}": 3,
 }
 PLAIN = {
     "rollback": 80,
@@ -52,6 +53,15 @@ PLAIN = {
     "purge keep 0 target": 3,
     "purge policy at=2030-01-01T00:00+00:00": 2,
     """policy '{"protected_aliases": ["eu"], "retention": {"keep": 1}}'""": 2,
+    "rollout step": 12,
+    "rollout finish": 4,
+    "rollout judge hold dwell": 2,
+    "rollout halt errors": 2,
+    "rollout abort": 3,
+    "rollout retry": 3,
+    "rollout pause": 2,
+    "rollout resume": 2,
+    "rollout calibrate 2000": 2,
     "delete": 1,
     "delete force": 2,
 }

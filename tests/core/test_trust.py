@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +13,11 @@ from holdfast.core import events, trust
 from holdfast.core.entry import Entry, Signature, Stamp, digest, read, write
 from holdfast.core.events import AnyEvent
 from holdfast.core.policy import Policy
+from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.course import Baseline
+from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.verdict import Verdict
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import DamagedError
 from holdfast.signing import genuine
@@ -23,6 +29,9 @@ REGISTERED = events.Registered(
     version="1.0.0", number=1, manifest="a", size_bytes=1, metrics={}, why="first"
 )
 PROMOTED = events.Promoted(version="1.0.0", was=None)
+HOLD = Verdict(
+    "hold", conclusive=False, weight=0.05, reasons=(), readings=(), canary=None, active=None
+)
 Written = Callable[..., tuple[Entry, str]]
 
 
@@ -76,6 +85,14 @@ def _guarded() -> Iterator[AnyEvent]:
     yield events.PolicySet(policy=Policy())
     yield events.Purged(reasons={"1.0.0": "old"})
     yield events.Deleted(purged=("1.0.0",))
+    one: dict[str, Any] = {"rollout": 7, "version": "1.0.0"}
+    yield rollouts.RolloutStarted(version="1.0.0", was="0.9.0", plan=Plan(), analysis=Analysis())
+    yield rollouts.RolloutStepped(**one, step=0, weight=0.05)
+    yield rollouts.RolloutCalibrated(**one, baseline=Baseline(2_000))
+    yield rollouts.RolloutJudged(**one, verdict=HOLD)
+    yield rollouts.RolloutPaused(**one)
+    yield rollouts.RolloutResumed(**one)
+    yield rollouts.RolloutEnded(**one, outcome="aborted")
 
 
 GUARDED = list(_guarded())

@@ -10,6 +10,7 @@ from holdfast.core import events, names, retention
 from holdfast.core.manifest import Scan, clean_metrics
 from holdfast.core.policy import Policy, Verdict, check
 from holdfast.core.retention import Plan
+from holdfast.core.rollout import guard
 from holdfast.core.state import Record, State
 from holdfast.errors import (
     ConflictError,
@@ -85,11 +86,12 @@ def promote(
 
     Raises:
         RefusedError: With every reason of the gate.
-        ConflictError: If the version was purged.
+        ConflictError: If the version was purged, or a rollout of another one goes on.
     """
     require_bytes(state, record)
     if state.production == record.version:
         return Unchanged(f"{record.version} is live already", record.version)
+    supersedes = guard.supersedes(state, record.version, by_force=by_force)
     if verdict.reasons and not by_force:
         raise RefusedError(
             f"{state.model}@{record.version}",
@@ -100,9 +102,10 @@ def promote(
     return events.Promoted(
         version=record.version,
         was=state.production,
-        forced=bool(verdict.reasons),
+        forced=bool(verdict.reasons) or supersedes,
         refused=verdict.reasons,
         remarks=verdict.remarks,
+        rollout=state.running.number if state.running else None,
     )
 
 
@@ -154,7 +157,12 @@ def rollback(state: State, target: Record | None, undoes: int | None) -> events.
             "was never live, so there is no going back to it",
             f"holdfast promote {state.model}@{target.version}",
         )
-    return events.RolledBack(version=target.version, was=live.version, undoes=live.seq)
+    return events.RolledBack(
+        version=target.version,
+        was=live.version,
+        undoes=live.seq,
+        rollout=guard.undone(state, live.version),
+    )
 
 
 def stage(state: State, record: Record) -> events.Staged | Unchanged:
@@ -174,10 +182,11 @@ def archive(state: State, record: Record) -> events.Archived | Unchanged:
     """Put *record* away.
 
     Raises:
-        ConflictError: If it is live or purged.
+        ConflictError: If it is live, purged or the candidate of a rollout that goes on.
     """
     require_bytes(state, record)
     _not_live(state, record, "promote another version or roll back first")
+    guard.require_no_candidate(state, record.version)
     if record.status == "archived":
         return Unchanged(f"{record.version} is archived already", record.version)
     return events.Archived(version=record.version)

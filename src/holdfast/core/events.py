@@ -8,16 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
-
-
-class Event(Struct, frozen=True, kw_only=True):
-    """Root of all events; the class name is not stored, the operation's word is."""
-
-    def versions(self) -> tuple[str, ...]:
-        """Name the versions whose record this event changes."""
-        return ()
+from holdfast.core.rollout import events as rollouts
 
 
 class Past(Struct, frozen=True):
@@ -99,6 +93,7 @@ class Promoted(Event, frozen=True, kw_only=True):
         forced: True if the gate refused and was passed over.
         refused: The gate's reasons, empty if it let the version pass.
         remarks: What the gate saw and let pass.
+        rollout: The one that went on and ends by this; of another version it is *forced*.
     """
 
     version: str
@@ -106,6 +101,7 @@ class Promoted(Event, frozen=True, kw_only=True):
     forced: bool = False
     refused: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    rollout: int | None = None
 
     def versions(self) -> tuple[str, ...]:
         """Name both."""
@@ -117,11 +113,13 @@ class RolledBack(Event, frozen=True, kw_only=True):
 
     Attributes:
         undoes: Number of the entry that had made *was* live.
+        rollout: The one that ends by this, or that had brought *was*.
     """
 
     version: str
     was: str
     undoes: int
+    rollout: int | None = None
 
     def versions(self) -> tuple[str, ...]:
         """Name both."""
@@ -300,7 +298,7 @@ def _named(version: str, was: str | None) -> tuple[str, ...]:
 Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Signed | Held | Released
 """Facts learnt about a version after its registration."""
 
-AnyEvent = (
+VersionEvent = (
     Registered
     | Staged
     | Promoted
@@ -320,6 +318,9 @@ AnyEvent = (
     | Purged
     | Deleted
 )
+"""What happens to versions, names and rules."""
+
+AnyEvent = VersionEvent | rollouts.AnyRolloutEvent
 
 OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "registered": Registered,
@@ -340,6 +341,13 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "policy_set": PolicySet,
     "purged": Purged,
     "deleted": Deleted,
+    "rollout_started": rollouts.RolloutStarted,
+    "rollout_stepped": rollouts.RolloutStepped,
+    "rollout_calibrated": rollouts.RolloutCalibrated,
+    "rollout_judged": rollouts.RolloutJudged,
+    "rollout_paused": rollouts.RolloutPaused,
+    "rollout_resumed": rollouts.RolloutResumed,
+    "rollout_ended": rollouts.RolloutEnded,
 }
 """The word each event is stored under."""
 

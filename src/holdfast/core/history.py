@@ -10,6 +10,8 @@ from msgspec.structs import asdict
 from holdfast.core import events, signers
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
+from holdfast.core.rollout import sentences
+from holdfast.core.rollout.events import RolloutEvent
 from holdfast.core.state import State
 
 _NAMED = 3
@@ -96,10 +98,11 @@ def sentence(event: events.AnyEvent) -> str:
     """Say in a few words what an event did."""
     match event:
         case events.Promoted():
-            forced = " past the gate" if event.forced else ""
-            return f"promote {_from(event.was)}{event.version}{forced}"
+            passed_over = event.refused or event.rollout is None
+            forced = " past the gate" if event.forced and passed_over else ""
+            return f"promote {_from(event.was)}{event.version}{forced}{_ending(event.rollout)}"
         case events.RolledBack():
-            return f"rollback {event.was} → {event.version}"
+            return f"rollback {event.was} → {event.version}{_ending(event.rollout)}"
         case events.Registered():
             verb = "import" if event.origin else "register"
             return f"{verb} {event.version} (v{event.number})"
@@ -118,6 +121,8 @@ def sentence(event: events.AnyEvent) -> str:
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
+        case RolloutEvent():
+            return sentences.sentence(event)
         case _:
             return _annotation(event)
 
@@ -159,6 +164,10 @@ def _annotation(
 
 def _from(was: str | None) -> str:
     return f"{was} → " if was else ""
+
+
+def _ending(rollout: int | None) -> str:
+    return f", ends rollout {rollout}" if rollout else ""
 
 
 def _count(versions: tuple[str, ...]) -> str:

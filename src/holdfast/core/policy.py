@@ -12,6 +12,8 @@ from holdfast.core import metrics as measures
 from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Change, Direction, exceeds
+from holdfast.core.rollout import course
+from holdfast.core.rollout.course import Terms
 from holdfast.core.schema import rules
 from holdfast.core.schema.rules import SchemaChange
 from holdfast.core.signers import Signer
@@ -74,6 +76,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         signers: Public keys by author; an author signs with their own.
         require_signature: Every entry that changes what serves, what lets it serve or what is lost
             must be signed by its author, and a version by a signer before it goes live.
+        rollout: The plan, tests and sticky key of its rollouts, where nothing else is said.
     """
 
     max_regression: float | None = 0.05
@@ -89,6 +92,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     code: CodeRule = "scanned"
     signers: dict[str, Signer] = {}
     require_signature: bool = False
+    rollout: Terms = Terms()
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -145,6 +149,7 @@ def check(policy: Policy) -> Policy:
             known = ", ".join(Manifest.__struct_fields__)
             raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
     _check_signers(policy)
+    course.check(policy.rollout)
     return policy
 
 

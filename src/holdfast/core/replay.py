@@ -15,6 +15,8 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest, check, clean_metrics, is_digest
 from holdfast.core.policy import Verdict
 from holdfast.core.retention import Plan, Row
+from holdfast.core.rollout import commands as rollouts
+from holdfast.core.rollout.events import RolloutEvent
 from holdfast.core.signers import Signer
 from holdfast.core.state import Record, State
 from holdfast.core.version import parse
@@ -93,6 +95,8 @@ def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent |
             return commands.delete(state, by_force=True)
         case events.Promoted() | events.RolledBack() | events.Staged() | events.Archived():
             return _moved(state, event)
+        case RolloutEvent():
+            return rollouts.again(state, event)
         case _:
             return _annotated(state, told, event)
 

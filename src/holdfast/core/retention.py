@@ -85,6 +85,7 @@ def protection(state: State, record: Record, target: Target) -> str | None:
     reasons = {
         "live": state.production == record.version,
         "staged": state.staging == record.version,
+        "in a rollout": state.running is not None and state.running.version == record.version,
         "rollback target": target == "spared" and state.previous == record.version,
         f"alias {', '.join(aliases)}": bool(aliases),
         f"held: {record.held}": record.held is not None,

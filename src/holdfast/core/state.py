@@ -10,6 +10,9 @@ from holdfast.core import events, trust
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.policy import Policy
+from holdfast.core.rollout import folding
+from holdfast.core.rollout.course import Rollout
+from holdfast.core.rollout.events import RolloutEvent
 from holdfast.core.version import Version, newest, order
 from holdfast.errors import DamagedError
 
@@ -102,6 +105,7 @@ class State(Struct):
         moves: All changes of what is live, oldest first.
         aliases: Version by alias.
         keys: The last 10,000 idempotency keys.
+        rollout: The one that goes on, or the last one.
     """
 
     model: str
@@ -118,6 +122,12 @@ class State(Struct):
     aliases: dict[str, str] = {}
     keys: dict[str, KeyUse] = {}
     policy: Policy = Policy()
+    rollout: Rollout | None = None
+
+    @property
+    def running(self) -> Rollout | None:
+        """The rollout that goes on, paused or not."""
+        return self.rollout if self.rollout is not None and self.rollout.goes_on else None
 
     @property
     def exists(self) -> bool:
@@ -206,7 +216,10 @@ def fold(
 
 
 def _apply(state: State, entry: Entry) -> None:
-    _apply_event(state, entry, entry.event)
+    if isinstance(entry.event, RolloutEvent):
+        state.rollout = folding.after(state.rollout, entry, entry.event)
+    else:
+        _apply_event(state, entry, entry.event)
     named = entry.event.versions()
     for version in named:
         if version in state.versions:
@@ -218,7 +231,7 @@ def _apply(state: State, entry: Entry) -> None:
             del state.keys[next(iter(state.keys))]
 
 
-def _apply_event(state: State, entry: Entry, event: events.AnyEvent) -> None:
+def _apply_event(state: State, entry: Entry, event: events.VersionEvent) -> None:
     match event:
         case events.Registered():
             _check_new(state, entry, event)
@@ -327,8 +340,10 @@ def _move(state: State, entry: Entry, event: events.Promoted | events.RolledBack
     if isinstance(event, events.Promoted):
         state.rejected = []
         state.stack.append(event.version)
+        state.rollout = folding.promoted(state.rollout, entry, event.version)
     else:
         _step_back(state, event)
+        state.rollout = folding.rolled_back(state.rollout, entry, event.was)
     state.production = event.version
     _set(state, event.version, status="production", served=True)
     state.moves.append(
@@ -364,5 +379,6 @@ def _delete(state: State, entry: Entry, event: events.Deleted) -> None:
             Move(None, state.production, entry.seq, entry.at, entry.by, entry.reason, "deleted")
         )
     state.deleted = True
+    state.rollout = folding.deleted(state.rollout, entry)
     state.production = state.staging = None
     state.stack, state.rejected, state.aliases = [], [], {}

@@ -63,7 +63,10 @@ class Fleet:
 
     def _ended(self, model: str) -> Iterator[int]:
         folders = self._session.place.store.list(layout.rollouts(layout.model(model)))
-        yield from sorted(int(folder) for folder in folders if folder.isdecimal())
+        running = self._session.state(model).running
+        for number in sorted(int(folder) for folder in folders if folder.isdecimal()):
+            if running is None or running.number != number:
+                yield number
 
     def _swept(self, model: str, prefix: str, kind: type[_Told]) -> int:
         oldest = self._session.clock() - _SILENCE
