@@ -5,9 +5,11 @@ losing them loses no version and no decision.
 """
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=0)]
 
 _MISSED: Final = 3
 """Reports that may fail to come before a worker counts as gone."""
@@ -50,7 +52,7 @@ class Report(Struct, frozen=True):
     rollout: int | None = None
     step: int | None = None
     versions: tuple[Held, ...] = ()
-    latency_us: tuple[tuple[int, int], ...] = ()
+    latency_us: tuple[tuple[int, Count], ...] = ()
     scores: tuple[float, ...] = ()
 
     def is_fresh(self, now: datetime) -> bool:
@@ -65,8 +67,8 @@ class Report(Struct, frozen=True):
 class Sides(Struct, frozen=True):
     """A count of the canary's and one of the active version's."""
 
-    canary: int = 0
-    active: int = 0
+    canary: Count = 0
+    active: Count = 0
 
 
 class Keys(Struct, frozen=True):
@@ -77,7 +79,7 @@ class Keys(Struct, frozen=True):
             bits.
     """
 
-    level: int = 0
+    level: Count = 0
     canary: tuple[int, ...] = ()
     active: tuple[int, ...] = ()
 
@@ -97,16 +99,16 @@ class StepCounts(Struct, frozen=True):
         scores: Counts by bin of the baseline's edges, the canary's and the active version's.
     """
 
-    step: int
+    step: Count
     weight: float
     requests: Sides = Sides()
     failures: Sides = Sides()
     failed_keys: tuple[tuple[int, Keys], ...] = ()
     first_seen: Keys = Keys()
     slower: tuple[tuple[float, Sides], ...] = ()
-    pairs: tuple[int, int, int] = (0, 0, 0)
-    slower_pairs: tuple[tuple[float, tuple[int, int, int]], ...] = ()
-    scores: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    pairs: tuple[Count, Count, Count] = (0, 0, 0)
+    slower_pairs: tuple[tuple[float, tuple[Count, Count, Count]], ...] = ()
+    scores: tuple[tuple[Count, ...], tuple[Count, ...]] = ((), ())
 
 
 class Counts(Struct, frozen=True):

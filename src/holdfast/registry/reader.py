@@ -11,6 +11,7 @@ from holdfast.core.heads import Head
 from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Policy, Verdict
+from holdfast.core.rollout.course import Rollout
 from holdfast.core.views import (
     ModelInfo,
     Moved,
@@ -82,6 +83,10 @@ class Reader:
     def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
         """List what was live when, oldest first, up to *at*."""
         return history.periods(self._session.state(model, at))
+
+    def rollout(self, model: str, *, at: str | None = None) -> Rollout | None:
+        """Show the rollout that goes on, or the last one, now or as it stood *at* a time."""
+        return self._session.state(model, at).rollout
 
     def compare(self, a: Reference, b: Reference) -> Comparison:
         """Put version *b* beside version *a*: metrics, parameters, schemas, files, environment."""

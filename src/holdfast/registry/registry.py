@@ -27,6 +27,7 @@ from holdfast.registry.copying import Copied
 from holdfast.registry.facts import Facts
 from holdfast.registry.reader import Reader, Reference
 from holdfast.registry.repairing import Repair, planned, repaired
+from holdfast.registry.rollouts import Rollouts
 from holdfast.registry.session import Signing
 from holdfast.registry.upkeep import GRACE_S, Purge
 from holdfast.registry.verifying import Progress
@@ -47,6 +48,11 @@ class Registry(Reader):
     def init(self) -> Config:
         """Make the store if it is not there, and tell what its file system keeps."""
         return self._session.writable().config
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """The verbs of rollouts: start, pause, resume, advance, promote, abort, retry."""
+        return Rollouts(self._session)
 
     # Versions come to be
 

@@ -33,6 +33,16 @@ def place_of(rollout: Rollout) -> Place:
     return Place(rollout.number, rollout.step)
 
 
+def here(state: State) -> Place:
+    """Return where the rollout stands that goes on.
+
+    Raises:
+        NotFoundError: If there was none.
+        ConflictError: If it ended.
+    """
+    return place_of(running(state))
+
+
 def check_reason(reason: str | None) -> None:
     """Check that whoever moves a rollout past its tests says why.
 
@@ -60,10 +70,9 @@ def start(
     commands.require_bytes(state, record)
     ref = f"{state.model}@{record.version}"
     if state.running is not None:
-        running = state.running
         raise ConflictError(
             state.model,
-            f"rollout {running.number} of {running.version} goes on",
+            f"rollout {state.running.number} of {state.running.version} goes on",
             f"finish or abort it first: holdfast rollout status {state.model}",
         )
     if state.production is None:
@@ -137,7 +146,7 @@ def calibrate(
     Raises:
         ConflictError: If the rollout ended or is another.
     """
-    rollout = _running(state, number)
+    rollout = running(state, number)
     if rollout.baseline is not None:
         return Unchanged("the active version was measured already", rollout.version)
     return events.RolloutCalibrated(rollout=number, version=rollout.version, baseline=baseline)
@@ -155,13 +164,13 @@ def judge(state: State, place: Place, verdict: Verdict) -> events.RolloutJudged 
     return events.RolloutJudged(rollout=rollout.number, version=rollout.version, verdict=verdict)
 
 
-def _gist(verdict: Verdict) -> tuple[str, float, frozenset[str]]:
-    return verdict.outcome, verdict.weight, frozenset(reason.code for reason in verdict.reasons)
+def _gist(verdict: Verdict) -> tuple[str, frozenset[str]]:
+    return verdict.outcome, frozenset(reason.code for reason in verdict.reasons)
 
 
 def pause(state: State) -> events.RolloutPaused | Unchanged:
     """Keep the weight as it is until somebody resumes."""
-    rollout = _running(state)
+    rollout = running(state)
     if rollout.phase == "paused":
         return Unchanged(f"rollout {rollout.number} is paused already", rollout.version)
     return events.RolloutPaused(rollout=rollout.number, version=rollout.version)
@@ -169,7 +178,7 @@ def pause(state: State) -> events.RolloutPaused | Unchanged:
 
 def resume(state: State) -> events.RolloutResumed | Unchanged:
     """Go on after a pause."""
-    rollout = _running(state)
+    rollout = running(state)
     if rollout.phase == "running":
         return Unchanged(f"rollout {rollout.number} is not paused", rollout.version)
     return events.RolloutResumed(rollout=rollout.number, version=rollout.version)
@@ -245,7 +254,7 @@ def again(state: State, told: events.AnyRolloutEvent) -> AnyEvent | Unchanged:
         case events.RolloutCalibrated():
             return calibrate(state, told.rollout, told.baseline)
         case events.RolloutJudged():
-            return judge(state, place_of(_running(state)), told.verdict)
+            return judge(state, here(state), told.verdict)
         case events.RolloutPaused():
             return pause(state)
         case events.RolloutResumed():
@@ -257,7 +266,7 @@ def again(state: State, told: events.AnyRolloutEvent) -> AnyEvent | Unchanged:
 
 
 def _ended_again(state: State, told: events.RolloutEnded) -> AnyEvent | Unchanged:
-    place = place_of(_running(state))
+    place = here(state)
     if told.verdict is None:
         return abort(state)
     if told.outcome == "passed":
@@ -274,8 +283,13 @@ def _last(state: State) -> Rollout:
     return state.rollout
 
 
-def _running(state: State, number: int | None = None) -> Rollout:
-    """Return the rollout that goes on, which is *number* if that is given."""
+def running(state: State, number: int | None = None) -> Rollout:
+    """Return the rollout that goes on, which is *number* if that is given.
+
+    Raises:
+        NotFoundError: If there was none.
+        ConflictError: If it ended, or is another.
+    """
     rollout = _last(state)
     if not rollout.goes_on:
         raise ConflictError(_subject(state, rollout), f"has ended: {rollout.outcome}", _LOOK)
@@ -285,7 +299,7 @@ def _running(state: State, number: int | None = None) -> Rollout:
 
 
 def _at(state: State, place: Place) -> Rollout:
-    rollout = _running(state, place.rollout)
+    rollout = running(state, place.rollout)
     if rollout.step != place.step:
         where = "is still loading" if rollout.step == PREPARING else f"is on step {rollout.step}"
         raise ConflictError(_subject(state, rollout), f"{where}, not on {place.step}", _LOOK)
