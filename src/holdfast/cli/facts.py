@@ -1,12 +1,16 @@
 """Commands for facts learnt later and for a model's rules."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from holdfast.cli import context
 from holdfast.cli.context import Context, command, numbers, pairs
+from holdfast.cli.terms_given import terms_options
+
+if TYPE_CHECKING:
+    from holdfast.core.policy import Policy
 
 
 @command("tag")
@@ -84,11 +88,13 @@ def policy() -> None:
 def show(given: Context, model: str) -> None:
     """Show the policy of MODEL."""
     found = given.registry().policy(model)
-    given.emit(found, _lines(msgspec.to_builtins(found)))
+    given.emit(found, _lines(found))
 
 
-def _lines(document: dict[str, Any]) -> list[str]:
-    rows = _rows(document)
+def _lines(policy: "Policy") -> list[str]:
+    from holdfast.cli.terms_given import said
+
+    rows = _rows(msgspec.to_builtins(policy) | {"rollout": said(policy.rollout)})
     width = max(len(path) for path, _ in rows)
     return [f"{path:<{width}} {shown}" for path, shown in rows]
 
@@ -155,6 +161,7 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 @click.option(
     "--max-age-days", type=float, metavar="DAYS", help="Retention: age beyond which others go."
 )
+@terms_options
 @context.reason
 def set_(given: Context, model: str, reason: str | None, **options: Any) -> None:
     """Change rules of MODEL; what is not named stays as it is."""
@@ -169,7 +176,7 @@ def set_(given: Context, model: str, reason: str | None, **options: Any) -> None
         present = Policy()
     wanted = changed(present, options)
     done = registry.set_policy(model, wanted, reason=reason)
-    given.emit(wanted, [done.note, *_lines(msgspec.to_builtins(wanted))])
+    given.emit(wanted, [done.note, *_lines(wanted)])
 
 
 policy.add_command(show)

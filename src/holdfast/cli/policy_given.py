@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from holdfast.cli import terms_given
 from holdfast.cli.context import json_file, pairs
 from holdfast.core.names import nearest
 from holdfast.core.policy import MetricRule, Policy
@@ -46,6 +47,7 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
     kept = {name: options[name] for name in ("keep", "max_age_days") if options[name] is not None}
     if kept:
         fields["retention"] = replace(policy.retention, **kept)
+    fields["rollout"] = terms_given.changed(policy.rollout, options)
     return replace(policy, **fields)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.cli.tables import inert, moment, number, quoted, size, span
@@ -26,7 +27,7 @@ _MARKS: Final = {
 _SHOWN: Final = 3
 
 
-def _render(*parts: "RenderableType") -> list[str]:
+def render(*parts: "RenderableType") -> list[str]:
     """Draw on 100 columns, in colour where a terminal shows it."""
     from rich.console import Console
     from rich.segment import Segment, Segments
@@ -60,14 +61,19 @@ def status(one: Status) -> list[str]:
     for part in (facts, "", moves):
         body.add_row(part)
     title = f"{one.model} · {moment(one.at)} UTC"
-    lines = _render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=WIDTH))
+    lines = render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=WIDTH))
     if one.command and one.before:
         lines.append(f" next  {one.command}   → {one.before.version}")
+    if one.rollout is not None and one.rollout.goes_on:
+        ending = f'holdfast rollout abort {quote(one.model)} --reason "…"'
+        lines.append(f" next  {ending}   → {one.rollout.was} alone")
     return lines
 
 
 def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
     from rich.text import Text
+
+    from holdfast.cli.rollout_screen import brief
 
     if one.live is None or one.since is None:
         newest = f"; newest is {one.latest}" if one.latest else ""
@@ -79,6 +85,8 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
         since = f"since {moment(one.since)} UTC ({span(ago)})"
         yield "live", Text.assemble((one.live.version, "bold green"), f"  {since}  {how}")
         yield "why", quoted(one.reason)
+    if one.rollout is not None:
+        yield from brief(one.rollout, one.at)
     yield "before it", _before(one.before)
     if one.comparison is not None:
         yield from _differences(one.comparison)
@@ -176,7 +184,7 @@ def comparison(found: Comparison) -> list[str]:
         b = number(row.b) if row.b is not None else "missing"
         metrics.add_row(row.name, a, b, delta, relative, Text(f"{mark} {row.verdict}", style=style))
     lines = [f"{found.model}  {found.a} → {found.b}", ""]
-    lines += _render(metrics) if found.metrics else ["no metrics on either side"]
+    lines += render(metrics) if found.metrics else ["no metrics on either side"]
     schema = [f"{change.level}: {change.sentence}" for change in found.schema]
     for title, rows in (
         ("schema", schema or ["unchanged"]),

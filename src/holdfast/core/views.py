@@ -7,6 +7,7 @@ from msgspec import Struct
 from holdfast.core import notebook, signers
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
+from holdfast.core.rollout.course import Rollout
 from holdfast.core.state import Move, Record, State
 
 
@@ -152,6 +153,7 @@ class Status(Struct, frozen=True):
         comparison: From the version before to the live one.
         moves: The last lines of history, newest first.
         command: What to type to go back, `None` if there is nothing to go back to.
+        rollout: The one that goes on, or the last one.
     """
 
     model: str
@@ -169,6 +171,7 @@ class Status(Struct, frozen=True):
     versions: int
     moves: tuple[Past, ...]
     command: str | None
+    rollout: Rollout | None = None
 
     def _repr_html_(self) -> str:
         """Show what is live and what happened last in a notebook."""

@@ -91,6 +91,7 @@ def status(session: Session, model: str, at: str | None) -> Status:
         command=f'holdfast rollback {quote(model)} --expect {state.production} --reason "…"'
         if before and at is None
         else None,
+        rollout=state.rollout,
     )
 
 

@@ -1,0 +1,161 @@
+"""The commands that drive rollouts, and those that watch them."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.cli.context import Context, command, seconds
+from holdfast.cli.exits import CHECK, DONE
+from holdfast.errors import BusyError, OutcomeUnknownError, StoreError
+
+if TYPE_CHECKING:
+    from holdfast.registry import Registry
+    from holdfast.rollouts.driver import Look, Ticked
+
+Show = Callable[[str, "Look"], None]
+
+_PASSING = (StoreError, BusyError, OutcomeUnknownError)
+"""What may be over at the next tick."""
+
+
+@command("tick")
+@click.argument("models", nargs=-1, metavar="[MODEL]…")
+def tick(given: Context, models: tuple[str, ...]) -> int:
+    """Bring the rollouts of MODELs on by one move at most, for cron; all models if none is named.
+
+    It may be called at any time and by any number of drivers. Exit status 1 if it halted one.
+    """
+    registry = given.registry()
+    ticked = [_tick(registry, model) for model in _names(registry, models)]
+    given.emit(ticked, [_said(one) for one in ticked] or ["no models"])
+    return CHECK if any(one.did == "halted" for one in ticked) else DONE
+
+
+def _said(ticked: "Ticked") -> str:
+    from holdfast.cli.rollout_screen import stand
+    from holdfast.cli.tables import one_line
+
+    if ticked.rollout is None:
+        return f"{ticked.model}: no rollout"
+    rollout = ticked.rollout
+    told = f"{ticked.model}: {ticked.did}; rollout {rollout.number} of {rollout.version} "
+    why = f"; {one_line(ticked.verdict.sentence)}" if ticked.verdict else ""
+    return f"{told}{stand(rollout)}{why}"
+
+
+@command("run")
+@click.argument("models", nargs=-1, metavar="[MODEL]…")
+@click.option("--every", metavar="SPAN", default="1s", show_default=True, help="Between ticks.")
+@click.option("--until-done", is_flag=True, help="Stop when no rollout goes on any more.")
+def run(given: Context, models: tuple[str, ...], every: str, *, until_done: bool) -> int:
+    """Drive the rollouts of MODELs until it is stopped; all models if none is named.
+
+    Serving processes drive them, too; any number of drivers act as one, and none keeps anything.
+    With --until-done the exit status is 1 if a rollout was halted, aborted or superseded.
+    """
+    registry = given.registry()
+    pause_s = seconds("--every", every)
+    with _view(given, models) as show:
+        while True:
+            names = _names(registry, models)
+            looks = [_driven(registry, model, show) for model in names]
+            if until_done and not any(_goes_on(found) for found in looks):
+                return DONE if all(_went_well(found) for found in looks) else CHECK
+            threading.Event().wait(pause_s)
+
+
+def watch(given: Context, model: str) -> int:
+    """Show a rollout until it ends."""
+    from holdfast.rollouts.driver import look
+    from holdfast.rollouts.sources import Published
+
+    registry = given.registry()
+    with _view(given, (model,)) as show:
+        while True:
+            found = look(registry, model, Published(registry, model), _now())
+            show(model, found)
+            if not _goes_on(found):
+                return DONE
+            threading.Event().wait(1.0)
+
+
+def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
+    """Tick, look and show; `None` if the store could not be asked just now."""
+    from holdfast.rollouts.driver import look
+    from holdfast.rollouts.sources import Published
+
+    try:
+        _tick(registry, model)
+        found = look(registry, model, Published(registry, model), _now())
+    except _PASSING as error:
+        click.echo(f"holdfast: {model}: {error}", err=True)
+        return None
+    show(model, found)
+    return found
+
+
+def _tick(registry: "Registry", model: str) -> "Ticked":
+    from holdfast.rollouts import driver
+    from holdfast.rollouts.sources import Published
+
+    return driver.tick(registry, model, Published(registry, model), _now())
+
+
+def _names(registry: "Registry", models: tuple[str, ...]) -> list[str]:
+    return list(models) or [info.model for info in registry.models() if info.damage is None]
+
+
+def _goes_on(found: "Look | None") -> bool:
+    return found is None or (found.rollout is not None and found.rollout.goes_on)
+
+
+def _went_well(found: "Look | None") -> bool:
+    rollout = found.rollout if found else None
+    return rollout is None or rollout.outcome in ("completed", "passed")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def _view(given: Context, models: tuple[str, ...]) -> Iterator[Show]:
+    """Show one rollout as a panel on a terminal, else a line for each change."""
+    import sys
+
+    if given.as_json or len(models) != 1 or not sys.stdout.isatty():
+        yield _liner(given)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    from holdfast.cli.rollout_screen import panel
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda model, found: live.update(panel(model, found, _now()), refresh=True)
+
+
+def _liner(given: Context) -> Show:
+    from holdfast.cli.rollout_screen import gist, line
+
+    told: dict[str, Any] = {}
+
+    def show(model: str, found: "Look") -> None:
+        now = gist(found)
+        if told.get(model, ...) != now:
+            told[model] = now
+            if given.as_json:
+                import msgspec
+
+                click.echo(msgspec.json.encode({"model": model, "look": found}))
+            else:
+                from holdfast.cli.tables import inert
+
+                click.echo(inert(line(model, found, _now())))
+
+    return show

@@ -1,0 +1,203 @@
+"""A rollout as people see it: a panel on a terminal, a line for each change elsewhere."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from holdfast.cli import screens
+from holdfast.cli.tables import moment, one_line, span
+from holdfast.core.fleet import Report
+from holdfast.core.rollout.course import PREPARING, Rollout
+from holdfast.core.rollout.sentences import share
+from holdfast.core.rollout.verdict import Rate, Verdict
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from holdfast.rollouts.driver import Look
+
+_STYLES = {
+    "halt": "bold red", "halted": "bold red", "aborted": "bold red", "superseded": "yellow",
+    "hold": "yellow", "paused": "yellow",
+    "advance": "bold green", "completed": "bold green", "passed": "bold green",
+}  # fmt: skip
+_RAIL = 30
+_SHOWN = 4
+
+
+def stand(rollout: Rollout) -> str:
+    """Say where a rollout stands: `at 25 % (step 2 of 4)`."""
+    if rollout.step == PREPARING:
+        where = "before its first step"
+    else:
+        weight, steps = rollout.plan.steps[rollout.step], len(rollout.plan.steps)
+        where = f"at {share(weight)} (step {rollout.step + 1} of {steps})"
+    if rollout.outcome is not None:
+        return f"{rollout.outcome} {where}"
+    return f"paused {where}" if rollout.phase == "paused" else where
+
+
+def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, "Text | str"]]:
+    """Tell of a rollout in two lines of the screen for 11 pm."""
+    from rich.text import Text
+
+    since = rollout.ended_at or rollout.since
+    ago = span(_seconds(since, now))
+    word = rollout.outcome or rollout.phase
+    yield (
+        "rollout",
+        Text.assemble(
+            f"{rollout.number} of ",
+            (rollout.version, "bold"),
+            "  ",
+            (stand(rollout), _STYLES.get(word, "bold")),
+            f" since {moment(since)} UTC ({ago})",
+        ),
+    )
+    if rollout.verdict is not None:
+        yield "verdict", verdict(rollout.verdict)
+
+
+def verdict(found: Verdict) -> "Text":
+    """Show a verdict with its reasons and counts on one line."""
+    from rich.text import Text
+
+    outcome, _, rest = found.sentence.partition(" ")
+    return Text.assemble((outcome, _STYLES[outcome]), f" {one_line(rest)}")
+
+
+def line(model: str, look: "Look", now: datetime) -> str:
+    """Tell of a rollout as it stands now, for logs."""
+    at = f"{now:%Y-%m-%d %H:%M:%S}  {model}"
+    if look.rollout is None:
+        return f"{at}  no rollout"
+    rollout = look.rollout
+    told = f"{at}  rollout {rollout.number} of {rollout.version}  {stand(rollout)}"
+    return told if look.verdict is None else f"{told}  {one_line(look.verdict.sentence)}"
+
+
+def gist(look: "Look") -> object:
+    """Return what makes a line of its own: all but the numbers."""
+    rollout, found = look.rollout, look.verdict
+    codes = frozenset(reason.code for reason in found.reasons) if found else frozenset()
+    return (
+        rollout and (rollout.number, rollout.step, rollout.phase, rollout.outcome),
+        found and (found.outcome, codes),
+    )
+
+
+def panel(model: str, look: "Look", now: datetime) -> "Panel":
+    """Draw all that is known of a rollout."""
+    from rich import box
+    from rich.panel import Panel
+    from rich.table import Table
+
+    facts = Table.grid(padding=(0, 1))
+    facts.add_column(justify="right", style="bold", no_wrap=True, width=8)
+    facts.add_column(overflow="fold")
+    for label, value in _facts(look, now):
+        facts.add_row(label, value)
+    rollout = look.rollout
+    what = f"rollout {rollout.number}" if rollout else "no rollout"
+    title = f"{model} · {what} · {now:%Y-%m-%d %H:%M:%S} UTC"
+    return Panel(facts, title=title, title_align="left", box=box.SQUARE, width=screens.WIDTH)
+
+
+def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
+    from rich.text import Text
+
+    rollout = look.rollout
+    if rollout is None:
+        yield "rollout", Text("there was none", style="dim")
+        return
+    yield (
+        "version",
+        Text.assemble(
+            (rollout.version, "bold"),
+            f" beside {rollout.was}, {rollout.plan.strategy}, by {rollout.by}",
+        ),
+    )
+    yield "steps", _steps(rollout)
+    yield "time", _time(rollout, now)
+    found = look.verdict
+    if found is not None:
+        yield "verdict", _outcome(rollout, found)
+        for reason in found.reasons[:_SHOWN]:
+            yield "", one_line(reason.sentence)
+        for name, rate in (("canary", found.canary), ("active", found.active)):
+            if rate is not None:
+                yield name, _rate(rate, _scale(found))
+        for reading in found.readings:
+            state = ("speaks", "bold red") if reading.speaks else ("silent", "dim")
+            told = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:.3g} to 1, "
+            yield "test", Text.assemble(state, told, f"{reading.events:,} events")
+    yield "servers", _servers(rollout, look.servers)
+
+
+def _outcome(rollout: Rollout, found: Verdict) -> "Text":
+    from rich.text import Text
+
+    word = rollout.outcome or found.outcome
+    sure = "" if found.conclusive or found.outcome == "hold" else " (inconclusive)"
+    return Text(f"{word}{sure}", style=_STYLES[word])
+
+
+def _steps(rollout: Rollout) -> "Text":
+    from rich.text import Text
+
+    shown = Text()
+    for place, weight in enumerate(rollout.plan.steps):
+        done = place < rollout.step or rollout.outcome in ("completed", "passed")
+        here = place == rollout.step and not done
+        mark, style = ("✔", "green") if done else ("●", "bold cyan") if here else ("○", "dim")
+        shown.append(f"{mark} {share(weight)}   ", style=style)
+    if rollout.phase == "paused" and rollout.goes_on:
+        shown.append("paused", style="yellow")
+    return shown
+
+
+def _time(rollout: Rollout, now: datetime) -> str:
+    if rollout.ended_at is not None:
+        return f"{rollout.outcome} {moment(rollout.ended_at)} UTC"
+    waited = span(_seconds(rollout.since, now.isoformat()))
+    sticky = f", sticky by {rollout.sticky}" if rollout.sticky else ""
+    if rollout.step == PREPARING:
+        return f"{waited} since it started{sticky}"
+    return f"{waited} on this step of at least {span(rollout.plan.dwell_s)}{sticky}"
+
+
+def _scale(found: Verdict) -> float:
+    """Return the rate at the right end of the rails: both sides are drawn to one scale."""
+    highs = [rate.high for rate in (found.canary, found.active) if rate is not None]
+    return max((high for high in highs if high < 1), default=1.0) or 1.0
+
+
+def _rate(rate: Rate, scale: float) -> "Text":
+    """Draw a rate and its band on a rail from 0 to *scale*."""
+    from rich.text import Text
+
+    low, high = (min(_RAIL - 1, int(_RAIL * edge / scale)) for edge in (rate.low, rate.high))
+    seen = rate.failures / rate.requests if rate.requests else 0.0
+    mark = min(_RAIL - 1, int(_RAIL * seen / scale))
+    rail = "".join(
+        "█" if place == mark else "━" if low <= place <= high else "·" for place in range(_RAIL)
+    )
+    return Text.assemble((rail, "cyan"), f"  {rate}")
+
+
+def _servers(rollout: Rollout, servers: tuple[Report, ...]) -> "Text":
+    from rich.text import Text
+
+    if not servers:
+        return Text("none reports", style="yellow")
+    wanted = rollout.version
+    ready = sum(1 for one in servers if (held := one.held(wanted)) and held.state == "ready")
+    actives = sorted({one.active or "nothing" for one in servers})
+    told = f"{ready} of {len(servers)} have {wanted} ready; active {', '.join(actives)}"
+    return Text(told, style="" if ready == len(servers) else "yellow")
+
+
+def _seconds(start: str, end: str) -> float:
+    passed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return max(0.0, passed.total_seconds())
