@@ -1,123 +1,215 @@
-"""`holdfast rollout simulate`: tables, JSON, pictures, and what is refused."""
+"""Commands that start rollouts, move them by hand and show them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rollouts.fleet import Worker
 
-from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
-from holdfast.core.rollout.plan import Plan
+from holdfast import open as open_registry
+from holdfast.core.fleet import Held
 
 Holdfast = Callable[..., Any]
-QUICK = ("rollout", "simulate", "--requests", "1000", "--runs", "20")
+PLAN = ("--steps", "50,100", "--every", "0", "--no-latency")
 
 
-def test_the_table_tells_each_scenario(holdfast: Holdfast) -> None:
-    said = holdfast(*QUICK, "--scenario", "1%:1%", "--scenario", "1%:50%")
-    head, _, header, healthy, broken = said.out.splitlines()
+@pytest.fixture
+def started(churn: Holdfast) -> Holdfast:
+    """Return churn with a rollout of 1.2.0 beside 1.1.0 that no server knows of yet."""
+    assert churn("rollout", "start", "churn", "1.2.0", *PLAN).status == 0
+    return churn
 
-    assert said.status == 0
-    assert head == (
-        "canary 5 % → 25 % → 50 % → 100 %, 20 runs of 1,000 requests each, 200 a minute, seed 1"
+
+@pytest.fixture
+def worker(churn: Holdfast, tmp_path: Path) -> Worker:
+    """Return a serving worker of churn."""
+    churn("ls")
+    return Worker(open_registry(tmp_path / "store"), model="churn")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_start_tells_the_plan_what_the_gate_thinks_and_what_comes_next(churn: Holdfast) -> None:
+    said = churn(
+        "rollout", "start", "churn", "1.2.0", "--steps", "5,50,100", "--every", "90s", "--sticky",
+        "header:X-User-Id", "--drift", "hold", "--reason", "weekly",
+    )  # fmt: skip
+    lines = said.out.splitlines()
+
+    assert said.status == 0, said.err
+    assert lines[:2] == ["rollout of 1.2.0 starts: canary 5 → 50 → 100 %", "  live      1.1.0"]
+    assert lines[3] == "  plan      canary 5 → 50 → 100 %, 1 m 30 s and 120 requests each"
+    assert lines[4].endswith("latency p50 p90 p99 10 %, drift of scores (hold), alpha 0.05")
+    assert lines[5] == "  sticky    header:X-User-Id"
+    assert lines[6].startswith("  gate      would refuse by now: roc_auc: 0.7 is 13.58% worse")
+    assert lines[7:] == ["  next      holdfast rollout run churn   (or a server drives it)"]
+
+
+def test_the_same_key_starts_one_rollout(churn: Holdfast) -> None:
+    start = ("rollout", "start", "churn", "churn@latest", "--key", "ci-7")
+    churn(*start)
+    said = churn(*start)
+
+    assert said.out == "nothing to do: entry 6 did this under the same key\n"
+
+
+def test_what_is_not_said_is_the_policy(churn: Holdfast) -> None:
+    churn(
+        "policy", "set", "churn", "--strategy", "shadow", "--every", "1h", "--sticky", "field:id",
+        "--analysis", "absolute", "--margin", "2%", "--no-latency",
+    )  # fmt: skip
+    churn("rollout", "start", "churn", "1.2.0", "--every", "2h", "--sticky", "none", "--latency")
+    found = churn("rollout", "status", "churn", "--json").data["rollout"]
+
+    assert (found["plan"]["strategy"], found["plan"]["steps"]) == ("shadow", [1.0])
+    assert found["plan"]["dwell_s"] == 7_200.0
+    assert found["sticky"] is None
+    assert (found["analysis"]["errors"]["rule"], found["analysis"]["errors"]["margin"]) == (
+        "absolute",
+        0.02,
     )
-    assert header.split()[:2] == ["SCENARIO", "A"]
-    assert healthy.split()[:2] == ["1%:1%", "false"]
-    assert broken.split()[:3] == ["1%:50%", "right", "100.0"]
-    assert broken.endswith("5 % (100 %)")
+    assert found["analysis"]["latency"] is not None
 
 
-def test_without_scenarios_it_plays_healthy_and_broken_ones(holdfast: Holdfast) -> None:
-    outcomes = holdfast(*QUICK, "--json").data["outcomes"]
+def test_a_margin_alone_keeps_the_rule(churn: Holdfast) -> None:
+    churn("policy", "set", "churn", "--analysis", "threshold")
+    churn("policy", "set", "churn", "--margin", "7%", "--drift", "halt")
+    shown = churn("policy", "set", "churn", "--drift", "off", "--strategy", "canary").out
 
-    assert [outcome["label"] for outcome in outcomes if outcome["healthy"]] == ["1%:1%", "1%:1.05%"]
-    assert len(outcomes) == 7
-
-
-def test_options_are_the_plan_and_the_analysis(holdfast: Holdfast) -> None:
-    said = holdfast(
-        *QUICK, "--json", "--scenario", "1%:1%", "--strategy", "blue-green", "--steps", "95,100%",
-        "--every", "90s", "--min-requests", "50", "--advance", "counted", "--limits", "3,1",
-        "--max-step-time", "2h", "--overdue", "rollback", "--analysis", "absolute", "--margin",
-        "2%", "--alpha", "0.01", "--min-keys", "5", "--no-latency", "--per-minute", "60",
-        "--seed", "9",
-    )  # fmt: skip
-
-    assert said.data["plan"] == {
-        "strategy": "blue-green",
-        "steps": [0.95, 1.0],
-        "dwell_s": 90.0,
-        "min_requests": 50,
-        "advance": "counted",
-        "limits": [0.03, 0.01],
-        "max_step_time_s": 7200.0,
-        "overdue": "rollback",
-    }
-    assert said.data["setting"] == {"requests": 1000, "per_minute": 60, "runs": 20, "seed": 9}
-    assert said.data["analysis"]["errors"]["rule"] == "absolute"
-    assert said.data["analysis"]["errors"]["margin"] == 0.02
-    assert said.data["analysis"]["alpha"] == 0.01
-    assert said.data["analysis"]["min_keys"] == 5
-    assert said.data["analysis"]["latency"] is None
+    assert "rollout.analysis       errors threshold 7 %, latency p50 p90 p99 10 %, alpha" in shown
 
 
-def test_without_options_they_are_the_defaults(holdfast: Holdfast) -> None:
-    import msgspec
+def test_a_policy_of_another_rule_loses_the_old_ones_margin(churn: Holdfast) -> None:
+    churn("policy", "set", "churn", "--analysis", "threshold", "--margin", "7%")
+    shown = churn("policy", "set", "churn", "--analysis", "relative").out
 
-    data = holdfast(*QUICK, "--json", "--scenario", "1%:1%").data
-
-    assert msgspec.convert(data["plan"], Plan) == Plan()
-    assert msgspec.convert(data["analysis"], Analysis) == Analysis()
+    assert "rollout.analysis       errors relative 5 %" in shown
 
 
 @pytest.mark.parametrize(
-    ("name", "rule"),
-    [("relative", Relative()), ("absolute", Absolute()), ("threshold", Threshold())],
-)
-def test_a_rule_is_named(holdfast: Holdfast, name: str, rule: Any) -> None:
-    import msgspec
-
-    data = holdfast(*QUICK, "--json", "--scenario", "1%:1%", "--analysis", name).data
-
-    assert msgspec.convert(data["analysis"], Analysis).errors == rule
-
-
-def test_other_strategies_begin_with_all_of_the_traffic(holdfast: Holdfast) -> None:
-    said = holdfast(
-        *QUICK, "--json", "--scenario", "1%:50%", "--strategy", "shadow",
-        "--max-step-time", "none",
-    )  # fmt: skip
-
-    assert said.data["plan"]["steps"] == [1.0]
-    assert said.data["plan"]["max_step_time_s"] is None
-    assert said.data["outcomes"][0]["halted"] == 1
-
-
-def test_a_picture_is_drawn(holdfast: Holdfast, tmp_path: Path) -> None:
-    said = holdfast(*QUICK, "--scenario", "1%:50%", "--svg", "rollout.svg")
-
-    assert said.status == 0
-    assert "1%:50% – 100 %" in (tmp_path / "rollout.svg").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
+    ("option", "value", "complaint"),
     [
-        (("--steps", "5,half"), "--steps '5,half': are no percentages; write 5,25,50,100"),
-        (("--steps", "50,25,100"), "plan steps: 0.25 comes after 0.5; give them rising"),
-        (("--every", "soon"), "--every 'soon': is no span of time; write 0, 10m, 12h or 7d"),
-        (("--margin", "off"), "--margin 'off': is no share; write 5% or 0.05"),
-        (("--alpha", "2"), "analysis alpha: 2 is no share"),
-        (("--scenario", "broken"), "scenario 'broken': is not ACTIVE:CANARY"),
-        (("--runs", "0"), "simulation runs: 0; give 1 or more"),
-        (("--svg", "no/such/folder.svg"), "cannot be written: No such file or directory"),
+        ("--sticky", "cookie", "names no place of a key"),
+        ("--steps", "5,x", "are no percentages"),
+        ("--margin", "much", "is no share"),
+        ("--every", "soon", "is no span of time"),
     ],
 )
-def test_what_cannot_be_played_is_refused_with_advice(
-    holdfast: Holdfast, words: tuple[str, ...], said: str
+def test_terms_without_sense_are_refused(
+    churn: Holdfast, option: str, value: str, complaint: str
 ) -> None:
-    refused = holdfast(*QUICK, *words)
+    said = churn("rollout", "start", "churn", "1.2.0", option, value)
 
-    assert refused.status == 2
-    assert said in refused.err
-    assert refused.out == ""
+    assert said.status == 2
+    assert complaint in said.err
+
+
+def test_a_rollout_is_paused_resumed_and_advanced_by_hand(started: Holdfast) -> None:
+    pauses = [started("rollout", "pause", "churn", "--reason", "lunch") for _ in range(2)]
+    resumed = started("rollout", "resume", "churn")
+    advanced = started("rollout", "advance", "churn", "--reason", "no servers of ours")
+
+    assert pauses[0].out.splitlines()[:2] == ["rollout 6 paused", "  live      1.1.0"]
+    assert pauses[1].out == "nothing to do: rollout 6 is paused already\n"
+    assert resumed.out.startswith("rollout 6 resumed\n")
+    assert advanced.out.startswith("rollout 6 to 50 %\n")
+    assert started("rollout", "advance", "churn").status == 2
+
+
+def test_the_gate_stands_before_an_early_end(started: Holdfast) -> None:
+    refused = started("rollout", "promote", "churn")
+    forced = started("rollout", "promote", "churn", "--force", "--reason", "metric is wrong")
+
+    assert refused.status == 4
+    assert "roc_auc: 0.7 is 13.58% worse" in refused.err
+    assert forced.out.splitlines()[1:3] == [
+        "promote 1.1.0 → 1.2.0 past the gate, ends rollout 6",
+        "  live      1.2.0",
+    ]
+
+
+def test_promoting_another_version_names_the_ways_out(started: Holdfast) -> None:
+    said = started("promote", "churn@1.0.0")
+
+    assert said.status == 5
+    assert "rollout 6 of 1.2.0 goes on" in said.err
+    assert "holdfast rollout abort churn" in said.err
+
+
+def test_an_abort_is_legal_in_every_state(started: Holdfast) -> None:
+    running = started("rollout", "abort", "churn", "--reason", "complaints")
+    again = started("rollout", "abort", "churn")
+    started("rollout", "retry", "churn")
+    started("rollout", "promote", "churn", "--force", "--reason", "test")
+    completed = started("rollout", "abort", "churn")
+
+    assert running.out.splitlines()[:2] == ["rollout 6 aborted", "  live      1.1.0"]
+    assert again.out == "nothing to do: rollout 6 has ended: aborted\n"
+    assert completed.out.startswith("rollback 1.2.0 → 1.1.0, ends rollout 8\n")
+
+
+def test_without_a_rollout_there_is_none_to_abort(churn: Holdfast) -> None:
+    said = churn("rollout", "abort", "churn")
+
+    assert said.status == 3
+    assert "start one: holdfast rollout start churn VERSION" in said.err
+
+
+def test_without_a_rollout_the_status_says_how_to_start_one(churn: Holdfast) -> None:
+    said = churn("rollout", "status", "churn")
+
+    assert said.out == "no rollout of churn; start one: holdfast rollout start churn VERSION\n"
+
+
+def test_the_screen_shows_steps_counts_tests_and_servers(started: Holdfast, worker: Worker) -> None:
+    before = started("rollout", "status", "churn").out
+    worker.ready(now(), "1.2.0")
+    assert started("rollout", "tick", "churn").status == 0
+    worker.answer(canary=200, active=300, canary_failures=1, active_failures=3)
+    Worker(worker.registry, "b", "churn").report(now(), Held("1.2.0", "failed", "no column"))
+    said = started("rollout", "status", "churn").out
+    lines = [line.strip("│ ") for line in said.splitlines()]
+
+    assert "no server reports that it serves this model" in before
+    assert all(len(line) <= 100 for line in said.splitlines())
+    assert lines[1] == "version 1.2.0 beside 1.1.0, canary, by ana"
+    assert lines[2] == "steps ● 50 %   ○ 100 %"
+    rails = {line[:6]: line[37:] for line in lines if line.startswith(("canary", "active"))}
+    assert rails == {
+        "canary": "  1 of 200 failed (0.0005 %–4.5 %)",
+        "active": "  3 of 300 failed (0.051 %–4.5 %)",
+    }
+    assert "test silent errors: " in said
+    assert lines[-3] == "servers 1 of 2 have 1.2.0 ready; active 1.1.0"
+    assert lines[-1] == "next  holdfast rollout abort churn   → 1.1.0 alone"
+
+
+def test_the_screen_for_11_pm_shows_the_rollout_with_its_verdict(
+    started: Holdfast, worker: Worker
+) -> None:
+    worker.ready(now(), "1.2.0")
+    started("rollout", "tick")
+    worker.answer(canary=40, active=40, canary_failures=30)
+    running = started("status", "churn").out
+    halted = started("rollout", "tick", "churn")
+    ended = started("status", "churn").out
+
+    assert "rollout 6 of 1.2.0  at 50 % (step 1 of 2) since" in running
+    assert 'next  holdfast rollout abort churn --reason "…"   → 1.1.0 alone' in running
+    assert halted.status == 1
+    assert halted.out.startswith("churn: halted; rollout 6 of 1.2.0 halted at 50 % (step 1 of 2);")
+    assert "rollout 6 of 1.2.0  halted at 50 % (step 1 of 2) since" in ended
+    assert "verdict halt at 0.5: errors: the evidence against the canary is" in ended
+    assert "rollout abort" not in ended
+    assert "rollout 6 halted (errors)" in started("history", "churn").out
+
+
+def test_a_long_reason_leaves_the_labels_readable(churn: Holdfast) -> None:
+    churn("promote", "churn@1.2.0", "--force", "--reason", "because " * 40)
+    shown = churn("status", "churn").out
+
+    assert "│   versions 3 in all" in shown

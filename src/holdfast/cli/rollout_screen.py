@@ -130,7 +130,7 @@ def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
                 yield name, _rate(rate, _scale(found))
         for reading in found.readings:
             state = ("speaks", "bold red") if reading.speaks else ("silent", "dim")
-            told = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:.3g} to 1, "
+            told = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
             yield "test", Text.assemble(state, told, f"{reading.events:,} events")
     yield "servers", _servers(rollout, look.servers)
 
@@ -177,9 +177,10 @@ def _rate(rate: Rate, scale: float) -> "Text":
     """Draw a rate and its band on a rail from 0 to *scale*."""
     from rich.text import Text
 
+    if not rate.requests:
+        return Text("no requests", style="dim")
     low, high = (min(_RAIL - 1, int(_RAIL * edge / scale)) for edge in (rate.low, rate.high))
-    seen = rate.failures / rate.requests if rate.requests else 0.0
-    mark = min(_RAIL - 1, int(_RAIL * seen / scale))
+    mark = min(_RAIL - 1, int(_RAIL * rate.failures / rate.requests / scale))
     rail = "".join(
         "█" if place == mark else "━" if low <= place <= high else "·" for place in range(_RAIL)
     )

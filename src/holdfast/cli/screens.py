@@ -47,7 +47,7 @@ def status(one: Status) -> list[str]:
     from rich.table import Table
 
     facts = Table.grid(padding=(0, 1))
-    facts.add_column(justify="right", style="bold", no_wrap=True, width=10)
+    facts.add_column(justify="right", style="bold", no_wrap=True, min_width=10)
     facts.add_column(no_wrap=True, overflow="ellipsis")
     for label, value in _facts(one):
         facts.add_row(label, value)

@@ -15,7 +15,7 @@ from holdfast.core.rollout.analysis import (
 from holdfast.core.rollout.drift import Drift
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Counts, Seen, Verdict, judge
+from holdfast.core.rollout.verdict import Counts, Rate, Seen, Verdict, judge
 from holdfast.errors import InvalidInputError
 
 PLAN = Plan()
@@ -259,3 +259,15 @@ def test_a_verdict_survives_the_wire() -> None:
     verdict = judge(PLAN, ERRORS, seen(canary(500, 1000, 0)))
 
     assert msgspec.json.decode(msgspec.json.encode(verdict), type=Verdict) == verdict
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (Rate(3, 120, 0.0031, 0.0812), "3 of 120 failed (0.31 %–8.1 %)"),
+        (Rate(0, 0, 0.0, 1.0), "0 of 0 failed (0 %–100 %)"),
+        (Rate(9, 9, 0.62, 0.9949), "9 of 9 failed (62 %–99 %)"),
+    ],
+)
+def test_a_rate_is_said_in_percent(rate: Rate, said: str) -> None:
+    assert str(rate) == said

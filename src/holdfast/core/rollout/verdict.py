@@ -81,8 +81,12 @@ class Rate(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         """Say it: `3 of 120 failed (0.3 %–8.1 %)`."""
-        shown = f"{100 * self.low:.2g} %–{100 * self.high:.2g} %"
+        shown = f"{_percent(self.low)} %–{_percent(self.high)} %"
         return f"{self.failures} of {self.requests} failed ({shown})"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2g}" if rate < 0.995 else "100"  # noqa: PLR2004 - not 1e+02
 
 
 class Reason(Struct, frozen=True, forbid_unknown_fields=True):

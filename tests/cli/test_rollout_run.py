@@ -1,0 +1,212 @@
+"""`holdfast rollout tick`, `run` and `status --watch`, in this process and in others."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.cli.test_terminal import on_a_terminal
+from tests.rollouts.fleet import Worker
+
+import holdfast as api
+from holdfast import Registry
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.course import Terms
+from holdfast.core.rollout.plan import Plan
+
+Holdfast = Callable[..., Any]
+TERMS = Terms(Plan(steps=(0.25, 0.5, 0.75, 1.0), dwell_s=0), Analysis(latency=None))
+BROKEN, GOOD = 30, 0
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """Return a registry with iris 1.0.0 live and 1.1.0 registered."""
+    made = api.open(tmp_path / "store", by="ana")
+    for content in ("one", "two"):
+        (tmp_path / "model.txt").write_text(content)
+        made.register("iris", tmp_path / "model.txt")
+    made.promote("iris@1.0.0")
+    return made
+
+
+@pytest.fixture
+def worker(registry: Registry) -> Worker:
+    """Return a worker that reports long ahead, so that it lives as long as the test."""
+    found = Worker(registry)
+    registry.rollouts.start("iris@1.1.0", terms=TERMS)
+    found.ready(datetime.now(UTC) + timedelta(hours=1))
+    return found
+
+
+def count(worker: Worker, failures: int) -> None:
+    """Count a thousand requests on the step where the rollout is, at its weight."""
+    rollout = worker.registry.rollout("iris")
+    assert rollout is not None
+    canary = round(1_000 * rollout.weight)
+    worker.answer(canary, 1_000 - canary, canary_failures=failures)
+
+
+def goes_on(registry: Registry) -> bool:
+    rollout = registry.rollout("iris")
+    return rollout is not None and rollout.goes_on
+
+
+def until_counted(holdfast: Holdfast, worker: Worker, failures: int = GOOD) -> list[Any]:
+    """Tick and count in turns until the rollout ends."""
+    said = []
+    for _ in range(20):
+        said.append(holdfast("rollout", "tick", "iris"))
+        if not goes_on(worker.registry):
+            break
+        rollout = worker.registry.rollout("iris")
+        assert rollout is not None
+        if rollout.step >= 0:
+            count(worker, failures)
+    assert not goes_on(worker.registry)
+    return said
+
+
+def test_ticks_bring_a_good_version_to_all_of_the_traffic(
+    holdfast: Holdfast, worker: Worker
+) -> None:
+    said = until_counted(holdfast, worker)
+
+    assert {one.status for one in said} == {0}
+    assert [one.out.split(";")[0] for one in said] == [
+        "iris: began", "iris: advanced", "iris: advanced", "iris: advanced", "iris: completed",
+    ]  # fmt: skip
+    assert holdfast("rollout", "tick", "iris").out.startswith("iris: nothing; rollout 4 of 1.1.0 ")
+
+
+def test_a_tick_that_halts_says_so_by_its_status(holdfast: Holdfast, worker: Worker) -> None:
+    said = until_counted(holdfast, worker, BROKEN)
+
+    assert [one.status for one in said] == [0, 1]
+    assert said[-1].out.startswith(
+        "iris: halted; rollout 4 of 1.1.0 halted at 25 % (step 1 of 4); "
+    )
+
+
+def test_a_tick_over_all_models_tells_of_each(holdfast: Holdfast, registry: Registry) -> None:
+    said = holdfast("rollout", "tick", "--json").data
+
+    assert said == [{"model": "iris", "did": "nothing", "rollout": None, "verdict": None}]
+    assert holdfast("rollout", "tick").out == "iris: no rollout\n"
+    assert holdfast("rollout", "tick", "--store", "empty").out == "no models\n"
+    assert registry.rollout("iris") is None
+
+
+def test_run_until_done_tells_each_change_on_a_line(holdfast: Holdfast, worker: Worker) -> None:
+    until_counted(holdfast, worker, BROKEN)
+    broken = holdfast("rollout", "run", "iris", "--until-done")
+    worker.registry.rollouts.retry("iris")
+    worker.registry.rollouts.promote("iris")
+    good = holdfast("rollout", "run", "--until-done")
+
+    assert broken.status == 1
+    assert len(broken.out.splitlines()) == 1
+    assert "  iris  rollout 4 of 1.1.0  halted at 25 % (step 1 of 4)  halt at 0.25: " in broken.out
+    assert good.status == 0
+
+
+def test_run_until_done_without_a_rollout_is_done(holdfast: Holdfast, registry: Registry) -> None:
+    said = holdfast("rollout", "run", "iris", "--until-done", "--json")
+
+    assert (said.status, json.loads(said.out)["look"]["rollout"]) == (0, None)
+    assert holdfast("rollout", "run", "iris", "--until-done").out.endswith("  iris  no rollout\n")
+    assert registry.rollout("iris") is None
+
+
+def test_a_model_that_is_not_there_is_not_driven(holdfast: Holdfast, registry: Registry) -> None:
+    assert registry.models()
+    assert holdfast("rollout", "run", "irs").status == 3
+
+
+def test_a_store_that_cannot_be_asked_just_now_is_asked_again(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """A folder that cannot be listed stands for a network that is away."""
+    away = tmp_path / "store/models/iris/servers"
+    away.symlink_to(away.name)
+    process = driver(tmp_path / "store", "ana")
+    assert process.stderr is not None
+    complaint = process.stderr.readline().decode()
+    away.unlink()
+    process.stderr.close()
+
+    assert process.wait(60) == 0
+    assert complaint.startswith("holdfast: iris: ")
+    assert registry.rollout("iris") is None
+
+
+def test_watching_ends_with_the_rollout(holdfast: Holdfast, worker: Worker) -> None:
+    worker.registry.rollouts.abort("iris")
+    said = holdfast("rollout", "status", "iris", "--watch")
+
+    assert said.status == 0
+    assert said.out.rstrip().endswith("rollout 4 of 1.1.0  aborted before its first step")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+def test_a_terminal_shows_a_panel(holdfast: Holdfast, worker: Worker, tmp_path: Path) -> None:
+    until_counted(holdfast, worker)
+    store = str(tmp_path / "store")
+    sent = on_a_terminal("rollout", "run", "iris", "--until-done", "--store", store)
+
+    assert "✔ 25 %" in sent
+    assert "completed" in sent
+    assert "1 of 1 have 1.1.0 ready" in sent
+
+
+def driver(store: Path, name: str) -> subprocess.Popen[bytes]:
+    words = ("rollout", "run", "iris", "--every", "0.2s", "--until-done", "--by", name)
+    return subprocess.Popen(
+        [sys.executable, "-m", "holdfast", *words, "--store", str(store)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal there")
+def test_drivers_killed_at_any_moment_step_once_and_lose_nothing(
+    registry: Registry, worker: Worker, tmp_path: Path, tally: Callable[[str, int], None]
+) -> None:
+    """Two at a time, both killed after a random time, until the rollout is through."""
+    slow = replace(TERMS, plan=replace(TERMS.plan, dwell_s=1.0))
+    registry.rollouts.abort("iris")
+    registry.rollouts.start("iris@1.1.0", terms=slow)
+    dice, killed = random.Random(7), 0
+    for _ in range(40):
+        drivers = [driver(tmp_path / "store", name) for name in ("d1", "d2")]
+        deadline = datetime.now(UTC) + timedelta(seconds=dice.uniform(0.4, 1.4))
+        while datetime.now(UTC) < deadline:
+            rollout = registry.rollout("iris")
+            if rollout is not None and rollout.goes_on and rollout.step >= 0:
+                count(worker, GOOD)
+        for one in drivers:
+            one.send_signal(signal.SIGKILL)
+            one.communicate(timeout=60)
+            killed += 1
+        if not goes_on(registry):
+            break
+    tally("drivers of rollouts killed", killed)
+    rollout = registry.rollout("iris")
+
+    assert rollout is not None
+    assert rollout.outcome == "completed"
+    told = [past for past in registry.history("iris") if past.op == "rollout_stepped"]
+    assert [past.what.partition(" (")[0] for past in told] == [
+        "rollout 6 to 25 %", "rollout 6 to 50 %", "rollout 6 to 75 %", "rollout 6 to 100 %",
+    ]  # fmt: skip
+    assert sum(past.op == "promoted" for past in registry.history("iris")) == 2
+    assert registry.verify().whole

@@ -1,0 +1,123 @@
+"""`holdfast rollout simulate`: tables, JSON, pictures, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
+from holdfast.core.rollout.plan import Plan
+
+Holdfast = Callable[..., Any]
+QUICK = ("rollout", "simulate", "--requests", "1000", "--runs", "20")
+
+
+def test_the_table_tells_each_scenario(holdfast: Holdfast) -> None:
+    said = holdfast(*QUICK, "--scenario", "1%:1%", "--scenario", "1%:50%")
+    head, _, header, healthy, broken = said.out.splitlines()
+
+    assert said.status == 0
+    assert head == (
+        "canary 5 % → 25 % → 50 % → 100 %, 20 runs of 1,000 requests each, 200 a minute, seed 1"
+    )
+    assert header.split()[:2] == ["SCENARIO", "A"]
+    assert healthy.split()[:2] == ["1%:1%", "false"]
+    assert broken.split()[:3] == ["1%:50%", "right", "100.0"]
+    assert broken.endswith("5 % (100 %)")
+
+
+def test_without_scenarios_it_plays_healthy_and_broken_ones(holdfast: Holdfast) -> None:
+    outcomes = holdfast(*QUICK, "--json").data["outcomes"]
+
+    assert [outcome["label"] for outcome in outcomes if outcome["healthy"]] == ["1%:1%", "1%:1.05%"]
+    assert len(outcomes) == 7
+
+
+def test_options_are_the_plan_and_the_analysis(holdfast: Holdfast) -> None:
+    said = holdfast(
+        *QUICK, "--json", "--scenario", "1%:1%", "--strategy", "blue-green", "--steps", "95,100%",
+        "--every", "90s", "--min-requests", "50", "--advance", "counted", "--limits", "3,1",
+        "--max-step-time", "2h", "--overdue", "rollback", "--analysis", "absolute", "--margin",
+        "2%", "--alpha", "0.01", "--min-keys", "5", "--no-latency", "--per-minute", "60",
+        "--seed", "9",
+    )  # fmt: skip
+
+    assert said.data["plan"] == {
+        "strategy": "blue-green",
+        "steps": [0.95, 1.0],
+        "dwell_s": 90.0,
+        "min_requests": 50,
+        "advance": "counted",
+        "limits": [0.03, 0.01],
+        "max_step_time_s": 7200.0,
+        "overdue": "rollback",
+    }
+    assert said.data["setting"] == {"requests": 1000, "per_minute": 60, "runs": 20, "seed": 9}
+    assert said.data["analysis"]["errors"]["rule"] == "absolute"
+    assert said.data["analysis"]["errors"]["margin"] == 0.02
+    assert said.data["analysis"]["alpha"] == 0.01
+    assert said.data["analysis"]["min_keys"] == 5
+    assert said.data["analysis"]["latency"] is None
+
+
+def test_without_options_they_are_the_defaults(holdfast: Holdfast) -> None:
+    import msgspec
+
+    data = holdfast(*QUICK, "--json", "--scenario", "1%:1%").data
+
+    assert msgspec.convert(data["plan"], Plan) == Plan()
+    assert msgspec.convert(data["analysis"], Analysis) == Analysis()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("relative", Relative()), ("absolute", Absolute()), ("threshold", Threshold())],
+)
+def test_a_rule_is_named(holdfast: Holdfast, name: str, rule: Any) -> None:
+    import msgspec
+
+    data = holdfast(*QUICK, "--json", "--scenario", "1%:1%", "--analysis", name).data
+
+    assert msgspec.convert(data["analysis"], Analysis).errors == rule
+
+
+def test_other_strategies_begin_with_all_of_the_traffic(holdfast: Holdfast) -> None:
+    said = holdfast(
+        *QUICK, "--json", "--scenario", "1%:50%", "--strategy", "shadow",
+        "--max-step-time", "none",
+    )  # fmt: skip
+
+    assert said.data["plan"]["steps"] == [1.0]
+    assert said.data["plan"]["max_step_time_s"] is None
+    assert said.data["outcomes"][0]["halted"] == 1
+
+
+def test_a_picture_is_drawn(holdfast: Holdfast, tmp_path: Path) -> None:
+    said = holdfast(*QUICK, "--scenario", "1%:50%", "--svg", "rollout.svg")
+
+    assert said.status == 0
+    assert "1%:50% – 100 %" in (tmp_path / "rollout.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--steps", "5,half"), "--steps '5,half': are no percentages; write 5,25,50,100"),
+        (("--steps", "50,25,100"), "plan steps: 0.25 comes after 0.5; give them rising"),
+        (("--every", "soon"), "--every 'soon': is no span of time; write 0, 10m, 12h or 7d"),
+        (("--margin", "off"), "--margin 'off': is no share; write 5% or 0.05"),
+        (("--alpha", "2"), "analysis alpha: 2 is no share"),
+        (("--scenario", "broken"), "scenario 'broken': is not ACTIVE:CANARY"),
+        (("--runs", "0"), "simulation runs: 0; give 1 or more"),
+        (("--svg", "no/such/folder.svg"), "cannot be written: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_advice(
+    holdfast: Holdfast, words: tuple[str, ...], said: str
+) -> None:
+    refused = holdfast(*QUICK, *words)
+
+    assert refused.status == 2
+    assert said in refused.err
+    assert refused.out == ""
