@@ -65,11 +65,13 @@ def seen(rollout: Rollout, counts: Iterable[Counts], elapsed_s: float) -> Seen:
 
 def _steps(rollout: Rollout, counts: Iterable[Counts]) -> Iterator[StepCounts]:
     weights = rollout.plan.steps
-    for counted in counts:
-        if counted.rollout == rollout.number:
-            for one in counted.steps:
-                if one.step < len(weights) and one.weight == weights[one.step]:
-                    yield one
+    return (
+        one
+        for counted in counts
+        if counted.rollout == rollout.number
+        for one in counted.steps
+        if one.step < len(weights) and one.weight == weights[one.step]
+    )
 
 
 def _sums(counted: Iterable[tuple[int, Sides]]) -> _Found:
