@@ -1,9 +1,10 @@
 """Write the store that is kept here, with the Holdfast that is installed.
 
 `python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything; where the
-file's name begins with `operations`, of one with every operation, and with `signed`, of one whose
-policy demands signatures, with keys that are thrown away. A tar that was released is never written
-again: a new format gets a new one beside it.
+file's name begins with `operations`, of one with every operation, with `rollouts`, of one with
+every kind of rollout, and with `signed`, of one whose policy demands signatures, with keys that
+are thrown away. A tar that was released is never written again: a new format gets a new one beside
+it.
 """
 
 import itertools
@@ -17,6 +18,11 @@ from typing import Any
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
+from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
+from holdfast.core.rollout.commands import Place
+from holdfast.core.rollout.course import Baseline, Terms
+from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.verdict import Rate, Reading, Reason, Verdict
 
 BUSY_TURNS = 260
 """Entries of one journal, enough for a snapshot."""
@@ -169,6 +175,61 @@ def furnish_operations(folder: Path) -> Path:
     return folder / "store"
 
 
+def furnish_rollouts(folder: Path) -> Path:
+    """Make a store in which rollouts ended in each way, and one goes on."""
+    pen = _Pen(folder)
+    ann = pen.open("store", "ann")
+    for place in range(4):
+        ann.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    ann.promote("iris@1.0.0")
+    verbs, advance = ann.rollouts, _verdict("advance", "certified")
+    short = Plan(steps=(0.5, 1.0), dwell_s=60.0)
+    verbs.start("iris@1.1.0", terms=Terms(short, sticky="header:X-User-Id"), reason="weekly")
+    number = _number(ann)
+    verbs.calibrate("iris", number, Baseline(2_000, ((0.5, 900), (0.99, 4_000)), (0.25, 0.5)))
+    verbs.step("iris", Place(number, -1), None)
+    verbs.judge("iris", Place(number, 0), _verdict("hold", "dwell", "few_requests"))
+    verbs.pause("iris", reason="lunch")
+    verbs.resume("iris")
+    verbs.step("iris", Place(number, 0), advance)
+    verbs.finish("iris", Place(number, 1), advance)
+    verbs.start("iris@1.2.0", terms=Terms(Plan("blue-green", (0.95, 1.0)), _ABSOLUTE))
+    verbs.advance("iris", reason="no servers of ours")
+    verbs.halt("iris", Place(_number(ann), 0), _verdict("halt", "errors"))
+    verbs.retry("iris")
+    verbs.abort("iris", reason="complaints")
+    verbs.start("iris@1.2.0", terms=Terms(Plan("shadow", (1.0,)), _THRESHOLD))
+    verbs.advance("iris", reason="no servers of ours")
+    verbs.pass_("iris", Place(_number(ann), 0), advance)
+    verbs.start("iris@1.2.0")
+    ann.promote("iris@1.3.0", force=True, reason="a fix")
+    verbs.start("iris@1.2.0", reason="goes on")
+    verbs.advance("iris", reason="no servers of ours")
+    return folder / "store"
+
+
+_ABSOLUTE = Analysis(Absolute(), latency=None, drift=ScoreDrift(then="halt"))
+_THRESHOLD = Analysis(Threshold(), sample_ratio=None)
+
+
+def _number(registry: Registry) -> int:
+    rollout = registry.rollout("iris")
+    assert rollout is not None
+    return rollout.number
+
+
+def _verdict(outcome: Any, *codes: str) -> Verdict:
+    return Verdict(
+        outcome,
+        conclusive=outcome != "hold",
+        weight=0.5,
+        reasons=tuple(Reason(code, f"{code}: as it was then") for code in codes),
+        readings=(Reading("errors", 3, 31.25, 20.0),),
+        canary=Rate(3, 120, 0.003, 0.081),
+        active=Rate(5, 2_000, 0.0004, 0.006),
+    )
+
+
 def pack(store: Path, target: Path) -> None:
     """Write a store to a tar: equal stores give equal bytes."""
     with lzma.open(target, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as tar:
@@ -184,6 +245,10 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         target = Path(sys.argv[1])
-        makers = {"operations": furnish_operations, "signed": sign}
+        makers = {
+            "operations": furnish_operations,
+            "rollouts": furnish_rollouts,
+            "signed": sign,
+        }
         make = makers.get(target.name.partition("-")[0], furnish)
         pack(make(Path(made)), target)

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.registry import disk
 from tests.registry.conftest import Clock, Grow, Text
 
 import holdfast
 from holdfast import Policy, Registry
 from holdfast.core.events import OPERATIONS
+from holdfast.core.rollout.commands import Place
+from holdfast.core.rollout.course import Baseline
+from holdfast.core.rollout.verdict import Reason, Verdict
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 
 
@@ -96,6 +100,7 @@ def test_every_operation_is_told_in_words(
     registry.hold("iris@1.3.0", reason="audit")
     registry.release("iris@1.3.0")
     registry.purge("iris", versions=["1.4.0"], grace_s=0)
+    number = _rolled_out(registry)
     registry.delete("iris", reason="over", force=True)
     registry.register("iris", next(iter(Path(registry.location).glob("blobs/sha256/*"))))
 
@@ -109,7 +114,28 @@ def test_every_operation_is_told_in_words(
     assert told["purged"] == "purge 1.4.0"
     assert told["deleted"] == "delete the model with 5 versions (1.0.0 … 1.5.0)"
     assert told["approved"] == "approve 1.3.0"
+    assert told["rollout_ended"] == f"rollout {number} halted (errors)"
     assert {past.by for past in registry.history("iris")} == {"ann", "bob"}
+
+
+def _rolled_out(registry: Registry) -> int:
+    """Take 1.5.0 through all that can happen to a rollout; return its number."""
+    verdict = Verdict(
+        "hold", conclusive=False, weight=0.05, reasons=(Reason("errors", "31 to 1"),),
+        readings=(), canary=None, active=None,
+    )  # fmt: skip
+    verbs = registry.rollouts
+    verbs.start("iris@1.5.0", reason="weekly")
+    rollout = registry.rollout("iris")
+    assert rollout is not None
+    place = Place(rollout.number, 0)
+    verbs.calibrate("iris", rollout.number, Baseline(2_000))
+    verbs.advance("iris", reason="no servers of ours")
+    verbs.judge("iris", place, verdict)
+    verbs.pause("iris")
+    verbs.resume("iris")
+    verbs.halt("iris", place, replace(verdict, outcome="halt"))
+    return rollout.number
 
 
 def test_times_rise_with_the_entries_though_the_clock_goes_back(

@@ -6,7 +6,7 @@ import click
 
 from holdfast.cli import context
 from holdfast.cli.context import Context, command
-from holdfast.cli.rollout_run import run, tick, watch
+from holdfast.cli.rollout_run import look, run, tick, watch
 from holdfast.cli.rollout_simulate import simulate
 from holdfast.cli.terms_given import changed, said, terms_options
 
@@ -55,14 +55,12 @@ def status(given: Context, model: str, *, watched: bool) -> int | None:
     from datetime import UTC, datetime
 
     from holdfast.cli import rollout_screen, screens
-    from holdfast.rollouts.driver import look
-    from holdfast.rollouts.sources import Published
 
     if watched:
         return watch(given, model)
     registry = given.registry()
     now = datetime.now(UTC)
-    found = look(registry, model, Published(registry, model), now)
+    found = look(registry, model)
     lines = screens.render(rollout_screen.panel(model, found, now))
     if found.rollout is None:
         lines = [f"no rollout of {model}; start one: holdfast rollout start {model} VERSION"]

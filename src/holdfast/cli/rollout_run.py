@@ -15,6 +15,7 @@ from holdfast.errors import BusyError, OutcomeUnknownError, StoreError
 if TYPE_CHECKING:
     from holdfast.registry import Registry
     from holdfast.rollouts.driver import Look, Ticked
+    from holdfast.rollouts.sources import Source
 
 Show = Callable[[str, "Look"], None]
 
@@ -70,13 +71,10 @@ def run(given: Context, models: tuple[str, ...], every: str, *, until_done: bool
 
 def watch(given: Context, model: str) -> int:
     """Show a rollout until it ends."""
-    from holdfast.rollouts.driver import look
-    from holdfast.rollouts.sources import Published
-
     registry = given.registry()
     with _view(given, (model,)) as show:
         while True:
-            found = look(registry, model, Published(registry, model), _now())
+            found = look(registry, model)
             show(model, found)
             if not _goes_on(found):
                 return DONE
@@ -85,12 +83,9 @@ def watch(given: Context, model: str) -> int:
 
 def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
     """Tick, look and show; `None` if the store could not be asked just now."""
-    from holdfast.rollouts.driver import look
-    from holdfast.rollouts.sources import Published
-
     try:
         _tick(registry, model)
-        found = look(registry, model, Published(registry, model), _now())
+        found = look(registry, model)
     except _PASSING as error:
         click.echo(f"holdfast: {model}: {error}", err=True)
         return None
@@ -100,9 +95,21 @@ def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
 
 def _tick(registry: "Registry", model: str) -> "Ticked":
     from holdfast.rollouts import driver
+
+    return driver.tick(registry, model, _source(registry, model), _now())
+
+
+def look(registry: "Registry", model: str) -> "Look":
+    """Judge a rollout as it stands now, without doing anything."""
+    from holdfast.rollouts import driver
+
+    return driver.look(registry, model, _source(registry, model), _now())
+
+
+def _source(registry: "Registry", model: str) -> "Source":
     from holdfast.rollouts.sources import Published
 
-    return driver.tick(registry, model, Published(registry, model), _now())
+    return Published(registry, model)
 
 
 def _names(registry: "Registry", models: tuple[str, ...]) -> list[str]:
