@@ -208,6 +208,29 @@ def test_the_screen_for_11_pm_shows_the_rollout_with_its_verdict(
     assert "rollout 6 halted (errors)" in started("history", "churn").out
 
 
+def test_the_screen_shows_a_shadow_that_was_paused_and_passed(
+    churn: Holdfast, worker: Worker
+) -> None:
+    """Its steps are done then, and there is nothing left to abort."""
+    shadow = ("--strategy", "shadow", "--every", "0", "--no-latency", "--sticky", "field:id")
+    churn("rollout", "start", "churn", "1.2.0", *shadow, "--max-step-time", "none")
+    paused = churn("rollout", "pause", "churn")
+    shown = churn("rollout", "status", "churn").out
+    churn("rollout", "resume", "churn")
+    worker.ready(now(), "1.2.0")
+    churn("rollout", "tick", "churn")
+    worker.answer(canary=500, active=500)
+    done = churn("rollout", "tick", "churn")
+    ended = churn("rollout", "status", "churn").out
+
+    assert paused.status == done.status == 0
+    assert "○ 100 %   paused" in shown
+    assert "since it started, sticky by field:id" in shown
+    assert done.out.startswith("churn: passed; ")
+    assert "✔ 100 %" in ended
+    assert "rollout abort" not in ended
+
+
 def test_a_long_reason_leaves_the_labels_readable(churn: Holdfast) -> None:
     churn("promote", "churn@1.2.0", "--force", "--reason", "because " * 40)
     shown = churn("status", "churn").out

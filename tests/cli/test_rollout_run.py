@@ -156,6 +156,23 @@ def test_watching_ends_with_the_rollout(holdfast: Holdfast, worker: Worker) -> N
     assert said.out.rstrip().endswith("rollout 4 of 1.1.0  aborted before its first step")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes end in another way there")
+def test_watching_tells_each_change_until_the_end(worker: Worker, tmp_path: Path) -> None:
+    words = ("rollout", "status", "iris", "--watch", "--store", str(tmp_path / "store"))
+    process = subprocess.Popen([sys.executable, "-m", "holdfast", *words], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    first = process.stdout.readline().decode()
+    worker.registry.rollouts.abort("iris")
+    rest = process.stdout.read().decode()
+    process.stdout.close()
+
+    assert process.wait(60) == 0
+    assert first.endswith(
+        "rollout 4 of 1.1.0  before its first step  advance at 0: 1 of 1 servers have it ready\n"
+    )
+    assert rest.endswith("rollout 4 of 1.1.0  aborted before its first step\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
 def test_a_terminal_shows_a_panel(holdfast: Holdfast, worker: Worker, tmp_path: Path) -> None:
     until_counted(holdfast, worker)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.core.rollout.test_commands import STARTED
 
-from holdfast.core.entry import Entry, Stamp, digest, read, write
+from holdfast.core.entry import Entry, Stamp, digest, write
 from holdfast.core.rollout import events
 from holdfast.core.state import State, fold
 
@@ -13,8 +13,9 @@ Play = Callable[..., State]
 
 
 def entry_behind(state: State, stamp: Stamp, event: events.AnyRolloutEvent) -> tuple[Entry, str]:
-    raw = write("iris", state.seq + 1, state.head, "2026-03-02T12:00:00.000000Z", stamp, event)
-    return read(raw, "iris", state.seq + 1, state.head), digest(raw)
+    at = "2026-03-02T12:00:00.000000Z"
+    raw, entry = write("iris", state.seq + 1, state.head, at, stamp, event)
+    return entry, digest(raw)
 
 
 @pytest.mark.parametrize("steps", [STARTED[:4], STARTED, (*STARTED, "rollout abort")])
