@@ -1,12 +1,14 @@
 """The driver: what a tick does at each step of a rollout, and that it does it once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.rollouts.conftest import Later
 from tests.rollouts.fleet import Worker
+from tests.servers.running import Endpoint
 
 import holdfast
 from holdfast import Registry
@@ -255,6 +257,30 @@ def test_counts_of_workers_that_are_gone_still_count(
     other.answer(canary=20, active=20, canary_failures=1)
 
     assert drive(registry, later).did == "halted"
+
+
+def test_a_rollout_runs_in_a_bucket(moto: Endpoint, tmp_path: Path, later: Later) -> None:
+    place = moto.store(moto.make_bucket(), tmp_path).url.partition("?")[0]
+    settings: Any = {"options": moto.options, "cache": tmp_path / "cache", "clock": later}
+    registry = holdfast.open(place, by="driver", **settings)
+    for content in ("one", "two"):
+        (tmp_path / "model.txt").write_text(content)
+        registry.register("iris", tmp_path / "model.txt")
+    registry.promote("iris@1.0.0")
+    workers = [Worker(registry, name) for name in "abc"]
+    start(registry)
+    did = []
+    for _ in range(3):
+        for worker in workers:
+            worker.ready(later())
+        did.append(drive(registry, later).did)
+        later(61)
+        rollout = registry.rollout("iris")
+        for worker in workers if rollout and rollout.goes_on else ():
+            worker.answer(canary=200, active=0 if rollout and rollout.is_last else 200)
+
+    assert did == ["began", "advanced", "completed"]
+    assert registry.resolve("iris@production").version == "1.1.0"
 
 
 def test_looking_changes_nothing(registry: Registry, worker: Worker, later: Later) -> None:

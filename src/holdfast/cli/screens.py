@@ -62,11 +62,11 @@ def status(one: Status) -> list[str]:
         body.add_row(part)
     title = f"{one.model} · {moment(one.at)} UTC"
     lines = render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=WIDTH))
-    if one.command and one.before:
-        lines.append(f" next  {one.command}   → {one.before.version}")
     if one.rollout is not None and one.rollout.goes_on:
         ending = f'holdfast rollout abort {quote(one.model)} --reason "…"'
         lines.append(f" next  {ending}   → {one.rollout.was} alone")
+    if one.command and one.before:
+        lines.append(f" next  {one.command}   → {one.before.version}")
     return lines
 
 
