@@ -140,6 +140,36 @@ def test_promoting_another_version_names_the_ways_out(started: Holdfast) -> None
     assert "holdfast rollout abort churn" in said.err
 
 
+def test_what_ends_a_rollout_says_so(started: Holdfast) -> None:
+    back = started("rollback", "churn", "--reason", "complaints")
+    started("rollout", "start", "churn", "1.1.0", *PLAN)
+    on = started("promote", "churn@1.1.0")
+
+    assert back.out.splitlines()[:2] == [
+        "churn@1.0.0 is live, 1.1.0 is archived",
+        "  rollout 6 ended by this",
+    ]
+    assert "  rollout 8 ended by this\n" in on.out
+
+
+def test_where_nothing_was_live_before_a_rollback_points_to_the_rollout(
+    holdfast: Holdfast, model: Callable[[str], str]
+) -> None:
+    for content in ("one", "two"):
+        holdfast("register", "iris", model(content))
+    holdfast("promote", "iris@1.0.0")
+    plain = holdfast("rollback", "iris")
+    holdfast("rollout", "start", "iris", "1.1.0")
+    said = holdfast("rollback", "iris")
+
+    assert plain.err == "holdfast: No previous version to roll back to.\n"
+    assert said.status == 3
+    assert said.err == (
+        "rollout 4 of 1.1.0 goes on; holdfast rollout abort iris ends it\n"
+        "holdfast: No previous version to roll back to.\n"
+    )
+
+
 def test_an_abort_is_legal_in_every_state(started: Holdfast) -> None:
     running = started("rollout", "abort", "churn", "--reason", "complaints")
     again = started("rollout", "abort", "churn")

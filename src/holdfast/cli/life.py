@@ -1,12 +1,17 @@
 """Commands by which versions come to be and move."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdfast.cli import context
 from holdfast.cli.context import Context, command
 from holdfast.cli.tables import columns, moment
+from holdfast.errors import NoPreviousVersionError
+
+if TYPE_CHECKING:
+    from holdfast.core.views import Moved
+    from holdfast.registry import Registry
 
 
 @command("register")
@@ -170,6 +175,7 @@ def promote(given: Context, ref: str, *, dry_run: bool, **options: Any) -> int |
     lines += [f"gate passed over: {reason}" for reason in done.refused]
     if done.changed:
         lines.append(f"{done.ref} is live" + (f", {done.was} is archived" if done.was else ""))
+        lines += _ended(done)
         lines.append(f"  head  {done.head}")
     else:
         lines.append(f"nothing to do: {done.note}")
@@ -196,13 +202,30 @@ def _judge(given: Context, ref: str) -> int:
 @context.key
 def rollback(given: Context, model: str, to: str | None, **options: Any) -> None:
     """Go back to the version of MODEL that was live before, its bytes verified first."""
-    done = given.registry().rollback(model, to=to, **options)
+    registry = given.registry()
+    try:
+        done = registry.rollback(model, to=to, **options)
+    except NoPreviousVersionError:
+        _point_to_rollout(registry, model)
+        raise
     lines = [f"{done.ref} is live, {done.was} is archived"] if done.changed else [done.note]
     if not options["reason"] and done.changed:
         click.echo(f"no reason given; holdfast note {model}@{done.was} says it later", err=True)
     if done.changed:
-        lines.append(f"  head  {done.head}")
+        lines += [*_ended(done), f"  head  {done.head}"]
     given.emit(done, lines)
+
+
+def _ended(done: "Moved") -> list[str]:
+    return [f"  rollout {done.rollout} ended by this"] if done.rollout else []
+
+
+def _point_to_rollout(registry: "Registry", model: str) -> None:
+    """Say how to stop what is no rollback's: a rollout beside the only version ever live."""
+    rollout = registry.rollout(model)
+    if rollout is not None and rollout.goes_on:
+        ending = f"holdfast rollout abort {model} ends it"
+        click.echo(f"rollout {rollout.number} of {rollout.version} goes on; {ending}", err=True)
 
 
 @command("archive")

@@ -100,6 +100,7 @@ class Moved(Struct, frozen=True):
         remarks: What the gate saw and let pass.
         refused: Reasons of the gate that were passed over by force.
         head: The journal's last entry after it, `42:9d1f…`, to be kept elsewhere and pinned.
+        rollout: Number of the rollout that ended by it, or that it undid.
     """
 
     model: str
@@ -110,6 +111,7 @@ class Moved(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     head: str | None = None
+    rollout: int | None = None
 
     @property
     def ref(self) -> str:

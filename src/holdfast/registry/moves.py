@@ -237,4 +237,5 @@ def moved(outcome: Outcome) -> Moved:
         remarks=promoted.remarks if promoted else (),
         refused=promoted.refused if promoted else (),
         head=head,
+        rollout=event.rollout if isinstance(event, events.Promoted | events.RolledBack) else None,
     )
