@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.cli.test_terminal import on_a_terminal
+from tests.cli.test_terminal import STEERING, on_a_terminal
 from tests.rollouts.fleet import Worker
 
 import holdfast as api
 from holdfast import Registry
+from holdfast.core.fleet import Held
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.course import Terms
 from holdfast.core.rollout.plan import Plan
@@ -182,6 +183,27 @@ def test_a_terminal_shows_a_panel(holdfast: Holdfast, worker: Worker, tmp_path: 
     assert "✔ 25 %" in sent
     assert "completed" in sent
     assert "1 of 1 have 1.1.0 ready" in sent
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+def test_what_a_server_reports_cannot_steer_the_terminal(
+    registry: Registry, tmp_path: Path
+) -> None:
+    worker = Worker(registry, f"web{STEERING}")
+    registry.rollouts.start("iris@1.1.0", terms=TERMS, reason=f"why{STEERING}")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    worker.report(later, Held("1.1.0", "failed", f"because{STEERING}"))
+    store = str(tmp_path / "store")
+    shown = on_a_terminal("rollout", "status", "iris", "--store", store)
+    registry.rollouts.abort("iris", reason=f"enough{STEERING}")
+    watched = on_a_terminal("rollout", "status", "iris", "--watch", "--store", store)
+
+    assert "because" in shown
+    assert "aborted" in watched
+    for sent in (shown, watched):
+        assert not set(sent) & set("\x07\x9b\u202e")
+        assert "\x1b]" not in sent
+        assert STEERING[:4] not in sent
 
 
 def driver(store: Path, name: str) -> subprocess.Popen[bytes]:

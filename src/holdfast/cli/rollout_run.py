@@ -10,6 +10,7 @@ import click
 
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import CHECK, DONE
+from holdfast.cli.tables import inert, one_line
 from holdfast.errors import BusyError, OutcomeUnknownError, StoreError
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def tick(given: Context, models: tuple[str, ...]) -> int:
 
 def _said(ticked: "Ticked") -> str:
     from holdfast.cli.rollout_screen import stand
-    from holdfast.cli.tables import one_line
 
     if ticked.rollout is None:
         return f"{ticked.model}: no rollout"
@@ -87,7 +87,7 @@ def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
         _tick(registry, model)
         found = look(registry, model)
     except _PASSING as error:
-        click.echo(f"holdfast: {model}: {error}", err=True)
+        click.echo(f"holdfast: {model}: {inert(str(error))}", err=True)
         return None
     show(model, found)
     return found
@@ -137,14 +137,18 @@ def _view(given: Context, models: tuple[str, ...]) -> Iterator[Show]:
     if given.as_json or len(models) != 1 or not sys.stdout.isatty():
         yield _liner(given)
         return
-    from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     from holdfast.cli.rollout_screen import panel
+    from holdfast.cli.screens import render
 
-    console = Console(highlight=False, emoji=False, markup=False)
-    with Live(console=console, auto_refresh=False) as live:
-        yield lambda model, found: live.update(panel(model, found, _now()), refresh=True)
+    def draw(model: str, found: "Look") -> None:
+        drawn = "\n".join(render(panel(model, found, _now())))  # inert, whoever wrote of it
+        live.update(Text.from_ansi(drawn, no_wrap=True, overflow="crop"), refresh=True)
+
+    with Live(auto_refresh=False) as live:
+        yield draw
 
 
 def _liner(given: Context) -> Show:
@@ -161,8 +165,6 @@ def _liner(given: Context) -> Show:
 
                 click.echo(msgspec.json.encode({"model": model, "look": found}))
             else:
-                from holdfast.cli.tables import inert
-
                 click.echo(inert(line(model, found, _now())))
 
     return show
