@@ -111,6 +111,13 @@ bench: $(VENV)/.peers ## Measure against the limits of this machine and against 
 	  --benchmark-only --benchmark-columns=median,iqr --benchmark-json=build/benchmarks.json
 	@$(BIN)/python benchmarks/report.py build/benchmarks.json
 
+.PHONY: bench-serving
+bench-serving: $(VENV)/.peers ## Measure `holdfast serve` beside its peers (needs wrk)
+	@[ -x build/mlserver/bin/mlserver ] || $(PYTHON) -m venv build/mlserver
+	@[ -x build/mlserver/bin/mlserver ] || build/mlserver/bin/python -m pip install --quiet \
+	  --disable-pip-version-check mlserver mlserver-sklearn || true
+	@$(BIN)/python -m benchmarks.serving.run
+
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation site into site/
 	@$(BIN)/zensical build --clean

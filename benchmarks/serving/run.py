@@ -118,7 +118,7 @@ def table(found: Rounds, connections: int) -> str:
 
 def median(spells: Sequence[Round], word: str) -> float:
     """Return the median of one figure over the rounds."""
-    return statistics.median(getattr(one, word) for one in spells)
+    return float(statistics.median(getattr(one, word) for one in spells))
 
 
 def rate(found: Rounds, name: str, connections: int) -> float:
