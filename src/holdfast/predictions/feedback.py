@@ -1,0 +1,140 @@
+"""Labels in a folder's log: one SQLite file for each day, written by anybody."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.errors import DamagedError, NotFoundError, StoreError
+from holdfast.predictions import ids
+from holdfast.predictions.columns import json_of, row_of
+from holdfast.predictions.filters import Filter, where
+from holdfast.predictions.log import Label
+from holdfast.predictions.parts import Days
+from holdfast.predictions.row import Prediction
+from holdfast.predictions.sqlite import ALL_COLUMNS
+
+FEEDBACK: Final = "feedback.sqlite"
+_TABLE: Final = "prediction_id TEXT NOT NULL, at_us INTEGER NOT NULL, label TEXT NOT NULL, by TEXT"
+_CREATE: Final = (
+    f"CREATE TABLE IF NOT EXISTS labels ({_TABLE} NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS by_prediction ON labels (prediction_id, at_us)",
+    "PRAGMA user_version = 1",
+)
+_INSERT: Final = "INSERT INTO labels VALUES (?, ?, ?, ?)"
+_COLUMNS: Final = "prediction_id, at_us, label, by"
+_OF: Final = f"SELECT {_COLUMNS} FROM labels WHERE prediction_id = ? ORDER BY at_us, rowid"  # noqa: S608
+_LAST: Final = f"SELECT {_COLUMNS} FROM labels ORDER BY prediction_id, at_us, rowid"  # noqa: S608
+_AT_ONCE: Final = 500
+_PATIENCE_S: Final = 5.0
+
+
+def told(label: Label) -> tuple[str, int, str, str]:
+    """Return the columns of a label.
+
+    Raises:
+        InvalidInputError: If its prediction id is none.
+    """
+    return ids.parse(label.prediction_id), label.at_us, json_of(label.label) or "null", label.by
+
+
+class FolderFeedback:
+    """Labels, each beside the day of its prediction, with which they go."""
+
+    def __init__(self, days: Days) -> None:
+        self._days = days
+
+    def add(self, labels: Sequence[Label]) -> None:
+        """Keep labels, of each day all or none.
+
+        Raises:
+            InvalidInputError: If an id is none; nothing is kept.
+            NotFoundError: If nothing of the day of one is kept; nothing is kept.
+            StoreError: If the disk refuses.
+        """
+        rows = sorted(map(told, labels), key=lambda row: ids.day_of(row[0]))  # stable
+        groups = {day: list(some) for day, some in groupby(rows, lambda row: ids.day_of(row[0]))}
+        kept = set(self._days.names())
+        for day, some in groups.items():
+            if day not in kept:
+                raise NotFoundError(f"prediction {some[0][0]}", advice=f"nothing of {day} is kept")
+        for day, some in groups.items():
+            self._insert(self._days.root / day / FEEDBACK, some)
+
+    def _insert(self, path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
+        with _told(path), contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as file:
+            file.execute("PRAGMA journal_mode = WAL")
+            with file:
+                for statement in _CREATE:
+                    file.execute(statement)
+                file.executemany(_INSERT, rows)
+
+    def of(self, prediction_id: str) -> list[Label]:
+        """Return all labels of a prediction, the one that counts last."""
+        wanted = ids.parse(prediction_id)
+        return list(self._read(ids.day_of(wanted), _OF, (wanted,)))
+
+    def _read(self, day: str, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Label]:
+        path = self._days.root / day / FEEDBACK
+        if not path.exists():
+            return
+        with _told(path), contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as file:
+            for prediction_id, at_us, label, by in file.execute(sql, parameters):
+                yield label_of((prediction_id, at_us, label, by), path)
+
+    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+        """Return the rows that have a label, each with the one that counts."""
+        for day in self._days.of(wanted):
+            last = {label.prediction_id: label for label in self._read(day, _LAST)}
+            if last:
+                yield from self._join(day, wanted, last)
+
+    def _join(
+        self, day: str, wanted: Filter, last: dict[str, Label]
+    ) -> Iterator[tuple[Prediction, Label]]:
+        condition, parameters = where(wanted)
+        names = list(last)
+        with self._days.opened(day) as parts:
+            for start in range(0, len(names), _AT_ONCE):
+                some = {f"id{n}": id_ for n, id_ in enumerate(names[start : start + _AT_ONCE])}
+                places = ", ".join(f"${name}" for name in some)
+                sql = (
+                    f"SELECT {ALL_COLUMNS} FROM predictions "  # noqa: S608
+                    f"WHERE prediction_id IN ({places}) AND {condition}"
+                )
+                for part in parts:
+                    for values in part.select(sql, {**some, **parameters}):
+                        row = row_of(values, part.path)
+                        yield row, last[row.prediction_id]
+
+
+def label_of(values: Sequence[Any], subject: object) -> Label:
+    """Return the label of these columns.
+
+    Raises:
+        DamagedError: If they are none; *subject* names the file they come from.
+    """
+    prediction_id, at_us, label, by = values
+    try:
+        decoded = msgspec.json.decode(label)
+        return msgspec.convert(
+            {"prediction_id": prediction_id, "at_us": at_us, "label": decoded, "by": by}, Label
+        )
+    except (ValueError, TypeError) as error:
+        raise DamagedError(
+            str(subject), f"a label: {error}", "see who else writes to it"
+        ) from error
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(path, str(error), "check the disk, then repeat") from error
+        raise DamagedError(str(path), str(error), "move it away; its labels are lost") from error

@@ -1,0 +1,223 @@
+"""A log in a folder: for each day a folder, in it one SQLite file for each worker, later Parquet.
+
+2026-11-25/3fa2-host-1-7f.sqlite   written by one worker; its ids carry the mark 3fa2
+2026-11-25/predictions.parquet     the closed day, compacted
+2026-11-25/feedback.sqlite         labels of that day's predictions
+"""
+
+import heapq
+import itertools
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast.core.names import escape
+from holdfast.errors import DamagedError, NotFoundError, StoreError
+from holdfast.predictions import ids
+from holdfast.predictions.columns import Values, row_of, values_of
+from holdfast.predictions.feedback import FolderFeedback
+from holdfast.predictions.filters import Filter, where
+from holdfast.predictions.log import Day, Sync
+from holdfast.predictions.parquet import PARQUET
+from holdfast.predictions.parts import Days, Part, opened
+from holdfast.predictions.row import Prediction
+from holdfast.predictions.sqlite import ALL_COLUMNS, SUFFIX, BrokenError, SealedError, Writing
+
+_WRITTEN_AT_ONCE: Final = 4
+_READ_AT_ONCE: Final = 128
+_COUNT: Final = "SELECT count(*) FROM predictions"
+_FIRST: Final = itemgetter(0)
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+class FolderLog:
+    """A log in a folder; any number of processes may have it open.
+
+    Args:
+        root: Made by the first row.
+        sync: What a commit survives.
+        today: The present day in UTC.
+    """
+
+    def __init__(
+        self, root: Path, *, sync: Sync = "normal", today: Callable[[], str] = _today
+    ) -> None:
+        self.root = root
+        self._sync: Sync = sync
+        self._today = today
+        self._writing: OrderedDict[tuple[str, str], Writing] = OrderedDict()
+        self._reading: OrderedDict[Path, Part] = OrderedDict()
+        self._listed: dict[str, list[Path]] = {}
+        self._lock = threading.Lock()
+        self._days = Days(root)
+        self.feedback = FolderFeedback(self._days)
+
+    def write(self, rows: Sequence[Prediction]) -> None:
+        """Return once all rows are committed; see `Log`."""
+        groups: dict[tuple[str, str], list[Values]] = {}
+        for row in rows:
+            place = ids.day_of(ids.parse(row.prediction_id)), row.worker
+            groups.setdefault(place, []).append(values_of(row))
+        with self._lock:
+            for (day, worker), values in groups.items():
+                self._write(day, worker, values)
+
+    def _write(self, day: str, worker: str, values: list[Values]) -> None:
+        number = 0
+        while True:
+            file = self._writing.get((day, worker))
+            try:
+                if file is None:
+                    file = self._open(day, worker, number)
+                file.write(values)
+            except (SealedError, BrokenError):
+                number += 1
+                self._stop(day, worker)
+            except StoreError:
+                self._stop(day, worker)
+                raise
+            else:
+                return
+
+    def _open(self, day: str, worker: str, number: int) -> Writing:
+        folder = self.root / day
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(folder, str(error.strerror), "check the disk and its owner") from error
+        again = f".{number}" if number else ""
+        name = f"{ids.mark_of(worker)}-{escape(worker)}{again}{SUFFIX}"
+        file = self._writing[day, worker] = Writing(folder / name, self._sync)
+        while len(self._writing) > _WRITTEN_AT_ONCE:  # yesterday's, after midnight
+            self._writing.popitem(last=False)[1].close()
+        return file
+
+    def _stop(self, day: str, worker: str) -> None:
+        file = self._writing.pop((day, worker), None)
+        if file is not None:
+            file.close()
+
+    def get(self, prediction_id: str) -> Prediction:
+        """Return one row; only files of its day are opened; see `Log`."""
+        wanted = ids.parse(prediction_id)
+        day, mark = ids.day_of(wanted), ids.mark_in(wanted)
+        with self._lock:
+            known = [path for path in self._listed.get(day, ()) if path.name.startswith(mark)]
+            found = self._find(wanted, known) or self._find(wanted, self._candidates(day, mark))
+        if found is None:
+            advice = "it was never kept (see sampling), or has expired"
+            raise NotFoundError(f"prediction {wanted}", advice=advice)
+        return row_of(*found)
+
+    def _candidates(self, day: str, mark: str) -> list[Path]:
+        """List a day's files anew, those first that its worker may have written."""
+        paths = self._listed[day] = self._days.files(day)
+        return sorted(paths, key=lambda path: not path.name.startswith(mark))
+
+    def _find(self, wanted: str, paths: Iterable[Path]) -> tuple[Values, Path] | None:
+        damage: DamagedError | None = None
+        for path in paths:
+            try:
+                values = self._part(path).get(wanted)
+            except FileNotFoundError:
+                self._forget(path)
+            except DamagedError as error:
+                self._forget(path)
+                damage = damage or error
+            else:
+                if values is not None:
+                    return values, path
+        if damage is not None:
+            raise damage
+        return None
+
+    def _part(self, path: Path) -> Part:
+        os.stat(path)  # a removed file can be read as long as it is open, and must not be
+        part = self._reading.get(path)
+        if part is None:
+            part = self._reading[path] = opened(path)
+            while len(self._reading) > _READ_AT_ONCE:
+                self._reading.popitem(last=False)[1].close()
+        else:
+            self._reading.move_to_end(path)
+        return part
+
+    def _forget(self, path: Path) -> None:
+        part = self._reading.pop(path, None)
+        if part is not None:
+            part.close()
+
+    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+        """Return rows by id; see `Log`."""
+        days = self._days.of(wanted)
+        if wanted.order == "newest":
+            days.reverse()
+        rows = itertools.chain.from_iterable(self._scan(day, wanted) for day in days)
+        return itertools.islice(rows, wanted.limit)
+
+    def _scan(self, day: str, wanted: Filter) -> Iterator[Prediction]:
+        condition, parameters = where(wanted)
+        down = wanted.order == "newest"
+        sql = (
+            f"SELECT {ALL_COLUMNS} FROM predictions WHERE {condition} "  # noqa: S608
+            f"ORDER BY prediction_id{' DESC' if down else ''}"
+        )
+        if wanted.limit is not None:
+            sql += f" LIMIT {wanted.limit:d}"
+        with self._days.opened(day) as parts:
+            streams = [
+                ((*values, part.path) for values in part.select(sql, parameters)) for part in parts
+            ]
+            last = None
+            for *values, path in heapq.merge(*streams, key=_FIRST, reverse=down):
+                if values[0] != last:
+                    last = values[0]
+                    yield row_of(values, path)
+
+    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+        """Ask every file; see `Log`."""
+        condition, chosen = where(wanted)
+        whole = f"WITH rows AS (SELECT * FROM predictions WHERE {condition}) {sql}"  # noqa: S608
+        for day in self._days.of(wanted):
+            with self._days.opened(day) as parts:
+                for part in parts:
+                    yield from part.select(whole, {**chosen, **parameters})
+
+    def days(self) -> list[Day]:
+        """Return the days that are kept; see `Log`."""
+        return [self._day(day) for day in self._days.names()]
+
+    def _day(self, day: str) -> Day:
+        with self._days.opened(day) as parts:
+            rows = sum(sum(found) for part in parts for found in part.select(_COUNT))
+            compacted = all(part.path.name == PARQUET for part in parts)
+        size = self._days.size_bytes(day)
+        if day >= self._today():
+            return Day(day, rows, size, "live")
+        return Day(day, rows, size, "compacted" if compacted else "closed")
+
+    def drop(self, day: str) -> None:
+        """Remove a day with its labels, for good."""
+        with self._lock:
+            for path in [path for path in self._reading if path.parent.name == day]:
+                self._forget(path)
+            self._listed.pop(day, None)
+            self._days.remove(day)
+
+    def close(self) -> None:
+        """Close every file."""
+        with self._lock:
+            for file in self._writing.values():
+                file.close()
+            for part in self._reading.values():
+                part.close()
+            self._writing.clear()
+            self._reading.clear()

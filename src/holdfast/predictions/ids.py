@@ -1,0 +1,123 @@
+"""Ids of predictions: UUIDv7; its time names the day a row is kept under, its mark the worker.
+
+    unix ms (48) | 7 (4) | counter (12) | variant (2) | mark of the worker (16) | random (46)
+
+They rise within a process, also while its clock stands still or steps back.
+"""
+
+import random
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from holdfast.errors import InvalidInputError
+
+_DAY_MS: Final = 86_400_000
+_RANDOM_BITS: Final = 46
+_MARK_BITS: Final = 16
+_VERSION: Final = 7 << 76
+_VARIANT: Final = 2 << 62
+_FORM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_RANDOM: Final = random.SystemRandom().getrandbits
+_EPOCH: Final = date(1970, 1, 1)
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def mark_of(worker: str) -> str:
+    """Return the 4 hex digits by which an id names its worker; others may share them."""
+    return f"{zlib.crc32(worker.encode('utf-8', 'surrogatepass')) & 0xFFFF:04x}"
+
+
+class Mint:
+    """Makes the ids of one worker; any thread may call it.
+
+    Args:
+        worker: Its name.
+        clock_ms: Returns milliseconds since 1970, UTC.
+        random_bits: Returns so many random bits as a number.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        clock_ms: Callable[[], int] = _clock_ms,
+        random_bits: Callable[[int], int] = _RANDOM,
+    ) -> None:
+        self._fixed = _VERSION | _VARIANT | int(mark_of(worker), 16) << _RANDOM_BITS
+        self._clock_ms = clock_ms
+        self._random_bits = random_bits
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def __call__(self) -> str:
+        """Return a new id, greater than every one before."""
+        with self._lock:  # 4,096 in a millisecond; more of them run ahead of the clock
+            tick = self._last = max(self._clock_ms() << 12, self._last + 1)
+        bits = (tick >> 12) << 80 | (tick & 0xFFF) << 64
+        digits = f"{bits | self._fixed | self._random_bits(_RANDOM_BITS):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def parse(text: str) -> str:
+    """Return an id in its canonical form.
+
+    Raises:
+        InvalidInputError: If it is no UUIDv7.
+    """
+    found = text.strip().lower()
+    if not _FORM.fullmatch(found):
+        raise InvalidInputError(
+            f"prediction id {text!r}",
+            "is no UUIDv7",
+            "copy it from the answer's prediction_id or the header X-Prediction-Id",
+        )
+    return found
+
+
+def time_ms(prediction_id: str) -> int:
+    """Return when an id was made, in milliseconds since 1970."""
+    return int(prediction_id[:8] + prediction_id[9:13], 16)
+
+
+def day_of(prediction_id: str) -> str:
+    """Return the day in UTC under which the row of an id is kept: `2026-11-25`."""
+    return day_at(time_ms(prediction_id))
+
+
+def day_at(moment_ms: int) -> str:
+    """Return the day in UTC of a moment.
+
+    Raises:
+        InvalidInputError: If no calendar has it.
+    """
+    try:
+        return (_EPOCH + timedelta(days=moment_ms // _DAY_MS)).isoformat()
+    except OverflowError:
+        raise InvalidInputError(
+            "prediction id", "its time is beyond the year 9999", "check where it comes from"
+        ) from None
+
+
+def mark_in(prediction_id: str) -> str:
+    """Return the mark of the worker that made an id, if one of ours did."""
+    bits = int(prediction_id[19:23] + prediction_id[24:26], 16)  # 24 bits from the variant on
+    return f"{bits >> 6 & 0xFFFF:04x}"
+
+
+def first_of(day: str) -> str:
+    """Return the least id of a day: ids of it lie from this one up to that of the next."""
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    digits = f"{int(start.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+
+def next_day(day: str) -> str:
+    """Return the day after."""
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

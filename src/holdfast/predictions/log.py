@@ -1,0 +1,149 @@
+"""What a prediction log can do, wherever it is kept."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from holdfast.errors import InvalidInputError
+from holdfast.predictions.filters import Filter
+from holdfast.predictions.keeping import Recording
+from holdfast.predictions.row import Prediction
+from holdfast.predictions.writer import Recorder
+
+Sync = Literal["normal", "full"]
+"""What a commit survives: the end of the process, or a power cut too."""
+
+
+class Day(Struct, frozen=True):
+    """What is kept of one day.
+
+    Attributes:
+        day: In UTC: `2026-11-25`.
+        size_bytes: On disk; `None` where the database does not tell.
+        state: `live` may still grow; `closed` is over; `compacted` is Parquet alone.
+    """
+
+    day: str
+    rows: int
+    size_bytes: int | None
+    state: Literal["live", "closed", "compacted"]
+
+
+class Label(Struct, frozen=True, forbid_unknown_fields=True):
+    """What turned out to be true of a prediction.
+
+    Attributes:
+        label: Any JSON: a class, a number, or a list of them for several rows.
+        at_us: When it was told, in microseconds since 1970; of several the last one counts.
+    """
+
+    prediction_id: str
+    label: Any
+    at_us: int
+    by: str
+
+
+class Feedback(Protocol):
+    """The truth that comes later."""
+
+    def add(self, labels: Sequence[Label]) -> None:
+        """Keep labels; those before stay as history."""
+        ...
+
+    def of(self, prediction_id: str) -> list[Label]:
+        """Return all labels of a prediction, the one that counts last."""
+        ...
+
+    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+        """Return the rows that have a label, each with the one that counts."""
+        ...
+
+
+class Log(Protocol):
+    """A prediction log; every kind passes `LogContract`."""
+
+    @property
+    def feedback(self) -> Feedback:
+        """Labels of the predictions in it."""
+        ...
+
+    def write(self, rows: Sequence[Prediction]) -> None:
+        """Return once all rows are committed; an id that is there already is passed over.
+
+        Raises:
+            StoreError: If they are not; the next call starts anew.
+        """
+        ...
+
+    def get(self, prediction_id: str) -> Prediction:
+        """Return one row.
+
+        Raises:
+            InvalidInputError: If it is no id.
+            NotFoundError: If it is not kept.
+        """
+        ...
+
+    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+        """Return rows by id."""
+        ...
+
+    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+        """Ask every part of the log, and return all their answers.
+
+        A group comes once for each part that has rows of it: add the parts up.
+
+        Args:
+            sql: A query of `rows`, the wanted rows; `$name` stands for a parameter.
+        """
+        ...
+
+    def days(self) -> list[Day]:
+        """Return the days that are kept, oldest first."""
+        ...
+
+    def drop(self, day: str) -> None:
+        """Remove a day with its labels, for good."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+def open_log(location: str | Path, *, sync: Sync = "normal") -> Log:
+    """Open a log: a folder, made by the first row, or `postgresql://…`, whose table is made now.
+
+    Raises:
+        InvalidInputError: If the address is of another kind.
+        StoreError: If it cannot be reached.
+        MissingLibraryError: If PostgreSQL is asked for without the extra `postgres`.
+    """
+    scheme, is_address, _ = str(location).partition("://")
+    if not is_address:
+        from holdfast.predictions.folder import FolderLog
+
+        return FolderLog(Path(location), sync=sync)
+    if scheme not in ("postgresql", "postgres"):
+        raise InvalidInputError(
+            f"log {scheme}://…",
+            "is no place for a prediction log",
+            "give a folder or postgresql://",
+        )
+    from holdfast.predictions.postgres import PostgresLog
+
+    return PostgresLog(str(location), sync=sync)
+
+
+def open_recorder(
+    location: str | Path, worker: str, recording: Recording | None = None, *, sync: Sync = "normal"
+) -> Recorder:
+    """Open a log for a serving worker to write.
+
+    Args:
+        worker: Names the process, and no other one ever.
+        sync: `full` has `durable` return when a power cut cannot take the row either.
+    """
+    return Recorder(open_log(location, sync=sync), worker, recording)

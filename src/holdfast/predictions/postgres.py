@@ -1,0 +1,240 @@
+"""A log in PostgreSQL: one table for any number of servers, filled by COPY."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
+from holdfast.predictions import ids
+from holdfast.predictions.columns import INTEGERS, NAMES, REALS, row_of, values_of
+from holdfast.predictions.feedback import label_of, told
+from holdfast.predictions.filters import Filter, where
+from holdfast.predictions.log import Day, Label, Sync
+from holdfast.predictions.row import Prediction
+
+if TYPE_CHECKING:
+    import psycopg
+
+_TYPES: Final = (
+    {"prediction_id": "uuid PRIMARY KEY"}
+    | dict.fromkeys(INTEGERS, "bigint")
+    | dict.fromkeys(REALS, "double precision")
+)
+_COLUMNS: Final = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in NAMES)
+_LABELS: Final = (
+    "number bigserial PRIMARY KEY, prediction_id uuid NOT NULL, at_us bigint NOT NULL, "
+    "label text NOT NULL, by text NOT NULL"
+)
+_OF_ROLLOUTS: Final = "ON holdfast_predictions (rollout) WHERE rollout IS NOT NULL"
+_LOCK: Final = 0x48466C67
+_CREATE: Final = (
+    f"SELECT pg_advisory_xact_lock({_LOCK})",  # two servers may start at once
+    f"CREATE TABLE IF NOT EXISTS holdfast_predictions ({_COLUMNS})",
+    f"CREATE TABLE IF NOT EXISTS holdfast_labels ({_LABELS})",
+    "CREATE INDEX IF NOT EXISTS holdfast_predictions_at ON holdfast_predictions (model, at_us)",
+    f"CREATE INDEX IF NOT EXISTS holdfast_predictions_rollout {_OF_ROLLOUTS}",
+    "CREATE INDEX IF NOT EXISTS holdfast_labels_of ON holdfast_labels (prediction_id, at_us)",
+)
+_NAMES: Final = ", ".join(NAMES)
+_SELECTED: Final = ", ".join(("prediction_id::text", *NAMES[1:]))
+_COPY: Final = f"COPY holdfast_predictions ({_NAMES}) FROM STDIN"
+_PLACES: Final = ", ".join(["%s"] * len(NAMES))
+_INSERT: Final = (
+    f"INSERT INTO holdfast_predictions ({_NAMES}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"  # noqa: S608
+)
+_GET: Final = f"SELECT {_SELECTED} FROM holdfast_predictions WHERE prediction_id = %s"  # noqa: S608
+_LABEL: Final = (
+    "INSERT INTO holdfast_labels (prediction_id, at_us, label, by) VALUES (%s, %s, %s, %s)"
+)
+_LABELS_OF: Final = (
+    "SELECT prediction_id::text, at_us, label, by FROM holdfast_labels "
+    "WHERE prediction_id = %s ORDER BY at_us, number"
+)
+_LAST: Final = (
+    "SELECT DISTINCT ON (prediction_id) prediction_id, at_us AS told_us, label, by "
+    "FROM holdfast_labels ORDER BY prediction_id, at_us DESC, number DESC"
+)
+_KEPT: Final = "SELECT 1 FROM holdfast_predictions WHERE prediction_id BETWEEN %s AND %s LIMIT 1"
+_DAYS: Final = (
+    "SELECT left(to_timestamp(('x' || left(replace(prediction_id::text, '-', ''), 12))::bit(48)"
+    "::bigint / 1000.0) AT TIME ZONE 'UTC'::text, 10) AS day, count(*) "
+    "FROM holdfast_predictions GROUP BY day ORDER BY day"
+)
+_PARAMETER: Final = re.compile(r"\$(\w+)")
+_PAGE: Final = 1000
+_CONNECT_S: Final = 5
+
+
+class PostgresLog:
+    """A log in a database; the table is made when it is opened.
+
+    Args:
+        url: `postgresql://user:password@host/database`.
+        sync: `normal` lets the server answer before a commit is on its disk.
+
+    Raises:
+        MissingLibraryError: Without the extra `postgres`.
+        StoreError: If the server cannot be reached, or refuses.
+    """
+
+    def __init__(self, url: str, *, sync: Sync = "normal") -> None:
+        try:
+            import psycopg
+        except ModuleNotFoundError as error:
+            purpose = "a log in PostgreSQL needs it"
+            raise MissingLibraryError("psycopg", "postgres", purpose) from error
+        self._psycopg = psycopg
+        self._url = url
+        self._sync = sync
+        self._lock = threading.RLock()
+        self._open: psycopg.Connection[Any] | None = None
+        self.feedback = PostgresFeedback(self)
+        with self.connected() as connection, connection.transaction():
+            for statement in _CREATE:
+                connection.execute(statement)
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return re.sub(r":[^:@/]*@", "@", self._url.partition("?")[0])
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator["psycopg.Connection[Any]"]:
+        """Lend the connection to one thread, made anew where the last one broke."""
+        with self._lock:
+            try:
+                yield self._connection()
+            except self._psycopg.Error as error:
+                if self._open is not None and self._open.broken:
+                    self.close()
+                problem = str(error).strip().partition("\n")[0]
+                advice = "check the server and the address, then repeat"
+                raise StoreError(self.name, problem, advice) from error
+
+    def _connection(self) -> "psycopg.Connection[Any]":
+        if self._open is None or self._open.closed:
+            self._open = self._psycopg.connect(
+                self._url, autocommit=True, connect_timeout=_CONNECT_S
+            )
+            durably = "on" if self._sync == "full" else "off"
+            self._open.execute(f"SET synchronous_commit = {durably}")
+        return self._open
+
+    def write(self, rows: Sequence[Prediction]) -> None:
+        """Return once all rows are committed; see `Log`."""
+        values = [(ids.parse(row.prediction_id), *values_of(row)[1:]) for row in rows]
+        with self.connected() as connection:
+            try:
+                with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                    for some in values:
+                        copy.write_row(some)
+            except self._psycopg.errors.UniqueViolation:  # a batch that came through, unanswered
+                with connection.transaction(), connection.cursor() as cursor:
+                    cursor.executemany(_INSERT, values)
+
+    def get(self, prediction_id: str) -> Prediction:
+        """Return one row; see `Log`."""
+        wanted = ids.parse(prediction_id)
+        with self.connected() as connection:
+            found = connection.execute(_GET, (wanted,)).fetchone()
+        if found is None:
+            advice = "it was never kept (see sampling), or has expired"
+            raise NotFoundError(f"prediction {wanted}", advice=advice)
+        return row_of(found, self.name)
+
+    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+        """Return rows by id; see `Log`."""
+        condition, parameters = where(wanted)
+        down = " DESC" if wanted.order == "newest" else ""
+        sql = (
+            f"SELECT {_SELECTED} FROM holdfast_predictions "  # noqa: S608
+            f"WHERE {condition} ORDER BY prediction_id{down}"
+        )
+        rows = (row_of(values, self.name) for values in self.stream(sql, parameters))
+        return islice(rows, wanted.limit)
+
+    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+        """Ask the table; see `Log`."""
+        condition, chosen = where(wanted)
+        rows = f"SELECT * FROM holdfast_predictions WHERE {condition}"  # noqa: S608
+        yield from self.stream(f"WITH rows AS ({rows}) {sql}", {**chosen, **parameters})
+
+    def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[Any]:
+        """Return the rows of a query, a page at a time, over a connection of their own."""
+        text = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+        try:
+            with (
+                self._psycopg.connect(self._url, connect_timeout=_CONNECT_S) as connection,
+                connection.cursor(name="rows") as cursor,
+            ):
+                cursor.itersize = _PAGE
+                cursor.execute(text, dict(parameters))
+                yield from cursor
+        except self._psycopg.Error as error:
+            problem = str(error).strip().partition("\n")[0]
+            raise StoreError(self.name, problem, "check the server, then repeat") from error
+
+    def days(self) -> list[Day]:
+        """Return the days that are kept; see `Log`."""
+        today = datetime.now(UTC).date().isoformat()
+        with self.connected() as connection:
+            found = connection.execute(_DAYS).fetchall()
+        return [Day(day, rows, None, "live" if day >= today else "closed") for day, rows in found]
+
+    def drop(self, day: str) -> None:
+        """Remove a day with its labels, for good."""
+        bounds = ids.first_of(day), ids.first_of(ids.next_day(day))
+        with self.connected() as connection, connection.transaction():
+            for table in ("holdfast_predictions", "holdfast_labels"):
+                sql = f"DELETE FROM {table} WHERE prediction_id >= %s AND prediction_id < %s"  # noqa: S608
+                connection.execute(sql, bounds)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+
+
+class PostgresFeedback:
+    """Labels in a table of their own."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+
+    def add(self, labels: Sequence[Label]) -> None:
+        """Keep labels, all or none; see `Feedback`."""
+        rows = [told(label) for label in labels]
+        with self._log.connected() as connection, connection.transaction():
+            for day, prediction_id in {ids.day_of(row[0]): row[0] for row in rows}.items():
+                bounds = ids.first_of(day), ids.first_of(ids.next_day(day))
+                if connection.execute(_KEPT, bounds).fetchone() is None:
+                    advice = f"nothing of {day} is kept"
+                    raise NotFoundError(f"prediction {prediction_id}", advice=advice)
+            with connection.cursor() as cursor:
+                cursor.executemany(_LABEL, rows)
+
+    def of(self, prediction_id: str) -> list[Label]:
+        """Return all labels of a prediction, the one that counts last."""
+        with self._log.connected() as connection:
+            found = connection.execute(_LABELS_OF, (ids.parse(prediction_id),)).fetchall()
+        return [label_of(values, self._log.name) for values in found]
+
+    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+        """Return the rows that have a label, each with the one that counts."""
+        condition, parameters = where(wanted)
+        sql = (
+            f"WITH last AS ({_LAST}) SELECT {_SELECTED}, told_us, label, by FROM last "  # noqa: S608
+            f"JOIN holdfast_predictions USING (prediction_id) WHERE {condition}"
+        )
+        for values in self._log.stream(sql, parameters):
+            *columns, at_us, label, by = values
+            yield (
+                row_of(columns, self._log.name),
+                label_of((columns[0], at_us, label, by), self._log.name),
+            )

@@ -1,0 +1,220 @@
+"""One file of a log: SQLite in WAL mode, written by one worker, read by anybody."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from holdfast.errors import DamagedError, NewerFormatError, StoreError, StoreFullError
+from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
+
+SUFFIX: Final = ".sqlite"
+FORMAT: Final = 1
+_APPLICATION: Final = 0x48466C67  # "HFlg"
+_BUSY_MS: Final = 2000
+_SEALED: Final = "sealed"
+_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PAGE: Final = 1000
+
+_TYPES: Final = dict.fromkeys(INTEGERS, "INTEGER") | dict.fromkeys(REALS, "REAL")
+_COLUMNS: Final = ", ".join(
+    f"{name} {_TYPES.get(name, 'TEXT')}{' PRIMARY KEY' if name == 'prediction_id' else ''}"
+    for name in NAMES
+)
+_CREATE: Final = (
+    f"CREATE TABLE IF NOT EXISTS predictions ({_COLUMNS}) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS by_rollout ON predictions (rollout) WHERE rollout IS NOT NULL",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {FORMAT}",
+)
+_PLACES: Final = ", ".join("?" * len(NAMES))
+_INSERT: Final = f"INSERT INTO predictions VALUES ({_PLACES}) ON CONFLICT DO NOTHING"  # noqa: S608
+ALL_COLUMNS: Final = ", ".join(NAMES)
+_GET: Final = f"SELECT {ALL_COLUMNS} FROM predictions WHERE prediction_id = ?"  # noqa: S608
+_SEAL: Final = (
+    "CREATE TRIGGER IF NOT EXISTS sealed BEFORE INSERT ON predictions "
+    f"BEGIN SELECT RAISE(FAIL, '{_SEALED}'); END"
+)
+
+
+class SealedError(Exception):
+    """The file was closed to be compacted; rows that come late go to another one."""
+
+
+class BrokenError(Exception):
+    """The file is no longer a database; what comes goes to another one."""
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a file into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if _SEALED in str(error):
+            raise SealedError(str(path)) from error
+        if code in _BROKEN:
+            raise BrokenError(str(path)) from error
+        if code == sqlite3.SQLITE_FULL:
+            advice = "free some (`holdfast predictions expire`)"
+            raise StoreFullError(path, "no space left", advice) from error
+        raise StoreError(path, str(error), "check the disk, and the owner and mode") from error
+
+
+class Writing:
+    """A file being written; one thread at a time.
+
+    Raises:
+        SealedError: If it was compacted meanwhile.
+        BrokenError: If it is no database.
+        StoreError: If the disk refuses.
+    """
+
+    def __init__(self, path: Path, sync: Literal["normal", "full"]) -> None:
+        self.path = path
+        with _told(path):
+            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            with _told(path):
+                self._file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+                self._file.execute("PRAGMA journal_mode = WAL")
+                self._file.execute(f"PRAGMA synchronous = {sync}")
+                with self._transaction():
+                    for statement in _CREATE:
+                        self._file.execute(statement)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, values: Sequence[Values]) -> None:
+        """Commit rows, all or none; an id that is there already is passed over."""
+        with _told(self.path), self._transaction():
+            self._file.executemany(_INSERT, values)
+
+    def close(self) -> None:
+        """Close it; the last one to do so folds the WAL into the file."""
+        with contextlib.suppress(sqlite3.Error):
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._file.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._file.execute("ROLLBACK")
+            raise
+
+
+class Reading:
+    """A file being read, by any thread.
+
+    Raises:
+        FileNotFoundError: If it is gone.
+        DamagedError: If it is no file of a log.
+        NewerFormatError: If a later version of Holdfast wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._empty = False
+        path.stat()
+        self._file = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        problem: BaseException | None = None
+        for how in ("mode=rw", "mode=ro", "immutable=1"):  # a WAL is read by writing beside it
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?{how}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                self._check(connection)
+            except sqlite3.Error as error:
+                connection.close()
+                problem = error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        self.path.stat()
+        raise self._damage(problem) from problem
+
+    def _check(self, file: sqlite3.Connection) -> None:
+        file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        file.execute("PRAGMA trusted_schema = OFF")
+        file.execute("PRAGMA query_only = ON")
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT:
+            raise NewerFormatError(str(self.path), f"format {version}", f"format {FORMAT}")
+        (kind,) = file.execute("PRAGMA application_id").fetchone()
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+        self._empty = (
+            not tables and kind == 0
+        )  # its worker is about to fill it, or was killed there
+        if self._empty:
+            return
+        if kind != _APPLICATION or "predictions" not in tables:
+            raise DamagedError(str(self.path), "is no file of a prediction log", "move it away")
+        file.execute(f"SELECT {ALL_COLUMNS} FROM predictions LIMIT 0")  # noqa: S608
+
+    def _damage(self, error: BaseException | None) -> DamagedError:
+        advice = "move it away, and salvage its rows with `sqlite3 FILE .recover`"
+        return DamagedError(str(self.path), f"cannot be read: {error}", advice)
+
+    def get(self, prediction_id: str) -> Values | None:
+        """Return one row."""
+        if self._empty:
+            return None
+        try:
+            with self._lock:
+                found: Values | None = self._file.execute(_GET, (prediction_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._damage(error) from error
+        return found
+
+    def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Return the rows of a query, a page at a time."""
+        if self._empty:
+            return
+        try:
+            with self._lock:
+                cursor = self._file.execute(sql, parameters or {})
+            while True:
+                with self._lock:
+                    page = cursor.fetchmany(_PAGE)
+                if not page:
+                    return
+                yield from page
+        except sqlite3.Error as error:
+            raise self._damage(error) from error
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+def seal(path: Path) -> None:
+    """Refuse every row from now on, also from a worker that has the file open.
+
+    Raises:
+        DamagedError: If it is no file of a log.
+    """
+    Reading(path).close()
+    try:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            for statement in (*_CREATE, _SEAL):
+                file.execute(statement)
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise StoreError(path, str(error), "check the disk, then compact again") from error

@@ -1,0 +1,91 @@
+"""Ids: their order, their day, their worker."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.errors import InvalidInputError
+from holdfast.predictions import ids
+from holdfast.predictions.ids import Mint
+
+NOON = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp() * 1000)
+
+
+def mint(*moments: int) -> Mint:
+    times = iter(moments)
+    return Mint("host-1", lambda: next(times), lambda _bits: 5)
+
+
+def test_an_id_is_a_uuid_of_version_7() -> None:
+    found = uuid.UUID(mint(NOON)())
+
+    assert found.version == 7
+    assert found.variant == uuid.RFC_4122
+    assert found.int >> 80 == NOON
+
+
+@given(st.lists(st.integers(1, 2**47), min_size=2, max_size=50))
+def test_ids_rise_whatever_the_clock_does(moments: list[int]) -> None:
+    make = mint(*moments)
+    made = [make() for _ in moments]
+
+    assert made == sorted(set(made))
+
+
+def test_more_than_a_millisecond_holds_run_ahead_of_the_clock() -> None:
+    make = Mint("host-1", lambda: NOON, lambda _bits: 0)
+    made = [make() for _ in range(5000)]
+
+    assert made == sorted(set(made))
+    assert ids.time_ms(made[-1]) == NOON + 1
+
+
+def test_threads_never_make_the_same_id() -> None:
+    make = Mint("host-1", lambda: NOON, lambda _bits: 0)
+    with ThreadPoolExecutor(4) as pool:
+        made = [made for some in pool.map(lambda _: [make() for _ in range(500)], range(8))
+                for made in some]  # fmt: skip
+
+    assert len(set(made)) == 4000
+
+
+def test_an_id_tells_its_day_and_its_worker() -> None:
+    made = Mint("host-1", lambda: NOON)()
+
+    assert ids.day_of(made) == "2026-11-25"
+    assert ids.mark_in(made) == ids.mark_of("host-1")
+    assert ids.first_of("2026-11-25") < made < ids.first_of(ids.next_day("2026-11-25"))
+
+
+@given(st.text(), st.integers(0, 2**46 - 1))
+def test_any_worker_has_a_mark_that_its_ids_carry(worker: str, bits: int) -> None:
+    made = Mint(worker, lambda: NOON, lambda _bits: bits)()
+
+    assert ids.mark_in(made) == ids.mark_of(worker)
+    assert ids.parse(made.upper()) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "019ab1d2c3d47a5f8b6e0123456789ab",
+        "019ab1d2-c3d4-4a5f-8b6e-0123456789ab",
+        "019ab1d2-c3d4-7a5f-8b6e-0123456789ag",
+        "019ab1d2-c3d47-a5f-8b6e-0123456789ab",
+        "../../../../etc/passwd/7aaaaaaaaaaaa",
+    ],
+)
+def test_what_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no UUIDv7"):
+        ids.parse(text)
+
+
+def test_a_time_beyond_all_calendars_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="beyond the year 9999"):
+        ids.day_of("ffffffff-ffff-7000-8000-000000000000")
