@@ -74,6 +74,9 @@ class FolderLog:
         number = 0
         while True:
             file = self._writing.get((day, worker))
+            if file is not None and not file.path.exists():  # removed by hand, or with its day
+                self._stop(day, worker)
+                file = None
             try:
                 if file is None:
                     file = self._open(day, worker, number)

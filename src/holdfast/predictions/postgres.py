@@ -59,10 +59,10 @@ _LAST: Final = (
     "FROM holdfast_labels ORDER BY prediction_id, at_us DESC, number DESC"
 )
 _KEPT: Final = "SELECT 1 FROM holdfast_predictions WHERE prediction_id BETWEEN %s AND %s LIMIT 1"
+_MS: Final = "('x' || left(replace(prediction_id::text, '-', ''), 12))::bit(48)::bigint"
 _DAYS: Final = (
-    "SELECT left(to_timestamp(('x' || left(replace(prediction_id::text, '-', ''), 12))::bit(48)"
-    "::bigint / 1000.0) AT TIME ZONE 'UTC'::text, 10) AS day, count(*) "
-    "FROM holdfast_predictions GROUP BY day ORDER BY day"
+    f"SELECT to_char(to_timestamp({_MS} / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, "  # noqa: S608
+    "count(*) FROM holdfast_predictions GROUP BY day ORDER BY day"
 )
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 _PAGE: Final = 1000

@@ -16,6 +16,7 @@ _APPLICATION: Final = 0x48466C67  # "HFlg"
 _BUSY_MS: Final = 2000
 _SEALED: Final = "sealed"
 _BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BARRED: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 _PAGE: Final = 1000
 
 _TYPES: Final = dict.fromkeys(INTEGERS, "INTEGER") | dict.fromkeys(REALS, "REAL")
@@ -47,13 +48,17 @@ class BrokenError(Exception):
     """The file is no longer a database; what comes goes to another one."""
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about a file into ours."""
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _code(error)
         if _SEALED in str(error):
             raise SealedError(str(path)) from error
         if code in _BROKEN:
@@ -123,7 +128,7 @@ class Reading:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._empty = False
+        self._is_empty = False
         path.stat()
         self._file = self._open()
 
@@ -140,32 +145,39 @@ class Reading:
                 self._check(connection)
             except sqlite3.Error as error:
                 connection.close()
+                self.path.stat()
+                if _code(error) not in _BARRED:
+                    raise self._damage(error) from error
                 problem = error
             except BaseException:
                 connection.close()
                 raise
             else:
                 return connection
-        self.path.stat()
-        raise self._damage(problem) from problem
+        raise StoreError(self.path, str(problem), "check its owner and mode") from problem
 
     def _check(self, file: sqlite3.Connection) -> None:
         file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         file.execute("PRAGMA trusted_schema = OFF")
         file.execute("PRAGMA query_only = ON")
+        file.execute("BEGIN")  # its worker may be making the table this moment
         (version,) = file.execute("PRAGMA user_version").fetchone()
-        if version > FORMAT:
-            raise NewerFormatError(str(self.path), f"format {version}", f"format {FORMAT}")
         (kind,) = file.execute("PRAGMA application_id").fetchone()
         tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
-        self._empty = (
-            not tables and kind == 0
-        )  # its worker is about to fill it, or was killed there
-        if self._empty:
+        file.execute("COMMIT")
+        if version > FORMAT:
+            raise NewerFormatError(str(self.path), f"format {version}", f"format {FORMAT}")
+        self._is_empty = not tables and kind == 0
+        if self._is_empty:
             return
         if kind != _APPLICATION or "predictions" not in tables:
             raise DamagedError(str(self.path), "is no file of a prediction log", "move it away")
         file.execute(f"SELECT {ALL_COLUMNS} FROM predictions LIMIT 0")  # noqa: S608
+
+    def _has_rows(self) -> bool:
+        if self._is_empty:  # when it was opened
+            self._check(self._file)
+        return not self._is_empty
 
     def _damage(self, error: BaseException | None) -> DamagedError:
         advice = "move it away, and salvage its rows with `sqlite3 FILE .recover`"
@@ -173,10 +185,10 @@ class Reading:
 
     def get(self, prediction_id: str) -> Values | None:
         """Return one row."""
-        if self._empty:
-            return None
         try:
             with self._lock:
+                if not self._has_rows():
+                    return None
                 found: Values | None = self._file.execute(_GET, (prediction_id,)).fetchone()
         except sqlite3.Error as error:
             raise self._damage(error) from error
@@ -184,10 +196,10 @@ class Reading:
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Return the rows of a query, a page at a time."""
-        if self._empty:
-            return
         try:
             with self._lock:
+                if not self._has_rows():
+                    return
                 cursor = self._file.execute(sql, parameters or {})
             while True:
                 with self._lock:
