@@ -47,11 +47,12 @@ class TestFolderLog(LogContract):
     """SQLite files of one folder."""
 
 
-def test_a_file_is_named_by_day_and_worker(log: Log, folder: Path) -> None:
+def test_a_file_is_named_by_day_and_worker(tmp_path: Path, folder: Path) -> None:
+    log = FolderLog(tmp_path / "log", token="0")
     log.write([Rows("Host/1")()])
     names = {path.name for path in folder.iterdir()}
 
-    assert f"{mark_of('Host/1')}-%48ost%2f1.sqlite" in names
+    assert f"{mark_of('Host/1')}-%48ost%2f1-0.sqlite" in names
 
 
 def test_a_new_day_begins_a_new_file_and_lets_go_of_old_ones(tmp_path: Path, row: Rows) -> None:
@@ -78,17 +79,18 @@ def test_a_sealed_file_sends_late_rows_to_another(log: Log, folder: Path, row: R
 
 
 def test_a_broken_file_sends_rows_to_another_and_is_told(
-    log: Log, again: Log, folder: Path, row: Rows
+    tmp_path: Path, again: Log, folder: Path, row: Rows
 ) -> None:
+    log = FolderLog(tmp_path / "log", token="0")
     folder.mkdir(parents=True)
-    broken = folder / f"{mark_of('host-1')}-host-1.sqlite"
+    broken = folder / f"{mark_of('host-1')}-host-1-0.sqlite"
     broken.write_bytes(b"this is no database" * 500)
     one = row()
     log.write([one])
 
     assert again.get(one.prediction_id) == one
     assert broken.read_bytes().startswith(b"this")
-    with pytest.raises(DamagedError, match=r"host-1\.sqlite: cannot be read"):
+    with pytest.raises(DamagedError, match=r"host-1-0\.sqlite: cannot be read"):
         list(again.scan(ALL))
     with pytest.raises(DamagedError, match="salvage"):
         again.get(row().prediction_id)
@@ -208,11 +210,11 @@ def test_a_file_in_which_nothing_was_written_yet_is_empty(log: Log, folder: Path
 
 
 def test_a_file_that_was_read_before_its_first_row_is_read_after_it(
-    log: Log, again: Log, folder: Path, row: Rows
+    tmp_path: Path, again: Log, folder: Path, row: Rows
 ) -> None:
-    one = row()
+    log, one = FolderLog(tmp_path / "log", token="0"), row()
     folder.mkdir(parents=True)
-    (folder / f"{mark_of('host-1')}-host-1.sqlite").write_bytes(b"")
+    (folder / f"{mark_of('host-1')}-host-1-0.sqlite").write_bytes(b"")
     with pytest.raises(NotFoundError):
         again.get(one.prediction_id)
     log.write([one])

@@ -8,8 +8,9 @@
 import heapq
 import itertools
 import os
+import secrets
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -45,14 +46,22 @@ class FolderLog:
         root: Made by the first row.
         sync: What a commit survives.
         today: The present day in UTC.
+        token: Ends the names of the files that it writes, and of no others.
     """
 
     def __init__(
-        self, root: Path, *, sync: Sync = "normal", today: Callable[[], str] = _today
+        self,
+        root: Path,
+        *,
+        sync: Sync = "normal",
+        today: Callable[[], str] = _today,
+        token: str | None = None,
     ) -> None:
         self.root = root
         self._sync: Sync = sync
         self._today = today
+        self._token = token or secrets.token_hex(6)
+        self._numbers: Counter[tuple[str, str]] = Counter()
         self._writing: OrderedDict[tuple[str, str], Writing] = OrderedDict()
         self._reading: OrderedDict[Path, Part] = OrderedDict()
         self._listed: dict[str, list[Path]] = {}
@@ -71,37 +80,41 @@ class FolderLog:
                 self._write(day, worker, values)
 
     def _write(self, day: str, worker: str, values: list[Values]) -> None:
-        number = 0
         while True:
             file = self._writing.get((day, worker))
-            if file is not None and not file.path.exists():  # removed by hand, or with its day
-                self._stop(day, worker)
+            if file is not None and not file.path.exists():  # compacted, or removed with its day
+                self._leave(day, worker)
                 file = None
             try:
                 if file is None:
-                    file = self._open(day, worker, number)
+                    file = self._open(day, worker)
                 file.write(values)
             except (SealedError, BrokenError):
-                number += 1
-                self._stop(day, worker)
+                self._leave(day, worker)
             except StoreError:
                 self._stop(day, worker)
                 raise
             else:
                 return
 
-    def _open(self, day: str, worker: str, number: int) -> Writing:
+    def _open(self, day: str, worker: str) -> Writing:
         folder = self.root / day
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(folder, str(error.strerror), "check the disk and its owner") from error
+        number = self._numbers[day, worker]
         again = f".{number}" if number else ""
-        name = f"{ids.mark_of(worker)}-{escape(worker)}{again}{SUFFIX}"
+        name = f"{ids.mark_of(worker)}-{escape(worker)}-{self._token}{again}{SUFFIX}"
         file = self._writing[day, worker] = Writing(folder / name, self._sync)
         while len(self._writing) > _WRITTEN_AT_ONCE:  # yesterday's, after midnight
             self._writing.popitem(last=False)[1].close()
         return file
+
+    def _leave(self, day: str, worker: str) -> None:
+        """Have the next rows go to a new file."""
+        self._stop(day, worker)
+        self._numbers[day, worker] += 1
 
     def _stop(self, day: str, worker: str) -> None:
         file = self._writing.pop((day, worker), None)

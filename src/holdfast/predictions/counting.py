@@ -1,0 +1,221 @@
+"""What a log tells of a rollout: the counts that its verdict rests on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from holdfast.core.fleet import Keys, Sides, StepCounts
+from holdfast.core.rollout.course import Rollout
+from holdfast.predictions.filters import FAILED, Filter
+from holdfast.predictions.log import Log
+
+_MOST: Final = 16_384
+_HOUR_US: Final = 3_600_000_000
+_TIMED_OUT: Final = 504
+_ROUTED: Final = "role IN ('active', 'canary', 'shadow')"
+_FAILED_KEYS: Final = f"""
+SELECT weight, role, at_us - at_us % {_HOUR_US}, key FROM rows
+WHERE {FAILED} AND key IS NOT NULL AND role IN ('active', 'canary') GROUP BY 1, 2, 3, 4
+"""  # noqa: S608
+_SEEN_KEYS: Final = """
+SELECT key, role, min(weight), min(at_us) FROM rows
+WHERE key IS NOT NULL AND role IN ('active', 'canary') GROUP BY key, role
+"""
+
+Slower = tuple[tuple[float, int], ...]
+
+
+class Bounded:
+    """Keys with what is known of each; beyond a number, an even share of them by their hashes."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self.level = 0
+        self.known: dict[int, Any] = {}
+
+    def get(self, key: int) -> Any:
+        """Return what is known of a key."""
+        return self.known.get(key)
+
+    def put(self, key: int, value: Any) -> None:
+        """Keep a key, if it is of the share."""
+        if key & (1 << self.level) - 1:
+            return
+        self.known[key] = value
+        while len(self.known) > self._most:
+            self.level += 1
+            mask = (1 << self.level) - 1
+            self.known = {kept: value for kept, value in self.known.items() if not kept & mask}
+
+
+@dataclass(slots=True)
+class _Step:
+    weight: float
+    requests: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    slower: dict[float, dict[str, int]] = field(default_factory=dict)
+    failed: dict[int, Bounded] = field(default_factory=dict)
+    pairs: tuple[int, int, int] = (0, 0, 0)
+    slower_pairs: dict[float, tuple[int, int, int]] = field(default_factory=dict)
+
+
+def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
+    """Count the requests of a rollout on each of its steps.
+
+    A request counts if it was routed by the rollout; what a caller pinned or forced carries no
+    rollout's number. A failure is an answer of 5xx; of a pair also a 4xx of the candidate alone.
+    Scores are not told: the log knows answers, not which figure in them is a score.
+    """
+    by_weight = {weight: number for number, weight in enumerate(rollout.plan.steps)}
+    steps = {number: _Step(weight) for weight, number in by_weight.items()}
+    slower = rollout.baseline.slower_than_us if rollout.baseline else ()
+    source = _Source(log, Filter(model=model, rollout=rollout.number), slower)
+    for weight, role, *sums in source.sides():
+        if weight in by_weight:
+            _add_sides(
+                steps[by_weight[weight]], "active" if role == "active" else "canary", sums, slower
+            )
+    if rollout.plan.strategy == "shadow":
+        for weight, *sums in source.pairs():
+            if weight in by_weight:
+                _add_pairs(steps[by_weight[weight]], sums, slower)
+    seen: Bounded | None = None
+    if rollout.sticky is not None:
+        for weight, role, hour_us, key in source.rows(_FAILED_KEYS):
+            if weight in by_weight and (number := _key(key)) is not None:
+                hour = steps[by_weight[weight]].failed.setdefault(hour_us // _HOUR_US, Bounded())
+                hour.put(number, (hour.get(number) or frozenset()) | {role})
+        seen = _first_seen(source)
+    return [
+        _told(number, step, _seen_on(seen, step.weight)) for number, step in sorted(steps.items())
+    ]
+
+
+class _Source:
+    """The rows of one rollout, asked in SQL that every kind of log reads."""
+
+    def __init__(self, log: Log, wanted: Filter, slower: Slower) -> None:
+        self._log = log
+        self._wanted = wanted
+        self._taus = {f"tau{place}": tau for place, (_, tau) in enumerate(slower)}
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        return self._log.select(sql, self._wanted, parameters or {})
+
+    def sides(self) -> Iterator[Any]:
+        """Return weight, role, requests, failures, then the slower ones by quantile."""
+        sums = [FAILED, *(f"latency_us > ${tau} OR status = {_TIMED_OUT}" for tau in self._taus)]
+        sql = (
+            f"SELECT weight, role, count(*), {_sums(sums)} FROM rows "  # noqa: S608
+            f"WHERE {_ROUTED} GROUP BY weight, role"
+        )
+        return self.rows(sql, self._taus)
+
+    def pairs(self) -> Iterator[Any]:
+        """Return weight, then, for failures and for each quantile: canary, active alone, both."""
+        of = "max(CASE WHEN role = '{}' THEN {} END) AS {}".format
+        columns = [
+            of(role, name, f"{role}_{name}")
+            for role in ("active", "shadow")
+            for name in ("status", "latency_us")
+        ]
+        inner = (
+            f"SELECT request_id, max(weight) AS weight, {', '.join(columns)} FROM rows "  # noqa: S608
+            "WHERE request_id IS NOT NULL AND role IN ('active', 'shadow') "
+            "GROUP BY request_id HAVING count(DISTINCT role) = 2"
+        )
+        facts = [
+            ("(shadow_status >= 500 OR shadow_status >= 400 AND active_status < 400)",
+             "active_status >= 500"),
+            *(
+                (f"(shadow_latency_us > ${tau} OR shadow_status = {_TIMED_OUT})",
+                 f"(active_latency_us > ${tau} OR active_status = {_TIMED_OUT})")
+                for tau in self._taus
+            ),
+        ]  # fmt: skip
+        sums = [
+            condition
+            for canary, active in facts
+            for condition in (
+                f"{canary} AND NOT {active}", f"NOT {canary} AND {active}", f"{canary} AND {active}"
+            )
+        ]  # fmt: skip
+        sql = f"SELECT weight, {_sums(sums)} FROM ({inner}) AS pairs GROUP BY weight"  # noqa: S608
+        return self.rows(sql, self._taus)
+
+
+def _sums(conditions: list[str]) -> str:
+    return ", ".join(f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)" for condition in conditions)
+
+
+def _add_sides(step: _Step, side: str, sums: list[Any], slower: Slower) -> None:
+    requests, failures, *late = sums
+    step.requests[side] = step.requests.get(side, 0) + int(requests)
+    step.failures[side] = step.failures.get(side, 0) + int(failures)
+    for (quantile, _), more in zip(slower, late, strict=True):
+        sides = step.slower.setdefault(quantile, {})
+        sides[side] = sides.get(side, 0) + int(more)
+
+
+def _add_pairs(step: _Step, sums: list[Any], slower: Slower) -> None:
+    triples = [(int(a), int(b), int(c)) for a, b, c in zip(*[iter(sums)] * 3, strict=True)]
+    step.pairs = _plus(step.pairs, triples[0])
+    for (quantile, _), triple in zip(slower, triples[1:], strict=True):
+        step.slower_pairs[quantile] = _plus(step.slower_pairs.get(quantile, (0, 0, 0)), triple)
+
+
+def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _first_seen(source: _Source) -> Bounded:
+    """Return, for each key, when it was first seen, on which weight and side."""
+    seen = Bounded()
+    for key, role, weight, at_us in source.rows(_SEEN_KEYS):
+        number = _key(key)
+        if number is not None:
+            first = (at_us, weight, role)
+            seen.put(number, min(first, seen.get(number) or first))
+    return seen
+
+
+def _key(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
+
+
+def _seen_on(seen: Bounded | None, weight: float) -> Keys:
+    if seen is None:
+        return Keys()
+    here = {key: role for key, (_, first, role) in seen.known.items() if first == weight}
+    return _keys(seen.level, {key: frozenset((role,)) for key, role in here.items()})
+
+
+def _keys(level: int, sides: Mapping[int, frozenset[str]]) -> Keys:
+    return Keys(
+        level=level,
+        canary=tuple(sorted(key for key, roles in sides.items() if "canary" in roles)),
+        active=tuple(sorted(key for key, roles in sides.items() if "active" in roles)),
+    )
+
+
+def _sides(counted: Mapping[str, int]) -> Sides:
+    return Sides(counted.get("canary", 0), counted.get("active", 0))
+
+
+def _told(number: int, step: _Step, first_seen: Keys) -> StepCounts:
+    return StepCounts(
+        step=number,
+        weight=step.weight,
+        requests=_sides(step.requests),
+        failures=_sides(step.failures),
+        failed_keys=tuple(
+            (hour, _keys(keys.level, keys.known)) for hour, keys in sorted(step.failed.items())
+        ),
+        first_seen=first_seen,
+        slower=tuple((quantile, _sides(sides)) for quantile, sides in sorted(step.slower.items())),
+        pairs=step.pairs,
+        slower_pairs=tuple(sorted(step.slower_pairs.items())),
+    )

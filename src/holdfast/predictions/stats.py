@@ -1,0 +1,184 @@
+"""What a log tells of each version: how much it answered, how fast, how often wrong."""
+
+import bisect
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec import Struct
+
+from holdfast.predictions.filters import FAILED, Filter
+from holdfast.predictions.log import Log
+from holdfast.predictions.row import Prediction
+
+_QUANTILES: Final = (0.5, 0.9, 0.99)
+_SQL: Final = f"""
+SELECT model, version, role, latency_us, count(*),
+  sum(CASE WHEN {FAILED} THEN 1 ELSE 0 END),
+  sum(CASE WHEN status >= 400 AND status < 500 THEN 1 ELSE 0 END), min(at_us), max(at_us)
+FROM rows GROUP BY model, version, role, latency_us
+"""  # noqa: S608
+_WRAPPINGS: Final = ("predictions", "outputs", "data")
+
+
+class Accuracy(Struct, frozen=True):
+    """Answers against the truth that was told later.
+
+    Attributes:
+        labelled: Rows with a label.
+        unlabelled: Rows without one.
+        classes: Answers compared as classes, and `accuracy`, the share that was right.
+        numbers: Answers compared as numbers, with mean absolute and root mean square error.
+        incomparable: Rows whose answer and label have different shapes or kinds.
+    """
+
+    labelled: int
+    unlabelled: int
+    classes: int = 0
+    accuracy: float | None = None
+    numbers: int = 0
+    mae: float | None = None
+    rmse: float | None = None
+    incomparable: int = 0
+
+
+class Served(Struct, frozen=True):
+    """One version in one role.
+
+    Attributes:
+        failed: Answered with 5xx: the version's failures.
+        refused: Answered with 4xx: what callers got wrong.
+        latency_us: By quantile.
+        first_us: Its first answer, in microseconds since 1970.
+    """
+
+    model: str
+    version: str
+    role: str
+    requests: int
+    failed: int
+    refused: int
+    latency_us: dict[str, int]
+    first_us: int
+    last_us: int
+    accuracy: Accuracy
+
+
+Group = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Sums:
+    latencies: Counter[int] = field(default_factory=Counter)
+    failed: int = 0
+    refused: int = 0
+    first_us: int = 1 << 62
+    last_us: int = 0
+    labelled: int = 0
+    incomparable: int = 0
+    classes: int = 0
+    right: int = 0
+    numbers: int = 0
+    absolute: float = 0.0
+    squared: float = 0.0
+
+    def compare(self, answer: Any, label: Any) -> None:
+        """Add one labelled row."""
+        self.labelled += 1
+        answers, labels = flat(answer), flat(label)
+        if len(answers) != len(labels) or not all(map(_is_plain, (*answers, *labels))):
+            self.incomparable += 1
+            return
+        for given, true in zip(answers, labels, strict=True):
+            if _is_number(given) and _is_number(true) and float in (type(given), type(true)):
+                self.numbers += 1
+                self.absolute += abs(given - true)
+                self.squared += (given - true) ** 2
+            else:
+                self.classes += 1
+                self.right += given == true
+
+    def accuracy(self) -> Accuracy:
+        """Return what the labels tell."""
+        return Accuracy(
+            labelled=self.labelled,
+            unlabelled=max(self.latencies.total() - self.labelled, 0),
+            classes=self.classes,
+            accuracy=self.right / self.classes if self.classes else None,
+            numbers=self.numbers,
+            mae=self.absolute / self.numbers if self.numbers else None,
+            rmse=math.sqrt(self.squared / self.numbers) if self.numbers else None,
+            incomparable=self.incomparable,
+        )
+
+
+def stats(log: Log, wanted: Filter) -> list[Served]:
+    """Count the wanted rows, by model, version and role; of what is kept, sampled or not."""
+    groups: dict[Group, _Sums] = {}
+    for model, version, role, latency_us, count, failed, refused, first, last in log.select(
+        _SQL, wanted, {}
+    ):
+        sums = groups.setdefault((model, version, role), _Sums())
+        sums.latencies[latency_us] += count
+        sums.failed += int(failed)
+        sums.refused += int(refused)
+        sums.first_us = min(sums.first_us, first)
+        sums.last_us = max(sums.last_us, last)
+    for row, label in log.feedback.joined(wanted):
+        known = groups.get(_group(row))
+        if known is not None:  # written since it was counted
+            known.compare(row.output, label.label)
+    return [_served(group, sums) for group, sums in sorted(groups.items())]
+
+
+def _group(row: Prediction) -> Group:
+    return row.model, row.version, row.role
+
+
+def _served(group: Group, sums: _Sums) -> Served:
+    model, version, role = group
+    return Served(
+        model=model,
+        version=version,
+        role=role,
+        requests=sums.latencies.total(),
+        failed=sums.failed,
+        refused=sums.refused,
+        latency_us={f"p{100 * share:.0f}": quantile(sums.latencies, share) for share in _QUANTILES},
+        first_us=sums.first_us,
+        last_us=sums.last_us,
+        accuracy=sums.accuracy(),
+    )
+
+
+def quantile(counted: Mapping[int, int], share: float) -> int:
+    """Return the least value that this share of all does not exceed.
+
+    Args:
+        counted: How often each value came, at least once.
+        share: In (0, 1].
+    """
+    values = sorted(counted)
+    upto = list(itertools.accumulate(counted[value] for value in values))
+    return values[bisect.bisect_left(upto, math.ceil(share * upto[-1] - 1e-9))]
+
+
+def flat(value: Any) -> list[Any]:
+    """Return the answers of one request: `{"predictions": [0]}`, `[[0]]` and `0` are all `[0]`."""
+    if isinstance(value, dict):
+        inside = next((value[name] for name in _WRAPPINGS if name in value), None)
+        return [value] if inside is None else flat(inside)
+    if isinstance(value, list):
+        return [item for part in value for item in flat(part)]
+    return [value]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
