@@ -48,29 +48,29 @@ def compact(root: Path, day: str) -> Compacted:
         DamagedError: If a file cannot be read; every file stays.
         StoreError: If the disk refuses, or another compaction is at work.
     """
-    days = Days(root)
+    days, target = Days(root), root / day / PARQUET
     with _alone(root):
         before = days.size_bytes(day)
-        folder = root / day
-        target = folder / PARQUET
-        written = [path for path in sorted(folder.iterdir()) if is_written(path.name)]
+        written = [path for path in sorted(target.parent.iterdir()) if is_written(path.name)]
         inside = parquet.sources_of(target)
         fresh = [path for path in written if path.name not in inside]
         if fresh or not target.exists():
-            for path in fresh:
-                seal(path)
-            sources = inside | {path.name for path in fresh}
-            with contextlib.ExitStack() as stack:
-                parts = [
-                    stack.enter_context(contextlib.closing(opened(path)))
-                    for path in (*fresh, *([target] if target.exists() else []))
-                ]
-                parquet.write(target, _merged(parts), sources)
+            _fold(fresh, target, inside)
         for path in written:
             _remove(path)
         with contextlib.closing(opened(target)) as part:
             ((rows,),) = part.select("SELECT count(*) FROM predictions")
         return Compacted(day, rows, before, days.size_bytes(day))
+
+
+def _fold(fresh: list[Path], target: Path, inside: set[str]) -> None:
+    """Write what is in the target and in fresh files to the target."""
+    for path in fresh:
+        seal(path)
+    with contextlib.ExitStack() as stack:
+        paths = [*fresh, *([target] if target.exists() else [])]
+        parts = [stack.enter_context(contextlib.closing(opened(path))) for path in paths]
+        parquet.write(target, _merged(parts), inside | {path.name for path in fresh})
 
 
 def _merged(parts: list[Part]) -> Iterator[Values]:

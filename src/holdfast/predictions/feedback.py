@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,19 +97,24 @@ class FolderFeedback:
         self, day: str, wanted: Filter, last: dict[str, Label]
     ) -> Iterator[tuple[Prediction, Label]]:
         condition, parameters = where(wanted)
-        names = list(last)
         with self._days.opened(day) as parts:
-            for start in range(0, len(names), _AT_ONCE):
-                some = {f"id{n}": id_ for n, id_ in enumerate(names[start : start + _AT_ONCE])}
-                places = ", ".join(f"${name}" for name in some)
+            for part, some in product(parts, _chunks(list(last))):
                 sql = (
                     f"SELECT {ALL_COLUMNS} FROM predictions "  # noqa: S608
-                    f"WHERE prediction_id IN ({places}) AND {condition}"
+                    f"WHERE prediction_id IN ({', '.join(f'${name}' for name in some)}) "
+                    f"AND {condition}"
                 )
-                for part in parts:
-                    for values in part.select(sql, {**some, **parameters}):
-                        row = row_of(values, part.path)
-                        yield row, last[row.prediction_id]
+                for values in part.select(sql, {**some, **parameters}):
+                    row = row_of(values, part.path)
+                    yield row, last[row.prediction_id]
+
+
+def _chunks(names: list[str]) -> list[dict[str, str]]:
+    """Return ids as parameters, no more of them together than any database takes."""
+    return [
+        {f"id{place}": name for place, name in enumerate(names[start : start + _AT_ONCE])}
+        for start in range(0, len(names), _AT_ONCE)
+    ]
 
 
 def label_of(values: Sequence[Any], subject: object) -> Label:

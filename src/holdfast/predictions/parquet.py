@@ -126,20 +126,15 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
         StoreError: If the disk refuses.
     """
     with _library():
-        import pyarrow as pa
         import pyarrow.parquet as pq
-    schema, count, stream = _schema(sources), 0, iter(rows)
+    schema, count = _schema(sources), 0
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                while group := list(islice(stream, _GROUP)):
-                    columns = [
-                        pa.array(column, field.type)
-                        for column, field in zip(zip(*group, strict=True), schema, strict=True)
-                    ]
-                    writer.write_table(pa.table(columns, schema))
-                    count += len(group)
+                for table in _tables(iter(rows), schema):
+                    writer.write_table(table)
+                    count += len(table)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -150,6 +145,15 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return count
+
+
+def _tables(rows: Iterator[Values], schema: "pa.Schema") -> Iterator["pa.Table"]:
+    """Turn rows into tables, one for each row group."""
+    import pyarrow as pa
+
+    while group := list(islice(rows, _GROUP)):
+        columns = zip(zip(*group, strict=True), schema, strict=True)
+        yield pa.table([pa.array(column, field.type) for column, field in columns], schema)
 
 
 def _sync_folder(folder: Path) -> None:

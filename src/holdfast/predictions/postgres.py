@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
 from holdfast.predictions import ids
-from holdfast.predictions.columns import INTEGERS, NAMES, REALS, row_of, values_of
+from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values, row_of, values_of
 from holdfast.predictions.feedback import label_of, told
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Day, Label, Sync
@@ -129,9 +129,7 @@ class PostgresLog:
         values = [(ids.parse(row.prediction_id), *values_of(row)[1:]) for row in rows]
         with self.connected() as connection:
             try:
-                with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-                    for some in values:
-                        copy.write_row(some)
+                _copy(connection, values)
             except self._psycopg.errors.UniqueViolation:  # a batch that came through, unanswered
                 with connection.transaction(), connection.cursor() as cursor:
                     cursor.executemany(_INSERT, values)
@@ -199,6 +197,12 @@ class PostgresLog:
             if self._open is not None:
                 self._open.close()
                 self._open = None
+
+
+def _copy(connection: "psycopg.Connection[Any]", values: Sequence[Values]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for some in values:
+            copy.write_row(some)
 
 
 class PostgresFeedback:

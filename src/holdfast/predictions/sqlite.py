@@ -83,16 +83,19 @@ class Writing:
         with _told(path):
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            with _told(path):
-                self._file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-                self._file.execute("PRAGMA journal_mode = WAL")
-                self._file.execute(f"PRAGMA synchronous = {sync}")
-                with self._transaction():
-                    for statement in _CREATE:
-                        self._file.execute(statement)
+            self._prepare(sync)
         except BaseException:
             self.close()
             raise
+
+    def _prepare(self, sync: Literal["normal", "full"]) -> None:
+        with _told(self.path):
+            self._file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute(f"PRAGMA synchronous = {sync}")
+            with self._transaction():
+                for statement in _CREATE:
+                    self._file.execute(statement)
 
     def write(self, values: Sequence[Values]) -> None:
         """Commit rows, all or none; an id that is there already is passed over."""
