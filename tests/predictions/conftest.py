@@ -1,28 +1,15 @@
-"""Logs of every kind; a PostgreSQL server starts when the first test asks for it."""
+"""Logs of every kind."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from tests.predictions.rows import Rows
-from tests.servers.postgres import Postgres, postgres
-from tests.servers.running import NoServerError
 
 from holdfast.predictions import Log, Prediction, open_log
 from holdfast.predictions.compaction import compact
 
 Filled = Callable[[Sequence[Prediction]], Log]
-
-
-@pytest.fixture(scope="session")
-def database_server() -> Iterator[Postgres]:
-    try:
-        running = postgres()
-        server = running.__enter__()
-    except NoServerError as error:
-        pytest.skip(str(error))
-    yield server
-    running.__exit__(None, None, None)
 
 
 @pytest.fixture

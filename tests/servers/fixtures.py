@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.servers import amazon, azure, ceph, google, stand_in
 from tests.servers.lossy import Lossy, lossy
+from tests.servers.postgres import Postgres, postgres
 from tests.servers.running import Endpoint, NoServerError
 
 Folders = pytest.TempPathFactory
@@ -64,6 +65,17 @@ def s3rver(tmp_path_factory: Folders) -> Iterator[Endpoint]:
 def gcs_emulator(tmp_path_factory: Folders) -> Iterator[Endpoint]:
     """Return a running gcp-storage-emulator, which ignores conditions."""
     yield from _served(lambda: google.emulator(tmp_path_factory.mktemp("gcs")))
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Postgres]:
+    """Return a running PostgreSQL, which makes databases."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres())
+        except NoServerError as error:
+            pytest.skip(str(error))
+        yield server
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from holdfast import __version__
-from holdfast.cli import bytes_, exits, facts, life, look, rollout, signing, upkeep
+from holdfast.cli import bytes_, exits, facts, life, look, predictions, rollout, signing, upkeep
 from holdfast.cli.context import SCHEMA
 from holdfast.cli.tables import inert
 from holdfast.errors import HoldfastError
@@ -19,6 +19,7 @@ FAMILIES = {
     "Looking": look.COMMANDS,
     "Facts and rules": facts.COMMANDS,
     "Rollouts": rollout.COMMANDS,
+    "Predictions": predictions.COMMANDS,
     "Trust": signing.COMMANDS,
     "Bytes": bytes_.COMMANDS,
     "Upkeep": upkeep.COMMANDS,

@@ -13,6 +13,7 @@ from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 PARQUET: Final = "predictions.parquet"
 FORMAT: Final = 1
@@ -127,14 +128,12 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
     """
     with _library():
         import pyarrow.parquet as pq
-    schema, count = _schema(sources), 0
+    schema = _schema(sources)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for table in _tables(iter(rows), schema):
-                    writer.write_table(table)
-                    count += len(table)
+                count = sum(_written(writer, table) for table in _tables(iter(rows), schema))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -145,6 +144,11 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return count
+
+
+def _written(writer: "pq.ParquetWriter", table: "pa.Table") -> int:
+    writer.write_table(table)
+    return len(table)
 
 
 def _tables(rows: Iterator[Values], schema: "pa.Schema") -> Iterator["pa.Table"]:

@@ -1,0 +1,233 @@
+"""`holdfast predictions …`: what was answered, by which version, and how well."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.predictions.rows import DAY, NOON, Rows, moment_us
+
+from holdfast.predictions import Label, Log, Prediction, open_log
+from holdfast.predictions.ids import Mint
+
+Holdfast = Callable[..., Any]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    monkeypatch.delitem(os.environ, "HOLDFAST_LOG", raising=False)
+    opened = open_log(tmp_path / "predictions")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def row() -> Rows:
+    return Rows()
+
+
+@pytest.fixture
+def served(holdfast: Holdfast, model: Callable[[str], str], log: Log) -> Prediction:
+    """One answer of a version that is live."""
+    holdfast("register", "iris", model("one"))
+    holdfast("promote", "iris@1.0.0", "--reason", "the first")
+    digest = holdfast("show", "iris@1.0.0", "--json").data["digest"]
+    now_us = moment_us("2126-01-01T00:00")
+    one = Prediction(
+        Mint("host-1", lambda: now_us // 1000)(), now_us, "iris", "1.0.0",
+        digest.removeprefix("sha256:"), "active", 200, 1500, "host-1",
+        input={"instances": [[1]]}, output=[0],
+    )  # fmt: skip
+    log.write([one])
+    return one
+
+
+def test_show_answers_the_auditor(holdfast: Holdfast, served: Prediction) -> None:
+    said = holdfast("predictions", "show", served.prediction_id)
+
+    assert said.status == 0
+    assert said.out.startswith(f"iris@1.0.0  {served.digest}\n")
+    assert "status 200, in 1.5 ms" in said.out
+    assert "live then  1.0.0, promoted by ana at" in said.out
+    assert '"the first"' in said.out
+    assert 'input      {"instances":[[1]]}' in said.out
+    assert "doubt" not in said.out
+
+
+def test_show_tells_the_same_as_json(holdfast: Holdfast, served: Prediction) -> None:
+    data = holdfast("predictions", "show", served.prediction_id, "--json").data
+
+    assert data["prediction"]["version"] == "1.0.0"
+    assert data["live"]["by"] == "ana"
+    assert (data["rollout"], data["doubt"], data["feedback"]) == (None, None, [])
+
+
+def test_show_names_who_routed_it(holdfast: Holdfast, served: Prediction, log: Log) -> None:
+    other = Rows(start_us=served.at_us + 5000)(
+        role="canary", rollout=2, weight=0.05, error="boom\nline", digest="f" * 64
+    )
+    log.write([other])
+    log.feedback.add([Label(other.prediction_id, 1, NOON, "ben")])
+    out = holdfast("predictions", "show", other.prediction_id).out
+
+    assert "as         canary, rollout 2 at weight 5 %" in out
+    assert "rollout    promote 1.0.0, by ana at" in out
+    assert "doubt      iris@1.0.0 is another one in store" in out
+    assert "error      boom line" in out
+    assert "truth      1, told by ben at 2026-03-03T12:00:00.000000Z" in out
+
+
+def test_show_answers_without_a_store(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    one = row()
+    log.write([one])
+    said = holdfast("predictions", "show", one.prediction_id)
+
+    assert said.status == 0
+    assert "doubt" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("show", "no-id"), 2),
+        (("show", "019cb391-c232-7000-af90-d492e3a6f087"), 3),
+        (("show", "019cb391-c232-7000-af90-d492e3a6f087", "--log", "nowhere"), 3),
+        (("list", "--log", "mysql://x/y"), 2),
+        (("list", "--since", "noon"), 2),
+        (("expire", "--older-than", "long"), 2),
+        (("feedback", "019cb391-c232-7000-af90-d492e3a6f087"), 2),
+        (("feedback", "019cb391-c232-7000-af90-d492e3a6f087", "1"), 3),
+        (("export", "--json"), 2),
+    ],
+)
+def test_what_cannot_be_done_has_its_status(
+    holdfast: Holdfast, log: Log, words: tuple[str, ...], status: int
+) -> None:
+    log.write([Rows(start_us=moment_us("2025-01-01"))()])
+
+    assert holdfast("predictions", *words).status == status
+
+
+def test_a_damaged_log_has_its_status(holdfast: Holdfast, log: Log, tmp_path: Path) -> None:
+    log.write([Rows()()])
+    (tmp_path / "predictions" / DAY / "aaaa-x.sqlite").write_bytes(b"no database" * 400)
+    said = holdfast("predictions", "list", "--json")
+
+    assert said.status == 6
+    assert said.error["code"] == "damaged"
+
+
+def test_list_shows_the_newest_first(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    rows = [row() for _ in range(30)]
+    log.write([*rows, row(model="other", status=500, error="boom")])
+    data = holdfast("predictions", "list", "--model", "iris", "--limit", "3", "--json").data
+    lines = holdfast("predictions", "list", "--errors").out.splitlines()
+
+    assert [one["prediction_id"] for one in data] == [one.prediction_id for one in rows[:-4:-1]]
+    assert len(lines) == 2
+    assert lines[1].endswith("500     1.0  boom")
+    assert holdfast("predictions", "list", "--version", "9.9.9").out == "no such predictions\n"
+
+
+def test_list_takes_times(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    log.write([row(), Rows("b", moment_us("2026-03-05T12:00"))()])
+    words = (
+        "predictions",
+        "list",
+        "--json",
+        "--until",
+        "2026-03-04T00:00Z",
+        "--since",
+        "2026-03-03T00:00Z",
+    )
+
+    assert len(holdfast(*words).data) == 1
+
+
+def test_stats_tell_each_version(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    rows = [row(output=[1]) for _ in range(4)]
+    log.write(rows)
+    for one, label in zip(rows, (1, 1, 0), strict=False):
+        assert holdfast("predictions", "feedback", one.prediction_id, str(label)).status == 0
+    header, line = holdfast("predictions", "stats").out.splitlines()
+    (data,) = holdfast("predictions", "stats", "--json").data
+
+    assert header.split()[:4] == ["MODEL", "VERSION", "ROLE", "REQUESTS"]
+    assert line.split()[:6] == ["iris", "1.0.0", "active", "4", "0", "0"]
+    assert "66.67 %" in line
+    assert data["accuracy"]["unlabelled"] == 1
+    assert holdfast("predictions", "stats", "--model", "none").out == "no predictions\n"
+
+
+def test_feedback_comes_in_bulk(holdfast: Holdfast, log: Log, row: Rows, tmp_path: Path) -> None:
+    rows = [row(), row()]
+    log.write(rows)
+    lines = "".join(f"{one.prediction_id},cat\n" for one in rows)
+    (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{lines}")
+    said = holdfast(
+        "predictions", "feedback", "--csv", "labels.csv", "--at", "2026-03-03T12:00Z", "--by", "ben"
+    )
+
+    assert said.out == "kept 2 labels\n"
+    assert log.feedback.of(rows[1].prediction_id) == [
+        Label(rows[1].prediction_id, "cat", NOON, "ben")
+    ]
+
+
+def test_feedback_without_a_name_is_the_users(
+    holdfast: Holdfast, log: Log, row: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = row()
+    log.write([one])
+    monkeypatch.delitem(os.environ, "HOLDFAST_BY")
+    monkeypatch.setitem(os.environ, "LOGNAME", "carla")
+    holdfast("predictions", "feedback", one.prediction_id, "1")
+
+    assert [label.by for label in log.feedback.of(one.prediction_id)] == ["carla"]
+
+
+def test_export_writes_to_the_output_or_to_a_file(
+    holdfast: Holdfast, log: Log, row: Rows, tmp_path: Path
+) -> None:
+    log.write([row(), row()])
+    events = holdfast("predictions", "export").out.splitlines()
+    said = holdfast("predictions", "export", "--format", "parquet", "-o", "rows.parquet", "--json")
+    text = holdfast("predictions", "export", "--format", "csv", "-o", "rows.csv", "--limit", "1")
+
+    assert [json.loads(event)["specversion"] for event in events] == ["1.0", "1.0"]
+    assert said.data == {"file": "rows.parquet", "format": "parquet", "rows": 2}
+    assert text.out == "wrote 1 row to rows.csv\n"
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 2
+
+
+def test_days_that_are_over_are_compacted(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    log.write([row() for _ in range(100)])
+    (data,) = holdfast("predictions", "compact", "--json").data
+
+    assert (data["day"], data["rows"]) == (DAY, 100)
+    assert holdfast("predictions", "compact").out == "no day to compact\n"
+
+
+def test_a_database_is_not_compacted(holdfast: Holdfast, database_server: Any) -> None:
+    said = holdfast("predictions", "compact", "--log", database_server.new_database())
+
+    assert said.status == 8
+
+
+def test_expire_plans_first(
+    holdfast: Holdfast, log: Log, row: Rows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log.write([row()])
+    monkeypatch.setitem(os.environ, "HOLDFAST_LOG", str(tmp_path / "predictions"))
+    words = ("predictions", "expire", "--older-than", "90d")
+    planned = holdfast(*words, "--dry-run")
+    kept = len(log.days())
+    done = holdfast(*words)
+
+    assert planned.out.splitlines()[-1] == "1 prediction would be removed"
+    assert kept == 1
+    assert done.out.splitlines()[-1] == "1 prediction removed"
+    assert log.days() == []
+    assert holdfast(*words).out == "nothing is that old\n"
