@@ -1,0 +1,110 @@
+"""What the first part of a pair is fed: an array, a frame or arrays by name."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.core.schema import Column, dtypes
+from holdfast.errors import UnsupportedError
+from holdfast.serving.layout import Layout, Rows, numpy_dtype
+
+__all__ = ["feeder"]
+
+
+def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
+    """Return what turns rows of the layout *form* into what *first* takes.
+
+    A part that was fitted with names of columns, or columns that are not all numbers, get a
+    pandas frame; all others an array.
+
+    Raises:
+        UnsupportedError: If *first* goes by position and the schema gives its columns no order.
+    """
+    if form.kind == "free":
+        return _free
+    if form.kind != "table":
+        return _as_it_is
+    if len(getattr(first, "inputs", ())) > 1:  # a graph with several inputs
+        return lambda rows: _arrays(rows, form)
+    names = _known_names(first)
+    numbers = all(numpy_dtype(column) and column.shape is None for column in form.columns)
+    by_position = numbers and names is None and (form.ordered or _counts_columns(first))
+    if by_position and not form.ordered and len(form.columns) > 1:
+        problem = "it goes by position and its input schema gives the columns no order"
+        raise UnsupportedError(ref, problem, "register it with `order` in the schema")
+    if by_position:
+        return lambda rows: _array(rows, form)
+    order = names if names is not None and {*names} == {*form.names} else form.names
+    return lambda rows: _frame(rows, form, order)
+
+
+def _known_names(first: Any) -> tuple[str, ...] | None:
+    names = getattr(first, "feature_names_in_", None)
+    if names is None:
+        names = getattr(getattr(first, "booster", None), "feature_names", None)
+    return None if names is None else tuple(map(str, names))
+
+
+def _counts_columns(first: Any) -> bool:
+    return any(hasattr(first, word) for word in ("n_features_in_", "booster", "session", "module"))
+
+
+def _as_it_is(rows: Rows) -> Any:
+    return rows
+
+
+def _free(rows: Rows) -> Any:
+    """Make an array of lists of numbers and a frame of records; the rest stays as it is."""
+    if not isinstance(rows, list) or not rows:
+        return rows
+    if isinstance(rows[0], dict):
+        import pandas as pd
+
+        return pd.DataFrame(rows)
+    import numpy as np
+
+    try:
+        array = np.asarray(rows)
+    except ValueError:  # ragged
+        return rows
+    return array if array.dtype.kind in "bifu" else rows
+
+
+def _array(rows: Rows, form: Layout) -> Any:
+    import numpy as np
+
+    return np.asarray(rows, dtype=form.dtype or "float64")
+
+
+def _arrays(rows: Rows, form: Layout) -> dict[str, Any]:
+    if isinstance(rows, list):
+        columns = zip(*rows, strict=True)
+        return {
+            column.name: _values(column, values)
+            for column, values in zip(form.columns, columns, strict=True)
+        }
+    return {name: rows[:, at] for at, name in enumerate(form.names)}
+
+
+def _frame(rows: Rows, form: Layout, order: Sequence[str]) -> Any:
+    import pandas as pd
+
+    if isinstance(rows, list):
+        frame = pd.DataFrame(_arrays(rows, form))
+    else:
+        frame = pd.DataFrame(rows, columns=form.names)
+    return frame if tuple(order) == form.names else frame[list(order)]
+
+
+def _values(column: Column, values: tuple[Any, ...]) -> Any:
+    import numpy as np
+
+    dtype = numpy_dtype(column)
+    if dtype is not None:
+        return np.asarray(values, dtype=dtype)
+    if column.dtype and dtypes.canonical(column.dtype).startswith("datetime64"):
+        import pandas as pd
+
+        return pd.to_datetime(list(values))
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found

@@ -1,0 +1,73 @@
+"""What is known of a request once it is answered, and who wants to know."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.predictions.row import Role
+from holdfast.serving.lineup import Lineup, Loaded
+
+__all__ = ["Finished", "Mirrored", "Sink"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What the active version made of a request that was mirrored to the candidate."""
+
+    failed: bool
+    latency_us: int
+
+
+@dataclass(slots=True)
+class Finished:
+    """One request that a version answered, or failed to.
+
+    Attributes:
+        lineup: What answered for the model when the request came in.
+        loaded: The version that answered.
+        counted: Whether a rollout routed it by chance or key, so that it may count as evidence:
+            false without a rollout, of what was forced or pinned, and while the candidate is not
+            ready here. Of a mirrored request: always true.
+        failed: Whether it counts against the version: 5xx, an exception, a timeout, an output that
+            is not a number or not of the schema's shape; 4xx only where the active version takes
+            the same input.
+        latency_us: From the whole request read to the answer ready.
+        at_us: Microseconds since 1970, UTC, when the answer was ready.
+        key: 64-bit hash of the sticky key, None without one.
+        batch: Requests that shared the model's call.
+        input: The body as it came, unless it was not JSON: then its rows as JSON.
+        output: The predictions, JSON.
+        score: The first number of the output; of a probability for each class, the last one's.
+        mirrored: Of a shadow: what the active version made of the same request.
+    """
+
+    lineup: Lineup
+    loaded: Loaded
+    role: Role
+    counted: bool
+    failed: bool
+    status: int
+    latency_us: int
+    at_us: int
+    prediction_id: str
+    request_id: str
+    trace_id: str | None = None
+    key: int | None = None
+    batch: int = 1
+    input: bytes = b""
+    output: bytes | None = None
+    error: str | None = None
+    score: float | None = None
+    mirrored: Mirrored | None = None
+
+
+class Sink(Protocol):
+    """Is told of every finished request, on the event loop: it must not wait."""
+
+    def finished(self, one: Finished) -> Awaitable[None] | None:
+        """Take note of *one*.
+
+        Returns:
+            None; or what the answer waits for, where it must not go out before it is recorded.
+        """
+        ...

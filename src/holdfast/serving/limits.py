@@ -1,0 +1,44 @@
+"""What a server takes: how much, for how long, and from whom."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+_SCHEME = b"bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one server.
+
+    Attributes:
+        body_bytes: Longest body of a request.
+        timeout_s: Longest time from the whole request read to its answer, and for reading it.
+        queue: Requests that may wait for one version.
+        batch: Rows that share a call at most, a single larger request aside.
+        mirrored: Mirrored requests under way at most; more are not mirrored.
+        inline_us: A version whose calls take no longer is called on the event loop itself, others
+            on a thread of their own; 0 for never.
+        pinning: Whether callers may ask for a version by number.
+        token: What callers must present as bearer; None for no such demand.
+    """
+
+    body_bytes: int = 16 << 20
+    timeout_s: float = 60.0
+    queue: int = 1024
+    batch: int = 64
+    mirrored: int = 64
+    inline_us: int = 1000
+    pinning: bool = True
+    token: str | None = None
+
+    def admits(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a request with these headers may be answered."""
+        if self.token is None:
+            return True
+        given = headers.get(b"authorization", b"")
+        if given[: len(_SCHEME)].lower() != _SCHEME:
+            return False
+        return hmac.compare_digest(given[len(_SCHEME) :].strip(), self.token.encode())

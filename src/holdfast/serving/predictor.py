@@ -1,0 +1,166 @@
+"""A verified pair as serving calls it: rows in, one output for each, in one call.
+
+Three things differ between models and are settled once, when a version is loaded: what the first
+part wants to be fed (an array, a frame, arrays by name), whether labels or probabilities are
+asked for, and whether rows of several requests may share a call.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from holdfast.core import schema
+from holdfast.core.schema import Column, Signature
+from holdfast.errors import UnsupportedError
+from holdfast.formats.pair import Pair
+from holdfast.serving import feeding
+from holdfast.serving.layout import layout
+from holdfast.serving.lineup import Loaded
+
+__all__ = ["Output", "loaded"]
+
+Output = Any
+"""A numpy array or a list whose first axis counts rows, or such arrays by name."""
+
+ROWWISE: Final = "rowwise"
+"""Key of the manifest's metadata: whether rows may share a call, where the framework is unknown."""
+
+_ROWWISE: Final = frozenset(("scikit-learn", "xgboost", "lightgbm", "onnx", "pytorch"))
+_PROBABILITIES: Final = frozenset(("probability", "probabilities", "proba", "score", "scores"))
+_BINARY: Final = 2
+
+
+def loaded(model: str, pair: Pair, digest: str) -> Loaded:
+    """Make a pair ready to answer.
+
+    Args:
+        model: The registered model.
+        pair: Its bytes are verified.
+        digest: SHA-256 of the version's manifest.
+
+    Raises:
+        UnsupportedError: If the model cannot predict, or its columns have no order to be fed in.
+        InvalidInputError: If a recorded schema cannot be understood.
+    """
+    manifest = pair.manifest
+    given = schema.parse(manifest.input_schema, "input_schema")
+    told = schema.parse(manifest.output_schema, "output_schema")
+    first = pair.model if pair.preprocessor is None else pair.preprocessor
+    feed = feeding.feeder(pair.ref, first, layout(given))
+    call = _call(pair, told)
+
+    def predict(rows: Any) -> Output:
+        return call(pair.preprocess(feed(rows)))
+
+    return Loaded(
+        model=model,
+        version=manifest.version,
+        digest=digest,
+        manifest=manifest,
+        predict=predict,
+        input_schema=given,
+        output_schema=told,
+        rowwise=_is_rowwise(pair, given),
+    )
+
+
+def _is_rowwise(pair: Pair, given: Signature | None) -> bool:
+    stated = pair.manifest.metadata.get(ROWWISE)
+    if isinstance(stated, bool):
+        return stated
+    session = getattr(pair.model, "session", None)  # a graph may fix how many rows it takes
+    fixed = session is not None and any(
+        item.shape and isinstance(item.shape[0], int) for item in session.get_inputs()
+    )
+    known = pair.manifest.framework in _ROWWISE
+    return known and not fixed and layout(given).kind != "whole"
+
+
+def _call(pair: Pair, told: Signature | None) -> Callable[[Any], Output]:
+    labels = getattr(pair.model, "predict", None)
+    chances = getattr(pair.model, "predict_proba", None)
+    if not callable(labels):
+        raise UnsupportedError(
+            pair.ref, f"a {type(pair.model).__name__} cannot predict", "serve another version"
+        )
+    if told is None:
+        return lambda rows: _plain(labels(rows))
+    if told.whole.type == "object":
+        columns = tuple(column for column in told.columns if not column.parent)
+        return _record_call(labels, chances if callable(chances) else None, columns)
+    if not callable(chances) or not _asks_for_chances(told.whole):
+        return lambda rows: _shaped(_plain(labels(rows)), told.whole)
+    if len(told.whole.shape or ()) == _BINARY:
+        return lambda rows: _plain(chances(rows))
+    return lambda rows: _positive(pair.ref, _plain(chances(rows)))
+
+
+def _asks_for_chances(whole: Column) -> bool:
+    """Tell whether an output is a probability: a table of numbers, or numbers within 0 and 1."""
+    if whole.type != "number":
+        return False
+    share = whole.minimum == 0 and whole.maximum == 1
+    return len(whole.shape or ()) == _BINARY or share
+
+
+def _record_call(
+    labels: Callable[[Any], Any],
+    chances: Callable[[Any], Any] | None,
+    columns: tuple[Column, ...],
+) -> Callable[[Any], Output]:
+    """Answer each named column from the labels, the probabilities, or the model's own record."""
+
+    def call(rows: Any) -> Output:
+        found = _plain(labels(rows))
+        if isinstance(found, dict):
+            return found
+        asked = any(column.name in _PROBABILITIES for column in columns)
+        shares = _plain(chances(rows)) if chances is not None and asked else None
+        return {
+            column.name: _of_column(column, found, shares, at) for at, column in enumerate(columns)
+        }
+
+    return call
+
+
+def _of_column(column: Column, found: Any, shares: Any, at: int) -> Any:
+    if column.name in _PROBABILITIES and shares is not None:
+        if column.shape is not None:
+            return shares
+        return shares[:, 1] if shares.shape[1] == _BINARY else shares.max(axis=1)
+    by_column = getattr(found, "ndim", 1) == _BINARY and column.shape is None
+    return found[:, at] if by_column else found
+
+
+def _positive(ref: str, shares: Any) -> Any:
+    """Return the probability of the second of two classes."""
+    if shares.ndim != _BINARY or shares.shape[1] != _BINARY:
+        problem = f"the output schema asks for one probability, the model gives {shares.shape[1:]}"
+        raise UnsupportedError(ref, problem, "describe an array of them")
+    return shares[:, 1]
+
+
+def _plain(result: Any) -> Output:
+    """Bring what libraries return to arrays, lists and dicts of these."""
+    import numpy as np
+
+    if isinstance(result, np.ndarray):
+        return result
+    if isinstance(result, Mapping):
+        return {str(name): _plain(values) for name, values in result.items()}
+    if hasattr(result, "toarray"):  # sparse
+        return result.toarray()
+    if hasattr(result, "to_dict") and hasattr(result, "columns"):
+        return {str(name): result[name].to_numpy() for name in result.columns}
+    if hasattr(result, "to_numpy"):
+        return result.to_numpy()
+    if isinstance(result, tuple):
+        return _plain(result[0])
+    return result if isinstance(result, list) else np.asarray(result)
+
+
+def _shaped(result: Output, whole: Column) -> Output:
+    """Drop a second axis of length 1 that the schema does not have."""
+    flat = len(whole.shape or ()) < _BINARY
+    if flat and getattr(result, "ndim", 0) == _BINARY and result.shape[1] == 1:
+        return result[:, 0]
+    return result
