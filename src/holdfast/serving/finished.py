@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from holdfast.predictions.row import Role
 from holdfast.serving.lineup import Lineup, Loaded
@@ -35,7 +35,8 @@ class Finished:
         at_us: Microseconds since 1970, UTC, when the answer was ready.
         key: 64-bit hash of the sticky key, None without one.
         batch: Requests that shared the model's call.
-        input: The body as it came, unless it was not JSON: then its rows as JSON.
+        input: The body as it came, JSON; None if it was of another form.
+        given: Its rows as they were read, for a body of another form.
         output: The predictions, JSON.
         score: The first number of the output; of a probability for each class, the last one's.
         mirrored: Of a shadow: what the active version made of the same request.
@@ -54,7 +55,8 @@ class Finished:
     trace_id: str | None = None
     key: int | None = None
     batch: int = 1
-    input: bytes = b""
+    input: bytes | None = None
+    given: Any = None
     output: bytes | None = None
     error: str | None = None
     score: float | None = None

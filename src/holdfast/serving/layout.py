@@ -49,6 +49,8 @@ def layout(signature: Signature | None) -> Layout:
     whole = signature.whole
     if whole.type == "object" and whole.shape is None:
         columns = _in_order(signature)
+        if not columns:
+            return Layout("free")
         found = {numpy_dtype(column) for column in columns}
         lone = all(column.shape is None and column.enum is None for column in columns)
         shared = found.pop() if lone and len(found) == 1 else None

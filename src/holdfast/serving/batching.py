@@ -1,0 +1,264 @@
+"""Requests of one version join in a call of its model while the model is busy; no timer.
+
+A lone request never waits. Those that come in during a call are answered by the next one, up to
+a number of rows. A version has a thread of its own, so one that hangs holds up no other; and as
+long as its calls are shorter than a change of threads is worth, they are made on the event loop.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from time import perf_counter_ns
+from typing import Any, Final
+
+from holdfast.serving.checking import Checker
+from holdfast.serving.layout import Rows
+from holdfast.serving.limits import Limits
+from holdfast.serving.lineup import Loaded
+from holdfast.serving.outcome import OutputChecker, cut
+from holdfast.serving.refusal import Refusal
+
+__all__ = ["Answered", "Lane", "ModelFailed"]
+
+_WEIGHT: Final = 0.1  # of the last call in the running mean of their lengths
+_KNOWN: Final = 20  # calls before a version may be called on the event loop
+
+
+class ModelFailed(Exception):  # noqa: N818 - of the model, told in its answer
+    """A version raised, or gave what must not go out."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """One request's output.
+
+    Attributes:
+        batch: Requests that shared the call.
+        seconds: That it took.
+    """
+
+    output: Any
+    batch: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Job:
+    rows: Rows
+    count: int
+    future: "asyncio.Future[Answered]"
+
+
+Outcome = Answered | ModelFailed
+_Batch = list[_Job]
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How long calls take of late, in microseconds."""
+
+    calls: int = 0
+    mean_us: float = 0.0
+
+    def note(self, took_us: float) -> None:
+        self.calls += 1
+        weight = max(_WEIGHT, 1 / self.calls)
+        self.mean_us += weight * (took_us - self.mean_us)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Jobs by what lets them be joined, the longest waiting kind first."""
+
+    kinds: dict[Hashable, deque[_Job]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, kind: Hashable, job: _Job) -> None:
+        self.kinds.setdefault(kind, deque()).append(job)
+        self.count += 1
+
+    def take(self, most: int) -> _Batch:
+        """Take jobs of one kind with *most* rows together; one job however many it has."""
+        kind = next(iter(self.kinds))
+        jobs = self.kinds.pop(kind)
+        taken, rows = [], 0
+        while jobs and (not rows or rows + jobs[0].count <= most):
+            job = jobs.popleft()
+            self.count -= 1
+            if not job.future.done():  # else its time was up
+                taken.append(job)
+                rows += job.count
+        if jobs:
+            self.kinds[kind] = jobs
+        return taken
+
+
+class Lane:
+    """The way to one version: its checks, its queue and its thread.
+
+    Attributes:
+        loaded: The version.
+        check: For the rows of a request.
+        aside: True if its calls must never be made on the event loop: those that are mirrored.
+    """
+
+    def __init__(self, loaded: Loaded, limits: Limits) -> None:
+        self.loaded = loaded
+        self.aside = False
+        self.check = Checker(loaded.input_schema)
+        self._outputs = OutputChecker(loaded.output_schema, counted=self.check.form.kind != "whole")
+        self._limits = limits
+        self._most = limits.batch if loaded.rowwise else 0
+        self._waiting = _Waiting()
+        self._pace = _Pace()
+        self._busy = False
+        self._closing = False
+        self._batches: SimpleQueue[_Batch | None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the model."""
+        return self._waiting.count
+
+    def submit(self, rows: Rows) -> "asyncio.Future[Answered]":
+        """Have *rows* answered.
+
+        Returns:
+            Fails with `ModelFailed`; once cancelled it is not called for.
+
+        Raises:
+            Refusal: 503 if too many are waiting.
+        """
+        if self._waiting.count >= self._limits.queue:
+            raise Refusal(
+                503,
+                f"{self._waiting.count} requests wait for {self.loaded.version} already; "
+                "send fewer at a time, or run more workers",
+                headers={b"retry-after": b"1"},
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answered] = loop.create_future()
+        self._waiting.add(_kind(rows), _Job(rows, len(rows) if self._most else 1, future))
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._turn, loop)  # all that was read by now joins in
+        return future
+
+    def close(self) -> None:
+        """End the thread once nothing waits for it."""
+        self._closing = True
+        if not self._busy:
+            self._end()
+
+    def _end(self) -> None:
+        if self._batches is not None:
+            self._batches.put(None)
+            self._batches = None
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting.count:
+            batch = self._waiting.take(self._most)
+            if not batch:
+                continue
+            if self._is_quick():
+                self._deliver(batch, self._run(batch))
+                if self._waiting.count:
+                    loop.call_soon(self._turn, loop)  # let others have the loop between two calls
+                    return
+            else:
+                self._thread(loop).put(batch)
+                return
+        self._busy = False
+        if self._closing:
+            self._end()
+
+    def _is_quick(self) -> bool:
+        return (
+            not self.aside
+            and self._pace.calls >= _KNOWN
+            and self._pace.mean_us <= self._limits.inline_us
+        )
+
+    def _thread(self, loop: asyncio.AbstractEventLoop) -> "SimpleQueue[_Batch | None]":
+        if self._batches is None:
+            self._batches = SimpleQueue()
+            name = f"{self.loaded.model}@{self.loaded.version}"
+            arguments = (self._batches, loop)
+            threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
+        return self._batches
+
+    def _work(self, batches: "SimpleQueue[_Batch | None]", loop: asyncio.AbstractEventLoop) -> None:
+        while (batch := batches.get()) is not None:
+            outcomes = self._run(batch)
+            if loop.is_closed():
+                return
+            loop.call_soon_threadsafe(self._done, batch, outcomes, loop)
+
+    def _done(
+        self, batch: _Batch, outcomes: list[Outcome], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._deliver(batch, outcomes)
+        self._turn(loop)
+
+    def _deliver(self, batch: _Batch, outcomes: list[Outcome]) -> None:
+        for job, outcome in zip(batch, outcomes, strict=True):
+            if job.future.done():
+                continue
+            if isinstance(outcome, Answered):
+                job.future.set_result(outcome)
+            else:
+                job.future.set_exception(outcome)
+
+    def _run(self, batch: _Batch) -> list[Outcome]:
+        started = perf_counter_ns()
+        found = self._call(batch)
+        if isinstance(found, ModelFailed) and len(batch) > 1:  # which of them is it?
+            outcomes = [one for job in batch for one in self._run([job])]
+        else:
+            seconds = (perf_counter_ns() - started) / 1e9
+            self._pace.note(seconds * 1e6)
+            outcomes = [found] if isinstance(found, ModelFailed) else _shared(batch, found, seconds)
+        return outcomes
+
+    def _call(self, batch: _Batch) -> Any:
+        rows = batch[0].rows if len(batch) == 1 else _joined(batch)
+        try:
+            output = self.loaded.predict(rows)
+            problem = self._outputs.problem(output, len(rows))
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
+            return ModelFailed(f"{type(error).__name__}: {error}")
+        return ModelFailed(f"the output {problem}") if problem else output
+
+
+def _kind(rows: Rows) -> Hashable:
+    """Return what rows of two requests must share to be joined."""
+    shape = getattr(rows, "shape", None)
+    if shape is not None:
+        return shape[1:], rows.dtype.str
+    first = rows[0] if isinstance(rows, list) and rows else None
+    if isinstance(first, dict):
+        return tuple(first)
+    return len(first) if isinstance(first, list) else None
+
+
+def _joined(batch: _Batch) -> Rows:
+    if isinstance(batch[0].rows, list):
+        return [row for job in batch for row in job.rows]
+    import numpy as np
+
+    return np.concatenate([job.rows for job in batch])
+
+
+def _shared(batch: _Batch, output: Any, seconds: float) -> list[Outcome]:
+    if len(batch) == 1:
+        return [Answered(output, 1, seconds)]
+    outcomes: list[Outcome] = []
+    start = 0
+    for job in batch:
+        end = start + job.count
+        outcomes.append(Answered(cut(output, start, end), len(batch), seconds))
+        start = end
+    return outcomes

@@ -1,0 +1,347 @@
+"""The rows of a request held against a version's input schema, and brought into its layout."""
+
+import operator
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from holdfast.core.schema import Column, Signature
+from holdfast.serving import values
+from holdfast.serving.given import Given, Named
+from holdfast.serving.layout import Layout, Rows, layout, numpy_dtype
+from holdfast.serving.refusal import Refusal
+
+__all__ = ["Checker"]
+
+# Python's types that an array of a kind takes as they are; what else may be right is looked at
+# value by value.
+_PLAIN: Final[dict[str, set[type]]] = {"f": {float, int}, "i": {int}, "u": {int}, "b": {bool}}
+_TABLE_AXES: Final = 2
+_NEGATIVE: Final = {"false", "0", "no"}
+
+
+class Checker:
+    """Checks what comes for one version; made once, when it is first asked.
+
+    Attributes:
+        form: What it brings rows into.
+    """
+
+    def __init__(self, signature: Signature | None) -> None:
+        self.form = layout(signature)
+        self._fields = _nested(signature)
+        self._bounds = _bounds(self.form)
+        names = self.form.names
+        self._pick: Callable[[Any], Any] = (
+            operator.itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        )
+
+    def __call__(self, given: Given) -> Rows:
+        """Return the rows in the version's layout.
+
+        Raises:
+            Refusal: 422, naming the field, if the version's schema does not admit them.
+        """
+        kind = self.form.kind
+        if kind == "whole":
+            return self._whole(_unnamed(given))
+        if kind == "table":
+            rows = self._table(given)
+        else:
+            rows = self._tensor(_unnamed(given)) if kind == "tensor" else _free(given)
+        if len(rows) == 0:
+            raise Refusal(422, "the request has no rows: give at least one", "instances")
+        return rows
+
+    def _table(self, given: Given) -> Rows:
+        if isinstance(given, dict):
+            return self._by_columns(given)
+        if isinstance(given, Named):
+            return self._listed(self._renamed(given))
+        if not isinstance(given, list):
+            return self._matrix(given)
+        if given and isinstance(given[0], dict):
+            return self._listed(self._records(given))
+        if given and not self.form.ordered:
+            raise Refusal(422, "its columns have no order: send objects, not lists", "instances")
+        return self._listed(self._positional(given))
+
+    def _records(self, given: list[Any]) -> list[Any]:
+        try:
+            return list(map(self._pick, given))
+        except (KeyError, TypeError, IndexError):
+            return [self._record(at, row) for at, row in enumerate(given)]
+
+    def _record(self, at: int, row: Any) -> list[Any]:
+        if not isinstance(row, dict):
+            raise _refused(f"[{at}]", "is not an object as the first row is", at)
+        for column in self.form.columns:
+            if column.required and column.name not in row:
+                raise _refused(column.name, "is missing", at)
+        return [row.get(name, _ABSENT) for name in self.form.names]
+
+    def _positional(self, given: list[Any]) -> list[Any]:
+        width = len(self.form.columns)
+        for at, row in enumerate(given):
+            if not isinstance(row, list):
+                raise _refused(f"[{at}]", "is not a list of values", at)
+            if len(row) != width:
+                raise _refused(f"[{at}]", f"has {len(row)} values, the schema {width} columns", at)
+        return given
+
+    def _renamed(self, given: Named) -> list[Any]:
+        places = {name: at for at, name in enumerate(given.names)}
+        width = len(given.names)
+        for column in self.form.columns:
+            if column.required and column.name not in places:
+                raise _refused(column.name, "is missing")
+        for at, row in enumerate(given.rows):
+            if not isinstance(row, list) or len(row) != width:
+                raise _refused(f"[{at}]", f"is not a row of {width} values", at)
+        order = [places.get(name) for name in self.form.names]
+        rows = [[_ABSENT if at is None else row[at] for at in order] for row in given.rows]
+        return [self._read(row) for row in rows] if given.texts else rows
+
+    def _read(self, row: list[Any]) -> list[Any]:
+        return [
+            value if value is _ABSENT else _from_text(column, value)
+            for column, value in zip(self.form.columns, row, strict=True)
+        ]
+
+    def _by_columns(self, given: dict[str, Any]) -> Rows:
+        lengths = set()
+        for name, column in given.items():
+            if not hasattr(column, "__len__") or isinstance(column, str | dict):
+                raise _refused(name, "is not a list of values, one for each row")
+            lengths.add(len(column))
+        if len(lengths) > 1:
+            raise _refused("inputs", f"columns of {min(lengths)} and of {max(lengths)} rows")
+        whole = next(iter(given.values()), None)
+        if len(given) == 1 and {*given}.isdisjoint(self.form.names) and hasattr(whole, "ndim"):
+            return self._matrix(whole)
+        count = lengths.pop() if lengths else 0
+        columns = []
+        for column in self.form.columns:
+            if column.required and column.name not in given:
+                raise _refused(column.name, "is missing")
+            columns.append(_listed_column(column, given.get(column.name, [_ABSENT] * count)))
+        return self._listed(list(zip(*columns, strict=True)))
+
+    def _matrix(self, given: Any) -> Rows:
+        """Check a table that came as one array."""
+        width = len(self.form.columns)
+        if not self.form.ordered:
+            raise Refusal(422, "its columns have no order: send them by name", "inputs")
+        if getattr(given, "ndim", 0) != _TABLE_AXES or given.shape[1] != width:
+            shape = list(getattr(given, "shape", ()))
+            raise _refused("inputs", f"has the shape {shape}, the schema {width} columns")
+        if self.form.dtype is None or given.dtype.kind not in "bifu":
+            return self._listed(given.tolist())
+        self._check_bounds(given)
+        return given.astype(self.form.dtype, copy=False)
+
+    def _listed(self, rows: Sequence[Any]) -> Rows:
+        """Check rows by position; make one array of them where the layout is one."""
+        import numpy as np
+
+        dtype = self.form.dtype
+        if dtype is None:
+            self._look_at(rows)
+            return [[None if one is _ABSENT else one for one in row] for row in rows]
+        plain = _PLAIN[np.dtype(dtype).kind]
+        if not all(plain.issuperset(map(type, row)) for row in rows):
+            self._look_at(rows)
+            rows = [[None if one is _ABSENT else one for one in row] for row in rows]
+        array = _array(rows, dtype)
+        self._check_bounds(array)
+        return array.astype(dtype, copy=False)
+
+    def _look_at(self, rows: Sequence[Any]) -> None:
+        for at, row in enumerate(rows):
+            for column, value in zip(self.form.columns, row, strict=True):
+                if value is _ABSENT:
+                    continue
+                if told := values.problem(column, value, self._fields):
+                    raise _refused(*told, at)
+
+    def _tensor(self, given: Any) -> Rows:
+        column = self.form.columns[0]
+        if not isinstance(given, list):
+            return self._tensor_array(given, column)
+        if self.form.dtype is None:
+            self._look_at_whole(column, given)
+            return given
+        return self._tensor_array(_array(self._numbers(given, column), self.form.dtype), column)
+
+    def _numbers(self, given: list[Any], column: Column) -> list[Any]:
+        import numpy as np
+
+        flat: Any = given
+        try:
+            for _ in (column.shape or ())[1:]:
+                flat = chain.from_iterable(flat)
+            plain = _PLAIN[np.dtype(self.form.dtype).kind].issuperset(map(type, flat))
+        except TypeError:
+            plain = False
+        if not plain:
+            self._look_at_whole(column, given)
+        return given
+
+    def _look_at_whole(self, column: Column, given: Any) -> None:
+        if told := values.problem(column, given, self._fields):
+            raise _refused(told[0] or "instances", told[1])
+
+    def _tensor_array(self, array: Any, column: Column) -> Rows:
+        shape = column.shape or ()
+        fits = array.ndim == len(shape) and all(
+            want in (None, have) for want, have in zip(shape, array.shape, strict=False)
+        )
+        if not fits:
+            wanted = ", ".join("n" if size is None else str(size) for size in shape)
+            raise _refused("inputs", f"has the shape {list(array.shape)}, not [{wanted}]")
+        if self.form.dtype is None:
+            return self._tensor(array.tolist())
+        if array.dtype.kind not in "bifu":
+            raise _refused("inputs", f"holds {array.dtype}, not numbers")
+        self._check_bounds(array)
+        return array.astype(self.form.dtype, copy=False)
+
+    def _whole(self, given: Any) -> Rows:
+        column = self.form.columns[0]
+        listed = given.tolist() if hasattr(given, "tolist") else given
+        self._look_at_whole(column, listed)
+        return _array(listed, self.form.dtype) if self.form.dtype else listed
+
+    def _check_bounds(self, array: Any) -> None:
+        """Refuse numbers outside the bounds of their columns, and NaN where null is not admitted.
+
+        *array* holds the numbers as they came: casting first could move one across a bound.
+        """
+        import numpy as np
+
+        if self._bounds is None or array.dtype.kind == "b":
+            return
+        low, high = self._bounds
+        inside = (array >= low) & (array <= high)
+        if inside.all():
+            return
+        by_column = self.form.kind == "table"
+        for place in np.argwhere(~inside):
+            column = self.form.columns[place[1] if by_column else 0]
+            value = float(array[tuple(place)])
+            if value != value:  # noqa: PLR0124 - NaN
+                if not column.nullable:
+                    raise _refused(column.name or "inputs", "is not a number", int(place[0]))
+                continue
+            told = values.out_of_bounds(column, value) or f"{value:g} is not finite"
+            raise _refused(column.name or "inputs", told, int(place[0]))
+
+
+class _Absent:
+    """An optional field that a row leaves out; told from null, which the schema may refuse."""
+
+
+_ABSENT: Final = _Absent()
+
+
+def _refused(field: str, told: str, row: int | None = None) -> Refusal:
+    where = "" if row is None else f" (row {row})"
+    return Refusal(422, f"{field}: {told}{where}", field)
+
+
+def _nested(signature: Signature | None) -> dict[str, list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for column in signature.columns if signature else ():
+        found.setdefault(column.parent, []).append(column)
+    return found
+
+
+def _bounds(form: Layout) -> tuple[Any, Any] | None:
+    """Return least and greatest values by column; of the finite numbers, where nothing is said."""
+    import numpy as np
+
+    if form.dtype is None or np.dtype(form.dtype).kind == "b":
+        return None
+    pairs = [_bound(column) for column in form.columns]
+    low, high = (np.array(side) for side in zip(*pairs, strict=True))
+    return (low, high) if form.kind == "table" else (low[0], high[0])
+
+
+def _bound(column: Column) -> tuple[float, float]:
+    import numpy as np
+
+    largest = float(np.finfo("float64").max)
+    least, most = values.integer_range(column)
+    low = [-largest, least] + [one for one in (column.minimum,) if one is not None]
+    high = [largest, most] + [one for one in (column.maximum,) if one is not None]
+    if column.exclusive_minimum is not None:
+        low.append(float(np.nextafter(column.exclusive_minimum, np.inf)))
+    if column.exclusive_maximum is not None:
+        high.append(float(np.nextafter(column.exclusive_maximum, -np.inf)))
+    return max(low), min(high)
+
+
+def _array(rows: Any, dtype: str) -> Any:
+    """Make an array that holds the numbers exactly, so that bounds are checked before the cast."""
+    import numpy as np
+
+    wide = "float64" if dtype.startswith("float") else dtype
+    try:
+        return np.array(rows, dtype=wide)
+    except (ValueError, TypeError) as error:
+        raise Refusal(422, f"inputs: the rows differ in shape: {error}", "inputs") from error
+    except OverflowError as error:
+        raise Refusal(422, f"inputs: a number does not fit {dtype}", "inputs") from error
+
+
+def _listed_column(column: Column, given: Any) -> list[Any]:
+    if isinstance(given, list):
+        return given
+    if given.ndim > 1 and column.shape is None and given.size == len(given):
+        given = given.reshape(-1)  # [n, 1], as the protocol has it
+    listed = given.tolist()
+    if given.dtype.kind == "f" and column.nullable and numpy_dtype(column) is None:
+        return [None if one != one else one for one in listed]  # noqa: PLR0124 - NaN
+    return list(listed)
+
+
+def _unnamed(given: Given) -> Any:
+    """Take the rows out of names that a tensor does not have."""
+    if isinstance(given, Named):
+        return given.rows
+    if isinstance(given, dict):
+        if len(given) != 1:
+            raise _refused("inputs", f"has {len(given)} parts, one is wanted")
+        return next(iter(given.values()))
+    return given
+
+
+def _free(given: Given) -> Rows:
+    if isinstance(given, Named):
+        return [dict(zip(given.names, row, strict=False)) for row in given.rows]
+    if not isinstance(given, dict):
+        return given
+    if len(given) == 1 and hasattr(next(iter(given.values())), "ndim"):
+        return next(iter(given.values()))
+    columns = [one.tolist() if hasattr(one, "tolist") else one for one in given.values()]
+    try:
+        return [dict(zip(given, row, strict=True)) for row in zip(*columns, strict=True)]
+    except (ValueError, TypeError) as error:
+        raise _refused("inputs", "its columns differ in length, or are no lists") from error
+
+
+def _from_text(column: Column, text: str) -> Any:
+    """Read a cell of a CSV file as its column's type; what cannot be read stays a text."""
+    kinds = {*column.type.split("|")}
+    if text == "" and column.nullable:
+        return None
+    try:
+        if "integer" in kinds:
+            return int(text)
+        if "number" in kinds:
+            return float(text)
+    except ValueError:
+        return text
+    if kinds == {"boolean"} and text.lower() in _NEGATIVE | {"true", "1", "yes"}:
+        return text.lower() not in _NEGATIVE
+    return text

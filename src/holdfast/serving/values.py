@@ -1,0 +1,119 @@
+"""One value held against its column."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from holdfast.core.schema import ANY, Column, dtypes
+from holdfast.core.schema.words import category_key
+
+__all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
+
+Fields = Mapping[str, Sequence[Column]]
+"""The fields of nested objects, by the name of the column they belong to."""
+
+_SHOWN: Final = 40
+_NAMES: Final = {"integer": "a whole number", "number": "a number", "string": "a text"}
+
+
+def problem(column: Column, value: Any, fields: Fields) -> tuple[str, str] | None:
+    """Return the name of the column at fault and what is wrong with it; None if nothing is."""
+    if value is None:
+        if column.nullable or column.type == ANY or "null" in column.type:
+            return None
+        return column.name, "is null"
+    if column.shape is not None:
+        return _array(column, value, column.shape, fields)
+    return _lone(column, value, fields)
+
+
+def _array(
+    column: Column, value: Any, shape: tuple[int | None, ...], fields: Fields
+) -> tuple[str, str] | None:
+    if not shape:
+        may_be_null = value is None and "null" in column.type.split("|")
+        return None if may_be_null else _lone(column, value, fields)
+    if not isinstance(value, list):
+        return column.name, f"{_show(value)} is not a list"
+    if shape[0] is not None and len(value) != shape[0]:
+        return column.name, f"has {len(value)} values, {shape[0]} are wanted"
+    return next((told for one in value if (told := _array(column, one, shape[1:], fields))), None)
+
+
+def _lone(column: Column, value: Any, fields: Fields) -> tuple[str, str] | None:
+    wanted = column.type.split("|")
+    kinds = _kinds(value)
+    if column.type != ANY and kinds.isdisjoint(wanted):
+        named = " or ".join(_NAMES.get(kind, f"of type {kind}") for kind in wanted)
+        return column.name, f"{_show(value)} is not {named}"
+    if isinstance(value, dict):
+        return _object(column, value, fields)
+    told = _outside(column, value)
+    return (column.name, told) if told else None
+
+
+def _object(column: Column, value: dict[str, Any], fields: Fields) -> tuple[str, str] | None:
+    for field in fields.get(column.name, ()):
+        key = field.name.removeprefix(f"{column.name}.")
+        if key not in value:
+            if field.required:
+                return field.name, "is missing"
+            continue
+        if told := problem(field, value[key], fields):
+            return told
+    return None
+
+
+def _outside(column: Column, value: Any) -> str | None:
+    if column.enum is not None and category_key(value) not in map(category_key, column.enum):
+        listed = ", ".join(map(_show, column.enum[:8]))
+        return f"{_show(value)} is none of {listed}{', …' if len(column.enum) > 8 else ''}"  # noqa: PLR2004
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return out_of_bounds(column, value)
+    return None
+
+
+def out_of_bounds(column: Column, value: float) -> str | None:
+    """Tell what bound of its column a number breaks."""
+    low, high = column.minimum, column.maximum
+    above, below = column.exclusive_minimum, column.exclusive_maximum
+    if low is not None and value < low:
+        return f"{value:g} is below {low:g}"
+    if high is not None and value > high:
+        return f"{value:g} is above {high:g}"
+    if above is not None and value <= above:
+        return f"{value:g} is not above {above:g}"
+    if below is not None and value >= below:
+        return f"{value:g} is not below {below:g}"
+    least, most = integer_range(column)
+    return None if least <= value <= most else f"{value:g} does not fit {column.dtype or 'int64'}"
+
+
+def integer_range(column: Column) -> tuple[float, float]:
+    """Return the bounds of a column's integer dtype; infinite for other ones."""
+    name = dtypes.canonical(column.dtype) if column.dtype else ""
+    if column.type == "integer" and not name.startswith(("int", "uint")):
+        name = "int64"
+    if not name.startswith(("int", "uint")):
+        return float("-inf"), float("inf")
+    bits = int(name.lstrip("uint"))
+    return (0, 2**bits - 1) if name[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _kinds(value: Any) -> set[str]:
+    match value:
+        case bool():
+            return {"boolean"}
+        case int():
+            return {"integer", "number"}
+        case float():
+            return {"integer", "number"} if value.is_integer() else {"number"}
+        case str():
+            return {"string"}
+        case dict():
+            return {"object"}
+    return {"array"}
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,73 @@
+"""Our own face, `/predict`: `instances` or `inputs` in, `predictions` out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from holdfast.serving.face import Answer, Body, Question
+from holdfast.serving.refusal import Refusal
+
+__all__ = ["Predict", "decode", "encode"]
+
+_decoder = msgspec.json.Decoder()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # a number or an array of numpy's within a record
+        return value.tolist()
+    raise TypeError(f"the output holds a {type(value).__name__}, which JSON cannot")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+encode = _encoder.encode
+"""Write plain values, and numpy's among them, as JSON; NaN becomes null."""
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        Refusal: 400 if it is none.
+    """
+    try:
+        found = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise Refusal(400, 'the body is not a JSON object such as {"instances": [[1, 2]]}')
+    return found
+
+
+def rows_of(fields: Mapping[str, Any], *names: str) -> Any:
+    """Return the rows under the one of *names* that is there.
+
+    Raises:
+        Refusal: 422 if none is or several are, or no rows are under it.
+    """
+    found = [name for name in names if name in fields]
+    if len(found) != 1:
+        listed = ", ".join(map(repr, names))
+        raise Refusal(422, f"the body needs one of {listed}, it has {found or 'none'}", names[0])
+    given = fields[found[0]]
+    if not isinstance(given, list | dict):
+        raise Refusal(422, f"{found[0]}: is no list of rows, and no columns by name", found[0])
+    return given
+
+
+class Predict:
+    """The face of `/predict` and `/models/{model}/predict`; the V1 protocol's is within it."""
+
+    def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Question:  # noqa: ARG002
+        """Read rows: lists, objects, or columns by name."""
+        fields = decode(body)
+        return Question(rows_of(fields, "instances", "inputs"), fields)
+
+    def write(self, question: Question, answer: Answer) -> Body:  # noqa: ARG002
+        """Write predictions, and who made them under which id."""
+        content = b'{"predictions":%b,"model_version":"%b","prediction_id":"%b"}' % (
+            answer.predictions,
+            answer.loaded.version.encode(),
+            answer.prediction_id.encode(),
+        )
+        return Body(content)
