@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, Final
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving import values
+from holdfast.serving import texts, values
 from holdfast.serving.given import Given, Named
 from holdfast.serving.layout import Layout, Rows, layout, numpy_dtype
 from holdfast.serving.refusal import Refusal
@@ -17,7 +17,6 @@ __all__ = ["Checker"]
 # value by value.
 _PLAIN: Final[dict[str, set[type]]] = {"f": {float, int}, "i": {int}, "u": {int}, "b": {bool}}
 _TABLE_AXES: Final = 2
-_NEGATIVE: Final = {"false", "0", "no"}
 
 
 class Checker:
@@ -43,6 +42,8 @@ class Checker:
             Refusal: 422, naming the field, if the version's schema does not admit them.
         """
         kind = self.form.kind
+        if isinstance(given, Named) and given.texts:
+            given = texts.read(given, self.form)
         if kind == "whole":
             return self._whole(_unnamed(given))
         if kind == "table":
@@ -99,14 +100,7 @@ class Checker:
             if not isinstance(row, list) or len(row) != width:
                 raise _refused(f"[{at}]", f"is not a row of {width} values", at)
         order = [places.get(name) for name in self.form.names]
-        rows = [[_ABSENT if at is None else row[at] for at in order] for row in given.rows]
-        return [self._read(row) for row in rows] if given.texts else rows
-
-    def _read(self, row: list[Any]) -> list[Any]:
-        return [
-            value if value is _ABSENT else _from_text(column, value)
-            for column, value in zip(self.form.columns, row, strict=True)
-        ]
+        return [[_ABSENT if at is None else row[at] for at in order] for row in given.rows]
 
     def _by_columns(self, given: dict[str, Any]) -> Rows:
         lengths = set()
@@ -328,20 +322,3 @@ def _free(given: Given) -> Rows:
         return [dict(zip(given, row, strict=True)) for row in zip(*columns, strict=True)]
     except (ValueError, TypeError) as error:
         raise _refused("inputs", "its columns differ in length, or are no lists") from error
-
-
-def _from_text(column: Column, text: str) -> Any:
-    """Read a cell of a CSV file as its column's type; what cannot be read stays a text."""
-    kinds = {*column.type.split("|")}
-    if text == "" and column.nullable:
-        return None
-    try:
-        if "integer" in kinds:
-            return int(text)
-        if "number" in kinds:
-            return float(text)
-    except ValueError:
-        return text
-    if kinds == {"boolean"} and text.lower() in _NEGATIVE | {"true", "1", "yes"}:
-        return text.lower() not in _NEGATIVE
-    return text

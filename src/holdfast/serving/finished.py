@@ -35,6 +35,7 @@ class Finished:
         at_us: Microseconds since 1970, UTC, when the answer was ready.
         key: 64-bit hash of the sticky key, None without one.
         batch: Requests that shared the model's call.
+        model_us: How long that call took; None if there was none, or it failed.
         input: The body as it came, JSON; None if it was of another form.
         given: Its rows as they were read, for a body of another form.
         output: The predictions, JSON.
@@ -55,6 +56,7 @@ class Finished:
     trace_id: str | None = None
     key: int | None = None
     batch: int = 1
+    model_us: int | None = None
     input: bytes | None = None
     given: Any = None
     output: bytes | None = None

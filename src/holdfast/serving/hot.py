@@ -6,12 +6,13 @@ log keeps of it, is with the versions in that one value.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from holdfast.serving import outcome, wire
 from holdfast.serving.batching import Answered, Lane, ModelFailed
+from holdfast.serving.bodies import Headers, Receive, Send, read_body, send_body
 from holdfast.serving.face import Answer, Body, Face, Question
 from holdfast.serving.finished import Finished, Mirrored, Sink
 from holdfast.serving.ids import uuid7
@@ -21,19 +22,10 @@ from holdfast.serving.refusal import Refusal
 from holdfast.serving.routing import ROUTE, Asked, Choice, choose, token
 from holdfast.serving.served import Served, in_memory
 
-__all__ = ["Gone", "Hot", "Receive", "Scope", "Send", "read_body", "send_refusal"]
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = Mapping[bytes, bytes]
+__all__ = ["Hot", "Path"]
 
 _TRACE_LENGTH: Final = 55  # of a traceparent of version 00
 _SHARED_FAULT: Final = 400
-
-
-class Gone(Exception):  # noqa: N818 - no error: nobody is there to be told
-    """The caller closed the connection before its request was whole."""
 
 
 class _TimedOutError(Exception):
@@ -73,14 +65,13 @@ class Hot:
         self._mirrored: set[asyncio.Task[None]] = set()
 
     async def answer(
-        self, face: Face, path: "Path", scope: Scope, receive: Receive, send: Send
+        self, face: Face, path: "Path", headers: Headers, receive: Receive, send: Send
     ) -> None:
         """Answer one request in the form of *face*.
 
         Raises:
             Refusal: Where no version was chosen yet; once one is, the refusal is sent from here.
         """
-        headers = dict(scope["headers"])
         body = await read_body(receive, headers, self.limits)
         started = time.perf_counter_ns()
         lineup = self.served.lineups[path.model]
@@ -110,12 +101,9 @@ class Hot:
                 Body(refusal.body, headers=(*refusal.headers.items(),)),
             )
         else:
-            one = self._finished(request, 200)
-            one.batch, one.output = answered.batch, answer.predictions
-            one.score = outcome.score(answered.output)
-            status = 200
+            status, one = 200, self._answered(request, answered, answer)
         await self._tell(one)
-        await _send(send, status, written, _headers(request))
+        await send_body(send, status, written, _headers(request))
         if choice.mirror is not None:
             self._mirror(request, choice.mirror, one)
 
@@ -167,6 +155,13 @@ class Hot:
     def waiting(self) -> Iterable[tuple[Loaded, int]]:
         """Yield every version that is called here, and how many requests wait for it."""
         return [(lane.loaded, lane.waiting) for lane in self._lanes.values()]
+
+    def _answered(self, request: _Request, answered: Answered, answer: Answer) -> Finished:
+        one = self._finished(request, 200)
+        one.batch, one.output = answered.batch, answer.predictions
+        one.model_us = int(answered.seconds * 1e6)
+        one.score = outcome.score(answered.output)
+        return one
 
     def _refused(self, request: _Request, refusal: Refusal) -> Finished:
         one = self._finished(request, refusal.status)
@@ -233,9 +228,7 @@ class Hot:
             shadow.error = refusal.message
             shadow.failed = refusal.status >= 500 or one.status < _SHARED_FAULT  # noqa: PLR2004
         else:
-            shadow = self._finished(request, 200)
-            shadow.batch, shadow.output = answered.batch, answer.predictions
-            shadow.score = outcome.score(answered.output)
+            shadow = self._answered(request, answered, answer)
         shadow.mirrored = Mirrored(one.failed, one.latency_us)
         await self._tell(shadow)
 
@@ -280,69 +273,3 @@ def _headers(request: _Request) -> list[tuple[bytes, bytes]]:
     if route is not None:
         found.append((ROUTE, route))
     return found
-
-
-async def read_body(receive: Receive, headers: Headers, limits: Limits) -> bytes:
-    """Read a request's body.
-
-    Raises:
-        Refusal: 413 if it is too long, 408 if it takes too long to come.
-        Gone: If the caller hangs up.
-    """
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared) > limits.body_bytes:
-        raise _too_long(limits)
-    try:
-        async with asyncio.timeout(limits.timeout_s):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            if message["type"] == "http.request" and not message.get("more_body"):
-                return _within(body, limits)
-            return await _rest(message, receive, limits)
-    except TimeoutError as error:
-        raise Refusal(408, f"the body did not come within {limits.timeout_s:g} s") from error
-
-
-async def _rest(message: Mapping[str, Any], receive: Receive, limits: Limits) -> bytes:
-    parts, length = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        length += len(parts[-1])
-        if length > limits.body_bytes:
-            raise _too_long(limits)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
-    raise Gone
-
-
-def _within(body: bytes, limits: Limits) -> bytes:
-    if len(body) > limits.body_bytes:
-        raise _too_long(limits)
-    return body
-
-
-def _too_long(limits: Limits) -> Refusal:
-    message = f"the body is longer than {limits.body_bytes:,} bytes; send fewer rows at a time"
-    return Refusal(413, message, headers={b"connection": b"close"})
-
-
-async def _send(send: Send, status: int, body: Body, headers: list[tuple[bytes, bytes]]) -> None:
-    headers += (
-        (b"content-type", body.media),
-        (b"content-length", b"%d" % len(body.content)),
-        *body.headers,
-    )
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.content})
-
-
-def refused(refusal: Refusal) -> Body:
-    """Write a refusal, of the same form for every face."""
-    return Body(refusal.body, headers=(*refusal.headers.items(),))
-
-
-async def send_refusal(send: Send, refusal: Refusal, headers: Headers) -> None:
-    """Send a refusal of a request that no version was chosen for."""
-    request_id = headers.get(b"x-request-id") or uuid7().encode()
-    await _send(send, refusal.status, refused(refusal), [(b"x-request-id", request_id)])

@@ -40,7 +40,9 @@ class Served:
         for one in wanted:
             if one.problem:
                 return f"{one.version} failed: {one.problem}"
-        return f"{wanted[0].version} is loading" if wanted else "no version is loaded"
+        if wanted:
+            return f"{wanted[0].version} is loading"
+        return "no version is loaded" if version is None else f"{version} is not in memory here"
 
 
 def _ready(lineup: Lineup, version: str | None) -> Loaded | None:

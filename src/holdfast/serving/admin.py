@@ -1,0 +1,224 @@
+"""Everything but predictions: health, metadata, metrics, feedback, documentation; by FastAPI."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast import __version__
+from holdfast.errors import MissingLibraryError
+from holdfast.serving import feedback, health, inference_protocol, openapi
+from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.refusal import Refusal
+from holdfast.serving.served import Served, in_memory
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+__all__ = ["Scrape", "admin", "unknown"]
+
+Scrape = Callable[[], tuple[bytes, str]]
+"""Writes the metrics, and says of what content type."""
+
+_UNREADY: Final = 503
+
+
+def admin(
+    served: Served, scrape: Callable[[], tuple[bytes, str]], keep: feedback.Keep | None
+) -> Any:
+    """Make the FastAPI application.
+
+    Args:
+        served: What is served.
+        keep: Where feedback goes; None if this server keeps none.
+
+    Raises:
+        MissingLibraryError: If the extra `serve` is not installed.
+    """
+    try:
+        from fastapi import FastAPI
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError("fastapi", "serve", "serving answers with it") from error
+
+    app = FastAPI(
+        title="Holdfast",
+        version=__version__,
+        description="Predictions by versions that a registry holds, and which version made them.",
+        redoc_url=None,
+    )
+    _add_errors(app)
+    _add_health(app, served)
+    _add_protocol(app, served)
+    _add_repository(app, served)
+    _add_rest(app, scrape, keep)
+    made = app.openapi
+
+    def described() -> dict[str, Any]:
+        lineups = served.lineups.values()
+        live = [(one.model, one.active) for one in lineups]
+        manifests = [(model, active.manifest if active else None) for model, active in live]
+        hot = openapi.described(manifests, lone=len(manifests) == 1)
+        page = made()
+        return {**page, "paths": {**hot, **page["paths"]}}
+
+    app.openapi = described  # type: ignore[method-assign]
+    return app
+
+
+def _add_errors(app: "FastAPI") -> None:
+    """Give every refusal one form: `{"error": ...}`."""
+    from fastapi import Request, Response
+    from starlette.exceptions import HTTPException
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> Response:
+        return Response(refusal.body, refusal.status, media_type="application/json")
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        method, path = request.method, request.url.path
+        told = "is no path here; see /docs" if error.status_code == 404 else error.detail  # noqa: PLR2004
+        refusal = Refusal(error.status_code, f"{method} {path}: {told}")
+        headers = dict(error.headers or {})
+        return Response(refusal.body, refusal.status, headers, "application/json")
+
+
+def _add_health(app: "FastAPI", served: Served) -> None:
+    from fastapi.responses import JSONResponse
+
+    @app.get("/livez", tags=["health"])
+    async def livez() -> JSONResponse:
+        """Tell that the process answers."""
+        return JSONResponse({"live": True})
+
+    @app.get("/ready", tags=["health"])
+    async def ready(version: str | None = None) -> JSONResponse:
+        """Tell whether every model is answered for, or the given version is; 503 if not."""
+        good, told = health.readiness(served, version)
+        return JSONResponse(told, 200 if good else _UNREADY)
+
+    for path in ("/ping", "/health", "/v2/health/ready"):
+        app.get(path, tags=["health"], name=path)(_ready_too(served))
+
+    @app.get("/v2/health/live", tags=["health"])
+    async def live() -> JSONResponse:
+        """Tell that the process answers, as the Open Inference Protocol asks it."""
+        return JSONResponse({"live": True})
+
+    @app.get("/models", tags=["models"])
+    async def models() -> JSONResponse:
+        """List the models: what is live, what is in memory, and the rollout that goes on."""
+        return JSONResponse({"worker": served.worker, "models": health.models(served)})
+
+
+def _ready_too(served: Served) -> Callable[[], Any]:
+    from fastapi.responses import JSONResponse
+
+    async def ready() -> JSONResponse:
+        """Tell whether every model is answered for; 503 if not."""
+        good, told = health.readiness(served)
+        return JSONResponse(told, 200 if good else _UNREADY)
+
+    return ready
+
+
+def _add_protocol(app: "FastAPI", served: Served) -> None:
+    """Add the metadata of the Open Inference Protocol; the longer path is asked first."""
+    from fastapi.responses import JSONResponse
+
+    @app.get("/v2", tags=["models"])
+    async def server() -> JSONResponse:
+        """Describe the server."""
+        extensions = ["binary_tensor_data", "model_repository"]
+        return JSONResponse({"name": "holdfast", "version": __version__, "extensions": extensions})
+
+    @app.get("/v2/models/{model:path}/versions/{version}/ready", tags=["models"])
+    async def version_ready(model: str, version: str) -> JSONResponse:
+        """Tell whether a version is in memory here; 503 if not."""
+        good = version in in_memory(_lineup(served, model))
+        told = {"name": model, "version": version, "ready": good}
+        return JSONResponse(told, 200 if good else _UNREADY)
+
+    @app.get("/v2/models/{model:path}/versions/{version}/config", tags=["models"])
+    @app.get("/v2/models/{model:path}/versions/{version}", tags=["models"])
+    async def version_described(model: str, version: str) -> JSONResponse:
+        """Describe the inputs and outputs of a version."""
+        return JSONResponse(inference_protocol.described(_loaded(served, model, version)))
+
+    @app.get("/v2/models/{model:path}/ready", tags=["models"])
+    async def model_ready(model: str) -> JSONResponse:
+        """Tell whether a model is answered for; 503 if not."""
+        active = _lineup(served, model).active
+        told = {"name": model, "ready": active is not None}
+        return JSONResponse(told, 200 if active else _UNREADY)
+
+    @app.get("/v2/models/{model:path}/config", tags=["models"])
+    @app.get("/v2/models/{model:path}", tags=["models"])
+    async def described(model: str) -> JSONResponse:
+        """Describe the inputs and outputs of the version that is live."""
+        return JSONResponse(inference_protocol.described(_loaded(served, model)))
+
+
+def _add_repository(app: "FastAPI", served: Served) -> None:
+    from fastapi.responses import JSONResponse
+
+    @app.post("/v2/repository/index", tags=["models"])
+    async def index() -> JSONResponse:
+        """List every version that is in memory, loading, or failed to load."""
+        return JSONResponse(health.index(served))
+
+    @app.post("/v2/repository/models/{model:path}/load", tags=["models"])
+    @app.post("/v2/repository/models/{model:path}/unload", tags=["models"])
+    async def moved(model: str) -> None:
+        """Refuse: what is loaded follows the registry alone."""
+        told = (
+            f"what is loaded of {model} follows the registry; use `holdfast promote` or `rollout`"
+        )
+        raise Refusal(403, told)
+
+
+def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None) -> None:
+    from fastapi import Request, Response
+    from fastapi.responses import JSONResponse
+
+    @app.get("/version", tags=["health"])
+    async def version() -> Response:
+        """Tell the version of Holdfast."""
+        return Response(__version__, media_type="text/plain")
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        """Write the metrics as Prometheus reads them."""
+        page, media = scrape()
+        return Response(page, headers={"content-type": media})
+
+    @app.post("/feedback", tags=["predictions"])
+    async def truth(request: Request) -> JSONResponse:
+        """Keep what predictions should have been: an object or a list of `prediction_id, label`."""
+        if keep is None:
+            raise Refusal(404, "this server keeps no prediction log, so no feedback either")
+        truths = feedback.read(await request.body())
+        await keep(truths)
+        return JSONResponse({"kept": len(truths)})
+
+
+def _lineup(served: Served, model: str) -> Lineup:
+    lineup = served.lineups.get(model)
+    if lineup is None:
+        raise unknown(served, model)
+    return lineup
+
+
+def _loaded(served: Served, model: str, version: str | None = None) -> Loaded:
+    lineup = _lineup(served, model)
+    found = lineup.active if version is None else in_memory(lineup).get(version)
+    if found is None:
+        told = f"no version of {model} is ready" if version is None else f"{model}@{version}"
+        status = _UNREADY if version is None else 404
+        raise Refusal(status, told if version is None else f"{told} is not in memory here")
+    return found
+
+
+def unknown(served: Served, model: str) -> Refusal:
+    """Return the refusal of a model that is not served here."""
+    return Refusal(
+        404, f"model {model!r} is not served here; these are: {', '.join(served.lineups)}"
+    )

@@ -1,0 +1,77 @@
+"""Whether a worker lives, is ready, and what it serves: the answers, without HTTP."""
+
+from typing import Any
+
+from holdfast.serving.served import Served, in_memory
+
+__all__ = ["index", "models", "readiness"]
+
+
+def readiness(served: Served, version: str | None = None) -> tuple[bool, dict[str, Any]]:
+    """Tell whether every model has a version that answers, or *version* itself, and what lacks.
+
+    During a swap the old version answers, so the server stays ready.
+    """
+    missing = served.missing(version)
+    if served.draining:
+        missing = {"server": "is stopping"} | missing
+    live = {
+        model: lineup.active.version
+        for model, lineup in served.lineups.items()
+        if lineup.active is not None
+    }
+    failed = {
+        f"{model}@{one.version}": one.problem
+        for model, held in served.held.items()
+        for one in held
+        if one.problem
+    }
+    told: dict[str, Any] = {"ready": not missing, "live": live}
+    if missing:
+        told["missing"] = missing
+    if failed:
+        told["failed"] = failed
+    return not missing, told
+
+
+def models(served: Served) -> list[dict[str, Any]]:
+    """Return what each model's line-up is."""
+    found = []
+    for model, lineup in served.lineups.items():
+        rollout = lineup.rollout
+        told = {
+            "name": model,
+            "live": lineup.active and lineup.active.version,
+            "candidate": lineup.candidate and lineup.candidate.version,
+            "in_memory": sorted(in_memory(lineup)),
+            "rollout": None
+            if rollout is None
+            else {
+                "number": rollout.number,
+                "version": rollout.version,
+                "step": rollout.step,
+                "weight": rollout.weight,
+                "phase": rollout.phase,
+            },
+        }
+        found.append(told)
+    return found
+
+
+def index(served: Served) -> list[dict[str, str]]:
+    """Return every version that is held or failed, as Triton's index of a repository has it."""
+    found = []
+    for model, lineup in served.lineups.items():
+        ready = in_memory(lineup)
+        found += [{"name": model, "version": one, "state": "READY"} for one in ready]
+        found += [
+            {
+                "name": model,
+                "version": one.version,
+                "state": "LOADING" if one.state == "loading" else "UNAVAILABLE",
+                "reason": one.problem or "",
+            }
+            for one in served.held.get(model, ())
+            if one.version not in ready
+        ]
+    return found
