@@ -8,7 +8,7 @@ from typing import Any, Final
 from holdfast.core.schema import Column, Signature
 from holdfast.serving import texts, values
 from holdfast.serving.given import Given, Named
-from holdfast.serving.layout import Layout, Rows, layout, numpy_dtype
+from holdfast.serving.layout import Layout, Rows, layout
 from holdfast.serving.refusal import Refusal
 
 __all__ = ["Checker"]
@@ -47,12 +47,10 @@ class Checker:
         if kind == "whole":
             return self._whole(_unnamed(given))
         if kind == "table":
-            rows = self._table(given)
-        else:
-            rows = self._tensor(_unnamed(given)) if kind == "tensor" else _free(given)
-        if len(rows) == 0:
-            raise Refusal(422, "the request has no rows: give at least one", "instances")
-        return rows
+            return self._table(given)
+        rows = _unnamed(given) if kind == "tensor" else _free(given)
+        _check_rows(rows)
+        return self._tensor(rows) if kind == "tensor" else rows
 
     def _table(self, given: Given) -> Rows:
         if isinstance(given, dict):
@@ -138,6 +136,7 @@ class Checker:
         """Check rows by position; make one array of them where the layout is one."""
         import numpy as np
 
+        _check_rows(rows)
         dtype = self.form.dtype
         if dtype is None:
             self._look_at(rows)
@@ -243,6 +242,11 @@ def _refused(field: str, told: str, row: int | None = None) -> Refusal:
     return Refusal(422, f"{field}: {told}{where}", field)
 
 
+def _check_rows(rows: Any) -> None:
+    if len(rows) == 0:
+        raise Refusal(422, "the request has no rows: give at least one", "instances")
+
+
 def _nested(signature: Signature | None) -> dict[str, list[Column]]:
     found: dict[str, list[Column]] = {}
     for column in signature.columns if signature else ():
@@ -294,7 +298,7 @@ def _listed_column(column: Column, given: Any) -> list[Any]:
     if given.ndim > 1 and column.shape is None and given.size == len(given):
         given = given.reshape(-1)  # [n, 1], as the protocol has it
     listed = given.tolist()
-    if given.dtype.kind == "f" and column.nullable and numpy_dtype(column) is None:
+    if given.dtype.kind == "f" and column.nullable:
         return [None if one != one else one for one in listed]  # noqa: PLR0124 - NaN
     return list(listed)
 

@@ -78,6 +78,6 @@ def numpy_dtype(column: Column) -> str | None:
 
 
 def _in_order(signature: Signature) -> tuple[Column, ...]:
-    top = {column.name: column for column in signature.columns if not column.parent}
+    top = {one.name: one for one in signature.columns if one.name and not one.parent}
     order = signature.whole.order or tuple(top)
     return tuple(top[name] for name in order)

@@ -1,5 +1,6 @@
 """One value held against its column."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -67,9 +68,9 @@ def _outside(column: Column, value: Any) -> str | None:
     if column.enum is not None and category_key(value) not in map(category_key, column.enum):
         listed = ", ".join(map(_show, column.enum[:8]))
         return f"{_show(value)} is none of {listed}{', …' if len(column.enum) > 8 else ''}"  # noqa: PLR2004
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return out_of_bounds(column, value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return out_of_bounds(column, value) if math.isfinite(value) else f"{value} is not finite"
 
 
 def out_of_bounds(column: Column, value: float) -> str | None:

@@ -1,0 +1,100 @@
+"""What a model gave, held against what its version promises."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from holdfast.core import schema
+from holdfast.serving.outcome import OutputChecker, cut, listed, score
+
+RECORD = {
+    "type": "object",
+    "properties": {"label": {"type": "string"}, "share": {"type": "number", "maximum": 1}},
+    "required": ["label", "share"],
+}
+LABELS = np.array(["a", "b"])
+
+
+def problem(words: dict[str, Any] | None, output: Any, rows: int = 2) -> str | None:
+    told = schema.parse(words, "output_schema")
+    return OutputChecker(told, counted=True).problem(output, rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (None, np.array([1.0, 2.0])),
+        (None, ["a", {"b": 1}]),
+        ({"type": "number"}, np.array([1, 2])),
+        ({"type": "integer"}, np.array([1, 2])),
+        ({"type": "boolean"}, np.array([True, False])),
+        ({"type": "string"}, LABELS),
+        ({"type": "string", "enum": ["a", "b"]}, LABELS),
+        ({"type": ["number", "null"]}, np.array([1.0, np.nan])),
+        ({"type": "number", "minimum": 0, "maximum": 1}, np.array([0.0, 1.0])),
+        ({"type": "array", "items": {"type": "number"}, "shape": [None, 3]}, np.zeros((2, 3))),
+        ({"type": "array", "items": {"type": "number"}, "shape": [3]}, np.zeros((2, 3))),
+        ({"type": "string"}, ["a", "b"]),
+        (RECORD, {"label": LABELS, "share": np.array([0.1, 1])}),
+        (RECORD, {"label": LABELS, "share": np.array([0.1, 1]), "more": np.array([1, 2])}),
+    ],
+)
+def test_an_output_as_promised_goes_out(words: dict[str, Any] | None, output: Any) -> None:
+    assert problem(words, output) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "output", "told"),
+    [
+        (None, np.array([1.0, np.nan]), "is not a finite number"),
+        (None, np.array([1.0, np.inf]), "is not a finite number"),
+        (None, [1.0, float("nan")], "is not a finite number"),
+        (None, np.array([1.0]), "has 1 values for 2 rows"),
+        (None, np.array(1.0), "has 1 values for 2 rows"),
+        (None, ["a"], "has 1 values for 2 rows"),
+        ({"type": "number"}, LABELS, "the schema says number"),
+        ({"type": "number"}, np.array([True, False]), "the schema says number"),
+        ({"type": "string"}, np.array([1, 2]), "the schema says string"),
+        ({"type": "string"}, ["a", 1], "1 is not a text"),
+        ({"type": "number"}, np.zeros((2, 3)), "has the shape [2, 3]"),
+        ({"type": "array", "items": {"type": "number"}, "shape": [3]}, np.zeros((2, 4)), "[2, 4]"),
+        ({"type": "number", "maximum": 1}, np.array([0.5, 1.5]), "1.5 is above 1"),
+        ({"type": "integer", "enum": [0, 1]}, np.array([0, 7]), "is 7, none of"),
+        (RECORD, np.array([1, 2]), "is not the record of label, share"),
+        (RECORD, {"label": LABELS}, "share is missing"),
+        (RECORD, {"label": LABELS, "share": np.array([2.0, 1])}, "share 2 is above 1"),
+    ],
+)
+def test_an_output_that_breaks_its_promise_does_not(
+    words: dict[str, Any] | None, output: Any, told: str
+) -> None:
+    assert told in (problem(words, output) or "")
+
+
+def test_outputs_are_cut_by_rows_and_listed_as_json_has_them() -> None:
+    record = {"label": LABELS, "share": np.array([0.5, np.nan])}
+
+    assert listed(cut(record, 0, 1)) == [{"label": "a", "share": 0.5}]
+    assert listed(cut(np.arange(6).reshape(3, 2), 1, 3)) == [[2, 3], [4, 5]]
+    assert listed([np.int64(3), "a"]) == [3, "a"]
+    assert listed(np.array(4)) == [4]
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        (np.array([0.25, 0.5]), 0.25),
+        (np.array([[0.25, 0.75]]), 0.75),
+        ({"label": LABELS, "share": np.array([0.5, 1])}, 0.5),
+        ({"label": LABELS}, None),
+        (LABELS, None),
+        (["a"], None),
+        ([3], 3.0),
+        ([[]], None),
+        ([], None),
+        (np.array(1.0), None),
+    ],
+)
+def test_the_score_is_the_first_number_or_the_last_class(output: Any, found: float | None) -> None:
+    assert score(output) == found
