@@ -121,7 +121,7 @@ def _ready_too(served: Served) -> Callable[[], Any]:
 
 
 def _add_protocol(app: "FastAPI", served: Served) -> None:
-    """Add the metadata of the Open Inference Protocol; the longer path is asked first."""
+    """Add the metadata of the Open Inference Protocol; the first path that fits is taken."""
     from fastapi.responses import JSONResponse
 
     @app.get("/v2", tags=["models"])
@@ -137,8 +137,8 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
         told = {"name": model, "version": version, "ready": good}
         return JSONResponse(told, 200 if good else _UNREADY)
 
-    @app.get("/v2/models/{model:path}/versions/{version}/config", tags=["models"])
     @app.get("/v2/models/{model:path}/versions/{version}", tags=["models"])
+    @app.get("/v2/models/{model:path}/versions/{version}/config", tags=["models"])
     async def version_described(model: str, version: str) -> JSONResponse:
         """Describe the inputs and outputs of a version."""
         return JSONResponse(inference_protocol.described(_loaded(served, model, version)))
@@ -150,8 +150,8 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
         told = {"name": model, "ready": active is not None}
         return JSONResponse(told, 200 if active else _UNREADY)
 
-    @app.get("/v2/models/{model:path}/config", tags=["models"])
     @app.get("/v2/models/{model:path}", tags=["models"])
+    @app.get("/v2/models/{model:path}/config", tags=["models"])
     async def described(model: str) -> JSONResponse:
         """Describe the inputs and outputs of the version that is live."""
         return JSONResponse(inference_protocol.described(_loaded(served, model)))
