@@ -34,7 +34,7 @@ class Application:
     ) -> None:
         self.served = served
         self.metrics = Metrics(served)
-        self.hot = Hot(served, limits, (self.metrics, *sinks))
+        self.hot = Hot(served, limits, (*sinks, self.metrics))
         self._limits = limits
         self._paths = paths.fixed(tuple(served.lineups))
         self._admin = admin(served, self._scrape, keep)
@@ -55,7 +55,8 @@ class Application:
             await self.hot.answer(*route, headers, receive, send)
         except Refusal as refusal:
             self.metrics.refused(self._model(scope["path"]), refusal.status)
-            await send_refusal(send, refusal, headers)
+            request_id = headers.get(b"x-request-id") or self.hot.new_id().encode()
+            await send_refusal(send, refusal, request_id)
         except Gone:
             return
 

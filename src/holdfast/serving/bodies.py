@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from holdfast.serving.face import Body
-from holdfast.serving.ids import uuid7
 from holdfast.serving.limits import Limits
 from holdfast.serving.refusal import Refusal
 
@@ -106,7 +105,6 @@ def refused(refusal: Refusal) -> Body:
     return Body(refusal.body, headers=(*refusal.headers.items(),))
 
 
-async def send_refusal(send: Send, refusal: Refusal, headers: Headers) -> None:
+async def send_refusal(send: Send, refusal: Refusal, request_id: bytes) -> None:
     """Send a refusal of a request that no version was chosen for."""
-    request_id = headers.get(b"x-request-id") or uuid7().encode()
     await send_body(send, refusal.status, refused(refusal), [(b"x-request-id", request_id)])

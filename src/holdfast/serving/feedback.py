@@ -1,10 +1,11 @@
 """The truth about predictions, told later."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from holdfast.serving.refusal import Refusal
 
@@ -17,12 +18,12 @@ class Truth(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         prediction_id: That its answer carried.
         label: Any JSON value, as the model's output has it.
-        at: When it became known, RFC 3339; None for now.
+        at: When it became known, RFC 3339 with its offset; None for now.
     """
 
     prediction_id: str
     label: Any
-    at: str | None = None
+    at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 Keep = Callable[[Sequence[Truth]], Awaitable[None]]

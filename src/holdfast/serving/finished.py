@@ -72,6 +72,7 @@ class Sink(Protocol):
         """Take note of *one*.
 
         Returns:
-            None; or what the answer waits for, where it must not go out before it is recorded.
+            None; or what the answer waits for, where it must not go out before it is recorded. It
+            may raise a `Refusal`, which then is the answer.
         """
         ...

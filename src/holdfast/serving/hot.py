@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from holdfast.predictions.ids import Mint
 from holdfast.serving import outcome, wire
 from holdfast.serving.batching import Answered, Lane, ModelFailed
-from holdfast.serving.bodies import Headers, Receive, Send, read_body, send_body
-from holdfast.serving.face import Answer, Body, Face, Question
+from holdfast.serving.bodies import Headers, Receive, Send, read_body, refused, send_body
+from holdfast.serving.face import Answer, Face, Question
 from holdfast.serving.finished import Finished, Mirrored, Sink
-from holdfast.serving.ids import uuid7
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
@@ -51,6 +51,7 @@ class Hot:
 
     Attributes:
         in_flight: Requests that came in and are not answered yet.
+        new_id: Makes ids of predictions.
         not_mirrored: Requests that were not mirrored since too many were under way.
     """
 
@@ -59,6 +60,7 @@ class Hot:
         self.limits = limits
         self.in_flight = 0
         self.not_mirrored = 0
+        self.new_id = Mint(served.worker)
         self._sinks = tuple(sinks)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._seen: dict[str, Lineup] = {}
@@ -77,7 +79,7 @@ class Hot:
         lineup = self.served.lineups[path.model]
         question = face.read(body, headers)
         choice = choose(lineup, Asked(headers, question.fields, path.version), self.limits)
-        prediction_id = uuid7()
+        prediction_id = self.new_id()
         request_id = headers.get(b"x-request-id", b"").decode("latin-1") or prediction_id
         request = _Request(
             lineup, body, headers, started, question, choice, request_id, prediction_id
@@ -96,13 +98,12 @@ class Hot:
             written = face.write(request.question, answer)
         except Refusal as refusal:
             one = self._refused(request, refusal)
-            status, written = (
-                refusal.status,
-                Body(refusal.body, headers=(*refusal.headers.items(),)),
-            )
+            status, written = refusal.status, refused(refusal)
         else:
             status, one = 200, self._answered(request, answered, answer)
-        await self._tell(one)
+        unrecorded = await self._tell(one)
+        if unrecorded is not None:
+            status, written = unrecorded.status, refused(unrecorded)
         await send_body(send, status, written, _headers(request))
         if choice.mirror is not None:
             self._mirror(request, choice.mirror, one)
@@ -199,11 +200,19 @@ class Hot:
             given=question.given,
         )
 
-    async def _tell(self, one: Finished) -> None:
+    async def _tell(self, one: Finished) -> Refusal | None:
+        """Tell all sinks; return what one says against sending the answer."""
+        found = None
         for sink in self._sinks:
             waited = sink.finished(one)
-            if waited is not None:
+            if waited is None:
+                continue
+            try:
                 await waited
+            except Refusal as refusal:
+                found = refusal
+                one.status, one.error = refusal.status, refusal.message
+        return found
 
     def _mirror(self, request: _Request, mirror: Loaded, one: Finished) -> None:
         """Ask the candidate too, after the answer went out."""
@@ -218,7 +227,7 @@ class Hot:
         lane = self._lane(request.lineup, mirror)
         lane.aside = True
         request.choice = Choice(mirror, "shadow", counted=True, key=one.key)
-        request.prediction_id = uuid7()
+        request.prediction_id = self.new_id()
         request.started = time.perf_counter_ns()
         try:
             answered = await self._predict(request, lane)
