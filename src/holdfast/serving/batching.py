@@ -1,8 +1,9 @@
 """Requests of one version join in a call of its model while the model is busy; no timer.
 
 A lone request never waits. Those that come in during a call are answered by the next one, up to
-a number of rows. A version has a thread of its own, so one that hangs holds up no other; and as
-long as its calls are shorter than a change of threads is worth, they are made on the event loop.
+a number of rows. A version has a thread of its own, so one that hangs holds up no other; but a
+lone request whose version is known to be quick is answered on the event loop, which saves two
+changes of threads.
 """
 
 import asyncio
@@ -163,13 +164,12 @@ class Lane:
             batch = self._waiting.take(self._most)
             if not batch:
                 continue
-            if self._is_quick():
-                self._deliver(batch, self._run(batch))
-                if self._waiting.count:
-                    loop.call_soon(self._turn, loop)  # let others have the loop between two calls
-                    return
-            else:
+            if len(batch) > 1 or not self._is_quick():
                 self._thread(loop).put(batch)
+                return
+            self._deliver(batch, self._run(batch))
+            if self._waiting.count:
+                loop.call_soon(self._turn, loop)  # let others have the loop between two calls
                 return
         self._busy = False
         if self._closing:
