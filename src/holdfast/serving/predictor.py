@@ -89,17 +89,21 @@ def _call(pair: Pair, told: Signature | None) -> Callable[[Any], Output]:
         return _record_call(labels, chances if callable(chances) else None, columns)
     if not callable(chances) or not _asks_for_chances(told.whole):
         return lambda rows: _shaped(_plain(labels(rows)), told.whole)
-    if len(told.whole.shape or ()) == _BINARY:
+    if _is_row_of_numbers(told.whole):
         return lambda rows: _plain(chances(rows))
     return lambda rows: _positive(pair.ref, _plain(chances(rows)))
 
 
 def _asks_for_chances(whole: Column) -> bool:
-    """Tell whether an output is a probability: a table of numbers, or numbers within 0 and 1."""
-    if whole.type != "number":
-        return False
+    """Tell whether an output is a probability: several numbers a row, or one within 0 and 1."""
     share = whole.minimum == 0 and whole.maximum == 1
-    return len(whole.shape or ()) == _BINARY or share
+    return whole.type == "number" and (share or _is_row_of_numbers(whole))
+
+
+def _is_row_of_numbers(whole: Column) -> bool:
+    """Tell whether a schema, of all rows or of one, has several numbers for each."""
+    shape = whole.shape or ()
+    return len(shape) == _BINARY or (len(shape) == 1 and shape[0] is not None)
 
 
 def _record_call(
