@@ -147,6 +147,23 @@ def test_a_model_that_fails_is_answered_with_500_and_counts_against_it(
     assert (one.failed, one.status) == (True, 500)
 
 
+def test_numbers_of_numpy_within_records_are_written_as_json(server: Server) -> None:
+    model = Does(lambda rows: [{"sum": row.sum(), "all": row} for row in rows])
+    server.put(lineup(made(model, input_schema=NUMBERS)))
+
+    assert server.post("/predict", {"instances": [[1, 2]]}).json()["predictions"] == [
+        {"sum": 3.0, "all": [1.0, 2.0]}
+    ]
+
+
+def test_a_model_whose_live_version_is_gone_has_a_description_still(server: Server) -> None:
+    server.put(lineup(None))
+    page = server.get("/openapi.json").json()
+
+    assert "/predict" in page["paths"]
+    assert server.get("/v2/models/iris").status_code == 503
+
+
 def test_a_canary_that_refuses_what_the_active_version_takes_has_failed(server: Server) -> None:
     strict = {**NUMBERS, "properties": {**NUMBERS["properties"], "age": {"type": "integer"}}}  # type: ignore[dict-item]
     candidate = made(Sums(), "1.1.0", input_schema=strict)

@@ -92,6 +92,8 @@ def test_outputs_are_cut_by_rows_and_listed_as_json_has_them() -> None:
         (["a"], None),
         ([3], 3.0),
         ([[]], None),
+        ([{"label": "a", "share": np.float32(0.5)}], 0.5),
+        ([(0.25, 0.75)], 0.75),
         ([], None),
         (np.array(1.0), None),
     ],

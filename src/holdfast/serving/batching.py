@@ -193,9 +193,10 @@ class Lane:
     def _work(self, batches: "SimpleQueue[_Batch | None]", loop: asyncio.AbstractEventLoop) -> None:
         while (batch := batches.get()) is not None:
             outcomes = self._run(batch)
-            if loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(self._done, batch, outcomes, loop)
+            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
                 return
-            loop.call_soon_threadsafe(self._done, batch, outcomes, loop)
 
     def _done(
         self, batch: _Batch, outcomes: list[Outcome], loop: asyncio.AbstractEventLoop
@@ -224,11 +225,11 @@ class Lane:
         return outcomes
 
     def _call(self, batch: _Batch) -> Any:
-        rows = batch[0].rows if len(batch) == 1 else _joined(batch)
         try:
+            rows = batch[0].rows if len(batch) == 1 else _joined(batch)
             output = self.loaded.predict(rows)
             problem = self._outputs.problem(output, len(rows))
-        except Exception as error:  # noqa: BLE001 - a model may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
             return ModelFailed(f"{type(error).__name__}: {error}")
         return ModelFailed(f"the output {problem}") if problem else output
 

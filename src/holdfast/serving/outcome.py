@@ -128,12 +128,14 @@ def listed(output: Any) -> list[Any]:
 def score(output: Any) -> float | None:
     """Return the first number of the first row: of several, as of classes, the last one."""
     if isinstance(output, dict):
-        return next((one for part in output.values() if (one := score(part)) is not None), None)
-    first: Any = output[0] if getattr(output, "shape", (1,)) and len(output) else None
-    while hasattr(first, "__len__") and not isinstance(first, str) and len(first):
-        first = first[-1]
-    number = isinstance(first, int | float) or hasattr(first, "dtype")
-    try:
-        return float(first) if number else None
-    except (TypeError, ValueError):
-        return None
+        return _number({name: part[0] for name, part in output.items() if len(part)})
+    return _number(output[0]) if getattr(output, "shape", (1,)) and len(output) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, dict):
+        return next((one for part in value.values() if (one := _number(part)) is not None), None)
+    if isinstance(value, list | tuple) or getattr(value, "shape", ()):
+        return _number(value[-1]) if len(value) else None
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    return float(value) if isinstance(value, int | float) or kind in {*_NUMBERS} else None
