@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.serving.facing import NUMBERS, Does, made, until
 
@@ -40,7 +41,7 @@ async def sent(one: Lane, *requests: Any) -> list[Answered]:
 def test_requests_of_one_kind_are_joined_and_others_called_apart() -> None:
     notes = Notes()
     one = lane(notes)
-    found = asyncio.run(sent(one, [[1, 2]], [[1]], [[3, 4]], [{"a": 1}], ["text"], [{"a": 2}]))
+    found = asyncio.run(sent(one, [[1, 2]], [[1]], [[3, 4]], [{"a": 7}], ["text"], [{"a": 2}]))
     one.close()
 
     assert [count for count, _ in notes.calls] == [2, 1, 2, 1]

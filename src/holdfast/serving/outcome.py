@@ -135,7 +135,7 @@ def score(output: Any) -> float | None:
 def _number(value: Any) -> float | None:
     if isinstance(value, dict):
         return next((one for part in value.values() if (one := _number(part)) is not None), None)
-    if isinstance(value, list | tuple) or getattr(value, "shape", ()):
+    if isinstance(value, list | tuple) or getattr(value, "shape", None):
         return _number(value[-1]) if len(value) else None
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     return float(value) if isinstance(value, int | float) or kind in {*_NUMBERS} else None
