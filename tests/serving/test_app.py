@@ -2,14 +2,17 @@
 
 import gzip
 import http.client
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.serving.facing import Server, Sums, lineup, made, rollout, running, served, sums
+from tests.serving.facing import Server, Sums, finish, lineup, made, rollout, running, served, sums
 
 from holdfast.core.fleet import Held
+from holdfast.errors import MissingLibraryError
+from holdfast.serving.app import application
 from holdfast.serving.feedback import Truth
 from holdfast.serving.limits import Limits
 from holdfast.serving.served import Served
@@ -277,3 +280,24 @@ def test_a_draining_house_without_models_is_not_ready() -> None:
     house = Served("w", {}, draining=True)
 
     assert house.missing() == {}
+
+
+def test_a_socket_of_another_kind_is_closed() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    finish(application(served(lineup(sums())))({"type": "websocket"}, receive, send))
+
+    assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+
+    with pytest.raises(MissingLibraryError, match=r"holdfast\[serve\]"):
+        application(served(lineup(sums())))

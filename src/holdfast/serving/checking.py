@@ -103,7 +103,7 @@ class Checker:
     def _by_columns(self, given: dict[str, Any]) -> Rows:
         lengths = set()
         for name, column in given.items():
-            if not hasattr(column, "__len__") or isinstance(column, str | dict):
+            if not _is_rows(column):
                 raise _refused(name, "is not a list of values, one for each row")
             lengths.add(len(column))
         if len(lengths) > 1:
@@ -242,7 +242,13 @@ def _refused(field: str, told: str, row: int | None = None) -> Refusal:
     return Refusal(422, f"{field}: {told}{where}", field)
 
 
+def _is_rows(given: Any) -> bool:
+    return isinstance(given, list) or getattr(given, "ndim", 0) > 0
+
+
 def _check_rows(rows: Any) -> None:
+    if not _is_rows(rows):
+        raise _refused("instances", "is no list of rows")
     if len(rows) == 0:
         raise Refusal(422, "the request has no rows: give at least one", "instances")
 
