@@ -144,6 +144,7 @@ class Hot:
             one for lineup in self.served.lineups.values() for one in in_memory(lineup).values()
         ]
         for key, lane in [*self._lanes.items()]:
+            lane.aside = False  # until the next request is mirrored to it
             if not any(lane.loaded is one for one in held):
                 self._lanes.pop(key).close()
 
