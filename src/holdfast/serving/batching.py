@@ -2,8 +2,7 @@
 
 A lone request never waits. Those that come in during a call are answered by the next one, up to
 a number of rows. A version has a thread of its own, so one that hangs holds up no other; but a
-lone request whose version is known to be quick is answered on the event loop, which saves two
-changes of threads.
+version that is known to be quick is called on the event loop, which saves two changes of threads.
 """
 
 import asyncio
@@ -164,10 +163,11 @@ class Lane:
             batch = self._waiting.take(self._most)
             if not batch:
                 continue
-            if len(batch) > 1 or not self._is_quick():
+            found = self._once(batch) if self._is_quick() else None
+            if found is None:
                 self._thread(loop).put(batch)
                 return
-            self._deliver(batch, self._run(batch))
+            self._deliver(batch, found)
             if self._waiting.count:
                 loop.call_soon(self._turn, loop)  # let others have the loop between two calls
                 return
@@ -214,15 +214,18 @@ class Lane:
                 job.future.set_exception(outcome)
 
     def _run(self, batch: _Batch) -> list[Outcome]:
+        found = self._once(batch)
+        return found or [one for job in batch for one in self._run([job])]
+
+    def _once(self, batch: _Batch) -> list[Outcome] | None:
+        """Call the model once; None if it failed for several: which of them is it?"""
         started = perf_counter_ns()
         found = self._call(batch)
-        if isinstance(found, ModelFailed) and len(batch) > 1:  # which of them is it?
-            outcomes = [one for job in batch for one in self._run([job])]
-        else:
-            seconds = (perf_counter_ns() - started) / 1e9
-            self._pace.note(seconds * 1e6)
-            outcomes = [found] if isinstance(found, ModelFailed) else _shared(batch, found, seconds)
-        return outcomes
+        if isinstance(found, ModelFailed) and len(batch) > 1:
+            return None
+        seconds = (perf_counter_ns() - started) / 1e9
+        self._pace.note(seconds * 1e6)
+        return [found] if isinstance(found, ModelFailed) else _shared(batch, found, seconds)
 
     def _call(self, batch: _Batch) -> Any:
         try:

@@ -19,8 +19,8 @@ class Limits:
         queue: Requests that may wait for one version.
         batch: Rows that share a call at most, a single larger request aside.
         mirrored: Mirrored requests under way at most; more are not mirrored.
-        inline_us: A version whose calls take no longer answers a lone request on the event loop
-            itself, all others on a thread of its own; 0 for never.
+        inline_us: A version whose calls take no longer is called on the event loop itself, all
+            others on a thread of their own; 0 for never.
         pinning: Whether callers may ask for a version by number.
         token: What callers must present as bearer; None for no such demand.
     """
