@@ -13,6 +13,7 @@ from holdfast.core.event import Event
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.core.manifest import Scan
 from holdfast.core.metrics import Direction
+from holdfast.core.paired import Losses
 from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
 from holdfast.core.rollout import events as rollouts
 from holdfast.core.rollout.analysis import Absolute, Analysis, Latency, ScoreDrift, Threshold
@@ -118,7 +119,23 @@ every = {
         events.Tagged, version=texts, tags=st.dictionaries(texts, maybe, max_size=3)
     ),
     events.Noted: st.builds(events.Noted, version=texts, text=texts),
-    events.Evaluated: st.builds(events.Evaluated, version=texts, metrics=figures, dataset=maybe),
+    events.Evaluated: st.builds(
+        events.Evaluated,
+        version=texts,
+        metrics=figures,
+        dataset=maybe,
+        losses=st.lists(
+            st.builds(
+                Losses,
+                name=texts,
+                on=texts,
+                rows=counts,
+                mean=st.floats(allow_nan=False, allow_infinity=False),
+                sha256=texts,
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
     events.Approved: st.builds(events.Approved, version=texts),
     events.Trusted: st.builds(events.Trusted, version=texts, scan=scans),
     events.Signed: st.builds(events.Signed, version=texts, key=texts, signature=texts),

@@ -13,6 +13,7 @@ from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Origin, Past
 from holdfast.core.history import Imported, Period, past, periods, sentence, told, until
 from holdfast.core.manifest import Scan
+from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
 from holdfast.core.rollout import events as rollouts
 from holdfast.core.rollout.analysis import Analysis
@@ -126,6 +127,14 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
         "evaluate 1.0.0 on holdout: acc 0.5, auc 0.75",
     ),
     (events.Evaluated(version="1.0.0", metrics={"auc": 0.75}), "evaluate 1.0.0: auc 0.75"),
+    (
+        events.Evaluated(
+            version="1.0.0",
+            metrics={"mae": 0.5},
+            losses=(Losses("mae", "6" * 64, 200, 0.5, "a" * 64),),
+        ),
+        "evaluate 1.0.0: mae 0.5, mae of 200 rows",
+    ),
     (events.Approved(version="1.0.0"), "approve 1.0.0"),
     (
         events.Trusted(

@@ -132,6 +132,23 @@ force = click.option("--force", is_flag=True, help="Pass over the gate; needs --
 at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
 
 
+def losses(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options by which losses are taken in."""
+    for option in (
+        click.option(
+            "--evaluation-set", metavar="FILE|sha256:…", help="What the losses are of, row by row."
+        ),
+        click.option(
+            "--losses",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="One value a row (.csv, .npy), paired with the champion's by the gate.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

@@ -1,5 +1,6 @@
 """Commands for facts learnt later and for a model's rules."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,15 +39,15 @@ def note(given: Context, ref: str, text: str) -> None:
 
 @command("evaluate")
 @click.argument("ref")
-@click.argument("metrics", nargs=-1, required=True, metavar="NAME=NUMBER…")
+@click.argument("metrics", nargs=-1, metavar="NAME=NUMBER…")
 @click.option("--dataset", metavar="NAME", help="What it was measured on.")
+@context.losses
 @context.reason
-def evaluate(
-    given: Context, ref: str, metrics: tuple[str, ...], dataset: str | None, reason: str | None
-) -> None:
+def evaluate(given: Context, ref: str, metrics: tuple[str, ...], **options: Any) -> None:
     """Record metrics of the version REF measured after its registration."""
+    losses = {name: Path(file) for name, file in pairs("--losses", options["losses"]).items()}
     done = given.registry().evaluate(
-        ref, numbers("metric", metrics), dataset=dataset, reason=reason
+        ref, numbers("metric", metrics), **{**options, "losses": losses}
     )
     given.emit(done, [done.note])
 
@@ -135,6 +136,11 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     "--clean-scan/--no-clean-scan",
     default=None,
     help="Ask for a second person where code is trusted.",
+)
+@click.option(
+    "--inconclusive",
+    type=click.Choice(["refuse", "remark"]),
+    help="Where paired losses do not tell whether it regressed.",
 )
 @click.option("--approvals", type=int, metavar="N", help="People who must approve.")
 @click.option(

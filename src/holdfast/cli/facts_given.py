@@ -26,6 +26,10 @@ def facts_from(options: dict[str, Any]) -> Facts:
     facts["artifacts"] = {
         role: Path(path) for role, path in pairs("--artifact", options["artifact"]).items()
     }
+    facts["losses"] = {
+        name: Path(path) for name, path in pairs("--losses", options["losses"]).items()
+    }
+    facts["evaluation_set"] = options["evaluation_set"]
     facts["formats"] = pairs("--format", options["form"])
     facts["environment"] = _environment(pairs("--environment", options["environment"]))
     facts["input_example"] = _rows(options["input_example"])

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     "--auto", "bump", flag_value="auto", help="What the schemas demand, else minor [default]."
 )
 @click.option("--version", metavar="SEMVER", help="An exact version.")
+@context.losses
 @click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
 @click.option(
     "--scanner", multiple=True, metavar="NAME", help="Ask picklescan or modelaudit as well."

@@ -133,7 +133,7 @@ def _past_rows(past: Any, mark: str = "") -> list[tuple[str, ...]]:
     when = tables.moment(past.at)
     row = (f"{mark}{past.seq}", when, _who(past), past.what, past.reason or "–")
     before = [_past_rows(one, "· ")[0] for one in getattr(past, "elsewhere", ())[::-1]]
-    return [row, *before]
+    return [row, *(("", "", "", "", f"gate: {said}") for said in past.gate), *before]
 
 
 def _who(past: Any) -> str:

@@ -29,6 +29,7 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
         ("approvals", "approvals"),
         ("code", "code"),
         ("require_signature", "require_signature"),
+        ("inconclusive", "inconclusive"),
     ):
         if options[option] is not None:
             fields[field] = options[option]

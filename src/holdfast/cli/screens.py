@@ -186,7 +186,9 @@ def comparison(found: Comparison) -> list[str]:
     lines = [f"{found.model}  {found.a} → {found.b}", ""]
     lines += render(metrics) if found.metrics else ["no metrics on either side"]
     schema = [f"{change.level}: {change.sentence}" for change in found.schema]
+    pairs = [f"{one.sentence}, set {one.on[:12]}" for one in found.paired] + [*found.unpaired]
     for title, rows in (
+        *([("losses", pairs)] if pairs else []),
         ("schema", schema or ["unchanged"]),
         ("files", [_file_line(row) for row in found.files]),
         ("parameters", [_difference(row) for row in found.parameters]),

@@ -6,7 +6,7 @@ Nothing here writes. `Unchanged` says that the wish is already fulfilled.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from holdfast.core import events, names, retention
+from holdfast.core import events, names, paired, retention
 from holdfast.core.manifest import Scan, clean_metrics
 from holdfast.core.policy import Policy, Verdict, check
 from holdfast.core.retention import Plan
@@ -264,16 +264,18 @@ def note(record: Record, text: str) -> events.Noted:
 
 
 def evaluate(
-    record: Record, metrics: Mapping[str, object], dataset: str | None
+    record: Record, metrics: Mapping[str, object], dataset: str | None, losses: paired.Each = ()
 ) -> events.Evaluated:
     """Record metrics measured after registration.
 
     Raises:
-        InvalidInputError: If there are none, or one is no finite number.
+        InvalidInputError: If there are none, or one is no finite number or mean of its losses.
     """
     if not metrics:
         raise InvalidInputError("evaluation", "has no metrics", "give at least one")
-    return events.Evaluated(version=record.version, metrics=clean_metrics(metrics), dataset=dataset)
+    clean, version = clean_metrics(metrics), record.version
+    kept = paired.check(losses, clean)
+    return events.Evaluated(version=version, metrics=clean, dataset=dataset, losses=kept)
 
 
 def approve(state: State, record: Record, by: str) -> events.Approved | Unchanged:

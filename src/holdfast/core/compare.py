@@ -12,6 +12,7 @@ from holdfast.core import metrics as measures
 from holdfast.core import notebook
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.metrics import Change, Direction
+from holdfast.core.paired import Paired
 from holdfast.core.policy import schema_changes
 from holdfast.core.schema.rules import SchemaChange
 from holdfast.errors import InvalidInputError
@@ -65,6 +66,8 @@ class Comparison(Struct, frozen=True):
     Attributes:
         facts: Differing facts: framework, algorithm, training data, lineage, limitations, ...
         environment: Differing Python and package versions.
+        paired: Losses of both on the same rows, each with its interval.
+        unpaired: Why other losses are not paired.
     """
 
     model: str
@@ -76,6 +79,8 @@ class Comparison(Struct, frozen=True):
     files: tuple[FileRow, ...]
     facts: tuple[Difference, ...]
     environment: tuple[Difference, ...]
+    paired: tuple[Paired, ...] = ()
+    unpaired: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show the metrics side by side in a notebook."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
+from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
 from holdfast.core.rollout import events as rollouts
 
@@ -20,6 +21,7 @@ class Past(Struct, frozen=True):
     Attributes:
         key: Id of the key that signed the entry; `None` if nobody did.
         signer: Whose key the policy says it is, once the signature was checked; `None` if nobody's.
+        gate: Of a promotion, what the gate said: reasons passed over, and remarks.
     """
 
     seq: int
@@ -30,6 +32,7 @@ class Past(Struct, frozen=True):
     reason: str | None
     key: str | None = None
     signer: str | None = None
+    gate: tuple[str, ...] = ()
 
 
 class Origin(Struct, frozen=True):
@@ -184,11 +187,16 @@ class Noted(Event, frozen=True, kw_only=True):
 
 
 class Evaluated(Event, frozen=True, kw_only=True):
-    """Metrics of *version* were measured after its registration, on *dataset*."""
+    """Metrics of *version* were measured after its registration, on *dataset*.
+
+    Attributes:
+        losses: Row by row, where they were kept; their means are among the metrics.
+    """
 
     version: str
     metrics: dict[str, float]
     dataset: str | None = None
+    losses: tuple[Losses, ...] = ()
 
     def versions(self) -> tuple[str, ...]:
         """Name it."""

@@ -84,7 +84,14 @@ def past(entry: Entry, signer: str | None = None) -> Past:
         reason=entry.reason,
         key=signers.entry_key_id(entry.signature.key) if entry.signature else None,
         signer=signer,
+        gate=_gate(entry.event),
     )
+
+
+def _gate(event: events.AnyEvent) -> tuple[str, ...]:
+    if not isinstance(event, events.Promoted):
+        return ()
+    return (*(f"passed over: {reason}" for reason in event.refused), *event.remarks)
 
 
 def told(entry: Entry, signer: str | None = None) -> Past:
@@ -142,7 +149,8 @@ def _annotation(
         case events.Evaluated():
             found = ", ".join(f"{name} {value:g}" for name, value in event.metrics.items())
             on = f" on {event.dataset}" if event.dataset else ""
-            return f"evaluate {event.version}{on}: {found}"
+            rows = "".join(f", {one.name} of {one.rows} rows" for one in event.losses)
+            return f"evaluate {event.version}{on}: {found}{rows}"
         case events.Approved():
             return f"approve {event.version}"
         case events.Trusted():

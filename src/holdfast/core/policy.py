@@ -1,7 +1,7 @@
 """A model's policy: the gate before production, protected aliases and retention."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
+from holdfast.core import paired as pairing
 from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Change, Direction, exceeds
+from holdfast.core.paired import InconclusiveRule, Paired
 from holdfast.core.rollout import course
 from holdfast.core.rollout.course import Terms
 from holdfast.core.schema import rules
@@ -77,6 +79,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         require_signature: Every entry that changes what serves, what lets it serve or what is lost
             must be signed by its author, and a version by a signer before it goes live.
         rollout: The plan, tests and sticky key of its rollouts, where nothing else is said.
+        inconclusive: What becomes of a version whose losses, paired with the champion's on the same
+            rows, do not tell whether it regressed beyond the limit: `refuse` it, or `remark` it.
     """
 
     max_regression: float | None = 0.05
@@ -93,6 +97,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     signers: dict[str, Signer] = {}
     require_signature: bool = False
     rollout: Terms = Terms()
+    inconclusive: InconclusiveRule = "refuse"
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -184,11 +189,13 @@ class Verdict:
         reasons: Why it refuses, every one; empty lets the version pass.
         changes: All metrics, candidate against champion.
         remarks: What it saw and lets pass: regressions within bounds, metrics it cannot judge.
+        paired: Losses on the same rows, each with its interval.
     """
 
     reasons: tuple[str, ...]
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
+    paired: tuple[Paired, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -213,16 +220,26 @@ class Candidate:
     signed_by: frozenset[str] = frozenset()
 
 
-def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> Verdict:
-    """Hold *candidate* against the policy and against the *champion*, if there is one."""
+def judge(
+    policy: Policy,
+    candidate: Candidate,
+    champion: Candidate | None,
+    paired: Sequence[Paired] = (),
+) -> Verdict:
+    """Hold *candidate* against the policy and against the *champion*, if there is one.
+
+    A metric that is the mean of *paired* losses is judged by their interval, not by its two values.
+    """
     before = champion.metrics if champion else {}
     changes = measures.changes(before, candidate.metrics, policy.directions)
     reasons: list[str] = []
     remarks: list[str] = []
     for change in changes:
         _judge_bounds(policy, change, reasons)
-        if champion is not None:
+        if champion is not None and not any(_is_mean(change, one) for one in paired):
             _judge_regression(policy, change, reasons, remarks)
+    for one in paired:
+        _judge_paired(policy, one, reasons, remarks)
     reasons += [
         f"{name}: missing, the policy requires it"
         for name in policy.required_metrics
@@ -242,7 +259,7 @@ def judge(policy: Policy, candidate: Candidate, champion: Candidate | None) -> V
         reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
     reasons += _judge_people(policy, candidate)
     reasons += _judge_code(policy, candidate)
-    return Verdict(tuple(reasons), changes, tuple(remarks))
+    return Verdict(tuple(reasons), changes, tuple(remarks), tuple(paired))
 
 
 def _judge_bounds(policy: Policy, change: Change, reasons: list[str]) -> None:
@@ -258,8 +275,7 @@ def _judge_bounds(policy: Policy, change: Change, reasons: list[str]) -> None:
 def _judge_regression(
     policy: Policy, change: Change, reasons: list[str], remarks: list[str]
 ) -> None:
-    rule = policy.metrics.get(change.name, MetricRule())
-    limit = policy.max_regression if rule.max_regression is None else rule.max_regression
+    limit = _limit(policy, change.name)
     if limit is None:
         return
     match change.verdict:
@@ -279,6 +295,24 @@ def _judge_regression(
                 reasons.append(f"{said}, at most {limit:.2%} is allowed")
             else:
                 remarks.append(f"{said}, within {limit:.2%}")
+
+
+def _limit(policy: Policy, metric: str) -> float | None:
+    rule = policy.metrics.get(metric, MetricRule())
+    return policy.max_regression if rule.max_regression is None else rule.max_regression
+
+
+def _is_mean(change: Change, one: Paired) -> bool:
+    return (change.name, change.before, change.after) == (one.name, one.before, one.after)
+
+
+def _judge_paired(policy: Policy, one: Paired, reasons: list[str], remarks: list[str]) -> None:
+    limit = _limit(policy, one.name)
+    if limit is None:
+        return
+    reason, remark = pairing.judge(one, limit, policy.inconclusive)
+    reasons += [reason] if reason else []
+    remarks += [remark] if remark else []
 
 
 def _filled(manifest: Manifest, field: str) -> bool:

@@ -145,7 +145,7 @@ def _annotated(
         case events.Noted():
             return commands.note(record, event.text)
         case events.Evaluated():
-            return commands.evaluate(record, event.metrics, event.dataset)
+            return commands.evaluate(record, event.metrics, event.dataset, event.losses)
         case events.Approved():
             return commands.approve(state, record, told.by)
         case events.Trusted():

@@ -6,9 +6,10 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import events, trust
+from holdfast.core import events, paired, trust
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
+from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
 from holdfast.core.rollout import folding
 from holdfast.core.rollout.course import Rollout
@@ -42,6 +43,7 @@ class Record(Struct, frozen=True):
         held: Why it must not be purged, `None` if it may.
         scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
         signatures: In order of signing, the last of each key.
+        losses: Row by row, in order of measuring, the last of each metric and evaluation set.
     """
 
     version: str
@@ -63,6 +65,18 @@ class Record(Struct, frozen=True):
     held: str | None = None
     scan: dict[str, Scan] = {}
     signatures: tuple[VersionSignature, ...] = ()
+    losses: tuple[Losses, ...] = ()
+
+    @property
+    def attached(self) -> dict[str, str]:
+        """Blobs it names beside its manifest and files, by digest: what each is.
+
+        Signatures stay for ever, losses as long as its files.
+        """
+        losses = () if self.status == "purged" else self.losses
+        return {one.sha256: f"losses {one.name}" for one in losses} | {
+            one.signature: "model.sig" for one in self.signatures
+        }
 
 
 class Move(Struct, frozen=True):
@@ -273,9 +287,9 @@ def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
         case events.Noted():
             changed = replace(record, notes=(*record.notes, event.text))
         case events.Evaluated():
-            changed = replace(
-                record, metrics=dict(sorted((record.metrics | event.metrics).items()))
-            )
+            metrics = dict(sorted((record.metrics | event.metrics).items()))
+            losses = paired.merged(record.losses, event.losses)
+            changed = replace(record, metrics=metrics, losses=losses)
         case events.Approved():
             approvals = tuple(dict.fromkeys((*record.approvals, entry.by)))
             changed = replace(record, approvals=approvals)

@@ -10,7 +10,6 @@ from holdfast.errors import DamagedError
 from holdfast.registry import transfer
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.transfer import Journey
-from holdfast.signing.bundle import SIGNATURE
 from holdfast.store import layout
 from holdfast.store.place import Place
 
@@ -75,16 +74,16 @@ def copy(
 
 
 def _files(source: Session, model: str) -> Iterator[File]:
-    """Go through the blobs a model names, each once: manifests, signatures, files not purged."""
+    """Go through the blobs a model names, each once; files and losses of those not purged."""
     seen: dict[str, File] = {}
     for record in source.ledger(model).state().versions.values():
         size_bytes = len(source.place.blobs.read(record.manifest))
         seen[record.manifest] = File("manifest.json", record.manifest, size_bytes)
         if record.status != "purged":
             seen |= {file.sha256: file for file in source.manifest(record).files}
-        for one in record.signatures:
-            size_bytes = len(source.place.blobs.read(one.signature))
-            seen[one.signature] = File(SIGNATURE, one.signature, size_bytes)
+        for digest, what in record.attached.items():
+            size_bytes = len(source.place.blobs.read(digest))
+            seen[digest] = File(what, digest, size_bytes)
     yield from seen.values()
 
 

@@ -1,6 +1,7 @@
 """What a caller may say of a version, checked before a byte is moved."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, Final, TypedDict
 
 from holdfast.core import names
@@ -22,6 +23,9 @@ class Facts(TypedDict, total=False):
         formats: Format by role, where the natural one is not wanted.
         trust: Why files that run code outside the allow-list are taken in all the same.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
+        losses: One value a row by metric, as `Registry.evaluate` takes them: an entry of its own
+            after the registration.
+        evaluation_set: What *losses* are of: its file, or `sha256:…`.
         reason: Kept with the entry.
         key: Idempotency key.
     """
@@ -44,6 +48,8 @@ class Facts(TypedDict, total=False):
     formats: Mapping[str, str]
     trust: str
     scanners: Sequence[str]
+    losses: Mapping[str, object]
+    evaluation_set: str | PathLike[str]
     reason: str
     key: str
 
@@ -56,6 +62,7 @@ _MAPPINGS: Final = (
     "environment",
     "metadata",
     "artifacts",
+    "losses",
     "formats",
 )
 

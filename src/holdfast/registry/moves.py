@@ -1,5 +1,6 @@
 """The verbs that move names and add facts: each is one entry of the journal."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
@@ -12,9 +13,10 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
-from holdfast.core.views import Moved
-from holdfast.registry import signatures
+from holdfast.core.views import Moved, Registered, version_info
+from holdfast.registry import losses, signatures
 from holdfast.registry.ledger import Outcome
+from holdfast.registry.losses import Measured
 from holdfast.registry.session import Session, Signing, read_ref
 
 _Decide = Callable[[State, Record], AnyEvent | Unchanged]
@@ -42,12 +44,12 @@ def gate(session: Session, ref: str) -> Verdict:
 def verdict_on(session: Session, state: State, record: Record) -> Verdict:
     """Hold a version against the policy and the champion of *state*."""
     champion = state.versions[state.production] if state.production else None
-    against = None if champion is None or champion == record else champion
-    return judge(
-        state.policy,
-        _candidate(session, state, record),
-        _candidate(session, state, against) if against else None,
-    )
+    candidate = _candidate(session, state, record)
+    if champion is None or champion == record:
+        return judge(state.policy, candidate, None)
+    paired, unpaired = losses.pair(session, champion, record, state.policy.directions)
+    verdict = judge(state.policy, candidate, _candidate(session, state, champion), paired)
+    return dataclasses.replace(verdict, remarks=(*verdict.remarks, *unpaired))
 
 
 def _candidate(session: Session, state: State, record: Record) -> Candidate:
@@ -152,16 +154,24 @@ def evaluate(
     ref: str,
     metrics: Mapping[str, object],
     dataset: str | None,
+    measured: Measured | None,
     signing: Signing,
 ) -> Moved:
-    """Record metrics measured after registration."""
-    return _move(
-        session,
-        ref,
-        lambda _state, record: commands.evaluate(record, metrics, dataset),
-        events.Evaluated,
-        signing,
-    )
+    """Record metrics measured after registration, and losses row by row with their means."""
+    found = measured.among(metrics) if measured else metrics
+
+    def decide(_state: State, record: Record) -> AnyEvent:
+        kept = losses.stored(session, measured) if measured else ()
+        return commands.evaluate(record, found, dataset, kept)
+
+    return _move(session, ref, decide, events.Evaluated, signing)
+
+
+def measure(session: Session, done: Registered, measured: Measured) -> Registered:
+    """Record the losses of a version just registered, unless it has them already."""
+    if losses.lacks(session.find(done.ref)[1], measured):
+        evaluate(session, done.ref, {}, None, measured, Signing())
+    return replace(done, version=version_info(*session.find(done.ref)))
 
 
 def approve(session: Session, ref: str, signing: Signing) -> Moved:

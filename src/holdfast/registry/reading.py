@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from holdfast.core import compare as comparing
 from holdfast.core import history, signers
 from holdfast.core.cards import Today, classic, cyclonedx, markdown
@@ -24,6 +26,7 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
+from holdfast.registry import losses
 from holdfast.registry.session import Session
 from holdfast.registry.surroundings import tool_version
 from holdfast.registry.verifying import version_damages
@@ -55,7 +58,9 @@ def compare(session: Session, a: str, b: str) -> Comparison:
         raise InvalidInputError(
             f"{a} and {b}", "are versions of two models", "compare two versions of one"
         )
-    return _compared(session, state, one, other)
+    paired, unpaired = losses.pair(session, one, other, state.policy.directions)
+    compared = _compared(session, state, one, other)
+    return replace(compared, paired=paired, unpaired=unpaired)
 
 
 def _compared(session: Session, state: State, a: Record, b: Record) -> Comparison:

@@ -21,6 +21,7 @@ from holdfast.registry import (
     upkeep,
 )
 from holdfast.registry import facts as told
+from holdfast.registry import losses as measuring
 from holdfast.registry.adoption import Adopted
 from holdfast.registry.bundles import Bundled, unpack
 from holdfast.registry.copying import Copied
@@ -86,7 +87,9 @@ class Registry(Reader):
         told.check(facts)
         sources = told.roles(model, preprocessor, facts)
         asked = parse(version) if version is not None else check_bump(bump)
-        return intake.register(self._session, name, sources, asked, facts)
+        measured = measuring.read(facts.get("losses", {}), facts.get("evaluation_set"))
+        done = intake.register(self._session, name, sources, asked, facts)
+        return moves.measure(self._session, done, measured) if measured else done
 
     def adopt(
         self,
@@ -207,13 +210,25 @@ class Registry(Reader):
     def evaluate(
         self,
         ref: Reference,
-        metrics: Mapping[str, object],
+        metrics: Mapping[str, object] = {},
         *,
         dataset: str | None = None,
+        losses: Mapping[str, object] = {},
+        evaluation_set: str | PathLike[str] | None = None,
         reason: str | None = None,
     ) -> Moved:
-        """Record metrics measured after registration; gate and comparison use the latest."""
-        return moves.evaluate(self._session, str(ref), metrics, dataset, Signing(reason))
+        """Record metrics measured after registration; gate and comparison use the latest.
+
+        Args:
+            losses: One value a row by metric: a list, an array, a `.csv` or `.npy` file. They are
+                kept, their means are metrics, and the gate pairs them with the champion's.
+            evaluation_set: What *losses* are of, row by row: its file, or `sha256:…`.
+
+        Raises:
+            InvalidInputError: If there are no metrics, or one is not the mean of its losses.
+        """
+        measured = measuring.read(losses, evaluation_set)
+        return moves.evaluate(self._session, str(ref), metrics, dataset, measured, Signing(reason))
 
     def approve(self, ref: Reference, *, reason: str | None = None) -> Moved:
         """Approve a version in the author's name, for a gate that asks for a second person."""

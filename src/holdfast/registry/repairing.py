@@ -23,7 +23,6 @@ from holdfast.registry.copies import Candidate, Copies
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import stored
 from holdfast.signing import genuine
-from holdfast.signing.bundle import SIGNATURE
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
 
@@ -213,8 +212,8 @@ class _Examination:
         folder = layout.version(model, record.version)
         if record.status != "purged":
             self.needed |= {one.sha256: (one, folder) for one in manifest.files}
-        for one in record.signatures:
-            self.needed[one.signature] = (File(SIGNATURE, one.signature, 0), folder)
+        for digest, what in record.attached.items():
+            self.needed[digest] = (File(what, digest, 0), folder)
         return manifest
 
     def _blobs(self, model: str) -> None:

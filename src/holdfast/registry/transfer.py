@@ -19,7 +19,7 @@ from holdfast.core.events import AnyEvent, Registered, Trusted
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError, DamagedError, UntrustedError
-from holdfast.registry import signatures
+from holdfast.registry import losses, signatures
 from holdfast.registry.session import Session, Signing
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout
@@ -85,6 +85,7 @@ def take_model(
     }
     for record in state.versions.values():
         signatures.require(session, record)
+        losses.require(session, record)
     session.place.rescue(_named(session, state))
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
@@ -104,7 +105,7 @@ def _named(session: Session, state: State) -> list[str]:
     found = [record.manifest for record in state.versions.values()]
     for record in state.present():
         found += [file.sha256 for file in session.manifest(record).files]
-    found += [one.signature for record in state.versions.values() for one in record.signatures]
+    found += [digest for record in state.versions.values() for digest in record.attached]
     return found
 
 

@@ -103,11 +103,11 @@ def _check_grace(session: Session, grace_s: float) -> None:
 
 
 def _needed(session: Session) -> set[str]:
-    """Return the digests that versions name: manifests, signatures, and the files not purged."""
+    """Return the digests that versions name: manifests, what is attached, files not purged."""
     states = (session.ledger(model).state() for model in session.journals())
     records = [record for state in states for record in state.versions.values()]
     present = [record for record in records if record.status != "purged"]
     files = (file for record in present for file in session.manifest(record).files)
     kept = {record.manifest for record in records}
-    kept.update(one.signature for record in records for one in record.signatures)
+    kept.update(digest for record in records for digest in record.attached)
     return kept.union(file.sha256 for file in files)

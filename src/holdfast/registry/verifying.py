@@ -13,7 +13,6 @@ from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, Miss
 from holdfast.registry import signatures
 from holdfast.registry.session import Session
 from holdfast.signing import genuine, require_genuine
-from holdfast.signing.bundle import SIGNATURE
 from holdfast.store import layout, projections
 from holdfast.store.journal import Journal
 
@@ -154,7 +153,7 @@ def _check_versions(
             for key, problem in session.place.projections.stale(state.model, record, manifest):
                 told = f"{problem}; {_REBUILD}"
                 found.damages.append(Damage(state.model, record.version, key, told))
-            _expect_signatures(session, state.model, record, found)
+            _expect_attached(session, state.model, record, found)
             found.damages += signatures.damages(session, state.model, record)
 
 
@@ -176,10 +175,10 @@ def _expect_version(
     return manifest
 
 
-def _expect_signatures(session: Session, model: str, record: Record, found: _Findings) -> None:
-    for one in record.signatures:
-        size_bytes = session.place.store.size(layout.blob(one.signature)) or 0
-        found.expect(File(SIGNATURE, one.signature, size_bytes), model, record.version)
+def _expect_attached(session: Session, model: str, record: Record, found: _Findings) -> None:
+    for digest, what in record.attached.items():
+        size_bytes = session.place.store.size(layout.blob(digest)) or 0
+        found.expect(File(what, digest, size_bytes), model, record.version)
 
 
 def _expect_strays(session: Session, found: _Findings) -> None:

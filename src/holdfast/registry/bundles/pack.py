@@ -73,7 +73,8 @@ def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record]
         manifest=record.manifest,
         history=told,
     )
-    unsigned = replace(record, signatures=())  # its `signed` entries stay behind in the journal
+    # entries that signed or measured it stay behind in the journal
+    unsigned = replace(record, signatures=(), losses=())
     return {INDEX: msgspec.json.encode(index)}, [unsigned], state.model
 
 
@@ -86,11 +87,11 @@ def _model(session: Session, name: str) -> tuple[dict[str, bytes], list[Record],
 
 
 def _blobs(session: Session, records: list[Record]) -> list[str]:
-    """List the digests of manifests, signatures and files that were not purged, each once."""
+    """List the digests of manifests, what is attached and files not purged, each once."""
     found: dict[str, None] = {}
     for record in records:
         found[record.manifest] = None
-        found |= {one.signature: None for one in record.signatures}
+        found |= dict.fromkeys(record.attached)
         if record.status != "purged":
             found |= {file.sha256: None for file in session.manifest(record).files}
     return list(found)
