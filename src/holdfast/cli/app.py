@@ -9,7 +9,18 @@ import click
 import msgspec
 
 from holdfast import __version__
-from holdfast.cli import bytes_, exits, facts, life, look, predictions, rollout, signing, upkeep
+from holdfast.cli import (
+    bytes_,
+    exits,
+    facts,
+    life,
+    look,
+    notify,
+    predictions,
+    rollout,
+    signing,
+    upkeep,
+)
 from holdfast.cli.context import SCHEMA
 from holdfast.cli.tables import inert
 from holdfast.errors import HoldfastError
@@ -20,6 +31,7 @@ FAMILIES = {
     "Facts and rules": facts.COMMANDS,
     "Rollouts": rollout.COMMANDS,
     "Predictions": predictions.COMMANDS,
+    "Notices": notify.COMMANDS,
     "Trust": signing.COMMANDS,
     "Bytes": bytes_.COMMANDS,
     "Upkeep": upkeep.COMMANDS,

@@ -7,6 +7,7 @@ import click
 from holdfast.cli import context
 from holdfast.cli.context import Context, command
 from holdfast.cli.tables import columns, moment
+from holdfast.cli.telling import telling
 from holdfast.errors import NoPreviousVersionError
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def stage(given: Context, ref: str, **options: Any) -> None:
 @context.force
 @context.reason
 @context.key
+@telling
 def promote(given: Context, ref: str, *, dry_run: bool, **options: Any) -> int | None:
     """Make the version REF live, if the gate lets it pass."""
     registry = given.registry()
@@ -201,6 +203,7 @@ def _judge(given: Context, ref: str) -> int:
 @click.option("--expect", metavar="VERSION", help="Do it only if this version is live now.")
 @context.reason
 @context.key
+@telling
 def rollback(given: Context, model: str, to: str | None, **options: Any) -> None:
     """Go back to the version of MODEL that was live before, its bytes verified first."""
     registry = given.registry()

@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.core import history
 from holdfast.core.compare import Comparison
+from holdfast.core.entry import Entry
 from holdfast.core.events import Past
 from holdfast.core.heads import Head
 from holdfast.core.history import Period
@@ -51,6 +52,11 @@ class Reader:
         return self._session.site.location
 
     @property
+    def identity(self) -> str:
+        """The store's own id, 32 hex digits, which a copy does not share."""
+        return self._session.place.config.id
+
+    @property
     def fleet(self) -> Fleet:
         """What serving processes report and count."""
         return Fleet(self._session)
@@ -79,6 +85,10 @@ class Reader:
     def history(self, model: str, *, at: str | None = None) -> list[Past]:
         """List everything that happened to a model, oldest first, up to *at*."""
         return reading.history_of(self._session, model, at)
+
+    def entries(self, model: str, *, after: int = 0) -> list[Entry]:
+        """Return a model's entries behind number *after*, oldest first, deleted or not."""
+        return reading.entries(self._session, model, after)
 
     def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
         """List what was live when, oldest first, up to *at*."""

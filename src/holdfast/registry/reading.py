@@ -138,6 +138,13 @@ def history_of(session: Session, model: str, at: str | None) -> list[Past]:
     return told
 
 
+def entries(session: Session, model: str, after: int) -> list[Entry]:
+    """Return a model's entries behind number *after*, oldest first, deleted or not."""
+    session.require_known(model)
+    ledger = session.ledger(model)
+    return ledger.last(max(0, ledger.state().seq - after))
+
+
 def _signer(entry: Entry, listed: Mapping[str, Signer]) -> str | None:
     name = signers.name_of(listed, entry.signature.key) if entry.signature else None
     if name is not None:

@@ -40,6 +40,21 @@ def alone(path: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def tried(path: str) -> Iterator[bool]:
+    """Hold the lock alone if it is free, and tell whether it was; never wait for it."""
+    with _opened(path) as descriptor:
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, _SLOTS)
+            else:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
 def _lock(path: str, descriptor: int, how: int) -> None:
     with durable.translated(path):
         fcntl.flock(descriptor, how)

@@ -1,0 +1,184 @@
+"""`notices.toml`: who is told of what.
+
+```toml
+outbox = "outbox"                    # a folder beside this file
+
+[[targets]]
+name = "on-call"
+url = "https://hooks.example.com/holdfast"
+secret_env = "ONCALL_SECRET"
+events = ["version.*", "rollout.halted"]
+models = ["fraud", "churn-*"]
+```
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.errors import InvalidInputError
+from holdfast.notices.notice import TEST, Notice
+
+Kind = Literal["webhook", "apprise"]
+
+DEFAULT_EVENTS: Final = (
+    "version.promoted",
+    "version.rolled_back",
+    "rollout.completed",
+    "rollout.passed",
+    "rollout.halted",
+    "rollout.held",
+    "rollout.aborted",
+    "rollout.superseded",
+    "serving.failed",
+    "drift.detected",
+)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class _Target(Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    kind: Kind = "webhook"
+    url: str | None = None
+    url_env: str | None = None
+    secret_env: str | None = None
+    events: tuple[str, ...] = DEFAULT_EVENTS
+    models: tuple[str, ...] = ("*",)
+    timeout_s: float = 5.0
+    give_up_days: float = 3.0
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    targets: tuple[_Target, ...] = ()
+    outbox: str = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somebody who is told.
+
+    Attributes:
+        name: Of letters, digits, `-` and `_`; the outbox keeps a folder of that name.
+        url: Where to; may hold a token, so it is never shown.
+        secret: What webhooks are signed with; `None` signs nothing.
+        events: Names or patterns, such as `rollout.*`.
+        models: Names or patterns.
+        timeout_s: Longest wait for an answer.
+        give_up_s: Age at which a notice that cannot be delivered is put aside.
+    """
+
+    name: str
+    kind: Kind
+    url: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
+    events: tuple[str, ...] = DEFAULT_EVENTS
+    models: tuple[str, ...] = ("*",)
+    timeout_s: float = 5.0
+    give_up_s: float = 3 * 86_400.0
+
+    def wants(self, notice: Notice) -> bool:
+        """Tell whether it is to be told of *notice*; every target wants a test."""
+        if notice.event == TEST:
+            return True
+        named = any(fnmatchcase(notice.event, pattern) for pattern in self.events)
+        return named and any(fnmatchcase(notice.model, pattern) for pattern in self.models)
+
+    @property
+    def place(self) -> str:
+        """Where it is, without what may be secret."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}" if self.kind == "webhook" else parts.scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What `notices.toml` says, with what it names of the environment filled in."""
+
+    outbox: Path
+    targets: tuple[Target, ...]
+
+
+def read(file: Path, environment: Mapping[str, str]) -> Configuration:
+    """Read who is told of what.
+
+    Args:
+        file: TOML, as in the module's docstring.
+        environment: Where `secret_env` and `url_env` are looked up.
+
+    Raises:
+        InvalidInputError: If it cannot be read, a field is unknown or of another type, a name
+            stands twice, an address is none, or a variable it names is not set.
+    """
+    subject = f"notices {str(file)!r}"
+    try:
+        said = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidInputError(subject, problem, "check its path") from error
+    except ValueError as error:  # no TOML, or not what a field wants
+        raise InvalidInputError(subject, str(error), "see docs/guides/notices.md") from error
+    names = [target.name for target in said.targets]
+    for name in names:
+        if not _NAME.fullmatch(name) or names.count(name) > 1:
+            advice = "use letters, digits, - and _, and each name once"
+            raise InvalidInputError(f"target {name!r}", "is no name of its own", advice)
+    targets = tuple(_target(one, environment) for one in said.targets)
+    return Configuration(file.absolute().parent / said.outbox, targets)
+
+
+def _target(said: _Target, environment: Mapping[str, str]) -> Target:
+    subject = f"target {said.name!r}"
+    if (said.url is None) == (said.url_env is None):
+        raise InvalidInputError(subject, "has no address of its own", "give url or url_env")
+    url = said.url or _variable(subject, str(said.url_env), environment)
+    if said.kind == "webhook":
+        check_url(subject, url)
+    if not (said.timeout_s > 0 and said.give_up_days > 0):
+        raise InvalidInputError(subject, "has a time that is none", "give more than 0")
+    secret = said.secret_env and _variable(subject, said.secret_env, environment)
+    return Target(
+        name=said.name,
+        kind=said.kind,
+        url=url,
+        secret=secret,
+        events=said.events,
+        models=said.models,
+        timeout_s=said.timeout_s,
+        give_up_s=said.give_up_days * 86_400,
+    )
+
+
+def _variable(subject: str, name: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(name)
+    if not value:
+        raise InvalidInputError(subject, f"{name} is not set in the environment", "set it")
+    return value
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0 and all(" " < letter <= "~" for letter in url)
+    except ValueError:
+        return None
+    return parts if usable else None
+
+
+def check_url(subject: str, url: str) -> SplitResult:
+    """Return the parts of an address that a webhook can be sent to.
+
+    Raises:
+        InvalidInputError: If it is not http or https, or has no host; the address is not shown.
+    """
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidInputError(subject, "its address is none", "give http:// or https://, a host")
+    return parts
