@@ -8,6 +8,7 @@ from holdfast.cli import context
 from holdfast.cli.context import Context, command
 from holdfast.cli.rollout_run import look, run, tick, watch
 from holdfast.cli.rollout_simulate import simulate
+from holdfast.cli.telling import telling
 from holdfast.cli.terms_given import changed, said, terms_options
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def rollout() -> None:
 @terms_options
 @context.reason
 @context.key
+@telling
 def start(
     given: Context, model: str, version: str, reason: str | None, key: str | None, **options: Any
 ) -> None:
@@ -73,6 +75,7 @@ def status(given: Context, model: str, *, watched: bool) -> int | None:
 @command("pause")
 @click.argument("model")
 @context.reason
+@telling
 def pause(given: Context, model: str, reason: str | None) -> None:
     """Keep the weight as it is; evidence still halts."""
     registry = given.registry()
@@ -82,6 +85,7 @@ def pause(given: Context, model: str, reason: str | None) -> None:
 @command("resume")
 @click.argument("model")
 @context.reason
+@telling
 def resume(given: Context, model: str, reason: str | None) -> None:
     """Go on after a pause; the time on the step counts anew."""
     registry = given.registry()
@@ -91,6 +95,7 @@ def resume(given: Context, model: str, reason: str | None) -> None:
 @command("advance")
 @click.argument("model")
 @click.option("--reason", required=True, metavar="TEXT", help="Why the tests are passed over.")
+@telling
 def advance(given: Context, model: str, reason: str) -> None:
     """Go to the next step now, whatever the tests say."""
     registry = given.registry()
@@ -101,6 +106,7 @@ def advance(given: Context, model: str, reason: str) -> None:
 @click.argument("model")
 @context.force
 @context.reason
+@telling
 def promote(given: Context, model: str, *, force: bool, reason: str | None) -> None:
     """Finish the rollout now: its version goes live, if the gate lets it pass."""
     registry = given.registry()
@@ -110,6 +116,7 @@ def promote(given: Context, model: str, *, force: bool, reason: str | None) -> N
 @command("abort")
 @click.argument("model")
 @context.reason
+@telling
 def abort(given: Context, model: str, reason: str | None) -> None:
     """End the rollout in any state; what was live when it began is live again, alone."""
     registry = given.registry()
@@ -119,6 +126,7 @@ def abort(given: Context, model: str, reason: str | None) -> None:
 @command("retry")
 @click.argument("model")
 @context.reason
+@telling
 def retry(given: Context, model: str, reason: str | None) -> None:
     """Begin the rollout anew that was halted or aborted, with the same plan."""
     registry = given.registry()

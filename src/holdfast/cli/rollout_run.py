@@ -11,6 +11,7 @@ import click
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import CHECK, DONE
 from holdfast.cli.tables import inert, one_line
+from holdfast.cli.telling import telling
 from holdfast.errors import BusyError, OutcomeUnknownError, StoreError
 
 if TYPE_CHECKING:
@@ -24,15 +25,24 @@ _PASSING = (StoreError, BusyError, OutcomeUnknownError)
 """What may be over at the next tick."""
 
 
+prometheus = click.option(
+    "--prometheus",
+    metavar="URL",
+    help="Count what this Prometheus scraped, in place of what servers publish.",
+)
+
+
 @command("tick")
 @click.argument("models", nargs=-1, metavar="[MODEL]…")
-def tick(given: Context, models: tuple[str, ...]) -> int:
+@prometheus
+@telling
+def tick(given: Context, models: tuple[str, ...], prometheus: str | None) -> int:
     """Bring the rollouts of MODELs on by one move at most, for cron; all models if none is named.
 
     It may be called at any time and by any number of drivers. Exit status 1 if it halted one.
     """
     registry = given.registry()
-    ticked = [_tick(registry, model) for model in _names(registry, models)]
+    ticked = [_tick(registry, model, prometheus) for model in _names(registry, models)]
     given.emit(ticked, [_said(one) for one in ticked] or ["no models"])
     return CHECK if any(one.did == "halted" for one in ticked) else DONE
 
@@ -52,7 +62,10 @@ def _said(ticked: "Ticked") -> str:
 @click.argument("models", nargs=-1, metavar="[MODEL]…")
 @click.option("--every", metavar="SPAN", default="1s", show_default=True, help="Between ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when no rollout goes on any more.")
-def run(given: Context, models: tuple[str, ...], every: str, *, until_done: bool) -> int:
+@prometheus
+def run(
+    given: Context, models: tuple[str, ...], every: str, prometheus: str | None, *, until_done: bool
+) -> int:
     """Drive the rollouts of MODELs until it is stopped; all models if none is named.
 
     Serving processes drive them, too; any number of drivers act as one, and none keeps anything.
@@ -63,7 +76,7 @@ def run(given: Context, models: tuple[str, ...], every: str, *, until_done: bool
     with _view(given, models) as show:
         while True:
             names = _names(registry, models)
-            looks = [_driven(registry, model, show) for model in names]
+            looks = [_driven(registry, model, show, prometheus) for model in names]
             if until_done and not any(_goes_on(found) for found in looks):
                 return DONE if all(_went_well(found) for found in looks) else CHECK
             threading.Event().wait(pause_s)
@@ -81,11 +94,11 @@ def watch(given: Context, model: str) -> int:
             threading.Event().wait(1.0)
 
 
-def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
+def _driven(registry: "Registry", model: str, show: Show, prometheus: str | None) -> "Look | None":
     """Tick, look and show; `None` if the store could not be asked just now."""
     try:
-        _tick(registry, model)
-        found = look(registry, model)
+        _tick(registry, model, prometheus)
+        found = look(registry, model, prometheus)
     except _PASSING as error:
         click.echo(f"holdfast: {model}: {inert(str(error))}", err=True)
         return None
@@ -93,22 +106,25 @@ def _driven(registry: "Registry", model: str, show: Show) -> "Look | None":
     return found
 
 
-def _tick(registry: "Registry", model: str) -> "Ticked":
+def _tick(registry: "Registry", model: str, prometheus: str | None) -> "Ticked":
     from holdfast.rollouts import driver
 
-    return driver.tick(registry, model, _source(registry, model), _now())
+    return driver.tick(registry, model, _source(registry, model, prometheus), _now())
 
 
-def look(registry: "Registry", model: str) -> "Look":
+def look(registry: "Registry", model: str, prometheus: str | None = None) -> "Look":
     """Judge a rollout as it stands now, without doing anything."""
     from holdfast.rollouts import driver
 
-    return driver.look(registry, model, _source(registry, model), _now())
+    return driver.look(registry, model, _source(registry, model, prometheus), _now())
 
 
-def _source(registry: "Registry", model: str) -> "Source":
+def _source(registry: "Registry", model: str, prometheus: str | None) -> "Source":
+    from holdfast.rollouts.prometheus import Prometheus
     from holdfast.rollouts.sources import Published
 
+    if prometheus is not None:
+        return Prometheus(prometheus, model)
     return Published(registry, model)
 
 

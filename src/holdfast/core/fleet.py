@@ -112,10 +112,16 @@ class StepCounts(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """All that one worker counted of one rollout, cumulative."""
+    """All that one worker counted of one rollout, cumulative.
+
+    Attributes:
+        unmeasured: Quantiles of the baseline of which it cannot tell what was slower: for the
+            verdict nobody measured them, whatever others counted.
+    """
 
     model: str
     rollout: int
     worker: str
     at: str
     steps: tuple[StepCounts, ...] = ()
+    unmeasured: tuple[float, ...] = ()

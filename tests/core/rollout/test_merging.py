@@ -105,6 +105,14 @@ def test_scores_are_compared_over_all_steps_and_workers() -> None:
     assert found == seen(ROLLOUT, [whole], 60.0).scores
 
 
+def test_a_quantile_that_somebody_could_not_measure_is_absent() -> None:
+    one = counts(at(1, requests=Sides(30, 70), slower=((0.5, Sides(20, 30)),)))
+
+    found = seen(ROLLOUT, [one, replace(one, worker="b", unmeasured=(0.99,))], 60.0)
+
+    assert found.latency == {0.5: (Tally(0.25, 60, 140, 40, 60),)}
+
+
 def test_a_shadow_is_judged_by_pairs() -> None:
     one = at(1, requests=Sides(50, 100), pairs=(3, 2, 1), slower_pairs=((0.5, (4, 5, 6)),))
     found = seen(SHADOW, [counts(one), counts(one, worker="b")], 60.0)

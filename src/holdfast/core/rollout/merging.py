@@ -26,11 +26,14 @@ def seen(rollout: Rollout, counts: Iterable[Counts], elapsed_s: float) -> Seen:
             left out.
         elapsed_s: Seconds on the step.
     """
-    steps = list(_steps(rollout, counts))
+    told = list(counts)
+    steps = list(_steps(rollout, told))
+    unmeasured = {quantile for one in told for quantile in one.unmeasured}
     requests = _sums((one.step, one.requests) for one in steps)
     latency = {
         quantile: _latency(rollout, steps, requests, quantile)
         for quantile, _ in (rollout.baseline.slower_than_us if rollout.baseline else ())
+        if quantile not in unmeasured
     }
     scores = _scores(rollout, steps)
     if rollout.plan.strategy == "shadow":
