@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.cli.test_terminal import STEERING, on_a_terminal
+from tests.notices.receiver import listening
 from tests.rollouts.fleet import Worker
+from tests.servers.running import free_port
 
 import holdfast as api
 from holdfast import Registry
@@ -249,3 +251,31 @@ def test_drivers_killed_at_any_moment_step_once_and_lose_nothing(
     ]  # fmt: skip
     assert sum(past.op == "promoted" for past in registry.history("iris")) == 2
     assert registry.verify().whole
+
+
+def test_a_prometheus_that_does_not_answer_holds_whatever_servers_published(
+    holdfast: Holdfast, worker: Worker
+) -> None:
+    holdfast("rollout", "tick", "iris")
+    count(worker, GOOD)
+
+    held = holdfast("rollout", "tick", "iris", "--prometheus", f"http://127.0.0.1:{free_port()}")
+    advanced = holdfast("rollout", "tick", "iris")
+
+    assert (held.status, held.out.split(";")[0]) == (0, "iris: held")
+    assert advanced.out.startswith("iris: advanced")
+
+
+def test_a_halt_is_told_when_the_tick_returns(
+    holdfast: Holdfast, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holdfast("rollout", "tick", "iris")
+    count(worker, BROKEN)
+    with listening() as receiver:
+        url = f'[[targets]]\nname = "ops"\nurl = "{receiver.url}"\n'
+        (tmp_path / "notices.toml").write_text(url)
+        monkeypatch.setitem(os.environ, "HOLDFAST_NOTIFY", "notices.toml")
+        holdfast("rollout", "tick", "iris")
+
+        assert receiver.kinds == ["rollout.halted"]
+    assert receiver.posts[0].event["data"]["verdict"]["outcome"] == "halt"
