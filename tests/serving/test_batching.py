@@ -82,7 +82,7 @@ def test_a_request_that_was_given_up_is_not_called_for() -> None:
     assert len(notes.calls) == 1
 
 
-def test_a_lone_request_is_answered_on_the_loop_once_its_version_is_known_to_be_quick() -> None:
+def test_requests_are_answered_on_the_loop_once_their_version_is_known_to_be_quick() -> None:
     notes = Notes()
     one = lane(notes, Limits(inline_us=10_000_000))
 
@@ -99,7 +99,7 @@ def test_a_lone_request_is_answered_on_the_loop_once_its_version_is_known_to_be_
     asyncio.run(ask())
     one.close()
 
-    assert [here for _, here in notes.calls] == [False] * 20 + [True] * 10 + [False] * 2
+    assert [here for _, here in notes.calls] == [False] * 20 + [True] * 11 + [False]
 
 
 def test_requests_that_wait_take_turns_with_the_loop() -> None:
