@@ -5,8 +5,9 @@
 They rise within a process, also while its clock stands still or steps back.
 """
 
-import random
+import os
 import re
+import struct
 import threading
 import time
 import zlib
@@ -22,7 +23,7 @@ _MARK_BITS: Final = 16
 _VERSION: Final = 7 << 76
 _VARIANT: Final = 2 << 62
 _FORM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_RANDOM: Final = random.SystemRandom().getrandbits
+_POOL: Final = struct.Struct("512Q")
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -33,6 +34,21 @@ def _clock_ms() -> int:
 def mark_of(worker: str) -> str:
     """Return the 4 hex digits by which an id names its worker; others may share them."""
     return f"{zlib.crc32(worker.encode('utf-8', 'surrogatepass')) & 0xFFFF:04x}"
+
+
+class _Randomness:
+    """Random bits of the system, asked for in large pieces: an id needs few of them."""
+
+    def __init__(self) -> None:
+        self._pool: list[int] = []
+
+    def __call__(self, bits: int) -> int:
+        try:
+            taken = self._pool.pop()  # by one thread alone
+        except IndexError:
+            self._pool += _POOL.unpack(os.urandom(_POOL.size))
+            taken = self._pool.pop()
+        return taken & (1 << bits) - 1
 
 
 class Mint:
@@ -48,11 +64,11 @@ class Mint:
         self,
         worker: str,
         clock_ms: Callable[[], int] = _clock_ms,
-        random_bits: Callable[[int], int] = _RANDOM,
+        random_bits: Callable[[int], int] | None = None,
     ) -> None:
         self._fixed = _VERSION | _VARIANT | int(mark_of(worker), 16) << _RANDOM_BITS
         self._clock_ms = clock_ms
-        self._random_bits = random_bits
+        self._random_bits = random_bits or _Randomness()
         self._lock = threading.Lock()
         self._last = 0
 
