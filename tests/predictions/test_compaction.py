@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.predictions.contract import FULL, LogContract
 from tests.predictions.rows import DAY, NOON, Rows, moment_us
 
@@ -345,3 +348,30 @@ def test_a_compacted_file_that_is_gone_is_not_found(log: FolderLog, root: Path) 
         ParquetPart(root / DAY / PARQUET)
     with pytest.raises(NotFoundError):
         log.get(rows[0].prediction_id)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["write", "compact", "restart"]), st.integers(0, 5)), max_size=25
+    )
+)
+@settings(max_examples=40)
+def test_whatever_happens_in_whatever_order_no_row_is_lost(steps: list[tuple[str, int]]) -> None:
+    with TemporaryDirectory() as name:
+        root, rows = Path(name) / "log", []
+        make = {worker: Rows(worker, NOON + place) for place, worker in enumerate("abc")}
+        log = FolderLog(root)
+        for step, number in steps:
+            if step == "write":
+                rows += (some := [make["abc"[number % 3]]() for _ in range(number)])
+                log.write(some)
+            elif step == "restart":
+                log.close()
+                log = FolderLog(root)
+            elif rows:
+                compact(root, DAY)
+        rows.sort(key=lambda row: row.prediction_id)
+
+        assert list(log.scan(ALL)) == rows
+        assert [log.get(row.prediction_id) for row in rows] == rows
+        log.close()

@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.predictions.rows import NOON, Rows
 
-from holdfast.core.fleet import Keys, Sides
+from holdfast.core.fleet import Counts, Keys, Sides
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.course import Baseline, Rollout
+from holdfast.core.rollout.evidence import Tally
+from holdfast.core.rollout.merging import seen
 from holdfast.core.rollout.plan import Plan, Strategy
 from holdfast.predictions import Log, Prediction
-from holdfast.predictions.counting import Bounded, counts
+from holdfast.predictions.counting import Bounded, counts, score_of
 
 Filled = Callable[[Sequence[Prediction]], Log]
 HOUR_US = 3_600_000_000
@@ -159,6 +162,40 @@ def test_the_answers_to_a_mirrored_request_are_paired(filled: Filled, routed: Ro
     assert first.requests == Sides(canary=6, active=7)
     assert first.pairs == (2, 1, 1)
     assert first.slower_pairs == ((0.5, (1, 1, 1)), (0.99, (1, 0, 1)))
+
+
+def test_scores_fall_into_the_bins_of_the_baseline(filled: Filled, routed: Routed) -> None:
+    log = filled(
+        [
+            routed(output=[[0.9, 0.1]]),
+            routed(output=[{"label": "a", "probability": 0.5}]),
+            routed(output=[0.7, 0.1], role="canary"),
+            routed(output=[]),
+            routed(output={"no": "list"}),
+            routed(output=["word"]),
+            routed(output=[[]]),
+            routed(output=[1], weight=0.3),
+        ]
+    )
+    baseline = Baseline(requests=2000, score_edges=(0.2, 0.5))
+    first, second, _ = counts(log, "iris", rollout(baseline=baseline))
+
+    assert first.scores == ((0, 0, 1), (1, 0, 1))
+    assert second.scores == ((), ())
+    assert score_of("no json") is None
+
+
+def test_what_is_counted_judges_the_rollout(filled: Filled, routed: Routed) -> None:
+    rows = [
+        *(routed(key=f"{number:016x}") for number in range(190)),
+        *(routed(key=f"{number:016x}", role="canary", status=500) for number in range(200, 210)),
+    ]
+    told = counts(filled(rows), "iris", course := rollout(sticky="header:X-User"))
+    found = seen(replace(course, step=0), [Counts("iris", 42, "log", "", tuple(told))], 60.0)
+
+    assert found.failing_keys == 10
+    assert isinstance(found.failures, tuple)
+    assert found.failures[0] == Tally(0.05, 10, 190, 10, 0)
 
 
 def test_beyond_a_number_an_even_share_of_the_keys_is_kept() -> None:

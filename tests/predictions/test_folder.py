@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from holdfast.errors import (
 from holdfast.predictions import ALL, Label, Log, Recorder, open_log
 from holdfast.predictions.folder import FolderLog
 from holdfast.predictions.ids import mark_of
+from holdfast.predictions.parts import Days
 from holdfast.predictions.sqlite import seal
 
 
@@ -289,3 +291,43 @@ def test_a_log_is_read_while_it_is_written(tmp_path: Path) -> None:
 
     assert counts == sorted(counts)
     assert len(list(reader.scan(ALL))) == 500
+
+
+def test_pages_that_rot_are_told_when_they_are_read(log: Log, folder: Path, row: Rows) -> None:
+    rows = [row(input="x" * 500) for _ in range(500)]
+    log.write(rows)
+    log.close()
+    (file,) = folder.glob("*.sqlite")
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 40_960] = b"\xa5" * 40_960
+    file.write_bytes(data)
+
+    with pytest.raises(DamagedError, match="cannot be read"):
+        list(log.scan(ALL))
+    with pytest.raises(DamagedError, match="cannot be read"):
+        deque(log.get(one.prediction_id) for one in rows)
+
+
+def test_a_file_that_is_being_written_by_others_is_not_sealed(
+    log: Log, folder: Path, row: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.predictions.sqlite._BUSY_MS", 1)
+    log.write([row()])
+    (file,) = folder.glob("*.sqlite")
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError, match="then compact again"):
+        seal(file)
+    other.close()
+
+
+def test_a_file_that_vanishes_is_looked_for_anew(
+    log: Log, folder: Path, row: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write([row()])
+    monkeypatch.setattr(Days, "files", lambda _self, _day: [folder / "aaaa-gone.sqlite"])
+
+    with pytest.raises(StoreError, match="change all the time"):
+        list(log.scan(ALL))

@@ -1,8 +1,11 @@
 """What a log tells of a rollout: the counts that its verdict rests on."""
 
+import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from holdfast.core.fleet import Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
@@ -21,6 +24,8 @@ _SEEN_KEYS: Final = """
 SELECT key, role, min(weight), min(at_us) FROM rows
 WHERE key IS NOT NULL AND role IN ('active', 'canary') GROUP BY key, role
 """
+
+_OUTPUTS: Final = f"SELECT weight, role, output FROM rows WHERE {_ROUTED} AND output IS NOT NULL"  # noqa: S608
 
 Slower = tuple[tuple[float, int], ...]
 
@@ -57,6 +62,12 @@ class _Step:
     failed: dict[int, Bounded] = field(default_factory=dict)
     pairs: tuple[int, int, int] = (0, 0, 0)
     slower_pairs: dict[float, tuple[int, int, int]] = field(default_factory=dict)
+    scores: dict[str, list[int]] = field(default_factory=dict)
+
+    def score(self, role: str, place: int, bins: int) -> None:
+        """Count one score."""
+        side = "active" if role == "active" else "canary"
+        self.scores.setdefault(side, [0] * bins)[place] += 1
 
 
 def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
@@ -64,7 +75,8 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
 
     A request counts if it was routed by the rollout; what a caller pinned or forced carries no
     rollout's number. A failure is an answer of 5xx; of a pair also a 4xx of the candidate alone.
-    Scores are not told: the log knows answers, not which figure in them is a score.
+    A score is the first number of an answer, of several the last one; it falls into the bin whose
+    lower edge it has reached.
     """
     by_weight = {weight: number for number, weight in enumerate(rollout.plan.steps)}
     steps = {number: _Step(weight) for weight, number in by_weight.items()}
@@ -79,6 +91,11 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
         for weight, *sums in source.pairs():
             if weight in by_weight:
                 _add_pairs(steps[by_weight[weight]], sums, slower)
+    edges = rollout.baseline.score_edges if rollout.baseline else ()
+    for weight, role, output in source.rows(_OUTPUTS) if edges else ():
+        found = score_of(output)
+        if weight in by_weight and found is not None:
+            steps[by_weight[weight]].score(role, bisect.bisect_right(edges, found), len(edges) + 1)
     seen: Bounded | None = None
     if rollout.sticky is not None:
         for weight, role, hour_us, key in source.rows(_FAILED_KEYS):
@@ -179,6 +196,24 @@ def _first_seen(source: _Source) -> Bounded:
     return seen
 
 
+def score_of(output: str) -> float | None:
+    """Return the score in an answer, which is JSON with one value for each row."""
+    try:
+        answers = msgspec.json.decode(output)
+    except msgspec.DecodeError:
+        return None
+    return _first_number(answers[0]) if isinstance(answers, list) and answers else None
+
+
+def _first_number(value: Any) -> float | None:
+    if isinstance(value, dict):
+        found = map(_first_number, value.values())
+        return next((number for number in found if number is not None), None)
+    if isinstance(value, list):
+        return _first_number(value[-1]) if value else None
+    return float(value) if isinstance(value, int | float) else None
+
+
 def _key(text: str) -> int | None:
     try:
         return int(text, 16)
@@ -218,4 +253,5 @@ def _told(number: int, step: _Step, first_seen: Keys) -> StepCounts:
         slower=tuple((quantile, _sides(sides)) for quantile, sides in sorted(step.slower.items())),
         pairs=step.pairs,
         slower_pairs=tuple(sorted(step.slower_pairs.items())),
+        scores=(tuple(step.scores.get("canary", ())), tuple(step.scores.get("active", ()))),
     )

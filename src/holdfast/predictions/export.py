@@ -33,7 +33,7 @@ def event(row: Prediction) -> dict[str, Any]:
     """Return a row as a CloudEvent in structured JSON.
 
     `id` is the prediction id, `source` the model, `subject` the version; the request's trace is
-    the extension `traceparent` where it is known.
+    the extension `traceid` where it is known.
     """
     data = {name: getattr(row, name) for name in NAMES if getattr(row, name) is not None}
     document = {
