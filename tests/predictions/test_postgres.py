@@ -83,9 +83,10 @@ def test_a_restarted_server_costs_nothing(database_server: Postgres, log: Log, r
     assert (recorder.kept, recorder.lost) == (2, 0)
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
-    with pytest.raises(StoreError, match="check the server") as told:
-        open_log("postgresql://ana:hush@127.0.0.1:1/log")
+@pytest.mark.parametrize("password", ["hush", "hu:hush", "%2Fhush"])
+def test_a_server_that_is_not_there_is_told_without_the_password(password: str) -> None:
+    with pytest.raises(StoreError, match=r"ana@127.*check the server") as told:
+        open_log(f"postgresql://ana:{password}@127.0.0.1:1/log?application_name=hush")
 
     assert "hush" not in str(told.value)
 

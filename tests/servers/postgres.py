@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -90,6 +89,8 @@ def _unprivileged() -> dict[str, Any]:
     """Return whom to run it as: it refuses to run as root."""
     if os.name == "nt" or os.geteuid() != 0:
         return {}
+    import pwd
+
     for name in _USERS:
         with contextlib.suppress(KeyError):
             found = pwd.getpwnam(name)

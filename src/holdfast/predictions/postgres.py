@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
 from holdfast.predictions import ids
@@ -100,7 +101,9 @@ class PostgresLog:
     @property
     def name(self) -> str:
         """The address without its password."""
-        return re.sub(r":[^:@/]*@", "@", self._url.partition("?")[0])
+        address = urlsplit(self._url)
+        user, at, host = address.netloc.rpartition("@")
+        return f"{address.scheme}://{user.partition(':')[0]}{at}{host}{address.path}"
 
     @contextlib.contextmanager
     def connected(self) -> Iterator["psycopg.Connection[Any]"]:
