@@ -64,17 +64,24 @@ def test_show_tells_the_same_as_json(holdfast: Holdfast, served: Prediction) -> 
     assert (data["rollout"], data["doubt"], data["feedback"]) == (None, None, [])
 
 
-def test_show_names_who_routed_it(holdfast: Holdfast, served: Prediction, log: Log) -> None:
+def test_show_names_who_routed_it(
+    holdfast: Holdfast, model: Callable[[str], str], served: Prediction, log: Log
+) -> None:
+    holdfast("register", "iris", model("two"))
+    holdfast("rollout", "start", "iris", "1.1.0", "--reason", "try it")
+    number = holdfast("rollout", "status", "iris", "--json").data["rollout"]["number"]
     other = Rows(start_us=served.at_us + 5000)(
-        role="canary", rollout=2, weight=0.05, error="boom\nline", digest="f" * 64
+        version="1.1.0", role="canary", rollout=number, weight=0.05, error="boom\nline"
     )
     log.write([other])
     log.feedback.add([Label(other.prediction_id, 1, NOON, "ben")])
     out = holdfast("predictions", "show", other.prediction_id).out
 
-    assert "as         canary, rollout 2 at weight 5 %" in out
-    assert "rollout    promote 1.0.0, by ana at" in out
-    assert "doubt      iris@1.0.0 is another one in store" in out
+    assert f"as         canary, rollout {number} at weight 5 %" in out
+    assert "live then  1.0.0, promoted by ana" in out
+    assert "routed by  rollout of 1.1.0 starts" in out
+    assert '"try it"' in out
+    assert "doubt      iris@1.1.0 is another one in store" in out
     assert "error      boom line" in out
     assert "truth      1, told by ben at 2026-03-03T12:00:00.000000Z" in out
 

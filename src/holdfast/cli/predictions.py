@@ -154,7 +154,7 @@ def _live_lines(known: dict[str, Any]) -> list[str]:
         )
     if rollout is not None:
         lines.append(
-            f"rollout    {rollout.what}, by {rollout.by} at {rollout.at}: "
+            f"routed by  {rollout.what}, by {rollout.by} at {rollout.at}: "
             f"{tables.quoted(rollout.reason)}"
         )
     if known["doubt"] is not None:
