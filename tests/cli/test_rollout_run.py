@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 from tests.cli.test_terminal import STEERING, on_a_terminal
 from tests.notices.receiver import listening
+from tests.predictions.rows import Rows
 from tests.rollouts.fleet import Worker
 from tests.servers.running import free_port
 
@@ -24,6 +25,7 @@ from holdfast.core.fleet import Held
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.course import Terms
 from holdfast.core.rollout.plan import Plan
+from holdfast.predictions import open_log
 
 Holdfast = Callable[..., Any]
 TERMS = Terms(Plan(steps=(0.25, 0.5, 0.75, 1.0), dwell_s=0), Analysis(latency=None))
@@ -264,6 +266,42 @@ def test_a_prometheus_that_does_not_answer_holds_whatever_servers_published(
 
     assert (held.status, held.out.split(";")[0]) == (0, "iris: held")
     assert advanced.out.startswith("iris: advanced")
+
+
+def record(tmp_path: Path, registry: Registry, failures: int) -> None:
+    """Write a thousand rows of the step where the rollout is to the prediction log."""
+    rollout, row = registry.rollout("iris"), Rows()
+    assert rollout is not None
+    routed = {"rollout": rollout.number, "weight": rollout.weight}
+    canary = round(1_000 * rollout.weight)
+    rows = [row(**routed) for _ in range(1_000 - canary)]
+    for place in range(canary):
+        rows.append(row(**routed, role="canary", status=500 if place < failures else 200))
+    log = open_log(tmp_path / "log")
+    log.write(rows)
+    log.close()
+
+
+@pytest.mark.parametrize(("failures", "did"), [(BROKEN, "halted"), (GOOD, "advanced")])
+def test_the_prediction_log_can_tell_the_counts(
+    holdfast: Holdfast, worker: Worker, tmp_path: Path, failures: int, did: str
+) -> None:
+    holdfast("rollout", "tick", "iris")
+    record(tmp_path, worker.registry, failures)
+
+    assert holdfast("rollout", "tick", "iris").out.startswith("iris: held")
+    assert holdfast("rollout", "tick", "iris", "--log", "log").out.startswith(f"iris: {did}")
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("--log", "nowhere"), 3), (("--log", "log", "--prometheus", "http://127.0.0.1:1"), 2)],
+)
+def test_a_source_that_cannot_be_is_refused(
+    holdfast: Holdfast, worker: Worker, words: tuple[str, ...], status: int
+) -> None:
+    assert worker.registry.rollout("iris") is not None
+    assert holdfast("rollout", "tick", "iris", *words).status == status
 
 
 def test_a_halt_is_told_when_the_tick_returns(

@@ -60,7 +60,12 @@ def _filtered(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _open(location: str | None) -> "closing[Log]":
+def opened(location: str | None) -> "closing[Log]":
+    """Open the log at a place, else that of the environment, for as long as a block lasts.
+
+    Raises:
+        NotFoundError: If it is a folder that is not there.
+    """
     from holdfast.predictions import open_log
 
     given = location or os.environ.get("HOLDFAST_LOG")
@@ -90,7 +95,7 @@ def show(given: Context, prediction_id: str, location: str | None) -> None:
 
     The last of these comes from the store, where it is at hand.
     """
-    with _open(location) as log:
+    with opened(location) as log:
         row = log.get(prediction_id)
         labels = log.feedback.of(prediction_id)
     known = _history(given, row)
@@ -167,7 +172,7 @@ def _live_lines(known: dict[str, Any]) -> list[str]:
 @click.option("--limit", type=int, metavar="N", default=_LISTED, show_default=True)
 def list_(given: Context, location: str | None, limit: int, **options: Any) -> None:
     """List predictions, the newest first."""
-    with _open(location) as log:
+    with opened(location) as log:
         rows = list(log.scan(_filter(options, limit=limit, order="newest")))
     header = ("ID", "ANSWERED", "MODEL", "VERSION", "ROLE", "STATUS", "MS", "ERROR")
     given.emit(rows, tables.columns(header, map(_row, rows)) if rows else ["no such predictions"])
@@ -194,7 +199,7 @@ def stats(given: Context, location: str | None, **options: Any) -> None:
     """Tell of each version how much it answered, how fast, how often it failed and was right."""
     from holdfast.predictions.stats import stats as counted
 
-    with _open(location) as log:
+    with opened(location) as log:
         found = counted(log, _filter(options))
     header = (
         "MODEL", "VERSION", "ROLE", "REQUESTS", "FAILED", "REFUSED", "P50", "P90", "P99 MS",
@@ -246,7 +251,7 @@ def export(
     if given.as_json and output is None:
         raise InvalidInputError("--json", "is no format of rows", "give --output, or leave it out")
     counter = _Counter()
-    with _open(location) as log:
+    with opened(location) as log:
         rows = counter.counted(log.scan(_filter(options)))
         if output is None:
             sys.stdout.flush()
@@ -298,7 +303,7 @@ def feedback(
         labels = [Label(prediction_id, telling.value_of(label), at_us, by)]
     else:
         raise InvalidInputError("feedback", "neither one nor many", "give ID LABEL, or --csv FILE")
-    with _open(location) as log:
+    with opened(location) as log:
         log.feedback.add(labels)
     given.emit({"labels": len(labels)}, [f"kept {tables.count(len(labels), 'label')}"])
 
@@ -316,7 +321,7 @@ def compact(given: Context, location: str | None) -> None:
     from holdfast.predictions import compaction
     from holdfast.predictions.folder import FolderLog
 
-    with _open(location) as log:
+    with opened(location) as log:
         if not isinstance(log, FolderLog):
             raise UnsupportedError("compact", "a database keeps its rows its own way")
         done = [compaction.compact(log.root, day) for day in compaction.closed(log.days())]
@@ -337,7 +342,7 @@ def expire(given: Context, older_than: str, *, dry_run: bool, location: str | No
     from holdfast.predictions.retention import expired
 
     age_days = int(seconds("--older-than", older_than) // _DAY_S)
-    with _open(location) as log:
+    with opened(location) as log:
         plan = expired(log.days(), age_days, datetime.now(UTC).date().isoformat())
         if not dry_run:
             for day in plan:

@@ -12,7 +12,7 @@ from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import CHECK, DONE
 from holdfast.cli.tables import inert, one_line
 from holdfast.cli.telling import telling
-from holdfast.errors import BusyError, OutcomeUnknownError, StoreError
+from holdfast.errors import BusyError, InvalidInputError, OutcomeUnknownError, StoreError
 
 if TYPE_CHECKING:
     from holdfast.registry import Registry
@@ -25,24 +25,40 @@ _PASSING = (StoreError, BusyError, OutcomeUnknownError)
 """What may be over at the next tick."""
 
 
-prometheus = click.option(
-    "--prometheus",
-    metavar="URL",
-    help="Count what this Prometheus scraped, in place of what servers publish.",
-)
+Sources = Callable[[str], "Source"]
+"""From a model to where its rollout's counts are."""
+
+
+def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a driver learns what was counted."""
+    for option in (
+        click.option(
+            "--prometheus",
+            metavar="URL",
+            help="Count what this Prometheus scraped, in place of what servers publish.",
+        ),
+        click.option(
+            "--log",
+            metavar="DIR|URL",
+            help="Count the rows of this prediction log, in place of what servers publish.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @command("tick")
 @click.argument("models", nargs=-1, metavar="[MODEL]…")
-@prometheus
+@counting
 @telling
-def tick(given: Context, models: tuple[str, ...], prometheus: str | None) -> int:
+def tick(given: Context, models: tuple[str, ...], prometheus: str | None, log: str | None) -> int:
     """Bring the rollouts of MODELs on by one move at most, for cron; all models if none is named.
 
     It may be called at any time and by any number of drivers. Exit status 1 if it halted one.
     """
     registry = given.registry()
-    ticked = [_tick(registry, model, prometheus) for model in _names(registry, models)]
+    with _sources(registry, prometheus, log) as source:
+        ticked = [_tick(registry, model, source(model)) for model in _names(registry, models)]
     given.emit(ticked, [_said(one) for one in ticked] or ["no models"])
     return CHECK if any(one.did == "halted" for one in ticked) else DONE
 
@@ -62,9 +78,15 @@ def _said(ticked: "Ticked") -> str:
 @click.argument("models", nargs=-1, metavar="[MODEL]…")
 @click.option("--every", metavar="SPAN", default="1s", show_default=True, help="Between ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when no rollout goes on any more.")
-@prometheus
+@counting
 def run(
-    given: Context, models: tuple[str, ...], every: str, prometheus: str | None, *, until_done: bool
+    given: Context,
+    models: tuple[str, ...],
+    every: str,
+    prometheus: str | None,
+    log: str | None,
+    *,
+    until_done: bool,
 ) -> int:
     """Drive the rollouts of MODELs until it is stopped; all models if none is named.
 
@@ -73,10 +95,10 @@ def run(
     """
     registry = given.registry()
     pause_s = seconds("--every", every)
-    with _view(given, models) as show:
+    with _view(given, models) as show, _sources(registry, prometheus, log) as source:
         while True:
             names = _names(registry, models)
-            looks = [_driven(registry, model, show, prometheus) for model in names]
+            looks = [_driven(registry, model, show, source(model)) for model in names]
             if until_done and not any(_goes_on(found) for found in looks):
                 return DONE if all(_went_well(found) for found in looks) else CHECK
             threading.Event().wait(pause_s)
@@ -94,11 +116,11 @@ def watch(given: Context, model: str) -> int:
             threading.Event().wait(1.0)
 
 
-def _driven(registry: "Registry", model: str, show: Show, prometheus: str | None) -> "Look | None":
+def _driven(registry: "Registry", model: str, show: Show, source: "Source") -> "Look | None":
     """Tick, look and show; `None` if the store could not be asked just now."""
     try:
-        _tick(registry, model, prometheus)
-        found = look(registry, model, prometheus)
+        _tick(registry, model, source)
+        found = look(registry, model, source)
     except _PASSING as error:
         click.echo(f"holdfast: {model}: {inert(str(error))}", err=True)
         return None
@@ -106,26 +128,37 @@ def _driven(registry: "Registry", model: str, show: Show, prometheus: str | None
     return found
 
 
-def _tick(registry: "Registry", model: str, prometheus: str | None) -> "Ticked":
+def _tick(registry: "Registry", model: str, source: "Source") -> "Ticked":
     from holdfast.rollouts import driver
 
-    return driver.tick(registry, model, _source(registry, model, prometheus), _now())
+    return driver.tick(registry, model, source, _now())
 
 
-def look(registry: "Registry", model: str, prometheus: str | None = None) -> "Look":
+def look(registry: "Registry", model: str, source: "Source | None" = None) -> "Look":
     """Judge a rollout as it stands now, without doing anything."""
     from holdfast.rollouts import driver
+    from holdfast.rollouts.sources import Published
 
-    return driver.look(registry, model, _source(registry, model, prometheus), _now())
+    return driver.look(registry, model, source or Published(registry, model), _now())
 
 
-def _source(registry: "Registry", model: str, prometheus: str | None) -> "Source":
+@contextlib.contextmanager
+def _sources(registry: "Registry", prometheus: str | None, log: str | None) -> Iterator[Sources]:
+    """Say where counts come from for as long as the block lasts."""
+    from holdfast.cli.predictions import opened
+    from holdfast.rollouts.logged import Logged
     from holdfast.rollouts.prometheus import Prometheus
     from holdfast.rollouts.sources import Published
 
-    if prometheus is not None:
-        return Prometheus(prometheus, model)
-    return Published(registry, model)
+    if prometheus is not None and log is not None:
+        raise InvalidInputError("--prometheus and --log", "both tell counts", "give one of them")
+    if log is not None:
+        with opened(log) as rows:
+            yield lambda model: Logged(rows, model)
+    elif prometheus is not None:
+        yield lambda model: Prometheus(prometheus, model)
+    else:
+        yield lambda model: Published(registry, model)
 
 
 def _names(registry: "Registry", models: tuple[str, ...]) -> list[str]:
