@@ -12,6 +12,7 @@ from holdfast.errors import DamagedError, MissingLibraryError, NewerFormatError,
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ _SOURCES: Final = b"holdfast.sources"
 _FORMAT: Final = b"holdfast.format"
 _GROUP: Final = 16_384
 _PAGE: Final = 1000
+_ENGINE: Final = ":memory:holdfast-predictions"
 _COLUMNS: Final = ", ".join(NAMES)
 _GET: Final = f"SELECT {_COLUMNS} FROM predictions WHERE prediction_id = $id"  # noqa: S608
 
@@ -78,15 +80,27 @@ class ParquetPart:
         self.path = path
         path.stat()
         sources_of(path)
-        self._errors = duckdb.Error
-        self._connection = duckdb.connect()
-        quoted = str(path.absolute()).replace("'", "''")
-        view = f"CREATE VIEW predictions AS SELECT {_COLUMNS} FROM read_parquet('{quoted}')"  # noqa: S608
+        self._kept = duckdb.connect(_ENGINE)  # as long as it is open, the engine stays
         try:
-            self._connection.execute(view)
+            with self._connected():  # it has the columns
+                pass
+        except BaseException:
+            self.close()
+            raise
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """Lend a connection for one query; all of the process share one engine and its threads."""
+        import duckdb
+
+        quoted = str(self.path.absolute()).replace("'", "''")
+        rows = f"SELECT {_COLUMNS} FROM read_parquet('{quoted}')"  # noqa: S608
+        try:
+            with duckdb.connect(_ENGINE) as connection:
+                connection.execute(f"CREATE TEMP VIEW predictions AS {rows}")
+                yield connection
         except duckdb.Error as error:
-            self._connection.close()
-            raise _damage(path, error) from error
+            raise _damage(self.path, error) from error
 
     def get(self, prediction_id: str) -> Values | None:
         """Return one row."""
@@ -94,17 +108,14 @@ class ParquetPart:
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Return the rows of a query, a page at a time."""
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql, dict(parameters or {}))
-                while page := cursor.fetchmany(_PAGE):
-                    yield from page
-        except self._errors as error:
-            raise _damage(self.path, error) from error
+        with self._connected() as connection:
+            connection.execute(sql, dict(parameters or {}))
+            while page := connection.fetchmany(_PAGE):
+                yield from page
 
     def close(self) -> None:
-        """Close it."""
-        self._connection.close()
+        """Let go of the engine."""
+        self._kept.close()
 
 
 def _schema(sources: Iterable[str]) -> "pa.Schema":
