@@ -32,7 +32,7 @@ $(VENV)/.demo: pyproject.toml uv.lock
 
 $(VENV)/.dev: pyproject.toml uv.lock
 	$(call sync,--group dev,$@)
-	@touch $(VENV)/.demo
+	@touch $(VENV)/.demo $(VENV)/.serving
 
 $(VENV)/.peers: pyproject.toml uv.lock
 	$(call sync,--group dev --group peers,$@)
@@ -46,6 +46,13 @@ install: $(VENV)/.dev ## Make .venv with everything that developing needs
 .PHONY: demo
 demo: $(VENV)/.demo ## Train two models, register, promote, compare, roll back
 	@$(BIN)/python examples/lifecycle.py
+
+$(VENV)/.serving: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo --extra serve,$@)
+
+.PHONY: demo-canary
+demo-canary: $(VENV)/.serving ## Serve, roll a good version out and a broken one back, audit a prediction
+	@$(BIN)/python examples/canary.py
 
 # Servers that tests drive; where one cannot be installed its tests say so and are skipped.
 $(VENV)/.servers: tests/servers/install.py $(VENV)/.dev

@@ -223,7 +223,7 @@ def test_a_mirrored_request_is_answered_by_the_active_version_alone(server: Serv
     assert (second.output, second.request_id) == (b"[103.0,107.0]", "r-9")
     assert second.prediction_id != first.prediction_id
     assert second.mirrored is not None
-    assert (second.mirrored.failed, second.mirrored.latency_us) == (False, first.latency_us)
+    assert (second.mirrored.failed, second.mirrored.call_us) == (False, first.call_us)
 
 
 def test_a_mirrored_request_that_fails_fails_alone(server: Server) -> None:

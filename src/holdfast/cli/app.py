@@ -18,6 +18,7 @@ from holdfast.cli import (
     notify,
     predictions,
     rollout,
+    serve,
     signing,
     upkeep,
 )
@@ -29,6 +30,7 @@ FAMILIES = {
     "Versions": life.COMMANDS,
     "Looking": look.COMMANDS,
     "Facts and rules": facts.COMMANDS,
+    "Serving": serve.COMMANDS,
     "Rollouts": rollout.COMMANDS,
     "Predictions": predictions.COMMANDS,
     "Notices": notify.COMMANDS,

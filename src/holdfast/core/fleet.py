@@ -38,8 +38,8 @@ class Report(Struct, frozen=True):
         rollout: Number of the rollout it routes by, `None` without one.
         step: Of that rollout.
         versions: All it holds or failed to.
-        latency_us: Histogram of the active version's latencies since it answers here: pairs of an
-            upper bound in microseconds and a count.
+        latency_us: Histogram of the active version's latencies since it answers here, each the
+            time of the model's call: pairs of an upper bound in microseconds and a count.
         scores: Some of its last scores, drawn evenly.
     """
 

@@ -11,6 +11,23 @@ from holdfast.core.rollout.course import Rollout
 from holdfast.core.state import Move, Record, State
 
 
+class Situation(Struct, frozen=True):
+    """What of a model belongs in the memory of servers, and how far its journal was read.
+
+    Attributes:
+        seq: Number of the last entry.
+        production: The live version.
+        previous: What a rollback goes to.
+        rollout: The one that goes on.
+    """
+
+    model: str
+    seq: int
+    production: str | None = None
+    previous: str | None = None
+    rollout: Rollout | None = None
+
+
 class VersionInfo(Struct, frozen=True):
     """One version as it stands.
 

@@ -13,7 +13,7 @@ from holdfast.predictions.row import Prediction
 
 NAMES: Final = tuple(field.name for field in fields(Prediction))
 JSON: Final = ("input", "output")
-INTEGERS: Final = ("at_us", "status", "latency_us", "rollout", "batch")
+INTEGERS: Final = ("at_us", "status", "latency_us", "rollout", "batch", "model_us")
 REALS: Final = ("weight", "sampling")
 _JSON_FROM: Final = NAMES.index("input")
 _TEXT_PLACES: Final = tuple(

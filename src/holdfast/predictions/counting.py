@@ -14,6 +14,9 @@ from holdfast.predictions.log import Log
 
 _MOST: Final = 16_384
 _HOUR_US: Final = 3_600_000_000
+_CALL_US: Final = "coalesce(model_us, latency_us)"
+"""What is held against the baseline: the model's call alone, for a request's wait may be for the
+other version's."""
 _TIMED_OUT: Final = 504
 _ROUTED: Final = "role IN ('active', 'canary', 'shadow')"
 _FAILED_KEYS: Final = f"""
@@ -121,7 +124,7 @@ class _Source:
 
     def sides(self) -> Iterator[Any]:
         """Return weight, role, requests, failures, then the slower ones by quantile."""
-        sums = [FAILED, *(f"latency_us > ${tau} OR status = {_TIMED_OUT}" for tau in self._taus)]
+        sums = [FAILED, *(f"{_CALL_US} > ${tau} OR status = {_TIMED_OUT}" for tau in self._taus)]
         sql = (
             f"SELECT weight, role, count(*), {_sums(sums)} FROM rows "  # noqa: S608
             f"WHERE {_ROUTED} GROUP BY weight, role"
@@ -132,9 +135,9 @@ class _Source:
         """Return weight, then, for failures and for each quantile: canary, active alone, both."""
         of = "max(CASE WHEN role = '{}' THEN {} END) AS {}".format
         columns = [
-            of(role, name, f"{role}_{name}")
+            of(role, value, f"{role}_{name}")
             for role in ("active", "shadow")
-            for name in ("status", "latency_us")
+            for name, value in (("status", "status"), ("latency_us", _CALL_US))
         ]
         inner = (
             f"SELECT request_id, max(weight) AS weight, {', '.join(columns)} FROM rows "  # noqa: S608

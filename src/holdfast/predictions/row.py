@@ -22,6 +22,7 @@ class Prediction(Struct, frozen=True, forbid_unknown_fields=True):
         status: HTTP status of the answer.
         latency_us: From the whole request read to the answer ready.
         batch: Requests that shared the model's call.
+        model_us: How long that call took, preprocessor and model; `None` where there was none.
         input: As it came, its SHA-256, or `None`, as the log is told to keep.
         output: As it went out, JSON; `None` where it failed.
         error: What failed, `None` if nothing did.
@@ -44,6 +45,7 @@ class Prediction(Struct, frozen=True, forbid_unknown_fields=True):
     weight: float | None = None
     key: str | None = None
     batch: int = 1
+    model_us: int | None = None
     input: Any = None
     output: Any = None
     error: str | None = None

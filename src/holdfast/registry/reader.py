@@ -17,6 +17,7 @@ from holdfast.core.views import (
     ModelInfo,
     Moved,
     Registered,
+    Situation,
     Status,
     Verification,
     VersionInfo,
@@ -61,6 +62,11 @@ class Reader:
         """What serving processes report and count."""
         return Fleet(self._session)
 
+    @property
+    def near(self) -> bool:
+        """True if the store is a folder, which can be asked at any time at no cost."""
+        return self._session.place.store.traits.near
+
     def models(self, *, at: str | None = None) -> list[ModelInfo]:
         """Show all models, sorted by name, now or as they stood *at* a time."""
         return reading.models(self._session, at)
@@ -93,6 +99,11 @@ class Reader:
     def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
         """List what was live when, oldest first, up to *at*."""
         return history.periods(self._session.state(model, at))
+
+    def situation(self, model: str) -> Situation:
+        """Tell which versions servers are to hold; cheap to ask again while nothing changes."""
+        state = self._session.state(model)
+        return Situation(model, state.seq, state.production, state.previous, state.running)
 
     def rollout(self, model: str, *, at: str | None = None) -> Rollout | None:
         """Show the rollout that goes on, or the last one, now or as it stood *at* a time."""

@@ -113,7 +113,7 @@ class Lane:
         self._limits = limits
         self._most = limits.batch if loaded.rowwise else 0
         self._waiting = _Waiting()
-        self._pace = _Pace()
+        self._pace = _Pace() if loaded.call_us is None else _Pace(_KNOWN, loaded.call_us)
         self._busy = False
         self._closing = False
         self._batches: SimpleQueue[_Batch | None] | None = None

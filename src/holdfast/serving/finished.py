@@ -15,7 +15,7 @@ class Mirrored:
     """What the active version made of a request that was mirrored to the candidate."""
 
     failed: bool
-    latency_us: int
+    call_us: int
 
 
 @dataclass(slots=True)
@@ -63,6 +63,15 @@ class Finished:
     error: str | None = None
     score: float | None = None
     mirrored: Mirrored | None = None
+
+    @property
+    def call_us(self) -> int:
+        """How long the version itself took: its call, or all of it where there was none.
+
+        It is what versions are compared by: while two answer, a request's wait may be for a call
+        of the other one.
+        """
+        return self.latency_us if self.model_us is None else self.model_us
 
 
 class Sink(Protocol):

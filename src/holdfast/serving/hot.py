@@ -239,7 +239,7 @@ class Hot:
             shadow.failed = refusal.status >= 500 or one.status < _SHARED_FAULT  # noqa: PLR2004
         else:
             shadow = self._answered(request, answered, answer)
-        shadow.mirrored = Mirrored(one.failed, one.latency_us)
+        shadow.mirrored = Mirrored(one.failed, one.call_us)
         await self._tell(shadow)
 
 

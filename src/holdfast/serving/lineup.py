@@ -22,6 +22,7 @@ class Loaded:
         predict: From rows as the version's schema describes them to one output for each, in one
             call through preprocessor and model; runs on the model thread.
         rowwise: True if rows of several requests may share one call.
+        call_us: How long a call took when it was tried out, warm; `None` if it was not.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Loaded:
     input_schema: Signature | None
     output_schema: Signature | None
     rowwise: bool
+    call_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

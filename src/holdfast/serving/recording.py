@@ -67,6 +67,7 @@ def row_of(one: Finished, worker: str) -> Prediction:
         weight=rollout.weight if rollout else None,
         key=None if one.key is None else f"{one.key:016x}",
         batch=one.batch,
+        model_us=one.model_us,
         input=_plain(one.given) if one.input is None else one.input,
         output=one.output,
         error=one.error,

@@ -1,0 +1,151 @@
+"""The command that serves."""
+
+import ipaddress
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.cli.context import Context, command, seconds
+from holdfast.cli.tables import count, inert
+from holdfast.errors import InvalidInputError, RefusedError
+
+if TYPE_CHECKING:
+    from holdfast.serving.limits import Limits
+    from holdfast.serving.server import Setting
+
+_MEGABYTE = 1 << 20
+
+
+@command("serve")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL…")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, metavar="N", help="Port [AIP_HTTP_PORT, else 8080].")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--log",
+    metavar="DIR|URL",
+    help="Where predictions are kept: a folder, postgresql://… or none "
+    "[HOLDFAST_LOG, else ./predictions].",
+)
+@click.option("--durable", is_flag=True, help="Answer only once the row is committed.")
+@click.option(
+    "--inputs",
+    type=click.Choice(["full", "hash", "none"]),
+    default="full",
+    show_default=True,
+    help="What is kept of inputs.",
+)
+@click.option("--sample", type=float, default=1.0, show_default=True, help="Share that is kept.")
+@click.option("--redact", metavar="MODULE:FUNCTION", help="What may be kept of a prediction.")
+@click.option("--token-file", metavar="FILE", help="Bearer token to ask for [HOLDFAST_TOKEN].")
+@click.option("--no-token", is_flag=True, help="Answer anybody, even from other machines.")
+@click.option("--max-body", type=int, default=16, show_default=True, metavar="MB")
+@click.option("--timeout", default="60s", show_default=True, metavar="SPAN", help="For an answer.")
+@click.option("--queue", type=int, default=1024, show_default=True, help="Requests that may wait.")
+@click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
+@click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
+def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
+    """Answer predictions of MODELs over HTTP, always by the version that the journal says.
+
+    It follows each move at once: a version is loaded, verified and tried out beside the one that
+    answers, and takes over between two requests. Needs the extra `serve`.
+    """
+    from holdfast.serving import server, workers
+
+    _tell_on_stderr()
+    setting = _setting(given, models, options)
+    registry = given.registry()
+    for model in models:
+        registry.situation(model)  # a name nobody registered is a mistake
+    port = options["port"] if options["port"] is not None else _port()
+    with server.listen(options["host"], port) as listening:
+        where = listening.getsockname()
+        click.echo(
+            f"holdfast: serving {', '.join(map(inert, models))} on "
+            f"http://{options['host']}:{where[1]} by {count(options['workers'], 'worker')}",
+            err=True,
+        )
+        if options["workers"] == 1:
+            server.run(setting, listening)
+        else:
+            workers.supervise(
+                options["workers"], lambda index: server.run(setting, listening, index)
+            )
+
+
+def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":
+    from holdfast.predictions import Recording
+    from holdfast.serving.server import Setting
+
+    log = options["log"] or os.environ.get("HOLDFAST_LOG") or "predictions"
+    return Setting(
+        tuple(dict.fromkeys(models)),
+        given.registry,
+        _limits(options),
+        None if log == "none" else log,
+        Recording(options["inputs"], options["sample"], options["redact"]),
+        options["durable"],
+        options["drive"],
+    )
+
+
+def _limits(options: dict[str, Any]) -> "Limits":
+    from holdfast.serving.limits import Limits
+
+    token = _token(options["token_file"])
+    if token is None and not options["no_token"] and not _is_loopback(options["host"]):
+        raise RefusedError(
+            f"address {options['host']}",
+            "serve",
+            ["other machines could ask, and no token is asked for"],
+            "give --token-file FILE, or --no-token where something else keeps strangers out",
+        )
+    return Limits(
+        body_bytes=options["max_body"] * _MEGABYTE,
+        timeout_s=seconds("--timeout", options["timeout"]),
+        queue=options["queue"],
+        pinning=options["pin"],
+        token=token,
+    )
+
+
+def _token(file: str | None) -> str | None:
+    if file is None:
+        return os.environ.get("HOLDFAST_TOKEN") or None
+    try:
+        token = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"--token-file {file!r}", f"cannot be read: {error}", "check its path and mode"
+        ) from error
+    if not token:
+        raise InvalidInputError(f"--token-file {file!r}", "is empty", "write the token into it")
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _port() -> int:
+    told = os.environ.get("AIP_HTTP_PORT", "8080")  # Vertex says where it asks
+    if not told.isdecimal():
+        raise InvalidInputError(f"AIP_HTTP_PORT {told!r}", "is no port", "give --port N")
+    return int(told)
+
+
+def _tell_on_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger("holdfast").addHandler(handler)
+    logging.getLogger("holdfast").setLevel(logging.INFO)
+
+
+COMMANDS: tuple[click.Command, ...] = (serve,)

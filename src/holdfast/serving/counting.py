@@ -1,0 +1,245 @@
+"""Counts what a worker answers: of a rollout for its tests, of the live version for its baseline.
+
+Everything is counted on the event loop, by a few additions a request, and read from the thread
+that reports: what is read is copied by single steps of the interpreter, so no lock is needed, and
+a request that is just being counted may show in one figure and not yet in another.
+"""
+
+import hashlib
+import math
+import random
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
+from holdfast.core.rollout.course import Rollout
+from holdfast.serving.finished import Finished
+
+__all__ = ["Counting"]
+
+_FINENESS: Final = math.log(1.05)
+"""Logarithm of the ratio of two bounds of the latency histogram."""
+_SCORES: Final = 1_000
+_MOST_KEYS: Final = 4_096
+_KEPT: Final = 2
+_HOUR_US: Final = 3_600_000_000
+_TIMED_OUT: Final = 504
+_CANARY, _ACTIVE = 0, 1
+
+
+class _Sampled:
+    """Distinct keys of both sides; when there are many, those whose hash ends in zeros."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.sides: tuple[set[int], set[int]] = (set(), set())
+
+    def skips(self, key: int) -> bool:
+        return bool(key & ((1 << self.level) - 1))
+
+    def add(self, side: int, key: int) -> None:
+        if self.skips(key):
+            return
+        self.sides[side].add(key)
+        while len(self.sides[side]) > _MOST_KEYS:
+            self.level += 1
+            for keys in self.sides:
+                keys.difference_update([one for one in keys if self.skips(one)])
+
+    def told(self, level: int = 0) -> Keys:
+        level = max(level, self.level)
+        canary, active = (
+            tuple(sorted(one for one in tuple(keys) if not one & ((1 << level) - 1)))
+            for keys in self.sides
+        )
+        return Keys(level, canary, active)
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step of a rollout, counted; lists are of the canary and the active version."""
+
+    weight: float
+    requests: list[int] = field(default_factory=lambda: [0, 0])
+    failures: list[int] = field(default_factory=lambda: [0, 0])
+    failed_keys: dict[int, _Sampled] = field(default_factory=dict)
+    first_seen: _Sampled = field(default_factory=_Sampled)
+    slower: dict[float, list[int]] = field(default_factory=dict)
+    pairs: list[int] = field(default_factory=lambda: [0, 0, 0])
+    slower_pairs: dict[float, list[int]] = field(default_factory=dict)
+    scores: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+
+
+class _Evidence:
+    """What was counted of one rollout."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.news = 0
+        self._steps: dict[int, _Step] = {}
+        self._met = _Sampled()
+
+    def note(self, one: Finished, rollout: Rollout) -> None:
+        step = self._steps.get(rollout.step)
+        if step is None:
+            step = self._steps[rollout.step] = _Step(rollout.weight)
+        side = _ACTIVE if one.role == "active" else _CANARY
+        step.requests[side] += 1
+        step.failures[side] += one.failed
+        if rollout.sticky is not None:
+            self._note_key(step, side, one)
+        if rollout.baseline is not None:
+            _note_against(rollout, step, side, one)
+        if one.mirrored is not None:
+            _add_pair(step.pairs, one.failed, one.mirrored.failed)
+        self.news += 1
+
+    def _note_key(self, step: _Step, side: int, one: Finished) -> None:
+        key = one.key if one.key is not None else _own_key(one.prediction_id)
+        if not self._met.skips(key) and key not in self._met.sides[0]:
+            self._met.add(0, key)
+            step.first_seen.add(side, key)
+        if one.failed:
+            hour = one.at_us // _HOUR_US
+            keys = step.failed_keys.get(hour)
+            if keys is None:
+                keys = step.failed_keys[hour] = _Sampled()
+            keys.add(side, key)
+
+    def told(self) -> tuple[StepCounts, ...]:
+        return tuple(self._told(step, one) for step, one in sorted([*self._steps.items()]))
+
+    def _told(self, step: int, one: _Step) -> StepCounts:
+        return StepCounts(
+            step=step,
+            weight=one.weight,
+            requests=Sides(*one.requests),
+            failures=Sides(*one.failures),
+            failed_keys=tuple(
+                (hour, keys.told()) for hour, keys in sorted([*one.failed_keys.items()])
+            ),
+            first_seen=one.first_seen.told(self._met.level),
+            slower=tuple((at, Sides(*found)) for at, found in sorted([*one.slower.items()])),
+            pairs=_three(one.pairs),
+            slower_pairs=tuple(
+                (at, _three(found)) for at, found in sorted([*one.slower_pairs.items()])
+            ),
+            scores=(tuple(one.scores[0]), tuple(one.scores[1])),
+        )
+
+
+def _three(found: list[int]) -> tuple[int, int, int]:
+    return found[0], found[1], found[2]
+
+
+def _own_key(prediction_id: str) -> int:
+    """Give a request that came without a key one of its own: it is like no other."""
+    return int.from_bytes(hashlib.blake2b(prediction_id.encode(), digest_size=8).digest())
+
+
+def _note_against(rollout: Rollout, step: _Step, side: int, one: Finished) -> None:
+    """Hold a request against the baseline."""
+    assert rollout.baseline is not None  # noqa: S101 - asked by the only caller
+    late = one.status == _TIMED_OUT
+    for quantile, bound_us in rollout.baseline.slower_than_us:
+        slower = late or one.call_us > bound_us
+        if one.mirrored is not None:
+            pairs = step.slower_pairs.setdefault(quantile, [0, 0, 0])
+            _add_pair(pairs, slower, one.mirrored.call_us > bound_us)
+        else:
+            step.slower.setdefault(quantile, [0, 0])[side] += slower
+    edges = rollout.baseline.score_edges
+    if edges and one.score is not None:
+        if not step.scores[side]:
+            for bins in step.scores:
+                bins.extend([0] * (len(edges) + 1))
+        step.scores[side][bisect_right(edges, one.score)] += 1
+
+
+def _add_pair(pairs: list[int], canary: bool, active: bool) -> None:  # noqa: FBT001 - two facts
+    if canary or active:
+        pairs[2 if canary and active else 1 if active else 0] += 1
+
+
+class _Live:
+    """The live version, as it answers here."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.latencies: Counter[int] = Counter()
+        self.scores: list[float] = []
+        self._offered = 0
+        self._chance = random.Random(0)  # noqa: S311 - draws a sample
+
+    def note(self, one: Finished) -> None:
+        self.latencies[int(math.log(max(1, one.call_us)) / _FINENESS)] += 1
+        if one.score is None or not math.isfinite(one.score):
+            return
+        self._offered += 1
+        if len(self.scores) < _SCORES:
+            self.scores.append(one.score)
+            return
+        place = self._chance.randrange(self._offered)
+        if place < _SCORES:
+            self.scores[place] = one.score
+
+
+class _Book:
+    """Everything that is counted of one model."""
+
+    def __init__(self) -> None:
+        self.live: _Live | None = None
+        self.rollouts: dict[int, _Evidence] = {}
+
+    def note(self, one: Finished) -> None:
+        if one.role == "active":
+            if self.live is None or self.live.version != one.loaded.version:
+                self.live = _Live(one.loaded.version)
+            self.live.note(one)
+        rollout = one.lineup.rollout
+        if not one.counted or rollout is None:
+            return
+        evidence = self.rollouts.get(rollout.number)
+        if evidence is None:
+            evidence = self.rollouts[rollout.number] = _Evidence(rollout.number)
+            for old in sorted(self.rollouts)[:-_KEPT]:
+                del self.rollouts[old]
+        evidence.note(one, rollout)
+
+
+class Counting:
+    """A sink that counts, from before anything is left out of the log."""
+
+    def __init__(self, models: Iterable[str]) -> None:
+        self._books = {model: _Book() for model in models}
+
+    def finished(self, one: Finished) -> None:
+        """Count a request."""
+        self._books[one.lineup.model].note(one)
+
+    def news(self, model: str) -> dict[int, int]:
+        """Tell, by rollout, a number that rises with each request counted."""
+        return {number: one.news for number, one in [*self._books[model].rollouts.items()]}
+
+    def counts(self, model: str, rollout: int, worker: str, at: str) -> Counts:
+        """Return all that was counted of a rollout, none to zero."""
+        evidence = self._books[model].rollouts.get(rollout)
+        return Counts(model, rollout, worker, at, evidence.told() if evidence else ())
+
+    def latency_us(self, model: str, version: str) -> tuple[tuple[int, int], ...]:
+        """Return the histogram of a version's latencies since it is live here."""
+        live = self._books[model].live
+        if live is None or live.version != version:
+            return ()
+        found = sorted(live.latencies.copy().items())
+        return tuple(
+            (math.ceil(math.exp(_FINENESS * (place + 1))), count) for place, count in found
+        )
+
+    def scores(self, model: str, version: str) -> tuple[float, ...]:
+        """Return up to 1,000 of its scores, drawn evenly."""
+        live = self._books[model].live
+        return tuple(live.scores) if live is not None and live.version == version else ()

@@ -1,0 +1,181 @@
+"""One model in one worker: from what its journal says to the line-up that answers.
+
+Versions are loaded on threads beside the one that answers. A line-up names a version only once it
+is ready; until then, and if it fails, what answered before goes on answering.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast.core.fleet import Held
+from holdfast.core.views import Situation
+from holdfast.errors import HoldfastError
+from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.served import Served
+
+__all__ = ["Deployment"]
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a version is not ready, and when it is tried again: the cause may pass."""
+
+    problem: str
+    tries: int
+    again_at_s: float
+
+
+class Deployment:
+    """Keeps the line-up of one model.
+
+    Everything here happens on the thread that calls `follow`, but for the loads.
+
+    Args:
+        model: Whose.
+        served: Where the line-up stands.
+        load: Makes a version ready; raises if it cannot.
+        pool: Where that is done.
+        now_s: Tells the time in seconds, by a clock that only rises.
+        wake: Called when a load is over, from its thread: `follow` is due.
+
+    Attributes:
+        seq: The journal entry followed to.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        served: Served,
+        load: Callable[[str, str], Loaded],
+        pool: Executor,
+        now_s: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self.model = model
+        self.seq = 0
+        self._served = served
+        self._load = load
+        self._pool = pool
+        self._now_s = now_s
+        self._wake = wake
+        self._ready: dict[str, Loaded] = {}
+        self._loading: dict[str, Future[Loaded]] = {}
+        self._failed: dict[str, _Failure] = {}
+
+    def follow(self, situation: Situation) -> bool:
+        """Do what a situation asks for, as far as it can be done by now.
+
+        Returns:
+            True if what answers, or what is told of it, changed.
+        """
+        self._collect()
+        wanted = list(_wanted(situation))
+        for version in self._due(situation, wanted):
+            future = self._pool.submit(self._load, self.model, version)
+            self._loading[version] = future
+            future.add_done_callback(lambda _future: self._wake())
+        changed = self._assemble(situation, wanted)
+        self.seq = situation.seq
+        return changed
+
+    def _collect(self) -> None:
+        for version, future in [*self._loading.items()]:
+            if not future.done():
+                continue
+            del self._loading[version]
+            try:
+                self._ready[version] = future.result()
+            except Exception as error:  # noqa: BLE001 - whatever a library raises, it is not ready
+                self._fail(version, error)
+            else:
+                self._failed.pop(version, None)
+                _log.info("%s@%s is ready", self.model, version)
+
+    def _fail(self, version: str, error: Exception) -> None:
+        before = self._failed.get(version)
+        tries = before.tries + 1 if before else 1
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (tries - 1))
+        known = isinstance(error, HoldfastError)
+        problem = str(error) if known else f"{type(error).__name__}: {error}"
+        if before is None or before.problem != problem:
+            _log.error("%s@%s takes no traffic: %s", self.model, version, problem)
+        self._failed[version] = _Failure(problem, tries, self._now_s() + pause_s)
+
+    def _due(self, situation: Situation, wanted: list[str]) -> Iterator[str]:
+        """Go through what is to be loaded now; what would only be kept waits for the others."""
+        urgent = {situation.production, situation.rollout and situation.rollout.version}
+        for version in wanted:
+            if version not in urgent and self._loading:
+                return
+            failure = self._failed.get(version)
+            idle = version not in self._ready and version not in self._loading
+            if idle and (failure is None or failure.again_at_s <= self._now_s()):
+                yield version
+
+    def _assemble(self, situation: Situation, wanted: list[str]) -> bool:
+        before = self._served.lineups[self.model]
+        active = self._active(situation, before)
+        rollout = situation.rollout
+        candidate = self._ready.get(rollout.version) if rollout else None
+        named = {one.version for one in (active, candidate) if one}
+        for version in [*self._ready]:
+            if version not in wanted and version not in named:
+                del self._ready[version]
+        self._failed = {one: why for one, why in self._failed.items() if one in wanted}
+        kept = {one: self._ready[one] for one in sorted(self._ready) if one not in named}
+        after = Lineup(self.model, active, rollout, candidate, kept)
+        held = tuple(self._told(version) for version in sorted({*wanted, *named}))
+        swapped = not _same(before, after)
+        if swapped:
+            self._served.lineups[self.model] = after
+            _tell(before, after)
+        news = swapped or held != self._served.held.get(self.model) or situation.seq != self.seq
+        self._served.held[self.model] = held
+        return news
+
+    def _active(self, situation: Situation, before: Lineup) -> Loaded | None:
+        """Return what answers: the live version, or what answered before while it is not ready."""
+        if situation.production is None:
+            return None
+        return self._ready.get(situation.production, before.active)
+
+    def _told(self, version: str) -> Held:
+        if version in self._ready:
+            return Held(version, "ready")
+        failure = self._failed.get(version)
+        if failure is not None:
+            return Held(version, "failed", failure.problem)
+        active = self._served.lineups[self.model].active
+        return Held(version, "ready" if active and active.version == version else "loading")
+
+
+def _wanted(situation: Situation) -> Iterator[str]:
+    """Go through the versions to be held, the most needed first, each once."""
+    rollout = situation.rollout
+    candidate, was = (rollout.version, rollout.was) if rollout else (None, None)
+    wanted = (situation.production, candidate, was, situation.previous)
+    yield from dict.fromkeys(version for version in wanted if version is not None)
+
+
+def _same(one: Lineup, other: Lineup) -> bool:
+    """Tell whether two line-ups hold the very same versions, and route alike."""
+    return (
+        one.active is other.active
+        and one.candidate is other.candidate
+        and one.rollout == other.rollout
+        and one.kept.keys() == other.kept.keys()
+        and all(other.kept[version] is loaded for version, loaded in one.kept.items())
+    )
+
+
+def _tell(before: Lineup, after: Lineup) -> None:
+    was, now = (one.active.version if one.active else "nothing" for one in (before, after))
+    if was != now:
+        _log.info("%s: %s answers, before it %s", after.model, now, was)

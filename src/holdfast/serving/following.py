@@ -1,0 +1,109 @@
+"""Follows the journals of the models that are served, on a thread of its own.
+
+To learn whether anything changed it asks for the next entry: locally one failed `open`, some
+microseconds, a hundred times a second; of a bucket one request a second.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from holdfast.core.views import Situation
+from holdfast.errors import HoldfastError, NotFoundError
+from holdfast.registry.reader import Reader
+from holdfast.serving import loading
+from holdfast.serving.deployment import Deployment
+from holdfast.serving.lineup import Loaded
+from holdfast.serving.served import Served
+
+__all__ = ["Following"]
+
+_log = logging.getLogger(__name__)
+_NEAR_S: Final = 0.01
+_FAR_S: Final = 1.0
+_LOADERS: Final = 2
+
+
+class Following:
+    """Keeps the line-ups of a worker's models as their journals say.
+
+    Args:
+        open_registry: Opens the store; each thread has it opened for itself.
+        served: Where the line-ups stand.
+        changed: Called when what answers, or what is told of it, changed.
+    """
+
+    def __init__(
+        self,
+        open_registry: Callable[[], Reader],
+        served: Served,
+        changed: Callable[[], None],
+    ) -> None:
+        self._open = open_registry
+        self._changed = changed
+        self._due = threading.Event()
+        self._stopping = False
+        self._of_thread = threading.local()
+        self._pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
+        self._deployments = {
+            model: Deployment(model, served, self._load, self._pool, time.monotonic, self._due.set)
+            for model in served.lineups
+        }
+        self._troubles: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
+
+    def seq(self, model: str) -> int:
+        """Return the journal entry followed to."""
+        return self._deployments[model].seq
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no further; loads that began end by themselves."""
+        self._stopping = True
+        self._due.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        registry = self._open()
+        pause_s = _NEAR_S if registry.near else _FAR_S
+        while not self._stopping:
+            self._due.clear()
+            news = [self._follow(registry, one) for one in self._deployments.values()]
+            if any(news):
+                self._changed()
+            self._due.wait(pause_s)
+
+    def _follow(self, registry: Reader, deployment: Deployment) -> bool:
+        model = deployment.model
+        try:
+            situation = _situation(registry, model)
+            news = deployment.follow(situation)
+        except (HoldfastError, OSError) as error:  # the next look may find it mended
+            if self._troubles.get(model) != str(error):
+                _log.error("%s: its journal cannot be followed: %s", model, error)
+            self._troubles[model] = str(error)
+            return False
+        if self._troubles.pop(model, None):
+            _log.info("%s: its journal is followed again", model)
+        return news
+
+    def _load(self, model: str, version: str) -> Loaded:
+        registry: Reader | None = getattr(self._of_thread, "registry", None)
+        if registry is None:
+            registry = self._of_thread.registry = self._open()
+        return loading.load(registry, model, version)
+
+
+def _situation(registry: Reader, model: str) -> Situation:
+    try:
+        return registry.situation(model)
+    except NotFoundError:  # it was deleted
+        return Situation(model, 0)

@@ -1,0 +1,79 @@
+"""A version on its way from the store to answering: verified, loaded, tried out."""
+
+import statistics
+from dataclasses import replace
+from time import perf_counter_ns
+from typing import Final
+
+from holdfast.errors import UnsupportedError
+from holdfast.registry.reader import Reader
+from holdfast.serving import predictor
+from holdfast.serving.checking import Checker
+from holdfast.serving.layout import Rows
+from holdfast.serving.lineup import Loaded
+from holdfast.serving.outcome import OutputChecker
+from holdfast.serving.refusal import Refusal
+
+__all__ = ["load", "try_out"]
+
+_WARM_CALLS: Final = 50
+_WARM_NS: Final = 50_000_000
+
+
+def load(registry: Reader, model: str, version: str) -> Loaded:
+    """Make a version ready to answer.
+
+    Raises:
+        HoldfastError: If a byte of it changed, it cannot be loaded here, it cannot predict, or it
+            fails on its own `input_example`.
+    """
+    info = registry.resolve(f"{model}@{version}")
+    loaded = predictor.loaded(model, registry.load(info), info.digest.removeprefix("sha256:"))
+    return replace(loaded, call_us=try_out(loaded))
+
+
+def try_out(loaded: Loaded) -> float | None:
+    """Have a version answer its own `input_example`, if it has one, as a request would.
+
+    It is asked some times more, for at most 50 ms: first calls are slow, and are not to be held
+    against it once it has traffic.
+
+    Returns:
+        The median time of a call, in microseconds; `None` without an example.
+
+    Raises:
+        UnsupportedError: If it does not, or the answer is not what its output schema says.
+    """
+    example = loaded.manifest.input_example
+    if example is None:
+        return None
+    check = Checker(loaded.input_schema)
+    outputs = OutputChecker(loaded.output_schema, counted=check.form.kind != "whole")
+    try:
+        rows = check(example)
+        problem = outputs.problem(loaded.predict(rows), len(rows))
+    except Refusal as refusal:
+        raise _failed(loaded, refusal.message) from refusal
+    except (Exception, SystemExit) as error:
+        raise _failed(loaded, f"{type(error).__name__}: {error}") from error
+    if problem:
+        raise _failed(loaded, f"the output {problem}")
+    return _warmed(loaded, rows)
+
+
+def _failed(loaded: Loaded, problem: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{loaded.model}@{loaded.version}",
+        f"failed on its own input_example: {problem}",
+        "register a version that answers it",
+    )
+
+
+def _warmed(loaded: Loaded, rows: Rows) -> float:
+    took_ns: list[int] = []
+    begun = perf_counter_ns()
+    while len(took_ns) < _WARM_CALLS and (not took_ns or perf_counter_ns() - begun < _WARM_NS):
+        started = perf_counter_ns()
+        loaded.predict(rows)
+        took_ns.append(perf_counter_ns() - started)
+    return statistics.median(took_ns) / 1000

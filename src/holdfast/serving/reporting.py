@@ -1,0 +1,139 @@
+"""Tells the store what a worker runs and counted, on a thread of its own.
+
+Nothing it fails at harms an answer: the files are no truth, and the next attempt writes them anew.
+A worker that is killed leaves its last counts, and a report that goes stale.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from holdfast.core.entry import format_time
+from holdfast.core.fleet import Report
+from holdfast.errors import HoldfastError
+from holdfast.registry.fleet import Fleet
+from holdfast.registry.reader import Reader
+from holdfast.serving.counting import Counting
+from holdfast.serving.served import Served
+
+__all__ = ["Reporting"]
+
+_log = logging.getLogger(__name__)
+_NEAR: Final = (2.0, 0.5)
+_FAR: Final = (10.0, 2.0)
+"""Seconds between two reports at most, and between two writings of counts at least."""
+
+
+class Reporting:
+    """Publishes reports and counts.
+
+    Args:
+        open_registry: Opens the store; the thread has it opened for itself.
+        served: What the worker runs.
+        counting: What it counted.
+        seq: Tells the journal entry followed to, by model.
+        wake: Set when what it runs changed: a report is due.
+    """
+
+    def __init__(
+        self,
+        open_registry: Callable[[], Reader],
+        served: Served,
+        counting: Counting,
+        seq: Callable[[str], int],
+        wake: threading.Event,
+    ) -> None:
+        self._open = open_registry
+        self._served = served
+        self._counting = counting
+        self._seq = seq
+        self._wake = wake
+        self._stopping = False
+        self._every_s, self._pause_s = _NEAR
+        self._reported: dict[str, Report] = {}
+        self._due_s: dict[str, float] = {}
+        self._counted: dict[tuple[str, int], int] = {}
+        self._trouble: str | None = None
+        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+
+    def start(self) -> None:
+        """Begin to report."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish the counts a last time, and take the reports away."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        registry = self._open()
+        self._every_s, self._pause_s = _NEAR if registry.near else _FAR
+        fleet, count_at_s = registry.fleet, 0.0
+        while not self._stopping:
+            self._wake.clear()
+            self._try(fleet, self._report)
+            if time.monotonic() >= count_at_s:
+                self._try(fleet, self._count)
+                count_at_s = time.monotonic() + self._pause_s
+            self._wake.wait(self._pause_s)
+        self._try(fleet, self._count)
+        self._try(fleet, self._leave)
+
+    def _try(self, fleet: Fleet, publish: Callable[[Fleet, str], None]) -> None:
+        try:
+            for model in self._served.lineups:
+                publish(fleet, model)
+        except (HoldfastError, OSError) as error:
+            if self._trouble != str(error):
+                _log.error("nothing can be reported: %s", error)
+            self._trouble = str(error)
+        else:
+            self._trouble = None
+
+    def _report(self, fleet: Fleet, model: str) -> None:
+        report = self._made(model)
+        same = replace(report, at="", latency_us=(), scores=())
+        if same == self._reported.get(model) and time.monotonic() < self._due_s[model]:
+            return
+        fleet.report(report)
+        self._reported[model] = same
+        self._due_s[model] = time.monotonic() + self._every_s
+
+    def _made(self, model: str) -> Report:
+        lineup = self._served.lineups[model]
+        active = lineup.active.version if lineup.active else None
+        rollout = lineup.rollout
+        asks = rollout is not None and rollout.baseline is None and rollout.analysis.drift
+        return Report(
+            model=model,
+            worker=self._served.worker,
+            at=_now(),
+            every_s=self._every_s,
+            seq=self._seq(model),
+            active=active,
+            rollout=rollout.number if rollout else None,
+            step=rollout.step if rollout else None,
+            versions=self._served.held.get(model, ()),
+            latency_us=self._counting.latency_us(model, active) if active else (),
+            scores=self._counting.scores(model, active) if active and asks else (),
+        )
+
+    def _count(self, fleet: Fleet, model: str) -> None:
+        for number, news in self._counting.news(model).items():
+            if self._counted.get((model, number)) != news:
+                fleet.count(self._counting.counts(model, number, self._served.worker, _now()))
+                self._counted[model, number] = news
+
+    def _leave(self, fleet: Fleet, model: str) -> None:
+        fleet.leave(model, self._served.worker)
+
+
+def _now() -> str:
+    return format_time(datetime.now(UTC))

@@ -1,0 +1,152 @@
+"""A serving worker, put together: what follows, counts, reports, drives, logs around the app."""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.predictions import Log, Recorder, open_log, open_recorder
+from holdfast.predictions import Recording as Keeping
+from holdfast.registry import Registry
+from holdfast.serving import recording
+from holdfast.serving.app import Application, application
+from holdfast.serving.counting import Counting
+from holdfast.serving.driving import Driving
+from holdfast.serving.finished import Sink
+from holdfast.serving.following import Following
+from holdfast.serving.limits import Limits
+from holdfast.serving.lineup import Lineup
+from holdfast.serving.reporting import Reporting
+from holdfast.serving.served import Served
+
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["Setting", "listen", "run"]
+
+_DRAIN_S: Final = 3
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a server runs.
+
+    Attributes:
+        models: What it serves; it must be registered.
+        open_registry: Opens the store; its author signs the moves of rollouts that it drives.
+        limits: What it takes.
+        log: Where predictions are kept, a folder or `postgresql://…`; `None` keeps none.
+        keeping: What is kept of them.
+        durable: Answer only once the row is committed.
+        drives: Whether it drives the rollouts of its models.
+    """
+
+    models: tuple[str, ...]
+    open_registry: Callable[[], Registry]
+    limits: Limits = field(default_factory=Limits)
+    log: str | None = "predictions"
+    keeping: Keeping = field(default_factory=Keeping)
+    durable: bool = False
+    drives: bool = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket that all workers answer on.
+
+    Raises:
+        InvalidInputError: If it cannot be: the port is taken, the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        opened = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise InvalidInputError(
+            f"address {host}:{port}", f"cannot be listened on: {error.strerror}", "name another"
+        ) from error
+    opened.set_inheritable(True)
+    return opened
+
+
+def run(setting: Setting, listening: socket.socket, index: int = 0) -> None:
+    """Serve until the process is told to stop; then answer what was accepted, and end.
+
+    Args:
+        setting: How.
+        listening: Where requests come in; shared by the workers of a server.
+        index: Which of them this is; the first one drives rollouts.
+    """
+    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
+    counting = Counting(served.lineups)
+    with contextlib.ExitStack() as stack:
+        sinks: list[Sink] = [counting]
+        keep = None
+        if setting.log is not None:
+            recorder, log = _log_of(setting, setting.log, worker, stack)
+            sinks.append(recording.Recording(recorder, durable=setting.durable))
+            keep = recording.keeper(log.feedback, worker)
+        app = application(served, setting.limits, sinks, keep)
+        wake = threading.Event()
+        following = Following(setting.open_registry, served, wake.set)
+        reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
+        parts: list[Any] = [following, reporting]
+        if setting.drives and index == 0:
+            parts.append(Driving(setting.open_registry, setting.models))
+        for part in parts:
+            part.start()
+            stack.callback(part.stop)
+        _server(app, served).run(sockets=[listening])
+
+
+def _log_of(
+    setting: Setting, location: str, worker: str, stack: contextlib.ExitStack
+) -> tuple[Recorder, Log]:
+    recorder = open_recorder(
+        location, worker, setting.keeping, sync="full" if setting.durable else "normal"
+    )
+    stack.callback(recorder.close)
+    return recorder, stack.enter_context(contextlib.closing(open_log(location)))
+
+
+def _server(app: Application, served: Served) -> "uvicorn.Server":
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError("uvicorn", "serve", "serving listens with it") from error
+
+    class Server(uvicorn.Server):
+        """Stops when it is told to, and lets its caller end in order."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            before = {one: signal.signal(one, self.handle_exit) for one in _STOPPING}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            served.draining = True
+            super().handle_exit(sig, frame)
+
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+    )
