@@ -62,19 +62,18 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     for model in models:
         registry.situation(model)  # a name nobody registered is a mistake
     port = options["port"] if options["port"] is not None else _port()
-    with server.listen(options["host"], port) as listening:
-        where = listening.getsockname()
+    several = options["workers"] > 1
+    with server.bound(options["host"], port, shared=several) as taken:
+        where = taken.getsockname()
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on "
             f"http://{options['host']}:{where[1]} by {count(options['workers'], 'worker')}",
             err=True,
         )
-        if options["workers"] == 1:
-            server.run(setting, listening)
+        if several:
+            workers.supervise(options["workers"], lambda index: server.run(setting, taken, index))
         else:
-            workers.supervise(
-                options["workers"], lambda index: server.run(setting, listening, index)
-            )
+            server.run(setting, taken)
 
 
 def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":

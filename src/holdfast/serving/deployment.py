@@ -69,6 +69,11 @@ class Deployment:
         self._loading: dict[str, Future[Loaded]] = {}
         self._failed: dict[str, _Failure] = {}
 
+    @property
+    def settled(self) -> bool:
+        """True once it followed, and nothing is being loaded."""
+        return self.seq > 0 and not self._loading
+
     def follow(self, situation: Situation) -> bool:
         """Do what a situation asks for, as far as it can be done by now.
 

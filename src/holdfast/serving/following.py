@@ -34,6 +34,9 @@ class Following:
         open_registry: Opens the store; each thread has it opened for itself.
         served: Where the line-ups stand.
         changed: Called when what answers, or what is told of it, changed.
+
+    Attributes:
+        settled: Set once every model was followed and what it needs is ready, or failed.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Following:
         served: Served,
         changed: Callable[[], None],
     ) -> None:
+        self.settled = threading.Event()
         self._open = open_registry
         self._changed = changed
         self._due = threading.Event()
@@ -79,6 +83,8 @@ class Following:
             news = [self._follow(registry, one) for one in self._deployments.values()]
             if any(news):
                 self._changed()
+            if all(one.settled for one in self._deployments.values()):
+                self.settled.set()
             self._due.wait(pause_s)
 
     def _follow(self, registry: Reader, deployment: Deployment) -> bool:

@@ -29,9 +29,11 @@ from holdfast.serving.served import Served
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Setting", "listen", "run"]
+__all__ = ["Setting", "bound", "run"]
 
 _DRAIN_S: Final = 3
+_PATIENCE_S: Final = 60.0
+_BACKLOG: Final = 2048
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,30 +60,46 @@ class Setting:
     drives: bool = True
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the socket that all workers answer on.
+def bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Take an address; nothing listens on it yet.
+
+    Args:
+        shared: For several workers: each then listens on a socket of its own, and the system
+            deals connections out among those that do.
 
     Raises:
         InvalidInputError: If it cannot be: the port is taken, the address is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        opened = socket.create_server((host, port), family=family, backlog=2048)
+        return _bound((host, port), socket.AF_INET6 if ":" in host else socket.AF_INET, shared)
     except OSError as error:
         raise InvalidInputError(
             f"address {host}:{port}", f"cannot be listened on: {error.strerror}", "name another"
         ) from error
-    opened.set_inheritable(True)
+
+
+def _bound(address: Any, family: int, shared: bool) -> socket.socket:  # noqa: FBT001 - one fact
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.bind(address)
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 
-def run(setting: Setting, listening: socket.socket, index: int = 0) -> None:
+def run(setting: Setting, taken: socket.socket, index: int | None = None) -> None:
     """Serve until the process is told to stop; then answer what was accepted, and end.
 
     Args:
         setting: How.
-        listening: Where requests come in; shared by the workers of a server.
-        index: Which of them this is; the first one drives rollouts.
+        taken: The address it answers at.
+        index: Which of several workers this is. The first one drives rollouts, and each listens
+            only once it has its versions: the others answer meanwhile.
     """
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
@@ -98,11 +116,17 @@ def run(setting: Setting, listening: socket.socket, index: int = 0) -> None:
         following = Following(setting.open_registry, served, wake.set)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
-        if setting.drives and index == 0:
+        if setting.drives and not index:
             parts.append(Driving(setting.open_registry, setting.models))
         for part in parts:
             part.start()
             stack.callback(part.stop)
+        listening = taken
+        if index is not None:
+            following.settled.wait(_PATIENCE_S)
+            listening = _bound(taken.getsockname(), taken.family, shared=True)
+            stack.callback(listening.close)
+        listening.listen(_BACKLOG)
         _server(app, served).run(sockets=[listening])
 
 

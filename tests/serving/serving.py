@@ -1,0 +1,197 @@
+"""`holdfast serve` as a process of its own, models whose parts tell which version they are of, and
+callers who hold each answer against that."""
+
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
+from tests.serving.facing import until
+
+import holdfast
+
+MODEL = "sums"
+_ON_ONE_CONNECTION = 20
+BODY = json.dumps({"instances": [[0.0]]})
+
+
+def telling(registry: holdfast.Registry, number: int, **facts: Any) -> str:
+    """Register version 1.NUMBER.0, which answers 0 by 999 NUMBER if no other's part is in it."""
+    preprocessor = StandardScaler(with_std=False).fit(np.array([[float(number)]]))
+    model = LinearRegression().fit(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+    model.intercept_ = facts.pop("intercept", 1000.0 * number)
+    registered = registry.register(
+        MODEL,
+        model,
+        preprocessor,
+        version=f"1.{number}.0",
+        input_example=[[0.0], [2.0]],
+        description=f"number {number}",
+        **facts,
+    )
+    return registered.ref
+
+
+def due(version: str) -> float:
+    """Return what a version answers."""
+    return 999.0 * int(version.split(".")[1])
+
+
+class Serving:
+    """A server.
+
+    Attributes:
+        port: Where it listens.
+        process: It, or the supervisor of its workers.
+        log: What it wrote to its standard error.
+    """
+
+    def __init__(
+        self,
+        store: Path | str,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self.predictions = folder / "predictions"
+        self._log = folder / f"server-{self.port}.log"
+        command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
+        command += ["--port", str(self.port), "--log", str(self.predictions), *options]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stderr=log, env={**os.environ, **(environment or {})}
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def __enter__(self) -> Self:
+        self.wait_for(200)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Ask once, by a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            raw = answer.read()
+        finally:
+            connection.close()
+        is_json = "json" in answer.headers.get("content-type", "")
+        return answer.status, json.loads(raw) if is_json else raw.decode()
+
+    def wait_for(self, status: int, path: str = "/ready") -> None:
+        """Wait until a path is answered so."""
+
+        def answered() -> bool:
+            assert self.process.poll() is None, self.log
+            try:
+                return self.get(path)[0] == status
+            except OSError:
+                return False
+
+        until(answered)
+
+    def workers(self) -> list[int]:
+        """Return the processes that its supervisor has begun."""
+        below = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(word) for word in below.read_text().split()]
+
+
+class Callers:
+    """Threads that ask without a pause, and hold each answer against the version it names.
+
+    Attributes:
+        answered: By version and status.
+        wrong: Answers that no one version gives, and requests that failed.
+    """
+
+    def __init__(self, port: int, count: int = 4) -> None:
+        self._port = port
+        self.answered: Counter[tuple[str, int]] = Counter()
+        self.wrong: list[str] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(count)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def more(self, count: int) -> None:
+        """Wait until so many more were answered."""
+        enough = self.answered.total() + count
+        until(lambda: self.answered.total() >= enough)
+
+    def _call(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        headers = {"content-type": "application/json"}
+        for turn in itertools.count():
+            if self._over.is_set():
+                break
+            if turn % _ON_ONE_CONNECTION == 0:
+                connection.close()
+            try:
+                connection.request("POST", "/predict", BODY, headers)
+                answer = connection.getresponse()
+                told = json.loads(answer.read())
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.wrong.append(repr(error))
+                connection.close()
+                continue
+            version = answer.headers.get("x-model-version", "")
+            self.answered[version, answer.status] += 1
+            if answer.status != 200 or told["model_version"] != version:
+                self.wrong.append(f"{answer.status}: {told}")
+            elif told["predictions"] != [due(version)]:
+                self.wrong.append(f"{version} gave {told['predictions']}")
+        connection.close()
+
+
+@contextmanager
+def serving(store: Path | str, folder: Path, *options: str, **more: Any) -> Iterator[Serving]:
+    """Serve until the end of the block."""
+    with Serving(store, folder, *options, **more) as server:
+        yield server

@@ -1,0 +1,212 @@
+import http.client
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.registry.disk import blob, flip
+from tests.serving.facing import until
+from tests.serving.serving import BODY, MODEL, Callers, Serving, telling
+
+import holdfast
+from holdfast.predictions import ALL, open_log
+
+
+CUT = ("ConnectionReset", "RemoteDisconnected", "IncompleteRead", "BrokenPipe", "ConnectionRefused")
+"""What callers hear whose worker dies."""
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> holdfast.Registry:
+    """Two versions, the first one live."""
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    for number in (1, 2):
+        telling(registry, number)
+    registry.promote(f"{MODEL}@1.1.0")
+    return registry
+
+
+@pytest.fixture
+def server(registry: holdfast.Registry, tmp_path: Path) -> Iterator[Serving]:
+    assert registry.location == tmp_path / "store"
+    with Serving(tmp_path / "store", tmp_path) as server:
+        yield server
+
+
+def live(server: Serving) -> Any:
+    return server.get("/ready")[1]["live"][MODEL]
+
+
+def test_no_request_is_lost_or_mixed_while_versions_are_promoted_and_rolled_back(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    with Callers(server.port) as callers:
+        for _ in range(20):
+            registry.promote(f"{MODEL}@1.2.0")
+            callers.more(20)
+            registry.rollback(MODEL)
+            callers.more(20)
+        registry.promote(f"{MODEL}@1.2.0")
+        until(lambda: live(server) == "1.2.0")
+        callers.more(50)
+
+    assert callers.wrong == []
+    assert {version for version, _ in callers.answered} == {"1.1.0", "1.2.0"}
+    assert min(callers.answered.values()) > 100
+
+
+def test_the_way_back_needs_no_loading(registry: holdfast.Registry, server: Serving) -> None:
+    registry.promote(f"{MODEL}@1.2.0")
+    until(lambda: live(server) == "1.2.0")
+    for manifest in ("1.1.0", "1.2.0"):
+        for file in registry.manifest(f"{MODEL}@{manifest}").files:
+            blob(Path(registry.location), file.sha256).chmod(0)  # whoever reads it fails
+    ready_before = server.log.count("is ready")
+    registry.promote(f"{MODEL}@1.1.0")
+    until(lambda: live(server) == "1.1.0")
+
+    assert server.log.count("is ready") == ready_before
+
+
+def test_a_damaged_version_never_answers_is_named_and_takes_over_once_it_is_mended(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    damaged = blob(
+        Path(registry.location), registry.manifest(f"{MODEL}@1.2.0").artifacts["model"].digest
+    )
+    flip(damaged)
+    registry.promote(f"{MODEL}@1.2.0")
+    until(lambda: "failed" in server.get("/ready")[1])
+    status, told = server.get("/ready")
+    (report,) = registry.fleet.servers(MODEL)
+    flip(damaged)
+
+    assert (status, told["live"]) == (200, {MODEL: "1.1.0"})
+    assert "its bytes changed" in told["failed"][f"{MODEL}@1.2.0"]
+    assert server.get("/ready?version=1.2.0")[0] == 503
+    assert 'holdfast_model_loaded{model="sums",version="1.2.0"} 0.0' in server.get("/metrics")[1]
+    assert "1.2.0 takes no traffic" in server.log
+    held = report.held("1.2.0")
+    assert held is not None
+    assert held.state == "failed"
+    until(lambda: live(server) == "1.2.0")
+
+
+def test_a_version_that_fails_on_its_own_example_never_answers(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    telling(registry, 3, intercept=float("nan"))
+    registry.promote(f"{MODEL}@1.3.0", reason="who looks at examples?")
+    until(lambda: "failed" in server.get("/ready")[1])
+
+    told = server.get("/ready")[1]
+    assert told["live"] == {MODEL: "1.1.0"}
+    assert (
+        "failed on its own input_example: the output is not a finite number"
+        in (told["failed"][f"{MODEL}@1.3.0"])
+    )
+
+
+def test_a_deleted_model_answers_no_more(registry: holdfast.Registry, server: Serving) -> None:
+    registry.delete(MODEL, force=True, reason="given up")
+    server.wait_for(503)
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("POST", "/predict", BODY, {"content-type": "application/json"})
+    assert connection.getresponse().status == 503
+    connection.close()
+
+
+def test_a_stop_answers_what_was_begun_and_leaves_nothing_behind(
+    registry: holdfast.Registry, server: Serving, tmp_path: Path
+) -> None:
+    until(lambda: len(registry.fleet.servers(MODEL)) == 1)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.putrequest("POST", "/predict")
+    connection.putheader("content-type", "application/json")
+    connection.putheader("content-length", str(len(BODY)))
+    connection.endheaders(BODY[:5].encode())
+    server.wait_for(200, "/livez")  # what came before on other connections is read by now
+    server.process.send_signal(signal.SIGTERM)
+    until(lambda: not is_open(server.port))
+    connection.send(BODY[5:].encode())
+    answer = connection.getresponse()
+
+    assert (answer.status, answer.headers["x-model-version"]) == (200, "1.1.0")
+    connection.close()
+    assert server.process.wait(20) == 0
+    assert registry.fleet.servers(MODEL) == []
+    (row,) = open_log(tmp_path / "predictions").scan(ALL)
+    assert row.prediction_id == answer.headers["x-prediction-id"]
+
+
+def is_open(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    connection.close()
+    return True
+
+
+def test_a_stop_does_not_wait_for_callers_who_never_end(server: Serving) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.putrequest("POST", "/predict")
+    connection.putheader("content-length", "1000")
+    connection.endheaders(b"{")
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.process.wait(20) == 0
+    connection.close()
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
+    registry: holdfast.Registry, tmp_path: Path
+) -> None:
+    with Serving(tmp_path / "store", tmp_path, "--workers", "2") as server:
+        until(lambda: len(registry.fleet.servers(MODEL)) == 2)
+        with Callers(server.port, 12) as callers:
+            until(lambda: len(workers_in(tmp_path / "predictions")) == 2)
+            victim = server.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: len(server.workers()) == 2 and victim not in server.workers())
+            until(lambda: len(workers_in(tmp_path / "predictions")) == 3)
+            registry.promote(f"{MODEL}@1.2.0")
+            until(lambda: callers.answered["1.2.0", 200] > 50)
+
+    assert server.process.returncode == 0
+    assert "ended with -9" in server.log
+    assert [one for one in callers.wrong if not one.startswith(CUT)] == []
+    assert len(callers.wrong) <= 24
+    assert registry.verify().whole
+    rows = list(open_log(tmp_path / "predictions").scan(ALL))
+    assert len({row.prediction_id for row in rows}) == len(rows)
+    assert len(rows) >= callers.answered.total() - 200  # of the last 50 ms before the kill
+
+
+def workers_in(log: Path) -> set[str]:
+    return {row.worker for row in open_log(log).scan(ALL)}
+
+
+def test_a_server_drives_a_rollout_through_and_an_error_halts_the_next(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    from holdfast.core.rollout.analysis import Analysis
+    from holdfast.core.rollout.course import Terms
+    from holdfast.core.rollout.plan import Plan
+
+    terms = Terms(Plan(steps=(0.5, 1.0), dwell_s=0), Analysis(latency=None))
+    with Callers(server.port) as callers:
+        registry.rollouts.start(f"{MODEL}@1.2.0", terms=terms)
+        until(lambda: live(server) == "1.2.0")
+
+    rollout = registry.rollout(MODEL)
+    assert callers.wrong == []
+    assert rollout is not None
+    assert rollout.outcome == "completed"
+    assert registry.resolve(f"{MODEL}@production").version == "1.2.0"
+    moves = [past.what for past in registry.history(MODEL) if "rollout" in past.what]
+    assert len([what for what in moves if what.endswith("to 50 %")]) == 1
