@@ -13,7 +13,6 @@ from tests.serving.serving import BODY, MODEL, Callers, Serving, telling
 import holdfast
 from holdfast.predictions import ALL, open_log
 
-
 CUT = ("ConnectionReset", "RemoteDisconnected", "IncompleteRead", "BrokenPipe", "ConnectionRefused")
 """What callers hear whose worker dies."""
 

@@ -58,7 +58,7 @@ class Reporting:
         self._reported: dict[str, Report] = {}
         self._due_s: dict[str, float] = {}
         self._counted: dict[tuple[str, int], int] = {}
-        self._trouble: str | None = None
+        self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
 
     def start(self) -> None:
@@ -91,11 +91,11 @@ class Reporting:
             for model in self._served.lineups:
                 publish(fleet, model)
         except (HoldfastError, OSError) as error:
-            if self._trouble != str(error):
+            if self._troubles.get(publish.__name__) != str(error):
                 _log.error("nothing can be reported: %s", error)
-            self._trouble = str(error)
+            self._troubles[publish.__name__] = str(error)
         else:
-            self._trouble = None
+            self._troubles.pop(publish.__name__, None)
 
     def _report(self, fleet: Fleet, model: str) -> None:
         report = self._made(model)

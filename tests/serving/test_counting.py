@@ -1,0 +1,236 @@
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from tests.serving.facing import lineup, rollout, sums
+
+from holdfast.core.fleet import Sides
+from holdfast.core.rollout import merging
+from holdfast.core.rollout.course import Baseline, Rollout
+from holdfast.core.rollout.evidence import Pairs, Tally
+from holdfast.serving.counting import Counting
+from holdfast.serving.finished import Finished, Mirrored
+
+HOUR_US = 3_600_000_000
+ACTIVE, CANARY = sums("1.0.0"), sums("1.1.0")
+AT = "2026-11-20T10:00:00.000000Z"
+
+
+def request(course: Rollout | None, role: str = "active", **facts: Any) -> Finished:
+    """Return a finished request of the model `iris`."""
+    loaded = ACTIVE if role == "active" else CANARY
+    known: dict[str, Any] = {
+        "lineup": lineup(ACTIVE, rollout=course, candidate=CANARY),
+        "loaded": loaded,
+        "role": role,
+        "counted": course is not None,
+        "failed": False,
+        "status": 200,
+        "latency_us": 900,
+        "model_us": 500,
+        "at_us": 5 * HOUR_US,
+        "prediction_id": "id",
+        "request_id": "id",
+    }
+    return Finished(**known | facts)
+
+
+def counted(*requests: Finished, course: Rollout) -> Any:
+    counting = Counting(["iris"])
+    for one in requests:
+        counting.finished(one)
+    return counting.counts("iris", course.number, "here", AT)
+
+
+def seen(*requests: Finished, course: Rollout) -> Any:
+    return merging.seen(course, [counted(*requests, course=course)], 0.0)
+
+
+def test_requests_and_failures_are_counted_by_side() -> None:
+    course = rollout(weight=0.25)
+    found = seen(
+        request(course),
+        request(course, failed=True),
+        request(course, "canary"),
+        request(course, "canary", failed=True),
+        request(course, "canary", failed=True),
+        course=course,
+    )
+
+    assert found.failures == (Tally(0.25, 3, 2, 2, 1),)
+    assert found.assignments == (Tally(0.25, 3, 2),)
+
+
+def test_what_was_forced_or_routed_by_no_rollout_counts_for_none() -> None:
+    course = rollout()
+    told = counted(request(course, counted=False), request(None), course=course)
+
+    assert told.steps == ()
+
+
+def test_each_step_counts_for_itself() -> None:
+    first, second = rollout(weight=0.25), rollout(weight=0.25, step=1)
+    told = counted(request(first), request(second, "canary"), course=first)
+
+    assert [(one.step, one.weight, one.requests) for one in told.steps] == [
+        (0, 0.25, Sides(0, 1)),
+        (1, 1.0, Sides(1, 0)),
+    ]
+
+
+def test_a_key_counts_once_an_hour_and_a_request_without_one_for_itself() -> None:
+    course = rollout(weight=0.25, sticky="header:X-User")
+    found = seen(
+        *(request(course, "canary", key=7, failed=True) for _ in range(5)),
+        request(course, "canary", key=7, failed=True, at_us=6 * HOUR_US),
+        request(course, "canary", key=None, failed=True, prediction_id="a"),
+        request(course, "canary", key=None, failed=True, prediction_id="b"),
+        request(course, key=8),
+        course=course,
+    )
+
+    (tally,) = found.failures
+    assert (tally.canary_failures, tally.active_failures) == (4, 0)
+    assert found.failing_keys == 3
+    assert found.assignments == (Tally(0.25, 3, 1),)
+
+
+def test_a_key_is_assigned_once_where_it_first_came() -> None:
+    first = rollout(weight=0.25, sticky="header:X-User")
+    later = replace(first, step=1)
+    found = seen(
+        request(first, key=1),
+        request(later, "canary", key=1),
+        request(later, "canary", key=2),
+        course=later,
+    )
+
+    assert found.assignments == (Tally(0.25, 0, 1), Tally(1.0, 1, 0))
+
+
+def test_of_very_many_keys_a_sample_is_kept() -> None:
+    course = rollout(weight=0.5, sticky="header:X-User")
+    chance = random.Random(5)
+    keys = [chance.getrandbits(64) for _ in range(20_000)]
+    told = counted(
+        *(request(course, "canary", key=key, failed=True) for key in keys), course=course
+    )
+
+    ((_, failed),) = told.steps[0].failed_keys
+    level = failed.level
+    assert level > 0
+    assert set(failed.canary) == {key for key in keys if key % 2**level == 0}
+    assert told.steps[0].first_seen.level == level
+    assert len(failed.canary) <= 4_096
+
+
+def test_what_is_slower_than_the_baseline_is_counted_by_the_models_time() -> None:
+    baseline = Baseline(2_000, ((0.5, 400), (0.99, 800)))
+    course = rollout(weight=0.25, baseline=baseline)
+    found = seen(
+        request(course, latency_us=9_000, model_us=300),
+        request(course, "canary", model_us=500),
+        request(course, "canary", model_us=900),
+        request(course, "canary", model_us=None, latency_us=100, status=504, failed=True),
+        course=course,
+    )
+
+    assert found.latency == {0.5: (Tally(0.25, 3, 1, 3, 0),), 0.99: (Tally(0.25, 3, 1, 2, 0),)}
+
+
+def test_a_mirrored_request_is_a_pair() -> None:
+    baseline = Baseline(2_000, ((0.5, 400),))
+    course = rollout(weight=0.5, strategy="shadow", baseline=baseline)
+    pairs = [(False, False, 100, 100), (True, False, 500, 100), (False, True, 100, 500)]
+    pairs += [(True, True, 500, 500)]
+    found = seen(
+        *(
+            request(
+                course, "shadow", failed=ours, model_us=our_us, mirrored=Mirrored(theirs, their_us)
+            )
+            for ours, theirs, our_us, their_us in pairs
+        ),
+        course=course,
+    )
+
+    assert found.failures == Pairs(4, 1, 1, 1)
+    assert found.latency == {0.5: Pairs(4, 1, 1, 1)}
+
+
+def test_scores_are_counted_in_the_bins_of_the_baseline() -> None:
+    course = rollout(weight=0.5, baseline=Baseline(2_000, (), (0.2, 0.8)))
+    told = counted(
+        request(course, score=0.1),
+        request(course, score=0.2),
+        request(course, "canary", score=0.9),
+        request(course, "canary", score=None),
+        course=course,
+    )
+
+    assert told.steps[0].scores == ((0, 0, 1), (1, 1, 0))
+
+
+def test_the_live_version_is_measured_until_another_one_answers() -> None:
+    counting = Counting(["iris"])
+    for us in (100, 100, 10_000):
+        counting.finished(request(None, model_us=us, score=us / 10))
+    bounds = counting.latency_us("iris", "1.0.0")
+    scores = counting.scores("iris", "1.0.0")
+    counting.finished(request(None, loaded=CANARY))
+
+    assert [count for _, count in bounds] == [2, 1]
+    assert 100 <= bounds[0][0] <= 106
+    assert 10_000 <= bounds[1][0] <= 10_600
+    assert scores == (10.0, 10.0, 1000.0)
+    assert counting.latency_us("iris", "1.0.0") == ()
+    assert counting.scores("iris", "1.0.0") == ()
+
+
+def test_scores_are_drawn_evenly_and_what_is_no_number_is_none() -> None:
+    counting = Counting(["iris"])
+    for score in (*map(float, range(10_000)), float("nan")):
+        counting.finished(request(None, score=score))
+    scores = counting.scores("iris", "1.0.0")
+
+    assert len(scores) == 1_000
+    assert 4_500 < sum(scores) / 1_000 < 5_500
+
+
+def test_the_last_two_rollouts_are_remembered() -> None:
+    counting = Counting(["iris"])
+    for number in (5, 6, 7):
+        counting.finished(request(rollout(number=number)))
+
+    assert counting.news("iris") == {6: 1, 7: 1}
+    assert counting.counts("iris", 5, "here", AT).steps == ()
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 9)),
+        max_size=40,
+    ),
+    st.sampled_from([None, "header:X-User"]),
+    st.integers(1, 3),
+)
+def test_counts_of_several_workers_together_are_those_of_one_who_saw_all(
+    told: list[tuple[bool, int]], sticky: str | None, workers: int
+) -> None:
+    course = rollout(weight=0.5, sticky=sticky)
+    sides = ("active", "canary")  # a key keeps to one
+    requests = [request(course, sides[key % 2], failed=bad, key=key) for bad, key in told]
+    alone = [counted(*requests, course=course)]
+    shared = [counted(*requests[at::workers], course=course) for at in range(workers)]
+
+    assert merging.seen(course, shared, 1.0) == merging.seen(course, alone, 1.0)
+
+
+def test_a_model_that_was_asked_for_nothing_has_no_figures() -> None:
+    counting = Counting(["iris"])
+
+    assert counting.latency_us("iris", "1.0.0") == ()
+    assert counting.scores("iris", "1.0.0") == ()
+    assert counting.news("iris") == {}

@@ -1,0 +1,66 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.registry.disk import blob, flip
+from tests.serving.facing import NUMBER, NUMBERS, Does, made
+from tests.serving.serving import MODEL, due, telling
+
+import holdfast
+from holdfast.errors import DamagedError, UnsupportedError
+from holdfast.serving import loading
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> holdfast.Registry:
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    telling(registry, 1)
+    return registry
+
+
+def test_a_version_is_loaded_tried_out_and_warm(registry: holdfast.Registry) -> None:
+    loaded = loading.load(registry, MODEL, "1.1.0")
+
+    assert loaded.predict([[0.0]]).tolist() == [due("1.1.0")]
+    assert f"sha256:{loaded.digest}" == registry.resolve(f"{MODEL}@1.1.0").digest
+    assert loaded.call_us is not None
+    assert loaded.call_us > 0
+
+
+def test_a_damaged_version_is_not_loaded(registry: holdfast.Registry, tmp_path: Path) -> None:
+    flip(blob(tmp_path / "store", registry.manifest(f"{MODEL}@1.1.0").artifacts["model"].digest))
+
+    with pytest.raises(DamagedError):
+        loading.load(registry, MODEL, "1.1.0")
+
+
+def test_without_an_example_nothing_is_tried() -> None:
+    assert loading.try_out(made(Does(lambda _rows: 1 / 0))) is None
+
+
+def raising(_rows: Any) -> Any:
+    raise RuntimeError("no weights")
+
+
+def leaving(_rows: Any) -> Any:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("predict", "example", "problem"),
+    [
+        (raising, [[1, 2]], "RuntimeError: no weights"),
+        (leaving, [[1, 2]], "SystemExit: 3"),
+        (lambda rows: rows[:, 0] * float("inf"), [[1, 2]], "the output is not a finite number"),
+        (lambda rows: rows[:1, 0], [[1, 2], [3, 4]], "the output has 1 values for 2 rows"),
+        (lambda rows: rows[:, 0], [[-1, 2]], "age"),
+    ],
+    ids=["raises", "exits", "infinite", "too few", "refused"],
+)
+def test_a_version_that_fails_on_its_own_example_says_how(
+    predict: Any, example: Any, problem: str
+) -> None:
+    loaded = made(Does(predict), input_schema=NUMBERS, output_schema=NUMBER, input_example=example)
+
+    with pytest.raises(UnsupportedError, match=f"failed on its own input_example: .*{problem}"):
+        loading.try_out(loaded)
