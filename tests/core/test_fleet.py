@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from holdfast.core.fleet import Held, Report
+from holdfast.core.fleet import Held, Lagging, Report, serving
 
 TOLD = Report(
     "iris",
@@ -28,3 +28,50 @@ def test_a_report_tells_of_each_version() -> None:
     assert failed is not None
     assert failed.problem == "no such file"
     assert TOLD.held("2.0.0") is None
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def report(worker: str, active: str | None, *versions: Held, age_s: float = 0.0) -> Report:
+    at = (NOON - timedelta(seconds=age_s)).isoformat()
+    return Report("iris", worker, at, every_s=2.0, seq=7, active=active, versions=versions)
+
+
+def test_servers_that_all_answer_by_the_version_are_whole() -> None:
+    found = serving([report("a", "1.1.0"), report("b", "1.1.0")], "1.1.0", NOON)
+
+    assert (str(found), found.whole, found.lagging) == ("2/2 on 1.1.0", True, ())
+
+
+def test_each_that_does_not_is_named_with_what_it_says() -> None:
+    told = [
+        report("a", "1.1.0"),
+        report("b", "1.0.0", Held("1.1.0", "failed", "its bytes changed")),
+        report("c", None, Held("1.1.0", "loading")),
+        report("d", "1.0.0"),
+    ]
+    found = serving(told, "1.1.0", NOON)
+
+    assert (str(found), found.whole) == ("1/4 on 1.1.0", False)
+    assert found.lagging == (
+        Lagging("b", "on 1.0.0, 1.1.0 failed: its bytes changed"),
+        Lagging("c", "on nothing, 1.1.0 loading"),
+        Lagging("d", "on 1.0.0"),
+    )
+
+
+def test_who_went_silent_is_told_for_an_hour_and_waited_for_by_nobody() -> None:
+    told = [
+        report("a", "1.1.0"),
+        report("b", "1.0.0", age_s=60),
+        report("c", "1.0.0", age_s=4000),
+    ]
+    found = serving(told, "1.1.0", NOON)
+
+    assert (str(found), found.whole) == ("1/1 on 1.1.0", True)
+    assert found.lagging == (Lagging("b", "silent since 2026-03-02T11:59:00+00:00"),)
+
+
+def test_where_nothing_is_live_nothing_is_to_answer() -> None:
+    assert str(serving([report("a", None)], None, NOON)) == "1/1 on nothing"

@@ -1,12 +1,17 @@
 import http.client
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.registry.disk import blob, flip
+from tests.servers.running import Endpoint
 from tests.serving.facing import until
 from tests.serving.serving import BODY, MODEL, Callers, Serving, telling
 
@@ -209,3 +214,143 @@ def test_a_server_drives_a_rollout_through_and_an_error_halts_the_next(
     assert registry.resolve(f"{MODEL}@production").version == "1.2.0"
     moves = [past.what for past in registry.history(MODEL) if "rollout" in past.what]
     assert len([what for what in moves if what.endswith("to 50 %")]) == 1
+
+
+def test_a_promotion_can_wait_for_all_servers_and_the_screen_tells_of_them(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    until(lambda: registry.wait(MODEL, timeout_s=0).workers == 1)
+    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "10s")
+
+    assert (waited.returncode, live(server)) == (0, "1.2.0")
+    assert "serving 1/1 on 1.2.0" in waited.stdout
+    assert "serving 1/1 on 1.2.0" in cli(registry, "status", MODEL).stdout
+
+
+def test_a_promotion_that_waits_in_vain_is_done_and_names_who_does_not_serve_it(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    until(lambda: registry.wait(MODEL, timeout_s=0).workers == 1)
+    flip(
+        blob(Path(registry.location), registry.manifest(f"{MODEL}@1.2.0").artifacts["model"].digest)
+    )
+    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "1s")
+    screen = cli(registry, "status", MODEL).stdout
+    back = cli(registry, "rollback", MODEL, "--wait", "--json")
+
+    assert waited.returncode == 1
+    assert "1.2.0 is live" in waited.stdout
+    assert "serving 0/1 on 1.2.0" in waited.stdout
+    assert "on 1.1.0, 1.2.0 failed" in waited.stdout
+    assert "1.2.0 failed" in screen
+    assert back.returncode == 0
+    assert json.loads(back.stdout)["data"]["serving"]["lagging"] == []
+    assert live(server) == "1.1.0"
+
+
+def test_without_servers_nothing_is_waited_for(registry: holdfast.Registry) -> None:
+    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait")
+
+    assert waited.returncode == 0
+    assert "serving by no server" in waited.stdout
+    assert registry.status(MODEL).serving is None
+
+
+def cli(registry: holdfast.Registry, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "holdfast", *words, "--store", str(registry.location)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "problem"),
+    [
+        (["--host", "0.0.0.0"], 4, "no token is asked for"),
+        (["--token-file", "nowhere"], 2, "cannot be read"),
+        (["--port", "1"], None, ""),
+        (["--log", "kafka://x"], 2, "no place for a prediction log"),
+        (["--sample", "2"], 2, "is no share"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_at_once(
+    registry: holdfast.Registry, options: list[str], status: int | None, problem: str
+) -> None:
+    if status is None:
+        options, status, problem = ["--port", str(taken_port())], 2, "cannot be listened on"
+    refused = cli(registry, "serve", MODEL, *options)
+
+    assert refused.returncode == status, refused.stderr
+    assert problem in refused.stderr
+
+
+def taken_port() -> int:
+    KEPT.append(socket.create_server(("127.0.0.1", 0)))
+    port: int = KEPT[-1].getsockname()[1]
+    return port
+
+
+KEPT: list[socket.socket] = []
+"""Sockets that stay open to the end, so that their ports stay taken."""
+
+
+def test_a_model_nobody_registered_is_not_served(registry: holdfast.Registry) -> None:
+    refused = cli(registry, "serve", "summs")
+
+    assert refused.returncode == 3
+    assert "nearest: sums" in refused.stderr
+
+
+def test_a_token_from_a_file_is_asked_for(registry: holdfast.Registry, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("open sesame\n")
+    with Serving(
+        Path(registry.location), tmp_path, "--token-file", str(tmp_path / "token")
+    ) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        told = []
+        for headers in ({}, {"authorization": "Bearer open sesame"}):
+            connection.request(
+                "POST", "/predict", BODY, {"content-type": "application/json", **headers}
+            )
+            answer = connection.getresponse()
+            answer.read()
+            told.append(answer.status)
+        connection.close()
+
+    assert told == [401, 200]
+
+
+def test_feedback_is_kept_beside_the_predictions(server: Serving) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("POST", "/predict", BODY, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    made = answer.headers["x-prediction-id"]
+    until(lambda: any(open_log(server.predictions).scan(ALL)))
+    body = json.dumps({"prediction_id": made, "label": 7})
+    connection.request("POST", "/feedback", body, {"content-type": "application/json"})
+    kept = connection.getresponse()
+    kept.read()
+    connection.close()
+
+    assert kept.status in (200, 202, 204)
+    assert [one.label for one in open_log(server.predictions).feedback.of(made)] == [7]
+
+
+def test_a_bucket_is_followed(moto: Endpoint, tmp_path: Path) -> None:
+    location = f"s3://{moto.make_bucket()}/x"
+    registry = holdfast.open(location, options=moto.options, cache=tmp_path / "cache")
+    for number in (1, 2):
+        telling(registry, number)
+    registry.promote(f"{MODEL}@1.1.0")
+    environment = {
+        "AWS_ENDPOINT_URL": moto.address,
+        "AWS_REGION": moto.options["region"],
+        "AWS_ACCESS_KEY_ID": moto.options["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": moto.options["secret_access_key"],
+        "AWS_ALLOW_HTTP": "true",
+        "HOLDFAST_CACHE": str(tmp_path / "its cache"),
+    }
+    with Serving(location, tmp_path, environment=environment) as server:
+        registry.promote(f"{MODEL}@1.2.0")
+        until(lambda: live(server) == "1.2.0")
+        registry.rollback(MODEL)
+        until(lambda: live(server) == "1.1.0")

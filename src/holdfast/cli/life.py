@@ -160,15 +160,27 @@ def stage(given: Context, ref: str, **options: Any) -> None:
     given.emit(done, [done.note if not done.changed else f"{done.ref} is staged"])
 
 
+_wait = click.option(
+    "--wait",
+    metavar="[SPAN]",
+    is_flag=False,
+    flag_value="30s",
+    help="Return once all servers answer by it, with status 1 if some do not in time [30s].",
+)
+
+
 @command("promote")
 @click.argument("ref")
 @click.option("--dry-run", is_flag=True, help="Ask the gate and move nothing.")
 @click.option("--expect", metavar="VERSION", help="Do it only if this version is live now.")
+@_wait
 @context.force
 @context.reason
 @context.key
 @telling
-def promote(given: Context, ref: str, *, dry_run: bool, **options: Any) -> int | None:
+def promote(
+    given: Context, ref: str, *, dry_run: bool, wait: str | None, **options: Any
+) -> int | None:
     """Make the version REF live, if the gate lets it pass."""
     registry = given.registry()
     if dry_run:
@@ -182,8 +194,25 @@ def promote(given: Context, ref: str, *, dry_run: bool, **options: Any) -> int |
         lines.append(f"  head  {done.head}")
     else:
         lines.append(f"nothing to do: {done.note}")
-    given.emit(done, lines)
-    return None
+    return _emit_moved(given, registry, done, lines, wait)
+
+
+def _emit_moved(
+    given: Context, registry: "Registry", done: "Moved", lines: list[str], wait: str | None
+) -> int:
+    """Print what was moved, and with --wait how far the servers are."""
+    import msgspec
+
+    from holdfast.cli.exits import CHECK, DONE
+
+    if wait is None:
+        given.emit(done, lines)
+        return DONE
+    found = registry.wait(done.model, timeout_s=context.seconds("--wait", wait))
+    lines.append(f"  serving {found}" if found.workers else "  serving by no server")
+    lines += [f"  {one.worker}: {one.says}" for one in found.lagging]
+    given.emit(msgspec.to_builtins(done) | {"serving": found}, lines)
+    return DONE if found.whole else CHECK
 
 
 def _judge(given: Context, ref: str) -> int:
@@ -201,10 +230,13 @@ def _judge(given: Context, ref: str) -> int:
 @click.argument("model")
 @click.option("--to", metavar="VERSION|REF", help="Another version that was ever live.")
 @click.option("--expect", metavar="VERSION", help="Do it only if this version is live now.")
+@_wait
 @context.reason
 @context.key
 @telling
-def rollback(given: Context, model: str, to: str | None, **options: Any) -> None:
+def rollback(
+    given: Context, model: str, *, to: str | None, wait: str | None, **options: Any
+) -> int:
     """Go back to the version of MODEL that was live before, its bytes verified first."""
     registry = given.registry()
     try:
@@ -217,7 +249,7 @@ def rollback(given: Context, model: str, to: str | None, **options: Any) -> None
         click.echo(f"no reason given; holdfast note {model}@{done.was} says it later", err=True)
     if done.changed:
         lines += [*_ended(done), f"  head  {done.head}"]
-    given.emit(done, lines)
+    return _emit_moved(given, registry, done, lines, wait)
 
 
 def _ended(done: "Moved") -> list[str]:

@@ -85,6 +85,10 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
         since = f"since {moment(one.since)} UTC ({span(ago)})"
         yield "live", Text.assemble((one.live.version, "bold green"), f"  {since}  {how}")
         yield "why", quoted(one.reason)
+    if one.serving is not None:
+        yield "serving", Text(str(one.serving), style="" if one.serving.whole else "yellow")
+        for lagging in one.serving.lagging:
+            yield "", Text(f"{lagging.worker}: {lagging.says}", style="yellow")
     if one.rollout is not None:
         yield from brief(one.rollout, one.at)
     yield "before it", _before(one.before)

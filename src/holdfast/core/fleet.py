@@ -4,6 +4,7 @@ Both are small files beside the journal, replaced whole by the worker they are o
 losing them loses no version and no decision.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=0)]
 
+_FORGOTTEN_S: Final = 3600.0
 _MISSED: Final = 3
 """Reports that may fail to come before a worker counts as gone."""
 
@@ -62,6 +64,61 @@ class Report(Struct, frozen=True):
     def held(self, version: str) -> Held | None:
         """Return what the worker says of *version*, `None` if it never heard of it."""
         return next((held for held in self.versions if held.version == version), None)
+
+
+class Lagging(Struct, frozen=True):
+    """A worker that does not answer by the version it should, and what it says of that."""
+
+    worker: str
+    says: str
+
+
+class Serving(Struct, frozen=True):
+    """How far the servers of a model are.
+
+    Attributes:
+        version: That all should answer by; `None` if nothing is live.
+        workers: That are alive.
+        lagging: Those of them that are elsewhere, and those that went silent within the last hour.
+    """
+
+    version: str | None
+    workers: int
+    lagging: tuple[Lagging, ...] = ()
+    silent: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """True if every worker that is alive answers by the version."""
+        return len(self.lagging) == self.silent
+
+    def __str__(self) -> str:
+        """Say it: `3/3 on 1.4.0`."""
+        there = self.workers - (len(self.lagging) - self.silent)
+        return f"{there}/{self.workers} on {self.version or 'nothing'}"
+
+
+def serving(reports: Iterable[Report], version: str | None, now: datetime) -> Serving:
+    """Tell which workers answer by *version*, and what the others say."""
+    lagging, silent, alive = [], [], 0
+    for report in reports:
+        age_s = (now - datetime.fromisoformat(report.at)).total_seconds()
+        if not report.is_fresh(now):
+            if age_s < _FORGOTTEN_S:
+                silent.append(Lagging(report.worker, f"silent since {report.at}"))
+            continue
+        alive += 1
+        if report.active != version:
+            lagging.append(Lagging(report.worker, _says(report, version)))
+    return Serving(version, alive, (*lagging, *silent), len(silent))
+
+
+def _says(report: Report, version: str | None) -> str:
+    on = f"on {report.active or 'nothing'}"
+    held = report.held(version) if version else None
+    if held is None:
+        return on
+    return f"{on}, {version} {held.state}" + (f": {held.problem}" if held.problem else "")
 
 
 class Sides(Struct, frozen=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 from holdfast.core import notebook, signers
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
+from holdfast.core.fleet import Serving
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.state import Move, Record, State
 
@@ -173,6 +174,7 @@ class Status(Struct, frozen=True):
         moves: The last lines of history, newest first.
         command: What to type to go back, `None` if there is nothing to go back to.
         rollout: The one that goes on, or the last one.
+        serving: How far the servers are; `None` where none ever reported, and of past times.
     """
 
     model: str
@@ -191,6 +193,7 @@ class Status(Struct, frozen=True):
     moves: tuple[Past, ...]
     command: str | None
     rollout: Rollout | None = None
+    serving: Serving | None = None
 
     def _repr_html_(self) -> str:
         """Show what is live and what happened last in a notebook."""

@@ -8,6 +8,7 @@ from holdfast.core import history
 from holdfast.core.compare import Comparison
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
+from holdfast.core.fleet import Serving
 from holdfast.core.heads import Head
 from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
@@ -30,6 +31,7 @@ from holdfast.registry import (
     moves,
     reading,
     verifying,
+    waiting,
 )
 from holdfast.registry.bundles import Bundled, pack
 from holdfast.registry.fleet import Fleet
@@ -104,6 +106,14 @@ class Reader:
         """Tell which versions servers are to hold; cheap to ask again while nothing changes."""
         state = self._session.state(model)
         return Situation(model, state.seq, state.production, state.previous, state.running)
+
+    def wait(self, model: str, version: str | None = None, *, timeout_s: float = 30.0) -> Serving:
+        """Wait until every live server answers by *version*, the live one if not given.
+
+        Returns:
+            How far they are: `whole` if all do, else who does not and what they say.
+        """
+        return waiting.wait(self._session, model, version, timeout_s)
 
     def rollout(self, model: str, *, at: str | None = None) -> Rollout | None:
         """Show the rollout that goes on, or the last one, now or as it stood *at* a time."""

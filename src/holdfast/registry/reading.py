@@ -12,6 +12,7 @@ from holdfast.core.cards import Today, classic, cyclonedx, markdown
 from holdfast.core.compare import Comparison, Side
 from holdfast.core.entry import Entry, format_time, parse_time
 from holdfast.core.events import Past, PolicySet
+from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
@@ -27,6 +28,7 @@ from holdfast.core.views import (
 )
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry import losses
+from holdfast.registry.fleet import Fleet
 from holdfast.registry.session import Session
 from holdfast.registry.surroundings import tool_version
 from holdfast.registry.verifying import version_damages
@@ -97,7 +99,13 @@ def status(session: Session, model: str, at: str | None) -> Status:
         if before and at is None
         else None,
         rollout=state.rollout,
+        serving=_serving(session, state) if at is None else None,
     )
+
+
+def _serving(session: Session, state: State) -> Serving | None:
+    found = serving(Fleet(session).servers(state.model), state.production, session.clock())
+    return found if found.workers or found.lagging else None
 
 
 def _comparison(session: Session, state: State, a: Record, b: Record) -> Comparison | None:
