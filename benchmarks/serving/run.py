@@ -11,16 +11,19 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import joblib
+import numpy as np
 from benchmarks.serving.contenders import contenders
 from benchmarks.serving.load import Round, running
 
 HOME = Path(__file__).parent.parent.parent
 PAGE = HOME / "docs" / "benchmarks-serving.md"
-OURS, MODEL_ONLY = "holdfast serve", "bare ASGI, model"
+OURS, HELLO = "holdfast serve", "bare ASGI, hello"
 CONNECTIONS = (16, 1)
 # against whom, at how many connections, at least how many times their rate
 FASTER = (("mlflow models serve", 8.0), ("MLServer", 5.0), ("FastAPI", 4.0))
@@ -52,14 +55,14 @@ def main() -> int:
         sys.stderr.write("wrk is not installed: apt-get install wrk\n")
         return 1
     with tempfile.TemporaryDirectory() as name:
-        found = measured(Path(name), given.others, given.rounds, given.seconds)
-    PAGE.write_text(page(found, given.rounds, given.seconds), encoding="utf-8")
+        found, call_us = measured(Path(name), given.others, given.rounds, given.seconds)
+    PAGE.write_text(page(found, call_us, given.rounds, given.seconds), encoding="utf-8")
     sys.stdout.write(PAGE.read_text(encoding="utf-8"))
     return 0
 
 
-def measured(folder: Path, others: Path, rounds: int, seconds: int) -> Rounds:
-    """Start all contenders, warm each up, ask them in turn."""
+def measured(folder: Path, others: Path, rounds: int, seconds: int) -> tuple[Rounds, float]:
+    """Start all contenders, warm each up, ask them in turn; time the model's call beside them."""
     found: dict[tuple[str, int], list[Round]] = {}
     with ExitStack() as stack:
         servers = [
@@ -69,21 +72,35 @@ def measured(folder: Path, others: Path, rounds: int, seconds: int) -> Rounds:
         script = folder / "post.lua"
         for server in servers:
             server.round(16, 1, script)
+        calls: list[float] = []
         for _ in range(rounds):
+            calls += call_times_us(folder, 1000)
             for connections in CONNECTIONS:
                 for server in servers:
                     one = server.round(connections, seconds, script)
                     found.setdefault((server.contender.name, connections), []).append(one)
-    return found
+    return found, statistics.median(calls)
 
 
-def page(found: Rounds, rounds: int, seconds: int) -> str:
+def call_times_us(folder: Path, count: int) -> list[float]:
+    """Time preprocessor and model on one row, in this process."""
+    preprocessor, model = joblib.load(folder / "pair.joblib")
+    row = np.zeros((1, model.n_features_in_))
+    times = []
+    for _ in range(count):
+        started = time.perf_counter_ns()
+        model.predict(preprocessor.transform(row))
+        times.append((time.perf_counter_ns() - started) / 1000)
+    return times
+
+
+def page(found: Rounds, call_us: float, rounds: int, seconds: int) -> str:
     """Write the tables and what was promised."""
     parts = [HEAD.format(machine=machine(), rounds=rounds, seconds=seconds)]
     for connections in CONNECTIONS:
         parts.append(table(found, connections))
     parts.append("\n## Goals\n\n")
-    parts += [f"- {line}\n" for line in goals(found)]
+    parts += [f"- {line}\n" for line in goals(found, call_us)]
     return "".join(parts)
 
 
@@ -126,7 +143,7 @@ def rate(found: Rounds, name: str, connections: int) -> float:
     return median(found[name, connections], "rate")
 
 
-def goals(found: Rounds) -> list[str]:
+def goals(found: Rounds, call_us: float) -> list[str]:
     """Say what was promised and what came out."""
     lines = []
     for name, least in FASTER:
@@ -141,10 +158,11 @@ def goals(found: Rounds) -> list[str]:
         f"p99 of {p99 / 1000:.1f} ms at 16 connections, goal {MOST_P99_US / 1000:g} ms: "
         f"{met(p99 <= MOST_P99_US)}"
     )
-    alone = median(found[OURS, 1], "p50_us") / median(found[MODEL_ONLY, 1], "p50_us")
+    limit_us = call_us + median(found[HELLO, 1], "p50_us")
+    alone = median(found[OURS, 1], "p50_us") / limit_us
     lines.append(
-        f"one connection: {alone:.2f} times the median of the model on bare ASGI, "
-        f"goal {MOST_ALONE:g}: {met(alone <= MOST_ALONE)}"
+        f"one connection: {alone:.2f} times the model's call ({call_us:.0f} µs) and bare ASGI "
+        f"together, goal {MOST_ALONE:g}: {met(alone <= MOST_ALONE)}"
     )
     failed = sum(one.failed for spells in found.values() for one in spells)
     lines.append(f"{failed} of all requests failed")

@@ -1,9 +1,11 @@
 """One file of a log: SQLite in WAL mode, written by one worker, read by anybody."""
 
 import contextlib
+import functools
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,13 +33,20 @@ _CREATE: Final = (
     f"PRAGMA user_version = {FORMAT}",
 )
 _PLACES: Final = ", ".join("?" * len(NAMES))
-_INSERT: Final = f"INSERT INTO predictions VALUES ({_PLACES}) ON CONFLICT DO NOTHING"  # noqa: S608
+_TOGETHER: Final = (128, 16, 1)
+"""Rows written by one statement: between two, threads that answer requests wait for this one."""
 ALL_COLUMNS: Final = ", ".join(NAMES)
 _GET: Final = f"SELECT {ALL_COLUMNS} FROM predictions WHERE prediction_id = ?"  # noqa: S608
 _SEAL: Final = (
     "CREATE TRIGGER IF NOT EXISTS sealed BEFORE INSERT ON predictions "
     f"BEGIN SELECT RAISE(FAIL, '{_SEALED}'); END"
 )
+
+
+@functools.cache
+def _insert(count: int) -> str:
+    rows = ", ".join([f"({_PLACES})"] * count)
+    return f"INSERT INTO predictions VALUES {rows} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 class SealedError(Exception):
@@ -100,7 +109,12 @@ class Writing:
     def write(self, values: Sequence[Values]) -> None:
         """Commit rows, all or none; an id that is there already is passed over."""
         with _told(self.path), self._transaction():
-            self._file.executemany(_INSERT, values)
+            start = 0
+            for count in _TOGETHER:
+                while len(values) - start >= count:
+                    rows = chain.from_iterable(values[start : start + count])
+                    self._file.execute(_insert(count), tuple(rows))
+                    start += count
 
     def close(self) -> None:
         """Close it; the last one to do so folds the WAL into the file."""
