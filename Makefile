@@ -123,7 +123,7 @@ bench-serving: $(VENV)/.peers ## Measure `holdfast serve` beside its peers (need
 	@[ -x build/mlserver/bin/mlserver ] || $(PYTHON) -m venv build/mlserver
 	@[ -x build/mlserver/bin/mlserver ] || build/mlserver/bin/python -m pip install --quiet \
 	  --disable-pip-version-check mlserver mlserver-sklearn || true
-	@$(BIN)/python -m benchmarks.serving.run
+	@$(BIN)/python -m benchmarks.serving.run && $(BIN)/python -m benchmarks.serving.swap
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation site into site/
