@@ -127,7 +127,11 @@ class Serving:
     def workers(self) -> list[int]:
         """Return the processes that its supervisor has begun."""
         below = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(word) for word in below.read_text().split()]
+        return [one for one in map(int, below.read_text().split()) if _is_worker(one)]
+
+
+def _is_worker(process: int) -> bool:
+    return b"resource_tracker" not in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 class Callers:

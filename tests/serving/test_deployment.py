@@ -29,7 +29,7 @@ class Loads:
         self._open.pop(version).set_result(loaded)
         return loaded
 
-    def fail(self, version: str, error: Exception | None = None) -> None:
+    def fail(self, version: str, error: BaseException | None = None) -> None:
         problem = error or UnsupportedError(f"iris@{version}", "cannot predict", "register another")
         self._open.pop(version).set_exception(problem)
 
@@ -50,7 +50,7 @@ def deployment(loads: Loads, house: Served) -> Deployment:
         "iris",
         house,
         lambda _model, version: sums(version),
-        loads,  # type: ignore[arg-type]
+        loads,
         lambda: loads.now_s,
         lambda: None,
     )
@@ -216,3 +216,55 @@ def test_a_version_that_still_answers_is_held_though_nobody_wants_it(
 
     assert answers(house) == "1.0.0"
     assert house.held["iris"] == (Held("1.0.0", "ready"), Held("1.2.0", "loading"))
+
+
+def test_a_version_that_was_rolled_back_stays_for_the_way_forward(
+    deployment: Deployment, loads: Loads, house: Served
+) -> None:
+    deployment.follow(now(2, "1.1.0", previous="1.0.0", left="1.0.0"))
+    loads.end("1.1.0")
+    deployment.follow(now(2, "1.1.0", previous="1.0.0", left="1.0.0"))
+    loads.end("1.0.0")
+    deployment.follow(now(3, "1.0.0", left="1.1.0"))
+    back, told = answers(house), house.held["iris"]
+    deployment.follow(now(4, "1.1.0", previous="1.0.0", left="1.0.0"))
+
+    assert (back, answers(house)) == ("1.0.0", "1.1.0")
+    assert told == (Held("1.0.0", "ready"), Held("1.1.0", "ready"))
+    assert loads.asked == ["1.1.0", "1.0.0"]
+
+
+def test_a_version_that_was_left_is_not_loaded_for_it(deployment: Deployment, loads: Loads) -> None:
+    deployment.follow(now(3, "1.0.0", left="1.1.0"))
+    loads.end("1.0.0")
+    deployment.follow(now(3, "1.0.0", left="1.1.0"))
+
+    assert loads.asked == ["1.0.0"]
+
+
+def test_no_rollout_is_routed_while_another_version_answers_for_the_live_one(
+    deployment: Deployment, loads: Loads, house: Served
+) -> None:
+    deployment.follow(now(2, "1.0.0"))
+    loads.end("1.0.0")
+    deployment.follow(now(2, "1.0.0"))
+    deployment.follow(now(3, "1.1.0", rollout=rollout("1.2.0")))
+    loads.end("1.2.0")
+    deployment.follow(now(3, "1.1.0", rollout=rollout("1.2.0")))
+    before = house.lineups["iris"].candidate
+    loads.end("1.1.0")
+    deployment.follow(now(3, "1.1.0", rollout=rollout("1.2.0")))
+    after = house.lineups["iris"].candidate
+
+    assert before is None
+    assert after is not None
+
+
+def test_a_file_that_asks_for_the_exit_fails_as_any_other(
+    deployment: Deployment, loads: Loads, house: Served
+) -> None:
+    deployment.follow(now())
+    loads.fail("1.0.0", SystemExit("bye"))
+    deployment.follow(now())
+
+    assert house.held["iris"] == (Held("1.0.0", "failed", "SystemExit: bye"),)

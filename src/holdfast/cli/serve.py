@@ -1,8 +1,10 @@
 """The command that serves."""
 
+import functools
 import ipaddress
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +58,6 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     """
     from holdfast.serving import server, workers
 
-    _tell_on_stderr()
     setting = _setting(given, models, options)
     registry = given.registry()
     for model in models:
@@ -71,9 +72,18 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
             err=True,
         )
         if several:
-            workers.supervise(options["workers"], lambda index: server.run(setting, taken, index))
+            _tell_on_stderr()
+            workers.supervise(options["workers"], functools.partial(_work, setting, taken))
         else:
-            server.run(setting, taken)
+            _work(setting, taken)
+
+
+def _work(setting: "Setting", taken: socket.socket, index: int | None = None) -> None:
+    """Serve, in this process or in one that this is sent to."""
+    from holdfast.serving import server
+
+    _tell_on_stderr()
+    server.run(setting, taken, index)
 
 
 def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":

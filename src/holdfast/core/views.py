@@ -19,6 +19,7 @@ class Situation(Struct, frozen=True):
         seq: Number of the last entry.
         production: The live version.
         previous: What a rollback goes to.
+        left: What was live until the last move; it may come back.
         rollout: The one that goes on.
     """
 
@@ -26,6 +27,7 @@ class Situation(Struct, frozen=True):
     seq: int
     production: str | None = None
     previous: str | None = None
+    left: str | None = None
     rollout: Rollout | None = None
 
 

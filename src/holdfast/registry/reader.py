@@ -105,7 +105,15 @@ class Reader:
     def situation(self, model: str) -> Situation:
         """Tell which versions servers are to hold; cheap to ask again while nothing changes."""
         state = self._session.state(model)
-        return Situation(model, state.seq, state.production, state.previous, state.running)
+        left = state.live.was if state.live else None
+        return Situation(
+            model=model,
+            seq=state.seq,
+            production=state.production,
+            previous=state.previous,
+            left=left if left and state.versions[left].status != "purged" else None,
+            rollout=state.running,
+        )
 
     def wait(self, model: str, version: str | None = None, *, timeout_s: float = 30.0) -> Serving:
         """Wait until every live server answers by *version*, the live one if not given.

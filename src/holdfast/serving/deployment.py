@@ -6,9 +6,9 @@ is ready; until then, and if it fails, what answered before goes on answering.
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from holdfast.core.fleet import Held
 from holdfast.core.views import Situation
@@ -16,7 +16,7 @@ from holdfast.errors import HoldfastError
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.served import Served
 
-__all__ = ["Deployment"]
+__all__ = ["Deployment", "Pool"]
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 1.0
@@ -30,6 +30,16 @@ class _Failure:
     problem: str
     tries: int
     again_at_s: float
+
+
+class Pool(Protocol):
+    """Where versions are loaded."""
+
+    def submit(
+        self, load: Callable[[str, str], Loaded], model: str, version: str
+    ) -> Future[Loaded]:
+        """Begin to load a version."""
+        ...
 
 
 class Deployment:
@@ -54,7 +64,7 @@ class Deployment:
         model: str,
         served: Served,
         load: Callable[[str, str], Loaded],
-        pool: Executor,
+        pool: Pool,
         now_s: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
@@ -97,13 +107,13 @@ class Deployment:
             del self._loading[version]
             try:
                 self._ready[version] = future.result()
-            except Exception as error:  # noqa: BLE001 - whatever a library raises, it is not ready
+            except BaseException as error:  # noqa: BLE001 - a file may even ask for the exit
                 self._fail(version, error)
             else:
                 self._failed.pop(version, None)
                 _log.info("%s@%s is ready", self.model, version)
 
-    def _fail(self, version: str, error: Exception) -> None:
+    def _fail(self, version: str, error: BaseException) -> None:
         before = self._failed.get(version)
         tries = before.tries + 1 if before else 1
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (tries - 1))
@@ -128,15 +138,14 @@ class Deployment:
         before = self._served.lineups[self.model]
         active = self._active(situation, before)
         rollout = situation.rollout
-        candidate = self._ready.get(rollout.version) if rollout else None
+        candidate = self._candidate(situation)
         named = {one.version for one in (active, candidate) if one}
-        for version in [*self._ready]:
-            if version not in wanted and version not in named:
-                del self._ready[version]
+        stays = {*wanted, *named, situation.left}
+        self._ready = {one: loaded for one, loaded in self._ready.items() if one in stays}
         self._failed = {one: why for one, why in self._failed.items() if one in wanted}
         kept = {one: self._ready[one] for one in sorted(self._ready) if one not in named}
         after = Lineup(self.model, active, rollout, candidate, kept)
-        held = tuple(self._told(version) for version in sorted({*wanted, *named}))
+        held = tuple(self._told(version) for version in sorted({*wanted, *named, *self._ready}))
         swapped = not _same(before, after)
         if swapped:
             self._served.lineups[self.model] = after
@@ -150,6 +159,16 @@ class Deployment:
         if situation.production is None:
             return None
         return self._ready.get(situation.production, before.active)
+
+    def _candidate(self, situation: Situation) -> Loaded | None:
+        """Return what is routed to beside the live version, once both are ready.
+
+        While another version still answers in the place of the live one, what is counted would
+        compare the candidate with the wrong one.
+        """
+        if situation.rollout is None or situation.production not in self._ready:
+            return None
+        return self._ready.get(situation.rollout.version)
 
     def _told(self, version: str) -> Held:
         if version in self._ready:

@@ -15,6 +15,7 @@ __all__ = ["Driving"]
 
 _log = logging.getLogger(__name__)
 _EVERY_S: Final = 1.0
+_END_S: Final = 1.0
 _QUIET: Final = frozenset(("nothing", "held", "late"))
 
 
@@ -43,7 +44,7 @@ class Driving:
         """Drive no further."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
 
     def _run(self) -> None:
         registry = self._open()

@@ -8,11 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Final
 
 from holdfast.core.views import Situation
-from holdfast.errors import HoldfastError, NotFoundError
+from holdfast.errors import NotFoundError
 from holdfast.registry.reader import Reader
 from holdfast.serving import loading
 from holdfast.serving.deployment import Deployment
@@ -24,7 +24,7 @@ __all__ = ["Following"]
 _log = logging.getLogger(__name__)
 _NEAR_S: Final = 0.01
 _FAR_S: Final = 1.0
-_LOADERS: Final = 2
+_END_S: Final = 1.0
 
 
 class Following:
@@ -50,10 +50,9 @@ class Following:
         self._changed = changed
         self._due = threading.Event()
         self._stopping = False
-        self._of_thread = threading.local()
-        self._pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
+        pool = _Pool()
         self._deployments = {
-            model: Deployment(model, served, self._load, self._pool, time.monotonic, self._due.set)
+            model: Deployment(model, served, self._load, pool, time.monotonic, self._due.set)
             for model in served.lineups
         }
         self._troubles: dict[str, str] = {}
@@ -68,12 +67,11 @@ class Following:
         self._thread.start()
 
     def stop(self) -> None:
-        """Follow no further; loads that began end by themselves."""
+        """Follow no further; loads that began end by themselves, or with the process."""
         self._stopping = True
         self._due.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            self._thread.join(_END_S)
 
     def _run(self) -> None:
         registry = self._open()
@@ -92,7 +90,7 @@ class Following:
         try:
             situation = _situation(registry, model)
             news = deployment.follow(situation)
-        except (HoldfastError, OSError) as error:  # the next look may find it mended
+        except Exception as error:  # noqa: BLE001 - this thread must not end; a later look may succeed
             if self._troubles.get(model) != str(error):
                 _log.error("%s: its journal cannot be followed: %s", model, error)
             self._troubles[model] = str(error)
@@ -102,10 +100,26 @@ class Following:
         return news
 
     def _load(self, model: str, version: str) -> Loaded:
-        registry: Reader | None = getattr(self._of_thread, "registry", None)
-        if registry is None:
-            registry = self._of_thread.registry = self._open()
-        return loading.load(registry, model, version)
+        return loading.load(self._open(), model, version)
+
+
+class _Pool:
+    """A thread for each load, none of which holds up another, nor the end of the process."""
+
+    def submit(
+        self, load: Callable[[str, str], Loaded], model: str, version: str
+    ) -> Future[Loaded]:
+        """Begin to load a version."""
+        future: Future[Loaded] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(load(model, version))
+            except BaseException as error:  # noqa: BLE001 - told by the future
+                future.set_exception(error)
+
+        threading.Thread(target=run, name=f"load {model}@{version}", daemon=True).start()
+        return future
 
 
 def _situation(registry: Reader, model: str) -> Situation:

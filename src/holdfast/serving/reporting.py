@@ -24,6 +24,7 @@ from holdfast.serving.served import Served
 __all__ = ["Reporting"]
 
 _log = logging.getLogger(__name__)
+_END_S: Final = 2.0
 _NEAR: Final = (2.0, 0.5)
 _FAR: Final = (10.0, 2.0)
 """Seconds between two reports at most, and between two writings of counts at least."""
@@ -70,7 +71,7 @@ class Reporting:
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
 
     def _run(self) -> None:
         registry = self._open()

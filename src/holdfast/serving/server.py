@@ -17,7 +17,7 @@ from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
-from holdfast.serving import recording
+from holdfast.serving import recording, workers
 from holdfast.serving.app import Application, application
 from holdfast.serving.counting import Counting
 from holdfast.serving.driving import Driving
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Setting", "bound", "run"]
 
-_DRAIN_S: Final = 3
+_DRAIN_S: Final = 2
 _PATIENCE_S: Final = 60.0
 _BACKLOG: Final = 2048
 _TURN_S: Final = 0.0005
@@ -127,6 +127,7 @@ def run(setting: Setting, taken: socket.socket, index: int | None = None) -> Non
             stack.callback(part.stop)
         listening = taken
         if index is not None:
+            workers.end_with_supervisor()
             following.settled.wait(_PATIENCE_S)
             listening = _bound(taken.getsockname(), taken.family, shared=True)
             stack.callback(listening.close)

@@ -1,22 +1,28 @@
-"""Several workers on one socket: forked, watched, begun anew when one dies."""
+"""Several workers at one address: begun, watched, begun anew when one dies.
 
-import contextlib
+They are processes of their own from the start, not forks: what a store's library or a model's
+keeps in threads does not survive a fork.
+"""
+
 import logging
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, Final
 
-from holdfast.errors import UnsupportedError
-
-__all__ = ["supervise"]
+__all__ = ["end_with_supervisor", "supervise"]
 
 _log = logging.getLogger(__name__)
 _YOUNG_S: Final = 5.0
+_FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _END_S: Final = 10.0
+_LOOK_S: Final = 0.05
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -28,88 +34,75 @@ def supervise(count: int, work: Callable[[int], None]) -> None:
 
     Args:
         count: How many.
-        work: Gets the number of the process, from 0; returns when it is told to stop.
-
-    Raises:
-        UnsupportedError: If this system cannot fork.
+        work: Gets the number of the process, from 0; returns when it is told to stop. It is sent
+            to the process: a function of a module, or a part of one.
     """
-    if not hasattr(os, "fork"):
-        raise UnsupportedError("workers", "this system forks no processes", "run with --workers 1")
-    _Supervisor(count, work).run()
+    stopping = threading.Event()
+    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in _STOPPING}
+    workers = [_Worker(index, work) for index in range(count)]
+    try:
+        while not stopping.wait(_LOOK_S):
+            for worker in workers:
+                worker.tend(time.monotonic())
+    finally:
+        _end([worker.process for worker in workers if worker.process is not None])
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
-class _Supervisor:
-    def __init__(self, count: int, work: Callable[[int], None]) -> None:
+class _Worker:
+    """One place among the workers, and the process that fills it.
+
+    Attributes:
+        process: `None` until it is begun, and between two of them.
+    """
+
+    def __init__(self, index: int, work: Callable[[int], None]) -> None:
+        self.process: SpawnProcess | None = None
+        self._index = index
         self._work = work
-        self._born: dict[int, tuple[int, float]] = {}
-        self._early = [0] * count
-        self._stopping = threading.Event()
+        self._born_s = 0.0
+        self._due_s = 0.0
+        self._early = 0
 
-    def run(self) -> None:
-        before = {one: signal.signal(one, self._stop) for one in _STOPPING}
-        try:
-            for index in range(len(self._early)):
-                self._begin(index)
-            while self._born:
-                self._wait()
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+    def tend(self, now_s: float) -> None:
+        """Begin a process where there is none, once its time has come."""
+        if self.process is not None and not self.process.is_alive():
+            self._bury(self.process, now_s)
+        if self.process is None and self._due_s <= now_s:
+            name = f"worker {self._index}"
+            begun = multiprocessing.get_context("spawn").Process(
+                target=self._work, args=(self._index,), name=name
+            )
+            begun.start()
+            self.process, self._born_s = begun, now_s
 
-    def _begin(self, index: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)  # none is to fall between the two
-        try:
-            process = os.fork()
-            if process == 0:
-                self._be(index)
-            self._born[process] = (index, time.monotonic())
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    def _bury(self, process: SpawnProcess, now_s: float) -> None:
+        self._early = self._early + 1 if now_s - self._born_s < _YOUNG_S else 0
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._early) if self._early else 0.0
+        told = "worker %d (process %d) ended with %s; another one begins in %.1f s"
+        _log.error(told, self._index, process.pid, process.exitcode, pause_s)
+        process.close()
+        self.process, self._due_s = None, now_s + pause_s
 
-    def _be(self, index: int) -> None:
-        """Be a worker, to the end of the process."""
-        for one in _STOPPING:
-            signal.signal(one, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        status = 1
-        try:
-            self._work(index)
-            status = 0
-        except BaseException:  # noqa: BLE001 - it is the end of the process
-            _log.exception("worker %d failed", index)
-        finally:
-            logging.shutdown()
-            os._exit(status)
 
-    def _wait(self) -> None:
-        """Wait for the next process to end, and begin another in its place."""
-        process, status = os.waitpid(-1, 0)
-        index, born = self._born.pop(process, (-1, 0.0))
-        if index < 0 or self._stopping.is_set():
-            return
-        age_s = time.monotonic() - born
-        self._early[index] = self._early[index] + 1 if age_s < _YOUNG_S else 0
-        pause_s = min(_LONGEST_PAUSE_S, 0.1 * 2 ** self._early[index]) if self._early[index] else 0
-        _log.error(
-            "worker %d (process %d) ended with %s; another one begins in %.1f s",
-            index,
-            process,
-            os.waitstatus_to_exitcode(status),
-            pause_s,
-        )
-        if not self._stopping.wait(pause_s):
-            self._begin(index)
+def _end(processes: list[SpawnProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + _END_S
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        process.kill()
+        process.join()
 
-    def _stop(self, _signal: int, _frame: Any) -> None:
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._tell(signal.SIGTERM)
-        last = threading.Timer(_END_S, self._tell, [signal.SIGKILL])
-        last.daemon = True
-        last.start()
 
-    def _tell(self, what: signal.Signals) -> None:
-        for process in [*self._born]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, what)
+def end_with_supervisor() -> None:
+    """Have this worker told to stop when its supervisor is gone, for nobody else would."""
+    parent: Any = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if parent is not None:
+        threading.Thread(target=watch, name="watch the supervisor", daemon=True).start()
