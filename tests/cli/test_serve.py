@@ -1,0 +1,150 @@
+"""`holdfast serve` as it is called: what it refuses before it listens, and what it hands on."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Holdfast
+
+from holdfast.cli import serve
+from holdfast.cli.context import Context
+from holdfast.serving.server import Setting
+
+GIVEN = Context("store", "ana", as_json=False)
+OPTIONS = {
+    "host": "127.0.0.1",
+    "port": None,
+    "workers": 1,
+    "log": None,
+    "durable": False,
+    "inputs": "full",
+    "sample": 1.0,
+    "redact": None,
+    "token_file": None,
+    "no_token": False,
+    "max_body": 1,
+    "timeout": "60s",
+    "queue": 1,
+    "pin": True,
+    "drive": True,
+}
+
+Set = Callable[[str, str], None]
+
+
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """Set a variable of the environment, those of a server being unset."""
+    for name in ("HOLDFAST_TOKEN", "HOLDFAST_LOG", "AIP_HTTP_PORT", "HOLDFAST_CACHE"):
+        monkeypatch.delitem(os.environ, name, raising=False)
+    return lambda name, value: monkeypatch.setitem(os.environ, name, value)
+
+
+def setting(**options: object) -> Setting:
+    return serve._setting(GIVEN, ("iris", "wine", "iris"), {**OPTIONS, **options})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com", "192.168.0.7"])
+def test_an_address_that_others_reach_needs_a_token_or_a_word(
+    churn: Holdfast, put: Set, host: str
+) -> None:
+    said = churn("serve", "churn", "--host", host, "--json")
+    put("HOLDFAST_TOKEN", "secret")
+
+    assert said.status == 4
+    assert "--no-token" in said.error["message"]
+    assert setting(host=host).limits.token == "secret"
+    os.environ.pop("HOLDFAST_TOKEN")
+    assert setting(host=host, no_token=True).limits.token is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+@pytest.mark.usefixtures("put")
+def test_an_address_of_this_machine_needs_no_token(host: str) -> None:
+    assert setting(host=host).limits.token is None
+
+
+def test_a_token_is_read_from_its_file(put: Set, tmp_path: Path) -> None:
+    put("HOLDFAST_TOKEN", "other")
+    file = tmp_path / "token"
+    file.write_text("secret\n")
+
+    assert setting(token_file=str(file)).limits.token == "secret"
+
+
+@pytest.mark.parametrize("content", [None, " \n"])
+def test_a_token_file_without_a_token_is_refused(
+    churn: Holdfast, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    said = churn("serve", "churn", "--token-file", "token")
+
+    assert said.status == 2
+    assert "--token-file 'token'" in said.err
+
+
+def test_the_port_is_what_the_platform_says_or_8080(put: Set) -> None:
+    default = serve._port()
+    put("AIP_HTTP_PORT", "9090")
+
+    assert (default, serve._port()) == (8080, 9090)
+
+
+def test_a_port_that_is_none_is_refused(churn: Holdfast, put: Set) -> None:
+    put("AIP_HTTP_PORT", "http")
+    said = churn("serve", "churn")
+
+    assert said.status == 2
+    assert "AIP_HTTP_PORT 'http': is no port" in said.err
+
+
+def test_a_port_that_is_taken_is_refused(churn: Holdfast, put: Set) -> None:
+    import socket
+
+    put("HOLDFAST_LOG", "none")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = churn("serve", "churn", "--port", str(taken.getsockname()[1]))
+
+    assert said.status == 2
+    assert "cannot be listened on" in said.err
+
+
+def test_a_model_that_does_not_exist_is_told_before_anything_listens(churn: Holdfast) -> None:
+    said = churn("serve", "chrun")
+
+    assert said.status == 3
+    assert "churn" in said.err
+
+
+def test_the_log_is_where_the_environment_says_or_nowhere(put: Set) -> None:
+    default = setting().log
+    put("HOLDFAST_LOG", "elsewhere")
+
+    assert [default, setting().log, setting(log="here").log] == [
+        "predictions",
+        "elsewhere",
+        "here",
+    ]
+    assert setting(log="none").log is None
+
+
+@pytest.mark.usefixtures("put")
+def test_options_become_a_setting() -> None:
+    made = setting(
+        pin=False, timeout="2s", queue=9, drive=False, inputs="hash", sample=0.5, durable=True
+    )
+
+    assert made.models == ("iris", "wine")
+    assert (made.limits.pinning, made.limits.timeout_s, made.limits.queue) == (False, 2.0, 9)
+    assert made.limits.body_bytes == 1 << 20
+    assert (made.drives, made.durable) == (False, True)
+    assert (made.keeping.inputs, made.keeping.sampling) == ("hash", 0.5)
+
+
+def test_a_setting_can_be_sent_to_a_worker() -> None:
+    made = setting()
+
+    assert pickle.loads(pickle.dumps(made)).open_registry.__self__ == GIVEN
