@@ -266,7 +266,6 @@ def cli(registry: holdfast.Registry, *words: str) -> subprocess.CompletedProcess
     [
         (["--host", "0.0.0.0"], 4, "no token is asked for"),
         (["--token-file", "nowhere"], 2, "cannot be read"),
-        (["--port", "1"], None, ""),
         (["--log", "kafka://x"], 2, "no place for a prediction log"),
         (["--sample", "2"], 2, "is no share"),
     ],
@@ -274,22 +273,18 @@ def cli(registry: holdfast.Registry, *words: str) -> subprocess.CompletedProcess
 def test_what_cannot_be_served_is_refused_at_once(
     registry: holdfast.Registry, options: list[str], status: int | None, problem: str
 ) -> None:
-    if status is None:
-        options, status, problem = ["--port", str(taken_port())], 2, "cannot be listened on"
     refused = cli(registry, "serve", MODEL, *options)
 
     assert refused.returncode == status, refused.stderr
     assert problem in refused.stderr
 
 
-def taken_port() -> int:
-    KEPT.append(socket.create_server(("127.0.0.1", 0)))
-    port: int = KEPT[-1].getsockname()[1]
-    return port
+def test_a_port_that_is_taken_is_refused(registry: holdfast.Registry) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = cli(registry, "serve", MODEL, "--port", str(taken.getsockname()[1]))
 
-
-KEPT: list[socket.socket] = []
-"""Sockets that stay open to the end, so that their ports stay taken."""
+    assert refused.returncode == 2
+    assert "cannot be listened on" in refused.stderr
 
 
 def test_a_model_nobody_registered_is_not_served(registry: holdfast.Registry) -> None:
