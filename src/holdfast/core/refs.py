@@ -6,6 +6,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, assert_never
 
 from holdfast.core import names, ranges
@@ -165,12 +166,13 @@ def resolve(state: State, selector: Selector) -> Record:
 
 
 def _by_number(state: State, number: int) -> Record:
-    for record in state.versions.values():
-        if record.number == number:
-            return record
-    raise NotFoundError(
-        f"{state.model}@v{number}", advice=f"numbers go from v1 to v{len(state.versions)}"
-    )
+    found = islice(state.versions.values(), max(0, number - 1), number)  # in order, none left out
+    record = next(found, None)
+    if record is None:
+        raise NotFoundError(
+            f"{state.model}@v{number}", advice=f"numbers go from v1 to v{len(state.versions)}"
+        )
+    return record
 
 
 def _by_digest(state: State, prefix: str) -> Record:
