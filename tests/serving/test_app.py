@@ -11,6 +11,7 @@ import pytest
 from tests.serving.facing import Server, Sums, finish, lineup, made, rollout, running, served, sums
 
 from holdfast.core.fleet import Held
+from holdfast.core.rollout.course import Baseline
 from holdfast.errors import MissingLibraryError
 from holdfast.serving.app import application
 from holdfast.serving.feedback import Truth
@@ -233,6 +234,18 @@ def test_metrics_tell_requests_calls_versions_and_rollouts(server: Server) -> No
         f'holdfast_live_version_info{{digest="{"1" * 64}",model="iris",version="1.0.0"}} 1.0',
     ):
         assert line in page.text
+
+
+def test_metrics_tell_how_many_were_slower_than_the_baseline(server: Server) -> None:
+    baseline = Baseline(2_000, ((0.5, 60_000_000), (0.99, 0)))
+    course = rollout(weight=1.0, baseline=baseline)
+    server.put(lineup(sums(), rollout=course, candidate=sums("1.1.0")))
+    server.post("/models/iris/predict", ROWS)
+    page = server.get("/metrics").text
+
+    side = 'model="iris",quantile="{}",role="canary",rollout="7",step="0"'
+    assert f"holdfast_rollout_slower_total{{{side.format('0.5')}}} 0.0" in page
+    assert f"holdfast_rollout_slower_total{{{side.format('0.99')}}} 1.0" in page
 
 
 def test_feedback_is_kept_one_or_many(server: Server) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
-from holdfast.serving.finished import Finished
+from holdfast.serving.finished import TIMED_OUT, Finished
 
 __all__ = ["Counting"]
 
@@ -26,7 +26,6 @@ _SCORES: Final = 1_000
 _MOST_KEYS: Final = 4_096
 _KEPT: Final = 2
 _HOUR_US: Final = 3_600_000_000
-_TIMED_OUT: Final = 504
 _CANARY, _ACTIVE = 0, 1
 
 
@@ -143,7 +142,7 @@ def _own_key(prediction_id: str) -> int:
 def _note_against(rollout: Rollout, step: _Step, side: int, one: Finished) -> None:
     """Hold a request against the baseline."""
     assert rollout.baseline is not None  # noqa: S101 - asked by the only caller
-    late = one.status == _TIMED_OUT
+    late = one.status == TIMED_OUT
     for quantile, bound_us in rollout.baseline.slower_than_us:
         slower = late or one.call_us > bound_us
         if one.mirrored is not None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from holdfast.predictions.row import Role
 from holdfast.serving.lineup import Lineup, Loaded
 
-__all__ = ["Finished", "Mirrored", "Sink"]
+__all__ = ["TIMED_OUT", "Finished", "Mirrored", "Sink"]
+
+TIMED_OUT: Final = 504
+"""Status of what was not answered in time: it counts as slower than anything."""
 
 
 @dataclass(frozen=True, slots=True)

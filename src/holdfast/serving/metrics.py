@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from holdfast.core.rollout.course import PREPARING
-from holdfast.serving.finished import Finished
+from holdfast.serving.finished import TIMED_OUT, Finished
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served, in_memory
 
@@ -39,6 +39,16 @@ class _Side(NamedTuple):
     rollout: str
     step: str
     role: str
+
+
+class _Late(NamedTuple):
+    """A side of a step of a rollout, held against a quantile of its baseline."""
+
+    model: str
+    rollout: str
+    step: str
+    role: str
+    quantile: str
 
 
 class _Histogram:
@@ -78,6 +88,7 @@ class Metrics:
         self._calls: dict[tuple[str, str], _Histogram] = {}
         self._routed: Counter[_Side] = Counter()
         self._failed: Counter[_Side] = Counter()
+        self._slower: Counter[_Late] = Counter()
 
     def finished(self, one: Finished) -> None:
         """Count a request that a version answered."""
@@ -97,6 +108,11 @@ class Metrics:
             side = _Side(model, str(rollout.number), str(rollout.step), one.role)
             self._routed[side] += 1
             self._failed[side] += one.failed
+            for quantile, bound_us in (
+                rollout.baseline.slower_than_us if rollout.baseline is not None else ()
+            ):
+                late = one.call_us > bound_us or one.status == TIMED_OUT
+                self._slower[_Late(*side, f"{quantile:g}")] += late
 
     def refused(self, model: str, status: int) -> None:
         """Count a request that no version was chosen for."""
@@ -160,6 +176,14 @@ class Metrics:
             for labels, count in [*counts.items()]:
                 family.add_metric(labels, count)
             yield family
+        slower = CounterMetricFamily(
+            "holdfast_rollout_slower",
+            "Of these, those whose call took longer than this quantile of the baseline.",
+            labels=_Late._fields,
+        )
+        for late, count in [*self._slower.items()]:
+            slower.add_metric(late, count)
+        yield slower
 
     def _now(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
