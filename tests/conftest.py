@@ -14,7 +14,7 @@ pytest_plugins = ["tests.servers.fixtures"]
 Tally = Callable[[str, int], None]
 _FIGURE = "figure: "
 
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.load_profile("untimed")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from tests.serving.facing import NUMBERS, lineup, rollout, sums
 from tests.serving.test_checking import MATRIX, MIXED
 
@@ -72,6 +72,8 @@ def test_any_json_is_read_or_refused(face: Face, body: Any) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example({"data": [None], "columns": []}, "instances")
+@example({"data": [[1]], "columns": ["a", "b"]}, "instances")
 @given(st.dictionaries(NAMES, VALUES, max_size=2), st.sampled_from(["instances", "inputs"]))
 def test_any_rows_are_taken_or_refused(more: dict[str, Any], name: str) -> None:
     handled(Predict(), json.dumps({name: [more, more]}).encode())

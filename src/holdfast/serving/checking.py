@@ -95,8 +95,7 @@ class Checker:
             if column.required and column.name not in places:
                 raise _refused(column.name, "is missing")
         for at, row in enumerate(given.rows):
-            if not isinstance(row, list) or len(row) != width:
-                raise _refused(f"[{at}]", f"is not a row of {width} values", at)
+            _check_row(row, at, width)
         order = [places.get(name) for name in self.form.names]
         return [[_ABSENT if at is None else row[at] for at in order] for row in given.rows]
 
@@ -246,6 +245,11 @@ def _is_rows(given: Any) -> bool:
     return isinstance(given, list) or getattr(given, "ndim", 0) > 0
 
 
+def _check_row(row: Any, at: int, width: int) -> None:
+    if not isinstance(row, list) or len(row) != width:
+        raise _refused(f"[{at}]", f"is not a row of {width} values", at)
+
+
 def _check_rows(rows: Any) -> None:
     if not _is_rows(rows):
         raise _refused("instances", "is no list of rows")
@@ -322,7 +326,10 @@ def _unnamed(given: Given) -> Any:
 
 def _free(given: Given) -> Rows:
     if isinstance(given, Named):
-        return [dict(zip(given.names, row, strict=False)) for row in given.rows]
+        width = len(given.names)
+        for at, row in enumerate(given.rows):
+            _check_row(row, at, width)
+        return [dict(zip(given.names, row, strict=True)) for row in given.rows]
     if not isinstance(given, dict):
         return given
     if len(given) == 1 and hasattr(next(iter(given.values())), "ndim"):
