@@ -1,4 +1,13 @@
-"""The prediction log: which version served this prediction, years later."""
+"""The prediction log: which version served this prediction, years later.
+
+```
+row, ids    one prediction, its id            writer, keeping   how a worker keeps them
+log         what any log can do               filters, columns  rows asked for, and as columns
+folder      SQLite and Parquet by day: parts, sqlite, parquet, compaction, retention
+postgres    one table for many servers        feedback, telling the truth, told later
+stats, counting, export                       what it tells: figures, a rollout's counts, rows
+```
+"""
 
 from holdfast.predictions.filters import ALL, Filter
 from holdfast.predictions.keeping import Recording
