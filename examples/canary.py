@@ -40,6 +40,7 @@ MISSING = 0.04
 """Share of the rows that have a missing value."""
 
 STEPS = ["--steps", "5,25,50,100", "--every", "2s", "--sticky", "header:X-Patient"]
+STEPS += ["--alpha", "0.1%"]  # one healthy version in a thousand is halted, not one in twenty
 
 
 def main() -> int:
