@@ -281,3 +281,17 @@ def test_null_in_a_column_of_numbers_that_may_be_null_stands_for_nan() -> None:
     assert np.isnan(found[0, 0])
     assert np.isnan(checker(words)(np.array([[np.nan]]))[0, 0])
     assert refusal(words, [[None], [-1]]).field == "a"
+
+
+def test_a_number_that_is_too_large_for_the_columns_dtype_is_refused() -> None:
+    narrow = {
+        "type": "object",
+        "properties": {"age": {"type": "number", "dtype": "float32"}},
+        "required": ["age"],
+        "order": ["age"],
+    }
+    check = Checker(schema.parse(narrow, "input_schema"))
+
+    assert check([[1.5]]).dtype == "float32"
+    with pytest.raises(Refusal, match="a number does not fit float32"):
+        check([[1e39]])

@@ -112,3 +112,13 @@ def test_raw_bytes_that_are_not_what_they_say_are_refused(
 )
 def test_a_column_has_the_datatype_of_its_dtype_or_type(column: Column, datatype: str) -> None:
     assert tensors.datatype_of(column) == datatype
+
+
+@pytest.mark.parametrize(
+    ("datatype", "number"), [("BF16", 3.41e38), ("FP32", 1e39), ("FP16", 70_000)]
+)
+def test_a_number_that_is_too_large_for_its_datatype_is_refused(
+    datatype: str, number: float
+) -> None:
+    with pytest.raises(Refusal, match=f"cannot be read as {datatype}"):
+        tensors.from_json("age", datatype, [1], [number])

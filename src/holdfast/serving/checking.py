@@ -129,7 +129,7 @@ class Checker:
         if self.form.dtype is None or given.dtype.kind not in "bifu":
             return self._listed(given.tolist())
         self._check_bounds(given)
-        return given.astype(self.form.dtype, copy=False)
+        return _cast(given, self.form.dtype)
 
     def _listed(self, rows: Sequence[Any]) -> Rows:
         """Check rows by position; make one array of them where the layout is one."""
@@ -146,7 +146,7 @@ class Checker:
             rows = [[None if one is _ABSENT else one for one in row] for row in rows]
         array = _array(rows, dtype)
         self._check_bounds(array)
-        return array.astype(dtype, copy=False)
+        return _cast(array, dtype)
 
     def _look_at(self, rows: Sequence[Any]) -> None:
         for at, row in enumerate(rows):
@@ -196,7 +196,7 @@ class Checker:
         if array.dtype.kind not in "bifu":
             raise _refused("inputs", f"holds {array.dtype}, not numbers")
         self._check_bounds(array)
-        return array.astype(self.form.dtype, copy=False)
+        return _cast(array, self.form.dtype)
 
     def _whole(self, given: Any) -> Rows:
         column = self.form.columns[0]
@@ -287,6 +287,18 @@ def _bound(column: Column) -> tuple[float, float]:
     if column.exclusive_maximum is not None:
         high.append(float(np.nextafter(column.exclusive_maximum, -np.inf)))
     return max(low), min(high)
+
+
+def _cast(array: Any, dtype: str) -> Any:
+    import numpy as np
+
+    if array.dtype == dtype:
+        return array
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype)
+    except FloatingPointError as error:
+        raise Refusal(422, f"inputs: a number does not fit {dtype}", "inputs") from error
 
 
 def _array(rows: Any, dtype: str) -> Any:

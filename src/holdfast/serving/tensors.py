@@ -41,8 +41,9 @@ def from_json(name: str, datatype: str, shape: list[int], data: Any) -> Any:
         if datatype == "BYTES":
             return flat.reshape(shape)
         dtype = _NUMPY.get(datatype, "<f4")
-        return np.array(flat.tolist(), dtype=dtype).reshape(shape)
-    except (ValueError, OverflowError) as error:
+        with np.errstate(over="raise"):
+            return np.array(flat.tolist(), dtype=dtype).reshape(shape)
+    except (ValueError, OverflowError, FloatingPointError) as error:
         raise _refused(name, f"cannot be read as {datatype} of the shape {shape}") from error
 
 
