@@ -11,6 +11,7 @@ from tests.predictions.rows import DAY, NOON, Rows, moment_us
 
 from holdfast.predictions import Label, Log, Prediction, open_log
 from holdfast.predictions.ids import Mint
+from holdfast.registry.surroundings import author
 
 Holdfast = Callable[..., Any]
 
@@ -138,6 +139,16 @@ def test_list_shows_the_newest_first(holdfast: Holdfast, log: Log, row: Rows) ->
     assert holdfast("predictions", "list", "--version", "9.9.9").out == "no such predictions\n"
 
 
+def test_list_cuts_what_a_library_says_to_its_line(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    log.write([row(status=500, error="first line\n" + "x" * 500)])
+    _, line = holdfast("predictions", "list").out.splitlines()
+    (told,) = holdfast("predictions", "list", "--json").data
+
+    assert line.endswith("xxx…")
+    assert len(line) < 160
+    assert len(told["error"]) == 511
+
+
 def test_list_takes_times(holdfast: Holdfast, log: Log, row: Rows) -> None:
     log.write([row(), Rows("b", moment_us("2026-03-05T12:00"))()])
     words = (
@@ -189,10 +200,9 @@ def test_feedback_without_a_name_is_the_users(
     one = row()
     log.write([one])
     monkeypatch.delitem(os.environ, "HOLDFAST_BY")
-    monkeypatch.setitem(os.environ, "LOGNAME", "carla")
     holdfast("predictions", "feedback", one.prediction_id, "1")
 
-    assert [label.by for label in log.feedback.of(one.prediction_id)] == ["carla"]
+    assert [label.by for label in log.feedback.of(one.prediction_id)] == [author()]
 
 
 def test_export_writes_to_the_output_or_to_a_file(

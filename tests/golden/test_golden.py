@@ -22,15 +22,6 @@ OPERATIONS_OF_FORMAT_1 = set(
 KEPT = sorted(Path(__file__).parent.glob("format-*.tar.xz"))
 
 
-@pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a store as it was kept, unpacked."""
-    with tarfile.open(request.param, "r:xz") as tar:
-        tar.extraction_filter = lambda member, _path: member  # as `filter=` from Python 3.11.4 on
-        tar.extractall(tmp_path)
-    return tmp_path / "store"
-
-
 @pytest.fixture
 def registry(store: Path) -> Registry:
     """Return the registry of such a store."""

@@ -1,7 +1,6 @@
 """Rollouts as earlier releases wrote them: understood, and gone on with."""
 
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ from holdfast import Registry
 from holdfast.core.events import OPERATIONS
 
 KEPT = sorted(Path(__file__).parent.glob("rollouts-*.tar.xz"))
-
-
-@pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a store as it was kept, unpacked."""
-    with tarfile.open(request.param, "r:xz") as tar:
-        tar.extractall(tmp_path, filter="fully_trusted")
-    return tmp_path / "store"
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Stores of earlier releases in which signatures are demanded."""
 
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from holdfast import Registry
 from holdfast.errors import DamagedError, RefusedError
 
 KEPT = sorted(Path(__file__).parent.glob("signed-*.tar.xz"))
-
-
-@pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a store as it was kept, unpacked."""
-    with tarfile.open(request.param, "r:xz") as tar:
-        tar.extractall(tmp_path, filter="fully_trusted")
-    return tmp_path / "store"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from holdfast.core.rollout.evidence import Tally
 from holdfast.core.rollout.merging import seen
 from holdfast.core.rollout.plan import Plan, Strategy
 from holdfast.predictions import Log, Prediction
-from holdfast.predictions.counting import Bounded, counts, score_of
+from holdfast.predictions.counting import counts, score_of
 
 Filled = Callable[[Sequence[Prediction]], Log]
 HOUR_US = 3_600_000_000
@@ -196,12 +196,3 @@ def test_what_is_counted_judges_the_rollout(filled: Filled, routed: Routed) -> N
     assert found.failing_keys == 10
     assert isinstance(found.failures, tuple)
     assert found.failures[0] == Tally(0.05, 10, 190, 10, 0)
-
-
-def test_beyond_a_number_an_even_share_of_the_keys_is_kept() -> None:
-    keys = Bounded(most=10)
-    for key in range(100):
-        keys.put(key, None)
-
-    assert keys.level == 4
-    assert sorted(keys.known) == list(range(0, 100, 16))

@@ -5,13 +5,20 @@ from pathlib import Path
 
 import pytest
 from tests.rollouts.fleet import Worker
-from tests.serving.facing import until
+from tests.serving.facing import rollout, served, until
 
 import holdfast
 from holdfast import Registry
 from holdfast.core.rollout.course import Terms
 from holdfast.core.rollout.plan import Plan
 from holdfast.serving.driving import Driving
+from holdfast.serving.lineup import Lineup
+from holdfast.serving.served import Served
+
+
+def rolling(model: str) -> Served:
+    """Return what a worker serves while a rollout of a model goes on."""
+    return served(Lineup(model, rollout=rollout()))
 
 
 @pytest.fixture
@@ -31,29 +38,33 @@ def test_a_rollout_begins_once_the_server_reports_it_ready(
     caplog.set_level("INFO")
     registry.rollouts.start("iris@1.1.0", terms=Terms(Plan(steps=(0.5, 1.0), dwell_s=3600)))
     Worker(registry).ready(datetime.now(UTC))
-    driving = Driving(lambda: holdfast.open(registry.location), ["iris"])
+    driving = Driving(lambda: holdfast.open(registry.location), rolling("iris"))
     driving.start()
     until(lambda: any("began" in one for one in caplog.messages))
     driving.stop()
-    rollout = registry.rollout("iris")
+    found = registry.rollout("iris")
 
-    assert rollout is not None
-    assert rollout.step == 0
+    assert found is not None
+    assert found.step == 0
 
 
-def test_a_model_without_a_rollout_is_left_alone(registry: Registry) -> None:
-    before = registry.heads("iris")
-    Driving(lambda: registry, ["iris"])._tick(registry, "iris")
+def test_a_store_is_asked_only_where_a_rollout_goes_on(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    Driving(lambda: registry, served(Lineup("nobody")))._look(registry)
+    quiet = [*caplog.messages]
+    Driving(lambda: registry, rolling("nobody"))._look(registry)
 
-    assert registry.heads("iris") == before
+    assert quiet == []
+    assert len(caplog.messages) == 1
 
 
 def test_what_keeps_a_rollout_from_being_driven_is_told_once(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driving = Driving(lambda: registry, ["nobody"])
+    driving = Driving(lambda: registry, rolling("nobody"))
     for _ in range(2):
-        driving._tick(registry, "nobody")
+        driving._look(registry)
     driving.stop()
 
     assert len([one for one in caplog.messages if "is not driven" in one]) == 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _DAY_S = 86_400
 _LISTED = 20
+_SHOWN = 60
 
 
 @click.group("predictions")
@@ -189,8 +190,14 @@ def _row(row: "Prediction") -> tuple[str, ...]:
         row.role,
         str(row.status),
         f"{row.latency_us / 1000:.1f}",
-        row.error or "–",
+        _short(row.error or "–"),
     )
+
+
+def _short(error: str) -> str:
+    """Cut what a library said to a line of a table; `show` tells it whole."""
+    told = tables.one_line(error)
+    return told if len(told) <= _SHOWN else f"{told[: _SHOWN - 1]}…"
 
 
 @command("stats")
@@ -294,9 +301,10 @@ def feedback(
     LABEL is JSON (1, 2.5, [0, 1]) or a word; of several labels the last one told counts.
     """
     from holdfast.predictions import Label, telling
+    from holdfast.registry.surroundings import author
 
     at_us = telling.moment_us(at) if at else time.time_ns() // 1000
-    by = given.by or _user()
+    by = given.by or author()
     if file is not None and prediction_id is None:
         labels = telling.from_csv(Path(file), at_us, by)
     elif file is None and prediction_id is not None and label is not None:
@@ -306,12 +314,6 @@ def feedback(
     with opened(location) as log:
         log.feedback.add(labels)
     given.emit({"labels": len(labels)}, [f"kept {tables.count(len(labels), 'label')}"])
-
-
-def _user() -> str:
-    import getpass
-
-    return getpass.getuser()
 
 
 @command("compact")

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.core.fleet import Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
+from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
 from holdfast.predictions.filters import FAILED, Filter
 from holdfast.predictions.log import Log
 
@@ -31,29 +32,9 @@ WHERE key IS NOT NULL AND role IN ('active', 'canary') GROUP BY key, role
 _OUTPUTS: Final = f"SELECT weight, role, output FROM rows WHERE {_ROUTED} AND output IS NOT NULL"  # noqa: S608
 
 Slower = tuple[tuple[float, int], ...]
-
-
-class Bounded:
-    """Keys with what is known of each; beyond a number, an even share of them by their hashes."""
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self.level = 0
-        self.known: dict[int, Any] = {}
-
-    def get(self, key: int) -> Any:
-        """Return what is known of a key."""
-        return self.known.get(key)
-
-    def put(self, key: int, value: Any) -> None:
-        """Keep a key, if it is of the share."""
-        if key & (1 << self.level) - 1:
-            return
-        self.known[key] = value
-        while len(self.known) > self._most:
-            self.level += 1
-            mask = (1 << self.level) - 1
-            self.known = {kept: value for kept, value in self.known.items() if not kept & mask}
+_Seen = Sample[tuple[int, float, str]]
+"""When a key was first seen, on which weight, as which role."""
+_SIDES: Final = {"canary": CANARY, "active": ACTIVE}
 
 
 @dataclass(slots=True)
@@ -62,7 +43,7 @@ class _Step:
     requests: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     slower: dict[float, dict[str, int]] = field(default_factory=dict)
-    failed: dict[int, Bounded] = field(default_factory=dict)
+    failed: dict[int, Sample[int]] = field(default_factory=dict)
     pairs: tuple[int, int, int] = (0, 0, 0)
     slower_pairs: dict[float, tuple[int, int, int]] = field(default_factory=dict)
     scores: dict[str, list[int]] = field(default_factory=dict)
@@ -99,12 +80,12 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
         found = score_of(output)
         if weight in by_weight and found is not None:
             steps[by_weight[weight]].score(role, bisect.bisect_right(edges, found), len(edges) + 1)
-    seen: Bounded | None = None
+    seen: _Seen | None = None
     if rollout.sticky is not None:
         for weight, role, hour_us, key in source.rows(_FAILED_KEYS):
             if weight in by_weight and (number := _key(key)) is not None:
-                hour = steps[by_weight[weight]].failed.setdefault(hour_us // _HOUR_US, Bounded())
-                hour.put(number, (hour.get(number) or frozenset()) | {role})
+                hours = steps[by_weight[weight]].failed
+                met(hours.setdefault(hour_us // _HOUR_US, Sample(_MOST)), number, _SIDES[role])
         seen = _first_seen(source)
     return [
         _told(number, step, _seen_on(seen, step.weight)) for number, step in sorted(steps.items())
@@ -188,14 +169,14 @@ def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, 
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def _first_seen(source: _Source) -> Bounded:
+def _first_seen(source: _Source) -> _Seen:
     """Return, for each key, when it was first seen, on which weight and side."""
-    seen = Bounded()
+    seen: _Seen = Sample(_MOST)
     for key, role, weight, at_us in source.rows(_SEEN_KEYS):
         number = _key(key)
         if number is not None:
             first = (at_us, weight, role)
-            seen.put(number, min(first, seen.get(number) or first))
+            seen.put(number, min(first, seen.known.get(number, first)))
     return seen
 
 
@@ -224,19 +205,11 @@ def _key(text: str) -> int | None:
         return None
 
 
-def _seen_on(seen: Bounded | None, weight: float) -> Keys:
+def _seen_on(seen: _Seen | None, weight: float) -> Keys:
     if seen is None:
         return Keys()
-    here = {key: role for key, (_, first, role) in seen.known.items() if first == weight}
-    return _keys(seen.level, {key: frozenset((role,)) for key, role in here.items()})
-
-
-def _keys(level: int, sides: Mapping[int, frozenset[str]]) -> Keys:
-    return Keys(
-        level=level,
-        canary=tuple(sorted(key for key, roles in sides.items() if "canary" in roles)),
-        active=tuple(sorted(key for key, roles in sides.items() if "active" in roles)),
-    )
+    here = {key: _SIDES[role] for key, (_, first, role) in seen.known.items() if first == weight}
+    return told(seen.level, here)
 
 
 def _sides(counted: Mapping[str, int]) -> Sides:
@@ -250,7 +223,7 @@ def _told(number: int, step: _Step, first_seen: Keys) -> StepCounts:
         requests=_sides(step.requests),
         failures=_sides(step.failures),
         failed_keys=tuple(
-            (hour, _keys(keys.level, keys.known)) for hour, keys in sorted(step.failed.items())
+            (hour, told(keys.level, keys.known)) for hour, keys in sorted(step.failed.items())
         ),
         first_seen=first_seen,
         slower=tuple((quantile, _sides(sides)) for quantile, sides in sorted(step.slower.items())),

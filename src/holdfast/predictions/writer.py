@@ -78,6 +78,17 @@ class Recorder:
         """Rows in the queue."""
         return len(self._queue)
 
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """What became of the rows so far, and how many of them were kept without their content."""
+        return {
+            "kept": self.kept,
+            "unsampled": self.unsampled,
+            "dropped": self.dropped,
+            "lost": self.lost,
+            "unredacted": self.unredacted,
+        }
+
     def record(self, row: Prediction) -> None:
         """Have a row written within `every_s`; whether it was, the counters tell."""
         if self._is_wanted(row) and self._has_room():

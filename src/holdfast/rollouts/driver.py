@@ -107,6 +107,8 @@ def _calibrate(registry: Registry, model: str, now: datetime) -> None:
     rollout = registry.rollout(model)
     if rollout is None or not rollout.goes_on or rollout.baseline is not None:
         return
+    if not (rollout.analysis.latency or rollout.analysis.drift):  # nothing asks for it
+        return
     fresh = [one for one in registry.fleet.servers(model) if one.is_fresh(now)]
     measured = calibration.baseline(fresh, rollout.was, rollout.analysis)
     if measured is not None:

@@ -43,38 +43,13 @@ async def read_body(receive: Receive, headers: Headers, limits: Limits) -> bytes
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limits.body_bytes:
         raise _too_long(limits)
-    late = _Late(limits.timeout_s)
     try:
-        body = await _whole(receive, limits)
-    except asyncio.CancelledError:
-        if late.fired:
-            late.forgive()
-            told = f"the body did not come within {limits.timeout_s:g} s"
-            raise Refusal(408, told) from None
-        raise
-    finally:
-        late.timer.cancel()
+        async with asyncio.timeout(limits.timeout_s):
+            body = await _whole(receive, limits)
+    except TimeoutError as error:
+        raise Refusal(408, f"the body did not come within {limits.timeout_s:g} s") from error
     encoding = headers.get(b"content-encoding", b"identity").lower()
     return body if encoding == b"identity" else _inflated(body, encoding, limits)
-
-
-class _Late:
-    """Cancels the present task after some time: `asyncio.timeout`, at a third of its cost."""
-
-    def __init__(self, after_s: float) -> None:
-        self.fired = False
-        self._task = asyncio.current_task()
-        self.timer = asyncio.get_running_loop().call_later(after_s, self._fire)
-
-    def _fire(self) -> None:
-        self.fired = True
-        if self._task is not None:
-            self._task.cancel()
-
-    def forgive(self) -> None:
-        """Take the cancellation back."""
-        if self._task is not None:
-            self._task.uncancel()
 
 
 async def _whole(receive: Receive, limits: Limits) -> bytes:

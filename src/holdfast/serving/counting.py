@@ -16,6 +16,7 @@ from typing import Final
 
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
+from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
 from holdfast.serving.finished import TIMED_OUT, Finished
 
 __all__ = ["Counting"]
@@ -29,32 +30,8 @@ _HOUR_US: Final = 3_600_000_000
 _CANARY, _ACTIVE = 0, 1
 
 
-class _Sampled:
-    """Distinct keys of both sides; when there are many, those whose hash ends in zeros."""
-
-    def __init__(self) -> None:
-        self.level = 0
-        self.sides: tuple[set[int], set[int]] = (set(), set())
-
-    def skips(self, key: int) -> bool:
-        return bool(key & ((1 << self.level) - 1))
-
-    def add(self, side: int, key: int) -> None:
-        if self.skips(key):
-            return
-        self.sides[side].add(key)
-        while len(self.sides[side]) > _MOST_KEYS:
-            self.level += 1
-            for keys in self.sides:
-                keys.difference_update([one for one in keys if self.skips(one)])
-
-    def told(self, level: int = 0) -> Keys:
-        level = max(level, self.level)
-        canary, active = (
-            tuple(sorted(one for one in tuple(keys) if not one & ((1 << level) - 1)))
-            for keys in self.sides
-        )
-        return Keys(level, canary, active)
+def _keys() -> Sample[int]:
+    return Sample(_MOST_KEYS)
 
 
 @dataclass(slots=True)
@@ -64,8 +41,8 @@ class _Step:
     weight: float
     requests: list[int] = field(default_factory=lambda: [0, 0])
     failures: list[int] = field(default_factory=lambda: [0, 0])
-    failed_keys: dict[int, _Sampled] = field(default_factory=dict)
-    first_seen: _Sampled = field(default_factory=_Sampled)
+    failed_keys: dict[int, Sample[int]] = field(default_factory=dict)
+    first_seen: Sample[int] = field(default_factory=_keys)
     slower: dict[float, list[int]] = field(default_factory=dict)
     pairs: list[int] = field(default_factory=lambda: [0, 0, 0])
     slower_pairs: dict[float, list[int]] = field(default_factory=dict)
@@ -79,7 +56,7 @@ class _Evidence:
         self.number = number
         self.news = 0
         self._steps: dict[int, _Step] = {}
-        self._met = _Sampled()
+        self._met = _keys()
 
     def note(self, one: Finished, rollout: Rollout) -> None:
         step = self._steps.get(rollout.step)
@@ -98,15 +75,16 @@ class _Evidence:
 
     def _note_key(self, step: _Step, side: int, one: Finished) -> None:
         key = one.key if one.key is not None else _own_key(one.prediction_id)
-        if not self._met.skips(key) and key not in self._met.sides[0]:
-            self._met.add(0, key)
-            step.first_seen.add(side, key)
+        where = CANARY if side == _CANARY else ACTIVE
+        if self._met.admits(key) and key not in self._met.known:
+            self._met.put(key, where)
+            step.first_seen.put(key, where)
         if one.failed:
             hour = one.at_us // _HOUR_US
             keys = step.failed_keys.get(hour)
             if keys is None:
-                keys = step.failed_keys[hour] = _Sampled()
-            keys.add(side, key)
+                keys = step.failed_keys[hour] = _keys()
+            met(keys, key, where)
 
     def told(self) -> tuple[StepCounts, ...]:
         return tuple(self._told(step, one) for step, one in sorted([*self._steps.items()]))
@@ -118,9 +96,9 @@ class _Evidence:
             requests=Sides(*one.requests),
             failures=Sides(*one.failures),
             failed_keys=tuple(
-                (hour, keys.told()) for hour, keys in sorted([*one.failed_keys.items()])
+                (hour, _as_told(keys)) for hour, keys in sorted([*one.failed_keys.items()])
             ),
-            first_seen=one.first_seen.told(self._met.level),
+            first_seen=_as_told(one.first_seen, self._met),
             slower=tuple((at, Sides(*found)) for at, found in sorted([*one.slower.items()])),
             pairs=_three(one.pairs),
             slower_pairs=tuple(
@@ -128,6 +106,12 @@ class _Evidence:
             ),
             scores=(tuple(one.scores[0]), tuple(one.scores[1])),
         )
+
+
+def _as_told(keys: Sample[int], within: Sample[int] | None = None) -> Keys:
+    """Copy keys, thinned to their own share and that of *within*."""
+    known = keys.known.copy()  # first: a share that is halved meanwhile thins what is copied
+    return told(max(keys.level, within.level if within else 0), known)
 
 
 def _three(found: list[int]) -> tuple[int, int, int]:

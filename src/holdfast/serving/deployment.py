@@ -90,6 +90,8 @@ class Deployment:
         Returns:
             True if what answers, or what is told of it, changed.
         """
+        if self.settled and situation.seq == self.seq and not self._failed:
+            return False
         self._collect()
         wanted = list(_wanted(situation))
         for version in self._due(situation, wanted):

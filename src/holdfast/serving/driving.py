@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from holdfast.errors import HoldfastError
 from holdfast.registry import Registry
 from holdfast.rollouts import driver
 from holdfast.rollouts.sources import Published
+from holdfast.serving.served import Served
 
 __all__ = ["Driving"]
 
@@ -26,12 +27,12 @@ class Driving:
 
     Args:
         open_registry: Opens the store; its author signs the moves.
-        models: Whose rollouts.
+        served: Whose line-ups tell which rollouts go on, so that no store is asked where none does.
     """
 
-    def __init__(self, open_registry: Callable[[], Registry], models: Sequence[str]) -> None:
+    def __init__(self, open_registry: Callable[[], Registry], served: Served) -> None:
         self._open = open_registry
-        self._models = models
+        self._served = served
         self._stopping = threading.Event()
         self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="drive", daemon=True)
@@ -49,13 +50,15 @@ class Driving:
     def _run(self) -> None:
         registry = self._open()
         while not self._stopping.wait(_EVERY_S):
-            for model in self._models:
+            self._look(registry)
+
+    def _look(self, registry: Registry) -> None:
+        for model, lineup in self._served.lineups.items():
+            if lineup.rollout is not None:
                 self._tick(registry, model)
 
     def _tick(self, registry: Registry, model: str) -> None:
         try:
-            if registry.situation(model).rollout is None:
-                return
             ticked = driver.tick(registry, model, Published(registry, model), datetime.now(UTC))
         except (HoldfastError, OSError) as error:  # the next tick may find it mended
             if self._troubles.get(model) != str(error):

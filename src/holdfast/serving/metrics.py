@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from holdfast.core.rollout.course import PREPARING
+from holdfast.predictions.writer import Recorder
 from holdfast.serving.finished import TIMED_OUT, Finished
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served, in_memory
@@ -76,12 +77,14 @@ class Metrics:
         in_flight: Requests under way; set by whoever scrapes.
         not_mirrored: Requests that were not mirrored; likewise.
         waiting: Requests that wait for a version's model, by model and version; likewise.
+        recorder: What keeps the prediction log, None where there is none.
     """
 
     def __init__(self, served: Served) -> None:
         self.in_flight = 0
         self.not_mirrored = 0
         self.waiting: dict[tuple[str, str], int] = {}
+        self.recorder: Recorder | None = None
         self._served = served
         self._requests: Counter[_Request] = Counter()
         self._durations: dict[tuple[str, str, str], _Histogram] = {}
@@ -137,6 +140,8 @@ class Metrics:
         yield from self._sides()
         yield from self._now()
         yield from self._rollouts()
+        if self.recorder is not None:
+            yield from _logged(self.recorder)
 
     def _traffic(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -239,6 +244,19 @@ class Metrics:
 
     def _lineups(self) -> list[Lineup]:
         return [*self._served.lineups.values()]
+
+
+def _logged(recorder: Recorder) -> Iterator[Any]:
+    from prometheus_client.core import CounterMetricFamily
+
+    rows = CounterMetricFamily(
+        "holdfast_log_rows", "Predictions, by what became of their rows.", labels=("outcome",)
+    )
+    for outcome, count in recorder.outcomes.items():
+        rows.add_metric((outcome,), count)
+    yield rows
+    waiting = [((), recorder.waiting)]
+    yield _gauge("holdfast_log_waiting", "Rows that wait to be written.", (), waiting)
 
 
 def _gauge(

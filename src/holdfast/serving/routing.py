@@ -94,11 +94,12 @@ def _routed(lineup: Lineup, rollout: Rollout, asked: Asked) -> Choice:
     if rollout.plan.strategy == "shadow":
         mirror = candidate if place < weight else None
         return Choice(_active(lineup), "active", counted=True, key=key, mirror=mirror)
-    if route == token(lineup, "canary"):
+    if route is not None and route == token(lineup, "canary"):
         return Choice(candidate, "canary", key=key)
-    if place < weight and route != token(lineup, "active"):
+    kept = route is not None and route == token(lineup, "active")
+    if place < weight and not kept:
         return Choice(candidate, "canary", counted=True, key=key)
-    return Choice(_active(lineup), "active", counted=route != token(lineup, "active"), key=key)
+    return Choice(_active(lineup), "active", counted=not kept, key=key)
 
 
 def token(lineup: Lineup, role: Role) -> bytes | None:

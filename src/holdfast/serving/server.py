@@ -110,18 +110,19 @@ def run(setting: Setting, taken: socket.socket, index: int | None = None) -> Non
     counting = Counting(served.lineups)
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = [counting]
-        keep = None
+        recorder = keep = None
         if setting.log is not None:
             recorder, log = _log_of(setting, setting.log, worker, stack)
             sinks.append(recording.Recording(recorder, durable=setting.durable))
             keep = recording.keeper(log.feedback, worker)
         app = application(served, setting.limits, sinks, keep)
+        app.metrics.recorder = recorder
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
         if setting.drives and not index:
-            parts.append(Driving(setting.open_registry, setting.models))
+            parts.append(Driving(setting.open_registry, served))
         for part in parts:
             part.start()
             stack.callback(part.stop)

@@ -1,13 +1,14 @@
 """What workers counted of a rollout, put together: the same in any order and any parts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.drift import Drift, psi
 from holdfast.core.rollout.evidence import Pairs, Tally
+from holdfast.core.rollout.keys import thinned
 from holdfast.core.rollout.verdict import Counts as Counted
 from holdfast.core.rollout.verdict import Seen
 
@@ -155,8 +156,8 @@ def _first(counted: Iterable[tuple[int, int, Keys]]) -> _Distinct:
     )
     for hour, step, keys in told:
         canary, active = groups[hour, step]
-        canary |= _sample(keys.canary, found.level)
-        active |= _sample(keys.active, found.level)
+        canary |= thinned(keys.canary, found.level)
+        active |= thinned(keys.active, found.level)
     met: defaultdict[int, set[int]] = defaultdict(set)
     fresh = []
     for (hour, step), (canary, active) in sorted(groups.items(), key=lambda item: item[0]):
@@ -167,8 +168,3 @@ def _first(counted: Iterable[tuple[int, int, Keys]]) -> _Distinct:
         fresh.append((step, Sides(len(canary_first), len(active_first))))
     found.by_step = _sums(fresh)
     return found
-
-
-def _sample(keys: Collection[int], level: int) -> set[int]:
-    """Return those of *keys* whose last *level* bits are zero."""
-    return {key for key in keys if not key & ((1 << level) - 1)}
