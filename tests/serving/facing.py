@@ -1,6 +1,7 @@
 """Models to serve, line-ups of them, and a real server in a thread."""
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.formats.pair import Pair
 from holdfast.serving import predictor
 from holdfast.serving.app import Application, application
+from holdfast.serving.direct import Protocol
 from holdfast.serving.finished import Finished, Sink
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
@@ -137,6 +139,11 @@ class Server:
     told: Told
     app: Application
     client: httpx.Client
+    exit: Callable[[int, None], None]
+
+    def stop(self) -> None:
+        """Have it end in order, as a signal does."""
+        self.exit(signal.SIGTERM, None)
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         """Send JSON; `x_request_id="1"` is the header `x-request-id`."""
@@ -146,19 +153,42 @@ class Server:
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(path, headers=headers)
 
+    def forget(self) -> None:
+        """Forget what the sink was told, of all that was answered."""
+        self.get("/livez")  # the sink is told after an answer, but before the next one
+        self.told.all.clear()
+
     def put(self, one: Lineup) -> None:
         self.served.lineups[one.model] = one
 
 
 @contextmanager
 def running(
-    house: Served, limits: Limits | None = None, sinks: Sequence[Sink] = (), **more: Any
+    house: Served,
+    limits: Limits | None = None,
+    sinks: Sequence[Sink] = (),
+    *,
+    http: Any = Protocol,
+    keep_alive_s: int = 5,
+    **more: Any,
 ) -> Iterator[Server]:
-    """Serve with uvicorn in a thread, on a free port of this machine."""
+    """Serve with uvicorn in a thread, on a free port of this machine.
+
+    Args:
+        http: `Protocol`, as `holdfast serve` does; `httptools` for the way of ASGI alone.
+        keep_alive_s: How long a connection may be idle.
+        more: Further arguments of the application.
+    """
     told = Told()
     app = application(house, limits, (told, *sinks), **more)
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", log_level="warning", access_log=False
+        app,
+        loop="uvloop",
+        http=http,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=keep_alive_s,
     )
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
@@ -169,7 +199,7 @@ def running(
     try:
         until(lambda: server.started)
         with httpx.Client(base_url=url, timeout=30) as client:
-            yield Server(url, port, house, told, app, client)
+            yield Server(url, port, house, told, app, client, server.handle_exit)
     finally:
         server.should_exit = True
         thread.join(20)

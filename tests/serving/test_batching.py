@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from tests.serving.facing import NUMBERS, Does, made, until
 
-from holdfast.serving.batching import Answered, Lane, ModelFailed
+from holdfast.serving.batching import Answered, Lane, Outcome
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
+from holdfast.serving.refusal import Refusal
 
 
 class Notes:
@@ -34,8 +35,22 @@ def threads_of(loaded: Loaded) -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == name]
 
 
+def asked(one: Lane, rows: Any) -> "asyncio.Future[Answered]":
+    """Have rows answered; a refusal is raised by what is returned."""
+    future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Outcome) -> None:
+        if isinstance(outcome, Refusal):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    one.submit(rows, done)
+    return future
+
+
 async def sent(one: Lane, *requests: Any) -> list[Answered]:
-    return await asyncio.gather(*(one.submit(one.check(rows)) for rows in requests))
+    return await asyncio.gather(*(asked(one, one.check(rows)) for rows in requests))
 
 
 def test_requests_of_one_kind_are_joined_and_others_called_apart() -> None:
@@ -67,19 +82,28 @@ def test_requests_of_a_model_that_sees_rows_together_are_not_joined() -> None:
     assert [count for count, _ in notes.calls] == [1, 1]
 
 
-def test_a_request_that_was_given_up_is_not_called_for() -> None:
-    notes = Notes()
-    one = lane(notes)
+def test_a_request_whose_time_is_up_is_told_so_and_not_called_for() -> None:
+    go, calls = threading.Event(), Notes()
 
-    async def give_up() -> Answered:
-        one.submit([[1, 2]]).cancel()
-        return await one.submit([[3, 4]])
+    def slow(rows: Any) -> Any:
+        go.wait(20)
+        return calls.predict(rows)
 
-    found = asyncio.run(give_up())
+    one = lane(Does(slow), Limits(timeout_s=0.05), framework=None)
+
+    async def ask() -> list[Any]:
+        first, second = asked(one, [[1, 2]]), asked(one, [[3, 4]])
+        late = await asyncio.gather(first, second, return_exceptions=True)
+        third = asked(one, [[5, 6]])
+        go.set()
+        return [*late, await third]
+
+    *late, third = asyncio.run(ask())
     one.close()
 
-    assert found.batch == 1
-    assert len(notes.calls) == 1
+    assert [(refusal.status, "0.05 s" in refusal.message) for refusal in late] == [(504, True)] * 2
+    assert third.output == ["[5, 6]"]
+    assert len(calls.calls) == 2  # the second was never called for
 
 
 def test_requests_are_answered_on_the_loop_once_their_version_is_known_to_be_quick() -> None:
@@ -88,7 +112,7 @@ def test_requests_are_answered_on_the_loop_once_their_version_is_known_to_be_qui
 
     async def after(count: int) -> None:
         for _ in range(count):
-            await one.submit([[1, 2]])
+            await asked(one, [[1, 2]])
 
     async def ask() -> None:
         await after(30)
@@ -107,7 +131,7 @@ def test_requests_that_wait_take_turns_with_the_loop() -> None:
 
     async def ask() -> list[Answered]:
         for _ in range(20):
-            await one.submit([[1, 2]])
+            await asked(one, [[1, 2]])
         return await sent(one, [[1]], [[1, 2]], [[1, 2, 3]])
 
     found = asyncio.run(ask())
@@ -124,8 +148,8 @@ def test_a_model_that_leaves_the_program_leaves_nothing() -> None:
 
     async def ask() -> None:
         for _ in range(2):
-            with pytest.raises(ModelFailed, match="SystemExit: 3"):
-                await one.submit([[1, 2]])
+            with pytest.raises(Refusal, match="failed: SystemExit: 3"):
+                await asked(one, [[1, 2]])
 
     asyncio.run(ask())
     one.close()
@@ -139,7 +163,7 @@ def test_closing_ends_the_thread_after_what_waits() -> None:
     one = lane(Does(lambda rows: go.wait(20) and rows))
 
     async def close_while_busy() -> Answered:
-        future = one.submit([[1, 2]])
+        future = asked(one, [[1, 2]])
         await asyncio.sleep(0)
         one.close()
         go.set()
@@ -163,7 +187,7 @@ def test_a_loop_that_is_gone_is_not_told() -> None:
     one = lane(Does(waits), version="7.7.7")
 
     async def leave() -> None:
-        one.submit([[1, 2]])
+        asked(one, [[1, 2]])
         await asyncio.to_thread(called.wait, 20)
 
     asyncio.run(leave())

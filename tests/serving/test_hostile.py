@@ -126,5 +126,6 @@ def test_any_output_goes_out_or_is_refused(output: list[Any], words: Any) -> Non
         array = np.zeros(len(output))
     for found in (output, array):
         if checker.problem(found, len(output)) is None:
-            assert encode(listed(found))
-            assert score(found) is None or isinstance(score(found), float)
+            told = listed(found)
+            assert encode(told)
+            assert score(told) is None or isinstance(score(told), float)

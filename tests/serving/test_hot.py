@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.serving.facing import (
     until,
 )
 
+from holdfast.serving.direct import Protocol
 from holdfast.serving.finished import Finished
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
@@ -30,16 +31,16 @@ from holdfast.serving.lineup import Loaded
 ROWS = {"instances": [[1, 2], [3, 4]]}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running(served(lineup(sums()))) as one:
+@pytest.fixture(scope="module", params=[Protocol, "httptools"], ids=["direct", "asgi"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with running(served(lineup(sums())), http=request.param) as one:
         yield one
 
 
 @pytest.fixture(autouse=True)
 def _as_at_first(server: Server) -> None:
     server.put(lineup(sums()))
-    server.told.all.clear()
+    server.forget()
 
 
 def raising(error: Exception) -> Loaded:
@@ -338,25 +339,16 @@ def test_a_swap_between_two_requests_lets_go_of_what_no_line_up_holds(server: Se
     assert [one.version for one, _ in server.app.hot.waiting()] == ["4.0.0"]
 
 
-class Committing:
-    """A sink that lets no answer go out before it has committed."""
+def test_an_answer_waits_until_it_is_committed() -> None:
+    committed: list[str] = []
 
-    def __init__(self) -> None:
-        self.committed: list[str] = []
+    async def commit(one: Finished) -> None:
+        committed.append(one.prediction_id)
 
-    def finished(self, one: Finished) -> Awaitable[None]:
-        return self._commit(one.prediction_id)
-
-    async def _commit(self, prediction_id: str) -> None:
-        self.committed.append(prediction_id)
-
-
-def test_an_answer_waits_for_a_sink_that_asks_for_it() -> None:
-    sink = Committing()
-    with running(served(lineup(sums())), sinks=[sink]) as server:
+    with running(served(lineup(sums())), commit=commit) as server:
         answer = server.post("/predict", ROWS)
 
-    assert sink.committed == [answer.json()["prediction_id"]]
+    assert committed == [answer.json()["prediction_id"]]
 
 
 def test_many_callers_at_once_get_their_own_rows_back(server: Server) -> None:

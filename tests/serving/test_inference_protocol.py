@@ -235,7 +235,7 @@ def test_bytes_that_no_input_takes_are_refused(server: Server) -> None:
 def test_the_log_gets_the_rows_of_raw_bytes(
     server: Server, client: triton.InferenceServerClient
 ) -> None:
-    server.told.all.clear()
+    server.forget()
     client.infer("iris", [tensor("input", ROWS)])
     one = server.told.wait(1)[0]
 

@@ -95,8 +95,8 @@ def test_outputs_are_cut_by_rows_and_listed_as_json_has_them() -> None:
         ([{"label": "a", "share": np.float32(0.5)}], 0.5),
         ([(0.25, 0.75)], 0.75),
         ([], None),
-        (np.array(1.0), None),
+        (np.array(1.0), 1.0),
     ],
 )
 def test_the_score_is_the_first_number_or_the_last_class(output: Any, found: float | None) -> None:
-    assert score(output) == found
+    assert score(listed(output)) == found

@@ -14,7 +14,7 @@ from holdfast.predictions.log import open_log, open_recorder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
 from holdfast.serving.finished import Finished
-from holdfast.serving.recording import Recording, keeper, row_of
+from holdfast.serving.recording import Recording, committing, keeper, row_of
 
 ROWS = {"instances": [[1, 2]], "user": "ada"}
 
@@ -78,10 +78,10 @@ def test_in_durable_mode_an_answer_has_its_row_committed_or_does_not_go_out(
     tmp_path: Path,
 ) -> None:
     good, full = open_recorder(tmp_path / "log", "w"), Recorder(Full(), "w")
-    with running(served(lineup(sums())), sinks=[Recording(good, durable=True)]) as server:
+    with running(served(lineup(sums())), commit=committing(good)) as server:
         answer = server.post("/predict", ROWS)
         row = open_log(tmp_path / "log").get(answer.json()["prediction_id"])
-    with running(served(lineup(sums())), sinks=[Recording(full, durable=True)]) as server:
+    with running(served(lineup(sums())), commit=committing(full)) as server:
         refused = server.post("/predict", ROWS)
         page = server.get("/metrics").text
     good.close()
@@ -98,7 +98,7 @@ def test_feedback_comes_to_the_prediction_it_is_of(tmp_path: Path) -> None:
     recorder = open_recorder(tmp_path / "log", "w")
     keep = keeper(log.feedback, "ada")
     house = served(lineup(sums()))
-    with running(house, sinks=[Recording(recorder, durable=True)], keep=keep) as server:
+    with running(house, commit=committing(recorder), keep=keep) as server:
         id_ = server.post("/predict", ROWS).json()["prediction_id"]
 
         def tell(**truth: object) -> httpx.Response:

@@ -13,7 +13,7 @@ import click
 
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.tables import count, inert
-from holdfast.errors import InvalidInputError, RefusedError
+from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
     from holdfast.serving.limits import Limits
@@ -56,7 +56,10 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     It follows each move at once: a version is loaded, verified and tried out beside the one that
     answers, and takes over between two requests. Needs the extra `serve`.
     """
-    from holdfast.serving import server, workers
+    try:
+        from holdfast.serving import server, workers
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
 
     setting = _setting(given, models, options)
     registry = given.registry()

@@ -1,12 +1,13 @@
 """A row as the columns of a table, the same in every kind of log."""
 
 import base64
+import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from msgspec.structs import fields
+from msgspec.structs import astuple, fields
 
 from holdfast.errors import DamagedError
 from holdfast.predictions.row import Prediction
@@ -15,11 +16,9 @@ NAMES: Final = tuple(field.name for field in fields(Prediction))
 JSON: Final = ("input", "output")
 INTEGERS: Final = ("at_us", "status", "latency_us", "rollout", "batch", "model_us")
 REALS: Final = ("weight", "sampling")
-_JSON_FROM: Final = NAMES.index("input")
-_TEXT_PLACES: Final = tuple(
-    NAMES.index(name)
-    for name in ("model", "version", "digest", "worker", "request_id", "trace_id", "key")
-)
+_JSON_PLACES: Final = tuple(map(NAMES.index, JSON))
+_NAMED_PLACES: Final = tuple(map(NAMES.index, ("model", "version", "digest", "worker")))
+_TEXT_PLACES: Final = tuple(map(NAMES.index, ("request_id", "trace_id", "key", "error")))
 
 Values = tuple[Any, ...]
 
@@ -38,10 +37,15 @@ _RAW: Final = msgspec.json.Decoder(Raw)
 
 
 def json_of(value: Any) -> str | None:
-    """Return a value as JSON; bytes are JSON already, or else what is no text, kept in base64."""
+    """Return a value as JSON; bytes are JSON already, or else what is no text, kept in base64.
+
+    Of `msgspec.Raw` it is known that it is JSON.
+    """
     if value is None:
         return None
-    if isinstance(value, bytes | bytearray | memoryview | Raw):
+    if isinstance(value, Raw):
+        return bytes(value).decode()
+    if isinstance(value, bytes | bytearray | memoryview):
         data = bytes(value)
         try:
             _RAW.decode(data)
@@ -61,12 +65,20 @@ def _text(value: str | None) -> str | None:
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
+_name: Final = functools.lru_cache(maxsize=1024)(_text)
+"""For texts that most rows share."""
+
+
 def values_of(row: Prediction) -> Values:
     """Return the columns of a row, in the order of `NAMES`."""
-    found = [getattr(row, name) for name in NAMES[:_JSON_FROM]]
+    found = [*astuple(row)]
+    for place in _NAMED_PLACES:
+        found[place] = _name(found[place])
     for place in _TEXT_PLACES:
-        found[place] = _text(found[place])
-    found += (json_of(row.input), json_of(row.output), _text(row.error), row.sampling)
+        if found[place] is not None:
+            found[place] = _text(found[place])
+    for place in _JSON_PLACES:
+        found[place] = json_of(found[place])
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from holdfast.errors import InvalidInputError
@@ -101,9 +101,9 @@ def redacted(row: Prediction, redact: Redaction | None) -> Prediction | None:
     if redact is None:
         return row
     try:
-        if isinstance(row.input, bytes):
+        if isinstance(row.input, bytes | Raw):
             row = replace(row, input=msgspec.json.decode(row.input))
-        if isinstance(row.output, bytes):
+        if isinstance(row.output, bytes | Raw):
             row = replace(row, output=msgspec.json.decode(row.output))
         left = redact(row)
         return replace(

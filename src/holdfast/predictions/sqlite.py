@@ -4,8 +4,9 @@ import contextlib
 import functools
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -33,8 +34,9 @@ _CREATE: Final = (
     f"PRAGMA user_version = {FORMAT}",
 )
 _PLACES: Final = ", ".join("?" * len(NAMES))
-_TOGETHER: Final = (128, 16, 1)
-"""Rows written by one statement: between two, threads that answer requests wait for this one."""
+_TOGETHER: Final = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
+"""Rows that one statement writes. After each statement this thread waits its turn among those that
+answer requests, which slows both: so a batch is one, filled up with its last row if need be."""
 ALL_COLUMNS: Final = ", ".join(NAMES)
 _GET: Final = f"SELECT {ALL_COLUMNS} FROM predictions WHERE prediction_id = ?"  # noqa: S608
 _SEAL: Final = (
@@ -98,6 +100,8 @@ class Writing:
             raise
 
     def _prepare(self, sync: Literal["normal", "full"]) -> None:
+        variables = self._file.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        self._sizes = [size for size in _TOGETHER if size * len(NAMES) <= variables]
         with _told(self.path):
             self._file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             self._file.execute("PRAGMA journal_mode = WAL")
@@ -108,13 +112,18 @@ class Writing:
 
     def write(self, values: Sequence[Values]) -> None:
         """Commit rows, all or none; an id that is there already is passed over."""
-        with _told(self.path), self._transaction():
-            start = 0
-            for count in _TOGETHER:
-                while len(values) - start >= count:
-                    rows = chain.from_iterable(values[start : start + count])
-                    self._file.execute(_insert(count), tuple(rows))
-                    start += count
+        with _told(self.path):
+            if len(values) <= self._sizes[-1]:
+                self._insert(values)
+                return
+            with self._transaction():
+                for start in range(0, len(values), self._sizes[-1]):
+                    self._insert(values[start : start + self._sizes[-1]])
+
+    def _insert(self, values: Sequence[Values]) -> None:
+        size = self._sizes[bisect_left(self._sizes, len(values))]
+        rows = chain(values, repeat(values[-1], size - len(values)))
+        self._file.execute(_insert(size), tuple(chain.from_iterable(rows)))
 
     def close(self) -> None:
         """Close it; the last one to do so folds the WAL into the file."""

@@ -1,19 +1,38 @@
 """The ASGI application of a serving worker: which path is answered by what."""
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.serving import feedback, paths
 from holdfast.serving.admin import admin, unknown
-from holdfast.serving.bodies import Gone, Headers, Receive, Scope, Send, send_refusal
+from holdfast.serving.bodies import (
+    Gone,
+    Headers,
+    Pairs,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    read_body,
+    refused,
+    send_body,
+)
+from holdfast.serving.face import Body, Face
 from holdfast.serving.finished import Sink
-from holdfast.serving.hot import Hot
+from holdfast.serving.hot import Commit, Hot, Path
 from holdfast.serving.limits import Limits
 from holdfast.serving.metrics import Metrics
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served
 
-__all__ = ["Application", "application"]
+__all__ = ["Application", "Route", "application"]
+
+_log = logging.getLogger(__name__)
+
+Route = tuple[Face, Path]
+Told = tuple[int, Body, Pairs]
 
 
 class Application:
@@ -21,7 +40,9 @@ class Application:
 
     Attributes:
         served: Whose line-ups answer.
+        limits: What it takes.
         hot: What answers requests for predictions.
+        direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
     """
 
@@ -31,12 +52,14 @@ class Application:
         limits: Limits,
         sinks: Sequence[Sink],
         keep: feedback.Keep | None,
+        commit: Commit | None,
     ) -> None:
         self.served = served
+        self.limits = limits
         self.metrics = Metrics(served)
-        self.hot = Hot(served, limits, (*sinks, self.metrics))
-        self._limits = limits
+        self.hot = Hot(served, limits, (*sinks, self.metrics), commit)
         self._paths = paths.fixed(tuple(served.lineups))
+        self.direct = {path.encode(): route for path, route in self._paths.items()}
         self._admin = admin(served, self._scrape, keep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,16 +75,43 @@ class Application:
                 await self._admin(scope, receive, send)
                 return
             self._check(route[1].model, scope)
-            await self.hot.answer(*route, headers, receive, send)
+            body = await read_body(receive, headers, self.limits)
+            await send_body(send, *await self._answer(route, headers, body))
         except Refusal as refusal:
-            self.metrics.refused(self._model(scope["path"]), refusal.status)
-            request_id = headers.get(b"x-request-id") or self.hot.new_id().encode()
-            await send_refusal(send, refusal, request_id)
+            await send_body(send, *self._refused(route, headers, refusal))
         except Gone:
             return
 
+    def ask(self, route: Route, headers: Headers, body: bytes, reply: Reply) -> None:
+        """Have a request for predictions answered, whatever comes; *reply* is called once."""
+        try:
+            self.hot.ask(*route, headers, body, reply)
+        except Refusal as refusal:
+            reply(*self._refused(route, headers, refusal))
+        except Exception:  # noqa: BLE001 - the connection is to go on
+            _log.exception("a request for %s could not be read", route[1].model)
+            told = Refusal(500, "the request could not be read; see the server's log")
+            reply(*self._refused(route, headers, told))
+
+    async def _answer(self, route: Route, headers: Headers, body: bytes) -> Told:
+        waited: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+
+        def reply(*told: Any) -> None:
+            if not waited.done():
+                waited.set_result(told)
+
+        self.ask(route, headers, body, reply)
+        return await waited
+
+    def _refused(self, route: Route | None, headers: Headers, refusal: Refusal) -> Told:
+        """Write the refusal of a request that no version was chosen for."""
+        model = route[1].model if route and route[1].model in self.served.lineups else ""
+        self.metrics.refused(model, refusal.status)
+        request_id = headers.get(b"x-request-id") or self.hot.new_id().encode()
+        return refusal.status, refused(refusal), [(b"x-request-id", request_id)]
+
     def _admit(self, path: str, headers: Headers) -> None:
-        if path in paths.OPEN or self._limits.admits(headers):
+        if path in paths.OPEN or self.limits.admits(headers):
             return
         raise Refusal(
             401,
@@ -90,10 +140,6 @@ class Application:
         """End the model threads, each once nothing waits for it."""
         self.hot.close()
 
-    def _model(self, path: str) -> str:
-        route = self._paths.get(path)
-        return route[1].model if route else ""
-
     def _scrape(self) -> tuple[bytes, str]:
         metrics, hot = self.metrics, self.hot
         metrics.in_flight, metrics.not_mirrored = hot.in_flight, hot.not_mirrored
@@ -112,16 +158,18 @@ def application(
     limits: Limits | None = None,
     sinks: Sequence[Sink] = (),
     keep: feedback.Keep | None = None,
+    commit: Commit | None = None,
 ) -> Application:
     """Make the application.
 
     Args:
         served: Whose line-ups answer; what replaces them is seen by the next request.
         limits: The defaults if not given.
-        sinks: Told of every finished request, in this order.
+        sinks: Told of every finished request, in this order, once its answer went out.
         keep: Where feedback goes; None if this server keeps none.
+        commit: What answers wait for; None if for nothing.
 
     Raises:
         MissingLibraryError: If the extra `serve` is not installed.
     """
-    return Application(served, limits or Limits(), sinks, keep)
+    return Application(served, limits or Limits(), sinks, keep, commit)

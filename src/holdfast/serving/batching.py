@@ -6,53 +6,79 @@ version that is known to be quick is called on the event loop, which saves two c
 """
 
 import asyncio
+import itertools
+import logging
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import Any, Final
 
+import numpy as np
+from msgspec import Struct
+
 from holdfast.serving.checking import Checker
 from holdfast.serving.layout import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
-from holdfast.serving.outcome import OutputChecker, cut
+from holdfast.serving.outcome import OutputChecker, cut, listed
 from holdfast.serving.refusal import Refusal
 
-__all__ = ["Answered", "Lane", "ModelFailed"]
+__all__ = ["Answered", "Lane", "Outcome"]
 
+_log = logging.getLogger(__name__)
 _WEIGHT: Final = 0.1  # of the last call in the running mean of their lengths
 _KNOWN: Final = 20  # calls before a version may be called on the event loop
 
 
-class ModelFailed(Exception):  # noqa: N818 - of the model, told in its answer
-    """A version raised, or gave what must not go out."""
-
-
-@dataclass(slots=True)
-class Answered:
+class Answered(Struct, eq=False):
     """One request's output.
 
     Attributes:
+        output: As the version gave it.
+        values: The same as JSON has it, one value for each row.
         batch: Requests that shared the call.
-        seconds: That it took.
+        us: Microseconds that it took.
     """
 
     output: Any
+    values: list[Any]
     batch: int
-    seconds: float
+    us: int
 
 
-@dataclass(slots=True)
-class _Job:
+Outcome = Answered | Refusal
+"""A refusal: 500 if the version raised or gave what must not go out, 504 if it took too long."""
+
+
+class _Job(Struct, eq=False):
+    """A request that waits for the model.
+
+    Attributes:
+        count: Its rows, as far as they are counted.
+        since_s: When it came, by the loop's clock.
+        over: Whether it was answered.
+    """
+
     rows: Rows
     count: int
-    future: "asyncio.Future[Answered]"
+    done: Callable[[Outcome], None]
+    since_s: float
+    over: bool = False
+
+    def end(self, outcome: Outcome) -> None:
+        """Hand over the outcome; the first one counts."""
+        if self.over:
+            return
+        self.over = True
+        try:
+            self.done(outcome)
+        except Exception:  # noqa: BLE001 - others wait, too
+            _log.exception("an answer could not be given")
 
 
-Outcome = Answered | ModelFailed
 _Batch = list[_Job]
 
 
@@ -88,12 +114,15 @@ class _Waiting:
         while jobs and (not rows or rows + jobs[0].count <= most):
             job = jobs.popleft()
             self.count -= 1
-            if not job.future.done():  # else its time was up
+            if not job.over:  # else its time was up
                 taken.append(job)
                 rows += job.count
         if jobs:
             self.kinds[kind] = jobs
         return taken
+
+    def all(self) -> Iterator[_Job]:
+        return itertools.chain.from_iterable(self.kinds.values())
 
 
 class Lane:
@@ -116,6 +145,8 @@ class Lane:
         self._pace = _Pace() if loaded.call_us is None else _Pace(_KNOWN, loaded.call_us)
         self._busy = False
         self._closing = False
+        self._called: _Batch = []  # by the thread, now
+        self._timer: asyncio.TimerHandle | None = None
         self._batches: SimpleQueue[_Batch | None] | None = None
 
     @property
@@ -123,11 +154,13 @@ class Lane:
         """Requests that wait for the model."""
         return self._waiting.count
 
-    def submit(self, rows: Rows) -> "asyncio.Future[Answered]":
+    def submit(self, rows: Rows, done: Callable[[Outcome], None]) -> None:
         """Have *rows* answered.
 
-        Returns:
-            Fails with `ModelFailed`; once cancelled it is not called for.
+        Args:
+            rows: As `check` returns them.
+            done: Called once with the outcome, on the event loop, after this method returned; it
+                must not raise.
 
         Raises:
             Refusal: 503 if too many are waiting.
@@ -140,12 +173,11 @@ class Lane:
                 headers={b"retry-after": b"1"},
             )
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answered] = loop.create_future()
-        self._waiting.add(_kind(rows), _Job(rows, len(rows) if self._most else 1, future))
+        job = _Job(rows, len(rows) if self._most else 1, done, loop.time())
+        self._waiting.add(_kind(rows), job)
         if not self._busy:
             self._busy = True
             loop.call_soon(self._turn, loop)  # all that was read by now joins in
-        return future
 
     def close(self) -> None:
         """End the thread once nothing waits for it."""
@@ -165,13 +197,18 @@ class Lane:
                 continue
             found = self._once(batch) if self._is_quick() else None
             if found is None:
+                self._called = batch
                 self._thread(loop).put(batch)
+                self._watch(loop, self._limits.timeout_s)
                 return
-            self._deliver(batch, found)
+            _deliver(batch, found)
             if self._waiting.count:
                 loop.call_soon(self._turn, loop)  # let others have the loop between two calls
                 return
         self._busy = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._closing:
             self._end()
 
@@ -181,6 +218,22 @@ class Lane:
             and self._pace.calls >= _KNOWN
             and self._pace.mean_us <= self._limits.inline_us
         )
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, pause_s: float) -> None:
+        """See to it that no request waits too long, from its coming on."""
+        if self._timer is None:
+            self._timer = loop.call_later(pause_s, self._expire, loop)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        limit_s, now_s = self._limits.timeout_s, loop.time()
+        left = [one for one in (*self._called, *self._waiting.all()) if not one.over]
+        for job in left:
+            if job.since_s + limit_s <= now_s:
+                advice = "send less, or raise the limit"
+                job.end(Refusal(504, f"no answer within {limit_s:g} s; {advice}"))
+        oldest_s = min((job.since_s for job in left if not job.over), default=now_s)
+        self._watch(loop, oldest_s + limit_s - now_s)
 
     def _thread(self, loop: asyncio.AbstractEventLoop) -> "SimpleQueue[_Batch | None]":
         if self._batches is None:
@@ -201,17 +254,9 @@ class Lane:
     def _done(
         self, batch: _Batch, outcomes: list[Outcome], loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._deliver(batch, outcomes)
+        self._called = []
+        _deliver(batch, outcomes)
         self._turn(loop)
-
-    def _deliver(self, batch: _Batch, outcomes: list[Outcome]) -> None:
-        for job, outcome in zip(batch, outcomes, strict=True):
-            if job.future.done():
-                continue
-            if isinstance(outcome, Answered):
-                job.future.set_result(outcome)
-            else:
-                job.future.set_exception(outcome)
 
     def _run(self, batch: _Batch) -> list[Outcome]:
         found = self._once(batch)
@@ -221,20 +266,23 @@ class Lane:
         """Call the model once; None if it failed for several: which of them is it?"""
         started = perf_counter_ns()
         found = self._call(batch)
-        if isinstance(found, ModelFailed) and len(batch) > 1:
+        if isinstance(found, Refusal) and len(batch) > 1:
             return None
-        seconds = (perf_counter_ns() - started) / 1e9
-        self._pace.note(seconds * 1e6)
-        return [found] if isinstance(found, ModelFailed) else _shared(batch, found, seconds)
+        us = (perf_counter_ns() - started) // 1000
+        self._pace.note(us)
+        return [found] if isinstance(found, Refusal) else _shared(batch, *found, us)
 
-    def _call(self, batch: _Batch) -> Any:
+    def _call(self, batch: _Batch) -> tuple[Any, list[Any]] | Refusal:
         try:
             rows = batch[0].rows if len(batch) == 1 else _joined(batch)
             output = self.loaded.predict(rows)
             problem = self._outputs.problem(output, len(rows))
+            if not problem:
+                return output, listed(output)
+            told = f"the output {problem}"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
-            return ModelFailed(f"{type(error).__name__}: {error}")
-        return ModelFailed(f"the output {problem}") if problem else output
+            told = f"{type(error).__name__}: {error}"
+        return Refusal(500, f"{self.loaded.model}@{self.loaded.version} failed: {told}")
 
 
 def _kind(rows: Rows) -> Hashable:
@@ -251,18 +299,21 @@ def _kind(rows: Rows) -> Hashable:
 def _joined(batch: _Batch) -> Rows:
     if isinstance(batch[0].rows, list):
         return [row for job in batch for row in job.rows]
-    import numpy as np
-
     return np.concatenate([job.rows for job in batch])
 
 
-def _shared(batch: _Batch, output: Any, seconds: float) -> list[Outcome]:
+def _shared(batch: _Batch, output: Any, values: list[Any], us: int) -> list[Outcome]:
     if len(batch) == 1:
-        return [Answered(output, 1, seconds)]
+        return [Answered(output, values, 1, us)]
     outcomes: list[Outcome] = []
-    start = 0
+    start, size = 0, len(batch)
     for job in batch:
         end = start + job.count
-        outcomes.append(Answered(cut(output, start, end), len(batch), seconds))
+        outcomes.append(Answered(cut(output, start, end), values[start:end], size, us))
         start = end
     return outcomes
+
+
+def _deliver(batch: _Batch, outcomes: list[Outcome]) -> None:
+    for job, outcome in zip(batch, outcomes, strict=True):
+        job.end(outcome)

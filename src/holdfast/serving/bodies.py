@@ -12,19 +12,25 @@ from holdfast.serving.refusal import Refusal
 __all__ = [
     "Gone",
     "Headers",
+    "Pairs",
     "Receive",
+    "Reply",
     "Scope",
     "Send",
+    "described",
+    "late",
     "read_body",
     "refused",
     "send_body",
-    "send_refusal",
 ]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
+Pairs = list[tuple[bytes, bytes]]
+Reply = Callable[[int, Body, Pairs], None]
+"""Takes an answer: its status, its body, and headers besides type and length of the body."""
 
 _ZLIB_OR_GZIP: Final = 32  # added to the window's size: the stream tells which of the two it is
 
@@ -47,7 +53,7 @@ async def read_body(receive: Receive, headers: Headers, limits: Limits) -> bytes
         async with asyncio.timeout(limits.timeout_s):
             body = await _whole(receive, limits)
     except TimeoutError as error:
-        raise Refusal(408, f"the body did not come within {limits.timeout_s:g} s") from error
+        raise late(limits) from error
     encoding = headers.get(b"content-encoding", b"identity").lower()
     return body if encoding == b"identity" else _inflated(body, encoding, limits)
 
@@ -82,29 +88,32 @@ def _inflated(body: bytes, encoding: bytes, limits: Limits) -> bytes:
     return found
 
 
+def late(limits: Limits) -> Refusal:
+    """Return what is told to whom sent no whole body in time."""
+    return Refusal(408, f"the body did not come within {limits.timeout_s:g} s")
+
+
 def _too_long(limits: Limits) -> Refusal:
     message = f"the body is longer than {limits.body_bytes:,} bytes; send fewer rows at a time"
     return Refusal(413, message, headers={b"connection": b"close"})
 
 
-async def send_body(
-    send: Send, status: int, body: Body, headers: list[tuple[bytes, bytes]]
-) -> None:
+async def send_body(send: Send, status: int, body: Body, headers: Pairs) -> None:
     """Send a whole answer; *headers* are those besides type and length of the body."""
+    described(headers, body)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.content})
+
+
+def described(headers: Pairs, body: Body) -> None:
+    """Add the headers that describe a body."""
     headers += (
         (b"content-type", body.media),
         (b"content-length", b"%d" % len(body.content)),
         *body.headers,
     )
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.content})
 
 
 def refused(refusal: Refusal) -> Body:
     """Write a refusal, of the same form for every face."""
     return Body(refusal.body, headers=(*refusal.headers.items(),))
-
-
-async def send_refusal(send: Send, refusal: Refusal, request_id: bytes) -> None:
-    """Send a refusal of a request that no version was chosen for."""
-    await send_body(send, refusal.status, refused(refusal), [(b"x-request-id", request_id)])

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final
 
+import numpy as np
+
 from holdfast.core.schema import Column, Signature
 from holdfast.serving import texts, values
 from holdfast.serving.given import Given, Named
@@ -17,6 +19,7 @@ __all__ = ["Checker"]
 # value by value.
 _PLAIN: Final[dict[str, set[type]]] = {"f": {float, int}, "i": {int}, "u": {int}, "b": {bool}}
 _TABLE_AXES: Final = 2
+_WIDE: Final = np.dtype("float64")
 
 
 class Checker:
@@ -29,7 +32,10 @@ class Checker:
     def __init__(self, signature: Signature | None) -> None:
         self.form = layout(signature)
         self._fields = _nested(signature)
+        self._dtype = None if self.form.dtype is None else np.dtype(self.form.dtype)
+        self._plain = _PLAIN[self._dtype.kind] if self._dtype is not None else set()
         self._bounds = _bounds(self.form)
+        self._is_bounded = self._bounds is not None and _narrows(*self._bounds)
         names = self.form.names
         self._pick: Callable[[Any], Any] = (
             operator.itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
@@ -126,21 +132,19 @@ class Checker:
         if getattr(given, "ndim", 0) != _TABLE_AXES or given.shape[1] != width:
             shape = list(getattr(given, "shape", ()))
             raise _refused("inputs", f"has the shape {shape}, the schema {width} columns")
-        if self.form.dtype is None or given.dtype.kind not in "bifu":
+        if self._dtype is None or given.dtype.kind not in "bifu":
             return self._listed(given.tolist())
         self._check_bounds(given)
-        return _cast(given, self.form.dtype)
+        return _cast(given, self._dtype)
 
     def _listed(self, rows: Sequence[Any]) -> Rows:
         """Check rows by position; make one array of them where the layout is one."""
-        import numpy as np
-
         _check_rows(rows)
-        dtype = self.form.dtype
+        dtype = self._dtype
         if dtype is None:
             self._look_at(rows)
             return [[None if one is _ABSENT else one for one in row] for row in rows]
-        plain = _PLAIN[np.dtype(dtype).kind]
+        plain = self._plain
         if not all(plain.issuperset(map(type, row)) for row in rows):
             self._look_at(rows)
             rows = [[None if one is _ABSENT else one for one in row] for row in rows]
@@ -160,19 +164,17 @@ class Checker:
         column = self.form.columns[0]
         if not isinstance(given, list):
             return self._tensor_array(given, column)
-        if self.form.dtype is None:
+        if self._dtype is None:
             self._look_at_whole(column, given)
             return given
-        return self._tensor_array(_array(self._numbers(given, column), self.form.dtype), column)
+        return self._tensor_array(_array(self._numbers(given, column), self._dtype), column)
 
     def _numbers(self, given: list[Any], column: Column) -> list[Any]:
-        import numpy as np
-
         flat: Any = given
         try:
             for _ in (column.shape or ())[1:]:
                 flat = chain.from_iterable(flat)
-            plain = _PLAIN[np.dtype(self.form.dtype).kind].issuperset(map(type, flat))
+            plain = self._plain.issuperset(map(type, flat))
         except TypeError:
             plain = False
         if not plain:
@@ -191,31 +193,29 @@ class Checker:
         if not fits:
             wanted = ", ".join("n" if size is None else str(size) for size in shape)
             raise _refused("inputs", f"has the shape {list(array.shape)}, not [{wanted}]")
-        if self.form.dtype is None:
+        if self._dtype is None:
             return self._tensor(array.tolist())
         if array.dtype.kind not in "bifu":
             raise _refused("inputs", f"holds {array.dtype}, not numbers")
         self._check_bounds(array)
-        return _cast(array, self.form.dtype)
+        return _cast(array, self._dtype)
 
     def _whole(self, given: Any) -> Rows:
         column = self.form.columns[0]
         listed = given.tolist() if hasattr(given, "tolist") else given
         self._look_at_whole(column, listed)
-        return _array(listed, self.form.dtype) if self.form.dtype else listed
+        return listed if self._dtype is None else _array(listed, self._dtype)
 
     def _check_bounds(self, array: Any) -> None:
         """Refuse numbers outside the bounds of their columns, and NaN where null is not admitted.
 
         *array* holds the numbers as they came: casting first could move one across a bound.
         """
-        import numpy as np
-
         if self._bounds is None or array.dtype.kind == "b":
             return
         low, high = self._bounds
-        inside = (array >= low) & (array <= high)
-        if inside.all():
+        inside = (array >= low) & (array <= high) if self._is_bounded else np.isfinite(array)
+        if np.logical_and.reduce(inside, None):
             return
         by_column = self.form.kind == "table"
         for place in np.argwhere(~inside):
@@ -266,8 +266,6 @@ def _nested(signature: Signature | None) -> dict[str, list[Column]]:
 
 def _bounds(form: Layout) -> tuple[Any, Any] | None:
     """Return least and greatest values by column; of the finite numbers, where nothing is said."""
-    import numpy as np
-
     if form.dtype is None or np.dtype(form.dtype).kind == "b":
         return None
     pairs = [_bound(column) for column in form.columns]
@@ -276,8 +274,6 @@ def _bounds(form: Layout) -> tuple[Any, Any] | None:
 
 
 def _bound(column: Column) -> tuple[float, float]:
-    import numpy as np
-
     largest = float(np.finfo("float64").max)
     least, most = values.integer_range(column)
     low = [-largest, least] + [one for one in (column.minimum,) if one is not None]
@@ -289,9 +285,13 @@ def _bound(column: Column) -> tuple[float, float]:
     return max(low), min(high)
 
 
-def _cast(array: Any, dtype: str) -> Any:
-    import numpy as np
+def _narrows(low: Any, high: Any) -> bool:
+    """Tell whether bounds admit less than all finite numbers."""
+    largest = np.finfo("float64").max
+    return bool(np.any(low > -largest) or np.any(high < largest))
 
+
+def _cast(array: Any, dtype: Any) -> Any:
     if array.dtype == dtype:
         return array
     try:
@@ -301,11 +301,9 @@ def _cast(array: Any, dtype: str) -> Any:
         raise Refusal(422, f"inputs: a number does not fit {dtype}", "inputs") from error
 
 
-def _array(rows: Any, dtype: str) -> Any:
+def _array(rows: Any, dtype: Any) -> Any:
     """Make an array that holds the numbers exactly, so that bounds are checked before the cast."""
-    import numpy as np
-
-    wide = "float64" if dtype.startswith("float") else dtype
+    wide = _WIDE if dtype.kind == "f" else dtype
     try:
         return np.array(rows, dtype=wide)
     except (ValueError, TypeError) as error:

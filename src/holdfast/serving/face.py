@@ -1,8 +1,9 @@
 """What a face is: one way to write a request and its answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from holdfast.serving.given import Given
 from holdfast.serving.lineup import Loaded
@@ -12,8 +13,7 @@ __all__ = ["JSON", "Answer", "Body", "Face", "Question"]
 JSON = b"application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A request that was read.
 
     Attributes:
@@ -29,8 +29,7 @@ class Question:
     echo: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a version gave.
 
     Attributes:
@@ -43,8 +42,7 @@ class Answer:
     prediction_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The body of an answer and what its headers must say of it."""
 
     content: bytes

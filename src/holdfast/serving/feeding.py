@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from holdfast.core.schema import Column, dtypes
 from holdfast.errors import UnsupportedError
 from holdfast.serving.layout import Layout, Rows, numpy_dtype
@@ -60,8 +62,6 @@ def _free(rows: Rows) -> Any:
         import pandas as pd
 
         return pd.DataFrame(rows)
-    import numpy as np
-
     try:
         array = np.asarray(rows)
     except ValueError:  # ragged
@@ -70,8 +70,6 @@ def _free(rows: Rows) -> Any:
 
 
 def _array(rows: Rows, form: Layout) -> Any:
-    import numpy as np
-
     return np.asarray(rows, dtype=form.dtype or "float64")
 
 
@@ -96,8 +94,6 @@ def _frame(rows: Rows, form: Layout, order: Sequence[str]) -> Any:
 
 
 def _values(column: Column, values: tuple[Any, ...]) -> Any:
-    import numpy as np
-
     dtype = numpy_dtype(column)
     if dtype is not None:
         return np.asarray(values, dtype=dtype)

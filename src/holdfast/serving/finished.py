@@ -1,8 +1,8 @@
 """What is known of a request once it is answered, and who wants to know."""
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from holdfast.predictions.row import Role
 from holdfast.serving.lineup import Lineup, Loaded
@@ -13,16 +13,14 @@ TIMED_OUT: Final = 504
 """Status of what was not answered in time: it counts as slower than anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mirrored:
+class Mirrored(Struct, frozen=True):
     """What the active version made of a request that was mirrored to the candidate."""
 
     failed: bool
     call_us: int
 
 
-@dataclass(slots=True)
-class Finished:
+class Finished(Struct):
     """One request that a version answered, or failed to.
 
     Attributes:
@@ -80,11 +78,6 @@ class Finished:
 class Sink(Protocol):
     """Is told of every finished request, on the event loop: it must not wait."""
 
-    def finished(self, one: Finished) -> Awaitable[None] | None:
-        """Take note of *one*.
-
-        Returns:
-            None; or what the answer waits for, where it must not go out before it is recorded. It
-            may raise a `Refusal`, which then is the answer.
-        """
+    def finished(self, one: Finished) -> None:
+        """Take note of *one*."""
         ...

@@ -1,7 +1,7 @@
 """Follows the journals of the models that are served, on a thread of its own.
 
 To learn whether anything changed it asks for the next entry: locally one failed `open`, some
-microseconds, a hundred times a second; of a bucket one request a second.
+microseconds, fifty times a second; of a bucket one request a second.
 """
 
 import logging
@@ -22,7 +22,7 @@ from holdfast.serving.served import Served
 __all__ = ["Following"]
 
 _log = logging.getLogger(__name__)
-_NEAR_S: Final = 0.01
+_NEAR_S: Final = 0.02
 _FAR_S: Final = 1.0
 _END_S: Final = 1.0
 

@@ -5,49 +5,74 @@ log keeps of it, is with the versions in that one value.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
+from msgspec import Struct
+
 from holdfast.predictions.ids import Mint
-from holdfast.serving import outcome, wire
-from holdfast.serving.batching import Answered, Lane, ModelFailed
-from holdfast.serving.bodies import Headers, Receive, Send, read_body, refused, send_body
-from holdfast.serving.face import Answer, Face, Question
+from holdfast.serving import wire
+from holdfast.serving.batching import Answered, Lane, Outcome
+from holdfast.serving.bodies import Headers, Reply, refused
+from holdfast.serving.face import Answer, Body, Face, Question
 from holdfast.serving.finished import Finished, Mirrored, Sink
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.outcome import score
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.routing import ROUTE, Asked, Choice, choose, token
 from holdfast.serving.served import Served, in_memory
 
-__all__ = ["Hot", "Path"]
+__all__ = ["Commit", "Hot", "Path"]
 
+_log = logging.getLogger(__name__)
 _TRACE_LENGTH: Final = 55  # of a traceparent of version 00
 _SHARED_FAULT: Final = 400
+_SERVER_FAULT: Final = 500
+_INVALID: Final = 422
+
+Commit = Callable[[Finished], Awaitable[None]]
+"""What an answer waits for; a `Refusal` that it raises is the answer."""
 
 
-class _TimedOutError(Exception):
-    pass
+class Path(Struct, frozen=True):
+    """What a path names: a model, and a version where it does."""
+
+    model: str
+    version: str | None = None
 
 
-@dataclass(slots=True)
-class _Request:
-    """A request on its way; filled in as it goes."""
+class _Request(Struct, eq=False):
+    """A request on its way.
 
+    Attributes:
+        started_ns: When it was read, by a clock that only rises.
+    """
+
+    face: Face
     lineup: Lineup
-    body: bytes
-    headers: Headers
-    started: int
     question: Question
     choice: Choice
-    request_id: str
+    headers: Headers
+    body: bytes
+    started_ns: int
     prediction_id: str
+    request_id: str
+    reply: Reply
 
 
 class Hot:
     """Answers requests for predictions.
+
+    Args:
+        served: Whose line-ups answer.
+        limits: What it takes.
+        sinks: Told of every finished request, in this order, once the answer went out.
+        commit: What answers wait for; None if for nothing.
 
     Attributes:
         in_flight: Requests that came in and are not answered yet.
@@ -55,79 +80,89 @@ class Hot:
         not_mirrored: Requests that were not mirrored since too many were under way.
     """
 
-    def __init__(self, served: Served, limits: Limits, sinks: Iterable[Sink]) -> None:
+    def __init__(
+        self, served: Served, limits: Limits, sinks: Iterable[Sink], commit: Commit | None = None
+    ) -> None:
         self.served = served
         self.limits = limits
         self.in_flight = 0
         self.not_mirrored = 0
         self.new_id = Mint(served.worker)
         self._sinks = tuple(sinks)
+        self._commit = commit
+        self._commits: set[asyncio.Task[None]] = set()
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._seen: dict[str, Lineup] = {}
-        self._mirrored: set[asyncio.Task[None]] = set()
+        self._finished: deque[Finished] = deque()
+        self._mirrored = 0
 
-    async def answer(
-        self, face: Face, path: "Path", headers: Headers, receive: Receive, send: Send
-    ) -> None:
-        """Answer one request in the form of *face*.
+    def ask(self, face: Face, path: Path, headers: Headers, body: bytes, reply: Reply) -> None:
+        """Have one request answered in the form of *face*; *reply* is called once, later.
 
         Raises:
-            Refusal: Where no version was chosen yet; once one is, the refusal is sent from here.
+            Refusal: Where no version was chosen yet; nothing is replied then.
         """
-        body = await read_body(receive, headers, self.limits)
-        started = time.perf_counter_ns()
+        started_ns = time.perf_counter_ns()
         lineup = self.served.lineups[path.model]
         question = face.read(body, headers)
         choice = choose(lineup, Asked(headers, question.fields, path.version), self.limits)
-        prediction_id = self.new_id()
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1") or prediction_id
+        made = self.new_id()
+        named = headers.get(b"x-request-id")
+        request_id = named.decode("latin-1") if named else made
         request = _Request(
-            lineup, body, headers, started, question, choice, request_id, prediction_id
+            face, lineup, question, choice, headers, body, started_ns, made, request_id, reply
         )
         self.in_flight += 1
+        lane = self._lane(lineup, choice.loaded)
         try:
-            await self._answer(face, request, send)
-        finally:
-            self.in_flight -= 1
-
-    async def _answer(self, face: Face, request: _Request, send: Send) -> None:
-        choice = request.choice
-        try:
-            answered = await self._predict(request, self._lane(request.lineup, choice.loaded))
-            answer = _written(request, choice.loaded, answered)
-            written = face.write(request.question, answer)
+            lane.submit(lane.check(question.given), partial(self._end, request))
         except Refusal as refusal:
-            one = self._refused(request, refusal)
-            status, written = refusal.status, refused(refusal)
-        else:
-            status, one = 200, self._answered(request, answered, answer)
-        unrecorded = await self._tell(one)
-        if unrecorded is not None:
-            status, written = unrecorded.status, refused(unrecorded)
-        await send_body(send, status, written, _headers(request))
-        if choice.mirror is not None:
-            self._mirror(request, choice.mirror, one)
+            self._end(request, refusal)
 
-    async def _predict(self, request: _Request, lane: Lane) -> Answered:
-        """Have the rows answered, as a refusal where they are not.
-
-        Raises:
-            Refusal: 422 for the input, 500 for the model, 503 for the queue, 504 for the time.
-        """
-        rows = lane.check(request.question.given)
-        future = lane.submit(rows)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self.limits.timeout_s, _expire, future)
+    def _end(self, request: _Request, outcome: Outcome) -> None:
+        """Answer a request, and have it told."""
         try:
-            return await future
-        except ModelFailed as failed:
-            message = f"{lane.loaded.model}@{lane.loaded.version} failed: {failed}"
-            raise Refusal(500, message) from failed
-        except _TimedOutError as late:
-            message = f"no answer within {self.limits.timeout_s:g} s; send less, or raise the limit"
-            raise Refusal(504, message) from late
-        finally:
-            timer.cancel()
+            if isinstance(outcome, Refusal):
+                raise outcome
+            one, body = self._answered(request, outcome)
+        except Refusal as refusal:
+            one, body = self._refused(request, refusal), refused(refusal)
+        if self._commit is None:
+            self._reply(request, one, body)
+            return
+        task = asyncio.create_task(self._committed(self._commit, request, one, body))
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+
+    async def _committed(
+        self, commit: Commit, request: _Request, one: Finished, body: Body
+    ) -> None:
+        try:
+            await commit(one)
+        except Refusal as refusal:
+            one.status, one.error = refusal.status, refusal.message
+            body = refused(refusal)
+        self._reply(request, one, body)
+
+    def _reply(self, request: _Request, one: Finished, body: Body) -> None:
+        self.in_flight -= 1
+        request.reply(one.status, body, _headers(request))
+        self._tell(one)
+        mirror = request.choice.mirror
+        if mirror is not None:
+            asyncio.get_running_loop().call_soon(self._mirror, request, mirror, one)
+
+    def _tell(self, one: Finished) -> None:
+        """Have the sinks told, after the answers that can go out now."""
+        if not self._finished:
+            asyncio.get_running_loop().call_soon(self._tell_all)
+        self._finished.append(one)
+
+    def _tell_all(self) -> None:
+        while self._finished:
+            one = self._finished.popleft()
+            for sink in self._sinks:
+                sink.finished(one)
 
     def _lane(self, lineup: Lineup, loaded: Loaded) -> Lane:
         if self._seen.get(lineup.model) is not lineup:
@@ -149,7 +184,8 @@ class Hot:
                 self._lanes.pop(key).close()
 
     def close(self) -> None:
-        """End all threads, each once nothing waits for it."""
+        """Tell what is left to be told, and end all threads, each once nothing waits for it."""
+        self._tell_all()
         for lane in self._lanes.values():
             lane.close()
         self._lanes.clear()
@@ -158,23 +194,26 @@ class Hot:
         """Yield every version that is called here, and how many requests wait for it."""
         return [(lane.loaded, lane.waiting) for lane in self._lanes.values()]
 
-    def _answered(self, request: _Request, answered: Answered, answer: Answer) -> Finished:
-        one = self._finished(request, 200)
-        one.batch, one.output = answered.batch, answer.predictions
-        one.model_us = int(answered.seconds * 1e6)
-        one.score = outcome.score(answered.output)
-        return one
+    def _answered(self, request: _Request, answered: Answered) -> tuple[Finished, Body]:
+        predictions = _predictions(request.choice.loaded, answered)
+        body = request.face.write(
+            request.question,
+            Answer(request.choice.loaded, answered.output, predictions, request.prediction_id),
+        )
+        one = _finished(request, 200)
+        _note(one, answered, predictions)
+        return one, body
 
     def _refused(self, request: _Request, refusal: Refusal) -> Finished:
-        one = self._finished(request, refusal.status)
+        one = _finished(request, refusal.status)
         one.error = refusal.message
-        one.failed = refusal.status >= 500 or self._only_here(request, refusal)  # noqa: PLR2004
+        one.failed = refusal.status >= _SERVER_FAULT or self._only_here(request, refusal)
         return one
 
     def _only_here(self, request: _Request, refusal: Refusal) -> bool:
         """Tell whether the active version takes the input that the candidate refuses."""
         active = request.lineup.active
-        if refusal.status != 422 or request.choice.role != "canary" or active is None:  # noqa: PLR2004
+        if refusal.status != _INVALID or request.choice.role != "canary" or active is None:
             return False
         try:
             self._lane(request.lineup, active).check(request.question.given)
@@ -182,86 +221,72 @@ class Hot:
             return False
         return True
 
-    def _finished(self, request: _Request, status: int) -> Finished:
-        choice, question = request.choice, request.question
-        return Finished(
-            lineup=request.lineup,
-            loaded=choice.loaded,
-            role=choice.role,
-            counted=choice.counted,
-            failed=False,
-            status=status,
-            latency_us=(time.perf_counter_ns() - request.started) // 1000,
-            at_us=time.time_ns() // 1000,
-            prediction_id=request.prediction_id,
-            request_id=request.request_id,
-            trace_id=_trace(request.headers),
-            key=choice.key,
-            input=request.body if question.is_json else None,
-            given=question.given,
-        )
-
-    async def _tell(self, one: Finished) -> Refusal | None:
-        """Tell all sinks; return what one says against sending the answer."""
-        found = None
-        for sink in self._sinks:
-            waited = sink.finished(one)
-            if waited is None:
-                continue
-            try:
-                await waited
-            except Refusal as refusal:
-                found = refusal
-                one.status, one.error = refusal.status, refusal.message
-        return found
-
     def _mirror(self, request: _Request, mirror: Loaded, one: Finished) -> None:
         """Ask the candidate too, after the answer went out."""
-        if len(self._mirrored) >= self.limits.mirrored:
+        if self._mirrored >= self.limits.mirrored:
             self.not_mirrored += 1
             return
-        task = asyncio.create_task(self._mirrored_call(request, mirror, one))
-        self._mirrored.add(task)
-        task.add_done_callback(self._mirrored.discard)
-
-    async def _mirrored_call(self, request: _Request, mirror: Loaded, one: Finished) -> None:
+        self._mirrored += 1
         lane = self._lane(request.lineup, mirror)
         lane.aside = True
         request.choice = Choice(mirror, "shadow", counted=True, key=one.key)
         request.prediction_id = self.new_id()
-        request.started = time.perf_counter_ns()
+        request.started_ns = time.perf_counter_ns()
+        end = partial(self._end_mirrored, request, one)
         try:
-            answered = await self._predict(request, lane)
-            answer = _written(request, mirror, answered)
+            lane.submit(lane.check(request.question.given), end)
         except Refusal as refusal:
-            shadow = self._finished(request, refusal.status)
-            shadow.error = refusal.message
-            shadow.failed = refusal.status >= 500 or one.status < _SHARED_FAULT  # noqa: PLR2004
+            end(refusal)
+
+    def _end_mirrored(self, request: _Request, one: Finished, outcome: Outcome) -> None:
+        self._mirrored -= 1
+        predictions = None
+        if isinstance(outcome, Answered):
+            try:
+                predictions = _predictions(request.choice.loaded, outcome)
+            except Refusal as refusal:
+                outcome = refusal
+        if isinstance(outcome, Refusal):
+            shadow = _finished(request, outcome.status)
+            shadow.error = outcome.message
+            shadow.failed = outcome.status >= _SERVER_FAULT or one.status < _SHARED_FAULT
         else:
-            shadow = self._answered(request, answered, answer)
+            shadow = _finished(request, 200)
+            _note(shadow, outcome, predictions)
         shadow.mirrored = Mirrored(one.failed, one.call_us)
-        await self._tell(shadow)
+        self._tell(shadow)
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """What a path names: a model, and a version where it does."""
-
-    model: str
-    version: str | None = None
-
-
-def _expire(future: "asyncio.Future[Answered]") -> None:
-    if not future.done():
-        future.set_exception(_TimedOutError())
-
-
-def _written(request: _Request, loaded: Loaded, answered: Answered) -> Answer:
+def _predictions(loaded: Loaded, answered: Answered) -> bytes:
     try:
-        predictions = wire.encode(outcome.listed(answered.output))
-    except (TypeError, ValueError) as error:
+        return wire.encode(answered.values)
+    except Exception as error:
         raise Refusal(500, f"{loaded.model}@{loaded.version} failed: {error}") from error
-    return Answer(loaded, answered.output, predictions, request.prediction_id)
+
+
+def _note(one: Finished, answered: Answered, predictions: bytes | None) -> None:
+    one.batch, one.model_us = answered.batch, answered.us
+    one.output, one.score = predictions, score(answered.values)
+
+
+def _finished(request: _Request, status: int) -> Finished:
+    choice, question = request.choice, request.question
+    return Finished(
+        request.lineup,
+        choice.loaded,
+        choice.role,
+        choice.counted,
+        False,  # noqa: FBT003 - a field
+        status,
+        (time.perf_counter_ns() - request.started_ns) // 1000,
+        time.time_ns() // 1000,
+        request.prediction_id,
+        request.request_id,
+        _trace(request.headers),
+        choice.key,
+        input=request.body if question.is_json else None,
+        given=question.given,
+    )
 
 
 def _trace(headers: Headers) -> str | None:

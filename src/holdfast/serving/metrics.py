@@ -6,9 +6,9 @@ Counting is a dictionary's; the library writes it out when it is asked for.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from holdfast.core.rollout.course import PREPARING
+from holdfast.core.rollout.course import PREPARING, Baseline
 from holdfast.predictions.writer import Recorder
 from holdfast.serving.finished import TIMED_OUT, Finished
 from holdfast.serving.lineup import Lineup
@@ -26,30 +26,11 @@ _BUCKETS_US: Final = tuple(int(bound * 1e6) for bound in BUCKETS_S)
 _STATES: Final = ("preparing", "running", "paused")
 
 
-class _Request(NamedTuple):
-    model: str
-    version: str
-    role: str
-    code: str
+_Request = tuple[str, str, str, int]
+"""Model, version, role and status."""
 
-
-class _Side(NamedTuple):
-    """A side of a step of a rollout."""
-
-    model: str
-    rollout: str
-    step: str
-    role: str
-
-
-class _Late(NamedTuple):
-    """A side of a step of a rollout, held against a quantile of its baseline."""
-
-    model: str
-    rollout: str
-    step: str
-    role: str
-    quantile: str
+_Side = tuple[str, int, int, str]
+"""Of a rollout: its model, number, step, and the role of the version that answered."""
 
 
 class _Histogram:
@@ -68,6 +49,24 @@ class _Histogram:
             total += count
             found.append((bound, float(total)))
         return found
+
+
+class _Evidence:
+    """What counts of one side of a step of a rollout."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failures = 0
+        self.slower: dict[float, int] = {}
+
+    def note(self, one: Finished, baseline: Baseline | None) -> None:
+        self.requests += 1
+        self.failures += one.failed
+        if baseline is None:
+            return
+        for quantile, bound_us in baseline.slower_than_us:
+            late = one.call_us > bound_us or one.status == TIMED_OUT
+            self.slower[quantile] = self.slower.get(quantile, 0) + late
 
 
 class Metrics:
@@ -89,17 +88,15 @@ class Metrics:
         self._requests: Counter[_Request] = Counter()
         self._durations: dict[tuple[str, str, str], _Histogram] = {}
         self._calls: dict[tuple[str, str], _Histogram] = {}
-        self._routed: Counter[_Side] = Counter()
-        self._failed: Counter[_Side] = Counter()
-        self._slower: Counter[_Late] = Counter()
+        self._sides: dict[_Side, _Evidence] = {}
 
     def finished(self, one: Finished) -> None:
         """Count a request that a version answered."""
-        model, version = one.loaded.model, one.loaded.version
-        self._requests[_Request(model, version, one.role, str(one.status))] += 1
-        durations = self._durations.get((model, version, one.role))
+        model, version, role = one.loaded.model, one.loaded.version, one.role
+        self._requests[model, version, role, one.status] += 1
+        durations = self._durations.get((model, version, role))
         if durations is None:
-            durations = self._durations[model, version, one.role] = _Histogram()
+            durations = self._durations[model, version, role] = _Histogram()
         durations.observe(one.latency_us)
         if one.model_us is not None:
             calls = self._calls.get((model, version))
@@ -108,18 +105,15 @@ class Metrics:
             calls.observe(one.model_us)
         rollout = one.lineup.rollout
         if one.counted and rollout is not None:
-            side = _Side(model, str(rollout.number), str(rollout.step), one.role)
-            self._routed[side] += 1
-            self._failed[side] += one.failed
-            for quantile, bound_us in (
-                rollout.baseline.slower_than_us if rollout.baseline is not None else ()
-            ):
-                late = one.call_us > bound_us or one.status == TIMED_OUT
-                self._slower[_Late(*side, f"{quantile:g}")] += late
+            side = (model, rollout.number, rollout.step, role)
+            evidence = self._sides.get(side)
+            if evidence is None:
+                evidence = self._sides[side] = _Evidence()
+            evidence.note(one, rollout.baseline)
 
     def refused(self, model: str, status: int) -> None:
         """Count a request that no version was chosen for."""
-        self._requests[_Request(model, "", "", str(status))] += 1
+        self._requests[model, "", "", status] += 1
 
     def text(self) -> tuple[bytes, str]:
         """Write everything in the form that Prometheus reads.
@@ -137,7 +131,7 @@ class Metrics:
     def collect(self) -> Iterator[Any]:
         """Yield every metric, as `prometheus_client` asks for them."""
         yield from self._traffic()
-        yield from self._sides()
+        yield from self._evidence()
         yield from self._now()
         yield from self._rollouts()
         if self.recorder is not None:
@@ -147,10 +141,12 @@ class Metrics:
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
         requests = CounterMetricFamily(
-            "holdfast_requests", "Requests answered.", labels=_Request._fields
+            "holdfast_requests",
+            "Requests answered.",
+            labels=("model", "version", "role", "code"),
         )
-        for labels, count in [*self._requests.items()]:
-            requests.add_metric(labels, count)
+        for (*told, status), count in [*self._requests.items()]:
+            requests.add_metric((*told, str(status)), count)
         yield requests
         durations = HistogramMetricFamily(
             "holdfast_request_duration_seconds",
@@ -169,26 +165,28 @@ class Metrics:
             calls.add_metric(pair, histogram.cumulated(), histogram.sum_us / 1e6)
         yield calls
 
-    def _sides(self) -> Iterator[Any]:
+    def _evidence(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily
 
-        told = (
-            ("holdfast_rollout_requests", "Requests that count as evidence.", self._routed),
-            ("holdfast_rollout_failures", "Of these, those that failed.", self._failed),
+        labels = ("model", "rollout", "step", "role")
+        requests = CounterMetricFamily(
+            "holdfast_rollout_requests", "Requests that count as evidence.", labels=labels
         )
-        for name, help_, counts in told:
-            family = CounterMetricFamily(name, help_, labels=_Side._fields)
-            for labels, count in [*counts.items()]:
-                family.add_metric(labels, count)
-            yield family
+        failures = CounterMetricFamily(
+            "holdfast_rollout_failures", "Of these, those that failed.", labels=labels
+        )
         slower = CounterMetricFamily(
             "holdfast_rollout_slower",
             "Of these, those whose call took longer than this quantile of the baseline.",
-            labels=_Late._fields,
+            labels=(*labels, "quantile"),
         )
-        for late, count in [*self._slower.items()]:
-            slower.add_metric(late, count)
-        yield slower
+        for (model, number, step, role), evidence in [*self._sides.items()]:
+            names = (model, str(number), str(step), role)
+            requests.add_metric(names, evidence.requests)
+            failures.add_metric(names, evidence.failures)
+            for quantile, count in evidence.slower.items():
+                slower.add_metric((*names, f"{quantile:g}"), count)
+        yield from (requests, failures, slower)
 
     def _now(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

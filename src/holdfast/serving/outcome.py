@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import numpy as np
+
 from holdfast.core.schema import Column, Signature
 from holdfast.serving import values
 
@@ -20,83 +22,82 @@ class OutputChecker:
     """
 
     def __init__(self, signature: Signature | None, *, counted: bool) -> None:
-        self._whole = signature.whole if signature else None
+        self._whole = _Part(signature.whole if signature else None, counted=counted)
+        self._unnamed = _Part(None, counted=counted)
         self._named = {
-            column.name: column
+            column.name: _Part(column, counted=counted)
             for column in (signature.columns if signature else ())
             if column.name and not column.parent
         }
-        self._counted = counted
 
     def problem(self, output: Any, rows: int) -> str | None:
         """Tell why *output* of so many *rows* must not go out; None if it may."""
         if not isinstance(output, dict):
             if self._named:
                 return f"is not the record of {', '.join(self._named)} that the schema promises"
-            return self._part(output, rows, self._whole)
+            return self._whole.problem(output, rows)
         for name in self._named:
             if name not in output:
                 return f"{name} is missing"
         for name, part in output.items():
-            if told := self._part(part, rows, self._named.get(name)):
+            if told := self._named.get(name, self._unnamed).problem(part, rows):
                 return f"{name} {told}"
         return None
 
-    def _part(self, part: Any, rows: int, column: Column | None) -> str | None:
+
+class _Part:
+    """What one column of an output must be; worked out once, for it is asked at each call."""
+
+    def __init__(self, column: Column | None, *, counted: bool) -> None:
+        self._column = column
+        self._counted = counted
+        if column is None:
+            return
+        wanted = {*column.type.split("|")}
+        self._nullable = column.nullable or "null" in column.type
+        self._numbers = wanted <= {"number", "integer", "boolean"}
+        self._boolean = "boolean" in wanted
+        self._texts = wanted == {"string"}
+        self._shape = column.shape or ()
+        self._known = None if column.enum is None else {*column.enum}
+        bounds = column.minimum, column.maximum, column.exclusive_minimum, column.exclusive_maximum
+        self._bounded = any(bound is not None for bound in bounds)
+
+    def problem(self, part: Any, rows: int) -> str | None:
         if self._counted and (getattr(part, "shape", None) == () or len(part) != rows):
             found = 1 if getattr(part, "shape", None) == () else len(part)
             return f"has {found} values for {rows} rows"
         kind = getattr(getattr(part, "dtype", None), "kind", None)
         if kind is None:
-            return _listed_problem(part, column)
-        nullable = column is not None and (column.nullable or "null" in column.type)
-        if kind == _FLOATS and not nullable and not _finite(part):
+            return _listed_problem(part, self._column)
+        nullable = self._column is not None and self._nullable
+        if kind == _FLOATS and not nullable and not np.isfinite(part).all():
             return "is not a finite number"
-        return _array_problem(part, kind, column) if column is not None else None
+        return None if self._column is None else self._array(part, kind, self._column)
+
+    def _array(self, part: Any, kind: str, column: Column) -> str | None:
+        number = kind in _NUMBERS and (kind != "b" or self._boolean)
+        if self._numbers and not number:
+            return f"holds {part.dtype}, the schema says {column.type}"
+        if self._texts and kind in _NUMBERS:
+            return f"holds {part.dtype}, the schema says string"
+        if not (_fits(part.shape, self._shape) or _fits(part.shape[1:], self._shape)):
+            return f"has the shape {list(part.shape)}, not that of the schema"
+        if self._known is not None:
+            odd = [one for one in part.reshape(-1).tolist() if one not in self._known]
+            return f"is {odd[0]!r}, none of the schema's categories" if odd else None
+        if self._bounded and kind in _NUMBERS and part.size:
+            for extreme in (part.min(), part.max()):
+                if told := values.out_of_bounds(column, float(extreme)):
+                    return told
+        return None
 
 
-def _finite(part: Any) -> bool:
-    import numpy as np
-
-    return bool(np.isfinite(part).all())
-
-
-def _array_problem(part: Any, kind: str, column: Column) -> str | None:
-    wanted = {*column.type.split("|")}
-    number = kind in _NUMBERS and (kind != "b" or "boolean" in wanted)
-    if wanted <= {"number", "integer", "boolean"} and not number:
-        return f"holds {part.dtype}, the schema says {column.type}"
-    if "string" in wanted and len(wanted) == 1 and kind in _NUMBERS:
-        return f"holds {part.dtype}, the schema says string"
-    if not _fits(part.shape, column):
-        return f"has the shape {list(part.shape)}, not that of the schema"
-    return _bounds_problem(part, kind, column)
-
-
-def _fits(shape: tuple[int, ...], column: Column) -> bool:
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     """Compare shapes: the schema's counts rows on its first axis, or describes one of them."""
-    wanted = column.shape or ()
-    for have in (shape, shape[1:]):
-        if len(have) == len(wanted):
-            return all(want in (None, size) for want, size in zip(wanted, have, strict=True))
-    return False
-
-
-def _bounds_problem(part: Any, kind: str, column: Column) -> str | None:
-    if column.enum is not None:
-        known = set(column.enum)
-        odd = [one for one in part.reshape(-1).tolist() if one not in known]
-        return f"is {odd[0]!r}, none of the schema's categories" if odd else None
-    if kind in _NUMBERS and part.size and _is_bounded(column):
-        for extreme in (part.min(), part.max()):
-            if told := values.out_of_bounds(column, float(extreme)):
-                return told
-    return None
-
-
-def _is_bounded(column: Column) -> bool:
-    bounds = (column.minimum, column.maximum, column.exclusive_minimum, column.exclusive_maximum)
-    return any(bound is not None for bound in bounds)
+    return len(shape) == len(wanted) and all(
+        want in (None, size) for want, size in zip(wanted, shape, strict=True)
+    )
 
 
 def _listed_problem(part: Any, column: Column | None) -> str | None:
@@ -125,17 +126,21 @@ def listed(output: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def score(output: Any) -> float | None:
-    """Return the first number of the first row: of several, as of classes, the last one."""
-    if isinstance(output, dict):
-        return _number({name: part[0] for name, part in output.items() if len(part)})
-    return _number(output[0]) if getattr(output, "shape", (1,)) and len(output) else None
+def score(values: list[Any]) -> float | None:
+    """Return the first number of the first value: of several, as of classes, the last one.
+
+    Args:
+        values: As `listed` returns them.
+    """
+    return _number(values[0]) if values else None
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, float | int):
+        return float(value)
     if isinstance(value, dict):
         return next((one for part in value.values() if (one := _number(part)) is not None), None)
-    if isinstance(value, list | tuple) or getattr(value, "shape", None):
-        return _number(value[-1]) if len(value) else None
+    if isinstance(value, list | tuple):
+        return _number(value[-1]) if value else None
     kind = getattr(getattr(value, "dtype", None), "kind", "")
-    return float(value) if isinstance(value, int | float) or kind in {*_NUMBERS} else None
+    return float(value) if kind in {*_NUMBERS} else None

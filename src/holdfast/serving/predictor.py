@@ -8,6 +8,8 @@ asked for, and whether rows of several requests may share a call.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from holdfast.core import schema
 from holdfast.core.schema import Column, Signature
 from holdfast.errors import UnsupportedError
@@ -145,8 +147,6 @@ def _positive(ref: str, shares: Any) -> Any:
 
 def _plain(result: Any) -> Output:
     """Bring what libraries return to arrays, lists and dicts of these."""
-    import numpy as np
-
     if isinstance(result, np.ndarray):
         return result
     if isinstance(result, Mapping):

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from msgspec import Raw
+
 from holdfast.errors import InvalidInputError, NotFoundError, StoreError
 from holdfast.predictions.log import Feedback, Label
 from holdfast.predictions.row import Prediction
@@ -13,54 +15,52 @@ from holdfast.predictions.writer import Recorder
 from holdfast.serving.feedback import Truth
 from holdfast.serving.finished import Finished
 from holdfast.serving.given import Named
+from holdfast.serving.hot import Commit
 from holdfast.serving.refusal import Refusal
 
-__all__ = ["Recording", "keeper", "row_of"]
+__all__ = ["Recording", "committing", "keeper", "row_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Recording:
-    """A sink that has every finished request written to the log.
+    """A sink that has every finished request written to the log."""
 
-    Args:
-        recorder: What writes it.
-        durable: Whether an answer goes out only once its row is committed.
-    """
-
-    def __init__(self, recorder: Recorder, *, durable: bool = False) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._durable = durable
 
-    def finished(self, one: Finished) -> Awaitable[None] | None:
-        """Have a request recorded."""
-        row = row_of(one, self._recorder.worker)
-        if self._durable:
-            return self._committed(row)
-        self._recorder.record(row)
-        return None
+    def finished(self, one: Finished) -> None:
+        """Have a request recorded, soon."""
+        self._recorder.record(row_of(one, self._recorder.worker))
 
-    async def _committed(self, row: Prediction) -> None:
+
+def committing(recorder: Recorder) -> Commit:
+    """Return what answers wait for in durable mode: their rows in the log, committed."""
+
+    async def commit(one: Finished) -> None:
         try:
-            await self._recorder.durable(row)
+            await recorder.durable(row_of(one, recorder.worker))
         except StoreError as error:
             raise Refusal(503, f"the prediction could not be recorded: {error}") from error
+
+    return commit
 
 
 def row_of(one: Finished, worker: str) -> Prediction:
     """Return the row of a finished request."""
     rollout = one.lineup.rollout if one.counted else None
+    loaded = one.loaded
     return Prediction(
-        prediction_id=one.prediction_id,
-        at_us=one.at_us,
-        model=one.loaded.model,
-        version=one.loaded.version,
-        digest=one.loaded.digest,
-        role=one.role,
-        status=one.status,
-        latency_us=one.latency_us,
-        worker=worker,
+        one.prediction_id,
+        one.at_us,
+        loaded.model,
+        loaded.version,
+        loaded.digest,
+        one.role,
+        one.status,
+        one.latency_us,
+        worker,
         request_id=one.request_id,
         trace_id=one.trace_id,
         rollout=rollout.number if rollout else None,
@@ -68,8 +68,8 @@ def row_of(one: Finished, worker: str) -> Prediction:
         key=None if one.key is None else f"{one.key:016x}",
         batch=one.batch,
         model_us=one.model_us,
-        input=_plain(one.given) if one.input is None else one.input,
-        output=one.output,
+        input=_plain(one.given) if one.input is None else Raw(one.input),
+        output=None if one.output is None else Raw(one.output),
         error=one.error,
     )
 

@@ -1,10 +1,12 @@
 """Which version answers a request, and to which one it is mirrored."""
 
+import functools
 import hashlib
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from holdfast.core.rollout.course import Rollout
 from holdfast.predictions.row import Role
@@ -24,8 +26,7 @@ ROUTE: Final = b"x-holdfast-route"
 _chance = random.Random()  # noqa: S311 - a coin between two versions, no secret
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a request says of the way it wants to go.
 
     Attributes:
@@ -38,8 +39,7 @@ class Asked:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Where a request goes.
 
     Attributes:
@@ -106,7 +106,12 @@ def token(lineup: Lineup, role: Role) -> bytes | None:
     """Return what a caller may send back to keep to a side of the rollout that goes on."""
     if lineup.rollout is None or role not in ("canary", "active"):
         return None
-    return f"{lineup.rollout.number}:{role}".encode()
+    return _token(lineup.rollout.number, role)
+
+
+@functools.lru_cache(maxsize=64)
+def _token(number: int, role: Role) -> bytes:
+    return f"{number}:{role}".encode()
 
 
 def _active(lineup: Lineup) -> Loaded:

@@ -110,12 +110,15 @@ def run(setting: Setting, taken: socket.socket, index: int | None = None) -> Non
     counting = Counting(served.lineups)
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = [counting]
-        recorder = keep = None
+        recorder = keep = commit = None
         if setting.log is not None:
             recorder, log = _log_of(setting, setting.log, worker, stack)
-            sinks.append(recording.Recording(recorder, durable=setting.durable))
             keep = recording.keeper(log.feedback, worker)
-        app = application(served, setting.limits, sinks, keep)
+            if setting.durable:
+                commit = recording.committing(recorder)
+            else:
+                sinks.append(recording.Recording(recorder))
+        app = application(served, setting.limits, sinks, keep, commit)
         app.metrics.recorder = recorder
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set)
@@ -163,6 +166,7 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingLibraryError("uvicorn", "serve", "serving listens with it") from error
+    from holdfast.serving.direct import Protocol
 
     class Server(uvicorn.Server):
         """Stops when it is told to, and lets its caller end in order."""
@@ -184,6 +188,7 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
     return Server(
         uvicorn.Config(
             app,
+            http=Protocol,
             log_config=None,
             access_log=False,
             ws="none",

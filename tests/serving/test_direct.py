@@ -1,0 +1,297 @@
+"""Connections as callers use and misuse them: what goes straight, what by ASGI, and both."""
+
+import gzip
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.serving.facing import NUMBERS, Does, Server, lineup, made, running, served, sums, until
+
+from holdfast.serving.limits import Limits
+
+ROWS = json.dumps({"instances": [[1, 2]]}).encode()
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+def post(path: str = "/predict", body: bytes = ROWS, *lines: str) -> bytes:
+    """Write a request."""
+    head = [f"POST {path} HTTP/1.1", "Host: here", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+GET = b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+class Caller:
+    """One connection."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._held = b""
+
+    def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self._socket.sendall(part)
+
+    def answer(self) -> tuple[int, bytes, bytes]:
+        """Read one answer: its status, head and body."""
+        while b"\r\n\r\n" not in self._held:
+            self._more()
+        head, _, rest = self._held.partition(b"\r\n\r\n")
+        found = _LENGTH.search(head)
+        length = int(found[1]) if found else 0
+        while len(rest) < length:
+            self._more()
+            rest = self._held[len(head) + 4 :]
+        self._held = rest[length:]
+        return int(head.split()[1]), head, rest[:length]
+
+    def _more(self) -> None:
+        data = self._socket.recv(65536)
+        if not data:
+            raise EOFError(self._held)
+        self._held += data
+
+    def is_closed(self) -> bool:
+        """Wait for the end of the connection."""
+        return self._held == b"" and self._socket.recv(1) == b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def calling(server: Server) -> Iterator[Caller]:
+    caller = Caller(server.port)
+    try:
+        yield caller
+    finally:
+        caller.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running(served(lineup(sums()))) as one:
+        yield one
+
+
+def predictions(answer: tuple[int, bytes, bytes]) -> Any:
+    status, _, body = answer
+    assert status == 200, body
+    return json.loads(body)["predictions"]
+
+
+def test_a_connection_is_used_for_many_requests_of_both_ways(server: Server) -> None:
+    found = []
+    with calling(server) as caller:
+        for _ in range(3):
+            caller.send(post())
+            found.append(predictions(caller.answer()))
+            caller.send(GET)
+            assert caller.answer()[0] == 200
+
+    assert found == [[3.0]] * 3
+
+
+@pytest.mark.parametrize(
+    "ways",
+    ["dd", "da", "ad", "dad", "adda", "ddddd"],
+)
+def test_requests_sent_at_once_are_answered_in_their_order(server: Server, ways: str) -> None:
+    wanted = []
+    sent = []
+    for at, way in enumerate(ways):
+        body = json.dumps({"instances": [[at, 0]]}).encode()
+        sent.append(post(body=body) if way == "d" else GET)
+        wanted.append([float(at)] if way == "d" else None)
+    with calling(server) as caller:
+        caller.send(b"".join(sent))
+        answers = [caller.answer() for _ in ways]
+
+    found = [json.loads(body).get("predictions") for _, _, body in answers]
+    assert found == wanted
+
+
+def test_a_request_that_comes_byte_by_byte_is_answered(server: Server) -> None:
+    with calling(server) as caller:
+        caller.send(*(bytes([one]) for one in post()))
+        first = caller.answer()
+        caller.send(post()[:-5])
+        caller.send(post()[-5:])
+        second = caller.answer()
+
+    assert predictions(first) == predictions(second) == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (post("/predict", gzip.compress(ROWS), "Content-Encoding: gzip"), 200),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"%x\r\n%b\r\n0\r\n\r\n" % (len(ROWS), ROWS),
+            200,
+        ),
+        (post("/predict?a=1"), 200),
+        (post("/predict", json.dumps({"instances": [[1, 2]] * 20_000}).encode()), 200),
+        (post("/models/other/predict"), 404),
+        (b"PUT" + post()[4:], 405),
+    ],
+    ids=["gzip", "chunked", "query", "large", "unknown", "put"],
+)
+def test_what_is_not_simple_is_answered_by_asgi(
+    server: Server, request_: bytes, found: int
+) -> None:
+    with calling(server) as caller:
+        caller.send(request_)
+
+        assert caller.answer()[0] == found
+
+
+def test_a_caller_who_asks_before_the_body_is_told_to_go_on(server: Server) -> None:
+    with calling(server) as caller:
+        caller.send(post("/predict", b"", "Expect: 100-continue").replace(b": 0", b": 24", 1))
+        assert caller.answer()[0] == 100
+        caller.send(ROWS.ljust(24))
+
+        assert predictions(caller.answer()) == [3.0]
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "X-None: 1"])
+def test_a_connection_is_closed_where_the_caller_wants_that(server: Server, line: str) -> None:
+    with calling(server) as caller:
+        caller.send(post("/predict", ROWS, line))
+        _, head, _ = caller.answer()
+        if "close" in line:
+            assert b"connection: close" in head
+            assert caller.is_closed()
+        else:
+            caller.send(post())
+            assert predictions(caller.answer()) == [3.0]
+
+
+def test_http_1_0_is_answered_and_closed(server: Server) -> None:
+    with calling(server) as caller:
+        caller.send(post().replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+        assert predictions(caller.answer()) == [3.0]
+        assert caller.is_closed()
+
+
+def test_what_is_no_http_is_refused(server: Server) -> None:
+    with calling(server) as caller:
+        caller.send(b"POST /predict HTTP/1.1\r\nContent-Length: x\r\n\r\n")
+
+        assert caller.answer()[0] == 400
+
+
+def test_a_refusal_leaves_the_connection_open(server: Server) -> None:
+    with calling(server) as caller:
+        for body, status in ((b"{", 400), (b"{}", 422), (ROWS, 200)):
+            caller.send(post(body=body))
+
+            assert caller.answer()[0] == status
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    with running(served(lineup(sums())), Limits(timeout_s=0.1)) as one, calling(one) as caller:
+        caller.send(post()[:-3])
+        status, head, body = caller.answer()
+
+        assert status == 408
+        assert b"did not come within 0.1 s" in body
+        assert b"connection: close" in head
+        assert caller.is_closed()
+
+
+def test_a_body_that_comes_in_time_is_not_given_up() -> None:
+    with running(served(lineup(sums())), Limits(timeout_s=0.3)) as one, calling(one) as caller:
+        for _ in range(3):
+            caller.send(post()[:-3])
+            threading.Event().wait(0.15)
+            caller.send(post()[-3:])
+
+            assert predictions(caller.answer()) == [3.0]
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    house = served(lineup(sums()))
+    with running(house, keep_alive_s=1) as one, calling(one) as idle, calling(one) as busy:
+        idle.send(post())
+        assert predictions(idle.answer()) == [3.0]
+        for request in (post(), GET, post(), GET, post()):
+            busy.send(request)
+            assert busy.answer()[0] == 200
+            threading.Event().wait(0.4)
+        assert idle.is_closed()
+        assert busy.is_closed()
+
+
+def test_a_caller_who_hangs_up_harms_nobody() -> None:
+    go = threading.Event()
+    slow = made(Does(lambda rows: go.wait(20) and rows.sum(axis=1)), input_schema=NUMBERS)
+    with running(served(lineup(slow))) as one:
+        gone, waits = Caller(one.port), Caller(one.port)
+        gone.send(post())
+        until(lambda: one.app.hot.in_flight == 1)
+        waits.send(post())
+        until(lambda: one.app.hot.in_flight == 2)
+        gone.close()
+        go.set()
+
+        assert predictions(waits.answer()) == [3.0]
+        assert {found.status for found in one.told.wait(2)} == {200}
+        waits.close()
+
+
+def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
+    go = threading.Event()
+    slow = made(Does(lambda rows: go.wait(20) and rows.sum(axis=1)), input_schema=NUMBERS)
+    with running(served(lineup(slow))) as one, calling(one) as caller:
+        caller.send(post())
+        until(lambda: one.app.hot.in_flight == 1)
+        one.stop()
+        until(lambda: _refuses(one.port))
+        go.set()
+        answer = caller.answer()
+
+        assert predictions(answer) == [3.0]
+        assert b"connection: close" in answer[1]
+        assert caller.is_closed()
+
+
+def _refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_caller_who_does_not_read_is_not_answered_without_end(server: Server) -> None:
+    many = json.dumps({"instances": [[1, 2]] * 3_000}).encode()
+    count = 200
+    with calling(server) as caller:
+        sender = threading.Thread(target=caller.send, args=(post(body=many) * count,))
+        sender.start()
+        found = [predictions(caller.answer()) for _ in range(count)]
+        sender.join()
+
+    assert found == [[3.0] * 3_000] * count
+
+
+def test_a_face_that_breaks_is_answered_with_500(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with calling(server) as caller, monkeypatch.context() as patch:
+        patch.setattr("holdfast.serving.hot.choose", None)
+        caller.send(post())
+        status, _, body = caller.answer()
+
+        assert status == 500
+        assert b"could not be read" in body
