@@ -165,9 +165,9 @@ def goals(found: Rounds, call_us: float) -> list[str]:
     )
     apart = call_us + median(found[HELLO, 1], "p50_us")
     lines.append(
-        f"for comparison: the model's call alone, in a loop that does nothing else "
-        f"({call_us:.0f} µs), and bare ASGI's hello together are {apart:.0f} µs; bare ASGI with the "
-        f"model takes {bare / apart:.2f} times that, Holdfast {alone / apart:.2f} times"
+        f"for comparison: the model's call in a loop that does nothing else ({call_us:.0f} µs) and "
+        f"bare ASGI's hello are {apart:.0f} µs; bare ASGI with the model takes "
+        f"{bare / apart:.2f} times that, Holdfast {alone / apart:.2f} times"
     )
     failed = sum(one.failed for spells in found.values() for one in spells)
     lines.append(f"{failed} of all requests failed")
