@@ -18,13 +18,13 @@ from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.plan import Plan
 from holdfast.formats.pair import Pair
-from holdfast.serving import predictor
-from holdfast.serving.app import Application, application
-from holdfast.serving.direct import Protocol
-from holdfast.serving.finished import Finished, Sink
+from holdfast.serving.answering.finished import Finished, Sink
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.rows import predictor
 from holdfast.serving.served import Served
+from holdfast.serving.web.app import Application, application
+from holdfast.serving.web.direct import Protocol
 
 NUMBERS = {
     "type": "object",

@@ -13,10 +13,10 @@ from tests.serving.facing import Server, Sums, finish, lineup, made, rollout, ru
 from holdfast.core.fleet import Held
 from holdfast.core.rollout.course import Baseline
 from holdfast.errors import MissingLibraryError
-from holdfast.serving.app import application
-from holdfast.serving.feedback import Truth
 from holdfast.serving.limits import Limits
 from holdfast.serving.served import Served
+from holdfast.serving.telling.feedback import Truth
+from holdfast.serving.web.app import application
 
 ROWS = {"instances": [[1, 2]]}
 

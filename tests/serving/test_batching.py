@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.serving.facing import NUMBERS, Does, made, until
 
-from holdfast.serving.batching import Answered, Lane, Outcome
+from holdfast.serving.answering.batching import Answered, Lane, Outcome
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal

@@ -7,9 +7,9 @@ import pytest
 from tests.serving.facing import NUMBERS
 
 from holdfast.core import schema
-from holdfast.serving.checking import Checker
-from holdfast.serving.given import Named
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.checking import Checker
+from holdfast.serving.rows.given import Named
 
 MIXED = {
     "type": "object",

@@ -10,8 +10,8 @@ from holdfast.core.fleet import Sides
 from holdfast.core.rollout import merging
 from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.evidence import Pairs, Tally
-from holdfast.serving.counting import Counting
-from holdfast.serving.finished import Finished, Mirrored
+from holdfast.serving.answering.finished import Finished, Mirrored
+from holdfast.serving.telling.counting import Counting
 
 HOUR_US = 3_600_000_000
 ACTIVE, CANARY = sums("1.0.0"), sums("1.1.0")

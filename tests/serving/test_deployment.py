@@ -6,9 +6,9 @@ from tests.serving.facing import rollout, served, sums
 from holdfast.core.fleet import Held
 from holdfast.core.views import Situation
 from holdfast.errors import UnsupportedError
-from holdfast.serving.deployment import Deployment
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.served import Served
+from holdfast.serving.swapping.deployment import Deployment
 
 
 class Loads:

@@ -289,7 +289,7 @@ def test_a_face_that_breaks_is_answered_with_500(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with calling(server) as caller, monkeypatch.context() as patch:
-        patch.setattr("holdfast.serving.hot.choose", None)
+        patch.setattr("holdfast.serving.answering.hot.choose", None)
         caller.send(post())
         status, _, body = caller.answer()
 

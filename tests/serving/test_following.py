@@ -10,9 +10,9 @@ from tests.serving.serving import MODEL, telling
 
 import holdfast
 from holdfast import Registry
-from holdfast.serving.following import Following, _Pool
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.served import Served
+from holdfast.serving.swapping.following import Following, _Pool
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from tests.serving.facing import Does, made, rollout, running, served
 
-from holdfast.serving import paths
-from holdfast.serving.feedback import Truth
 from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.telling.feedback import Truth
+from holdfast.serving.web import paths
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "serving.md"
 BLOCKS = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,15 +12,15 @@ from tests.serving.facing import NUMBERS, lineup, rollout, sums
 from tests.serving.test_checking import MATRIX, MIXED
 
 from holdfast.core import schema
-from holdfast.serving.checking import Checker
-from holdfast.serving.face import Face
-from holdfast.serving.inference_protocol import Infer
-from holdfast.serving.invocations import Invocations
+from holdfast.serving.answering.routing import Asked, choose
+from holdfast.serving.faces.face import Face
+from holdfast.serving.faces.inference_protocol import Infer
+from holdfast.serving.faces.invocations import Invocations
+from holdfast.serving.faces.wire import Predict, encode
 from holdfast.serving.limits import Limits
-from holdfast.serving.outcome import OutputChecker, listed, score
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing import Asked, choose
-from holdfast.serving.wire import Predict, encode
+from holdfast.serving.rows.checking import Checker
+from holdfast.serving.rows.outcome import OutputChecker, listed, score
 
 NAMES = st.sampled_from(
     "age height city income tags home instances inputs data columns name shape datatype id "

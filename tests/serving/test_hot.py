@@ -23,10 +23,10 @@ from tests.serving.facing import (
     until,
 )
 
-from holdfast.serving.direct import Protocol
-from holdfast.serving.finished import Finished
+from holdfast.serving.answering.finished import Finished
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
+from holdfast.serving.web.direct import Protocol
 
 ROWS = {"instances": [[1, 2], [3, 4]]}
 

@@ -8,7 +8,7 @@ from tests.serving.serving import MODEL, due, telling
 
 import holdfast
 from holdfast.errors import DamagedError, UnsupportedError
-from holdfast.serving import loading
+from holdfast.serving.swapping import loading
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from holdfast.errors import UnsupportedError
 from holdfast.formats import example
 from holdfast.formats.onnx import OnnxModel
 from holdfast.formats.xgboost import BoosterModel
-from holdfast.serving.checking import Checker
-from holdfast.serving.outcome import listed
+from holdfast.serving.rows.checking import Checker
+from holdfast.serving.rows.outcome import listed
 
 RANDOM = np.random.default_rng(7)
 MATRIX = RANDOM.normal(size=(60, 3))

@@ -13,8 +13,8 @@ from holdfast.predictions.filters import Filter
 from holdfast.predictions.log import open_log, open_recorder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
-from holdfast.serving.finished import Finished
-from holdfast.serving.recording import Recording, committing, keeper, row_of
+from holdfast.serving.answering.finished import Finished
+from holdfast.serving.telling.recording import Recording, committing, keeper, row_of
 
 ROWS = {"instances": [[1, 2]], "user": "ada"}
 
@@ -124,8 +124,8 @@ def test_feedback_that_cannot_be_kept_is_told() -> None:
         def add(self, labels: Sequence[object]) -> None:
             raise StoreError("disk", "is full", f"{len(labels)} labels are lost")
 
-    from holdfast.serving.feedback import Truth
     from holdfast.serving.refusal import Refusal
+    from holdfast.serving.telling.feedback import Truth
 
     with pytest.raises(Refusal) as caught:
         asyncio.run(keeper(Broken(), "ada")([Truth("a", 1)]))  # type: ignore[arg-type]

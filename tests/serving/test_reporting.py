@@ -14,9 +14,9 @@ from tests.serving.test_counting import request
 import holdfast
 from holdfast.core.fleet import Held
 from holdfast.core.rollout.analysis import Analysis, ScoreDrift
-from holdfast.serving.counting import Counting
-from holdfast.serving.reporting import Reporting
 from holdfast.serving.served import Served
+from holdfast.serving.telling.counting import Counting
+from holdfast.serving.telling.reporting import Reporting
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from tests.serving.facing import lineup, rollout, sums
 
+from holdfast.serving.answering.routing import Asked, Choice, choose, share, token
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing import Asked, Choice, choose, share, token
 
 ACTIVE, CANDIDATE, KEPT = sums("1.0.0"), sums("1.1.0"), sums("0.9.0")
 

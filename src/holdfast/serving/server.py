@@ -17,16 +17,17 @@ from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
-from holdfast.serving import recording, workers
-from holdfast.serving.app import Application, application
-from holdfast.serving.counting import Counting
+from holdfast.serving import workers
+from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
-from holdfast.serving.finished import Sink
-from holdfast.serving.following import Following
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup
-from holdfast.serving.reporting import Reporting
 from holdfast.serving.served import Served
+from holdfast.serving.swapping.following import Following
+from holdfast.serving.telling import recording
+from holdfast.serving.telling.counting import Counting
+from holdfast.serving.telling.reporting import Reporting
+from holdfast.serving.web.app import Application, application
 
 if TYPE_CHECKING:
     import uvicorn
@@ -166,7 +167,7 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingLibraryError("uvicorn", "serve", "serving listens with it") from error
-    from holdfast.serving.direct import Protocol
+    from holdfast.serving.web.direct import Protocol
 
     class Server(uvicorn.Server):
         """Stops when it is told to, and lets its caller end in order."""

@@ -5,7 +5,7 @@ import struct
 from typing import Any, Final
 
 from holdfast.core.schema import Column, dtypes
-from holdfast.serving import wire
+from holdfast.serving.faces import wire
 from holdfast.serving.refusal import Refusal
 
 __all__ = ["datatype_of", "from_bytes", "from_json", "to_bytes", "to_json", "words_of"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.serving.face import Answer, Body, Question
+from holdfast.serving.faces.face import Answer, Body, Question
 from holdfast.serving.refusal import Refusal
 
 __all__ = ["Predict", "decode", "encode"]

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.serving import feedback, paths
-from holdfast.serving.admin import admin, unknown
-from holdfast.serving.bodies import (
+from holdfast.serving.answering.finished import Sink
+from holdfast.serving.answering.hot import Commit, Hot, Path
+from holdfast.serving.faces.bodies import (
     Gone,
     Headers,
     Pairs,
@@ -19,13 +19,14 @@ from holdfast.serving.bodies import (
     refused,
     send_body,
 )
-from holdfast.serving.face import Body, Face
-from holdfast.serving.finished import Sink
-from holdfast.serving.hot import Commit, Hot, Path
+from holdfast.serving.faces.face import Body, Face
 from holdfast.serving.limits import Limits
-from holdfast.serving.metrics import Metrics
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served
+from holdfast.serving.telling import feedback
+from holdfast.serving.telling.metrics import Metrics
+from holdfast.serving.web import paths
+from holdfast.serving.web.admin import admin, unknown
 
 __all__ = ["Application", "Route", "application"]
 

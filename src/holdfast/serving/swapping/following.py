@@ -14,10 +14,10 @@ from typing import Final
 from holdfast.core.views import Situation
 from holdfast.errors import NotFoundError
 from holdfast.registry.reader import Reader
-from holdfast.serving import loading
-from holdfast.serving.deployment import Deployment
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.served import Served
+from holdfast.serving.swapping import loading
+from holdfast.serving.swapping.deployment import Deployment
 
 __all__ = ["Following"]
 

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from holdfast.serving.face import Body
+from holdfast.serving.faces.face import Body
 from holdfast.serving.limits import Limits
 from holdfast.serving.refusal import Refusal
 

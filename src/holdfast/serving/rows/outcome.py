@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving import values
+from holdfast.serving.rows import values
 
 __all__ = ["OutputChecker", "cut", "listed", "score"]
 

@@ -12,11 +12,11 @@ from holdfast.errors import InvalidInputError, NotFoundError, StoreError
 from holdfast.predictions.log import Feedback, Label
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
-from holdfast.serving.feedback import Truth
-from holdfast.serving.finished import Finished
-from holdfast.serving.given import Named
-from holdfast.serving.hot import Commit
+from holdfast.serving.answering.finished import Finished
+from holdfast.serving.answering.hot import Commit
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.given import Named
+from holdfast.serving.telling.feedback import Truth
 
 __all__ = ["Recording", "committing", "keeper", "row_of"]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from holdfast.core.schema import Column, dtypes
 from holdfast.errors import UnsupportedError
-from holdfast.serving.layout import Layout, Rows, numpy_dtype
+from holdfast.serving.rows.layout import Layout, Rows, numpy_dtype
 
 __all__ = ["feeder"]
 

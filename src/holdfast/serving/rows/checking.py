@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving import texts, values
-from holdfast.serving.given import Given, Named
-from holdfast.serving.layout import Layout, Rows, layout
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows import texts, values
+from holdfast.serving.rows.given import Given, Named
+from holdfast.serving.rows.layout import Layout, Rows, layout
 
 __all__ = ["Checker"]
 

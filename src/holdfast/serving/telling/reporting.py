@@ -18,8 +18,8 @@ from holdfast.core.fleet import Report
 from holdfast.errors import HoldfastError
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.reader import Reader
-from holdfast.serving.counting import Counting
 from holdfast.serving.served import Served
+from holdfast.serving.telling.counting import Counting
 
 __all__ = ["Reporting"]
 

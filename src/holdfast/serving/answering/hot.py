@@ -16,16 +16,16 @@ from msgspec import Struct
 
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
-from holdfast.serving import wire
-from holdfast.serving.batching import Answered, Lane, Outcome
-from holdfast.serving.bodies import Headers, Reply, refused
-from holdfast.serving.face import Answer, Body, Face, Question
-from holdfast.serving.finished import Finished, Mirrored, Sink
+from holdfast.serving.answering.batching import Answered, Lane, Outcome
+from holdfast.serving.answering.finished import Finished, Mirrored, Sink
+from holdfast.serving.answering.routing import ROUTE, Asked, Choice, choose, token
+from holdfast.serving.faces import wire
+from holdfast.serving.faces.bodies import Headers, Reply, refused
+from holdfast.serving.faces.face import Answer, Body, Face, Question
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
-from holdfast.serving.outcome import score
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing import ROUTE, Asked, Choice, choose, token
+from holdfast.serving.rows.outcome import score
 from holdfast.serving.served import Served, in_memory
 
 __all__ = ["Commit", "Hot", "Path"]

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from holdfast.serving.given import Given
 from holdfast.serving.lineup import Loaded
+from holdfast.serving.rows.given import Given
 
 __all__ = ["JSON", "Answer", "Body", "Face", "Question"]
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.errors import MissingLibraryError
-from holdfast.serving import feedback, health, inference_protocol, openapi
+from holdfast.serving.faces import inference_protocol
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served, in_memory
+from holdfast.serving.telling import feedback
+from holdfast.serving.web import health, openapi
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

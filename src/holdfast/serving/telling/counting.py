@@ -17,7 +17,7 @@ from typing import Final
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
-from holdfast.serving.finished import TIMED_OUT, Finished
+from holdfast.serving.answering.finished import TIMED_OUT, Finished
 
 __all__ = ["Counting"]
 

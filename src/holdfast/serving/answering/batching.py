@@ -19,12 +19,12 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
-from holdfast.serving.checking import Checker
-from holdfast.serving.layout import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
-from holdfast.serving.outcome import OutputChecker, cut, listed
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.checking import Checker
+from holdfast.serving.rows.layout import Rows
+from holdfast.serving.rows.outcome import OutputChecker, cut, listed
 
 __all__ = ["Answered", "Lane", "Outcome"]
 

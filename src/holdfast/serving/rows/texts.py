@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from holdfast.core.schema import Column
-from holdfast.serving.given import Named
-from holdfast.serving.layout import Layout
+from holdfast.serving.rows.given import Named
+from holdfast.serving.rows.layout import Layout
 
 __all__ = ["read"]
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from holdfast.errors import UnsupportedError
 from holdfast.registry.reader import Reader
-from holdfast.serving import predictor
-from holdfast.serving.checking import Checker
-from holdfast.serving.layout import Rows
 from holdfast.serving.lineup import Loaded
-from holdfast.serving.outcome import OutputChecker
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows import predictor
+from holdfast.serving.rows.checking import Checker
+from holdfast.serving.rows.layout import Rows
+from holdfast.serving.rows.outcome import OutputChecker
 
 __all__ = ["load", "try_out"]
 

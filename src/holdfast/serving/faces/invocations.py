@@ -5,10 +5,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from holdfast.serving import wire
-from holdfast.serving.face import Question
-from holdfast.serving.given import Given, Named
+from holdfast.serving.faces import wire
+from holdfast.serving.faces.face import Question
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.given import Given, Named
 
 __all__ = ["Invocations"]
 

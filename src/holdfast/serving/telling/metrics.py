@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from holdfast.core.rollout.course import PREPARING, Baseline
 from holdfast.predictions.writer import Recorder
-from holdfast.serving.finished import TIMED_OUT, Finished
+from holdfast.serving.answering.finished import TIMED_OUT, Finished
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served, in_memory
 

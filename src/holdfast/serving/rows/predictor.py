@@ -14,9 +14,9 @@ from holdfast.core import schema
 from holdfast.core.schema import Column, Signature
 from holdfast.errors import UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.serving import feeding
-from holdfast.serving.layout import layout
 from holdfast.serving.lineup import Loaded
+from holdfast.serving.rows import feeding
+from holdfast.serving.rows.layout import layout
 
 __all__ = ["Output", "loaded"]
 

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.schema import Signature
-from holdfast.serving import tensors, wire
-from holdfast.serving.face import JSON, Answer, Body, Question
-from holdfast.serving.layout import layout
+from holdfast.serving.faces import tensors, wire
+from holdfast.serving.faces.face import JSON, Answer, Body, Question
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.layout import layout
 
 __all__ = ["OUTPUT", "Infer", "described"]
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from holdfast.serving.app import Application, Route
-from holdfast.serving.bodies import Headers, Pairs, described, late, refused
-from holdfast.serving.face import Body
+from holdfast.serving.faces.bodies import Headers, Pairs, described, late, refused
+from holdfast.serving.faces.face import Body
+from holdfast.serving.web.app import Application, Route
 
 __all__ = ["Protocol"]
 

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from holdfast.serving.face import Face
-from holdfast.serving.hot import Path
-from holdfast.serving.inference_protocol import Infer
-from holdfast.serving.invocations import Invocations
-from holdfast.serving.wire import Predict
+from holdfast.serving.answering.hot import Path
+from holdfast.serving.faces.face import Face
+from holdfast.serving.faces.inference_protocol import Infer
+from holdfast.serving.faces.invocations import Invocations
+from holdfast.serving.faces.wire import Predict
 
 __all__ = ["OPEN", "fixed", "named"]
 

@@ -1,0 +1,8 @@
+"""The forms of requests and answers, each read and written in one place.
+
+```
+face      what a form is                  bodies    between the socket and the forms
+wire      /predict                        invocations   MLflow, SageMaker, Vertex
+inference_protocol   version 2, with      tensors   its datatypes and raw bytes
+```
+"""

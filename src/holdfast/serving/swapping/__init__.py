@@ -1,0 +1,7 @@
+"""From what a journal says to what answers.
+
+```
+following learns of moves                 deployment from a situation to the line-up
+loading   a version verified, tried out
+```
+"""
