@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,17 +77,20 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         )
         if several:
             _tell_on_stderr()
-            workers.supervise(options["workers"], functools.partial(_work, setting, taken))
+            with tempfile.TemporaryDirectory(prefix="holdfast-") as crew:
+                work = functools.partial(_work, setting, taken, Path(crew))
+                workers.supervise(options["workers"], work)
         else:
-            _work(setting, taken)
+            _tell_on_stderr()
+            server.run(setting, taken)
 
 
-def _work(setting: "Setting", taken: socket.socket, index: int | None = None) -> None:
-    """Serve, in this process or in one that this is sent to."""
+def _work(setting: "Setting", taken: socket.socket, crew: Path, index: int) -> None:
+    """Serve in a process that this is sent to."""
     from holdfast.serving import server
 
     _tell_on_stderr()
-    server.run(setting, taken, index)
+    server.run(setting, taken, server.Place(index, crew))
 
 
 def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":

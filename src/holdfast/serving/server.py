@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import InvalidInputError, MissingLibraryError
@@ -26,13 +27,14 @@ from holdfast.serving.served import Served
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
 from holdfast.serving.telling.counting import Counting
+from holdfast.serving.telling.crew import Crew
 from holdfast.serving.telling.reporting import Reporting
 from holdfast.serving.web.app import Application, application
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Setting", "bound", "run"]
+__all__ = ["Place", "Setting", "bound", "run"]
 
 _DRAIN_S: Final = 2
 _PATIENCE_S: Final = 60.0
@@ -97,14 +99,27 @@ def _bound(address: Any, family: int, shared: bool) -> socket.socket:  # noqa: F
     return opened
 
 
-def run(setting: Setting, taken: socket.socket, index: int | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of several workers a process is.
+
+    Attributes:
+        index: From 0. The first one drives rollouts, and each listens only once it has its
+            versions: the others answer meanwhile.
+        crew: A folder that all of them share, and nobody else.
+    """
+
+    index: int
+    crew: Path
+
+
+def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> None:
     """Serve until the process is told to stop; then answer what was accepted, and end.
 
     Args:
         setting: How.
         taken: The address it answers at.
-        index: Which of several workers this is. The first one drives rollouts, and each listens
-            only once it has its versions: the others answer meanwhile.
+        place: Which of several workers this is; None if it is alone.
     """
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
@@ -125,13 +140,16 @@ def run(setting: Setting, taken: socket.socket, index: int | None = None) -> Non
         following = Following(setting.open_registry, served, wake.set)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
-        if setting.drives and not index:
+        if setting.drives and (place is None or place.index == 0):
             parts.append(Driving(setting.open_registry, served))
+        if place is not None:
+            app.metrics.crew = Crew(place.crew, worker, app.metrics.own)
+            parts.append(app.metrics.crew)
         for part in parts:
             part.start()
             stack.callback(part.stop)
         listening = taken
-        if index is not None:
+        if place is not None:
             workers.end_with_supervisor()
             following.settled.wait(_PATIENCE_S)
             listening = _bound(taken.getsockname(), taken.family, shared=True)

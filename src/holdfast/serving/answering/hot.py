@@ -200,7 +200,7 @@ class Hot:
 
     def waiting(self) -> Iterable[tuple[Loaded, int]]:
         """Yield every version that is called here, and how many requests wait for it."""
-        return [(lane.loaded, lane.waiting) for lane in self._lanes.values()]
+        return [(lane.loaded, lane.waiting) for lane in [*self._lanes.values()]]
 
     def _told(self, request: _Request, outcome: Outcome, predictions: bytes) -> Finished:
         if isinstance(outcome, Answered):

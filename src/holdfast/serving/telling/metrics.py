@@ -1,119 +1,60 @@
-"""What Prometheus is told of a worker.
+"""What Prometheus is told of a worker, or of all at an address.
 
 Counting is a dictionary's; the library writes it out when it is asked for.
 """
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from holdfast.core.rollout.course import PREPARING, Baseline
+from holdfast.core.rollout.course import PREPARING
 from holdfast.predictions.writer import Recorder
-from holdfast.serving.answering.finished import TIMED_OUT, Finished
+from holdfast.serving.answering.finished import Finished
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served, in_memory
+from holdfast.serving.telling.crew import Crew
+from holdfast.serving.telling.tally import Tally
 
-__all__ = ["BUCKETS_S", "Metrics"]
+__all__ = ["Metrics"]
 
-BUCKETS_S: Final = (
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-    60.0,
-)  # fmt: skip
-"""Upper bounds of the histograms, in seconds."""
-
-_BUCKETS_US: Final = tuple(int(bound * 1e6) for bound in BUCKETS_S)
 _STATES: Final = ("preparing", "running", "paused")
 
 
-_Request = tuple[str, str, str, int]
-"""Model, version, role and status."""
-
-_Side = tuple[str, int, int, str]
-"""Of a rollout: its model, number, step, and the role of the version that answered."""
-
-
-class _Histogram:
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_BUCKETS_US) + 1)
-        self.sum_us = 0
-
-    def observe(self, us: int) -> None:
-        self.counts[bisect_left(_BUCKETS_US, us)] += 1
-        self.sum_us += us
-
-    def cumulated(self) -> list[tuple[str, float]]:
-        found, total = [], 0
-        bounds = [*map(str, BUCKETS_S), "+Inf"]
-        for bound, count in zip(bounds, self.counts, strict=True):
-            total += count
-            found.append((bound, float(total)))
-        return found
-
-
-class _Evidence:
-    """What counts of one side of a step of a rollout."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.failures = 0
-        self.slower: dict[float, int] = {}
-
-    def note(self, one: Finished, baseline: Baseline | None) -> None:
-        self.requests += 1
-        self.failures += one.failed
-        if baseline is None:
-            return
-        for quantile, bound_us in baseline.slower_than_us:
-            late = one.call_us > bound_us or one.status == TIMED_OUT
-            self.slower[quantile] = self.slower.get(quantile, 0) + late
-
-
 class Metrics:
-    """Counts what one worker answers; a sink, and a collector of `prometheus_client`.
+    """Counts what one worker answers; a sink, and what writes a page for Prometheus.
 
     Attributes:
-        in_flight: Requests under way; set by whoever scrapes.
-        not_mirrored: Requests that were not mirrored; likewise.
-        waiting: Requests that wait for a version's model, by model and version; likewise.
         recorder: What keeps the prediction log, None where there is none.
+        crew: The workers at the same address, whose figures are on the page too; None if alone.
     """
 
     def __init__(self, served: Served) -> None:
-        self.in_flight = 0
-        self.not_mirrored = 0
-        self.waiting: dict[tuple[str, str], int] = {}
         self.recorder: Recorder | None = None
+        self.crew: Crew | None = None
         self._served = served
-        self._requests: Counter[_Request] = Counter()
-        self._durations: dict[tuple[str, str, str], _Histogram] = {}
-        self._calls: dict[tuple[str, str], _Histogram] = {}
-        self._sides: dict[_Side, _Evidence] = {}
+        self._tally = Tally()
+        self._refresh: Callable[[Tally], None] | None = None
+
+    def follow(self, refresh: Callable[[Tally], None]) -> None:
+        """Have *refresh* put in what is known elsewhere, whenever figures are asked for."""
+        self._refresh = refresh
 
     def finished(self, one: Finished) -> None:
         """Count a request that a version answered."""
-        model, version, role = one.loaded.model, one.loaded.version, one.role
-        self._requests[model, version, role, one.status] += 1
-        durations = self._durations.get((model, version, role))
-        if durations is None:
-            durations = self._durations[model, version, role] = _Histogram()
-        durations.observe(one.latency_us)
-        if one.model_us is not None:
-            calls = self._calls.get((model, version))
-            if calls is None:
-                calls = self._calls[model, version] = _Histogram()
-            calls.observe(one.model_us)
-        rollout = one.lineup.rollout
-        if one.counted and rollout is not None:
-            side = (model, rollout.number, rollout.step, role)
-            evidence = self._sides.get(side)
-            if evidence is None:
-                evidence = self._sides[side] = _Evidence()
-            evidence.note(one, rollout.baseline)
+        self._tally.finished(one)
 
     def refused(self, model: str, status: int) -> None:
         """Count a request that no version was chosen for."""
-        self._requests[model, "", "", status] += 1
+        self._tally.requests[model, "", "", status] += 1
+
+    def own(self) -> Tally:
+        """Return what this worker counted."""
+        if self._refresh is not None:
+            self._refresh(self._tally)
+        if self.recorder is not None:
+            self._tally.rows = Counter(self.recorder.outcomes)
+            self._tally.rows_waiting = self.recorder.waiting
+        return self._tally
 
     def text(self) -> tuple[bytes, str]:
         """Write everything in the form that Prometheus reads.
@@ -125,8 +66,16 @@ class Metrics:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
         registry = CollectorRegistry()
-        registry.register(self)
+        registry.register(_Page(self._served, self.crew.together() if self.crew else self.own()))
         return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Page:
+    """A collector of `prometheus_client`."""
+
+    def __init__(self, served: Served, tally: Tally) -> None:
+        self._served = served
+        self._tally = tally
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric, as `prometheus_client` asks for them."""
@@ -134,8 +83,8 @@ class Metrics:
         yield from self._evidence()
         yield from self._now()
         yield from self._rollouts()
-        if self.recorder is not None:
-            yield from _logged(self.recorder)
+        if self._tally.rows:
+            yield from self._logged()
 
     def _traffic(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -145,7 +94,7 @@ class Metrics:
             "Requests answered.",
             labels=("model", "version", "role", "code"),
         )
-        for (*told, status), count in [*self._requests.items()]:
+        for (*told, status), count in [*self._tally.requests.items()]:
             requests.add_metric((*told, str(status)), count)
         yield requests
         durations = HistogramMetricFamily(
@@ -153,7 +102,7 @@ class Metrics:
             "From the whole request read to its answer.",
             labels=("model", "version", "role"),
         )
-        for names, histogram in [*self._durations.items()]:
+        for names, histogram in [*self._tally.durations.items()]:
             durations.add_metric(names, histogram.cumulated(), histogram.sum_us / 1e6)
         yield durations
         calls = HistogramMetricFamily(
@@ -161,7 +110,7 @@ class Metrics:
             "The model's call that answered a request.",
             labels=("model", "version"),
         )
-        for pair, histogram in [*self._calls.items()]:
+        for pair, histogram in [*self._tally.calls.items()]:
             calls.add_metric(pair, histogram.cumulated(), histogram.sum_us / 1e6)
         yield calls
 
@@ -180,7 +129,7 @@ class Metrics:
             "Of these, those whose call took longer than this quantile of the baseline.",
             labels=(*labels, "quantile"),
         )
-        for (model, number, step, role), evidence in [*self._sides.items()]:
+        for (model, number, step, role), evidence in [*self._tally.sides.items()]:
             names = (model, str(number), str(step), role)
             requests.add_metric(names, evidence.requests)
             failures.add_metric(names, evidence.failures)
@@ -191,14 +140,15 @@ class Metrics:
     def _now(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        yield _gauge("holdfast_in_flight", "Requests under way.", (), [((), self.in_flight)])
+        under_way = [((), self._tally.in_flight)]
+        yield _gauge("holdfast_in_flight", "Requests under way.", (), under_way)
         dropped = CounterMetricFamily("holdfast_not_mirrored", "Requests not mirrored: too many.")
-        dropped.add_metric((), self.not_mirrored)
+        dropped.add_metric((), self._tally.not_mirrored)
         yield dropped
         waiting = GaugeMetricFamily(
             "holdfast_queue", "Requests that wait for a model.", labels=("model", "version")
         )
-        for names, count in self.waiting.items():
+        for names, count in self._tally.waiting.items():
             waiting.add_metric(names, count)
         yield waiting
         yield _gauge(
@@ -240,21 +190,20 @@ class Metrics:
         help_ = "Evidence of the last verdict, by test."
         yield _gauge("holdfast_rollout_e_value", help_, (*labels, "test"), values)
 
+    def _logged(self) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily
+
+        rows = CounterMetricFamily(
+            "holdfast_log_rows", "Predictions, by what became of their rows.", labels=("outcome",)
+        )
+        for outcome, count in self._tally.rows.items():
+            rows.add_metric((outcome,), count)
+        yield rows
+        waiting = [((), self._tally.rows_waiting)]
+        yield _gauge("holdfast_log_waiting", "Rows that wait to be written.", (), waiting)
+
     def _lineups(self) -> list[Lineup]:
         return [*self._served.lineups.values()]
-
-
-def _logged(recorder: Recorder) -> Iterator[Any]:
-    from prometheus_client.core import CounterMetricFamily
-
-    rows = CounterMetricFamily(
-        "holdfast_log_rows", "Predictions, by what became of their rows.", labels=("outcome",)
-    )
-    for outcome, count in recorder.outcomes.items():
-        rows.add_metric((outcome,), count)
-    yield rows
-    waiting = [((), recorder.waiting)]
-    yield _gauge("holdfast_log_waiting", "Rows that wait to be written.", (), waiting)
 
 
 def _gauge(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served
 from holdfast.serving.telling import feedback
 from holdfast.serving.telling.metrics import Metrics
+from holdfast.serving.telling.tally import Tally
 from holdfast.serving.web import paths
 from holdfast.serving.web.admin import admin, unknown
 
@@ -59,9 +61,10 @@ class Application:
         self.limits = limits
         self.metrics = Metrics(served)
         self.hot = Hot(served, limits, (*sinks, self.metrics), commit)
+        self.metrics.follow(self._refresh)
         self._paths = paths.fixed(tuple(served.lineups))
         self.direct = {path.encode(): route for path, route in self._paths.items()}
-        self._admin = admin(served, self._scrape, keep)
+        self._admin = admin(served, self.metrics.text, keep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -141,11 +144,10 @@ class Application:
         """End the model threads, each once nothing waits for it."""
         self.hot.close()
 
-    def _scrape(self) -> tuple[bytes, str]:
-        metrics, hot = self.metrics, self.hot
-        metrics.in_flight, metrics.not_mirrored = hot.in_flight, hot.not_mirrored
-        metrics.waiting = {(one.model, one.version): count for one, count in hot.waiting()}
-        return metrics.text()
+    def _refresh(self, tally: Tally) -> None:
+        hot = self.hot
+        tally.in_flight, tally.not_mirrored = hot.in_flight, hot.not_mirrored
+        tally.waiting = Counter({(one.model, one.version): count for one, count in hot.waiting()})
 
 
 async def _kind(receive: Receive) -> str:

@@ -1,0 +1,74 @@
+"""One page of metrics for all workers at an address, whichever of them is asked for it.
+
+Each writes its tally into a folder that they share, twice a second and when it is asked; what one
+of them says is the sum of all files. Those of workers that died stay: a counter never falls.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from holdfast.serving.telling import tally
+from holdfast.serving.telling.tally import Tally
+
+__all__ = ["Crew"]
+
+_log = logging.getLogger(__name__)
+_EVERY_S: Final = 0.5
+_END_S: Final = 1.0
+_SUFFIX: Final = ".json"
+
+
+class Crew:
+    """A worker's part in the common account.
+
+    Args:
+        folder: Shared by all workers of one supervisor, and by nobody else.
+        worker: Names this one.
+        own: Returns what this worker counted.
+    """
+
+    def __init__(self, folder: Path, worker: str, own: Callable[[], Tally]) -> None:
+        self._folder = folder
+        self._path = folder / f"{worker}{_SUFFIX}"
+        self._own = own
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="crew", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write a last time, with nothing under way any more."""
+        self._stopping.set()
+        self._thread.join(_END_S)
+        self._write()
+
+    def together(self) -> Tally:
+        """Return what all workers counted, the others up to half a second ago."""
+        self._write()
+        whole = Tally()
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            try:
+                whole.add(tally.read(path.read_bytes()))
+            except (OSError, ValueError) as error:
+                _log.warning("the metrics of a worker are left out: %s: %s", path, error)
+        return whole
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_EVERY_S):
+            self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            draft = self._path.with_suffix(".draft")
+            try:
+                draft.write_bytes(self._own().written())
+                os.replace(draft, self._path)
+            except OSError as error:
+                _log.warning("the metrics of this worker are not shared: %s", error)
