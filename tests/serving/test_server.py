@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.notices.receiver import listening
 from tests.registry.disk import blob, flip
 from tests.servers.running import Endpoint
 from tests.serving.facing import until
@@ -351,3 +352,36 @@ def test_a_bucket_is_followed(moto: Endpoint, tmp_path: Path) -> None:
         until(lambda: live(server) == "1.2.0")
         registry.rollback(MODEL)
         until(lambda: live(server) == "1.1.0")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_tells_what_happens(
+    registry: holdfast.Registry, tmp_path: Path, workers: str
+) -> None:
+    with listening() as receiver:
+        (tmp_path / "notices.toml").write_text(
+            f'[[targets]]\nname = "ops"\nurl = "{receiver.url}"\n'
+        )
+        words = ("--notify", "--workers", workers)
+        told = {"HOLDFAST_NOTIFY": str(tmp_path / "notices.toml")}
+        with Serving(tmp_path / "store", tmp_path, *words, environment=told):
+            registry.promote(f"{MODEL}@1.2.0")
+            receiver.wait_for(lambda: receiver.kinds == ["version.promoted"])
+
+
+def test_a_server_that_is_to_tell_nobody_is_not_begun(
+    registry: holdfast.Registry, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--notify", "--port", "0"]
+    done = subprocess.run(
+        [*command, "--store", str(registry.location)],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "HOLDFAST_NOTIFY"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "set HOLDFAST_NOTIFY=notices.toml" in done.stderr

@@ -11,7 +11,7 @@ import click
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import CHECK, DONE
 from holdfast.cli.tables import inert, one_line
-from holdfast.cli.telling import telling
+from holdfast.cli.telling import carrying, config_of, telling
 from holdfast.errors import BusyError, InvalidInputError, OutcomeUnknownError, StoreError
 
 if TYPE_CHECKING:
@@ -91,11 +91,16 @@ def run(
     """Drive the rollouts of MODELs until it is stopped; all models if none is named.
 
     Serving processes drive them, too; any number of drivers act as one, and none keeps anything.
-    With --until-done the exit status is 1 if a rollout was halted, aborted or superseded.
+    With --until-done the exit status is 1 if a rollout was halted, aborted or superseded. The
+    targets of HOLDFAST_NOTIFY are told what happens.
     """
     registry = given.registry()
     pause_s = seconds("--every", every)
-    with _view(given, models) as show, _sources(registry, prometheus, log) as source:
+    with (
+        _view(given, models) as show,
+        _sources(registry, prometheus, log) as source,
+        carrying(given, config_of(None)),
+    ):
         while True:
             names = _names(registry, models)
             looks = [_driven(registry, model, show, source(model)) for model in names]

@@ -14,6 +14,7 @@ import click
 
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.tables import count, inert
+from holdfast.cli.telling import carrying, config_of
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ _MEGABYTE = 1 << 20
 @click.option("--queue", type=int, default=1024, show_default=True, help="Requests that may wait.")
 @click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
 @click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
+@click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
 def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     """Answer predictions of MODELs over HTTP, always by the version that the journal says.
 
@@ -68,7 +70,9 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         registry.situation(model)  # a name nobody registered is a mistake
     port = options["port"] if options["port"] is not None else _port()
     several = options["workers"] > 1
-    with server.bound(options["host"], port, shared=several) as taken:
+    notices = _notices() if options["notify"] else None
+    taking = server.bound(options["host"], port, shared=several)
+    with taking as taken, carrying(given, notices):
         where = taken.getsockname()
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on "
@@ -107,6 +111,14 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         options["durable"],
         options["drive"],
     )
+
+
+def _notices() -> Path:
+    found = config_of(None)
+    if found is None:
+        advice = "set HOLDFAST_NOTIFY=notices.toml, or leave it out"
+        raise InvalidInputError("--notify", "nobody is named to be told", advice)
+    return found
 
 
 def _limits(options: dict[str, Any]) -> "Limits":

@@ -1,9 +1,10 @@
 """Commands that move production tell the targets of HOLDFAST_NOTIFY right after their entry."""
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ from holdfast.errors import HoldfastError
 if TYPE_CHECKING:
     from holdfast.notices.courier import Courier
 
+_EVERY_S: Final = 2.0
+_AGAIN_S: Final = 30.0
 _BUDGET_S: Final = 3.0
 """Longest that a command waits for receivers; what they did not take by then waits."""
 
@@ -48,6 +51,46 @@ def telling(command: Callable[..., Any]) -> Callable[..., Any]:
         return done
 
     return call
+
+
+@contextlib.contextmanager
+def carrying(given: Context, config: Path | None) -> Iterator[None]:
+    """Have all that happens told meanwhile, and a last time at the end; by nobody's leave.
+
+    Args:
+        config: Who is told of what; None if nobody is.
+    """
+    teller = None if config is None else _prepared(given, config)
+    if teller is None:
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_carry, args=(teller, stop), name="notices", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_BUDGET_S)
+        _tell(teller)
+
+
+def _carry(teller: "Courier", stop: threading.Event) -> None:
+    told: tuple[str, ...] = ()
+    while not stop.is_set():
+        try:
+            for done in teller.follow(stop, _EVERY_S):
+                if done.problems != told:
+                    told = done.problems
+                    _complain(told)
+        except (HoldfastError, OSError) as error:
+            _complain((str(error),))
+            stop.wait(_AGAIN_S)
+
+
+def _complain(problems: Iterable[str]) -> None:
+    for problem in problems:
+        click.echo(f"notices wait: {problem}", err=True)
 
 
 def _prepared(given: Context, config: Path) -> "Courier | None":
