@@ -293,6 +293,20 @@ def test_the_prediction_log_can_tell_the_counts(
     assert holdfast("rollout", "tick", "iris", "--log", "log").out.startswith(f"iris: {did}")
 
 
+def test_the_status_counts_where_a_driver_does(
+    holdfast: Holdfast, worker: Worker, tmp_path: Path
+) -> None:
+    holdfast("rollout", "tick", "iris")
+    record(tmp_path, worker.registry, 40)
+    published, logged = (
+        holdfast("rollout", "status", "iris", *words, "--json").data["verdict"]
+        for words in ((), ("--log", "log"))
+    )
+
+    assert (published["outcome"], logged["outcome"]) == ("hold", "halt")
+    assert worker.registry.rollout("iris") is not None
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [(("--log", "nowhere"), 3), (("--log", "log", "--prometheus", "http://127.0.0.1:1"), 2)],

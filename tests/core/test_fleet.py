@@ -61,6 +61,14 @@ def test_each_that_does_not_is_named_with_what_it_says() -> None:
     )
 
 
+def test_what_was_said_before_an_entry_does_not_count() -> None:
+    found = serving([report("a", "1.1.0")], "1.1.0", NOON, seq=8)
+
+    assert (str(found), found.whole) == ("0/1 on 1.1.0", False)
+    assert found.lagging == (Lagging("a", "on 1.1.0, but has read the journal to entry 7 only"),)
+    assert serving([report("a", "1.1.0")], "1.1.0", NOON, seq=7).whole
+
+
 def test_who_went_silent_is_told_for_an_hour_and_waited_for_by_nobody() -> None:
     told = [
         report("a", "1.1.0"),

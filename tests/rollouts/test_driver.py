@@ -138,6 +138,22 @@ def test_without_any_server_the_rollout_waits_and_says_so(registry: Registry, la
     assert rollout_of(first) == rollout_of(again)
 
 
+def test_holds_that_change_back_and_forth_do_not_fill_the_journal(
+    registry: Registry, worker: Worker, later: Later
+) -> None:
+    start(registry)
+    other = Worker(registry, "b")
+    told = []
+    for turn in range(60):
+        worker.ready(later(1))
+        other.report(later(1), Held("1.1.0", ("loading", "failed")[turn % 2], "no such column"))
+        told.append(codes(drive(registry, later)))
+    written = [past.what for past in registry.history("iris") if "hold" in past.what]
+
+    assert told == [{"not_ready"}, {"load_failed"}] * 30
+    assert written == ["rollout 5: hold (not_ready)", "rollout 5: hold (load_failed)"]
+
+
 def test_a_weight_does_not_rise_before_a_new_server_has_it_ready(
     registry: Registry, worker: Worker, later: Later
 ) -> None:

@@ -6,7 +6,7 @@ import click
 
 from holdfast.cli import context
 from holdfast.cli.context import Context, command
-from holdfast.cli.rollout_run import look, run, tick, watch
+from holdfast.cli.rollout_run import counting, look, run, sources, tick, watch
 from holdfast.cli.rollout_simulate import simulate
 from holdfast.cli.telling import telling
 from holdfast.cli.terms_given import changed, said, terms_options
@@ -52,17 +52,21 @@ def start(
 @command("status")
 @click.argument("model")
 @click.option("--watch", "watched", is_flag=True, help="Until it ends.")
-def status(given: Context, model: str, *, watched: bool) -> int | None:
+@counting
+def status(
+    given: Context, model: str, prometheus: str | None, log: str | None, *, watched: bool
+) -> int | None:
     """Show the rollout of MODEL that goes on, or the last one: steps, counts, tests, servers."""
     from datetime import UTC, datetime
 
     from holdfast.cli import rollout_screen, screens
 
     if watched:
-        return watch(given, model)
+        return watch(given, model, prometheus, log)
     registry = given.registry()
     now = datetime.now(UTC)
-    found = look(registry, model)
+    with sources(registry, prometheus, log) as source:
+        found = look(registry, model, source(model))
     lines = screens.render(rollout_screen.panel(model, found, now))
     if found.rollout is None:
         lines = [f"no rollout of {model}; start one: holdfast rollout start {model} VERSION"]

@@ -57,7 +57,7 @@ def tick(given: Context, models: tuple[str, ...], prometheus: str | None, log: s
     It may be called at any time and by any number of drivers. Exit status 1 if it halted one.
     """
     registry = given.registry()
-    with _sources(registry, prometheus, log) as source:
+    with sources(registry, prometheus, log) as source:
         ticked = [_tick(registry, model, source(model)) for model in _names(registry, models)]
     given.emit(ticked, [_said(one) for one in ticked] or ["no models"])
     return CHECK if any(one.did == "halted" for one in ticked) else DONE
@@ -98,7 +98,7 @@ def run(
     pause_s = seconds("--every", every)
     with (
         _view(given, models) as show,
-        _sources(registry, prometheus, log) as source,
+        sources(registry, prometheus, log) as source,
         carrying(given, config_of(None)),
     ):
         while True:
@@ -109,12 +109,12 @@ def run(
             threading.Event().wait(pause_s)
 
 
-def watch(given: Context, model: str) -> int:
+def watch(given: Context, model: str, prometheus: str | None, log: str | None) -> int:
     """Show a rollout until it ends."""
     registry = given.registry()
-    with _view(given, (model,)) as show:
+    with _view(given, (model,)) as show, sources(registry, prometheus, log) as source:
         while True:
-            found = look(registry, model)
+            found = look(registry, model, source(model))
             show(model, found)
             if not _goes_on(found):
                 return DONE
@@ -139,16 +139,15 @@ def _tick(registry: "Registry", model: str, source: "Source") -> "Ticked":
     return driver.tick(registry, model, source, _now())
 
 
-def look(registry: "Registry", model: str, source: "Source | None" = None) -> "Look":
+def look(registry: "Registry", model: str, source: "Source") -> "Look":
     """Judge a rollout as it stands now, without doing anything."""
     from holdfast.rollouts import driver
-    from holdfast.rollouts.sources import Published
 
-    return driver.look(registry, model, source or Published(registry, model), _now())
+    return driver.look(registry, model, source, _now())
 
 
 @contextlib.contextmanager
-def _sources(registry: "Registry", prometheus: str | None, log: str | None) -> Iterator[Sources]:
+def sources(registry: "Registry", prometheus: str | None, log: str | None) -> Iterator[Sources]:
     """Say where counts come from for as long as the block lasts."""
     from holdfast.cli.predictions import opened
     from holdfast.rollouts.logged import Logged

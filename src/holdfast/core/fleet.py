@@ -98,8 +98,13 @@ class Serving(Struct, frozen=True):
         return f"{there}/{self.workers} on {self.version or 'nothing'}"
 
 
-def serving(reports: Iterable[Report], version: str | None, now: datetime) -> Serving:
-    """Tell which workers answer by *version*, and what the others say."""
+def serving(reports: Iterable[Report], version: str | None, now: datetime, seq: int = 0) -> Serving:
+    """Tell which workers answer by *version*, and what the others say.
+
+    Args:
+        seq: A journal entry that they are to have followed to: what they said before it, of a
+            version that comes again and again, does not count.
+    """
     lagging, silent, alive = [], [], 0
     for report in reports:
         age_s = (now - datetime.fromisoformat(report.at)).total_seconds()
@@ -108,13 +113,15 @@ def serving(reports: Iterable[Report], version: str | None, now: datetime) -> Se
                 silent.append(Lagging(report.worker, f"silent since {report.at}"))
             continue
         alive += 1
-        if report.active != version:
+        if report.active != version or report.seq < seq:
             lagging.append(Lagging(report.worker, _says(report, version)))
     return Serving(version, alive, (*lagging, *silent), len(silent))
 
 
 def _says(report: Report, version: str | None) -> str:
     on = f"on {report.active or 'nothing'}"
+    if report.active == version:
+        return f"{on}, but has read the journal to entry {report.seq} only"
     held = report.held(version) if version else None
     if held is None:
         return on

@@ -13,12 +13,13 @@ _FAR_S: Final = 1.0
 
 def wait(session: Session, model: str, version: str | None, timeout_s: float) -> Serving:
     """Return once every server that is alive answers by *version*, or when the time is over."""
-    wanted = version or session.state(model).production
+    state = session.state(model)
+    wanted = version or state.production
     fleet = Fleet(session)
     pause_s = _NEAR_S if session.place.store.traits.near else _FAR_S
     end = time.monotonic() + timeout_s
     while True:
-        found = serving(fleet.servers(model), wanted, session.clock())
+        found = serving(fleet.servers(model), wanted, session.clock(), state.seq)
         left_s = end - time.monotonic()
         if found.whole or left_s <= 0:
             return found

@@ -7,7 +7,7 @@ processes, and stopped anywhere.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,8 @@ from holdfast.errors import ConflictError
 from holdfast.registry import Registry
 from holdfast.registry.reader import Reader
 from holdfast.rollouts.sources import Source
+
+_HOLDS_EVERY_S: Final = 60.0
 
 Did = Literal["nothing", "held", "began", "advanced", "completed", "passed", "halted", "late"]
 """What a tick did; *late* if a rival driver, or a person, was faster."""
@@ -96,6 +98,8 @@ def tick(registry: Registry, model: str, source: Source, now: datetime) -> Ticke
         found = look(registry, model, source, now)
         if found.rollout is None or not found.rollout.goes_on or found.verdict is None:
             return Ticked(model, "nothing", found.rollout, found.verdict)
+        if found.verdict.outcome == "hold" and _told_lately(found.rollout, now):
+            return Ticked(model, "held", found.rollout, found.verdict)
         did, verdict = _act(registry, model, found.rollout, found.verdict)
     except ConflictError:
         return Ticked(model, "late", registry.rollout(model), None)
@@ -113,6 +117,16 @@ def _calibrate(registry: Registry, model: str, now: datetime) -> None:
     measured = calibration.baseline(fresh, rollout.was, rollout.analysis)
     if measured is not None:
         registry.rollouts.calibrate(model, rollout.number, measured)
+
+
+def _told_lately(rollout: Rollout, now: datetime) -> bool:
+    """Tell whether a hold was written within the last minute.
+
+    What it holds for may change back and forth at each look, and is not to fill the journal.
+    """
+    if rollout.judged_at is None or rollout.verdict is None or rollout.verdict.outcome != "hold":
+        return False
+    return (now - datetime.fromisoformat(rollout.judged_at)).total_seconds() < _HOLDS_EVERY_S
 
 
 def _act(registry: Registry, model: str, rollout: Rollout, verdict: Verdict) -> tuple[Did, Verdict]:

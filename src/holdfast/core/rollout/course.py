@@ -75,6 +75,7 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
         since: When it came to this step.
         baseline: `None` until the active version was measured.
         verdict: The last one written.
+        judged_at: When that was, if it was written by itself; `None` if a step brought it.
         outcome: `None` as long as it goes on.
     """
 
@@ -92,6 +93,7 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     phase: Phase = "running"
     baseline: Baseline | None = None
     verdict: Verdict | None = None
+    judged_at: str | None = None
     outcome: Ended | None = None
     ended_at: str | None = None
 

@@ -22,11 +22,12 @@ def after(rollout: Rollout | None, entry: Entry, event: events.AnyRolloutEvent) 
     match event:
         case events.RolloutStepped():
             verdict = event.verdict or rollout.verdict
-            return replace(rollout, step=event.step, since=entry.at, verdict=verdict)
+            moved = replace(rollout, step=event.step, since=entry.at, verdict=verdict)
+            return replace(moved, judged_at=None)
         case events.RolloutCalibrated():
             return replace(rollout, baseline=event.baseline)
         case events.RolloutJudged():
-            return replace(rollout, verdict=event.verdict)
+            return replace(rollout, verdict=event.verdict, judged_at=entry.at)
         case events.RolloutPaused():
             return replace(rollout, phase="paused")
         case events.RolloutResumed():
