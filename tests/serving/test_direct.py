@@ -232,6 +232,18 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert busy.is_closed()
 
 
+def test_a_request_that_began_in_time_is_awaited_on_an_idle_connection() -> None:
+    with running(served(lineup(sums())), keep_alive_s=1) as one, calling(one) as caller:
+        caller.send(post())
+        caller.answer()
+        threading.Event().wait(0.7)
+        caller.send(post()[:30])
+        threading.Event().wait(0.6)
+        caller.send(post()[30:])
+
+        assert predictions(caller.answer()) == [3.0]
+
+
 def test_a_caller_who_hangs_up_harms_nobody() -> None:
     go = threading.Event()
     slow = made(Does(lambda rows: go.wait(20) and rows.sum(axis=1)), input_schema=NUMBERS)

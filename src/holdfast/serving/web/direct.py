@@ -50,11 +50,12 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._application: Application = self.config.app  # type: ignore[assignment]
         self._most_bytes = min(_MOST_BYTES, self._application.limits.body_bytes)
-        self._answered_s = 0.0
+        self._heard_s = 0.0
         self._watch: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Read on; a body that does not come is given up after the time that an answer may take."""
+        self._heard_s = self.loop.time()
         super().data_received(data)
         one: Any = self.cycle
         if type(one) is _Exchange and one.more_body and one.timer is None:
@@ -144,12 +145,12 @@ class Protocol(HttpToolsProtocol):
         One timer looks after many requests: to set and cancel one for each takes longer.
         """
         self.server_state.total_requests += 1
-        self._answered_s = self.loop.time()
+        self._heard_s = self.loop.time()
         if self._watch is None:
             self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
-        left_s = self._answered_s + self.timeout_keep_alive - self.loop.time()
+        left_s = self._heard_s + self.timeout_keep_alive - self.loop.time()
         busy = not self.cycle.response_complete or self.timeout_keep_alive_task is not None
         self._watch = None
         if self.transport.is_closing():
