@@ -3,11 +3,9 @@
 import contextlib
 import json
 import logging
-import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +15,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.servers.running import HOST, free_port, started
+from tests.servers.prometheus import scraping
+from tests.servers.running import HOST, free_port
 
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Sides, StepCounts
@@ -61,6 +60,7 @@ class Exporter:
     """A worker's metrics, in a process that can end and begin again at the same address."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._command = [sys.executable, "-c", EXPORTER, str(port)]
         self._process = self._start()
 
@@ -101,27 +101,9 @@ def exporters() -> Iterator[list[Exporter]]:
 @pytest.fixture
 def server(exporters: list[Exporter], tmp_path: Path) -> Iterator[Prometheus]:
     """A Prometheus server of Debian's that looks at both five times a second."""
-    found = shutil.which("prometheus")
-    if found is None:
-        pytest.skip("prometheus is not installed (apt-get install prometheus)")
-    addresses = [f"{HOST}:{exporter._command[-1]}" for exporter in exporters]
-    config = {
-        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
-        "scrape_configs": [{"job_name": "serve", "static_configs": [{"targets": addresses}]}],
-    }
-    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-    address = f"{HOST}:{free_port()}"
-    options = [f"--web.listen-address={address}", f"--storage.tsdb.path={tmp_path / 'data'}"]
-    command = [found, f"--config.file={tmp_path / 'prometheus.yml'}", *options]
-    with started(command, tmp_path / "run"):
-        wait_for(lambda: ready(f"http://{address}/-/ready"))
-        yield Prometheus(f"http://{address}/", "iris")
-
-
-def ready(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url) as answer:
-        return bool(answer.status == 200)
-    return False
+    ports = [exporter.port for exporter in exporters]
+    with scraping(ports, tmp_path) as url:
+        yield Prometheus(url, "iris")
 
 
 def wait_for(met: Callable[[], object]) -> None:
