@@ -10,7 +10,7 @@ from tests.serving.facing import lineup, rollout, running, served, sums
 
 from holdfast.errors import StoreError
 from holdfast.predictions.filters import Filter
-from holdfast.predictions.log import open_log, open_recorder
+from holdfast.predictions.opening import open_log, open_recorder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
 from holdfast.serving.answering.finished import Finished

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli import screens
-from holdfast.cli.tables import moment, one_line, span
+from holdfast.cli.tables import WIDTH, moment, one_line, span
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.course import PREPARING, Rollout
 from holdfast.core.rollout.sentences import share
@@ -101,7 +100,7 @@ def panel(model: str, look: "Look", now: datetime) -> "Panel":
     rollout = look.rollout
     what = f"rollout {rollout.number}" if rollout else "no rollout"
     title = f"{model} · {what} · {now:%Y-%m-%d %H:%M:%S} UTC"
-    return Panel(facts, title=title, title_align="left", box=box.SQUARE, width=screens.WIDTH)
+    return Panel(facts, title=title, title_align="left", box=box.SQUARE, width=WIDTH)
 
 
 def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.cli.tables import inert, moment, number, quoted, size, span
+from holdfast.cli.tables import WIDTH, inert, moment, number, quoted, size, span
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
 from holdfast.core.views import Before, Damage, Status
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-WIDTH: Final = 100
 _MARKS: Final = {
     "worse": ("▼", "red"),
     "missing": ("?", "red"),

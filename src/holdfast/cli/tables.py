@@ -3,6 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
+
+WIDTH: Final = 100
+"""Columns of a screen."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000

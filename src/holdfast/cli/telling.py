@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from holdfast.notices.courier import Courier
 
 _EVERY_S: Final = 2.0
-_AGAIN_S: Final = 30.0
 _BUDGET_S: Final = 3.0
 """Longest that a command waits for receivers; what they did not take by then waits."""
 
@@ -77,20 +76,15 @@ def carrying(given: Context, config: Path | None) -> Iterator[None]:
 
 def _carry(teller: "Courier", stop: threading.Event) -> None:
     told: tuple[str, ...] = ()
-    while not stop.is_set():
+    while not stop.wait(_EVERY_S):
         try:
-            for done in teller.follow(stop, _EVERY_S):
-                if done.problems != told:
-                    told = done.problems
-                    _complain(told)
+            done = teller.round()
+            problems = done.problems if done else told
         except (HoldfastError, OSError) as error:
-            _complain((str(error),))
-            stop.wait(_AGAIN_S)
-
-
-def _complain(problems: Iterable[str]) -> None:
-    for problem in problems:
-        click.echo(f"notices wait: {problem}", err=True)
+            problems = (str(error),)
+        for problem in problems if problems != told else ():
+            click.echo(f"notices wait: {problem}", err=True)
+        told = problems
 
 
 def _prepared(given: Context, config: Path) -> "Courier | None":

@@ -2,7 +2,7 @@
 
 ```
 row, ids    one prediction, its id            writer, keeping   how a worker keeps them
-log         what any log can do               filters, columns  rows asked for, and as columns
+log, opening   what any log can do, and where it is   filters, columns  rows asked for, as columns
 folder      SQLite and Parquet by day: parts, sqlite, parquet, compaction, retention
 postgres    one table for many servers        feedback, telling the truth, told later
 stats, counting, export                       what it tells: figures, a rollout's counts, rows
@@ -11,7 +11,8 @@ stats, counting, export                       what it tells: figures, a rollout'
 
 from holdfast.predictions.filters import ALL, Filter
 from holdfast.predictions.keeping import Recording
-from holdfast.predictions.log import Day, Feedback, Label, Log, open_log, open_recorder
+from holdfast.predictions.log import Day, Feedback, Label, Log
+from holdfast.predictions.opening import open_log, open_recorder
 from holdfast.predictions.row import Prediction, Role
 from holdfast.predictions.writer import Recorder
 

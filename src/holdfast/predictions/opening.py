@@ -1,0 +1,44 @@
+"""From where a log is kept to the log."""
+
+from pathlib import Path
+
+from holdfast.errors import InvalidInputError
+from holdfast.predictions.keeping import Recording
+from holdfast.predictions.log import Log, Sync
+from holdfast.predictions.writer import Recorder
+
+
+def open_log(location: str | Path, *, sync: Sync = "normal") -> Log:
+    """Open a log: a folder, made by the first row, or `postgresql://…`, whose table is made now.
+
+    Raises:
+        InvalidInputError: If the address is of another kind.
+        StoreError: If it cannot be reached.
+        MissingLibraryError: If PostgreSQL is asked for without the extra `postgres`.
+    """
+    scheme, is_address, _ = str(location).partition("://")
+    if not is_address:
+        from holdfast.predictions.folder import FolderLog
+
+        return FolderLog(Path(location), sync=sync)
+    if scheme not in ("postgresql", "postgres"):
+        raise InvalidInputError(
+            f"log {scheme}://…",
+            "is no place for a prediction log",
+            "give a folder or postgresql://",
+        )
+    from holdfast.predictions.postgres import PostgresLog
+
+    return PostgresLog(str(location), sync=sync)
+
+
+def open_recorder(
+    location: str | Path, worker: str, recording: Recording | None = None, *, sync: Sync = "normal"
+) -> Recorder:
+    """Open a log for a serving worker to write.
+
+    Args:
+        worker: Names the process, and no other one ever.
+        sync: `full` has `durable` return when a power cut cannot take the row either.
+    """
+    return Recorder(open_log(location, sync=sync), worker, recording)
