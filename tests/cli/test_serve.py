@@ -28,6 +28,7 @@ OPTIONS = {
     "timeout": "60s",
     "queue": 1,
     "pin": True,
+    "inline": True,
     "drive": True,
 }
 
@@ -64,6 +65,11 @@ def test_an_address_that_others_reach_needs_a_token_or_a_word(
 @pytest.mark.usefixtures("put")
 def test_an_address_of_this_machine_needs_no_token(host: str) -> None:
     assert setting(host=host).limits.token is None
+
+
+@pytest.mark.usefixtures("put")
+def test_every_version_can_be_given_a_thread() -> None:
+    assert [setting(inline=inline).limits.inline_us for inline in (True, False)] == [1000, 0]
 
 
 def test_a_token_is_read_from_its_file(put: Set, tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ _MEGABYTE = 1 << 20
 @click.option("--max-body", type=int, default=16, show_default=True, metavar="MB")
 @click.option("--timeout", default="60s", show_default=True, metavar="SPAN", help="For an answer.")
 @click.option("--queue", type=int, default=1024, show_default=True, help="Requests that may wait.")
+@click.option(
+    "--inline/--no-inline",
+    default=True,
+    help="Whether versions that answer within 1 ms are called without a thread of theirs [yes].",
+)
 @click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
 @click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
 @click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
@@ -136,6 +141,7 @@ def _limits(options: dict[str, Any]) -> "Limits":
         body_bytes=options["max_body"] * _MEGABYTE,
         timeout_s=seconds("--timeout", options["timeout"]),
         queue=options["queue"],
+        inline_us=Limits().inline_us if options["inline"] else 0,
         pinning=options["pin"],
         token=token,
     )
