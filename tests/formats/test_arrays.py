@@ -86,11 +86,11 @@ def test_a_null_far_below_the_excerpt_is_seen() -> None:
         ),
         (
             pd.Series(["u", None], dtype=pd.CategoricalDtype(["u", "v"])),
-            {"type": ["string", "null"], "enum": ["u", "v", None], "dtype": "object"},
+            {"type": ["string", "null"], "enum": ["u", "v", None], "dtype": "category"},
         ),
         (
             pd.Series([1, 2], dtype=pd.CategoricalDtype([2, 1, 3])),
-            {"type": "integer", "enum": [2, 1, 3], "dtype": "object"},
+            {"type": "integer", "enum": [2, 1, 3], "dtype": "category"},
         ),
     ],
     ids=str,
@@ -186,7 +186,7 @@ def test_polars_frames_and_series_are_understood() -> None:
         "s": {"type": "string", "dtype": "object"},
         "d": {"type": "string"},
         "l": {"type": "array", "items": {"type": "integer"}, "shape": [2]},
-        "e": {"type": "string", "enum": ["u", "v", "w"], "dtype": "object"},
+        "e": {"type": "string", "enum": ["u", "v", "w"], "dtype": "category"},
     }
     assert found.rows[1] == {
         "i": None,

@@ -1,6 +1,8 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.registry.disk import blob, flip
 from tests.serving.facing import NUMBER, NUMBERS, Does, made
@@ -8,6 +10,8 @@ from tests.serving.serving import MODEL, due, telling
 
 import holdfast
 from holdfast.errors import DamagedError, UnsupportedError
+from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.checking import Checker
 from holdfast.serving.swapping import loading
 
 
@@ -64,3 +68,56 @@ def test_a_version_that_fails_on_its_own_example_says_how(
 
     with pytest.raises(UnsupportedError, match=f"failed on its own input_example: .*{problem}"):
         loading.try_out(loaded)
+
+
+def _flats() -> Any:
+    """Return a frame with categories of texts and of numbers, and what to learn from it."""
+    import pandas as pd
+
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "city": pd.Categorical(chance.choice(["c", "a", "b"], 300), categories=["c", "a", "b"]),
+            "area": chance.integers(20, 90, 300).astype(float),
+            "floor": pd.Categorical(chance.integers(1, 4, 300)),
+        }
+    )
+    return frame, ((frame.city == "b") | (frame.area > 50)).astype(int)
+
+
+def _lightgbm() -> Any:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=5, verbose=-1, min_child_samples=1).fit(*_flats())
+
+
+def _xgboost() -> Any:
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(n_estimators=5, enable_categorical=True).fit(*_flats())
+
+
+def _booster() -> Any:
+    return _xgboost().get_booster()
+
+
+def _trees() -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(*_flats())
+
+
+@pytest.mark.parametrize("learn", [_lightgbm, _xgboost, _booster, _trees])
+def test_categories_come_to_the_model_as_it_learned_them(
+    learn: Callable[[], Any], tmp_path: Path
+) -> None:
+    frame, labels = _flats()
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    registry.register("flats", learn(), version="1.0.0", input_example=frame.head(3))
+    loaded = loading.load(registry, "flats", "1.0.0")
+    check = Checker(loaded.input_schema)
+    found = loaded.predict(check(frame.to_dict("records")))
+
+    assert np.mean((np.asarray(found) > 0.5) == labels) > 0.95
+    with pytest.raises(Refusal, match="'z' is none of 'c', 'a', 'b'"):
+        check([{"city": "z", "area": 50.0, "floor": 1}])

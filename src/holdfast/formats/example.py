@@ -35,6 +35,7 @@ MAX_ROWS: Final = 5
 MAX_EXCERPT_BYTES: Final = 65536
 
 _SUBJECT: Final = "input_example"
+_CATEGORY: Final = "category"
 _ADVICE: Final = "mend it, or give input_schema yourself"
 
 Schema = dict[str, Any]
@@ -171,6 +172,7 @@ def _content(values: Any, where: str) -> _Content:
     nulls = [None] if has_null(values) else []
     if declared is not None:
         leaf = {**_leaf([*declared, *nulls], where), "enum": [*declared, *nulls]}
+        name = _CATEGORY
     else:
         leaf = _typed({str(told)}, nulls)
     return _Content(leaf, tuple(int(size) for size in values.shape[1:]), name)

@@ -93,4 +93,6 @@ class BoosterModel:
         """
         xgboost = library("xgboost", "xgboost")
         ready = isinstance(rows, xgboost.DMatrix)
-        return self.booster.predict(rows if ready else xgboost.DMatrix(rows))
+        return self.booster.predict(
+            rows if ready else xgboost.DMatrix(rows, enable_categorical=True)
+        )

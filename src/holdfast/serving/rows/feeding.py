@@ -1,7 +1,7 @@
 """What the first part of a pair is fed: an array, a frame or arrays by name."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from holdfast.errors import UnsupportedError
 from holdfast.serving.rows.layout import Layout, Rows, numpy_dtype
 
 __all__ = ["feeder"]
+
+_CATEGORIES: Final = ("category", "categorical")
+"""Names that libraries give to a dtype whose values are codes of declared categories."""
 
 
 def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
@@ -94,6 +97,11 @@ def _frame(rows: Rows, form: Layout, order: Sequence[str]) -> Any:
 
 
 def _values(column: Column, values: tuple[Any, ...]) -> Any:
+    if column.dtype in _CATEGORIES:
+        import pandas as pd
+
+        known = [one for one in column.enum or () if one is not None]
+        return pd.Categorical(list(values), categories=known or None)
     dtype = numpy_dtype(column)
     if dtype is not None:
         return np.asarray(values, dtype=dtype)
