@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,6 +14,12 @@ from msgspec.structs import replace
 from holdfast.store import config
 
 Hurt = Callable[[Path], None]
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    """Return bytes that do not compress and that no scanner takes for a format."""
+    start = b"noise\n"
+    return start + random.Random(seed).randbytes(size - len(start))
 
 
 def files(folder: Path) -> Iterator[Path]:

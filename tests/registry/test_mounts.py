@@ -1,7 +1,6 @@
 """Stores that can only be read, and disks that are full: on small file systems of their own."""
 
 import gc
-import os
 import pickle
 import subprocess
 import sys
@@ -176,8 +175,8 @@ def test_a_full_disk_is_told_nothing_is_registered_and_afterwards_all_works(
     (tmp_path / "small.txt").write_text("small")
     registry.register("iris", tmp_path / "small.txt")
     registry.promote("iris@1.0.0")
-    (tmp_path / "large.bin").write_bytes(os.urandom(2 << 20))
-    large: object = os.urandom(2 << 20) if as_object else tmp_path / "large.bin"
+    (tmp_path / "large.bin").write_bytes(disk.noise(2 << 20))
+    large: object = disk.noise(2 << 20) if as_object else tmp_path / "large.bin"
     before = disk.truth(small_disk / "store")
 
     with pytest.raises(StoreFullError, match="no space left"):
@@ -242,7 +241,7 @@ def test_a_store_cannot_be_made_on_a_full_disk(small_disk: Path, tmp_path: Path)
 def test_an_import_to_a_full_disk_says_so_and_works_afterwards(
     registry: Registry, small_disk: Path, tmp_path: Path, ref: str
 ) -> None:
-    (tmp_path / "large.bin").write_bytes(os.urandom(1 << 20))
+    (tmp_path / "large.bin").write_bytes(disk.noise(1 << 20))
     registry.register("iris", tmp_path / "large.bin")
     registry.export(ref, tmp_path / "iris.tar")
     other = holdfast.open(small_disk / "store", by="zoe")
@@ -261,7 +260,7 @@ def test_an_import_to_a_full_disk_says_so_and_works_afterwards(
 def test_a_checkout_to_a_full_disk_leaves_nothing_behind(
     registry: Registry, small_disk: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "large.bin").write_bytes(os.urandom(2 << 20))
+    (tmp_path / "large.bin").write_bytes(disk.noise(2 << 20))
     made = registry.register("iris", tmp_path / "large.bin")
 
     with pytest.raises(InvalidInputError, match="No space left"):
