@@ -5,13 +5,16 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from tests.serving.facing import NUMBERS, Does, Server, lineup, made, running, served, sums, until
 
+from holdfast.serving.answering.hot import Path
+from holdfast.serving.faces.face import Answer, Body, Question
+from holdfast.serving.faces.wire import Predict
 from holdfast.serving.limits import Limits
 
 ROWS = json.dumps({"instances": [[1, 2]]}).encode()
@@ -297,13 +300,37 @@ def test_a_caller_who_does_not_read_is_not_answered_without_end(server: Server) 
     assert found == [[3.0] * 3_000] * count
 
 
-def test_a_face_that_breaks_is_answered_with_500(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+class Breaks(Predict):
+    """A face with a fault where it reads, or where it writes."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Question:
+        if self._where == "read":
+            raise IndexError(len(body))
+        return super().read(body, headers)
+
+    def write(self, question: Question, answer: Answer) -> Body:
+        if self._where == "write":
+            raise IndexError(answer.prediction_id)
+        return super().write(question, answer)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"), [("read", b"could not be read"), ("write", b"cannot be written: IndexError")]
+)
+def test_a_fault_of_ours_is_answered_with_500_and_the_connection_goes_on(
+    where: str, told: bytes
 ) -> None:
-    with calling(server) as caller, monkeypatch.context() as patch:
-        patch.setattr("holdfast.serving.answering.hot.choose", None)
+    with running(served(lineup(sums()))) as one, calling(one) as caller:
+        sound = one.app.direct[b"/predict"]
+        one.app.direct[b"/predict"] = (Breaks(where), Path("iris"))
         caller.send(post())
         status, _, body = caller.answer()
+        one.app.direct[b"/predict"] = sound
+        caller.send(post())
 
-        assert status == 500
-        assert b"could not be read" in body
+        assert (status, told in body) == (500, True)
+        assert predictions(caller.answer()) == [3.0]
+        assert one.app.hot.in_flight == 0

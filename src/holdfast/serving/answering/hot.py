@@ -1,4 +1,4 @@
-"""The hot path: from the socket to the model's call and back, raw ASGI.
+"""The hot path: from a request that is whole to the model's call, and back to its answer.
 
 A request takes the line-up of its model once. Everything it does later, down to the line that the
 log keeps of it, is with the versions in that one value.
@@ -121,6 +121,9 @@ class Hot:
             lane.submit(lane.check(question.given), partial(self._end, request))
         except Refusal as refusal:
             self._end(request, refusal)
+        except BaseException:
+            self.in_flight -= 1
+            raise
 
     def _end(self, request: _Request, outcome: Outcome) -> None:
         """Answer a request, and have it told."""
@@ -258,13 +261,23 @@ def _predictions(loaded: Loaded, answered: Answered) -> bytes:
     try:
         return wire.encode(answered.values)
     except Exception as error:
-        raise Refusal(500, f"{loaded.model}@{loaded.version} failed: {error}") from error
+        raise _failed(loaded, error) from error
 
 
 def _written(request: _Request, answered: Answered, predictions: bytes) -> Body:
     loaded = request.choice.loaded
     answer = Answer(loaded, answered.output, predictions, request.prediction_id)
-    return request.face.write(request.question, answer)
+    try:
+        return request.face.write(request.question, answer)
+    except Refusal:
+        raise
+    except Exception as error:
+        raise _failed(loaded, error) from error
+
+
+def _failed(loaded: Loaded, error: Exception) -> Refusal:
+    told = f"its output cannot be written: {type(error).__name__}: {error}"
+    return Refusal(500, f"{loaded.model}@{loaded.version} failed: {told}")
 
 
 def _answered(request: _Request, answered: Answered, predictions: bytes) -> Finished:

@@ -113,11 +113,12 @@ class Protocol(HttpToolsProtocol):
             self._application.ask(one.route, one.headers, one.body, reply)
 
     def _give_up(self, one: _Exchange) -> None:
-        if not one.response_complete:
-            refusal = late(self._application.limits)
-            self._reply(one, refusal.status, refused(refusal), [_CLOSE])
+        refusal = late(self._application.limits)
+        self._reply(one, refusal.status, refused(refusal), [_CLOSE])
 
     def _reply(self, one: _Exchange, status: int, body: Body, headers: Pairs) -> None:
+        if one.response_complete:
+            return
         one.response_complete = True
         if one.disconnected or self.transport.is_closing():
             return
