@@ -318,8 +318,13 @@ def test_a_source_that_cannot_be_is_refused(
     assert holdfast("rollout", "tick", "iris", *words).status == status
 
 
-def test_a_halt_is_told_when_the_tick_returns(
-    holdfast: Holdfast, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("words", [("tick", "iris"), ("run", "iris", "--until-done")])
+def test_a_halt_is_told_when_the_command_returns(
+    holdfast: Holdfast,
+    worker: Worker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
 ) -> None:
     holdfast("rollout", "tick", "iris")
     count(worker, BROKEN)
@@ -327,22 +332,8 @@ def test_a_halt_is_told_when_the_tick_returns(
         url = f'[[targets]]\nname = "ops"\nurl = "{receiver.url}"\n'
         (tmp_path / "notices.toml").write_text(url)
         monkeypatch.setitem(os.environ, "HOLDFAST_NOTIFY", "notices.toml")
-        holdfast("rollout", "tick", "iris")
+        done = holdfast("rollout", *words)
 
+        assert done.status == 1
         assert receiver.kinds == ["rollout.halted"]
     assert receiver.posts[0].event["data"]["verdict"]["outcome"] == "halt"
-
-
-def test_a_halt_is_told_while_a_driver_runs(
-    holdfast: Holdfast, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    holdfast("rollout", "tick", "iris")
-    count(worker, BROKEN)
-    with listening() as receiver:
-        url = f'[[targets]]\nname = "ops"\nurl = "{receiver.url}"\n'
-        (tmp_path / "notices.toml").write_text(url)
-        monkeypatch.setitem(os.environ, "HOLDFAST_NOTIFY", "notices.toml")
-        done = holdfast("rollout", "run", "iris", "--until-done")
-
-    assert done.status == 1
-    assert receiver.kinds == ["rollout.halted"]

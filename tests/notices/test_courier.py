@@ -395,3 +395,24 @@ def test_a_standing_that_cannot_be_read_is_said(carry: Carry) -> None:
 
     with pytest.raises(DamagedError, match="remove it to tell the target"):
         carry().round()
+
+
+def test_it_goes_on_where_its_outbox_cannot_be_written_and_delivers_once_it_can(
+    registry: Registry, receiver: Receiver, carry: Carry
+) -> None:
+    courier, stop = carry(), threading.Event()
+    courier.begin()
+    folder = courier.outbox.folder
+    aside = folder.rename(folder.with_name("aside"))
+    folder.write_text("no folder")
+    registry.promote("iris@1.0.0")
+    following = courier.follow(stop, 0.01)
+    broken = next(following)
+    folder.unlink()
+    aside.rename(folder)
+    mended = next(following)
+    stop.set()
+
+    assert (broken.delivered, len(broken.problems)) == (0, 1)
+    assert mended == Round(delivered=1)
+    assert receiver.taken == ["iris/3/version.promoted"]

@@ -213,10 +213,10 @@ def test_a_body_that_does_not_come_is_given_up() -> None:
 
 
 def test_a_body_that_comes_in_time_is_not_given_up() -> None:
-    with running(served(lineup(sums())), Limits(timeout_s=0.3)) as one, calling(one) as caller:
+    with running(served(lineup(sums())), Limits(timeout_s=1)) as one, calling(one) as caller:
         for _ in range(3):
             caller.send(post()[:-3])
-            threading.Event().wait(0.15)
+            threading.Event().wait(0.4)
             caller.send(post()[-3:])
 
             assert predictions(caller.answer()) == [3.0]
@@ -236,12 +236,12 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
 
 
 def test_a_request_that_began_in_time_is_awaited_on_an_idle_connection() -> None:
-    with running(served(lineup(sums())), keep_alive_s=1) as one, calling(one) as caller:
+    with running(served(lineup(sums())), keep_alive_s=2) as one, calling(one) as caller:
         caller.send(post())
         caller.answer()
-        threading.Event().wait(0.7)
+        threading.Event().wait(1.2)
         caller.send(post()[:30])
-        threading.Event().wait(0.6)
+        threading.Event().wait(1.2)
         caller.send(post()[30:])
 
         assert predictions(caller.answer()) == [3.0]

@@ -54,7 +54,7 @@ def telling(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def carrying(given: Context, config: Path | None) -> Iterator[None]:
-    """Have all that happens told meanwhile, and a last time at the end; by nobody's leave.
+    """Have all that happens told meanwhile, and a last time at the end; no receiver ends it.
 
     Args:
         config: Who is told of what; None if nobody is.
@@ -76,15 +76,10 @@ def carrying(given: Context, config: Path | None) -> Iterator[None]:
 
 def _carry(teller: "Courier", stop: threading.Event) -> None:
     told: tuple[str, ...] = ()
-    while not stop.wait(_EVERY_S):
-        try:
-            done = teller.round()
-            problems = done.problems if done else told
-        except (HoldfastError, OSError) as error:
-            problems = (str(error),)
-        for problem in problems if problems != told else ():
+    for done in teller.follow(stop, _EVERY_S):
+        for problem in done.problems if done.problems != told else ():
             click.echo(f"notices wait: {problem}", err=True)
-        told = problems
+        told = done.problems
 
 
 def _prepared(given: Context, config: Path) -> "Courier | None":

@@ -115,7 +115,10 @@ class Courier:
     def follow(self, stop: threading.Event, every_s: float) -> Iterator[Round]:
         """Go on until *stop* is set, a round every so many seconds; yield what each did."""
         while not stop.is_set():
-            done = self.round()
+            try:
+                done = self.round()
+            except (HoldfastError, OSError) as error:  # the next one may find it mended
+                done = Round(problems=(str(error),))
             if done is not None:
                 yield done
             stop.wait(every_s)

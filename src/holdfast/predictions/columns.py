@@ -75,8 +75,7 @@ def values_of(row: Prediction) -> Values:
     for place in _NAMED_PLACES:
         found[place] = _name(found[place])
     for place in _TEXT_PLACES:
-        if found[place] is not None:
-            found[place] = _text(found[place])
+        found[place] = _text(found[place])
     for place in _JSON_PLACES:
         found[place] = json_of(found[place])
     return tuple(found)

@@ -60,8 +60,7 @@ class Recorder:
     def __init__(self, sink: Sink, worker: str, recording: Recording | None = None) -> None:
         self._recording = keeping.check(recording or Recording())
         self._redact = keeping.redaction(self._recording.redact)
-        self._keeps_all = self._recording.sampling == 1
-        whole = self._keeps_all and self._recording.inputs == "full"
+        whole = self._recording.sampling == 1 and self._recording.inputs == "full"
         self._as_they_are = whole and self._redact is None
         self._sink = sink
         self.worker = worker
@@ -94,7 +93,7 @@ class Recorder:
 
     def record(self, row: Prediction) -> None:
         """Have a row written within `every_s`; whether it was, the counters tell."""
-        if (self._keeps_all or self._is_wanted(row)) and self._has_room():
+        if self._is_wanted(row) and self._has_room():
             self._put(row, None)
 
     def submit(self, row: Prediction) -> "Future[None]":

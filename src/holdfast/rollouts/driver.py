@@ -122,7 +122,8 @@ def _calibrate(registry: Registry, model: str, now: datetime) -> None:
 def _told_lately(rollout: Rollout, now: datetime) -> bool:
     """Tell whether a hold was written within the last minute.
 
-    What it holds for may change back and forth at each look, and is not to fill the journal.
+    What it holds for may change back and forth at each look, and is not to fill the journal. It is
+    a driver's own restraint: a journal that says more is as true.
     """
     if rollout.judged_at is None or rollout.verdict is None or rollout.verdict.outcome != "hold":
         return False

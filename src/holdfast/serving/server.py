@@ -183,9 +183,10 @@ def _log_of(
 def _server(app: Application, served: Served) -> "uvicorn.Server":
     try:
         import uvicorn
+
+        from holdfast.serving.web.direct import Protocol
     except ModuleNotFoundError as error:
-        raise MissingLibraryError("uvicorn", "serve", "serving listens with it") from error
-    from holdfast.serving.web.direct import Protocol
+        raise MissingLibraryError(str(error.name), "serve", "serving listens with it") from error
 
     class Server(uvicorn.Server):
         """Stops when it is told to, and lets its caller end in order."""

@@ -22,8 +22,9 @@ def after(rollout: Rollout | None, entry: Entry, event: events.AnyRolloutEvent) 
     match event:
         case events.RolloutStepped():
             verdict = event.verdict or rollout.verdict
-            moved = replace(rollout, step=event.step, since=entry.at, verdict=verdict)
-            return replace(moved, judged_at=None)
+            return replace(
+                rollout, step=event.step, since=entry.at, verdict=verdict, judged_at=None
+            )
         case events.RolloutCalibrated():
             return replace(rollout, baseline=event.baseline)
         case events.RolloutJudged():

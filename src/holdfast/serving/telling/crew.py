@@ -19,7 +19,7 @@ __all__ = ["Crew"]
 _log = logging.getLogger(__name__)
 _EVERY_S: Final = 0.5
 _END_S: Final = 1.0
-_SUFFIX: Final = ".json"
+_SUFFIX: Final = ".tally"
 
 
 class Crew:
@@ -68,7 +68,7 @@ class Crew:
         with self._lock:
             draft = self._path.with_suffix(".draft")
             try:
-                draft.write_bytes(self._own().written())
+                draft.write_bytes(tally.written(self._own()))
                 os.replace(draft, self._path)
             except OSError as error:
                 _log.warning("the metrics of this worker are not shared: %s", error)

@@ -3,7 +3,6 @@
 Counting is a dictionary's; the library writes it out when it is asked for.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -45,14 +44,14 @@ class Metrics:
 
     def refused(self, model: str, status: int) -> None:
         """Count a request that no version was chosen for."""
-        self._tally.requests[model, "", "", status] += 1
+        self._tally.count((model, "", "", status))
 
     def own(self) -> Tally:
         """Return what this worker counted."""
         if self._refresh is not None:
             self._refresh(self._tally)
         if self.recorder is not None:
-            self._tally.rows = Counter(self.recorder.outcomes)
+            self._tally.rows = self.recorder.outcomes
             self._tally.rows_waiting = self.recorder.waiting
         return self._tally
 

@@ -1,9 +1,8 @@
 """What a worker counts for Prometheus, added up with what others of its crew counted."""
 
 from bisect import bisect_left
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Hashable
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +10,7 @@ from msgspec import Struct
 from holdfast.core.rollout.course import Baseline
 from holdfast.serving.answering.finished import TIMED_OUT, Finished
 
-__all__ = ["BUCKETS_S", "Evidence", "Histogram", "Tally", "read"]
+__all__ = ["BUCKETS_S", "Evidence", "Histogram", "Tally", "read", "written"]
 
 BUCKETS_S: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -23,6 +22,8 @@ _BUCKETS_US: Final = tuple(int(bound * 1e6) for bound in BUCKETS_S)
 
 _Request = tuple[str, str, str, int]
 """Model, version, role and status."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 _Side = tuple[str, int, int, str]
 """Of a rollout: its model, number, step, and the role of the version that answered."""
@@ -84,26 +85,10 @@ class Evidence(Struct):
         """Count all that *other* did."""
         self.requests += other.requests
         self.failures += other.failures
-        for quantile, count in other.slower.items():
-            self.slower[quantile] = self.slower.get(quantile, 0) + count
+        self.slower = _sums(self.slower, other.slower)
 
 
-class _Written(Struct):
-    """A tally as it is written; what has several labels is a list of pairs."""
-
-    requests: list[tuple[_Request, int]]
-    durations: list[tuple[tuple[str, str, str], Histogram]]
-    calls: list[tuple[tuple[str, str], Histogram]]
-    sides: list[tuple[_Side, Evidence]]
-    waiting: list[tuple[tuple[str, str], int]]
-    rows: dict[str, int]
-    rows_waiting: int
-    in_flight: int
-    not_mirrored: int
-
-
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Figures of one worker, or of several.
 
     Attributes:
@@ -115,20 +100,24 @@ class Tally:
         not_mirrored: Requests that were not mirrored since too many were under way.
     """
 
-    requests: Counter[_Request] = field(default_factory=Counter)
-    durations: dict[tuple[str, str, str], Histogram] = field(default_factory=dict)
-    calls: dict[tuple[str, str], Histogram] = field(default_factory=dict)
-    sides: dict[_Side, Evidence] = field(default_factory=dict)
-    waiting: Counter[tuple[str, str]] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
+    requests: dict[_Request, int] = {}
+    durations: dict[tuple[str, str, str], Histogram] = {}
+    calls: dict[tuple[str, str], Histogram] = {}
+    sides: dict[_Side, Evidence] = {}
+    waiting: dict[tuple[str, str], int] = {}
+    rows: dict[str, int] = {}
     rows_waiting: int = 0
     in_flight: int = 0
     not_mirrored: int = 0
 
+    def count(self, request: _Request) -> None:
+        """Count a request that was answered."""
+        self.requests[request] = self.requests.get(request, 0) + 1
+
     def finished(self, one: Finished) -> None:
         """Count a request that a version answered."""
         model, version, role = one.loaded.model, one.loaded.version, one.role
-        self.requests[model, version, role, one.status] += 1
+        self.count((model, version, role, one.status))
         durations = self.durations.get((model, version, role))
         if durations is None:
             durations = self.durations[model, version, role] = Histogram()
@@ -148,9 +137,9 @@ class Tally:
 
     def add(self, other: "Tally") -> None:
         """Count all that *other* did."""
-        self.requests.update(other.requests)
-        self.waiting.update(other.waiting)
-        self.rows.update(other.rows)
+        self.requests = _sums(self.requests, other.requests)
+        self.waiting = _sums(self.waiting, other.waiting)
+        self.rows = _sums(self.rows, other.rows)
         for names, histogram in other.durations.items():
             self.durations.setdefault(names, Histogram()).add(histogram)
         for pair, histogram in other.calls.items():
@@ -161,38 +150,20 @@ class Tally:
         self.in_flight += other.in_flight
         self.not_mirrored += other.not_mirrored
 
-    def written(self) -> bytes:
-        """Write it; it may be counted on meanwhile."""
-        return msgspec.json.encode(
-            _Written(
-                [*self.requests.items()],
-                [*self.durations.items()],
-                [*self.calls.items()],
-                [*self.sides.items()],
-                [*self.waiting.items()],
-                self.rows,
-                self.rows_waiting,
-                self.in_flight,
-                self.not_mirrored,
-            )
-        )
+
+def _sums(one: dict[Key, int], other: dict[Key, int]) -> dict[Key, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in (*one, *other)}
+
+
+def written(tally: Tally) -> bytes:
+    """Write a tally; it may be counted on meanwhile."""
+    return msgspec.msgpack.encode(tally)
 
 
 def read(data: bytes) -> Tally:
-    """Read what `Tally.written` gave.
+    """Read what `written` gave.
 
     Raises:
         ValueError: If it is nothing of the kind.
     """
-    one = msgspec.json.decode(data, type=_Written)
-    return Tally(
-        Counter(dict(one.requests)),
-        dict(one.durations),
-        dict(one.calls),
-        dict(one.sides),
-        Counter(dict(one.waiting)),
-        Counter(one.rows),
-        one.rows_waiting,
-        one.in_flight,
-        one.not_mirrored,
-    )
+    return msgspec.msgpack.decode(data, type=Tally)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -147,7 +146,7 @@ class Application:
     def _refresh(self, tally: Tally) -> None:
         hot = self.hot
         tally.in_flight, tally.not_mirrored = hot.in_flight, hot.not_mirrored
-        tally.waiting = Counter({(one.model, one.version): count for one, count in hot.waiting()})
+        tally.waiting = {(one.model, one.version): count for one, count in hot.waiting()}
 
 
 async def _kind(receive: Receive) -> str:
