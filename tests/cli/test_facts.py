@@ -75,6 +75,23 @@ def test_policy_show_and_set_go_by_option(churn: Any) -> None:
     assert "set policy" in churn("history", "churn").out
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("--max-regression", "5"), "allows a loss of 500%; write 5%, or off"),
+        (("--max-regression", "500%"), "allows a loss of 500%; write at most 100%, or off"),
+        (("--metric", "roc_auc:max_regression=2"), "allows a loss of 200%; write 2%, or off"),
+        (("--max-regression", "five"), "is not a number"),
+    ],
+)
+def test_a_share_beyond_one_is_refused(churn: Any, words: tuple[str, str], advice: str) -> None:
+    done = churn("policy", "set", "churn", *words)
+
+    assert done.status == 2
+    assert advice in done.err
+    assert churn("policy", "show", "churn", "--json").data["max_regression"] == 0.05
+
+
 def test_a_policy_is_taken_from_a_file_as_it_is_printed(churn: Any, tmp_path: Path) -> None:
     printed = churn("policy", "show", "churn", "--json").out.replace("0.05", "0.2")
     (tmp_path / "policy.json").write_text(printed)
@@ -94,7 +111,7 @@ def test_a_policy_may_come_before_the_first_version(holdfast: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--max-regression", "much"), "is no share"),
+        (("--max-regression", "much"), "is not a number"),
         (("--max-regression", "-1"), "is negative"),
         (("--metric", "auc"), "is not NAME:RULE"),
         (("--metric", "auc:best"), "is no rule"),

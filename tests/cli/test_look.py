@@ -208,7 +208,10 @@ def test_compare_shows_a_missing_metric_as_missing(churn: Any, model: Any) -> No
     ("condition", "status"),
     [
         ("roc_auc < -0.5%", 1),
-        ("roc_auc<-0.005", 1),
+        ("Δroc_auc<-0.005", 1),
+        ("roc_auc<-0.005", 2),
+        ("roc_auc < 0.75", 1),
+        ("roc_auc < 0.65", 0),
         ("roc_auc < -20%", 0),
         ("recall < 0", 1),
         ("roc_auc", 2),

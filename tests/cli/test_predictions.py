@@ -240,10 +240,13 @@ def test_expire_plans_first(
     monkeypatch.setitem(os.environ, "HOLDFAST_LOG", str(tmp_path / "predictions"))
     words = ("predictions", "expire", "--older-than", "90d")
     planned = holdfast(*words, "--dry-run")
+    unasked = holdfast(*words)
     kept = len(log.days())
-    done = holdfast(*words)
+    done = holdfast(*words, "--yes")
 
     assert planned.out.splitlines()[-1] == "1 prediction would be removed"
+    assert unasked.status == 2
+    assert "add --yes to go ahead" in unasked.err
     assert kept == 1
     assert done.out.splitlines()[-1] == "1 prediction removed"
     assert log.days() == []

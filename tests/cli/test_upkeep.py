@@ -1,9 +1,14 @@
 """Commands that make a store, give bytes up and clean up."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_init_makes_a_store_and_tells_what_its_disk_keeps(holdfast: Any, tmp_path: Path) -> None:
@@ -17,7 +22,7 @@ def test_init_makes_a_store_and_tells_what_its_disk_keeps(holdfast: Any, tmp_pat
 def test_purge_plans_with_a_reason_for_every_version(churn: Any) -> None:
     churn("archive", "churn@1.2.0")
     plan = churn("purge", "churn", "--keep", "0", "--dry-run").out.splitlines()
-    done = churn("purge", "churn", "--keep", "0", "--grace", "0")
+    done = churn("purge", "churn", "--keep", "0", "--grace", "0", "--yes")
 
     assert [line.split()[:2] for line in plan[1:]] == [
         ["1.0.0", "keep"],
@@ -27,14 +32,52 @@ def test_purge_plans_with_a_reason_for_every_version(churn: Any) -> None:
     assert plan[1].endswith("rollback target")
     assert plan[2].endswith("live")
     assert done.out.splitlines()[: len(plan)] == plan
+    assert "purged churn@1.2.0" in done.out
     assert "freed 20 B (1 file)" in done.out
     assert churn("load", "churn@1.2.0").status == 5
     assert churn("show", "churn@1.2.0").status == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("purge", "churn@1.2.0"),
+        ("purge", "churn", "--keep", "0"),
+        ("purge", "churn", "--keep", "0", "--json"),
+        ("delete", "churn", "--reason", "over", "--force"),
+    ],
+)
+def test_nothing_is_lost_where_nobody_can_be_asked(churn: Any, words: tuple[str, ...]) -> None:
+    churn("archive", "churn@1.2.0")
+    refused = churn(*words)
+
+    assert refused.status == 2
+    assert "add --yes to go ahead" in refused.err
+    assert churn("load", "churn@1.2.0").status == 0
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_person_at_a_terminal_is_asked(churn: Any, answer: str) -> None:
+    churn("archive", "churn@1.2.0")
+    inside, outside = pytest.importorskip("pty").openpty()
+    words = [sys.executable, "-m", "holdfast", "purge", "churn@1.2.0"]
+    asked = subprocess.Popen(words, stdin=outside, stdout=subprocess.PIPE, stderr=outside)
+    os.close(outside)
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(inside, 1024)
+    os.write(inside, f"{answer}\n".encode())
+    printed, _ = asked.communicate(timeout=60)
+    os.close(inside)
+
+    assert b"purge 1 version of churn?" in shown
+    assert (b"purged churn@1.2.0" in printed) is (answer == "y")
+    assert churn("load", "churn@1.2.0").status == (0 if answer == "n" else 5)
+
+
 def test_young_bytes_wait_for_their_grace_time(churn: Any) -> None:
     churn("archive", "churn@1.2.0")
-    done = churn("purge", "churn@1.2.0")
+    done = churn("purge", "churn@1.2.0", "--yes")
     later = churn("gc", "--grace", "0")
 
     assert "wait for their grace time" in done.out
@@ -67,8 +110,8 @@ def test_a_span_that_is_none_is_refused(churn: Any) -> None:
 
 
 def test_delete_names_what_stands_against_it(churn: Any) -> None:
-    refused = churn("delete", "churn", "--reason", "over")
-    forced = churn("delete", "churn", "--reason", "over", "--force")
+    refused = churn("delete", "churn", "--reason", "over", "--yes")
+    forced = churn("delete", "churn", "--reason", "over", "--force", "--yes")
 
     assert refused.status == 4
     assert "1.1.0 is live" in refused.err
@@ -77,7 +120,7 @@ def test_delete_names_what_stands_against_it(churn: Any) -> None:
 
 
 def test_a_deleted_model_goes_on_in_its_journal(churn: Any, model: Any) -> None:
-    churn("delete", "churn", "--reason", "over", "--force")
+    churn("delete", "churn", "--reason", "over", "--force", "--yes")
     done = churn("register", "churn", model("again"))
 
     assert "churn@1.3.0 (v4)" in done.out

@@ -252,18 +252,40 @@ def test_the_names_of_metrics_are_inert_in_a_notebook(metrics: Compared) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "condition"),
+    ("text", "metric", "measure", "op", "limit"),
     [
-        ("roc_auc < -0.5%", Condition("roc_auc < -0.5%", "roc_auc", "<", -0.005, relative=True)),
-        ("roc_auc<-0.005", Condition("roc_auc<-0.005", "roc_auc", "<", -0.005, relative=False)),
-        ("  mae  >=  2  ", Condition("  mae  >=  2  ", "mae", ">=", 2.0, relative=False)),
-        ("mae <= +1e-3", Condition("mae <= +1e-3", "mae", "<=", 0.001, relative=False)),
-        ("p@10 > .5 %", Condition("p@10 > .5 %", "p@10", ">", 0.005, relative=True)),
-        ("top 5 acc < 0", Condition("top 5 acc < 0", "top 5 acc", "<", 0.0, relative=False)),
+        ("roc_auc < -0.5%", "roc_auc", "share", "<", -0.005),
+        ("log_loss > 0.6", "log_loss", "value", ">", 0.6),
+        ("  mae  >=  2  ", "mae", "value", ">=", 2.0),
+        ("Δmae <= +1e-3", "mae", "delta", "<=", 0.001),
+        ("Δ mae <= 1e-3", "mae", "delta", "<=", 0.001),
+        ("Δroc_auc<-0.005", "roc_auc", "delta", "<", -0.005),
+        ("delta(roc_auc) < -0.005", "roc_auc", "delta", "<", -0.005),
+        ("Δroc_auc < -1%", "roc_auc", "share", "<", -0.01),
+        ("value( neg_mse ) < -4", "neg_mse", "value", "<", -4.0),
+        ("p@10 > .5 %", "p@10", "share", ">", 0.005),
+        ("top 5 acc < 0", "top 5 acc", "value", "<", 0.0),
     ],
 )
-def test_a_condition_is_a_metric_a_sign_and_a_change(text: str, condition: Condition) -> None:
-    assert parse_condition(text) == condition
+def test_a_condition_bounds_a_value_a_change_or_a_share_of_it(
+    text: str, metric: str, measure: Any, op: Any, limit: float
+) -> None:
+    assert parse_condition(text) == Condition(text, metric, measure, op, limit)
+
+
+@pytest.mark.parametrize("text", ["roc_auc < -0.005", "log_loss > +0.01"])
+def test_a_signed_number_that_could_mean_both_is_refused_with_both_spellings(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="could mean the value or the change") as refusal:
+        parse_condition(text)
+
+    metric = text.split(maxsplit=1)[0]
+    assert f"Δ{metric}" in str(refusal.value)
+    assert f"value({metric})" in str(refusal.value)
+
+
+def test_a_value_has_no_percentage() -> None:
+    with pytest.raises(InvalidInputError, match="bounds a value by a percentage"):
+        parse_condition("value(roc_auc) < 5%")
 
 
 @pytest.mark.parametrize(
@@ -288,8 +310,20 @@ def test_a_condition_is_a_metric_a_sign_and_a_change(text: str, condition: Condi
     ],
 )
 def test_a_malformed_condition_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"write 'roc_auc < -0\.5%' or 'latency_ms > 2'"):
+    with pytest.raises(InvalidInputError, match=r"write 'log_loss > 0\.6', 'Δlog_loss > 0\.01'"):
         parse_condition(text)
+
+
+def test_a_value_needs_the_second_version_alone(metrics: Compared) -> None:
+    condition = parse_condition("auc > 0.7")
+
+    assert condition.holds(metrics({}, {"auc": 0.9})) == "auc of 1.1.0 is 0.9: auc > 0.7"
+    assert condition.holds(metrics({"auc": 0.9}, {})) == (
+        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be judged"
+    )
+    assert condition.holds(metrics({"f1": 0.9}, {"f1": 0.9})) == (
+        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be judged"
+    )
 
 
 def told(metrics: Compared, text: str, a: float, b: float) -> str | None:
@@ -299,19 +333,23 @@ def told(metrics: Compared, text: str, a: float, b: float) -> str | None:
 @pytest.mark.parametrize(
     ("text", "a", "b", "holds"),
     [
-        ("auc < -0.005", 0.9, 0.894, True),
-        ("auc < -0.005", 0.9, 0.896, False),
+        ("Δauc < -0.005", 0.9, 0.894, True),
+        ("Δauc < -0.005", 0.9, 0.896, False),
+        ("auc < 0.8", 0.9, 0.79, True),
+        ("auc < 0.8", 0.7, 0.81, False),
+        ("auc <= 0.8", 0.9, 0.8, True),
+        ("value(auc) < -1", 0.9, -1.5, True),
         ("auc < -0.5%", 0.9, 0.8954, True),
         ("auc < -0.5%", 0.9, 0.8956, False),
-        ("auc > 0", 0.9, 0.95, True),
-        ("auc > 0", 0.9, 0.9, False),
-        ("auc >= 0", 0.9, 0.9, True),
-        ("auc <= 0", 0.9, 0.9, True),
-        ("auc <= 0", 0.9, 0.91, False),
+        ("Δauc > 0", 0.9, 0.95, True),
+        ("Δauc > 0", 0.9, 0.9, False),
+        ("Δauc >= 0", 0.9, 0.9, True),
+        ("Δauc <= 0", 0.9, 0.9, True),
+        ("Δauc <= 0", 0.9, 0.91, False),
         ("auc >= 10%", 0.5, 0.55, True),
         ("auc >= 10%", 0.5, 0.54, False),
-        ("auc < -0.1", 0.8, 0.7, False),
-        ("auc <= -0.1", 0.8, 0.7, True),
+        ("Δauc < -0.1", 0.8, 0.7, False),
+        ("Δauc <= -0.1", 0.8, 0.7, True),
         ("auc < -5%", 0.8, 0.76, False),
         ("auc <= -5%", 0.8, 0.76, True),
         ("auc > 5%", 0.3, 0.315, False),
@@ -328,7 +366,8 @@ def test_a_condition_holds_for_what_lies_beyond_its_bound(
 
 def test_a_condition_that_holds_says_by_how_much(metrics: Compared) -> None:
     assert told(metrics, "auc < -1%", 0.8, 0.6) == "auc changed by -25.00%: auc < -1%"
-    assert told(metrics, "auc > 0.1", 0.5, 0.75) == "auc changed by +0.25: auc > 0.1"
+    assert told(metrics, "Δauc > 0.1", 0.5, 0.75) == "auc changed by +0.25: Δauc > 0.1"
+    assert told(metrics, "auc > 0.7", 0.5, 0.75) == "auc of 1.1.0 is 0.75: auc > 0.7"
 
 
 @pytest.mark.parametrize(
@@ -345,4 +384,4 @@ def test_a_metric_that_is_missing_counts_as_holding(
 ) -> None:
     said = parse_condition("auc < -1%").holds(metrics(a, b))
 
-    assert said == f"auc is missing in {lacking}, so 'auc < -1%' cannot be told"
+    assert said == f"auc is missing in {lacking}, so 'auc < -1%' cannot be judged"

@@ -65,6 +65,8 @@ def test_a_policy_of_other_types_is_refused(policy: Policy) -> None:
         (Policy(max_regression=-0.1), "policy max_regression"),
         (Policy(max_regression=math.nan), "policy max_regression"),
         (Policy(max_regression=math.inf), "policy max_regression"),
+        (Policy(max_regression=5), "policy max_regression"),
+        (Policy(metrics={"auc": MetricRule(max_regression=1.5)}), "policy metrics.auc"),
         (Policy(metrics={"auc": MetricRule(max_regression=-1)}), "policy metrics.auc"),
         (Policy(metrics={"auc": MetricRule(minimum=0.9, maximum=0.1)}), "policy metrics.auc"),
         (Policy(metrics={"auc": MetricRule(minimum=math.nan)}), "policy metrics.auc"),

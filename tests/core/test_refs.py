@@ -67,7 +67,7 @@ def test_each_form_is_told_from_the_others(text: str, selector: Selector) -> Non
     assert parse_selector(text) == selector
 
 
-@pytest.mark.parametrize("text", ["^1.2", "~1.2.0", "1.x", "1", "1.2", ">=1.2 <2", "1 - 2", "*"])
+@pytest.mark.parametrize("text", ["^1.2", "~1.2.0", "1.x", "1.2", ">=1.2 <2", "1 - 2", "*"])
 def test_a_range_is_told_from_a_name(text: str) -> None:
     selector = parse_selector(text)
 
@@ -100,6 +100,12 @@ def test_a_range_is_told_from_a_name(text: str) -> None:
 )
 def test_what_names_no_version_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError):
+        parse_selector(text)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "12"])
+def test_a_bare_number_could_be_a_registration_or_a_range(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"write v{text} .* or {text}\.x "):
         parse_selector(text)
 
 

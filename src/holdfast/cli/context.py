@@ -83,6 +83,20 @@ class Context:
 
             click.echo(inert_in_colour("\n".join(lines)))
 
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask a person before something is lost for good; *yes* answers in advance.
+
+        Raises:
+            InvalidInputError: If nobody can be asked: a pipe's `y` or `n` is no person's answer.
+        """
+        if yes:
+            return
+        if not self.interactive:
+            raise InvalidInputError(
+                question, "nobody can be asked here, nothing was removed", "add --yes to go ahead"
+            )
+        click.confirm(f"{question}?", abort=True, err=True)
+
     @property
     def interactive(self) -> bool:
         """True if a person can be asked."""
@@ -128,6 +142,7 @@ def passphrase() -> str | None:
 
 reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")
 key = click.option("--key", metavar="KEY", help="Idempotency key: the same is done once.")
+yes = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
 at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
 

@@ -168,7 +168,8 @@ def _period_lines(periods: Any) -> list[str]:
 def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...], at: str | None) -> int:
     """Put version B beside version A: metrics, parameters, schemas, files.
 
-    A condition is on the change from A to B, as a share (-0.5%) or a difference (-0.005).
+    A condition bounds the value in B ('log_loss > 0.6'), the difference from A
+    ('Δlog_loss > 0.01') or its share of A's value ('roc_auc < -0.5%').
     """
     from holdfast.cli import screens
     from holdfast.core.compare import parse_condition

@@ -75,14 +75,28 @@ def _from_file(path: str) -> Policy:
 
 
 def share(option: str, text: str) -> float | None:
-    """Read `5%`, `0.05` or `off`."""
+    """Read a share of at most 1: `5%`, `0.05` or `off`.
+
+    Raises:
+        InvalidInputError: If it is not a number, or beyond 1: `5` would mean 500 %.
+    """
+    value = _number(option, text)
+    if value is not None and value > 1:
+        meant = f"{value:g}%" if not text.endswith("%") else "at most 100%"
+        raise InvalidInputError(
+            f"{option} {text!r}", f"allows a loss of {value:.0%}", f"write {meant}, or off"
+        )
+    return value
+
+
+def _number(option: str, text: str) -> float | None:
     if text == "off":
         return None
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         raise InvalidInputError(
-            f"{option} {text!r}", "is no share", "write 5%, 0.05 or off"
+            f"{option} {text!r}", "is not a number", "write 5%, 0.05 or off"
         ) from None
 
 
@@ -104,7 +118,8 @@ def _with(rule: MetricRule, text: str, said: str) -> MetricRule:
         if word in ("higher", "lower") and not equals:
             rule = replace(rule, direction=word)
         elif word in _RULES and equals:
-            rule = replace(rule, **{_RULES[word]: share(f"--metric {text!r}:", value)})
+            read = share if word == "max_regression" else _number
+            rule = replace(rule, **{_RULES[word]: read(f"--metric {text!r}:", value)})
         else:
             raise InvalidInputError(
                 f"--metric {text!r}",

@@ -13,6 +13,7 @@ import click
 
 from holdfast.cli import tables
 from holdfast.cli.context import Context, command, seconds
+from holdfast.cli.context import yes as yes_option
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -338,15 +339,20 @@ def compact(given: Context, location: str | None) -> None:
 @command("expire")
 @click.option("--older-than", metavar="SPAN", required=True, help="Age: 90d, 52w.")
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
+@yes_option
 @_log
-def expire(given: Context, older_than: str, *, dry_run: bool, location: str | None) -> None:
+def expire(
+    given: Context, older_than: str, *, dry_run: bool, yes: bool, location: str | None
+) -> None:
     """Remove the predictions of days older than a span, with their labels, for good."""
     from holdfast.predictions.retention import expired
 
     age_days = int(seconds("--older-than", older_than) // _DAY_S)
     with opened(location) as log:
         plan = expired(log.days(), age_days, datetime.now(UTC).date().isoformat())
-        if not dry_run:
+        if plan and not dry_run:
+            days = tables.count(len(plan), "day")
+            given.confirm(f"remove the predictions of {days} for good", yes=yes)
             for day in plan:
                 log.drop(day.day)
     verb = "would be removed" if dry_run else "removed"

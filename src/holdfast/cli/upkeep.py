@@ -45,7 +45,7 @@ def init(given: Context, folder: str | None) -> None:
 )
 @click.option("--policy", is_flag=True, help="What the model's retention says.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@context.yes
 @_grace
 @context.reason
 def purge(given: Context, target: str, **options: Any) -> None:
@@ -66,11 +66,13 @@ def purge(given: Context, target: str, **options: Any) -> None:
         return
     if chosen:
         _require_unprotected(registry.resolve(target), plan)
-    if plan.purged and given.interactive and not options["yes"]:
-        click.confirm(f"purge {tables.count(len(plan.purged), 'version')}?", abort=True, err=True)
     grace_s = seconds("--grace", options["grace"])
+    if plan.purged:
+        versions = tables.count(len(plan.purged), "version")
+        given.confirm(f"purge {versions} of {model}", yes=options["yes"])
     done = registry.purge(model, **wanted, grace_s=grace_s, reason=options["reason"])
-    given.emit(done, [_freed(done.collected)])
+    lines = [f"purged {model}@{version}" for version in done.purged] or ["nothing was purged"]
+    given.emit(done, [*lines, _freed(done.collected)])
 
 
 def _require_unprotected(asked: Any, plan: Any) -> None:
@@ -153,8 +155,10 @@ def _copy(given: Context, source: str) -> Any:
 @click.argument("model")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the history.")
 @click.option("--force", is_flag=True, help="Even if a version is live.")
-def delete(given: Context, model: str, *, reason: str, force: bool) -> None:
+@context.yes
+def delete(given: Context, model: str, *, reason: str, force: bool, yes: bool) -> None:
     """Delete MODEL with all its versions; its history stays."""
+    given.confirm(f"delete {model} with all its versions", yes=yes)
     done = given.registry().delete(model, reason=reason, force=force)
     given.emit(done, [done.note])
 

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, Literal, assert_never, cast
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from holdfast.core.schema.rules import SchemaChange
 from holdfast.errors import InvalidInputError
 
 Presence = Literal["added", "removed", "changed", "same"]
+Measure = Literal["value", "delta", "share"]
+_CALL: Final = re.compile(r"(value|delta)\(\s*(.*\S)\s*\)")
 _CONDITION: Final = re.compile(
     r"\s*(?P<metric>[^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(?P<op><=|>=|<|>)"
     r"\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<share>%?)\s*"
@@ -187,69 +189,107 @@ def _files(a: Mapping[str, Artifact], b: Mapping[str, Artifact]) -> tuple[FileRo
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A bound on the change of one metric, such as `roc_auc < -0.5%`.
+    """A bound on one metric of the second version, or on its change from the first.
 
     Attributes:
-        limit: A share of `a`'s value if *relative*, else a difference of values.
+        measure: What is bounded: the second version's `value`, the `delta` from the first
+            version's, or that as a `share` of the magnitude of the first version's.
+        limit: A fraction where *measure* is `share`, else in the metric's own unit.
     """
 
     text: str
     metric: str
+    measure: Measure
     op: Literal["<", "<=", ">", ">="]
     limit: float
-    relative: bool
 
     def holds(self, comparison: Comparison) -> str | None:
         """Say in what way the condition holds, `None` if it does not.
 
-        A metric that is missing on a side cannot be judged and counts as holding: what CI asked
-        to be told about must not pass unseen.
+        A metric that is missing on a side that is needed cannot be judged and counts as holding:
+        what CI asked to be told about must not pass unseen.
         """
         row = next((row for row in comparison.metrics if row.name == self.metric), None)
-        if row is None or row.delta is None:
-            lacking = [
-                version
-                for version, value in ((comparison.a, row and row.a), (comparison.b, row and row.b))
-                if value is None
-            ]
+        before, after = (row.a, row.b) if row else (None, None)
+        lacking = [comparison.a] if before is None and self.measure != "value" else []
+        lacking += [comparison.b] if after is None else []
+        if row is None or lacking:
             where = " and ".join(lacking)
-            return f"{self.metric} is missing in {where}, so {self.text!r} cannot be told"
-        change = row.delta
-        if self.relative:
-            change = Change(row.name, row.direction, row.a, row.b).relative or 0.0
-        if math.isclose(change, self.limit, rel_tol=1e-9, abs_tol=1e-12):
-            change = self.limit
-        if not self._compare(change):
+            return f"{self.metric} is missing in {where}, so {self.text!r} cannot be judged"
+        amount = self._amount(Change(row.name, row.direction, before, after))
+        if math.isclose(amount, self.limit, rel_tol=1e-9, abs_tol=1e-12):
+            amount = self.limit
+        if not self._compare(amount):
             return None
-        shown = f"{change:+.2%}" if self.relative else f"{change:+g}"
-        return f"{self.metric} changed by {shown}: {self.text}"
+        match self.measure:
+            case "value":
+                return f"{self.metric} of {comparison.b} is {amount:g}: {self.text}"
+            case "delta":
+                return f"{self.metric} changed by {amount:+g}: {self.text}"
+            case "share":
+                return f"{self.metric} changed by {amount:+.2%}: {self.text}"
+            case _:
+                assert_never(self.measure)
 
-    def _compare(self, change: float) -> bool:
+    def _amount(self, change: Change) -> float:
+        amounts = {"value": change.after, "delta": change.delta, "share": change.relative}
+        return amounts[self.measure] or 0.0
+
+    def _compare(self, amount: float) -> bool:
         match self.op:
             case "<":
-                return change < self.limit
+                return amount < self.limit
             case "<=":
-                return change <= self.limit
+                return amount <= self.limit
             case ">":
-                return change > self.limit
+                return amount > self.limit
             case ">=":
-                return change >= self.limit
+                return amount >= self.limit
             case _:
                 assert_never(self.op)
 
 
 def parse_condition(text: str) -> Condition:
-    """Read `metric < change`, the change a difference (`-0.005`) or a share (`-0.5%`).
+    """Read a bound on a metric.
+
+    `log_loss > 0.6` bounds the second version's value, `Δlog_loss > 0.01` or
+    `delta(log_loss) > 0.01` its difference from the first version's, `roc_auc < -0.5%` the
+    difference as a share of the first version's. A signed number alone could mean either: it takes
+    `Δ` or `value(…)`.
 
     Raises:
-        InvalidInputError: If *text* is not of that form.
+        InvalidInputError: If *text* is not of that form, or could mean both.
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise InvalidInputError(
-            f"condition {text!r}", "is none", "write 'roc_auc < -0.5%' or 'latency_ms > 2'"
+            f"condition {text!r}",
+            "is not METRIC, a sign and a number",
+            "write 'log_loss > 0.6', 'Δlog_loss > 0.01' or 'roc_auc < -0.5%'",
         )
-    limit = float(match["limit"])
-    share = match["share"] == "%"
+    metric, said = _measure_of(match["metric"])
+    limit, percent = match["limit"], match["share"] == "%"
+    if said == "value" and percent:
+        raise InvalidInputError(
+            f"condition {text!r}",
+            "bounds a value by a percentage",
+            f"write '{metric} {match['op']} {limit}%' for the change, or a number without %",
+        )
+    if said is None and not percent and limit[0] in "+-":
+        bound = f"{match['op']} {limit}"
+        raise InvalidInputError(
+            f"condition {text!r}",
+            "could mean the value or the change",
+            f"write 'Δ{metric} {bound}' for the change or 'value({metric}) {bound}'",
+        )
+    measure: Measure = "share" if percent else said or "value"
     op: Any = match["op"]
-    return Condition(text, match["metric"], op, limit / 100 if share else limit, share)
+    return Condition(text, metric, measure, op, float(limit) / 100 if percent else float(limit))
+
+
+def _measure_of(metric: str) -> tuple[str, Measure | None]:
+    """Take `Δ`, `delta()` or `value()` from a metric; `None` where neither is said."""
+    if metric.startswith("Δ"):
+        return metric[1:].strip(), "delta"
+    call = _CALL.fullmatch(metric)
+    return (call[2], cast("Measure", call[1])) if call else (metric, None)

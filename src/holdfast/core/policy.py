@@ -58,8 +58,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold before a version goes live, and what is kept.
 
     Attributes:
-        max_regression: Greatest relative loss of any metric against the champion, such as 0.05;
-            `None` compares no metrics.
+        max_regression: Greatest relative loss of any metric against the champion, a fraction
+            from 0 to 1 such as 0.05; `None` compares no metrics.
         metrics: Rules for single metrics, by name.
         required_metrics: Metrics a version must have.
         required_fields: Manifest fields that must be filled, such as `description`; a dot reaches
@@ -118,6 +118,15 @@ def check(policy: Policy) -> Policy:
             demanded that nobody listed could give.
     """
     policy = _typed(policy)
+    _check_figures(policy)
+    _check_bounds(policy)
+    _check_fields(policy)
+    _check_signers(policy)
+    course.check(policy.rollout)
+    return policy
+
+
+def _check_figures(policy: Policy) -> None:
     shares = {"max_regression": policy.max_regression} | {
         f"metrics.{name}.max_regression": rule.max_regression
         for name, rule in policy.metrics.items()
@@ -133,6 +142,16 @@ def check(policy: Policy) -> Policy:
             raise InvalidInputError(f"policy {field}", f"{figure} is not finite", "give 0 or more")
         if figure is not None and figure < 0:
             raise InvalidInputError(f"policy {field}", f"{figure} is negative", "give 0 or more")
+    for field, figure in shares.items():
+        if figure is not None and figure > 1:
+            raise InvalidInputError(
+                f"policy {field}",
+                f"{figure:g} allows a loss of {figure:.0%}",
+                "give a fraction from 0 to 1, such as 0.05 for 5%",
+            )
+
+
+def _check_bounds(policy: Policy) -> None:
     for name, rule in policy.metrics.items():
         for bound in (rule.minimum, rule.maximum):
             if bound is not None and not math.isfinite(bound):
@@ -145,6 +164,9 @@ def check(policy: Policy) -> Policy:
                 f"minimum {rule.minimum} is above maximum {rule.maximum}",
                 "swap them",
             )
+
+
+def _check_fields(policy: Policy) -> None:
     for field in policy.required_fields:
         head, _, rest = field.partition(".")
         inner = {"lineage": Lineage, "environment": Environment}.get(head)
@@ -153,9 +175,6 @@ def check(policy: Policy) -> Policy:
         ):
             known = ", ".join(Manifest.__struct_fields__)
             raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
-    _check_signers(policy)
-    course.check(policy.rollout)
-    return policy
 
 
 def _check_signers(policy: Policy) -> None:

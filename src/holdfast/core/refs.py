@@ -17,6 +17,7 @@ from holdfast.errors import AmbiguousRefError, InvalidInputError, NotFoundError
 
 MIN_PREFIX: Final = 4
 _NUMBER: Final = re.compile(r"v([1-9][0-9]{0,15})")
+_COUNT: Final = re.compile(r"[0-9]{1,16}")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _DIGEST: Final = re.compile(rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})")
 _HOW: Final = "write 1.2.0, v3, production, previous, staging, latest, an alias, ^1.2 or sha256:…"
@@ -119,6 +120,12 @@ def parse_selector(text: str) -> Selector:
     bare = text.removeprefix("v")
     if Version.is_valid(bare):
         return Exact(parse(bare))
+    if _COUNT.fullmatch(text):
+        raise InvalidInputError(
+            f"ref {text!r}",
+            "could mean a registration or a range",
+            f"write v{text} for the registration or {text}.x for the newest {text}.*.*",
+        )
     if text.strip() and ranges.looks_like_range(text):
         return ranges.parse(text)
     if _WORD.fullmatch(text):
