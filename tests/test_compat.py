@@ -263,7 +263,8 @@ def test_every_move_is_in_the_history_and_the_open_gate_too(
     registry.rollback()
     told = [past.what for past in holdfast.open(tmp_path / "store").history("model")]
 
-    assert told[0] == "set policy"
+    opened = "clean_scan true → false; max_regression 0.05 → none; schema declared → any"
+    assert told[0] == f"set policy: {opened}"
     assert told[-3:] == ["promote 1.0.0", "promote 1.0.0 → 1.1.0", "rollback 1.1.0 → 1.0.0"]
 
 

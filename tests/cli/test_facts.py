@@ -23,7 +23,7 @@ def test_tags_notes_and_evaluations_are_told_by_show(churn: Any) -> None:
 
 
 def test_a_second_person_approves(churn: Any) -> None:
-    churn("policy", "set", "churn", "--approvals", "1", "--max-regression", "off")
+    churn("policy", "set", "churn", "--approvals", "1", "--max-regression", "off", "--reason", "x")
     alone = churn("promote", "churn@1.2.0")
     churn("approve", "churn@1.2.0")
     own = churn("promote", "churn@1.2.0")
@@ -92,10 +92,25 @@ def test_a_share_beyond_one_is_refused(churn: Any, words: tuple[str, str], advic
     assert churn("policy", "show", "churn", "--json").data["max_regression"] == 0.05
 
 
+def test_history_says_what_a_policy_changed_and_a_lower_gate_needs_a_reason(churn: Any) -> None:
+    refused = churn("policy", "set", "churn", "--max-regression", "20%")
+    done = churn("policy", "set", "churn", "--max-regression", "20%", "--reason", "noisy data")
+    entry = churn("history", "churn", "--json").data[0]
+
+    assert refused.status == 2
+    assert "policy: lowers the gate (max_regression 0.05 → 0.2); say why" in refused.err
+    assert done.status == 0
+    assert (entry["what"], entry["reason"]) == (
+        "set policy: max_regression 0.05 → 0.2",
+        "noisy data",
+    )
+    assert "set policy: max_regression" in churn("status", "churn").out
+
+
 def test_a_policy_is_taken_from_a_file_as_it_is_printed(churn: Any, tmp_path: Path) -> None:
     printed = churn("policy", "show", "churn", "--json").out.replace("0.05", "0.2")
     (tmp_path / "policy.json").write_text(printed)
-    done = churn("policy", "set", "churn", "--file", "policy.json")
+    done = churn("policy", "set", "churn", "--file", "policy.json", "--reason", "noisy")
 
     assert done.status == 0, done.err
     assert churn("policy", "show", "churn", "--json").data["max_regression"] == 0.2
@@ -131,7 +146,7 @@ def test_rules_that_make_no_sense_are_refused(
 
 def test_a_file_that_is_no_policy_is_refused(churn: Any, tmp_path: Path) -> None:
     (tmp_path / "policy.json").write_text(json.dumps({"colour": "red"}))
-    done = churn("policy", "set", "churn", "--file", "policy.json")
+    done = churn("policy", "set", "churn", "--file", "policy.json", "--reason", "noisy")
 
     assert done.status == 2
     assert "is no policy" in done.err

@@ -16,7 +16,7 @@ def measured(churn: Any, tmp_path: Path) -> Any:
         (tmp_path / f"{version}.csv").write_text("\n".join(["mae", *map(str, rows)]))
         given = ("--losses", f"mae={version}.csv", "--evaluation-set", "june.csv")
         assert churn("evaluate", f"churn@{version}", *given).status == 0
-    churn("policy", "set", "churn", "--metric", "roc_auc:max_regression=100%")
+    churn("policy", "set", "churn", "--metric", "roc_auc:max_regression=100%", "--reason", "x")
     return churn
 
 
@@ -37,7 +37,17 @@ def test_a_comparison_shows_the_interval_and_the_set(measured: Any) -> None:
 
 
 def test_history_shows_what_the_gate_said(measured: Any) -> None:
-    measured("policy", "set", "churn", "--max-regression", "50%", "--inconclusive", "remark")
+    measured(
+        "policy",
+        "set",
+        "churn",
+        "--max-regression",
+        "50%",
+        "--inconclusive",
+        "remark",
+        "--reason",
+        "few rows",
+    )
     measured("promote", "churn@1.2.0")
 
     said = measured("history", "churn")

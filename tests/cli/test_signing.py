@@ -160,7 +160,9 @@ def test_history_marks_who_signed(signed: Any) -> None:
 def test_signers_come_and_go(signed: Any) -> None:
     signed("key", "new", "bob")
 
-    both = signed("policy", "set", "churn", "--signer", "bob=bob.pub", "--json").data
+    both = signed(
+        "policy", "set", "churn", "--signer", "bob=bob.pub", "--reason", "new", "--json"
+    ).data
     one = signed("policy", "set", "churn", "--drop-signer", "bob", "--code", "signed", "--json")
 
     assert list(both["signers"]) == ["ana", "bob"]
@@ -175,9 +177,8 @@ def test_the_last_signer_cannot_go_while_signatures_are_demanded(signed: Any) ->
 
     assert done.status == 2
     assert "nobody is listed" in done.err
-    assert signed(
-        "policy", "set", "churn", "--drop-signer", "ana", "--no-require-signature"
-    ).status == 0  # fmt: skip
+    both = ("--drop-signer", "ana", "--no-require-signature", "--reason", "keys are lost")
+    assert signed("policy", "set", "churn", *both).status == 0
 
 
 def test_a_policy_with_signers_goes_through_a_file(signed: Any, tmp_path: Path) -> None:

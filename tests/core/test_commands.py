@@ -385,11 +385,15 @@ def test_what_is_learnt_of_a_purged_version_is_still_noted(play: Play) -> None:
 def test_a_policy_is_set(play: Play) -> None:
     policy = Policy(approvals=1)
 
-    assert commands.set_policy(play(*THREE), policy) == events.PolicySet(policy=policy)
+    decided = commands.set_policy(play(*THREE), policy)
+
+    assert decided == events.PolicySet(policy=policy, was=Policy())
 
 
 def test_a_policy_can_be_set_before_the_first_version(play: Play) -> None:
-    assert commands.set_policy(play(), Policy()) == events.PolicySet(policy=Policy())
+    decided = commands.set_policy(play(), Policy())
+
+    assert decided == events.PolicySet(policy=Policy(), was=Policy())
 
 
 def test_setting_the_same_policy_changes_nothing(play: Play) -> None:

@@ -105,6 +105,11 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     ),
     (events.AliasRemoved(alias="eu", was="1.0.0"), "remove alias eu (was 1.0.0)"),
     (events.PolicySet(policy=Policy()), "set policy"),
+    (events.PolicySet(policy=Policy(), was=Policy()), "set policy: no change"),
+    (
+        events.PolicySet(policy=Policy(approvals=1), was=Policy()),
+        "set policy: approvals 0 → 1",
+    ),
     (
         events.Signed(version="1.0.0", key="AAAA", signature="b" * 64),
         "sign 1.0.0 with the key f61b347fbb8e",

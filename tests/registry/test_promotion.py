@@ -268,7 +268,7 @@ def test_the_gate_measures_against_what_is_live_and_not_what_was_last(
 def test_the_policy_is_a_fact_of_the_journal(
     champion: Registry, opened: Callable[..., Registry], text: Text
 ) -> None:
-    champion.set_policy("iris", Policy(max_regression=None))
+    champion.set_policy("iris", Policy(max_regression=None), reason="first months")
 
     elsewhere = opened(by="bob")
 
@@ -309,7 +309,7 @@ def test_what_does_not_exist_cannot_be_promoted(registry: Registry, grow: Grow) 
 def test_a_policys_own_constructors_are_allowed(registry: Registry, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(b"cmypackage\nmake_model\n(tR.")
-    registry.set_policy("iris", Policy(allowed_globals=("mypackage.make_model",)))
+    registry.set_policy("iris", Policy(allowed_globals=("mypackage.make_model",)), reason="ours")
 
     ref = registry.register("iris", path)
 

@@ -85,7 +85,7 @@ def test_every_operation_is_told_in_words(
     registry: Registry, opened: Callable[..., Registry], grow: Grow
 ) -> None:
     grow(6)
-    registry.set_policy("iris", Policy(max_regression=0.1))
+    registry.set_policy("iris", Policy(max_regression=0.1), reason="noisy data")
     registry.stage("iris@1.1.0", reason="try it")
     registry.promote("iris@1.0.0")
     registry.promote("iris@1.1.0", force=True, reason="hurry")
@@ -278,7 +278,11 @@ def test_a_comparison_tells_direction_size_and_what_is_missing(
 def test_a_policy_says_which_way_is_better(registry: Registry, grow: Grow, text: Text) -> None:
     grow(1, metrics={"oddness": 3})
     registry.register("iris", text("two"), metrics={"oddness": 2})
-    registry.set_policy("iris", Policy(metrics={"oddness": holdfast.MetricRule(direction="lower")}))
+    registry.set_policy(
+        "iris",
+        Policy(metrics={"oddness": holdfast.MetricRule(direction="lower")}),
+        reason="less is better",
+    )
 
     (row,) = registry.compare("iris@v1", "iris@v2").metrics
 

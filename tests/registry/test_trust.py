@@ -152,7 +152,7 @@ VERBS: dict[str, Verb] = {
     "approve": lambda one: one.approve("iris@1.1.0"),
     "evaluate": lambda one: one.evaluate("iris@1.1.0", {"auc": 1.0}),
     "hold": lambda one: one.hold("iris@1.1.0", reason="audit"),
-    "policy": lambda one: one.set_policy("iris", Policy()),
+    "policy": lambda one: one.set_policy("iris", Policy(), reason="done"),
     "purge": lambda one: one.purge("iris", versions=["1.1.0"], grace_s=0),
     "delete": lambda one: one.delete("iris", reason="done", force=True),
 }

@@ -340,7 +340,7 @@ def set_policy(state: State, policy: Policy) -> events.PolicySet | Unchanged:
     """
     if state.seq and check(policy) == state.policy:
         return Unchanged("the policy is this already")
-    return events.PolicySet(policy=check(policy))
+    return events.PolicySet(policy=check(policy), was=state.policy)
 
 
 def purge(state: State, plan: Plan) -> events.Purged | Unchanged:

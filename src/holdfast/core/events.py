@@ -266,9 +266,14 @@ class Released(Event, frozen=True, kw_only=True):
 
 
 class PolicySet(Event, frozen=True, kw_only=True):
-    """The model's policy is now *policy*."""
+    """The model's policy is now *policy*.
+
+    Attributes:
+        was: The policy before it; `None` in entries written before this was kept.
+    """
 
     policy: Policy
+    was: Policy | None = None
 
 
 class Purged(Event, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from holdfast.core import events, signers
+from holdfast.core import events, policy_changes, signers
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
 from holdfast.core.rollout import sentences
@@ -123,7 +123,7 @@ def sentence(event: events.AnyEvent) -> str:
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
         case events.PolicySet():
-            return "set policy"
+            return _policy(event)
         case events.Purged():
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
@@ -132,6 +132,14 @@ def sentence(event: events.AnyEvent) -> str:
             return sentences.sentence(event)
         case _:
             return _annotation(event)
+
+
+def _policy(event: events.PolicySet) -> str:
+    if event.was is None:
+        return "set policy"
+    return (
+        f"set policy: {'; '.join(policy_changes.changes(event.was, event.policy)) or 'no change'}"
+    )
 
 
 def _annotation(

@@ -8,6 +8,8 @@ policy or a rule may have been another then.
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from holdfast.core import commands, entry, events, registration, schema, signers
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry
@@ -82,7 +84,9 @@ def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent |
         case events.Registered():
             return _registered(state, event, manifest)
         case events.PolicySet():
-            return commands.set_policy(state, event.policy)
+            decided = commands.set_policy(state, event.policy)
+            kept = event.was is not None or isinstance(decided, Unchanged)
+            return decided if kept else replace(decided, was=None)
         case events.AliasRemoved():
             return commands.remove_alias(state, event.alias, by_force=event.forced)
         case events.Purged():

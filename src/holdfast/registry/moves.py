@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from holdfast.core import commands, events
+from holdfast.core import commands, events, policy_changes
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent
 from holdfast.core.history import sentence
@@ -199,10 +199,13 @@ def release(session: Session, ref: str, signing: Signing) -> Moved:
 
 def set_policy(session: Session, model: str, policy: Policy, signing: Signing) -> Moved:
     """Make a policy the model's; the model need not be registered yet."""
-    outcome = session.commit(
-        model, lambda state, _at: commands.set_policy(state, policy), events.PolicySet, signing
-    )
-    return moved(outcome)
+
+    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+        event = commands.set_policy(state, policy)
+        policy_changes.check_reason(state.policy, policy, signing.reason)
+        return event
+
+    return moved(session.commit(model, decide, events.PolicySet, signing))
 
 
 def _move(

@@ -32,7 +32,7 @@ def elsewhere(tmp_path: Path) -> Registry:
 def lived(registry: Registry, grow: Grow, clock: Clock) -> Registry:
     """Return a registry with a model that has seen everything."""
     grow(5, metrics={"auc": 0.9})
-    registry.set_policy("iris", Policy(max_regression=0.2))
+    registry.set_policy("iris", Policy(max_regression=0.2), reason="noisy data")
     clock.on("2026-03-05T12:00")
     registry.promote("iris@1.0.0", reason="first")
     registry.promote("iris@1.1.0", reason="second")

@@ -44,7 +44,7 @@ class Target:
         (folder / "mine.txt").write_text("mine")
         registry = self.open()
         registry.register("rose", folder / "mine.txt")
-        registry.set_policy("rose", Policy(allowed_globals=("os.*",)))
+        registry.set_policy("rose", Policy(allowed_globals=("os.*",)), reason="ours")
         self._journals = disk.journals(self.store)
         self._around = self._look_around()
 
@@ -611,7 +611,7 @@ def test_a_policy_in_the_bundle_does_not_let_its_own_pickle_in(
     evil = holdfast.open(tmp_path / "deep" / "evil", by="eve", clock=Clock())
     path = tmp_path / "deep" / "model.pkl"
     path.write_bytes(hostile.payload(tmp_path / "ran"))
-    evil.set_policy("iris", Policy(allowed_globals=("os.*",), clean_scan=False))
+    evil.set_policy("iris", Policy(allowed_globals=("os.*",), clean_scan=False), reason="x")
     evil.register("iris", path, trust="mine")
     evil.promote("iris@1.0.0", force=True, reason="mine")
     evil.export("iris", tmp_path / "evil.tar")
