@@ -1,10 +1,18 @@
 """Commands that only look."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+def break_entry() -> None:
+    """Cut the third entry of churn in the store of the current folder."""
+    entry = Path("store/models/churn/journal/0000000003.json")
+    entry.chmod(0o644)
+    entry.write_bytes(entry.read_bytes()[:-5])
 
 
 def test_status_answers_the_questions_of_the_night_on_100_columns(churn: Any) -> None:
@@ -48,13 +56,64 @@ def test_status_shows_a_damaged_way_back(churn: Any, tmp_path: Path) -> None:
     assert churn("show", "churn@production", "--json").data["version"] == "1.1.0"
 
 
-def test_status_of_all_models_draws_one_screen_each(churn: Any, model: Any) -> None:
+def test_status_of_all_models_is_a_line_each_the_worst_first(churn: Any, model: Any) -> None:
     churn("register", "fraud", model("five"))
-    done = churn("status")
+    header, *lines = churn("status").out.splitlines()
+    told = churn("status", "--json").data
+
+    assert header.split()[:2] == ["MODEL", "LIVE"]
+    assert lines[0].split() == ["fraud", *"––––", "nothing", "is", "live"]
+    assert lines[1].split()[:2] == ["churn", "1.1.0"]
+    assert lines[1].endswith("better")
+    assert [one["model"] for one in told] == ["fraud", "churn"]
+    assert told[0]["concerns"] == ["nothing is live"]
+
+
+def test_status_all_draws_one_screen_each(churn: Any, model: Any) -> None:
+    churn("register", "fraud", model("five"))
+    done = churn("status", "--all")
 
     assert "churn ·" in done.out
     assert "nothing is live; newest is 1.0.0" in done.out
-    assert len(churn("status", "--json").data) == 2
+    assert len(churn("status", "--all", "--json").data) == 2
+
+
+def test_a_damaged_model_stands_first_and_hides_no_other(churn: Any, model: Any) -> None:
+    churn("register", "fraud", model("five"))
+    break_entry()
+    lines = churn("status").out.splitlines()
+
+    assert lines[1].startswith("churn  –")
+    assert "cut short or overwritten" in lines[1]
+    assert lines[2].startswith("fraud")
+    assert "churn: " in churn("status", "--all").out
+
+
+@pytest.mark.parametrize("words", [("ls",), ("status",), ("head",), ("verify",)])
+def test_a_store_that_is_not_there_is_loud(
+    holdfast: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    by_default = holdfast(*words)
+    named = holdfast(*words, "--store", "elsewhere")
+    monkeypatch.setitem(os.environ, "HOLDFAST_STORE", "third")
+    by_environment = holdfast(*words)
+
+    for done, folder in ((by_default, "store"), (named, "elsewhere"), (by_environment, "third")):
+        assert done.status == 7
+        assert f"{tmp_path / folder}: no store yet" in done.err
+    if words != ("verify",):
+        assert "neither --store nor HOLDFAST_STORE is given" in by_default.err
+        assert "--store names it" in named.err
+        assert "HOLDFAST_STORE names it" in by_environment.err
+
+
+def test_a_model_that_is_not_there_says_where_it_was_looked_for(
+    holdfast: Any, tmp_path: Path
+) -> None:
+    done = holdfast("status", "fraud")
+
+    assert done.status == 3
+    assert f"no models in {tmp_path / 'store'}" in done.err
 
 
 def test_status_as_it_stood_then(churn: Any) -> None:
@@ -88,19 +147,16 @@ def test_ls_shows_models_and_versions_in_semver_order(churn: Any, model: Any) ->
 
 
 def test_ls_of_an_empty_place_says_how_to_begin(holdfast: Any) -> None:
+    holdfast("init")
     done = holdfast("ls")
 
-    assert (done.status, done.out) == (
-        0,
-        "no models in store; `holdfast register` makes the first\n",
-    )
+    assert done.status == 0
+    assert done.out.endswith("store; `holdfast register` makes the first\n")
 
 
-def test_a_damaged_model_hides_no_other(churn: Any, model: Any, tmp_path: Path) -> None:
+def test_a_damaged_model_hides_no_other(churn: Any, model: Any) -> None:
     churn("register", "fraud", model("five"))
-    entry = tmp_path / "store" / "models" / "churn" / "journal" / "0000000003.json"
-    entry.chmod(0o644)
-    entry.write_bytes(entry.read_bytes()[:-5])
+    break_entry()
     done = churn("ls")
 
     assert done.status == 0
@@ -183,7 +239,7 @@ def test_models_are_listed_as_they_stood_then(churn: Any, model: Any) -> None:
     then = churn("ls", "--at", first, "--json").data
 
     assert [(info["model"], info["production"]) for info in then] == [("churn", "1.0.0")]
-    assert churn("status", "--at", first).out.count("since") == 1
+    assert churn("status", "--at", first, "--all").out.count("since") == 1
     assert churn("ls", "--at", "1999-01-01").out.startswith("no models")
 
 
@@ -260,10 +316,8 @@ def test_verify_names_every_damaged_file_and_exits_6(churn: Any, tmp_path: Path)
     assert {damage["version"] for damage in one.data["damages"]} == {"1.0.0"}
 
 
-def test_verify_names_a_damaged_entry_once(churn: Any, tmp_path: Path) -> None:
-    entry = tmp_path / "store" / "models" / "churn" / "journal" / "0000000003.json"
-    entry.chmod(0o644)
-    entry.write_bytes(entry.read_bytes()[:-5])
+def test_verify_names_a_damaged_entry_once(churn: Any) -> None:
+    break_entry()
     done = churn("verify")
 
     assert done.status == 6

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, StoreError
 
 if TYPE_CHECKING:
     from holdfast.registry import Registry
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 """Version of the JSON that commands print; it rises when a field changes its meaning."""
+_ELSEWHERE: Final = "name another, or make one with `holdfast init`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Context:
     Attributes:
         as_json: Print results as JSON.
         key_file: Private key that signs what is written; read when it is first needed.
+        origin: Who said where the store is.
     """
 
     store: str
     by: str | None
     as_json: bool
     key_file: str | None = None
+    origin: str = "--store names it"
 
     def registry(self) -> "Registry":
         """Open the store."""
@@ -51,12 +54,23 @@ class Context:
             options = of_environment(scheme, os.environ)
         cache = os.environ.get("HOLDFAST_CACHE")
         return open_registry(
-            location,
+            location if is_address else os.path.abspath(location),  # errors then say where it is
             by=self.by,
             key=self._load if self.key_file else None,
             options=options,
             cache=Path(cache) if cache else None,
         )
+
+    def require_store(self, registry: "Registry") -> None:
+        """Check that there is a store to look at, before an empty answer is given.
+
+        Raises:
+            StoreError: If there is none, saying where it was looked for and who named it.
+        """
+        try:
+            registry.identity  # noqa: B018 - asked for its refusal
+        except StoreError as error:
+            raise StoreError(error.path, error.problem, f"{self.origin}; {_ELSEWHERE}") from None
 
     def named(self, ref: str, at: str | None) -> str:
         """Return *ref* as an exact ref where it is to be read as of a time, else as it is."""
@@ -109,11 +123,11 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            store = kwargs.pop("store") or os.environ.get("HOLDFAST_STORE") or "store"
+            store, origin = _store(kwargs.pop("store"))
             by = kwargs.pop("by") or os.environ.get("HOLDFAST_BY")
             key_file = kwargs.pop("key_file") or os.environ.get("HOLDFAST_KEY")
             as_json = bool(kwargs.pop("as_json"))
-            context = Context(str(store), by and str(by), as_json, key_file and str(key_file))
+            context = Context(store, by and str(by), as_json, key_file and str(key_file), origin)
             return function(context, *args, **kwargs)
 
         wrapped: Callable[..., Any] = call
@@ -133,6 +147,16 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         return click.command(name)(wrapped)
 
     return decorate
+
+
+def _store(option: Any) -> tuple[str, str]:
+    """Return where the store is, and who says so."""
+    if option:
+        return str(option), "--store names it"
+    named = os.environ.get("HOLDFAST_STORE")
+    if named:
+        return named, "HOLDFAST_STORE names it"
+    return "store", "neither --store nor HOLDFAST_STORE is given"
 
 
 def passphrase() -> str | None:

@@ -1,6 +1,6 @@
 """Commands that only look."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,23 +8,59 @@ from holdfast.cli import context, tables
 from holdfast.cli.context import Context, command
 from holdfast.cli.exits import CHECK, DAMAGED, DONE
 
+if TYPE_CHECKING:
+    from holdfast.core.standing import Standing
+    from holdfast.registry import Registry
+
 
 @command("status")
 @click.argument("model", required=False)
+@click.option("--all", "whole", is_flag=True, help="Without MODEL: the whole screen of each.")
 @context.at
-def status(given: Context, model: str | None, at: str | None) -> None:
-    """Tell what is live, since when, by whom and why, and how to go back."""
+def status(given: Context, model: str | None, *, whole: bool, at: str | None) -> None:
+    """Tell what is live, since when, by whom and why, and how to go back.
+
+    Without MODEL: a line for each model, those that ask for a look first.
+    """
     from holdfast.cli import screens
 
     registry = given.registry()
-    names = [model] if model else [info.model for info in registry.models(at=at)]
-    shown = [registry.status(name, at=at) for name in names]
-    lines = [line for one in shown for line in screens.status(one)]
-    given.emit(shown[0] if model else shown, lines or [_nothing(given)])
+    if model is not None:
+        shown = registry.status(model, at=at)
+        given.emit(shown, screens.status(shown))
+        return
+    standings = registry.overview(at=at)
+    if not standings:
+        given.require_store(registry)
+    if not whole:
+        given.emit(standings, _standing_lines(standings) or [_nothing(registry)])
+        return
+    screened = [
+        registry.status(one.model, at=at) for one in standings if one.production or one.latest
+    ]
+    lines = [line for one in screened for line in screens.status(one)]
+    lines += [f"{one.model}: {one.concerns[0]}" for one in standings if not one.latest]
+    given.emit(screened, lines or [_nothing(registry)])
 
 
-def _nothing(given: Context) -> str:
-    return f"no models in {given.store}; `holdfast register` makes the first"
+def _standing_lines(standings: list["Standing"]) -> list[str]:
+    rows = [
+        (
+            one.model,
+            one.production or "–",
+            tables.moment(one.since),
+            one.by or "–",
+            one.previous or "–",
+            "; ".join(one.concerns) or one.reason or "–",
+        )
+        for one in standings
+    ]
+    header = ("MODEL", "LIVE", "SINCE (UTC)", "BY", "BEFORE IT", "WHAT ASKS FOR A LOOK, ELSE WHY")
+    return tables.columns(header, rows, spare=("BY", "BEFORE IT")) if rows else []
+
+
+def _nothing(registry: "Registry") -> str:
+    return f"no models in {registry.location}; `holdfast register` makes the first"
 
 
 @command("ls")
@@ -48,7 +84,10 @@ def ls(given: Context, model: str | None, wanted: str | None, at: str | None) ->
             for info in models
         ]
         header = ("MODEL", "VERSIONS", "PRODUCTION", "STAGING", "LATEST", "LAST CHANGE")
-        given.emit(models, tables.columns(header, rows) if rows else [_nothing(given)])
+        lines = tables.columns(header, rows, spare=("VERSIONS", "STAGING"))
+        if not rows:
+            given.require_store(registry)
+        given.emit(models, lines if rows else [_nothing(registry)])
         return
     versions = [info for info in registry.versions(model, at=at) if wanted in (None, info.status)]
     given.emit(versions, _version_lines(versions))
@@ -71,7 +110,7 @@ def _version_lines(versions: list[Any]) -> list[str]:
         for info in versions
     ]
     header = ("VERSION", "NO", "STATUS", "ALIASES", "REGISTERED", "BY", "SIZE", "DIGEST", "METRICS")
-    return tables.columns(header, rows)
+    return tables.columns(header, rows, spare=("DIGEST", "SIZE", "BY", "REGISTERED"))
 
 
 @command("show")

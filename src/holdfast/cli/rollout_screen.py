@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.tables import WIDTH, moment, one_line, span
+from holdfast.cli.tables import moment, one_line, span, width
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.course import PREPARING, Rollout
 from holdfast.core.rollout.sentences import share
@@ -23,6 +23,7 @@ _STYLES = {
 }  # fmt: skip
 _RAIL = 30
 _SHOWN = 4
+_WIDE = 100
 
 
 def stand(rollout: Rollout) -> str:
@@ -100,7 +101,7 @@ def panel(model: str, look: "Look", now: datetime) -> "Panel":
     rollout = look.rollout
     what = f"rollout {rollout.number}" if rollout else "no rollout"
     title = f"{model} · {what} · {now:%Y-%m-%d %H:%M:%S} UTC"
-    return Panel(facts, title=title, title_align="left", box=box.SQUARE, width=WIDTH)
+    return Panel(facts, title=title, title_align="left", box=box.SQUARE, width=width())
 
 
 def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
@@ -178,12 +179,13 @@ def _rate(rate: Rate, scale: float) -> "Text":
 
     if not rate.requests:
         return Text("no requests", style="dim")
-    low, high = (min(_RAIL - 1, int(_RAIL * edge / scale)) for edge in (rate.low, rate.high))
-    mark = min(_RAIL - 1, int(_RAIL * rate.failures / rate.requests / scale))
-    rail = "".join(
-        "█" if place == mark else "━" if low <= place <= high else "·" for place in range(_RAIL)
+    rail = _RAIL if width() >= _WIDE else _RAIL // 2
+    low, high = (min(rail - 1, int(rail * edge / scale)) for edge in (rate.low, rate.high))
+    mark = min(rail - 1, int(rail * rate.failures / rate.requests / scale))
+    drawn = "".join(
+        "█" if place == mark else "━" if low <= place <= high else "·" for place in range(rail)
     )
-    return Text.assemble((rail, "cyan"), f"  {rate}")
+    return Text.assemble((drawn, "cyan"), f"  {rate}")
 
 
 def _servers(rollout: Rollout, servers: tuple[Report, ...]) -> "Text":

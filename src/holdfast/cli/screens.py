@@ -7,7 +7,7 @@ from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.cli.tables import WIDTH, inert, moment, number, quoted, size, span
+from holdfast.cli.tables import inert, moment, number, quoted, size, span, width
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
 from holdfast.core.views import Before, Damage, Status
 
@@ -24,14 +24,16 @@ _MARKS: Final = {
     "equal": ("=", "dim"),
 }
 _SHOWN: Final = 3
+_NARROW: Final = 80
+"""Columns below which times lose their year."""
 
 
 def render(*parts: "RenderableType") -> list[str]:
-    """Draw on 100 columns, in colour where a terminal shows it."""
+    """Draw on the columns of the screen, in colour where a terminal shows it."""
     from rich.console import Console
     from rich.segment import Segment, Segments
 
-    console = Console(width=WIDTH, highlight=False, emoji=False, markup=False)
+    console = Console(width=width(), highlight=False, emoji=False, markup=False)
     with console.capture() as captured:
         for part in parts:
             drawn = (Segment(inert(one.text), one.style) for one in console.render(part))
@@ -47,26 +49,40 @@ def status(one: Status) -> list[str]:
 
     facts = Table.grid(padding=(0, 1))
     facts.add_column(justify="right", style="bold", no_wrap=True, min_width=10)
-    facts.add_column(no_wrap=True, overflow="ellipsis")
+    facts.add_column(overflow="fold")
     for label, value in _facts(one):
         facts.add_row(label, value)
     moves = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", expand=True)
-    for heading, width in (("when (UTC)", 16), ("who", 8), ("what", 36)):
-        moves.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+    columns = width()
+    short = columns < _NARROW
+    spare = columns - 100
+    sizes = (
+        (11, 6, 20)
+        if short
+        else (16, 8 + max(0, spare // 8), 36 + spare // (3 if spare > 0 else 1))
+    )
+    for heading, size_of in zip(("when (UTC)", "who", "what"), sizes, strict=True):
+        moves.add_column(heading, no_wrap=True, overflow="ellipsis", width=size_of)
     moves.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
     for past in one.moves:
-        moves.add_row(moment(past.at), past.by, past.what, past.reason or "–")
+        moves.add_row(moment(past.at)[5 if short else 0 :], past.by, past.what, past.reason or "–")
     body = Table.grid()
     for part in (facts, "", moves):
         body.add_row(part)
     title = f"{one.model} · {moment(one.at)} UTC"
-    lines = render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=WIDTH))
+    lines = render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=columns))
     if one.rollout is not None and one.rollout.goes_on:
         ending = f'holdfast rollout abort {quote(one.model)} --reason "…"'
-        lines.append(f" next  {ending}   → {one.rollout.was} alone")
+        lines += _next(ending, f"{one.rollout.was} alone")
     if one.command and one.before:
-        lines.append(f" next  {one.command}   → {one.before.version}")
+        lines += _next(one.command, one.before.version)
     return lines
+
+
+def _next(command: str, leads_to: str) -> list[str]:
+    """Show what to type and what it leads to, below it where one line is too short."""
+    line = f" next  {command}   → {leads_to}"
+    return [line] if len(line) <= width() else [f" next  {command}", f"       → {leads_to}"]
 
 
 def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:

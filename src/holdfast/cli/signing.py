@@ -94,7 +94,10 @@ def head(given: Context, model: str | None) -> None:
 
     `verify MODEL --head` tells later whether the journal up to there is still the one it was.
     """
-    found = given.registry().heads(model)
+    registry = given.registry()
+    found = registry.heads(model)
+    if not found:
+        given.require_store(registry)
     lines = [str(one) if model else f"{one.model} {one}" for one in found]
     given.emit(found, lines)
 

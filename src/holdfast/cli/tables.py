@@ -1,12 +1,20 @@
 """Plain text for people: columns, times, lengths, numbers."""
 
 import re
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-WIDTH: Final = 100
-"""Columns of a screen."""
+_WIDTH: Final = 100
+"""Columns of a screen where there is no terminal."""
+_NARROWEST: Final = 60
+_WIDEST: Final = 200
+_LEAST: Final = 6
+"""Columns that a cell keeps, however narrow the terminal is."""
+_LAST: Final = 16
+"""Columns that the last cell keeps before others are narrowed."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -34,14 +42,60 @@ def one_line(text: str) -> str:
     return inert(_BREAK.sub(" ", text))
 
 
-def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align rows below a header; the last column is not padded."""
+def width() -> int:
+    """Return the columns to draw a screen on: the terminal's, from 60 to 200, else 100."""
+    return min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns))
+
+
+def columns(
+    header: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()
+) -> list[str]:
+    """Align rows below a header; the last column is not padded.
+
+    What is piped is whole. On a terminal that is too narrow columns of *spare* are left out, the
+    first one first, with an ellipsis at the header's end; then the last column is cut, and then
+    the widest ones, but for the first.
+    """
     table = [[one_line(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[place]) for row in table) for place in range(len(header))]
+    shown = list(range(len(header)))
+    widths = [max(len(row[place]) for row in table) for place in shown]
+    if sys.stdout.isatty():
+        for name in spare:
+            if _needed([widths[place] for place in shown]) > width() - 3:
+                shown.remove(header.index(name))
+        if len(shown) < len(header):
+            table[0][shown[-1]] += "  …"
+        fitted = _fitted([widths[place] for place in shown], width())
+    else:
+        fitted = widths
+    lines = (zip((row[place] for place in shown), fitted, strict=True) for row in table)
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
+        "  ".join(cut(cell, most).ljust(most) for cell, most in line).rstrip() for line in lines
     ]
+
+
+def _needed(widths: Sequence[int]) -> int:
+    """Return the columns that a line needs if its last cell is cut as far as it may be."""
+    return sum(widths[:-1]) + min(widths[-1], _LAST) + 2 * (len(widths) - 1)
+
+
+def _fitted(widths: Sequence[int], limit: int) -> list[int]:
+    """Narrow the last column, then the widest ones, until all fit between gaps of two."""
+    fitted = list(widths)
+    fitted[-1] -= min(max(0, fitted[-1] - _LAST), max(0, _whole(fitted) - limit))
+    while _whole(fitted) > limit and max(fitted[1:], default=0) > _LEAST:
+        widest = max(range(1, len(fitted)), key=fitted.__getitem__)
+        fitted[widest] -= 1
+    return fitted
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def cut(text: str, length: int) -> str:
+    """Cut a text to a number of characters, the last of which says that there was more."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def moment(text: str | None) -> str:

@@ -85,8 +85,9 @@ def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent |
             return _registered(state, event, manifest)
         case events.PolicySet():
             decided = commands.set_policy(state, event.policy)
-            kept = event.was is not None or isinstance(decided, Unchanged)
-            return decided if kept else replace(decided, was=None)
+            if isinstance(decided, Unchanged) or event.was is not None:
+                return decided
+            return replace(decided, was=None)  # written before this was kept
         case events.AliasRemoved():
             return commands.remove_alias(state, event.alias, by_force=event.forced)
         case events.Purged():

@@ -14,6 +14,7 @@ from holdfast.core.history import Period
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import Policy, Verdict
 from holdfast.core.rollout.course import Rollout
+from holdfast.core.standing import Standing
 from holdfast.core.views import (
     ModelInfo,
     Moved,
@@ -89,6 +90,13 @@ class Reader:
     def status(self, model: str, *, at: str | None = None) -> Status:
         """Gather the screen for whoever is on call, now or as it was *at* a time."""
         return reading.status(self._session, model, at)
+
+    def overview(self, *, at: str | None = None) -> list[Standing]:
+        """Tell where every model stands, in a line each, those that ask for a look first.
+
+        No bytes of versions are looked at: `status` of one model verifies what it could go back to.
+        """
+        return reading.overview(self._session, at)
 
     def history(self, model: str, *, at: str | None = None) -> list[Past]:
         """List everything that happened to a model, oldest first, up to *at*."""

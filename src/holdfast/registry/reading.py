@@ -16,6 +16,7 @@ from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
+from holdfast.core.standing import Standing, damaged, standing, worst_first
 from holdfast.core.state import Record, State
 from holdfast.core.views import (
     Before,
@@ -50,6 +51,20 @@ def models(session: Session, at: str | None) -> list[ModelInfo]:
         except HoldfastError as error:
             shown.append(ModelInfo(name, damage=str(error)))
     return shown
+
+
+def overview(session: Session, at: str | None) -> list[Standing]:
+    """Tell where every model stands, those that ask for a look first."""
+    shown = []
+    for name in session.models() if at is None else sorted(session.journals()):
+        try:
+            state = session.state(name, at)
+            shown.append(standing(state, _serving(session, state) if at is None else None))
+        except NotFoundError:  # registered later, or deleted before
+            continue
+        except HoldfastError as error:
+            shown.append(damaged(name, str(error)))
+    return worst_first(shown)
 
 
 def compare(session: Session, a: str, b: str) -> Comparison:

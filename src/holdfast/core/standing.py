@@ -1,0 +1,86 @@
+"""Where each of many models stands, in a line, those that ask for a look first."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.fleet import Serving
+from holdfast.core.state import State
+
+_DAMAGED: Final = 0
+_SERVING: Final = 1
+_ROLLOUT: Final = 2
+_FORCED: Final = 3
+_EMPTY: Final = 4
+_CALM: Final = 9
+
+
+class Standing(Struct, frozen=True):
+    """One model among many.
+
+    Attributes:
+        since: When the live version became live, and *by* whom and why.
+        previous: What a rollback goes to; its bytes were not looked at.
+        latest: The newest version.
+        concerns: What asks for a look, the gravest first; empty if nothing does.
+        gravity: Of the gravest concern, 0 the worst; 9 if there is none.
+    """
+
+    model: str
+    production: str | None = None
+    since: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    previous: str | None = None
+    latest: str | None = None
+    concerns: tuple[str, ...] = ()
+    gravity: int = _CALM
+
+
+def standing(state: State, serving: Serving | None) -> Standing:
+    """Tell where a model stands.
+
+    Args:
+        state: The model.
+        serving: How far its servers are; `None` where none ever reported.
+    """
+    concerns = sorted(_concerns(state, serving))
+    live = state.live if state.production else None
+    return Standing(
+        model=state.model,
+        production=state.production,
+        since=live.at if live else None,
+        by=live.by if live else None,
+        reason=live.reason if live else None,
+        previous=state.previous,
+        latest=state.latest(),
+        concerns=tuple(text for _, text in concerns),
+        gravity=concerns[0][0] if concerns else _CALM,
+    )
+
+
+def damaged(model: str, problem: str) -> Standing:
+    """Tell of a model whose journal cannot be read."""
+    return Standing(model, concerns=(problem,), gravity=_DAMAGED)
+
+
+def worst_first(standings: Iterable[Standing]) -> list[Standing]:
+    """Order models by what asks for a look, then by name."""
+    return sorted(standings, key=lambda one: (one.gravity, one.model))
+
+
+def _concerns(state: State, serving: Serving | None) -> Iterator[tuple[int, str]]:
+    if serving is not None and not serving.whole:
+        yield _SERVING, f"serving {serving}"
+    rollout = state.rollout
+    if rollout is not None and rollout.outcome == "halted":
+        yield _ROLLOUT, f"rollout of {rollout.version} halted"
+    elif rollout is not None and rollout.goes_on:
+        held = rollout.verdict is not None and rollout.verdict.outcome == "hold"
+        word = "is held" if held else rollout.phase
+        yield _ROLLOUT, f"rollout of {rollout.version} {word} at {rollout.weight:.0%}"
+    if state.production is None and state.latest() is not None:
+        yield _EMPTY, "nothing is live"
+    elif state.production and state.live and state.live.forced:
+        yield _FORCED, "promoted by force"
