@@ -43,6 +43,7 @@ class Application:
     Attributes:
         served: Whose line-ups answer.
         limits: What it takes.
+        connection: What each of its connections may do.
         hot: What answers requests for predictions.
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
@@ -58,6 +59,7 @@ class Application:
     ) -> None:
         self.served = served
         self.limits = limits
+        self.connection = limits.connection()
         self.metrics = Metrics(served)
         self.hot = Hot(served, limits, (*sinks, self.metrics), commit)
         self.metrics.follow(self._refresh)
@@ -84,6 +86,10 @@ class Application:
             await send_body(send, *self._refused(route, headers, refusal))
         except Gone:
             return
+
+    def turned_away(self, status: int) -> None:
+        """Count a request that was refused before a model was chosen."""
+        self.metrics.refused("", status)
 
     def ask(self, route: Route, headers: Headers, body: bytes, reply: Reply) -> None:
         """Have a request for predictions answered, whatever comes; *reply* is called once."""
