@@ -1,15 +1,14 @@
 """How much one connection may send, for how long, and how many there may be."""
 
 import contextlib
+import sys
 from dataclasses import dataclass
 from typing import Final
 
 from holdfast.http.hosts import HostRules
 
-try:
+if sys.platform != "win32":
     import resource
-except ModuleNotFoundError:  # pragma: no cover - Windows has no such limit
-    resource = None  # type: ignore[assignment]
 
 __all__ = ["ConnectionLimits", "connections_allowed"]
 
@@ -46,7 +45,7 @@ def connections_allowed() -> int:
 
     The soft limit of descriptors is raised to the hard one first, as far as it is of use.
     """
-    if resource is None:
+    if sys.platform == "win32":
         return _MOST_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     useful = 2 * _MOST_CONNECTIONS

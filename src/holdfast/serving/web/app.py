@@ -65,19 +65,23 @@ class Application:
         self.metrics.follow(self._refresh)
         self._paths = paths.fixed(tuple(served.lineups))
         self.direct = {path.encode(): route for path, route in self._paths.items()}
-        self._admin = admin(served, self.metrics.text, keep)
+        self._admin = admin(served, self.metrics.text, keep, limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].removesuffix("/")}
         route = self._paths.get(scope["path"]) or paths.named(scope["path"])
         headers = dict(scope["headers"])
         try:
             self._admit(scope["path"], headers)
             if route is None:
-                await self._admin(scope, receive, send)
+                is_head = scope["method"] == "HEAD"  # answered as GET; the server drops the body
+                asked = {**scope, "method": "GET"} if is_head else scope
+                await self._admin(asked, receive, send)
                 return
             self._check(route[1].model, scope)
             body = await read_body(receive, headers, self.limits)
