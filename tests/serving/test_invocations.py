@@ -46,7 +46,7 @@ def test_csv_is_read_with_and_without_its_names(server: Server, body: str) -> No
 @pytest.mark.parametrize(
     ("media", "body", "status", "told"),
     [
-        ("application/xml", "<a/>", 415, "application/xml cannot be read"),
+        ("application/xml", "<a/>", 415, "application/xml' cannot be read"),
         ("text/csv", '"', 400, "no CSV file"),
         ("text/csv", "", 422, "no rows"),
         ("text/csv", "1,tall", 422, "'tall' is not a number"),

@@ -149,7 +149,7 @@ def _shown(value: Any) -> str:
 @command("history")
 @click.argument("model")
 @click.option("--served", is_flag=True, help="Only what was live when.")
-@click.option("--limit", type=int, metavar="N", help="Only the last N.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the last N.")
 @context.at
 def history(given: Context, model: str, *, served: bool, limit: int | None, at: str | None) -> None:
     """Tell all that happened to MODEL, newest first: when, who, what, why."""

@@ -171,7 +171,7 @@ def _live_lines(known: dict[str, Any]) -> list[str]:
 
 @command("list")
 @_filtered
-@click.option("--limit", type=int, metavar="N", default=_LISTED, show_default=True)
+@click.option("--limit", type=click.IntRange(1), metavar="N", default=_LISTED, show_default=True)
 def list_(given: Context, location: str | None, limit: int, **options: Any) -> None:
     """List predictions, the newest first."""
     with opened(location) as log:
@@ -249,7 +249,7 @@ def _stat(one: "Served") -> tuple[str, ...]:
     help="CloudEvents 1.0 by line or as one array, CSV or Parquet.",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write it there instead of to the output.")
-@click.option("--limit", type=int, metavar="N", help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
 def export(
     given: Context, location: str | None, kind: Any, output: str | None, **options: Any
 ) -> None:

@@ -18,16 +18,20 @@ from holdfast.cli.telling import carrying, config_of
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
+    from holdfast.http.hosts import HostRules
     from holdfast.serving.limits import Limits
     from holdfast.serving.server import Setting
 
 _MEGABYTE = 1 << 20
+_MOST_PORT = 65_535
 
 
 @command("serve")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL…")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, metavar="N", help="Port [AIP_HTTP_PORT, else 8080].")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port [AIP_HTTP_PORT, else 8080]."
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N")
 @click.option(
     "--log",
@@ -47,9 +51,21 @@ _MEGABYTE = 1 << 20
 @click.option("--redact", metavar="MODULE:FUNCTION", help="What may be kept of a prediction.")
 @click.option("--token-file", metavar="FILE", help="Bearer token to ask for [HOLDFAST_TOKEN].")
 @click.option("--no-token", is_flag=True, help="Answer anybody, even from other machines.")
-@click.option("--max-body", type=int, default=16, show_default=True, metavar="MB")
+@click.option("--max-body", type=click.IntRange(1), default=16, show_default=True, metavar="MB")
 @click.option("--timeout", default="60s", show_default=True, metavar="SPAN", help="For an answer.")
-@click.option("--queue", type=int, default=1024, show_default=True, help="Requests that may wait.")
+@click.option(
+    "--queue",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Requests that may wait.",
+)
+@click.option(
+    "--host-name",
+    multiple=True,
+    metavar="NAME",
+    help="Name to answer besides addresses, localhost.",
+)
 @click.option(
     "--inline/--no-inline",
     default=True,
@@ -81,7 +97,8 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         where = taken.getsockname()
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on "
-            f"http://{options['host']}:{where[1]} by {count(options['workers'], 'worker')}",
+            f"http://{_bracketed(options['host'])}:{where[1]} "
+            f"by {count(options['workers'], 'worker')}",
             err=True,
         )
         if several:
@@ -92,6 +109,10 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         else:
             _tell_on_stderr()
             server.run(setting, taken)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _work(setting: "Setting", taken: socket.socket, crew: Path, index: int) -> None:
@@ -127,6 +148,7 @@ def _notices() -> Path:
 
 
 def _limits(options: dict[str, Any]) -> "Limits":
+    from holdfast.http.limits import ConnectionLimits
     from holdfast.serving.limits import Limits
 
     token = _token(options["token_file"])
@@ -144,7 +166,21 @@ def _limits(options: dict[str, Any]) -> "Limits":
         inline_us=Limits().inline_us if options["inline"] else 0,
         pinning=options["pin"],
         token=token,
+        door=ConnectionLimits(hosts=_hosts(options, token)),
     )
+
+
+def _hosts(options: dict[str, Any], token: str | None) -> "HostRules | None":
+    """Return whom to answer: a page in a browser needs no token to reach an open server."""
+    from holdfast.http.hosts import HostRules, name_of
+
+    for name in options["host_name"]:
+        if name_of(name) != name.lower():
+            raise InvalidInputError(f"--host-name {name!r}", "is not a host name", "leave port out")
+    if token is not None and not options["host_name"]:
+        return None
+    far = not _is_loopback(options["host"]) and not options["host_name"]
+    return HostRules(frozenset(map(str.lower, options["host_name"])), any_host=far)
 
 
 def _token(file: str | None) -> str | None:
@@ -170,7 +206,7 @@ def _is_loopback(host: str) -> bool:
 
 def _port() -> int:
     told = os.environ.get("AIP_HTTP_PORT", "8080")  # Vertex says where it asks
-    if not told.isdecimal():
+    if not told.isdecimal() or int(told) > _MOST_PORT:
         raise InvalidInputError(f"AIP_HTTP_PORT {told!r}", "is no port", "give --port N")
     return int(told)
 

@@ -16,6 +16,7 @@ from holdfast.predictions.columns import Values
 from holdfast.predictions.log import Day
 from holdfast.predictions.parquet import PARQUET
 from holdfast.predictions.parts import Days, Part, is_written, opened
+from holdfast.predictions.private import make_file
 from holdfast.predictions.sqlite import ALL_COLUMNS, seal
 
 _LOCK: Final = ".compaction.sqlite"
@@ -93,6 +94,10 @@ def _remove(path: Path) -> None:
 def _alone(root: Path) -> Iterator[None]:
     """Let one compaction at a time work on a log; a killed one holds nobody up."""
     path = root / _LOCK
+    try:
+        make_file(path)
+    except OSError as error:
+        raise StoreError(path, str(error.strerror), "check its owner and mode") from error
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=0)
         with contextlib.closing(connection):

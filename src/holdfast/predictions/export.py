@@ -13,6 +13,7 @@ from holdfast.core.entry import format_time
 from holdfast.errors import InvalidInputError
 from holdfast.predictions import parquet
 from holdfast.predictions.columns import NAMES, json_of, values_of
+from holdfast.predictions.private import opened_for_writing
 from holdfast.predictions.row import Prediction
 
 Format = Literal["cloudevents", "cloudevents-batch", "csv", "parquet"]
@@ -128,7 +129,7 @@ def save(rows: Iterable[Prediction], kind: Format, path: Path) -> None:
         parquet.write(path, (values_of(row) for row in rows), ())
         return
     try:
-        with path.open("wb") as file:
+        with opened_for_writing(path) as file:
             file.writelines(stream(rows, kind))
     except OSError as error:
         problem = f"cannot be written: {error.strerror}"

@@ -15,6 +15,7 @@ from holdfast.predictions.columns import json_of, row_of
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Label
 from holdfast.predictions.parts import Days
+from holdfast.predictions.private import make_file
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.sqlite import ALL_COLUMNS
 
@@ -66,6 +67,10 @@ class FolderFeedback:
             self._insert(self._days.root / day / FEEDBACK, some)
 
     def _insert(self, path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            make_file(path)
+        except OSError as error:
+            raise StoreError(path, str(error.strerror), "check its owner and mode") from error
         with _told(path), contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as file:
             file.execute("PRAGMA journal_mode = WAL")
             with file:

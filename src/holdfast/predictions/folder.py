@@ -26,6 +26,7 @@ from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Day, Sync
 from holdfast.predictions.parquet import PARQUET
 from holdfast.predictions.parts import Days, Part, opened
+from holdfast.predictions.private import make_folder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.sqlite import ALL_COLUMNS, SUFFIX, BrokenError, SealedError, Writing
 
@@ -100,7 +101,7 @@ class FolderLog:
     def _open(self, day: str, worker: str) -> Writing:
         folder = self.root / day
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise StoreError(folder, str(error.strerror), "check the disk and its owner") from error
         number = self._numbers[day, worker]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import DamagedError, MissingLibraryError, NewerFormatError, StoreError
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
+from holdfast.predictions.private import opened_for_writing
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,7 +143,7 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
     schema = _schema(sources)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with opened_for_writing(temporary) as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 count = sum(_written(writer, table) for table in _tables(iter(rows), schema))
             file.flush()

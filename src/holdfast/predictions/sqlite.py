@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from holdfast.errors import DamagedError, NewerFormatError, StoreError, StoreFullError
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
+from holdfast.predictions.private import make_file
 
 SUFFIX: Final = ".sqlite"
 FORMAT: Final = 1
@@ -68,6 +69,9 @@ def _told(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about a file into ours."""
     try:
         yield
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise StoreError(path, problem, "check the disk, and the owner and mode") from error
     except sqlite3.Error as error:
         code = _code(error)
         if _SEALED in str(error):
@@ -92,6 +96,7 @@ class Writing:
     def __init__(self, path: Path, sync: Literal["normal", "full"]) -> None:
         self.path = path
         with _told(path):
+            make_file(path)
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(sync)

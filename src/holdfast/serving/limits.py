@@ -2,7 +2,9 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from holdfast.http.limits import ConnectionLimits
 
 __all__ = ["Limits"]
 
@@ -23,6 +25,7 @@ class Limits:
             others on a thread of their own; 0 for never.
         pinning: Whether callers may ask for a version by number.
         token: What callers must present as bearer; None for no such demand.
+        door: What one connection may do, whatever it asks for; the body's limits above are put in.
     """
 
     body_bytes: int = 16 << 20
@@ -33,6 +36,11 @@ class Limits:
     inline_us: int = 1000
     pinning: bool = True
     token: str | None = None
+    door: ConnectionLimits = field(default_factory=ConnectionLimits)
+
+    def connection(self) -> ConnectionLimits:
+        """Return the limits of a connection."""
+        return replace(self.door, body_bytes=self.body_bytes, body_s=self.timeout_s)
 
     def admits(self, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether a request with these headers may be answered."""

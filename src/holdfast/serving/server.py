@@ -10,11 +10,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.http.limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
@@ -134,7 +135,8 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
                 commit = recording.committing(recorder)
             else:
                 sinks.append(recording.Recording(recorder))
-        app = application(served, setting.limits, sinks, keep, commit)
+        door = replace(setting.limits.door, connections=connections_allowed())
+        app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
         app.metrics.recorder = recorder
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core.rollout.course import Rollout
 from holdfast.predictions.row import Role
@@ -76,9 +77,13 @@ def choose(lineup: Lineup, asked: Asked, limits: Limits) -> Choice:
         return Choice(_pinned(lineup, version, limits), "pinned")
     role = headers.get(_ROLE)
     if role is not None:
+        if not limits.pinning:
+            raise Refusal(403, "this server lets nobody choose the side; leave the header out")
         return _forced(lineup, role)
     if lineup.rollout is None:
         return Choice(_active(lineup), "active")
+    if not limits.pinning:  # a route can be made up, and would choose the side
+        asked = replace(asked, headers={**asked.headers, ROUTE: b""})
     return _routed(lineup, lineup.rollout, asked)
 
 

@@ -90,7 +90,8 @@ def _inflated(body: bytes, encoding: bytes, limits: Limits) -> bytes:
 
 def late(limits: Limits) -> Refusal:
     """Return what is told to whom sent no whole body in time."""
-    return Refusal(408, f"the body did not come within {limits.timeout_s:g} s")
+    message = f"the body did not come within {limits.timeout_s:g} s"
+    return Refusal(408, message, headers={b"connection": b"close"})
 
 
 def _too_long(limits: Limits) -> Refusal:

@@ -4,6 +4,7 @@ With the extension a body is JSON and then the bytes of its tensors one after th
 `Inference-Header-Content-Length` tells where the JSON ends.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ OUTPUT: Final = "predict"
 _LENGTH: Final = b"inference-header-content-length"
 _OCTETS: Final = b"application/octet-stream"
 _INPUT: Final = "input"
+_MOST_AXES: Final = 32
+_MOST_VALUES: Final = 1 << 48
 
 
 class _Parameters(Struct):
@@ -59,6 +62,7 @@ class Infer:
 
     def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Question:
         """Read tensors, from JSON or from the bytes after it."""
+        wire.check_media(headers, _OCTETS)
         length = headers.get(_LENGTH)
         end = len(body) if length is None else _end(length, body)
         fields = wire.decode(body[:end])
@@ -115,8 +119,10 @@ def _end(length: bytes, body: bytes) -> int:
 
 
 def _tensor(one: _Input, raw: bytes) -> Any:
-    if any(size < 0 for size in one.shape):
-        raise Refusal(400, f"{one.name}: {one.shape} is no shape", one.name)
+    sizes = [max(size, 1) for size in one.shape]
+    if min(one.shape, default=0) < 0 or len(sizes) > _MOST_AXES or math.prod(sizes) > _MOST_VALUES:
+        told = f"of {len(sizes)} axes" if len(sizes) > _MOST_AXES else str(one.shape)
+        raise Refusal(400, f"{one.name}: shape {told} cannot be read", one.name)
     if one.parameters.binary_data_size is not None:
         if one.parameters.binary_data_size != len(raw):
             raise Refusal(400, f"{one.name}: the body ends before its bytes do", one.name)

@@ -23,9 +23,7 @@ class Invocations(wire.Predict):
         media = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
         if media == b"text/csv":
             return Question(_csv(body), is_json=False)
-        if media not in (b"application/json", b"application/x-www-form-urlencoded"):
-            told = media.decode("latin-1")
-            raise Refusal(415, f"{told} cannot be read; send application/json or text/csv")
+        wire.check_media(headers)
         fields = wire.decode(body)
         given = wire.rows_of(fields, *_FORMS)
         return Question(_split(given) if "dataframe_split" in fields else given, fields)

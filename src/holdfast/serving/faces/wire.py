@@ -5,12 +5,11 @@ from typing import Any
 
 import msgspec
 
+from holdfast.http import json_bodies
 from holdfast.serving.faces.face import Answer, Body, Question
 from holdfast.serving.refusal import Refusal
 
-__all__ = ["Predict", "decode", "encode"]
-
-_decoder = msgspec.json.Decoder()
+__all__ = ["Predict", "check_media", "decode", "encode"]
 
 
 def _plain(value: Any) -> Any:
@@ -31,12 +30,24 @@ def decode(body: bytes) -> dict[str, Any]:
         Refusal: 400 if it is none.
     """
     try:
-        found = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = json_bodies.decode(body)
+    except ValueError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise Refusal(400, 'the body is not a JSON object such as {"instances": [[1, 2]]}')
     return found
+
+
+def check_media(headers: Mapping[bytes, bytes], *others: bytes) -> None:
+    """Refuse a body that is said to be neither JSON nor of one of *others*.
+
+    Raises:
+        Refusal: 415 if it is; web pages send other types to any server without asking it.
+    """
+    media = headers.get(b"content-type")
+    if not json_bodies.is_json(media) and media not in others:
+        told = (media or b"").decode("latin-1")
+        raise Refusal(415, f"content type {told!r} cannot be read; send application/json")
 
 
 def rows_of(fields: Mapping[str, Any], *names: str) -> Any:
@@ -58,8 +69,9 @@ def rows_of(fields: Mapping[str, Any], *names: str) -> Any:
 class Predict:
     """The face of `/predict` and `/models/{model}/predict`; the V1 protocol's is within it."""
 
-    def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Question:  # noqa: ARG002
+    def read(self, body: bytes, headers: Mapping[bytes, bytes]) -> Question:
         """Read rows: lists, objects, or columns by name."""
+        check_media(headers)
         fields = decode(body)
         return Question(rows_of(fields, "instances", "inputs"), fields)
 

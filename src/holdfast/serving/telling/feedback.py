@@ -2,14 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from holdfast.http import json_bodies
 from holdfast.serving.refusal import Refusal
 
-__all__ = ["Keep", "Truth", "read"]
+__all__ = ["MOST", "Keep", "Truth", "read"]
+
+MOST: Final = 10_000
+"""Truths that one request may bring."""
 
 
 class Truth(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,12 +38,16 @@ def read(body: bytes) -> list[Truth]:
     """Read one truth, or a list of them.
 
     Raises:
-        Refusal: 400 if it is no JSON, 422 if it is of another form.
+        Refusal: 400 if it is no JSON, 413 if it holds more than `MOST`, 422 if it is of
+            another form.
     """
     try:
-        found = msgspec.json.decode(body, type=Truth | list[Truth])
+        fields = json_bodies.decode(body)
+        if isinstance(fields, list) and len(fields) > MOST:
+            raise Refusal(413, f"{len(fields):,} labels; send {MOST:,} at most at a time")
+        found = msgspec.convert(fields, type=Truth | list[Truth])
     except msgspec.ValidationError as error:
         raise Refusal(422, f'{error}; give {{"prediction_id": …, "label": …}}') from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from error
     return found if isinstance(found, list) else [found]

@@ -1,11 +1,14 @@
 """Everything but predictions: health, metadata, metrics, feedback, documentation; by FastAPI."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.errors import MissingLibraryError
-from holdfast.serving.faces import inference_protocol
+from holdfast.serving.faces import inference_protocol, wire
+from holdfast.serving.faces.bodies import read_body
+from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served, in_memory
@@ -23,14 +26,13 @@ Scrape = Callable[[], tuple[bytes, str]]
 _UNREADY: Final = 503
 
 
-def admin(
-    served: Served, scrape: Callable[[], tuple[bytes, str]], keep: feedback.Keep | None
-) -> Any:
+def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Limits) -> Any:
     """Make the FastAPI application.
 
     Args:
         served: What is served.
         keep: Where feedback goes; None if this server keeps none.
+        limits: Of its body and of the time that it may take.
 
     Raises:
         MissingLibraryError: If the extra `serve` is not installed.
@@ -45,12 +47,13 @@ def admin(
         version=__version__,
         description="Predictions by versions that a registry holds, and which version made them.",
         redoc_url=None,
+        redirect_slashes=False,
     )
     _add_errors(app)
     _add_health(app, served)
     _add_protocol(app, served)
     _add_repository(app, served)
-    _add_rest(app, scrape, keep)
+    _add_rest(app, scrape, keep, limits)
     made = app.openapi
 
     def described() -> dict[str, Any]:
@@ -72,7 +75,8 @@ def _add_errors(app: "FastAPI") -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        return Response(refusal.body, refusal.status, media_type="application/json")
+        headers = {name.decode(): value.decode() for name, value in refusal.headers.items()}
+        return Response(refusal.body, refusal.status, headers, "application/json")
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
@@ -177,7 +181,7 @@ def _add_repository(app: "FastAPI", served: Served) -> None:
         raise Refusal(403, told)
 
 
-def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None) -> None:
+def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None, limits: Limits) -> None:
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
 
@@ -197,8 +201,15 @@ def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None) -> Non
         """Keep what predictions should have been: an object or a list of `prediction_id, label`."""
         if keep is None:
             raise Refusal(404, "this server keeps no prediction log, so no feedback either")
-        truths = feedback.read(await request.body())
-        await keep(truths)
+        headers = dict(request.scope["headers"])
+        wire.check_media(headers)
+        truths = feedback.read(await read_body(request.receive, headers, limits))
+        try:
+            async with asyncio.timeout(limits.timeout_s):
+                await keep(truths)
+        except TimeoutError as error:
+            told = f"the log did not take it within {limits.timeout_s:g} s; send it again"
+            raise Refusal(504, told) from error
         return JSONResponse({"kept": len(truths)})
 
 

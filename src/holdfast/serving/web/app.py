@@ -43,6 +43,7 @@ class Application:
     Attributes:
         served: Whose line-ups answer.
         limits: What it takes.
+        connection: What each of its connections may do.
         hot: What answers requests for predictions.
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
@@ -58,24 +59,29 @@ class Application:
     ) -> None:
         self.served = served
         self.limits = limits
+        self.connection = limits.connection()
         self.metrics = Metrics(served)
         self.hot = Hot(served, limits, (*sinks, self.metrics), commit)
         self.metrics.follow(self._refresh)
         self._paths = paths.fixed(tuple(served.lineups))
         self.direct = {path.encode(): route for path, route in self._paths.items()}
-        self._admin = admin(served, self.metrics.text, keep)
+        self._admin = admin(served, self.metrics.text, keep, limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].removesuffix("/")}
         route = self._paths.get(scope["path"]) or paths.named(scope["path"])
         headers = dict(scope["headers"])
         try:
             self._admit(scope["path"], headers)
             if route is None:
-                await self._admin(scope, receive, send)
+                is_head = scope["method"] == "HEAD"  # answered as GET; the server drops the body
+                asked = {**scope, "method": "GET"} if is_head else scope
+                await self._admin(asked, receive, send)
                 return
             self._check(route[1].model, scope)
             body = await read_body(receive, headers, self.limits)
@@ -84,6 +90,10 @@ class Application:
             await send_body(send, *self._refused(route, headers, refusal))
         except Gone:
             return
+
+    def turned_away(self, status: int) -> None:
+        """Count a request that was refused before a model was chosen."""
+        self.metrics.refused("", status)
 
     def ask(self, route: Route, headers: Headers, body: bytes, reply: Reply) -> None:
         """Have a request for predictions answered, whatever comes; *reply* is called once."""

@@ -1,0 +1,8 @@
+"""What every HTTP server of the project shares, whatever it answers.
+
+```
+limits       how much, for how long          hosts   which names and origins are answered
+json_bodies  JSON that all readers take alike
+connection   the first two enforced on each connection, before a request reaches an application
+```
+"""

@@ -1,0 +1,60 @@
+"""What a server refuses at its start, and who may ask it."""
+
+import http.client
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.serving.serving import BODY, MODEL, Serving, telling
+
+import holdfast
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("doors")
+    registry = holdfast.open(folder / "store", by="ana")
+    telling(registry, 1)
+    registry.promote(f"{MODEL}@1.1.0")
+    return folder / "store"
+
+
+def refused(store: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "holdfast", *options, "--store", str(store)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["serve", MODEL, "--port", "99999"],
+        ["serve", MODEL, "--port", "-1"],
+        ["serve", MODEL, "--queue", "0"],
+        ["serve", MODEL, "--max-body", "0"],
+        ["serve", MODEL, "--host-name", "a:80"],
+        ["history", MODEL, "--limit", "-1"],
+        ["predictions", "list", "--limit", "-1"],
+        ["predictions", "export", "--limit", "0"],
+    ],
+)
+def test_what_no_option_can_be_is_a_usage_error(store: Path, options: list[str]) -> None:
+    assert refused(store, *options).returncode == 2
+
+
+def status(server: Serving, **headers: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    named = {"content-type": "application/json", **headers}
+    connection.request("POST", "/predict", BODY, named)
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+def test_an_open_server_answers_no_page_of_another_site(store: Path, tmp_path: Path) -> None:
+    with Serving(store, tmp_path, "--host-name", "models.example") as server:
+        found = [status(server, Host=name) for name in ("evil.example", "models.example")]
+        foreign = status(server, Origin="http://evil.example")
+    assert found == [421, 200]
+    assert foreign == 403
+    assert {path.stat().st_mode & 0o77 for path in (tmp_path / "predictions").rglob("*")} == {0}
