@@ -89,7 +89,7 @@ def _asks_for_more(head: bytes) -> bool:
     if len(head) < _ALONE.size:
         return False
     _, dictionary, _, first = _ALONE.unpack(head)
-    return dictionary > _MEMORY // 2 and first == 0  # the encoder's first byte is always 0
+    return bool(dictionary > _MEMORY // 2 and first == 0)  # the encoder's first byte is always 0
 
 
 class _Inflating(io.RawIOBase):
