@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import RawIOBase
 from typing import IO
 
-from holdfast.formats.scanner.findings import Budget, UnreadableError
+from holdfast.formats.scanner.findings import Budget, ExhaustedError, UnreadableError
 from holdfast.formats.scanner.sources import Source, of_bytes, of_stream
 
 BROKEN = (
@@ -32,7 +32,8 @@ def opened(source: Source) -> Iterator[zipfile.ZipFile]:
     """Open a seekable source as a zip archive.
 
     Raises:
-        UnreadableError: If it is none, or has more members than any model.
+        UnreadableError: If it is none.
+        ExhaustedError: If it has more members than any model.
     """
     with source.open() as stream:
         try:
@@ -41,7 +42,7 @@ def opened(source: Source) -> Iterator[zipfile.ZipFile]:
             raise UnreadableError(f"zip archive: {error}") from error
         with archive:
             if len(archive.filelist) > _MEMBERS:
-                raise UnreadableError(f"zip archive: {len(archive.filelist):,} members")
+                raise ExhaustedError(f"zip archive: {len(archive.filelist):,} members")
             yield archive
 
 

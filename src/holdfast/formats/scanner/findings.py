@@ -1,6 +1,7 @@
 """What a scan has found so far, and how much work it may still do."""
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from holdfast.formats.scanner.allowlist import AllowList
 
@@ -25,10 +26,15 @@ class ExhaustedError(UnreadableError):
 
 @dataclass(slots=True)
 class Budget:
-    """Work left for one scan, so that a small file cannot keep it busy or fill the memory."""
+    """Work left for one scan, so that a small file cannot keep it busy or fill the memory.
+
+    Attributes:
+        exhausted: Why reading was given up, kept here so that no reader of a wrong guess loses it.
+    """
 
     instructions: int
     inflated: int
+    exhausted: set[str] = field(default_factory=set)
 
     @classmethod
     def of_size(cls, size_bytes: int) -> "Budget":
@@ -40,13 +46,23 @@ class Budget:
         """Count one step of a pickle."""
         self.instructions -= 1
         if self.instructions < 0:
-            raise ExhaustedError("given up: more pickle instructions than any honest model has")
+            self.give_up("more pickle instructions than any honest model has")
 
     def spend_inflated(self, size_bytes: int) -> None:
         """Count bytes that came out of a compressed stream."""
         self.inflated -= size_bytes
         if self.inflated < 0:
-            raise ExhaustedError("given up: it unpacks to far more than its size on disk")
+            self.give_up("it unpacks to far more than its size on disk")
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Stop reading for *reason*.
+
+        Raises:
+            ExhaustedError: Always.
+        """
+        message = f"given up: {reason}"
+        self.exhausted.add(message)
+        raise ExhaustedError(message)
 
 
 @dataclass(slots=True)

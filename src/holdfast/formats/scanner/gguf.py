@@ -1,9 +1,8 @@
 """GGUF files: weights and their metadata, in which a chat template may be a program."""
 
-import re
-
 from holdfast.formats.scanner.findings import Findings, UnreadableError
 from holdfast.formats.scanner.sources import Reader, Source
+from holdfast.formats.scanner.templates import check_template
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
@@ -11,8 +10,6 @@ _VERSIONS = (2, 3)
 _MOST_KEYS = 1 << 16
 _LONGEST_KEY = 1 << 16
 _LONGEST_TEMPLATE = 1 << 20
-_ESCAPING = re.compile(rb"__|\|\s*attr\b|\\x5f|\\u005f|\[\s*['\"]\s*_")
-"""How a template of Jinja reaches Python's own names; llama-cpp-python once ran it unguarded."""
 
 
 def judge_gguf(source: Source, findings: Findings) -> None:
@@ -29,8 +26,11 @@ def judge_gguf(source: Source, findings: Findings) -> None:
         if count > _MOST_KEYS:
             raise UnreadableError(f"gguf: announces {count:,} keys")
         templates = [_template(reader, findings) for _ in range(count)]
-    if any(_ESCAPING.search(template) for template in templates):
-        findings.doubt("gguf: a chat template that reaches for Python's own names")
+    for template in templates:
+        try:
+            check_template(template.decode())
+        except (UnreadableError, ValueError) as error:
+            findings.doubt(f"gguf: {error}")
 
 
 def _template(reader: Reader, findings: Findings) -> bytes:

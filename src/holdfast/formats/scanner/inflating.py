@@ -4,6 +4,7 @@ import bz2
 import importlib
 import io
 import lzma
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -11,8 +12,11 @@ from typing import Protocol, cast
 from holdfast.formats.scanner.findings import Budget, UnreadableError
 from holdfast.formats.scanner.sources import Source, of_stream
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 13  # what joblib reads at once: what precedes a break must come out here as there
+_STEP = 1 << 12  # bytes unpacked at once: more would be lost with the break that follows them
+_EARLY = 1 << 21  # beyond this a break hides nothing, and larger steps are faster
 _MEMORY = 1 << 28  # bytes an xz or lzma file may ask for as its dictionary
+_ALONE = struct.Struct("<BIQB")  # properties, dictionary, length, first byte of the content
 
 
 class _Inflater(Protocol):
@@ -71,11 +75,21 @@ _INFLATERS: dict[str, Callable[[], _Inflater]] = {
 def inflated(source: Source, method: str, budget: Budget) -> Source:
     """Return what *source* holds once unpacked by *method*, such as `gzip`."""
     start = _INFLATERS[method]
+    if method == "lzma" and _asks_for_more(source.head(_ALONE.size)):
+        budget.give_up("it asks for more memory to unpack than any honest model")
 
     def opened() -> io.RawIOBase:
         return _Inflating(source.open(), start, budget)
 
     return of_stream(opened, source.label)
+
+
+def _asks_for_more(head: bytes) -> bool:
+    """Tell whether this is the head of an lzma stream whose dictionary is beyond all measure."""
+    if len(head) < _ALONE.size:
+        return False
+    _, dictionary, _, first = _ALONE.unpack(head)
+    return bool(dictionary > _MEMORY // 2 and first == 0)  # the encoder's first byte is always 0
 
 
 class _Inflating(io.RawIOBase):
@@ -89,15 +103,18 @@ class _Inflating(io.RawIOBase):
         self._budget = budget
         self._inflater = start()
         self._pending = b""
+        self._given = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._next(len(buffer))
+            step = _STEP if self._given < _EARLY else len(buffer)
+            data = self._next(min(len(buffer), step))
         except (zlib.error, OSError, lzma.LZMAError, ValueError, RuntimeError) as error:
             raise UnreadableError(f"compressed data broken: {error}") from error
+        self._given += len(data)
         self._budget.spend_inflated(len(data))
         buffer[: len(data)] = data
         return len(data)

@@ -55,6 +55,13 @@ class Pickled:
 
 def judge(source: Source, findings: Findings, loader: Loader = "joblib", depth: int = 0) -> str:
     """Judge *source* and everything in it; return the name of its kind."""
+    kind = _judge_bytes(source, findings, loader, depth)
+    for reason in findings.budget.exhausted:  # whoever gave up, and whatever it was taken for
+        findings.doubt(reason)
+    return kind
+
+
+def _judge_bytes(source: Source, findings: Findings, loader: Loader, depth: int) -> str:
     if depth > _NESTING:
         findings.doubt("archives within archives, too deep to read")
         return UNKNOWN.name

@@ -25,6 +25,7 @@ Dialect = Literal["plain", "joblib", "torch", "torchscript"]
 
 _ARRAY = Global("numpy", "ndarray", "call")
 _SCRIPTED = ("__torch__.", "torch.jit._pickle")
+_EXTENSION = "copyreg extension"
 _PYTHON_3 = 3  # the first protocol whose names are Python 3's
 _NEWEST = 5
 _SPARSE = 1024  # the C unpickler makes room for twice the highest index it is given
@@ -233,7 +234,8 @@ class Machine:
 
     def _named(self, module: object, name: object) -> Global | None:
         if not isinstance(module, str) or not isinstance(name, str):
-            self.calls += 1
+            # both unpicklers stop at a name that is no text; text that was not kept may be one
+            self.calls += all(isinstance(part, str) or part is OPAQUE for part in (module, name))
             self._doubt("names a global that cannot be read")
             return None
         if self._protocol < _PYTHON_3:
@@ -256,7 +258,9 @@ class Machine:
         self._push(self._named(module, name))
 
     def _call(self, func: object, args: object) -> None:
-        self.calls += isinstance(func, (Global, Made))
+        named = isinstance(func, Global) and func.module == _EXTENSION
+        self.calls += isinstance(func, Made if named else (Global, Made))
+        self.calls += named and not isinstance(args, (bool, int, float, str, bytes, type(None)))
         self._push(rules.called(func, args, self._doubt))
 
     def _reduce(self, _: object) -> None:
@@ -310,9 +314,10 @@ class Machine:
         self._stack[-1] = Made(_ARRAY, built=True)
 
     def _extension(self, code: object) -> None:
-        self.calls += 1
+        # An unregistered code ends the run here, so random bytes are full of it by chance; only
+        # what calls its object with a tuple, as unpicklers demand, is surely a pickle.
         self._doubt(f"calls what another program registered as extension {code}")
-        self._push(None)
+        self._push(Global(_EXTENSION, str(code), None))
 
     def _persistent(self, identity: object) -> None:
         match identity:

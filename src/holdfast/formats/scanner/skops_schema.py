@@ -5,6 +5,7 @@ judged where skops is not installed, and by one list for every format.
 """
 
 import json
+import re
 from collections.abc import Iterator
 
 from holdfast.formats.scanner.allowlist import Use
@@ -20,15 +21,39 @@ _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why old
 _CALLS: frozenset[Use] = frozenset(("call", "own"))
 _MAKES: frozenset[Use] = frozenset((*_CALLS, "make"))
 _HOLDS: frozenset[Use] = frozenset((*_MAKES, "name"))
+_NAMED: frozenset[Use] = frozenset(("name", "own"))
 _LOADERS: dict[str, frozenset[Use]] = {
     "BytearrayNode": _CALLS, "BytesNode": _CALLS, "ConstructorFromReduceNode": _CALLS,
-    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _MAKES, "FunctionNode": _HOLDS,
+    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _MAKES, "FunctionNode": _NAMED,
     "JsonNode": _CALLS, "ListNode": _CALLS, "LossNode": _CALLS, "MaskedArrayNode": _HOLDS,
     "NdArrayNode": _HOLDS, "ObjectNode": _MAKES, "PartialNode": _CALLS,
     "RandomGeneratorNode": _CALLS, "RandomStateNode": _CALLS, "SetNode": _CALLS,
     "SliceNode": _CALLS, "SparseMatrixNode": _HOLDS, "TreeNode": _CALLS, "TupleNode": _CALLS,
     "TypeNode": _HOLDS,
 }  # fmt: skip
+_CONTAINERS = {
+    "DictNode": ("builtins.dict", "collections.OrderedDict", "sklearn.utils.Bunch",
+                 "sklearn.utils._bunch.Bunch"),
+    "ListNode": ("builtins.list",),
+    "SetNode": ("builtins.set", "builtins.frozenset"),
+}  # fmt: skip
+"""Classes that skops calls with what the file holds; others do more than hold it."""
+
+_SCALAR = re.compile(
+    r"numpy\.(bool|str|bytes|object|void|float|complex|u?int|datetime|timedelta"
+    r"|longdouble|clongdouble|longlong|ulonglong|intc|uintc|intp)_?[0-9]*"
+)
+_KEY = re.compile(r"builtins\.(str|int|float|bool)|numpy\.(str_|bool_?|u?int[0-9]+|float[0-9]+)")
+_HELD_TYPE = re.compile(
+    r"numpy\.(character|complexfloating|flexible|floating|generic|inexact|integer|number"
+    r"|signedinteger|unsignedinteger|dtype|ndarray)|"
+    + _SCALAR.pattern
+    + r"|builtins\.(bool|bytes|complex|dict|float|int|list|object|set|str|tuple)"
+)
+_REBUILT = re.compile(
+    r"(datetime\.(date|datetime|time|timedelta|timezone)|zoneinfo\.ZoneInfo|decimal\.Decimal"
+    r"|fractions\.Fraction|builtins\.(complex|range|frozenset)|pathlib\.Pure\w+|sklearn\..+)"
+)
 _BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
@@ -50,15 +75,54 @@ def read_schema(source: Source) -> dict[str, object] | None:
 def judge_schema(schema: dict[str, object], findings: Findings) -> None:
     """Note every class and function that loading the schema would touch."""
     findings.executes_code = True
-    if schema.get("protocol") not in range(_NEWEST + 1):
-        findings.doubt(f"skops schema: protocol {schema.get('protocol')!r}")
+    protocol = schema.get("protocol")
+    if type(protocol) is not int or protocol not in range(_NEWEST + 1):
+        findings.doubt(f"skops schema: protocol {protocol!r}")
+    try:
+        _Forms(findings).number(schema)
+    except RecursionError as error:
+        raise UnreadableError("skops schema: nodes within nodes, too deep") from error
     for node in _nodes(schema):
         findings.budget.spend_instruction()
         if "__loader__" in node or "__class__" in node or "__module__" in node:
             _judge_node(node, findings)
+            _judge_made(node, findings)
         _judge_attributes(node, findings)
         if "module_path" in node:  # what FunctionNodes of protocol 0 call by
-            _judge_name(node.get("module_path"), node.get("function"), _HOLDS, findings)
+            _judge_name(node.get("module_path"), node.get("function"), _NAMED, findings)
+
+
+class _Forms:
+    """Numbers for nodes by what they say, so that one identity is seen to have one meaning.
+
+    skops makes a node of an identity that it has met already from the first one, whatever the
+    second says; then what is judged here would not be what is made.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._numbers: dict[object, int] = {}
+        self._identities: dict[object, int] = {}
+
+    def number(self, value: object) -> int:
+        """Return a number that equal values share."""
+        self._findings.budget.spend_instruction()
+        form: object
+        if isinstance(value, dict):
+            said = {key: item for key, item in value.items() if key not in ("__id__", "file")}
+            form = ("dict", tuple((key, self.number(item)) for key, item in said.items()))
+        elif isinstance(value, list):
+            form = ("list", tuple(map(self.number, value)))
+        else:
+            form = (type(value).__name__, value)
+        number = self._numbers.setdefault(form, len(self._numbers))
+        if isinstance(value, dict) and "__id__" in value:
+            identity = value["__id__"]
+            if type(identity) is not int:
+                self._findings.doubt("skops schema: an identity that is no number")
+            elif self._identities.setdefault(identity, number) != number:
+                self._findings.doubt("skops schema: two nodes under one identity")
+        return number
 
 
 def _nodes(schema: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -75,8 +139,6 @@ def _nodes(schema: dict[str, object]) -> Iterator[dict[str, object]]:
 def _judge_node(node: dict[str, object], findings: Findings) -> None:
     loader = node.get("__loader__")
     uses = _LOADERS.get(loader) if isinstance(loader, str) else None
-    if loader == "CachedNode":  # stands for a node that is judged where it is written out
-        return
     if uses is None:
         findings.doubt(f"skops schema: loader {str(loader)[:80]}")
     _judge_name(node.get("__module__"), node.get("__class__"), uses or _CALLS, findings)
@@ -84,15 +146,83 @@ def _judge_node(node: dict[str, object], findings: Findings) -> None:
         findings.doubt("skops schema: no bit generator of numpy's")
 
 
+def _judge_made(node: dict[str, object], findings: Findings) -> None:
+    """Judge what skops makes of a node where that may differ from what the node says."""
+    loader, path = node.get("__loader__"), f"{node.get('__module__')}.{node.get('__class__')}"
+    module, name, content = node.get("__module__"), node.get("__class__"), node.get("content")
+    own = findings.allowed.use_of(str(module), str(name)) == "own"
+    match loader:
+        case "DictNode" | "ListNode" | "SetNode":
+            fits = own or path in _CONTAINERS[str(loader)]
+        case "NdArrayNode":
+            fits = own or path in ("numpy.ndarray", "numpy.matrix") or bool(_SCALAR.fullmatch(path))
+        case "TypeNode":
+            fits = own or bool(_HELD_TYPE.fullmatch(path))
+        case "ConstructorFromReduceNode":
+            fits = own or bool(_REBUILT.fullmatch(path))
+        case "ObjectNode":
+            fits = content is None or _is_state(content)
+        case "TreeNode" | "LossNode":
+            fits = _is_state(content)
+        case "PartialNode":
+            fits = _is_partial(content)
+        case "DefaultDictNode":
+            fits = isinstance(content, dict) and (
+                _is_loader(content.get("default_factory"), "TypeNode", "JsonNode")
+                and _is_loader(content.get("main"), "DictNode")
+            )
+        case "JsonNode":
+            fits = not isinstance(_plain(node), dict | list) and _plain(node) is not OPAQUE
+        case _:
+            fits = True
+    if not fits:
+        findings.doubt(
+            f"skops schema: {str(loader)[:80]} of {path[:160]}, which makes something else"
+        )
+
+
+def _is_loader(node: object, *loaders: str) -> bool:
+    return isinstance(node, dict) and node.get("__loader__") in loaders
+
+
+def _is_state(node: object) -> bool:
+    """Tell whether a node is made into a table of attributes, or a tuple of such."""
+    if _is_loader(node, "TupleNode") and isinstance(node, dict):
+        return isinstance(node.get("content"), list)
+    return _is_loader(node, "DictNode", "JsonNode")
+
+
+def _is_partial(content: object) -> bool:
+    if not isinstance(content, dict) or not _is_loader(content.get("func"), "FunctionNode"):
+        return False
+    empty = _is_loader(content.get("namespace"), "JsonNode", "DictNode")
+    return empty and content["namespace"].get("content") in (None, {}, "null", "{}")
+
+
 def _judge_attributes(node: dict[str, object], findings: Findings) -> None:
     content = node.get("content")
-    if node.get("__loader__") != "DictNode" or not isinstance(content, dict):
+    if node.get("__loader__") != "DictNode":
+        return
+    if not isinstance(content, dict) or not _are_plain(node.get("key_types"), len(content)):
+        findings.doubt("skops schema: keys of a type that may change them")
         return
     for name, value in content.items():
         if is_special(name):
             findings.doubt(f"skops schema: the special attribute {name}")
         if not may_name(name, _plain(value)):
             findings.doubt(f"skops schema: the name of another method in {name}")
+
+
+def _are_plain(types: object, count: int) -> bool:
+    match types:
+        case {"__loader__": "ListNode", "content": [*items]} if len(items) == count:
+            return all(
+                isinstance(item, dict)
+                and item.get("__loader__") == "TypeNode"
+                and _KEY.fullmatch(f"{item.get('__module__')}.{item.get('__class__')}")
+                for item in items
+            )
+    return False
 
 
 def _plain(node: object) -> object:

@@ -12,7 +12,7 @@ import zipfile
 from typing import IO
 
 from holdfast.formats.scanner.archives import ENCRYPTED, LOCAL_HEADER, opened
-from holdfast.formats.scanner.findings import Findings, UnreadableError
+from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
 from holdfast.formats.scanner.places import leads_outside
 from holdfast.formats.scanner.sources import Source
 
@@ -34,6 +34,8 @@ def ends_as_zip(source: Source) -> bool:
     try:
         with opened(source) as archive:
             return bool(archive.filelist)
+    except ExhaustedError:
+        raise  # it does open
     except UnreadableError:
         return False
 
