@@ -92,9 +92,12 @@ class NoPreviousVersionError(NotFoundError):
 
     code = "no_previous_version"
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, rejected: str | None = None) -> None:
         super().__init__(model)
-        self.args = ("No previous version to roll back to.",)
+        advice = f"; holdfast rollback {model} --to {rejected} undoes the last rollback"
+        self.args = (
+            f"No previous version to roll back to. (model {model}{advice if rejected else ''})",
+        )
         self.model = model
 
 

@@ -204,7 +204,8 @@ def test_rollback_with_nothing_before_says_so_in_the_words_agreed(churn: Any) ->
     done = churn("rollback", "churn", "--reason", "bad")
 
     assert done.status == 3
-    assert done.err == "holdfast: No previous version to roll back to.\n"
+    hint = "holdfast rollback churn --to 1.1.0 undoes the last rollback"
+    assert done.err == f"holdfast: No previous version to roll back to. (model churn; {hint})\n"
 
 
 def test_rollback_goes_to_any_version_that_was_live(churn: Any) -> None:

@@ -56,6 +56,28 @@ def test_status_shows_a_damaged_way_back(churn: Any, tmp_path: Path) -> None:
     assert churn("show", "churn@production", "--json").data["version"] == "1.1.0"
 
 
+def test_after_a_mistaken_rollback_the_way_forward_is_shown(churn: Any) -> None:
+    churn("rollback", "churn", "--reason", "by mistake")
+    shown = churn("status", "churn")
+    further = churn("rollback", "churn")
+
+    undo = "holdfast rollback churn --to 1.1.0"
+    assert f'{undo} --reason "…"   → takes the rollback back' in shown.out
+    assert churn("status", "churn", "--json").data["undo"].startswith(undo)
+    assert further.status == 3
+    assert f"(model churn; {undo} undoes the last rollback)" in further.err
+    assert churn("rollback", "churn", "--to", "1.1.0").out.startswith("churn@1.1.0 is live")
+    assert churn("status", "churn", "--json").data["undo"].endswith('--to 1.0.0 --reason "…"')
+
+
+def test_waiting_for_servers_where_none_is_live_is_no_success(churn: Any) -> None:
+    done = churn("promote", "churn@1.0.0", "--force", "--reason", "back", "--wait", "1s")
+
+    assert done.status == 1
+    assert "no live server to wait for" in done.out
+    assert churn("show", "churn@production", "--json").data["version"] == "1.0.0"
+
+
 def test_status_of_all_models_is_a_line_each_the_worst_first(churn: Any, model: Any) -> None:
     churn("register", "fraud", model("five"))
     header, *lines = churn("status").out.splitlines()

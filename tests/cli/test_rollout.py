@@ -162,11 +162,11 @@ def test_where_nothing_was_live_before_a_rollback_points_to_the_rollout(
     holdfast("rollout", "start", "iris", "1.1.0")
     said = holdfast("rollback", "iris")
 
-    assert plain.err == "holdfast: No previous version to roll back to.\n"
+    assert plain.err == "holdfast: No previous version to roll back to. (model iris)\n"
     assert said.status == 3
     assert said.err == (
         "rollout 4 of 1.1.0 goes on; holdfast rollout abort iris ends it\n"
-        "holdfast: No previous version to roll back to.\n"
+        "holdfast: No previous version to roll back to. (model iris)\n"
     )
 
 

@@ -13,7 +13,7 @@ Play = Callable[..., State]
 THREE = ("register 1.0.0", "register 1.1.0", "register 1.2.0")
 ABC = (*THREE, "promote 1.0.0", "promote 1.1.0", "promote 1.2.0")
 FOURTH = ("register 1.3.0", "promote 1.3.0")
-LAST_WORDS = r"^No previous version to roll back to\.$"
+LAST_WORDS = r"^No previous version to roll back to\. \(model iris[^)]*\)$"
 
 
 def rolled_back(state: State, to: str | None = None, undoes: int | None = None) -> object:
@@ -132,4 +132,4 @@ def test_the_last_words_of_a_rollback_are_exact(play: Play) -> None:
     with pytest.raises(HoldfastError) as refusal:
         rolled_back(play(*THREE))
 
-    assert str(refusal.value) == "No previous version to roll back to."
+    assert str(refusal.value) == "No previous version to roll back to. (model iris)"

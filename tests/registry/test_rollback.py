@@ -53,7 +53,8 @@ def test_rolling_back_again_goes_one_further_back(served: Registry) -> None:
     with pytest.raises(NoPreviousVersionError) as caught:
         served.rollback("iris")
 
-    assert str(caught.value) == "No previous version to roll back to."
+    hint = "holdfast rollback iris --to 1.1.0 undoes the last rollback"
+    assert str(caught.value) == f"No previous version to roll back to. (model iris; {hint})"
     assert live(served) == "1.0.0"
 
 
@@ -127,7 +128,9 @@ def test_a_target_that_does_not_exist_is_not_found(served: Registry) -> None:
 def test_with_nothing_live_there_is_nothing_to_go_back_from(registry: Registry, grow: Grow) -> None:
     grow(2)
 
-    with pytest.raises(NoPreviousVersionError, match=r"^No previous version to roll back to\.$"):
+    with pytest.raises(
+        NoPreviousVersionError, match=r"^No previous version to roll back to\. \(model iris"
+    ):
         registry.rollback("iris")
 
 
@@ -135,7 +138,9 @@ def test_with_one_release_there_is_nothing_to_go_back_to(registry: Registry, gro
     grow(2)
     registry.promote("iris@1.0.0")
 
-    with pytest.raises(NoPreviousVersionError, match=r"^No previous version to roll back to\.$"):
+    with pytest.raises(
+        NoPreviousVersionError, match=r"^No previous version to roll back to\. \(model iris"
+    ):
         registry.rollback("iris")
 
 

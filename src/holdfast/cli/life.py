@@ -165,7 +165,7 @@ _wait = click.option(
     metavar="[SPAN]",
     is_flag=False,
     flag_value="30s",
-    help="Return once all servers answer by it, with status 1 if some do not in time [30s].",
+    help="Return once all servers answer by it; status 1 if some do not, or none is live [30s].",
 )
 
 
@@ -209,10 +209,10 @@ def _emit_moved(
         given.emit(done, lines)
         return DONE
     found = registry.wait(done.model, timeout_s=context.seconds("--wait", wait))
-    lines.append(f"  serving {found}" if found.workers else "  serving by no server")
+    lines.append(f"  serving {found}" if found.workers else "  serving: no live server to wait for")
     lines += [f"  {one.worker}: {one.says}" for one in found.lagging]
     given.emit(msgspec.to_builtins(done) | {"serving": found}, lines)
-    return DONE if found.whole else CHECK
+    return DONE if found.workers and found.whole else CHECK
 
 
 def _judge(given: Context, ref: str) -> int:

@@ -76,6 +76,8 @@ def status(one: Status) -> list[str]:
         lines += _next(ending, f"{one.rollout.was} alone")
     if one.command and one.before:
         lines += _next(one.command, one.before.version)
+    if one.undo:
+        lines += _next(one.undo, "takes the rollback back")
     return lines
 
 

@@ -146,7 +146,8 @@ def rollback(state: State, target: Record | None, undoes: int | None) -> events.
         )
     if target is None:
         if state.previous is None:
-            raise NoPreviousVersionError(state.model)
+            rejected = live.was if live.how == "rolled_back" else None
+            raise NoPreviousVersionError(state.model, rejected)
         target = state.versions[state.previous]
     require_bytes(state, target)
     if target.version == live.version:

@@ -175,6 +175,7 @@ class Status(Struct, frozen=True):
         comparison: From the version before to the live one.
         moves: The last lines of history, newest first.
         command: What to type to go back, `None` if there is nothing to go back to.
+        undo: What to type to take the last rollback back, `None` if the live version came by none.
         rollout: The one that goes on, or the last one.
         serving: How far the servers are; `None` where none ever reported, and of past times.
     """
@@ -196,6 +197,7 @@ class Status(Struct, frozen=True):
     command: str | None
     rollout: Rollout | None = None
     serving: Serving | None = None
+    undo: str | None = None
 
     def _repr_html_(self) -> str:
         """Show what is live and what happened last in a notebook."""

@@ -115,7 +115,18 @@ def status(session: Session, model: str, at: str | None) -> Status:
         else None,
         rollout=state.rollout,
         serving=_serving(session, state) if at is None else None,
+        undo=_undo(state) if at is None else None,
     )
+
+
+def _undo(state: State) -> str | None:
+    """Return the way forward again after a rollback, as long as the version has its bytes."""
+    live = state.live
+    if live is None or live.was is None or live.how != "rolled_back":
+        return None
+    if state.versions[live.was].status == "purged":
+        return None
+    return f'holdfast rollback {quote(state.model)} --to {live.was} --reason "…"'
 
 
 def _serving(session: Session, state: State) -> Serving | None:
