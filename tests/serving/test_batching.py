@@ -1,6 +1,7 @@
 """The way to one version: joined calls, its thread, and the event loop."""
 
 import asyncio
+import re
 import threading
 from typing import Any
 
@@ -140,22 +141,68 @@ def test_requests_that_wait_take_turns_with_the_loop() -> None:
     assert [answer.batch for answer in found] == [1, 1, 1]
 
 
-def test_a_model_that_leaves_the_program_leaves_nothing() -> None:
-    def leave(_: Any) -> Any:
-        raise SystemExit(3)
+class Panic(BaseException):
+    """As pyo3 raises where Rust panics; this one cannot even say what it is."""
 
-    one = lane(Does(leave))
+    def __str__(self) -> str:
+        raise Panic
 
-    async def ask() -> None:
-        for _ in range(2):
-            with pytest.raises(Refusal, match="failed: SystemExit: 3"):
-                await asked(one, [[1, 2]])
 
-    asyncio.run(ask())
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Panic(), "failed: Panic$"),
+        (SystemExit(3), "failed: SystemExit: 3"),
+        (KeyboardInterrupt(), "failed: KeyboardInterrupt"),
+        (GeneratorExit(), "failed: GeneratorExit"),
+        (asyncio.CancelledError("gone"), "failed: CancelledError: gone"),
+    ],
+)
+def test_whatever_a_model_raises_fails_the_request_and_nothing_else(
+    error: BaseException,
+    told: str,
+    inline: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    def ends(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            raise error
+        return rows
+
+    one = lane(Does(ends), Limits(inline_us=10_000_000 if inline else 0))
+
+    async def ask() -> list[Answered | BaseException]:
+        for _ in range(20):  # quick enough for the loop now
+            await asked(one, [[1, 2]])
+        both = [asked(one, [[0, 0]]), asked(one, [[1, 2]]), asked(one, [[3, 4]])]
+        return [*await asyncio.gather(*both, return_exceptions=True), await asked(one, [[5, 6]])]
+
+    failed, *well = asyncio.run(ask())
     one.close()
     until(lambda: threads_of(one.loaded) == [])
 
+    assert isinstance(failed, Refusal)
+    assert failed.status == 500
+    assert re.search(told, failed.message)
+    assert [getattr(answer, "values", None) for answer in well] == [[[1, 2]], [[3, 4]], [[5, 6]]]
     assert one.waiting == 0
+
+
+class Whole(list[Any]):
+    """A list that cannot be cut."""
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            raise KeyboardInterrupt
+        return super().__getitem__(place)
+
+
+def test_an_output_that_cannot_be_cut_up_is_asked_for_row_by_row() -> None:
+    one = lane(Does(Whole))
+    found = asyncio.run(sent(one, [[1, 2]], [[3, 4]]))
+    one.close()
+
+    assert [(answer.values, answer.batch) for answer in found] == [([[1, 2]], 1), ([[3, 4]], 1)]
 
 
 def test_closing_ends_the_thread_after_what_waits() -> None:

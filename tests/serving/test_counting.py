@@ -11,6 +11,7 @@ from holdfast.core.rollout import merging
 from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.serving.answering.finished import Finished, Mirrored
+from holdfast.serving.answering.routing import Choice
 from holdfast.serving.telling.counting import Counting
 
 HOUR_US = 3_600_000_000
@@ -78,6 +79,47 @@ def test_each_step_counts_for_itself() -> None:
         (0, 0.25, Sides(0, 1)),
         (1, 1.0, Sides(1, 0)),
     ]
+
+
+def test_what_is_sent_to_a_side_counts_before_it_is_answered() -> None:
+    course = rollout(weight=0.25)
+    counting = Counting(["iris"])
+    house, kept = (
+        lineup(ACTIVE, rollout=course, candidate=CANARY),
+        Choice(ACTIVE, "active", counted=True),
+    )
+    for choice in (Choice(CANARY, "canary", counted=True), kept, kept):
+        counting.routed(house, choice, "id")
+    counting.routed(lineup(ACTIVE), Choice(ACTIVE, "active", counted=True), "id")
+    waiting = merging.seen(course, [counting.counts("iris", 7, "here", AT)], 0.0)
+    counting.finished(request(course))
+    answered = merging.seen(course, [counting.counts("iris", 7, "here", AT)], 0.0)
+
+    assert waiting.assignments == answered.assignments == (Tally(0.25, 1, 2),)
+    assert (waiting.failures, answered.failures) == ((Tally(0.25, 0, 0),), (Tally(0.25, 0, 1),))
+    assert counting.news("iris") == {7: 4}
+
+
+def test_a_key_that_is_never_answered_has_been_assigned() -> None:
+    course = rollout(sticky="header:x-user")
+    counting = Counting(["iris"])
+    house = lineup(ACTIVE, rollout=course, candidate=CANARY)
+    for _ in range(2):
+        counting.routed(house, Choice(CANARY, "canary", counted=True, key=8), "id")
+    found = merging.seen(course, [counting.counts("iris", 7, "here", AT)], 0.0)
+
+    assert found.assignments == (Tally(0.5, 1, 0),)
+
+
+def test_a_full_queue_and_time_that_is_up_are_slower_than_anything() -> None:
+    course = rollout(baseline=Baseline(2_000, ((0.5, 1_000_000),)))
+    found = seen(
+        *(request(course, "canary", failed=True, status=at, model_us=None) for at in (503, 504)),
+        request(course, "canary", failed=True, status=500, model_us=None),
+        course=course,
+    )
+
+    assert found.latency == {0.5: (Tally(0.5, 3, 0, 2, 0),)}
 
 
 def test_a_key_counts_once_an_hour_and_a_request_without_one_for_itself() -> None:

@@ -26,6 +26,7 @@ from tests.serving.facing import (
 from holdfast.serving.answering.finished import Finished
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
+from holdfast.serving.telling.counting import Counting
 from holdfast.serving.web.direct import Protocol
 
 ROWS = {"instances": [[1, 2], [3, 4]]}
@@ -43,7 +44,7 @@ def _as_at_first(server: Server) -> None:
     server.forget()
 
 
-def raising(error: Exception) -> Loaded:
+def raising(error: BaseException) -> Loaded:
     def predict(_: Any) -> Any:
         raise error
 
@@ -251,6 +252,41 @@ def test_more_mirrored_requests_than_allowed_are_not_mirrored() -> None:
     assert answers == [200] * 5
     assert "holdfast_not_mirrored_total 3.0" in page
     assert sorted(one.role for one in told) == ["active"] * 5 + ["shadow"] * 2
+
+
+def test_a_version_that_panics_goes_on_and_its_canary_is_counted_as_failing(
+    server: Server,
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    panics = raising(PanicException("index out of bounds"))
+    server.put(lineup(sums(), rollout=rollout(), candidate=panics))
+    answers = [server.post("/predict", ROWS, x_holdfast_role="canary") for _ in range(30)]
+    other = server.post("/predict", ROWS, x_holdfast_role="active")
+    told = server.told.wait(30)
+
+    assert {answer.status_code for answer in answers} == {500}
+    assert "failed: PanicException: index out of bounds" in answers[-1].json()["error"]
+    assert all(one.failed for one in told[:30])
+    assert (other.status_code, server.get("/livez").status_code) == (200, 200)
+
+
+def test_shares_are_counted_where_requests_are_sent() -> None:
+    go, counting = threading.Event(), Counting(["iris"])
+    hangs = made(Does(lambda rows: go.wait(20) and rows[:, 0]), "1.1.0", input_schema=NUMBERS)
+    course = rollout(weight=0.9999)
+    house = served(lineup(sums(), rollout=course, candidate=hangs))
+    with running(house, sinks=[counting]) as server, ThreadPoolExecutor(3) as crew:
+        answers = [crew.submit(server.post, "/predict", ROWS) for _ in range(3)]
+        until(lambda: counting.news("iris").get(7) == 3)
+        found = counting.counts("iris", 7, "here", "").steps[0]
+        go.set()
+        for answer in answers:
+            answer.result()
+
+    assert found.assigned.canary + found.assigned.active == 3
+    assert found.requests.canary == 0
 
 
 def test_a_request_that_takes_too_long_is_given_up_and_others_are_not_held_up() -> None:

@@ -14,6 +14,8 @@ RECORD = {
     "required": ["label", "share"],
 }
 LABELS = np.array(["a", "b"])
+THREE = {"type": "array", "items": {"type": "number"}, "shape": [3]}
+THREE_OR_NULL = {"type": "array", "items": {"type": ["number", "null"]}, "shape": [3]}
 
 
 def problem(words: dict[str, Any] | None, output: Any, rows: int = 2) -> str | None:
@@ -36,6 +38,14 @@ def problem(words: dict[str, Any] | None, output: Any, rows: int = 2) -> str | N
         ({"type": "array", "items": {"type": "number"}, "shape": [None, 3]}, np.zeros((2, 3))),
         ({"type": "array", "items": {"type": "number"}, "shape": [3]}, np.zeros((2, 3))),
         ({"type": "string"}, ["a", "b"]),
+        ({"type": "number"}, [np.float64(0.5), 1]),
+        ({"type": ["number", "null"]}, [1.0, float("nan")]),
+        ({"type": ["number", "null"]}, [1.0, None]),
+        (THREE, [[1, 2.5, 3], (4, 5, 6)]),
+        (THREE, [np.zeros(3), np.zeros(3)]),
+        (THREE, np.array([[1, 2, 3], [4, 5, 6]], object)),
+        (THREE_OR_NULL, [[1, None, 3], [4, float("nan"), 6]]),
+        ({"type": "array", "items": {"type": "string"}, "shape": [1]}, [["a"], ["b"]]),
         (RECORD, {"label": LABELS, "share": np.array([0.1, 1])}),
         (RECORD, {"label": LABELS, "share": np.array([0.1, 1]), "more": np.array([1, 2])}),
     ],
@@ -50,6 +60,20 @@ def test_an_output_as_promised_goes_out(words: dict[str, Any] | None, output: An
         (None, np.array([1.0, np.nan]), "is not a finite number"),
         (None, np.array([1.0, np.inf]), "is not a finite number"),
         (None, [1.0, float("nan")], "is not a finite number"),
+        (None, [1.0, float("inf")], "is not a finite number"),
+        (None, [[1.0, {"a": (float("-inf"),)}], [2.0, 3.0]], "is not a finite number"),
+        (None, [np.array([1.0, np.nan]), np.array([1.0, 2.0])], "is not a finite number"),
+        (None, [np.float32("inf"), 1], "is not a finite number"),
+        (None, np.array([1.0, np.nan], object), "is not a finite number"),
+        ({"type": ["number", "null"]}, np.array([1.0, np.inf]), "is not a finite number"),
+        ({"type": ["number", "null"]}, [1.0, float("inf")], "is not a finite number"),
+        (THREE, [[1, 2, 3], [1, 2, 3, 4]], "is not an array of numbers as the schema says"),
+        (THREE, [[1, 2], [1, 2]], "has the shape [2, 2]"),
+        (THREE, [[1, 2, "a"], [1, 2, 3]], "the schema says number"),
+        (THREE, [1, 2], "has the shape [2]"),
+        (THREE, np.array([[1, 2], [1, 2]], object), "has the shape [2, 2]"),
+        ({"type": "number"}, [[1.0], [2.0]], "is not a number"),
+        ({"type": "number", "maximum": 1}, [0.5, np.float64(1.5)], "1.5 is above 1"),
         (None, np.array([1.0]), "has 1 values for 2 rows"),
         (None, np.array(1.0), "has 1 values for 2 rows"),
         (None, ["a"], "has 1 values for 2 rows"),

@@ -1,22 +1,25 @@
 """Verified pairs as serving calls them, with the libraries themselves."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from tests.serving.facing import NUMBERS, Does, made
+from tests.serving.facing import NUMBER, NUMBERS, Does, made
 
+from holdfast.core import schema
 from holdfast.errors import UnsupportedError
 from holdfast.formats import example
 from holdfast.formats.onnx import OnnxModel
 from holdfast.formats.xgboost import BoosterModel
 from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.outcome import listed
+from holdfast.serving.rows.outcome import OutputChecker, listed
 
 RANDOM = np.random.default_rng(7)
 MATRIX = RANDOM.normal(size=(60, 3))
@@ -24,6 +27,20 @@ TWO = (MATRIX[:, 0] > 0).astype(int)
 THREE = RANDOM.integers(0, 3, size=60)
 TENSOR = example.describe(MATRIX[:2]).schema
 FRAME = pd.DataFrame({"age": RANDOM.integers(20, 60, 60), "city": ["Bern", "Oslo", "Rome"] * 20})
+CONTAINERS: list[Callable[[list[float]], Any]] = [
+    list,
+    tuple,
+    iter,
+    np.array,
+    pd.Series,
+    lambda values: np.array(values, object),
+    lambda values: [np.float64(one) for one in values],
+    lambda values: (one for one in values),
+    lambda values: (np.array(values), "and more"),
+    lambda values: torch.tensor(values, requires_grad=True),
+    lambda values: torch.tensor(values, dtype=torch.bfloat16),
+    lambda values: np.array(values).reshape(2, 1),
+]
 
 
 class Keeps:
@@ -264,3 +281,17 @@ def test_rows_share_a_call_where_the_framework_is_known_for_it_or_the_version_sa
 def test_what_cannot_predict_is_not_loaded() -> None:
     with pytest.raises(UnsupportedError, match="a dict cannot predict"):
         made({"weights": [1, 2]})
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_an_output_is_held_against_the_same_promise_whatever_its_container(container: Any) -> None:
+    well, ill = ([0.25, 0.5], [0.25, float("inf")])
+    checker = OutputChecker(schema.parse({"type": "number"}, "output_schema"), counted=True)
+
+    def output(values: list[float]) -> Any:
+        return made(Does(lambda _: container(values)), output_schema=NUMBER).predict([[1], [3]])
+
+    outputs = [output(well), output(ill)]
+
+    assert listed(outputs[0]) == well
+    assert [checker.problem(output, 2) for output in outputs] == [None, "is not a finite number"]

@@ -154,6 +154,8 @@ class StepCounts(Struct, frozen=True):
     Attributes:
         weight: The canary's share on it.
         requests: Answered by each side; of a shadow, *canary* is those mirrored.
+        assigned: Sent to each side, answered or not; fewer than *requests* where it was not
+            counted.
         failures: Of these; used where routing is not sticky.
         failed_keys: By hour since 1970, the keys that failed; used where routing is sticky.
         first_seen: Keys whose first request in the rollout fell on this step; sticky routing only.
@@ -173,6 +175,7 @@ class StepCounts(Struct, frozen=True):
     pairs: tuple[Count, Count, Count] = (0, 0, 0)
     slower_pairs: tuple[tuple[float, tuple[Count, Count, Count]], ...] = ()
     scores: tuple[tuple[Count, ...], tuple[Count, ...]] = ((), ())
+    assigned: Sides = Sides()
 
 
 class Counts(Struct, frozen=True):

@@ -18,7 +18,7 @@ _HOUR_US: Final = 3_600_000_000
 _CALL_US: Final = "coalesce(model_us, latency_us)"
 """What is held against the baseline: the model's call alone, for a request's wait may be for the
 other version's."""
-_TIMED_OUT: Final = 504
+_NO_ANSWER: Final = "(503, 504)"
 _ROUTED: Final = "role IN ('active', 'canary', 'shadow')"
 _FAILED_KEYS: Final = f"""
 SELECT weight, role, at_us - at_us % {_HOUR_US}, key FROM rows
@@ -105,7 +105,7 @@ class _Source:
 
     def sides(self) -> Iterator[Any]:
         """Return weight, role, requests, failures, then the slower ones by quantile."""
-        sums = [FAILED, *(f"{_CALL_US} > ${tau} OR status = {_TIMED_OUT}" for tau in self._taus)]
+        sums = [FAILED, *(f"{_CALL_US} > ${tau} OR status IN {_NO_ANSWER}" for tau in self._taus)]
         sql = (
             f"SELECT weight, role, count(*), {_sums(sums)} FROM rows "  # noqa: S608
             f"WHERE {_ROUTED} GROUP BY weight, role"
@@ -129,8 +129,8 @@ class _Source:
             ("(shadow_status >= 500 OR shadow_status >= 400 AND active_status < 400)",
              "active_status >= 500"),
             *(
-                (f"(shadow_latency_us > ${tau} OR shadow_status = {_TIMED_OUT})",
-                 f"(active_latency_us > ${tau} OR active_status = {_TIMED_OUT})")
+                (f"(shadow_latency_us > ${tau} OR shadow_status IN {_NO_ANSWER})",
+                 f"(active_latency_us > ${tau} OR active_status IN {_NO_ANSWER})")
                 for tau in self._taus
             ),
         ]  # fmt: skip

@@ -178,6 +178,15 @@ def test_samples_of_keys_are_reduced_to_the_smallest() -> None:
     assert found.failing_keys == 2
 
 
+def test_requests_are_assigned_where_they_were_sent_answered_or_not() -> None:
+    sent = at(0, requests=Sides(2, 900), assigned=Sides(50, 950))
+    uncounted = at(0, requests=Sides(5, 95))
+    found = seen(ROLLOUT, [counts(sent), counts(uncounted, worker="b")], 60.0)
+
+    assert found.assignments == (Tally(0.05, 55, 1045),)
+    assert found.failures == (Tally(0.05, 7, 995),)
+
+
 def test_a_key_is_assigned_once_where_it_was_first_seen() -> None:
     found = seen(
         STICKY,

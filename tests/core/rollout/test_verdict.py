@@ -131,16 +131,26 @@ def test_a_plan_without_an_end_is_never_overdue() -> None:
     assert codes(judge(plan, ERRORS, seen(canary(2, 120), elapsed_s=1e9))) == ["uncertain"]
 
 
-def test_a_router_that_breaks_its_weight_holds_everything() -> None:
-    """The other tests rest on the weight: neither a halt nor an advance follows."""
-    analysis = Analysis(latency=None)
+def test_a_router_that_breaks_its_weight_advances_nothing_and_saves_no_canary_that_fails() -> None:
+    analysis, plan = Analysis(latency=None), Plan(overdue="advance")
     broken = (Tally(0.05, 400, 600),)
-    for failures in (canary(60, 400), canary(0, 400)):
-        plan = Plan(overdue="advance")
-        verdict = judge(plan, analysis, seen(failures, assignments=broken, elapsed_s=1e6))
+    well = judge(plan, analysis, seen(canary(0, 400), assignments=broken, elapsed_s=1e6))
+    failing = judge(plan, analysis, seen(canary(60, 400), assignments=broken))
 
-        assert verdict.outcome == "hold"
-        assert "sample_ratio" in codes(verdict)
+    assert well.outcome == "hold"
+    assert "sample_ratio" in codes(well)
+    assert (failing.outcome, failing.conclusive) == ("halt", False)
+    assert codes(failing) == ["errors", "sample_ratio"]
+
+
+@pytest.mark.parametrize("assignments", [(Tally(0.05, 3, 950),), (Tally(0.05, 50, 950),)])
+def test_a_canary_whose_every_request_times_out_is_halted_at_its_third(
+    assignments: tuple[Tally, ...],
+) -> None:
+    failures = (Tally(0.05, 3, 950, 3, 0),)
+    verdict = judge(PLAN, Analysis(), seen(failures, elapsed_s=1.0, assignments=assignments))
+
+    assert verdict.outcome == "halt"
 
 
 def test_a_router_that_keeps_its_weight_is_in_nobodys_way() -> None:

@@ -47,7 +47,7 @@ def seen(rollout: Rollout, counts: Iterable[Counts], elapsed_s: float) -> Seen:
             elapsed_s,
             _tallies(rollout, requests, failures),
             latency=latency,
-            assignments=_tallies(rollout, requests, {}),
+            assignments=_tallies(rollout, _sums(map(_assigned, steps)), {}),
             scores=scores,
         )
     failed = _failed(steps)
@@ -84,6 +84,13 @@ def _sums(counted: Iterable[tuple[int, Sides]]) -> _Found:
         canary[step] += sides.canary
         active[step] += sides.active
     return {step: Sides(canary[step], active[step]) for step in canary}
+
+
+def _assigned(one: StepCounts) -> tuple[int, Sides]:
+    """Return what was sent to each side: what counts nothing of that tells what was answered."""
+    if one.assigned == Sides():
+        return one.step, one.requests
+    return one.step, one.assigned
 
 
 def _tallies(rollout: Rollout, requests: _Found, failures: _Found) -> tuple[Tally, ...]:

@@ -133,10 +133,11 @@ class Verdict(Struct, frozen=True, forbid_unknown_fields=True):
 def judge(plan: Plan, analysis: Analysis, seen: Seen) -> Verdict:
     """Judge the step that a rollout is on; *plan* and *analysis* have passed their `check`.
 
-    Halt, if a test of health has won 1/alpha and enough distinct keys failed. Where the test of the
-    sample ratio speaks, the others rest on a weight that is not kept, and no verdict follows but
-    hold: the router is at fault. Advance, if nothing halts and no doubt is left. Else hold, until
-    the plan says that the step is overdue.
+    Halt, if a test of health has won 1/alpha and enough distinct keys failed: no doubt stands in
+    its way, for what is ending a canary that is well to leaving one that fails everybody? Where the
+    test of the sample ratio speaks as well, the others rest on a weight that is not kept, and the
+    halt is inconclusive. Advance, if nothing halts and no doubt is left. Else hold, until the plan
+    says that the step is overdue.
 
     Raises:
         InvalidInputError: If the plan has no such step, or counts cannot be.
@@ -154,8 +155,9 @@ def judge(plan: Plan, analysis: Analysis, seen: Seen) -> Verdict:
         return Verdict(outcome, conclusive, weight, tuple(reasons), readings, canary, active)
 
     codes = {doubt.code for doubt in doubts}
-    if causes and "sample_ratio" not in codes:
-        return answer("halt", causes, conclusive=True)
+    if causes:
+        unsure = [doubt for doubt in doubts if doubt.code == "sample_ratio"]
+        return answer("halt", [*causes, *unsure], conclusive=not unsure)
     if not doubts:
         return answer("advance", [_passed(plan, seen)], conclusive=True)
     longest = plan.max_step_time_s
@@ -301,7 +303,8 @@ def _doubts(
     doubts = [
         Reason(
             "sample_ratio",
-            f"the canary does not get its share ({reading.evidence:.3g} to 1): mend the routing",
+            f"the canary does not get its share ({reading.evidence:.3g} to 1): "
+            "look at what routes the requests",
         )
         for reading in readings
         if reading.test == _RATIO and reading.speaks

@@ -26,7 +26,7 @@ from holdfast.serving.rows.checking import Checker
 from holdfast.serving.rows.layout import Rows
 from holdfast.serving.rows.outcome import OutputChecker, cut, listed
 
-__all__ = ["Answered", "Lane", "Outcome"]
+__all__ = ["Answered", "Lane", "Outcome", "said"]
 
 _log = logging.getLogger(__name__)
 _WEIGHT: Final = 0.1  # of the last call in the running mean of their lengths
@@ -273,7 +273,12 @@ class Lane:
             return None
         us = (perf_counter_ns() - started) // 1000
         self._pace.note(us)
-        return [found] if isinstance(found, Refusal) else _shared(batch, *found, us)
+        if isinstance(found, Refusal):
+            return [found]
+        try:
+            return _shared(batch, *found, us)
+        except BaseException:  # noqa: BLE001 - an output of a class of the model's own
+            return None
 
     def _call(self, batch: _Batch) -> tuple[Any, list[Any]] | Refusal:
         try:
@@ -283,9 +288,18 @@ class Lane:
             if not problem:
                 return output, listed(output)
             told = f"the output {problem}"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model may raise anything
-            told = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception
+            told = said(error)
         return Refusal(500, f"{self.loaded.model}@{self.loaded.version} failed: {told}")
+
+
+def said(error: BaseException) -> str:
+    """Say what a model raised, which may not even be able to say so itself."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except BaseException:  # noqa: BLE001 - raised while it was written
+        return name
 
 
 def _kind(rows: Rows) -> Hashable:

@@ -1,16 +1,17 @@
 """What is known of a request once it is answered, and who wants to know."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from holdfast.predictions.row import Role
+from holdfast.serving.answering.routing import Choice
 from holdfast.serving.lineup import Lineup, Loaded
 
-__all__ = ["TIMED_OUT", "Finished", "Mirrored", "Sink"]
+__all__ = ["Finished", "Mirrored", "Sink", "Witness"]
 
-TIMED_OUT: Final = 504
-"""Status of what was not answered in time: it counts as slower than anything."""
+_NO_ANSWER: Final = frozenset((503, 504))
+"""Status of what found the queue full, and of what was not answered in time."""
 
 
 class Mirrored(Struct, frozen=True):
@@ -74,10 +75,24 @@ class Finished(Struct):
         """
         return self.latency_us if self.model_us is None else self.model_us
 
+    @property
+    def late(self) -> bool:
+        """Whether the version was too slow to answer at all: slower than anything that did."""
+        return self.model_us is None and self.status in _NO_ANSWER
+
 
 class Sink(Protocol):
     """Is told of every finished request, on the event loop: it must not wait."""
 
     def finished(self, one: Finished) -> None:
         """Take note of *one*."""
+        ...
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A sink that is told of requests as they are routed, too, before their version is called."""
+
+    def routed(self, lineup: Lineup, choice: Choice, prediction_id: str) -> None:
+        """Take note of where a request goes that counts as evidence."""
         ...

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
-from holdfast.serving.answering.batching import Answered, Lane, Outcome
-from holdfast.serving.answering.finished import Finished, Mirrored, Sink
+from holdfast.serving.answering.batching import Answered, Lane, Outcome, said
+from holdfast.serving.answering.finished import Finished, Mirrored, Sink, Witness
 from holdfast.serving.answering.routing import ROUTE, Asked, Choice, choose, token
 from holdfast.serving.faces import wire
 from holdfast.serving.faces.bodies import Headers, Reply, refused
@@ -92,6 +92,7 @@ class Hot:
         self.not_mirrored = 0
         self.new_id = Mint(served.worker)
         self._sinks = tuple(sinks)
+        self._witnesses = tuple(one for one in self._sinks if isinstance(one, Witness))
         self._commit = commit
         self._commits: set[asyncio.Task[None]] = set()
         self._lanes: dict[tuple[str, str], Lane] = {}
@@ -116,6 +117,9 @@ class Hot:
             face, lineup, question, choice, headers, body, started_ns, made, request_id, reply
         )
         self.in_flight += 1
+        if choice.counted:  # now, not at the answer: a version that never answers gets its share
+            for witness in self._witnesses:
+                witness.routed(lineup, choice, made)
         lane = self._lane(lineup, choice.loaded)
         try:
             lane.submit(lane.check(question.given), partial(self._end, request))
@@ -260,7 +264,7 @@ class Hot:
 def _predictions(loaded: Loaded, answered: Answered) -> bytes:
     try:
         return wire.encode(answered.values)
-    except Exception as error:
+    except BaseException as error:
         raise _failed(loaded, error) from error
 
 
@@ -271,12 +275,12 @@ def _written(request: _Request, answered: Answered, predictions: bytes) -> Body:
         return request.face.write(request.question, answer)
     except Refusal:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise _failed(loaded, error) from error
 
 
-def _failed(loaded: Loaded, error: Exception) -> Refusal:
-    told = f"its output cannot be written: {type(error).__name__}: {error}"
+def _failed(loaded: Loaded, error: BaseException) -> Refusal:
+    told = f"its output cannot be written: {said(error)}"
     return Refusal(500, f"{loaded.model}@{loaded.version} failed: {told}")
 
 

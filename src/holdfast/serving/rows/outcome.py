@@ -1,5 +1,6 @@
 """What a model gave, held against what its version promises, and cut up among requests."""
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ __all__ = ["OutputChecker", "cut", "listed", "score"]
 
 _FLOATS: Final = "f"
 _NUMBERS: Final = "biuf"
+_INFINITE: Final = "is not a finite number"
 
 
 class OutputChecker:
@@ -68,12 +70,36 @@ class _Part:
             found = 1 if getattr(part, "shape", None) == () else len(part)
             return f"has {found} values for {rows} rows"
         kind = getattr(getattr(part, "dtype", None), "kind", None)
-        if kind is None:
-            return _listed_problem(part, self._column)
+        if kind is None or kind == "O":
+            return self._listed(part)
         nullable = self._column is not None and self._nullable
-        if kind == _FLOATS and not nullable and not np.isfinite(part).all():
-            return "is not a finite number"
+        if kind == _FLOATS and not (~np.isinf(part) if nullable else np.isfinite(part)).all():
+            return _INFINITE
         return None if self._column is None else self._array(part, kind, self._column)
+
+    def _listed(self, part: Any) -> str | None:
+        """Hold a list, or an array of objects, against what an array of numbers is held against."""
+        column = self._column
+        if not _is_finite(part, nullable=column is not None and self._nullable):
+            return _INFINITE
+        if column is None:
+            return None
+        if column.shape is None and not hasattr(part, "dtype"):
+            flat = [one.item() if isinstance(one, np.generic) else one for one in part]
+            if self._nullable:  # NaN is written as null
+                flat = [None if one != one else one for one in flat]  # noqa: PLR0124
+            return next(
+                (told[1] for one in flat if (told := values.problem(column, one, {}))), None
+            )
+        if not self._numbers:
+            return None
+        try:
+            array = np.array(part, float) if self._nullable else np.array(part)
+        except (ValueError, TypeError) as error:
+            return f"is not an array of numbers as the schema says: {error}"
+        if not self._nullable and array.dtype.kind == "O":
+            array = np.array(array.tolist())
+        return self._array(array, array.dtype.kind, column)
 
     def _array(self, part: Any, kind: str, column: Column) -> str | None:
         number = kind in _NUMBERS and (kind != "b" or self._boolean)
@@ -100,12 +126,17 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     )
 
 
-def _listed_problem(part: Any, column: Column | None) -> str | None:
-    if any(isinstance(one, float) and one != one for one in part):  # noqa: PLR0124 - NaN
-        return "is not a finite number"
-    if column is None or column.shape is not None:
-        return None
-    return next((told[1] for one in part if (told := values.problem(column, one, {}))), None)
+def _is_finite(part: Any, *, nullable: bool) -> bool:
+    """Tell whether all numbers within are finite, however deep; NaN stands for null."""
+    if isinstance(part, float):
+        return math.isfinite(part) or (nullable and math.isnan(part))
+    if isinstance(part, dict):
+        part = part.values()
+    elif getattr(getattr(part, "dtype", None), "kind", "") == _FLOATS:
+        return bool((~np.isinf(part) if nullable else np.isfinite(part)).all())
+    elif not isinstance(part, list | tuple | np.ndarray):
+        return True
+    return all(_is_finite(one, nullable=nullable) for one in part)
 
 
 def cut(output: Any, start: int, end: int) -> Any:

@@ -5,7 +5,7 @@ part wants to be fed (an array, a frame, arrays by name), whether labels or prob
 asked for, and whether rows of several requests may share a call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -158,8 +158,20 @@ def _plain(result: Any) -> Output:
     if hasattr(result, "to_numpy"):
         return result.to_numpy()
     if isinstance(result, tuple):
-        return _plain(result[0])
+        several = bool(result) and np.ndim(result[0]) > 0  # of a graph: its first output
+        return _plain(result[0]) if several else list(result)
+    if isinstance(result, Iterator):
+        return list(result)
+    if hasattr(result, "detach"):  # a tensor; numpy knows no gradients and no short floats
+        return _tensor(result.detach().cpu())
     return result if isinstance(result, list) else np.asarray(result)
+
+
+def _tensor(found: Any) -> Output:
+    try:
+        return found.numpy()
+    except TypeError:  # bfloat16
+        return found.float().numpy()
 
 
 def _shaped(result: Output, whole: Column) -> Output:

@@ -17,7 +17,9 @@ from typing import Final
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
-from holdfast.serving.answering.finished import TIMED_OUT, Finished
+from holdfast.serving.answering.finished import Finished
+from holdfast.serving.answering.routing import Choice
+from holdfast.serving.lineup import Lineup
 
 __all__ = ["Counting"]
 
@@ -40,6 +42,7 @@ class _Step:
 
     weight: float
     requests: list[int] = field(default_factory=lambda: [0, 0])
+    assigned: list[int] = field(default_factory=lambda: [0, 0])
     failures: list[int] = field(default_factory=lambda: [0, 0])
     failed_keys: dict[int, Sample[int]] = field(default_factory=dict)
     first_seen: Sample[int] = field(default_factory=_keys)
@@ -58,10 +61,22 @@ class _Evidence:
         self._steps: dict[int, _Step] = {}
         self._met = _keys()
 
-    def note(self, one: Finished, rollout: Rollout) -> None:
+    def routed(self, choice: Choice, prediction_id: str, rollout: Rollout) -> None:
+        step = self._step(rollout)
+        side = _ACTIVE if choice.role == "active" else _CANARY
+        step.assigned[side] += 1
+        if rollout.sticky is not None:
+            self._meet(step, side, choice.key, prediction_id)
+        self.news += 1
+
+    def _step(self, rollout: Rollout) -> _Step:
         step = self._steps.get(rollout.step)
         if step is None:
             step = self._steps[rollout.step] = _Step(rollout.weight)
+        return step
+
+    def note(self, one: Finished, rollout: Rollout) -> None:
+        step = self._step(rollout)
         side = _ACTIVE if one.role == "active" else _CANARY
         step.requests[side] += 1
         step.failures[side] += one.failed
@@ -74,17 +89,22 @@ class _Evidence:
         self.news += 1
 
     def _note_key(self, step: _Step, side: int, one: Finished) -> None:
-        key = one.key if one.key is not None else _own_key(one.prediction_id)
-        where = CANARY if side == _CANARY else ACTIVE
-        if self._met.admits(key) and key not in self._met.known:
-            self._met.put(key, where)
-            step.first_seen.put(key, where)
+        key = self._meet(step, side, one.key, one.prediction_id)
         if one.failed:
+            where = CANARY if side == _CANARY else ACTIVE
             hour = one.at_us // _HOUR_US
             keys = step.failed_keys.get(hour)
             if keys is None:
                 keys = step.failed_keys[hour] = _keys()
             met(keys, key, where)
+
+    def _meet(self, step: _Step, side: int, key: int | None, prediction_id: str) -> int:
+        key = _own_key(prediction_id) if key is None else key
+        if self._met.admits(key) and key not in self._met.known:
+            where = CANARY if side == _CANARY else ACTIVE
+            self._met.put(key, where)
+            step.first_seen.put(key, where)
+        return key
 
     def told(self) -> tuple[StepCounts, ...]:
         return tuple(self._told(step, one) for step, one in sorted([*self._steps.items()]))
@@ -94,6 +114,7 @@ class _Evidence:
             step=step,
             weight=one.weight,
             requests=Sides(*one.requests),
+            assigned=Sides(*one.assigned),
             failures=Sides(*one.failures),
             failed_keys=tuple(
                 (hour, _as_told(keys)) for hour, keys in sorted([*one.failed_keys.items()])
@@ -126,9 +147,8 @@ def _own_key(prediction_id: str) -> int:
 def _note_against(rollout: Rollout, step: _Step, side: int, one: Finished) -> None:
     """Hold a request against the baseline."""
     assert rollout.baseline is not None  # noqa: S101 - asked by the only caller
-    late = one.status == TIMED_OUT
     for quantile, bound_us in rollout.baseline.slower_than_us:
-        slower = late or one.call_us > bound_us
+        slower = one.late or one.call_us > bound_us
         if one.mirrored is not None:
             pairs = step.slower_pairs.setdefault(quantile, [0, 0, 0])
             _add_pair(pairs, slower, one.mirrored.call_us > bound_us)
@@ -183,14 +203,16 @@ class _Book:
                 self.live = _Live(one.loaded.version)
             self.live.note(one)
         rollout = one.lineup.rollout
-        if not one.counted or rollout is None:
-            return
+        if one.counted and rollout is not None:
+            self.evidence(rollout).note(one, rollout)
+
+    def evidence(self, rollout: Rollout) -> _Evidence:
         evidence = self.rollouts.get(rollout.number)
         if evidence is None:
             evidence = self.rollouts[rollout.number] = _Evidence(rollout.number)
             for old in sorted(self.rollouts)[:-_KEPT]:
                 del self.rollouts[old]
-        evidence.note(one, rollout)
+        return evidence
 
 
 class Counting:
@@ -202,6 +224,12 @@ class Counting:
     def finished(self, one: Finished) -> None:
         """Count a request."""
         self._books[one.lineup.model].note(one)
+
+    def routed(self, lineup: Lineup, choice: Choice, prediction_id: str) -> None:
+        """Count a request where it is sent, whatever comes of it."""
+        rollout = lineup.rollout
+        if rollout is not None:
+            self._books[lineup.model].evidence(rollout).routed(choice, prediction_id, rollout)
 
     def news(self, model: str) -> dict[int, int]:
         """Tell, by rollout, a number that rises with each request counted."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.rollout.course import Baseline
-from holdfast.serving.answering.finished import TIMED_OUT, Finished
+from holdfast.serving.answering.finished import Finished
 
 __all__ = ["BUCKETS_S", "Evidence", "Histogram", "Tally", "read", "written"]
 
@@ -78,7 +78,7 @@ class Evidence(Struct):
         if baseline is None:
             return
         for quantile, bound_us in baseline.slower_than_us:
-            late = one.call_us > bound_us or one.status == TIMED_OUT
+            late = one.call_us > bound_us or one.late
             self.slower[quantile] = self.slower.get(quantile, 0) + late
 
     def add(self, other: "Evidence") -> None:
