@@ -77,6 +77,20 @@ def load(format_name: str, path: Path) -> object:
     return named(format_name).load(path)
 
 
+def require(format_name: str, path: Path) -> None:
+    """Check that a format recognises the bytes that a manifest says are of it.
+
+    A manifest is written by whoever registers: a loader may run what the scan, which goes by the
+    bytes alone, took for something that loads nothing.
+
+    Raises:
+        InvalidInputError: If there is no such format, or the bytes are of another.
+    """
+    if not named(format_name).recognises(path):
+        problem = f"is not {format_name} by its content, though its manifest says so"
+        raise InvalidInputError(f"{path.name!r}", problem, "register it again as what it is")
+
+
 def named(name: str) -> Format:
     """Return a format by name.
 

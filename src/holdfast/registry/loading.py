@@ -6,10 +6,10 @@ from pathlib import Path
 
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
-from holdfast.core.state import Record
+from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.formats.pair import Pair
-from holdfast.registry import signatures
+from holdfast.registry import signatures, verdicts
 from holdfast.registry.moves import require_whole
 from holdfast.registry.session import Session
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
@@ -21,11 +21,29 @@ def load(session: Session, ref: str) -> Pair:
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     require_whole(session, record)
+    own = _own_paths(session, state, record, manifest)
     parts = {
-        role: formats.load(artifact.format, _place(session, manifest, artifact))
+        role: formats.load(artifact.format, own[role])
         for role, artifact in manifest.artifacts.items()
     }
     return Pair(f"{state.model}@{record.version}", manifest, parts)
+
+
+def _own_paths(
+    session: Session, state: State, record: Record, manifest: Manifest
+) -> dict[str, Path]:
+    """Return where to load each role from, once what its bytes run is known to be let in."""
+    paths, scans = {}, {}
+    allowed = session.allowed(state.model)
+    for role, artifact in manifest.artifacts.items():
+        if artifact.format in verdicts.DATA_ONLY:
+            paths[role], own = _place(session, manifest, artifact), False
+        else:
+            scratch = Path(tempfile.mkdtemp(dir=session.scratch()))
+            paths[role], own = verdicts.fetched(session, artifact, scratch)
+        scans[role] = verdicts.judged(artifact, paths[role], allowed, own=own)
+    verdicts.require_truth(f"{state.model}@{record.version}", manifest, record.scan, scans)
+    return paths
 
 
 def paths(session: Session, ref: str) -> dict[str, Path]:

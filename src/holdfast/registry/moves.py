@@ -14,7 +14,7 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, Registered, version_info
-from holdfast.registry import losses, signatures
+from holdfast.registry import losses, signatures, verdicts
 from holdfast.registry.ledger import Outcome
 from holdfast.registry.losses import Measured
 from holdfast.registry.session import Session, Signing, read_ref
@@ -54,8 +54,8 @@ def verdict_on(session: Session, state: State, record: Record) -> Verdict:
 
 def _candidate(session: Session, state: State, record: Record) -> Candidate:
     manifest: Manifest = session.manifest(record)
-    if record.scan:  # it came from elsewhere, and its manifest says what its maker liked
-        manifest = replace(manifest, scan=manifest.scan | record.scan)
+    scans = verdicts.of_version(session, state, record, manifest)
+    manifest = replace(manifest, scan=manifest.scan | scans)
     approvals = frozenset(record.approvals) - {session.by}
     signed_by = signatures.signers_of(session, state, record)
     return Candidate(manifest, record.metrics, approvals, signed_by)

@@ -10,7 +10,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from holdfast import formats
 from holdfast.core import commands, names, replay
 from holdfast.core import entry as entries
 from holdfast.core.commands import Unchanged
@@ -19,7 +18,7 @@ from holdfast.core.events import AnyEvent, Registered, Trusted
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError, DamagedError, UntrustedError
-from holdfast.registry import losses, signatures
+from holdfast.registry import losses, signatures, verdicts
 from holdfast.registry.session import Session, Signing
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout
@@ -184,8 +183,7 @@ def judge(
     allowed = session.allowed(manifest.name)
     for role, artifact in manifest.artifacts.items():
         _check_files(session, artifact)
-        place = session.place.blobs.lay_out(artifact, scratch / manifest.version / role)
-        scan = formats.scan(place, allowed)
+        scan = verdicts.of_artifact(session, artifact, scratch / manifest.version / role, allowed)
         if not scan.unknown:
             continue
         if not names.is_text(trust):

@@ -1,0 +1,201 @@
+"""What a version's bytes run when they are loaded, judged here: no manifest is believed.
+
+A manifest says what a scan found when the version was registered, by whoever registered it. So
+wherever bytes are about to matter they are scanned here, and the manifest is held against that. A
+verdict rests on the digests of the files and on the scanner, so it is remembered in a folder that
+is this user's alone: the same bytes are read once.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast import formats
+from holdfast.core.manifest import Artifact, Manifest, Scan
+from holdfast.core.state import Record, State
+from holdfast.errors import UntrustedError
+from holdfast.formats import scanner
+from holdfast.registry.session import Session
+
+DATA_ONLY: Final = frozenset(("file", "folder", "lightgbm", "onnx", "safetensors", "xgboost"))
+"""Formats whose loaders run nothing out of the file; `file` and `folder` are not even read."""
+
+_MOST_BYTES: Final = 1 << 20
+_SMALL_BYTES: Final = 1 << 20
+"""Length up to which data is copied too, so that its verdict can be remembered."""
+
+
+def of_artifact(
+    session: Session, artifact: Artifact, folder: Path, allowed: Collection[str]
+) -> Scan:
+    """Scan a stored artifact, or recall what was found in it.
+
+    Args:
+        folder: Where its files may be put for that, new.
+
+    Raises:
+        DamagedError: If bytes that had to be read are missing or changed.
+        InvalidInputError: If its format does not recognise the bytes.
+    """
+    known = recalled(artifact, allowed)
+    if known is not None:
+        return known
+    path, own = fetched(session, artifact, folder)
+    return judged(artifact, path, allowed, own=own)
+
+
+def fetched(session: Session, artifact: Artifact, folder: Path) -> tuple[Path, bool]:
+    """Bring an artifact's bytes to a new folder, under their own names.
+
+    What may run code, and what is small, is a copy that was hashed while it was made: between the
+    check of a store's own file and its use somebody else could put other bytes there. The rest is
+    linked, checked before.
+
+    Returns:
+        The artifact's file or folder, and whether it is such a copy.
+    """
+    size_bytes = sum(file.size_bytes for file in artifact.files)
+    near = session.place.store.traits.near  # what is brought from elsewhere is this user's already
+    if not near:
+        return session.place.blobs.lay_out(artifact, folder), True
+    if artifact.format in DATA_ONLY and size_bytes > _SMALL_BYTES:
+        session.place.blobs.require(artifact.files)
+        return session.place.blobs.lay_out(artifact, folder), False
+    for file in artifact.files:
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        session.place.blobs.copy_out(file, target)
+    return folder / artifact.path, True
+
+
+def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: bool) -> Scan:
+    """Scan an artifact's bytes, or recall what was found in them.
+
+    Args:
+        own: Whether *path* is this process's hashed copy: only then the verdict is remembered.
+
+    Raises:
+        InvalidInputError: If its format does not recognise the bytes.
+    """
+    known = recalled(artifact, allowed)
+    if known is not None:
+        return known
+    formats.require(artifact.format, path)
+    scan = formats.scan(path, allowed)
+    if own:
+        _remember(_name(artifact, allowed), scan)
+    return scan
+
+
+def recalled(artifact: Artifact, allowed: Collection[str]) -> Scan | None:
+    """Return what this user's scanner found in the same bytes before, `None` if it never looked."""
+    folder = _folder()
+    if folder is None:
+        return None
+    try:
+        with (folder / _name(artifact, allowed)).open("rb") as file:
+            return msgspec.json.decode(file.read(_MOST_BYTES), type=Scan)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def require_truth(
+    subject: str, manifest: Manifest, trusted: Mapping[str, Scan], scans: Mapping[str, Scan]
+) -> dict[str, Scan]:
+    """Hold what manifests say of files against what was found in them here.
+
+    Args:
+        subject: The version.
+        manifest: What its registration recorded.
+        trusted: By role, what was found and trusted when the version came from elsewhere.
+        scans: By role, what was found here.
+
+    Returns:
+        *scans*, with the reasons for which findings are trusted.
+
+    Raises:
+        UntrustedError: If a file runs code of which its manifest says nothing, or names what is
+            not on the list and nobody trusted.
+    """
+    recorded = {**manifest.scan, **trusted}
+    judged = {}
+    for role, scan in scans.items():
+        said = recorded.get(role)
+        if scan.executes_code and (said is None or not said.executes_code):
+            kind = said.kind if said else "nothing of it"
+            problem = f"its manifest says {kind}, its bytes are {scan.kind}, which runs code"
+            raise UntrustedError(f"{subject} {role}", [problem])
+        reason = said.trusted if said else None
+        if scan.unknown and not reason:
+            raise UntrustedError(f"{subject} {role}", scan.unknown)
+        judged[role] = replace(scan, trusted=reason) if scan.unknown else scan
+    return judged
+
+
+def of_version(
+    session: Session, state: State, record: Record, manifest: Manifest
+) -> dict[str, Scan]:
+    """Scan a version's files, or recall what was found in them, and hold its manifest against it.
+
+    Raises:
+        DamagedError: If bytes that had to be read are missing or changed.
+        InvalidInputError: If a format does not recognise its bytes.
+        UntrustedError: As `require_truth` says.
+    """
+    allowed = session.allowed(state.model)
+    with tempfile.TemporaryDirectory(dir=session.scratch()) as scratch:
+        scans = {
+            role: of_artifact(session, artifact, Path(scratch) / role, allowed)
+            for role, artifact in manifest.artifacts.items()
+        }
+    subject = f"{state.model}@{record.version}"
+    return require_truth(subject, manifest, record.scan, scans)
+
+
+def _name(artifact: Artifact, allowed: Collection[str]) -> str:
+    files = [(file.path, file.sha256) for file in artifact.files]
+    what = (_version(), artifact.format, artifact.path, files, sorted(allowed))
+    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()
+
+
+@functools.cache
+def _version() -> str:
+    """Return what changes with the scanner: the digest of its own files."""
+    found = hashlib.sha256()
+    folder = Path(scanner.__file__).parent
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".py", ".txt"):
+            found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _folder() -> Path | None:
+    """Return the folder of verdicts, `None` where it would not be this user's alone."""
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = Path.home() / ".cache" / "holdfast" / "verdicts"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = folder.lstat()
+        if not hasattr(os, "getuid"):
+            return folder
+        if about.st_uid == os.getuid() and not about.st_mode & 0o077 and not folder.is_symlink():
+            return folder
+    return None
+
+
+def _remember(name: str, scan: Scan) -> None:
+    folder = _folder()
+    if folder is None:
+        return
+    draft = folder / f".{secrets.token_hex(8)}"
+    with contextlib.suppress(OSError):
+        draft.write_bytes(msgspec.json.encode(scan))
+        draft.replace(folder / name)
