@@ -38,7 +38,9 @@ def _hostile(kind: str, program: Path) -> str:
         "textconv": f'[diff "evil"]\ntextconv = "{program}"\ncommand = "{program}"\n',
         "hooks": f'[core]\nhooksPath = "{program.parent}"\n',
         "included": f'[include]\npath = "{program.parent / "more"}"\n',
-        "fetch": f'[core]\nsshCommand = "{program}"\n[remote "o"]\nurl = "a@b:c"\npromisor = true\n',
+        "fetch": (
+            f'[core]\nsshCommand = "{program}"\n[remote "o"]\nurl = "a@b:c"\npromisor = true\n'
+        ),
     }[kind]
 
 

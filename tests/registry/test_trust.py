@@ -1,6 +1,7 @@
 """Entries that must be signed: no writer gets past it, and no reader believes one who did."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from holdfast.core.entry import Stamp
 from holdfast.core.events import AnyEvent, Approved, PolicySet, Promoted, Registered, Tagged
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import DamagedError, RefusedError
+from holdfast.registry import folds
 from holdfast.signing.keys import Made
 from holdfast.store.journal import Journal
 from holdfast.store.local import LocalStore
@@ -216,9 +218,23 @@ def _plant(store: Path, state: State) -> Path:
     return store / "models" / "iris" / "snapshots" / f"{state.seq:010}.json"
 
 
+SEALS: dict[str, Callable[[Path], object]] = {"there": lambda _mark: None} | disk.HURTS
+
+
 @pytest.mark.usefixtures("strict")
-def test_no_snapshot_is_a_way_around_the_policy(store: Path) -> None:
+@pytest.mark.parametrize("hurt", SEALS.values(), ids=SEALS)
+@pytest.mark.parametrize("reader", ["the same user", "somebody new"])
+def test_no_snapshot_is_a_way_around_the_policy(
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hurt: Callable[[Path], object],
+    reader: str,
+) -> None:
+    if reader == "somebody new":
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
     state = _state(store)
+    hurt(store / JOURNAL / "signed.json")
     forge(store, PolicySet(policy=Policy()), "eve")
     last = forge(store, EVIL, "eve")
     state.policy, state.production = Policy(), "1.1.0"
@@ -241,6 +257,46 @@ def test_no_snapshot_of_a_state_that_never_was_is_believed(strict: Registry, sto
     assert status.live.version == "1.0.0"
     told = [one.subject for one in strict.verify().damages]
     assert told == [planted.relative_to(store).as_posix()]
+
+
+@pytest.mark.parametrize("trick", ["open to all", "a link", "of another journal", "rotten"])
+def test_a_fold_counts_only_as_this_users_own_of_this_journal(
+    strict: Registry, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trick: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    state = _state(store)
+    state.production = "1.1.0"
+    if trick == "of another journal":
+        state.head = "0" * 64
+    folds.keep(strict.identity, state)
+    folder = tmp_path / ".cache" / "holdfast" / "folds"
+    (kept,) = folder.iterdir()
+    if trick == "open to all":
+        folder.chmod(0o777)
+    elif trick == "a link":
+        folder.rename(tmp_path / "planted")
+        folder.symlink_to(tmp_path / "planted")
+    elif trick == "rotten":
+        disk.flip(kept)
+
+    status = holdfast.open(store).status("iris")
+
+    assert status.live is not None
+    assert status.live.version == "1.0.0"
+
+
+def test_a_long_journal_is_read_from_the_users_own_fold(
+    strict: Registry, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in range(_SNAPSHOT_EVERY):
+        strict.tag("iris@1.0.0", {"turn": str(turn)})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    kept = tmp_path / ".cache" / "holdfast" / "folds"
+    holdfast.open(store).status("iris")  # reads all, and keeps what it found
+    assert len(list(kept.iterdir())) == 1
+    shutil.rmtree(store / "models" / "iris" / "snapshots", ignore_errors=True)
+
+    assert holdfast.open(store).resolve("iris@1.0.0").tags["turn"] == str(_SNAPSHOT_EVERY - 1)
 
 
 def test_where_signatures_are_demanded_no_snapshots_are_written(
@@ -363,7 +419,8 @@ def test_in_a_bucket_no_snapshot_is_a_way_around_the_policy(
     journal.save_snapshot(state)
     assert journal.snapshot() == state
 
+    mine._session.place.store.delete("models/iris/journal/signed.json")
+
     status = opened("zoe").status("iris")
 
     assert status.live is not None
-    assert journal.opening(whole=False) == (None, state.seq)

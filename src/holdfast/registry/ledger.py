@@ -14,6 +14,7 @@ from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError, RefusedError
+from holdfast.registry import folds
 from holdfast.signing import genuine
 from holdfast.store import Store, TakenError, layout, projections
 from holdfast.store.journal import Journal
@@ -60,6 +61,7 @@ class Ledger:
         self._place = place
         self._pin = pin
         self._store = place.store
+        self._id = place.config.id
         self._model = model
         self._journal = Journal(place.store, layout.model(model))
         self._state: State | None = None
@@ -102,8 +104,11 @@ class Ledger:
         return self._state
 
     def _open(self, witness: Pointer | None) -> State:
-        start, tail = self._journal.opening(whole=self._pin is not None)
-        state = self._advance(start or empty(self._model), tail)
+        start = folds.find(self._id, self._model, self._journal) if self._pin is None else None
+        known = start.seq if start and not self._store.traits.near else 0
+        state = self._advance(start or empty(self._model), self._journal.tail(known))
+        if state.seq - (start.seq if start else 0) >= self._store.traits.snapshot_every:
+            folds.keep(self._id, state)
         self._check(witness, state)
         self._check_pin(state)
         if witness is not None and witness.seq:
@@ -260,6 +265,8 @@ class Ledger:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
         self._newest = entry
         due = self._state.seq % self._store.traits.snapshot_every == 0
+        if due:
+            folds.keep(self._id, self._state)
         if due and not self._state.policy.require_signature:  # nobody would believe it
             self._journal.save_snapshot(self._state)
         return Outcome(self._state, entry, None)

@@ -6,11 +6,8 @@ verdict rests on the digests of the files and on the scanner, so it is remembere
 is this user's alone: the same bytes are read once.
 """
 
-import contextlib
 import functools
 import hashlib
-import os
-import secrets
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,11 +21,13 @@ from holdfast.core.manifest import Artifact, Manifest, Scan
 from holdfast.core.state import Record, State
 from holdfast.errors import UntrustedError
 from holdfast.formats import scanner
+from holdfast.registry import private
 from holdfast.registry.session import Session
 
 DATA_ONLY: Final = frozenset(("file", "folder", "lightgbm", "onnx", "safetensors", "xgboost"))
 """Formats whose loaders run nothing out of the file; `file` and `folder` are not even read."""
 
+_KIND: Final = "verdicts"
 _MOST_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 1 << 20
 """Length up to which data is copied too, so that its verdict can be remembered."""
@@ -92,19 +91,16 @@ def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: boo
     formats.require(artifact.format, path)
     scan = formats.scan(path, allowed)
     if own:
-        _remember(_name(artifact, allowed), scan)
+        private.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
     return scan
 
 
 def recalled(artifact: Artifact, allowed: Collection[str]) -> Scan | None:
     """Return what this user's scanner found in the same bytes before, `None` if it never looked."""
-    folder = _folder()
-    if folder is None:
-        return None
+    raw = private.read(_KIND, _key(artifact, allowed), _MOST_BYTES)
     try:
-        with (folder / _name(artifact, allowed)).open("rb") as file:
-            return msgspec.json.decode(file.read(_MOST_BYTES), type=Scan)
-    except (OSError, ValueError, RecursionError):
+        return None if raw is None else msgspec.json.decode(raw, type=Scan)
+    except (ValueError, RecursionError):
         return None
 
 
@@ -161,10 +157,10 @@ def of_version(
     return require_truth(subject, manifest, record.scan, scans)
 
 
-def _name(artifact: Artifact, allowed: Collection[str]) -> str:
+def _key(artifact: Artifact, allowed: Collection[str]) -> str:
     files = [(file.path, file.sha256) for file in artifact.files]
     what = (_version(), artifact.format, artifact.path, files, sorted(allowed))
-    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()
+    return msgspec.json.encode(what).decode()
 
 
 @functools.cache
@@ -176,26 +172,3 @@ def _version() -> str:
         if path.suffix in (".py", ".txt"):
             found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def _folder() -> Path | None:
-    """Return the folder of verdicts, `None` where it would not be this user's alone."""
-    with contextlib.suppress(OSError, RuntimeError):
-        folder = Path.home() / ".cache" / "holdfast" / "verdicts"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = folder.lstat()
-        if not hasattr(os, "getuid"):
-            return folder
-        if about.st_uid == os.getuid() and not about.st_mode & 0o077 and not folder.is_symlink():
-            return folder
-    return None
-
-
-def _remember(name: str, scan: Scan) -> None:
-    folder = _folder()
-    if folder is None:
-        return
-    draft = folder / f".{secrets.token_hex(8)}"
-    with contextlib.suppress(OSError):
-        draft.write_bytes(msgspec.json.encode(scan))
-        draft.replace(folder / name)

@@ -178,24 +178,6 @@ class Journal:
                 return
         raise OutcomeUnknownError(slot, commit) from failure
 
-    def opening(self, *, whole: bool) -> tuple[State | None, int]:
-        """Return the newest sound snapshot, if there is one, and the number of the last entry.
-
-        A folder is listed whole; of a bucket only what follows the snapshot, for a listing there
-        costs a request for every thousand names. There is no snapshot where *whole* asks for every
-        entry, or where signatures are demanded, for none vouches for what is before it.
-
-        Raises:
-            DamagedError: If an entry is missing.
-        """
-        if not self._traits.near and not whole:
-            start = self.snapshot()
-            tail, sealed = self._end(start.seq if start else 0)
-            if not sealed:
-                return start, tail
-        tail, sealed = self._end(0)
-        return None if whole or sealed else self.snapshot(tail), tail
-
     def snapshot(self, tail: int | None = None) -> State | None:
         """Return the newest sound snapshot up to entry *tail*; doubtful ones count for nothing."""
         for seq in reversed(self._numbers(self._snapshots)):
