@@ -34,7 +34,7 @@ def _own_paths(
 ) -> dict[str, Path]:
     """Return where to load each role from, once what its bytes run is known to be let in."""
     paths, scans = {}, {}
-    allowed = session.allowed(state.model)
+    allowed = state.policy.allowed_globals
     for role, artifact in manifest.artifacts.items():
         if artifact.format in verdicts.DATA_ONLY:
             paths[role], own = _place(session, manifest, artifact), False

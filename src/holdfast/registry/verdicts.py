@@ -147,7 +147,7 @@ def of_version(
         InvalidInputError: If a format does not recognise its bytes.
         UntrustedError: As `require_truth` says.
     """
-    allowed = session.allowed(state.model)
+    allowed = state.policy.allowed_globals
     with tempfile.TemporaryDirectory(dir=session.scratch()) as scratch:
         scans = {
             role: of_artifact(session, artifact, Path(scratch) / role, allowed)
