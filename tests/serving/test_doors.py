@@ -58,3 +58,19 @@ def test_an_open_server_answers_no_page_of_another_site(store: Path, tmp_path: P
     assert found == [421, 200]
     assert foreign == 403
     assert {path.stat().st_mode & 0o77 for path in (tmp_path / "predictions").rglob("*")} == {0}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("2", "2"), ("2", "1"), ("1", "2")], ids=lambda count: f"{count} workers"
+)
+def test_two_servers_do_not_share_a_port(
+    store: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    with Serving(store, tmp_path, "--workers", first) as server:
+        options = ["--port", str(server.port), "--workers", second, "--log", "none"]
+        told = refused(store, "serve", MODEL, *options)
+        still = server.get("/livez")[0]
+
+    assert told.returncode == 2
+    assert "cannot be listened on: Address already in use" in told.stderr
+    assert still == 200

@@ -81,6 +81,7 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     answers, and takes over between two requests. Needs the extra `serve`.
     """
     try:
+        from holdfast.http import addresses
         from holdfast.serving import server, workers
     except ModuleNotFoundError as error:
         raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
@@ -92,8 +93,7 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     port = options["port"] if options["port"] is not None else _port()
     several = options["workers"] > 1
     notices = _notices() if options["notify"] else None
-    taking = server.bound(options["host"], port, shared=several)
-    with taking as taken, carrying(given, notices):
+    with addresses.taken(options["host"], port) as taken, carrying(given, notices):
         where = taken.getsockname()
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on "

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.errors import MissingLibraryError
+from holdfast.http import addresses
 from holdfast.http.limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
@@ -35,7 +36,7 @@ from holdfast.serving.web.app import Application, application
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Place", "Setting", "bound", "run"]
+__all__ = ["Place", "Setting", "run"]
 
 _DRAIN_S: Final = 2
 _PATIENCE_S: Final = 60.0
@@ -66,38 +67,6 @@ class Setting:
     keeping: Keeping = field(default_factory=Keeping)
     durable: bool = False
     drives: bool = True
-
-
-def bound(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Take an address; nothing listens on it yet.
-
-    Args:
-        shared: For several workers: each then listens on a socket of its own, and the system
-            deals connections out among those that do.
-
-    Raises:
-        InvalidInputError: If it cannot be: the port is taken, the address is not this machine's.
-    """
-    try:
-        return _bound((host, port), socket.AF_INET6 if ":" in host else socket.AF_INET, shared)
-    except OSError as error:
-        raise InvalidInputError(
-            f"address {host}:{port}", f"cannot be listened on: {error.strerror}", "name another"
-        ) from error
-
-
-def _bound(address: Any, family: int, shared: bool) -> socket.socket:  # noqa: FBT001 - one fact
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind(address)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +123,8 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         if place is not None:
             workers.end_with_supervisor()
             following.settled.wait(_PATIENCE_S)
-            listening = _bound(taken.getsockname(), taken.family, shared=True)
-            stack.callback(listening.close)
-        listening.listen(_BACKLOG)
+            listening = stack.enter_context(addresses.joined(taken))
+        addresses.listen(listening, _BACKLOG)
         _settle()
         _server(app, served).run(sockets=[listening])
 
