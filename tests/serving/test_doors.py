@@ -74,3 +74,21 @@ def test_two_servers_do_not_share_a_port(
     assert told.returncode == 2
     assert "cannot be listened on: Address already in use" in told.stderr
     assert still == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "predictions are kept with whole inputs in {log} (files 0600, for their owner alone)"),
+        (["--inputs", "hash"], "predictions are kept with hashed inputs in {log} (files 0600"),
+        (["--inputs", "none", "--sample", "0.1"], "0.1 of predictions are kept without inputs in"),
+        (["--log", "none"], "no prediction is kept"),
+    ],
+)
+def test_a_server_says_at_its_start_what_it_keeps(
+    store: Path, tmp_path: Path, options: list[str], line: str
+) -> None:
+    with Serving(store, tmp_path, *options) as server:
+        told = server.log
+
+    assert line.format(log=server.predictions) in told

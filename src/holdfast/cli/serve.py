@@ -101,6 +101,7 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
             f"by {count(options['workers'], 'worker')}",
             err=True,
         )
+        click.echo(f"holdfast: {_kept(setting)}", err=True)
         if several:
             _tell_on_stderr()
             with tempfile.TemporaryDirectory(prefix="holdfast-") as crew:
@@ -109,6 +110,19 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         else:
             _tell_on_stderr()
             server.run(setting, taken)
+
+
+def _kept(setting: "Setting") -> str:
+    """Tell what the prediction log keeps of callers, and where."""
+    from holdfast.predictions import without_credentials
+
+    if setting.log is None:
+        return "no prediction is kept"
+    share = setting.keeping.sampling
+    what = {"full": "with whole inputs", "hash": "with hashed inputs", "none": "without inputs"}
+    told = f"{'predictions' if share == 1 else f'{share:.4g} of predictions'} are kept "
+    told += f"{what[setting.keeping.inputs]} in {inert(without_credentials(setting.log))}"
+    return told if "://" in setting.log else f"{told} (files 0600, for their owner alone)"
 
 
 def _bracketed(host: str) -> str:
