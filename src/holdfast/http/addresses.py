@@ -59,6 +59,8 @@ def joined(held: socket.socket) -> socket.socket:
     listens. It was bound without SO_REUSEPORT, which no other server had then, and has it from now
     on without SO_REUSEADDR: so only those who ask for SO_REUSEPORT get in, and `taken` never does.
     """
+    if held.family not in (socket.AF_INET, socket.AF_INET6):
+        return held.dup()  # a Unix socket listens already, and all accept from it
     _set(held, socket.SO_REUSEPORT, 1)
     opened = socket.socket(held.family, socket.SOCK_STREAM)
     try:

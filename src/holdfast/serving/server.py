@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Setting", "run"]
 
-_DRAIN_S: Final = 2
+_GRACE_S: Final = 2
 _PATIENCE_S: Final = 60.0
 _BACKLOG: Final = 2048
 _TURN_S: Final = 0.0005
@@ -58,6 +59,8 @@ class Setting:
         keeping: What is kept of them.
         durable: Answer only once the row is committed.
         drives: Whether it drives the rollouts of its models.
+        drain_s: How long it still answers, but is not ready, once it is told to stop.
+        keep_alive_s: How long a connection may be idle.
     """
 
     models: tuple[str, ...]
@@ -67,6 +70,8 @@ class Setting:
     keeping: Keeping = field(default_factory=Keeping)
     durable: bool = False
     drives: bool = True
+    drain_s: int = 0
+    keep_alive_s: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
             listening = stack.enter_context(addresses.joined(taken))
         addresses.listen(listening, _BACKLOG)
         _settle()
-        _server(app, served).run(sockets=[listening])
+        _server(app, served, setting).run(sockets=[listening])
 
 
 def _settle() -> None:
@@ -150,7 +155,7 @@ def _log_of(
     return recorder, stack.enter_context(contextlib.closing(open_log(location)))
 
 
-def _server(app: Application, served: Served) -> "uvicorn.Server":
+def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Server":
     try:
         import uvicorn
 
@@ -159,7 +164,9 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
         raise MissingLibraryError(str(error.name), "serve", "serving listens with it") from error
 
     class Server(uvicorn.Server):
-        """Stops when it is told to, and lets its caller end in order."""
+        """Stops when it is told to, once it has drained, and lets its caller end in order."""
+
+        leaves_s: float | None = None
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -171,19 +178,28 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
                     signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
+            hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
             served.draining = True
-            super().handle_exit(sig, frame)
+            if hurries or not setting.drain_s:
+                super().handle_exit(sig, frame)
+            elif self.leaves_s is None:
+                self.leaves_s = time.monotonic() + setting.drain_s
+
+        async def on_tick(self, counter: int) -> bool:
+            if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
+                self.should_exit = True
+            return await super().on_tick(counter)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    return Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            log_config=None,
-            access_log=False,
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=setting.keep_alive_s,
+        timeout_graceful_shutdown=_GRACE_S,
     )
+    return Server(config)
