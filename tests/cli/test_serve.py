@@ -33,6 +33,7 @@ OPTIONS = {
     "drive": True,
     "drain": 0,
     "keep_alive": 5,
+    "root_path": "",
 }
 
 Set = Callable[[str, str], None]

@@ -33,6 +33,10 @@ def refused(store: Path, *options: str) -> subprocess.CompletedProcess[str]:
         ["serve", MODEL, "--queue", "0"],
         ["serve", MODEL, "--max-body", "0"],
         ["serve", MODEL, "--host-name", "a:80"],
+        ["serve", MODEL, "--root-path", "models"],
+        ["serve", MODEL, "--root-path", "/a b"],
+        ["serve", MODEL, "--drain", "-1"],
+        ["serve", MODEL, "--keep-alive", "0"],
         ["history", MODEL, "--limit", "-1"],
         ["predictions", "list", "--limit", "-1"],
         ["predictions", "export", "--limit", "0"],
@@ -92,3 +96,32 @@ def test_a_server_says_at_its_start_what_it_keeps(
         told = server.log
 
     assert line.format(log=server.predictions) in told
+
+
+def test_a_server_answers_below_the_path_that_a_proxy_shows(store: Path, tmp_path: Path) -> None:
+    with Serving(store, tmp_path, "--root-path", "/homes/") as server:
+        plain = [server.get(path)[0] for path in ("/homes/livez", "/livez", "/homes/models")]
+        other = [server.get(path)[0] for path in ("/homeslivez", "/homes/homes/livez")]
+        page = server.get("/homes/docs")[1]
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        answers = []
+        for path in ("/homes/predict", "/predict", "/homes/predict/"):
+            connection.request("POST", path, BODY, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            answers.append(answer.status)
+        connection.close()
+
+    assert (plain, other) == ([200, 200, 200], [404, 404])
+    assert "/homes/openapi.json" in page
+    assert answers == [200, 200, 200]
+
+
+def test_a_token_is_asked_for_below_a_prefix_too(store: Path, tmp_path: Path) -> None:
+    environment = {"HOLDFAST_TOKEN": "secret"}
+    with Serving(store, tmp_path, "--root-path", "/livez", environment=environment) as server:
+        found = [
+            server.get(path)[0] for path in ("/livez/livez", "/livez", "/livez/models", "/models")
+        ]
+
+    assert found == [200, 200, 401, 401]

@@ -5,6 +5,7 @@ import functools
 import ipaddress
 import logging
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _MEGABYTE = 1 << 20
 _MOST_PORT = 65_535
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 @command("serve")
@@ -76,6 +78,9 @@ _MOST_PORT = 65_535
     multiple=True,
     metavar="NAME",
     help="Name to answer besides addresses, localhost.",
+)
+@click.option(
+    "--root-path", default="", metavar="PREFIX", help="Answer below it too: a proxy's path to here."
 )
 @click.option(
     "--keep-alive",
@@ -191,7 +196,17 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         options["drive"],
         options["drain"],
         options["keep_alive"],
+        _prefix(options["root_path"]),
     )
+
+
+def _prefix(text: str) -> str:
+    prefix = text.rstrip("/")
+    if prefix and _PREFIX.fullmatch(prefix) is None:
+        raise InvalidInputError(
+            f"--root-path {text!r}", "is not the start of a path", "write it as /models"
+        )
+    return prefix
 
 
 def _notices() -> Path:

@@ -61,6 +61,7 @@ class Setting:
         drives: Whether it drives the rollouts of its models.
         drain_s: How long it still answers, but is not ready, once it is told to stop.
         keep_alive_s: How long a connection may be idle.
+        prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
     """
 
     models: tuple[str, ...]
@@ -72,6 +73,7 @@ class Setting:
     drives: bool = True
     drain_s: int = 0
     keep_alive_s: int = 5
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         door = replace(setting.limits.door, connections=connections_allowed())
         app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
         app.metrics.recorder = recorder
+        if setting.prefix:
+            app.answer_below(setting.prefix)
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
