@@ -15,6 +15,7 @@ from holdfast.serving.server import Setting
 GIVEN = Context("store", "ana", as_json=False)
 OPTIONS = {
     "host": "127.0.0.1",
+    "host_name": (),
     "port": None,
     "workers": 1,
     "log": None,
@@ -30,6 +31,9 @@ OPTIONS = {
     "pin": True,
     "inline": True,
     "drive": True,
+    "drain": 0,
+    "keep_alive": 5,
+    "root_path": "",
 }
 
 Set = Callable[[str, str], None]

@@ -26,6 +26,12 @@ import holdfast
 
 MODEL = "sums"
 _ON_ONE_CONNECTION = 20
+_LIMITED = """
+import os, resource, sys
+most = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 BODY = json.dumps({"instances": [[0.0]]})
 
 
@@ -66,12 +72,15 @@ class Serving:
         folder: Path,
         *options: str,
         environment: Mapping[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.predictions = folder / "predictions"
         self._log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
+        if descriptors is not None:
+            command = [sys.executable, "-c", _LIMITED, str(descriptors), *command]
         command += ["--port", str(self.port), "--log", str(self.predictions), *options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(

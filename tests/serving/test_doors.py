@@ -33,6 +33,10 @@ def refused(store: Path, *options: str) -> subprocess.CompletedProcess[str]:
         ["serve", MODEL, "--queue", "0"],
         ["serve", MODEL, "--max-body", "0"],
         ["serve", MODEL, "--host-name", "a:80"],
+        ["serve", MODEL, "--root-path", "models"],
+        ["serve", MODEL, "--root-path", "/a b"],
+        ["serve", MODEL, "--drain", "-1"],
+        ["serve", MODEL, "--keep-alive", "0"],
         ["history", MODEL, "--limit", "-1"],
         ["predictions", "list", "--limit", "-1"],
         ["predictions", "export", "--limit", "0"],
@@ -58,3 +62,66 @@ def test_an_open_server_answers_no_page_of_another_site(store: Path, tmp_path: P
     assert found == [421, 200]
     assert foreign == 403
     assert {path.stat().st_mode & 0o77 for path in (tmp_path / "predictions").rglob("*")} == {0}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("2", "2"), ("2", "1"), ("1", "2")], ids=lambda count: f"{count} workers"
+)
+def test_two_servers_do_not_share_a_port(
+    store: Path, tmp_path: Path, first: str, second: str
+) -> None:
+    with Serving(store, tmp_path, "--workers", first) as server:
+        options = ["--port", str(server.port), "--workers", second, "--log", "none"]
+        told = refused(store, "serve", MODEL, *options)
+        still = server.get("/livez")[0]
+
+    assert told.returncode == 2
+    assert "cannot be listened on: Address already in use" in told.stderr
+    assert still == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "predictions are kept with whole inputs in {log} (files 0600, for their owner alone)"),
+        (["--inputs", "hash"], "predictions are kept with hashed inputs in {log} (files 0600"),
+        (["--inputs", "none", "--sample", "0.1"], "0.1 of predictions are kept without inputs in"),
+        (["--log", "none"], "no prediction is kept"),
+    ],
+)
+def test_a_server_says_at_its_start_what_it_keeps(
+    store: Path, tmp_path: Path, options: list[str], line: str
+) -> None:
+    with Serving(store, tmp_path, *options) as server:
+        told = server.log
+
+    assert line.format(log=server.predictions) in told
+
+
+def test_a_server_answers_below_the_path_that_a_proxy_shows(store: Path, tmp_path: Path) -> None:
+    with Serving(store, tmp_path, "--root-path", "/homes/") as server:
+        plain = [server.get(path)[0] for path in ("/homes/livez", "/livez", "/homes/models")]
+        other = [server.get(path)[0] for path in ("/homeslivez", "/homes/homes/livez")]
+        page = server.get("/homes/docs")[1]
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        answers = []
+        for path in ("/homes/predict", "/predict", "/homes/predict/"):
+            connection.request("POST", path, BODY, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            answers.append(answer.status)
+        connection.close()
+
+    assert (plain, other) == ([200, 200, 200], [404, 404])
+    assert "/homes/openapi.json" in page
+    assert answers == [200, 200, 200]
+
+
+def test_a_token_is_asked_for_below_a_prefix_too(store: Path, tmp_path: Path) -> None:
+    environment = {"HOLDFAST_TOKEN": "secret"}
+    with Serving(store, tmp_path, "--root-path", "/livez", environment=environment) as server:
+        found = [
+            server.get(path)[0] for path in ("/livez/livez", "/livez", "/livez/models", "/models")
+        ]
+
+    assert found == [200, 200, 401, 401]

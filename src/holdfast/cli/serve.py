@@ -1,9 +1,11 @@
 """The command that serves."""
 
+import contextlib
 import functools
 import ipaddress
 import logging
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -18,12 +20,15 @@ from holdfast.cli.telling import carrying, config_of
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from holdfast.http.hosts import HostRules
     from holdfast.serving.limits import Limits
     from holdfast.serving.server import Setting
 
 _MEGABYTE = 1 << 20
 _MOST_PORT = 65_535
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 @command("serve")
@@ -31,6 +36,14 @@ _MOST_PORT = 65_535
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Port [AIP_HTTP_PORT, else 8080]."
+)
+@click.option("--uds", metavar="PATH", help="Unix socket to listen on instead of a port.")
+@click.option(
+    "--uds-mode",
+    type=click.Choice(["0600", "0660"]),
+    default="0600",
+    show_default=True,
+    help="Whether its owner alone may connect, or its group too.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N")
 @click.option(
@@ -67,6 +80,25 @@ _MOST_PORT = 65_535
     help="Name to answer besides addresses, localhost.",
 )
 @click.option(
+    "--root-path", default="", metavar="PREFIX", help="Answer below it too: a proxy's path to here."
+)
+@click.option(
+    "--keep-alive",
+    type=click.IntRange(1, 3600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a connection may be idle.",
+)
+@click.option(
+    "--drain",
+    type=click.IntRange(0, 3600),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Answer so long after a stop, but not be ready.",
+)
+@click.option(
     "--inline/--no-inline",
     default=True,
     help="Whether versions that answer within 1 ms are called without a thread of theirs [yes].",
@@ -89,26 +121,52 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     registry = given.registry()
     for model in models:
         registry.situation(model)  # a name nobody registered is a mistake
-    port = options["port"] if options["port"] is not None else _port()
     several = options["workers"] > 1
     notices = _notices() if options["notify"] else None
-    taking = server.bound(options["host"], port, shared=several)
-    with taking as taken, carrying(given, notices):
-        where = taken.getsockname()
+    with _taken(options) as (taken, where), carrying(given, notices):
         click.echo(
-            f"holdfast: serving {', '.join(map(inert, models))} on "
-            f"http://{_bracketed(options['host'])}:{where[1]} "
+            f"holdfast: serving {', '.join(map(inert, models))} on {where} "
             f"by {count(options['workers'], 'worker')}",
             err=True,
         )
+        click.echo(f"holdfast: {_kept(setting)}", err=True)
+        _tell_on_stderr()
         if several:
-            _tell_on_stderr()
             with tempfile.TemporaryDirectory(prefix="holdfast-") as crew:
                 work = functools.partial(_work, setting, taken, Path(crew))
-                workers.supervise(options["workers"], work)
+                workers.supervise(options["workers"], work, setting.drain_s)
         else:
-            _tell_on_stderr()
             server.run(setting, taken)
+
+
+@contextlib.contextmanager
+def _taken(options: dict[str, Any]) -> "Iterator[tuple[socket.socket, str]]":
+    """Take the address to listen on, and tell how it is written."""
+    from holdfast.http import addresses, unix_sockets
+
+    if options["uds"] is not None:
+        if options["port"] is not None:
+            raise InvalidInputError("--uds", "does not go with --port", "give one of them")
+        mode = int(options["uds_mode"], 8)
+        with unix_sockets.at_path(Path(options["uds"]), mode) as taken:
+            yield taken, f"unix:{inert(options['uds'])}"
+        return
+    port = options["port"] if options["port"] is not None else _port()
+    with addresses.taken(options["host"], port) as taken:
+        yield taken, f"http://{_bracketed(options['host'])}:{taken.getsockname()[1]}"
+
+
+def _kept(setting: "Setting") -> str:
+    """Tell what the prediction log keeps of callers, and where."""
+    from holdfast.predictions import without_credentials
+
+    if setting.log is None:
+        return "no prediction is kept"
+    share = setting.keeping.sampling
+    what = {"full": "with whole inputs", "hash": "with hashed inputs", "none": "without inputs"}
+    told = f"{'predictions' if share == 1 else f'{share:.4g} of predictions'} are kept "
+    told += f"{what[setting.keeping.inputs]} in {inert(without_credentials(setting.log))}"
+    return told if "://" in setting.log else f"{told} (files 0600, for their owner alone)"
 
 
 def _bracketed(host: str) -> str:
@@ -136,7 +194,19 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         Recording(options["inputs"], options["sample"], options["redact"]),
         options["durable"],
         options["drive"],
+        options["drain"],
+        options["keep_alive"],
+        _prefix(options["root_path"]),
     )
+
+
+def _prefix(text: str) -> str:
+    prefix = text.rstrip("/")
+    if prefix and _PREFIX.fullmatch(prefix) is None:
+        raise InvalidInputError(
+            f"--root-path {text!r}", "is not the start of a path", "write it as /models"
+        )
+    return prefix
 
 
 def _notices() -> Path:

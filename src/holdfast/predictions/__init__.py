@@ -12,7 +12,7 @@ stats, counting, export                       what it tells: figures, a rollout'
 from holdfast.predictions.filters import ALL, Filter
 from holdfast.predictions.keeping import Recording
 from holdfast.predictions.log import Day, Feedback, Label, Log
-from holdfast.predictions.opening import open_log, open_recorder
+from holdfast.predictions.opening import open_log, open_recorder, without_credentials
 from holdfast.predictions.row import Prediction, Role
 from holdfast.predictions.writer import Recorder
 
@@ -29,4 +29,5 @@ __all__ = [
     "Role",
     "open_log",
     "open_recorder",
+    "without_credentials",
 ]

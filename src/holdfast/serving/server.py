@@ -9,12 +9,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.errors import MissingLibraryError
+from holdfast.http import addresses
 from holdfast.http.limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
@@ -35,9 +37,9 @@ from holdfast.serving.web.app import Application, application
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Place", "Setting", "bound", "run"]
+__all__ = ["Place", "Setting", "run"]
 
-_DRAIN_S: Final = 2
+_GRACE_S: Final = 2
 _PATIENCE_S: Final = 60.0
 _BACKLOG: Final = 2048
 _TURN_S: Final = 0.0005
@@ -57,6 +59,9 @@ class Setting:
         keeping: What is kept of them.
         durable: Answer only once the row is committed.
         drives: Whether it drives the rollouts of its models.
+        drain_s: How long it still answers, but is not ready, once it is told to stop.
+        keep_alive_s: How long a connection may be idle.
+        prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
     """
 
     models: tuple[str, ...]
@@ -66,38 +71,9 @@ class Setting:
     keeping: Keeping = field(default_factory=Keeping)
     durable: bool = False
     drives: bool = True
-
-
-def bound(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Take an address; nothing listens on it yet.
-
-    Args:
-        shared: For several workers: each then listens on a socket of its own, and the system
-            deals connections out among those that do.
-
-    Raises:
-        InvalidInputError: If it cannot be: the port is taken, the address is not this machine's.
-    """
-    try:
-        return _bound((host, port), socket.AF_INET6 if ":" in host else socket.AF_INET, shared)
-    except OSError as error:
-        raise InvalidInputError(
-            f"address {host}:{port}", f"cannot be listened on: {error.strerror}", "name another"
-        ) from error
-
-
-def _bound(address: Any, family: int, shared: bool) -> socket.socket:  # noqa: FBT001 - one fact
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind(address)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
+    drain_s: int = 0
+    keep_alive_s: int = 5
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +114,8 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         door = replace(setting.limits.door, connections=connections_allowed())
         app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
         app.metrics.recorder = recorder
+        if setting.prefix:
+            app.answer_below(setting.prefix)
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
@@ -154,11 +132,10 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         if place is not None:
             workers.end_with_supervisor()
             following.settled.wait(_PATIENCE_S)
-            listening = _bound(taken.getsockname(), taken.family, shared=True)
-            stack.callback(listening.close)
-        listening.listen(_BACKLOG)
+            listening = stack.enter_context(addresses.joined(taken))
+        addresses.listen(listening, _BACKLOG)
         _settle()
-        _server(app, served).run(sockets=[listening])
+        _server(app, served, setting).run(sockets=[listening])
 
 
 def _settle() -> None:
@@ -182,7 +159,7 @@ def _log_of(
     return recorder, stack.enter_context(contextlib.closing(open_log(location)))
 
 
-def _server(app: Application, served: Served) -> "uvicorn.Server":
+def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Server":
     try:
         import uvicorn
 
@@ -191,7 +168,9 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
         raise MissingLibraryError(str(error.name), "serve", "serving listens with it") from error
 
     class Server(uvicorn.Server):
-        """Stops when it is told to, and lets its caller end in order."""
+        """Stops when it is told to, once it has drained, and lets its caller end in order."""
+
+        leaves_s: float | None = None
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -203,19 +182,28 @@ def _server(app: Application, served: Served) -> "uvicorn.Server":
                     signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
+            hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
             served.draining = True
-            super().handle_exit(sig, frame)
+            if hurries or not setting.drain_s:
+                super().handle_exit(sig, frame)
+            elif self.leaves_s is None:
+                self.leaves_s = time.monotonic() + setting.drain_s
+
+        async def on_tick(self, counter: int) -> bool:
+            if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
+                self.should_exit = True
+            return await super().on_tick(counter)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    return Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            log_config=None,
-            access_log=False,
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=setting.keep_alive_s,
+        timeout_graceful_shutdown=_GRACE_S,
     )
+    return Server(config)

@@ -26,16 +26,17 @@ _LOOK_S: Final = 0.05
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def supervise(count: int, work: Callable[[int], None]) -> None:
+def supervise(count: int, work: Callable[[int], None], drain_s: float = 0.0) -> None:
     """Run *work* in so many processes until this one is told to stop.
 
     A process that ends by itself is begun anew, after a pause if it was young. Those told to stop
-    are killed if they have not ended ten seconds later.
+    are killed if they have not ended ten seconds after the time that they drain for.
 
     Args:
         count: How many.
         work: Gets the number of the process, from 0; returns when it is told to stop. It is sent
             to the process: a function of a module, or a part of one.
+        drain_s: How long it goes on answering once it is told to stop.
     """
     stopping = threading.Event()
     before = {one: signal.signal(one, lambda *_: stopping.set()) for one in _STOPPING}
@@ -45,7 +46,7 @@ def supervise(count: int, work: Callable[[int], None]) -> None:
             for worker in workers:
                 worker.tend(time.monotonic())
     finally:
-        _end([worker.process for worker in workers if worker.process is not None])
+        _end([one.process for one in workers if one.process is not None], drain_s + _END_S)
         for one, handler in before.items():
             signal.signal(one, handler)
 
@@ -86,10 +87,10 @@ class _Worker:
         self.process, self._due_s = None, now_s + pause_s
 
 
-def _end(processes: list[SpawnProcess]) -> None:
+def _end(processes: list[SpawnProcess], patience_s: float) -> None:
     for process in processes:
         process.terminate()
-    deadline = time.monotonic() + _END_S
+    deadline = time.monotonic() + patience_s
     for process in processes:
         process.join(max(0.0, deadline - time.monotonic()))
         process.kill()

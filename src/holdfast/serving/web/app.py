@@ -66,12 +66,23 @@ class Application:
         self._paths = paths.fixed(tuple(served.lineups))
         self.direct = {path.encode(): route for path, route in self._paths.items()}
         self._admin = admin(served, self.metrics.text, keep, limits)
+        self._prefix = ""
+
+    def answer_below(self, prefix: str) -> None:
+        """Answer the same paths below *prefix* too: a proxy passes it on, or takes it away."""
+        self._prefix = prefix
+        below = {prefix.encode() + path: route for path, route in self.direct.items()}
+        self.direct = below | self.direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        if self._prefix:
+            path = scope["path"]
+            inner = path.removeprefix(self._prefix) if path.startswith(f"{self._prefix}/") else path
+            scope = {**scope, "path": inner}
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope = {**scope, "path": scope["path"].removesuffix("/")}
         route = self._paths.get(scope["path"]) or paths.named(scope["path"])
@@ -81,6 +92,9 @@ class Application:
             if route is None:
                 is_head = scope["method"] == "HEAD"  # answered as GET; the server drops the body
                 asked = {**scope, "method": "GET"} if is_head else scope
+                if self._prefix:  # the router takes the prefix away, once and whatever follows it
+                    path = self._prefix + scope["path"]
+                    asked = {**asked, "path": path, "root_path": self._prefix}
                 await self._admin(asked, receive, send)
                 return
             self._check(route[1].model, scope)

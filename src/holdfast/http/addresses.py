@@ -1,0 +1,77 @@
+"""The address of a server, taken so that no second server can take it as well."""
+
+import os
+import socket
+from typing import Any, Final
+
+from holdfast.errors import InvalidInputError
+
+__all__ = ["joined", "listen", "taken"]
+
+_POSIX: Final = os.name == "posix"
+
+
+def taken(host: str, port: int) -> socket.socket:
+    """Take an address for this server alone; nothing listens on it yet.
+
+    Raises:
+        InvalidInputError: If it cannot be: the port is taken, the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return _taken((host, port), family)
+    except OSError as error:
+        raise InvalidInputError(
+            f"address {host}:{port}", f"cannot be listened on: {error.strerror}", "name another"
+        ) from error
+
+
+def _taken(address: Any, family: int) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        try:
+            opened.bind(address)
+        except OSError:
+            if not _POSIX:
+                raise
+            # Connections of a server that has ended may hold the port for a minute. SO_REUSEADDR
+            # gets past them, and past nobody who holds the address or listens on it.
+            _set(opened, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            _set(opened, socket.SO_REUSEADDR, 0)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def listen(held: socket.socket, backlog: int) -> None:
+    """Listen on an address that was taken, with no other process beside this one."""
+    if _POSIX:  # the next server must get past this one's last connections
+        _set(held, socket.SO_REUSEADDR, 1)
+    held.listen(backlog)
+
+
+def joined(held: socket.socket) -> socket.socket:
+    """Return a socket of a worker's own at an address that its supervisor holds.
+
+    The system deals connections out among the workers that listen. The holding socket never
+    listens. It was bound without SO_REUSEPORT, which no other server had then, and has it from now
+    on without SO_REUSEADDR: so only those who ask for SO_REUSEPORT get in, and `taken` never does.
+    """
+    if held.family not in (socket.AF_INET, socket.AF_INET6):
+        return held.dup()  # a Unix socket listens already, and all accept from it
+    _set(held, socket.SO_REUSEPORT, 1)
+    opened = socket.socket(held.family, socket.SOCK_STREAM)
+    try:
+        _set(opened, socket.SO_REUSEADDR, 1)
+        _set(opened, socket.SO_REUSEPORT, 1)
+        opened.bind(held.getsockname())
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _set(opened: socket.socket, option: int, value: int) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, option, value)
