@@ -131,6 +131,12 @@ def test_a_caller_that_hangs_up_harms_nobody(server: Server) -> None:
         ("gzip", b"nonsense", 400),
         ("gzip", gzip.compress(b'{"instances": [[1, 2]]}')[:-9], 400),
         ("gzip", gzip.compress(b" " * 100_000), 413),
+        ("gzip", gzip.compress(b" " * 600) * 2, 413),
+        ("gzip", gzip.compress(b'{"instances": [[1, 2]]}') + b"more", 400),
+        ("gzip", gzip.compress(b'{"instances": [[1, 2]]}') + gzip.compress(b"more"), 400),
+        ("gzip", b"", 400),
+        ("gzip", gzip.compress(b'{"instances": [[1, 2]]}') + gzip.compress(b"") * 40, 200),
+        ("deflate", zlib.compress(b'{"instances": [[1, 2]]}') + zlib.compress(b" "), 400),
         ("br", b"", 415),
     ],
 )
@@ -141,6 +147,25 @@ def test_a_packed_body_is_unpacked_within_the_limit(
     answer = server.client.post("/models/iris/predict", content=body, headers=headers)
 
     assert answer.status_code == status
+
+
+def test_all_members_of_a_packed_body_are_read(server: Server) -> None:
+    packed = gzip.compress(b'{"instances": [[1, 2], ') + gzip.compress(b"[3, 4]]}")
+    headers = {"content-encoding": "gzip"}
+    answer = server.client.post("/models/iris/predict", content=packed, headers=headers)
+
+    assert answer.json()["predictions"] == [3.0, 7.0]
+
+
+def test_a_body_of_so_many_members_that_reading_takes_for_ever_is_refused() -> None:
+    packed = gzip.compress(b'{"instances": [[1, 2]]}') + gzip.compress(b"") * 64
+    with running(served(lineup(sums()))) as server:
+        answer = server.client.post(
+            "/predict", content=packed, headers={"content-encoding": "gzip"}
+        )
+
+    assert answer.status_code == 400
+    assert "more than 64 gzip members" in answer.text
 
 
 def test_a_token_is_asked_for_everywhere_but_for_health() -> None:

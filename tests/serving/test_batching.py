@@ -242,3 +242,71 @@ def test_a_loop_that_is_gone_is_not_told() -> None:
 
     until(lambda: threads_of(one.loaded) == [])
     assert called.is_set()
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ([[2**53 + 1]], [[0.5]]),
+        ([[2**63 - 1]], [[2**63 + 1]]),
+        ([[True]], [[2]]),
+        ([[1]], [["a"]]),
+        ([[1, "a"]], [["b", 2]]),
+        ([{"n": 2**53 + 1}], [{"n": 0.5}]),
+        ([{"n": 2**53 + 1}], [{"n": 1}, {"n": 0.5}]),
+        ([{"n": 2**53 + 1}], [{"n": None}]),
+        ([{"n": 2**53 + 1}], [{"n": 2**64}]),
+        ([{"n": 2**53 + 1}], [{"n": 1}, {"m": 1}]),
+        ([{"n": {"a": 1}}], [{"n": {"a": 0.5}}]),
+        (["a"], [1]),
+        (np.array([[1, "a"]], object), np.array([["b", 2]], object)),
+        (np.array([[2**53 + 1]]), np.array([[0.5]])),
+    ],
+)
+def test_what_a_model_is_fed_does_not_depend_on_who_asks_beside(mine: Any, other: Any) -> None:
+    def seen(*requests: Any) -> list[Any]:
+        fed: list[str] = []
+
+        def predict(rows: Any) -> Any:
+            listed = rows.to_dict("records") if hasattr(rows, "columns") else list(rows)
+            fed.extend(f"{getattr(rows, 'dtype', '')} {row!r}" for row in listed)
+            return [0] * len(rows)
+
+        one = lane(Does(predict))
+        asyncio.run(sent(one, *requests))
+        one.close()
+        return sorted(fed)
+
+    alone = sorted([*seen(mine), *seen(other)])
+
+    assert seen(mine, other) == seen(other, mine) == alone
+
+
+def test_requests_whose_rows_are_typed_alike_share_a_call() -> None:
+    notes = Notes()
+    one = lane(notes)
+    asyncio.run(sent(one, [{"n": 1}], [{"n": 2}, {"n": 3}], [[1, 0.5]], [[0.5, 2.0]]))
+    one.close()
+
+    assert [count for count, _ in notes.calls] == [3, 2]
+
+
+def test_a_day_is_read_the_same_whoever_asks_beside() -> None:
+    fed: list[Any] = []
+
+    def predict(frame: Any) -> Any:
+        fed.extend(frame["day"].tolist())
+        return [0] * len(frame)
+
+    words = {
+        "type": "object",
+        "properties": {"day": {"type": "string", "dtype": "datetime64[ns]"}},
+        "required": ["day"],
+    }
+    one = lane(Does(predict), input_schema=words)
+    days = ([{"day": "2026-01-13"}], [{"day": "2026-02-01 10:30"}])
+    answers = asyncio.run(sent(one, *days))
+    one.close()
+
+    assert [answer.batch for answer in answers] == [2, 2]
+    assert [str(day) for day in fed] == ["2026-01-13 00:00:00", "2026-02-01 10:30:00"]

@@ -265,7 +265,7 @@ def test_without_a_schema_all_rows_are_taken() -> None:
     assert free(Named(("a",), [[1]])) == [{"a": 1}]
     assert free({"x": array}) is array
     assert "differ in length" in refusal(None, {"a": [1, 2], "b": [3]}).message
-    assert "no lists" in refusal(None, {"a": 1}).message
+    assert "not lists" in refusal(None, {"a": 1}).message
     assert checker({"type": "object", "properties": {}})([{"a": 1}]) == [{"a": 1}]
 
 
@@ -295,3 +295,24 @@ def test_a_number_that_is_too_large_for_the_columns_dtype_is_refused() -> None:
     assert check([[1.5]]).dtype == "float32"
     with pytest.raises(Refusal, match="a number does not fit float32"):
         check([[1e39]])
+
+
+@pytest.mark.parametrize("words", [None, NUMBERS])
+def test_a_column_that_is_named_twice_is_refused(words: dict[str, Any] | None) -> None:
+    twice = [["age", "height", "age"], ["1", "2", "3"]]
+
+    for given in (
+        Named(("age", "height", "age"), [[1, 2, 3]]),
+        Named((), twice, texts=True),
+    ):
+        found = refusal(words, given)
+
+        assert (found.status, found.message) == (422, "age: names two columns; send each once")
+
+
+@pytest.mark.parametrize("given", [[[]], [[], []], np.zeros((2, 0)), {"x": np.zeros((1, 0, 3))}])
+@pytest.mark.parametrize("words", [None, {**MATRIX, "shape": [None, None]}])
+def test_rows_that_hold_nothing_are_the_callers_fault(
+    words: dict[str, Any] | None, given: Any
+) -> None:
+    assert refusal(words, given).status == 422

@@ -97,6 +97,11 @@ def test_tensors_go_as_json_or_raw_bytes_either_way(
     assert ("data" in result.get_response()["outputs"][0]) is not binary_out
 
 
+def test_an_input_that_is_named_twice_is_refused(client: triton.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="input: names two inputs"):
+        client.infer("iris", [tensor("input", ROWS), tensor("input", ROWS + 1)])
+
+
 @pytest.mark.parametrize("packed", ["gzip", "deflate"])
 def test_a_packed_request_is_unpacked(client: triton.InferenceServerClient, packed: str) -> None:
     result = client.infer("iris", [tensor("input", ROWS)], request_compression_algorithm=packed)

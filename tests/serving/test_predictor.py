@@ -27,6 +27,11 @@ TWO = (MATRIX[:, 0] > 0).astype(int)
 THREE = RANDOM.integers(0, 3, size=60)
 TENSOR = example.describe(MATRIX[:2]).schema
 FRAME = pd.DataFrame({"age": RANDOM.integers(20, 60, 60), "city": ["Bern", "Oslo", "Rome"] * 20})
+CODED = {"type": "object", "properties": {"c": {"type": "string", "dtype": "category"}}}
+DECLARED = {
+    "type": "object",
+    "properties": {"c": {"type": "string", "dtype": "category", "enum": ["a", "b"]}},
+}
 CONTAINERS: list[Callable[[list[float]], Any]] = [
     list,
     tuple,
@@ -270,6 +275,8 @@ def test_a_booster_gets_the_names_it_knows() -> None:
         ({"framework": None, "metadata": {"rowwise": True}}, True),
         ({"framework": "scikit-learn", "metadata": {"rowwise": False}}, False),
         ({"framework": "scikit-learn", "input_schema": {"type": "string"}}, False),
+        ({"framework": "lightgbm", "input_schema": CODED}, False),
+        ({"framework": "lightgbm", "input_schema": DECLARED}, True),
     ],
 )
 def test_rows_share_a_call_where_the_framework_is_known_for_it_or_the_version_says_so(

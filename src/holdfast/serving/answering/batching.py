@@ -22,6 +22,7 @@ from msgspec import Struct
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows import untyped
 from holdfast.serving.rows.checking import Checker
 from holdfast.serving.rows.layout import Rows
 from holdfast.serving.rows.outcome import OutputChecker, cut, listed
@@ -177,10 +178,15 @@ class Lane:
             )
         loop = asyncio.get_running_loop()
         job = _Job(rows, len(rows) if self._most else 1, done, loop.time())
-        self._waiting.add(_kind(rows), job)
+        self._waiting.add(self._kind(rows), job)
         if not self._busy:
             self._busy = True
             loop.call_soon(self._turn, loop)  # all that was read by now joins in
+
+    def _kind(self, rows: Rows) -> Hashable:
+        """Return what rows of two requests must share to be joined."""
+        by_schema = self.check.form.kind == "table" and isinstance(rows, list)
+        return None if by_schema or not self._most else untyped.form_of(rows)
 
     def close(self) -> None:
         """End the thread once nothing waits for it."""
@@ -300,17 +306,6 @@ def said(error: BaseException) -> str:
         return f"{name}: {error}"
     except BaseException:  # noqa: BLE001 - raised while it was written
         return name
-
-
-def _kind(rows: Rows) -> Hashable:
-    """Return what rows of two requests must share to be joined."""
-    shape = getattr(rows, "shape", None)
-    if shape is not None:
-        return shape[1:], rows.dtype.str
-    first = rows[0] if isinstance(rows, list) and rows else None
-    if isinstance(first, dict):
-        return tuple(first)
-    return len(first) if isinstance(first, list) else None
 
 
 def _joined(batch: _Batch) -> Rows:

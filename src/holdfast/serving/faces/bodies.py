@@ -34,6 +34,9 @@ Reply = Callable[[int, Body, Pairs], None]
 
 _ZLIB_OR_GZIP: Final = 32  # added to the window's size: the stream tells which of the two it is
 
+_MOST_MEMBERS: Final = 64
+"""Each costs a copy of what follows it, so that a body of empty ones would take for ever."""
+
 
 class Gone(Exception):  # noqa: N818 - no error: nobody is there to be told
     """The caller closed the connection before its request was whole."""
@@ -76,16 +79,31 @@ def _inflated(body: bytes, encoding: bytes, limits: Limits) -> bytes:
     if encoding not in (b"gzip", b"deflate"):
         told = encoding.decode("latin-1")
         raise Refusal(415, f"a body encoded as {told} cannot be read; gzip and deflate can")
+    parts: list[bytes] = []
+    left = limits.body_bytes
+    while body or not parts:  # a gzip file may have several members: they follow one another
+        if len(parts) == _MOST_MEMBERS:
+            raise Refusal(400, f"the body has more than {_MOST_MEMBERS} gzip members; send one")
+        part, body = _member(body, left, encoding, limits)
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _member(body: bytes, most: int, encoding: bytes, limits: Limits) -> tuple[bytes, bytes]:
+    """Return what the first stream of *body* holds, and what follows it."""
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | _ZLIB_OR_GZIP)
     try:
-        found = stream.decompress(body, limits.body_bytes)
+        found = stream.decompress(body, most + 1)  # with 0, zlib would set no limit
     except zlib.error as error:
         raise Refusal(400, f"the body is not {encoding.decode()}: {error}") from error
-    if stream.unconsumed_tail:
+    if len(found) > most:
         raise _too_long(limits)
     if not stream.eof:
         raise Refusal(400, f"the body ends before its {encoding.decode()} stream does")
-    return found
+    if stream.unused_data and encoding != b"gzip":
+        raise Refusal(400, f"{len(stream.unused_data)} bytes follow the deflate stream of the body")
+    return found, stream.unused_data
 
 
 def late(limits: Limits) -> Refusal:

@@ -72,6 +72,8 @@ class Infer:
             raise Refusal(400, f"not a request for inference: {error}") from error
         given, at = {}, end
         for one in request.inputs:
+            if one.name in given:
+                raise Refusal(400, f"{one.name}: names two inputs; send each once", one.name)
             size = one.parameters.binary_data_size
             given[one.name] = _tensor(one, body[at : at + (size or 0)])
             at += size or 0

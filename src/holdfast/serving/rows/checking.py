@@ -10,7 +10,7 @@ import numpy as np
 
 from holdfast.core.schema import Column, Signature
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import texts, values
+from holdfast.serving.rows import texts, untyped, values
 from holdfast.serving.rows.given import Given, Named
 from holdfast.serving.rows.layout import Layout, Rows, layout
 
@@ -52,15 +52,16 @@ class Checker:
         if self._width is not None and type(given) is list and self._are_plain(given, self._width):
             return np.array(given, _WIDE)
         kind = self.form.kind
-        if isinstance(given, Named) and given.texts:
-            given = texts.read(given, self.form)
+        if isinstance(given, Named):
+            given = texts.read(given, self.form) if given.texts else given
+            _check_names(given.names)
         if kind == "whole":
             return self._whole(_unnamed(given))
         if kind == "table":
             return self._table(given)
-        rows = _unnamed(given) if kind == "tensor" else _free(given)
+        rows = _unnamed(given) if kind == "tensor" else untyped.rows_of(given)
         _check_rows(rows)
-        return self._tensor(rows) if kind == "tensor" else rows
+        return self._tensor(rows) if kind == "tensor" else untyped.typed(rows)
 
     def _are_plain(self, rows: list[Any], width: int) -> bool:
         """Tell whether rows are lists of finite numbers; if not, each is looked at for what it is.
@@ -213,6 +214,7 @@ class Checker:
         if not fits:
             wanted = ", ".join("n" if size is None else str(size) for size in shape)
             raise _refused("inputs", f"has the shape {list(array.shape)}, not [{wanted}]")
+        _check_filled(array)
         if self._dtype is None:
             return self._tensor(array.tolist())
         if array.dtype.kind not in "bifu":
@@ -278,11 +280,23 @@ def _check_row(row: Any, at: int, width: int) -> None:
         raise _refused(f"[{at}]", f"is not a row of {width} values", at)
 
 
+def _check_names(names: Sequence[str]) -> None:
+    if len({*names}) < len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise _refused(twice, "names two columns; send each once")
+
+
 def _check_rows(rows: Any) -> None:
     if not _is_rows(rows):
-        raise _refused("instances", "is no list of rows")
+        raise _refused("instances", "is not a list of rows")
     if len(rows) == 0:
         raise Refusal(422, "the request has no rows: give at least one", "instances")
+    _check_filled(rows)
+
+
+def _check_filled(rows: Any) -> None:
+    if getattr(rows, "size", 1) == 0:
+        raise _refused("inputs", f"has the shape {list(rows.shape)}, which holds no values")
 
 
 def _nested(signature: Signature | None) -> dict[str, list[Column]]:
@@ -360,20 +374,3 @@ def _unnamed(given: Given) -> Any:
             raise _refused("inputs", f"has {len(given)} parts, one is wanted")
         return next(iter(given.values()))
     return given
-
-
-def _free(given: Given) -> Rows:
-    if isinstance(given, Named):
-        width = len(given.names)
-        for at, row in enumerate(given.rows):
-            _check_row(row, at, width)
-        return [dict(zip(given.names, row, strict=True)) for row in given.rows]
-    if not isinstance(given, dict):
-        return given
-    if len(given) == 1 and hasattr(next(iter(given.values())), "ndim"):
-        return next(iter(given.values()))
-    columns = [one.tolist() if hasattr(one, "tolist") else one for one in given.values()]
-    try:
-        return [dict(zip(given, row, strict=True)) for row in zip(*columns, strict=True)]
-    except (ValueError, TypeError) as error:
-        raise _refused("inputs", "its columns differ in length, or are no lists") from error

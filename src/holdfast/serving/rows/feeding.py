@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from holdfast.core.schema import Column, dtypes
+from holdfast.core.schema import Column
 from holdfast.errors import UnsupportedError
+from holdfast.serving.rows import times, untyped
 from holdfast.serving.rows.layout import Layout, Rows, numpy_dtype
 
-__all__ = ["feeder"]
+__all__ = ["CATEGORIES", "feeder"]
 
-_CATEGORIES: Final = ("category", "categorical")
+CATEGORIES: Final = ("category", "categorical")
 """Names that libraries give to a dtype whose values are codes of declared categories."""
 
 
@@ -22,12 +23,14 @@ def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
     pandas frame; all others an array.
 
     Raises:
-        UnsupportedError: If *first* goes by position and the schema gives its columns no order.
+        UnsupportedError: If *first* goes by position and the schema gives its columns no order, or
+            a column's times are of a zone that is not known here.
     """
     if form.kind == "free":
         return _free
     if form.kind != "table":
         return _as_it_is
+    _check_zones(ref, form)
     if len(getattr(first, "inputs", ())) > 1:  # a graph with several inputs
         return lambda rows: _arrays(rows, form)
     names = _known_names(first)
@@ -40,6 +43,14 @@ def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
         return lambda rows: _array(rows, form)
     order = names if names is not None and {*names} == {*form.names} else form.names
     return lambda rows: _frame(rows, form, order)
+
+
+def _check_zones(ref: str, form: Layout) -> None:
+    for column in form.columns:
+        kept = times.of(column)
+        if kept is not None and kept.zone_name and kept.zone is None:
+            problem = f"the time zone {kept.zone_name!r} of {column.name} is not known here"
+            raise UnsupportedError(ref, problem, "install tzdata, or correct the schema's dtype")
 
 
 def _known_names(first: Any) -> tuple[str, ...] | None:
@@ -65,11 +76,7 @@ def _free(rows: Rows) -> Any:
         import pandas as pd
 
         return pd.DataFrame(rows)
-    try:
-        array = np.asarray(rows)
-    except ValueError:  # ragged
-        return rows
-    return array if array.dtype.kind in "bifu" else rows
+    return untyped.typed(rows)
 
 
 def _array(rows: Rows, form: Layout) -> Any:
@@ -97,7 +104,7 @@ def _frame(rows: Rows, form: Layout, order: Sequence[str]) -> Any:
 
 
 def _values(column: Column, values: tuple[Any, ...]) -> Any:
-    if column.dtype in _CATEGORIES:
+    if column.dtype in CATEGORIES:
         import pandas as pd
 
         known = [one for one in column.enum or () if one is not None]
@@ -105,10 +112,9 @@ def _values(column: Column, values: tuple[Any, ...]) -> Any:
     dtype = numpy_dtype(column)
     if dtype is not None:
         return np.asarray(values, dtype=dtype)
-    if column.dtype and dtypes.canonical(column.dtype).startswith("datetime64"):
-        import pandas as pd
-
-        return pd.to_datetime(list(values))
+    kept = times.of(column)
+    if kept is not None and column.shape is None:
+        return kept.index(values)
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found

@@ -74,7 +74,14 @@ def _is_rowwise(pair: Pair, given: Signature | None) -> bool:
         item.shape and isinstance(item.shape[0], int) for item in session.get_inputs()
     )
     known = pair.manifest.framework in _ROWWISE
-    return known and not fixed and layout(given).kind != "whole"
+    return known and not fixed and not _codes_by_rows(given) and layout(given).kind != "whole"
+
+
+def _codes_by_rows(given: Signature | None) -> bool:
+    """Tell whether a category's code depends on the rows beside it: no schema declares them all."""
+    return any(
+        column.dtype in feeding.CATEGORIES and not column.enum for column in layout(given).columns
+    )
 
 
 def _call(pair: Pair, told: Signature | None) -> Callable[[Any], Output]:

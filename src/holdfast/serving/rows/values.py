@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from holdfast.core.schema import ANY, Column, dtypes
 from holdfast.core.schema.words import category_key
+from holdfast.serving.rows import times
 
 __all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
 
@@ -48,7 +49,8 @@ def _lone(column: Column, value: Any, fields: Fields) -> tuple[str, str] | None:
         return column.name, f"{_show(value)} is not {named}"
     if isinstance(value, dict):
         return _object(column, value, fields)
-    told = _outside(column, value)
+    kept = times.of(column)
+    told = (kept.problem(value) if kept is not None else None) or _outside(column, value)
     return (column.name, told) if told else None
 
 
