@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from holdfast.formats.scanner.allowlist import Use
 from holdfast.formats.scanner.findings import Findings, UnreadableError
-from holdfast.formats.scanner.held import is_special, may_name
+from holdfast.formats.scanner.held import is_special
+from holdfast.formats.scanner.parameters import may_name
 from holdfast.formats.scanner.sources import Source
 from holdfast.formats.scanner.symbols import OPAQUE
 
@@ -19,10 +20,11 @@ _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why old
 # What a node's loader does with the class it names.
 _CALLS: frozenset[Use] = frozenset(("call", "own"))
 _MAKES: frozenset[Use] = frozenset((*_CALLS, "make"))
-_HOLDS: frozenset[Use] = frozenset((*_MAKES, "name"))
+_HOLDS: frozenset[Use] = frozenset((*_MAKES, "name", "type"))
+_FUNCTIONS: frozenset[Use] = frozenset(("name", "own"))
 _LOADERS: dict[str, frozenset[Use]] = {
     "BytearrayNode": _CALLS, "BytesNode": _CALLS, "ConstructorFromReduceNode": _CALLS,
-    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _MAKES, "FunctionNode": _HOLDS,
+    "DTypeNode": _CALLS, "DefaultDictNode": _CALLS, "DictNode": _MAKES, "FunctionNode": _FUNCTIONS,
     "JsonNode": _CALLS, "ListNode": _CALLS, "LossNode": _CALLS, "MaskedArrayNode": _HOLDS,
     "NdArrayNode": _HOLDS, "ObjectNode": _MAKES, "PartialNode": _CALLS,
     "RandomGeneratorNode": _CALLS, "RandomStateNode": _CALLS, "SetNode": _CALLS,
