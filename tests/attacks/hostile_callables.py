@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]
 from pandas.core.indexes.base import _new_Index
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline  # type: ignore[import-untyped]
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
@@ -180,9 +181,9 @@ CALLABLES: dict[str, Attack] = {
     "memory by a counter": _fake(collections.Counter, "__array_priority__"),
     "a bunch of data": lambda _: pickle.dumps(Bunch(data=[1])),
     "bytes of an array of objects": lambda _: pickle.dumps(Reduced(
-        np._core.numeric._frombuffer, np.array([Ridge], dtype=object), np.dtype("u8"), (1,), "C")),
+        _frombuffer, np.array([Ridge], dtype=object), np.dtype("u8"), (1,), "C")),
     "bytes of an array": lambda _: pickle.dumps(Reduced(
-        np._core.numeric._frombuffer, np.zeros(1), np.dtype("u8"), (1,), "C")),
+        _frombuffer, np.zeros(1), np.dtype("u8"), (1,), "C")),
     # files, formats, dispatch
     "a file's name as text": _read(CountVectorizer(input="filename")),
     "a file as text": _read(TfidfVectorizer(input="file")),

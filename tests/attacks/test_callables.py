@@ -69,3 +69,21 @@ def test_honest_parameters_pass(model: object, tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(model))
 
     assert formats.scan(path).unknown == ()
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_skops_models_with_an_output_of_their_own_pass(output: Any, tmp_path: Path) -> None:
+    from skops import io as skops
+
+    model = FunctionTransformer().set_output(transform=output)
+    skops.dump(model, tmp_path / "model.skops")
+
+    assert formats.scan(tmp_path / "model.skops").unknown == ()
+
+
+def test_a_file_s_name_is_refused_in_a_skops_file(tmp_path: Path) -> None:
+    from skops import io as skops
+
+    skops.dump(_reader("filename"), tmp_path / "model.skops")
+
+    assert any("input" in doubt for doubt in formats.scan(tmp_path / "model.skops").unknown)

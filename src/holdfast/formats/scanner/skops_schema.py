@@ -12,7 +12,7 @@ from holdfast.formats.scanner.findings import Findings, UnreadableError
 from holdfast.formats.scanner.held import is_special
 from holdfast.formats.scanner.parameters import may_name
 from holdfast.formats.scanner.sources import Source
-from holdfast.formats.scanner.symbols import OPAQUE
+from holdfast.formats.scanner.symbols import OPAQUE, Mapped
 
 _LONGEST = 1 << 26
 _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones are no gap
@@ -107,6 +107,8 @@ def _plain(node: object) -> object:
                 return OPAQUE
         case {"__loader__": "ListNode" | "TupleNode", "content": [*items]}:
             return tuple(_plain(item) for item in items)
+        case {"__loader__": "DictNode", "content": dict() as content}:
+            return Mapped({name: _plain(item) for name, item in content.items()})
     return OPAQUE
 
 
