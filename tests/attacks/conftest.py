@@ -20,11 +20,12 @@ _joblib = _module("hostile_joblib")
 _files = _module("hostile_files")
 _archives = _module("hostile_archives")
 _models = _module("hostile_models")
+_callables = _module("hostile_callables")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
-    "hostile_model": _models.MODELS,
+    "hostile_model": _models.MODELS | _callables.CALLABLES,
 }
 
 

@@ -52,7 +52,7 @@ def test_every_group_has_its_sentence() -> None:
 
 
 def test_uses_are_those_the_page_explains() -> None:
-    assert {use for use, _, _ in RULES} == {"call", "make", "name", "wrap", "note"}
+    assert {use for use, _, _ in RULES} == {"call", "make", "name", "type", "wrap", "note"}
 
 
 def test_names_under_a_whole_package_are_that_package_s_own() -> None:

@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 from holdfast.errors import InvalidInputError
 
-Use = Literal["call", "make", "name", "wrap", "note", "own"]
-"""The first five as `allowed.txt` explains them; `own`: a policy vouches for it."""
+Use = Literal["call", "make", "name", "type", "wrap", "note", "own"]
+"""The first six as `allowed.txt` explains them; `own`: a policy vouches for it."""
 
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 

@@ -1,47 +1,57 @@
-"""What an object holds as its attributes: names of methods, frames, special names.
+"""What an object holds as its attributes: callables, frames, names of methods, special names.
 
-Estimators call what they hold: `KNeighborsRegressor` its tree's `query`, `StackingRegressor` of
-each estimator the method that `stack_method_` names. A file could have them call a method of an
-object that is only data: `ndarray.tofile` writes any file, `DataFrame.eval` runs any text.
+Estimators call what they hold: `FunctionTransformer` its `func`, `KNeighborsRegressor` its tree's
+`query`, `StackingRegressor` of each estimator the method that `stack_method_` names. A file could
+have them call a method of an object that is only data: `ndarray.tofile` writes any file,
+`DataFrame.eval` runs any text. So nothing that can be called may be held but functions of the
+list; an instance that can be called may be held only where scikit-learn itself puts it.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from holdfast.formats.scanner.symbols import OPAQUE, Listed, Made, Mapped
+from holdfast.formats.scanner.parameters import may_name
+from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
-_CALLED_BY_NAME = frozenset((
-    "_response_method", "chain_method", "chain_method_", "response_method", "stack_method",
-    "stack_method_",
-))  # fmt: skip
-METHODS = frozenset((
-    "auto", "decision_function", "predict", "predict_log_proba", "predict_proba", "transform",
-))  # fmt: skip
-"""What those may name."""
-
-_FRAME = "DataFrame"
-_DEPTH = 8  # lists in dicts in lists that are looked into
+_LIBRARIES = frozenset(("sklearn", "xgboost", "lightgbm", "_loss"))
 _SLOTS = 2  # a state of two is attributes and slots
+_PLAIN_TYPES = frozenset(("bool", "complex", "float", "int", "object", "str"))
+_REDUCERS = frozenset(("mean", "median", "nanmean", "nanmedian", "std", "sum", "var"))
+_FUNCTIONS = ("func", "inverse_func")
+_ARGUMENTS = {"func": "kw_args", "inverse_func": "inv_kw_args"}
+
+# Whose instances can be called, or have methods that run what they are given: where they may be.
+_PLACES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = tuple(
+    (re.compile(path), re.compile(place) if place else None)
+    for path, place in (
+        (r"sklearn\..*\._\w*Scorer", r"_?scor(er|ers|ing)_?|_curve_scorer|owner"),
+        (r"sklearn\.gaussian_process\.kernels\.\w+", r"_?kernels?_?|k[12]"),
+        (r"sklearn\..*make_column_selector", r"_?transformers_?|_columns|columns"),
+        (r"sklearn\.(_loss\.loss|ensemble\._\w*loss\w*)\.\w+", r"_?(base_)?loss_?|_loss_function"),
+        (r"scipy\.interpolate\..*", r"bsplines_|f_"),
+        (r"scipy\.stats\..*|numpy\.(polynomial\..*|poly1d)", None),
+        (r"pandas\..*\.?(DataFrame|Series|\w*BlockManager|_unpickle_block)", None),
+        (r"torch\..*", None),
+        (r"(lightgbm|xgboost)\..*\.?Booster", r"_Booster"),
+    )
+)  # fmt: skip
 
 Doubt = Callable[[str], None]
 
 
-def check_attributes(target: Made, state: object, doubt: Doubt) -> None:
-    """Judge the attributes that a state gives to *target*."""
-    maker = target.maker
-    plain = maker is not None and maker.use == "make"  # compiled classes read their state alone
-    ours = maker is not None and maker.module.partition(".")[0] == "sklearn"
-    for part in _tables(state):
-        if not isinstance(part, Mapped) or not part.whole:
-            if plain and (ours or part is not state):
-                doubt(f"gives {_named(target)} attributes that cannot be read")
-            continue
-        for name, value in part.entries.items():
-            if is_special(name):
-                doubt(f"gives {_named(target)} the special attribute {name}")
-            if ours and not may_name(name, value):
-                doubt(f"gives {_named(target)} the name of another method in {name}")
-        if ours:
-            _seal(part, target, doubt)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A value with the attribute it is held in, directly or in what lies there."""
+
+    value: object
+    place: str
+    owner: Made
+
+
+def is_of_a_library(thing: Made) -> bool:
+    """Tell whether an object's own methods call what it holds."""
+    return thing.maker is not None and thing.maker.module.partition(".")[0] in _LIBRARIES
 
 
 def is_special(name: object) -> bool:
@@ -49,15 +59,116 @@ def is_special(name: object) -> bool:
     return isinstance(name, str) and name.startswith("__") and name.endswith("__")
 
 
-def may_name(attribute: object, value: object) -> bool:
-    """Tell whether an attribute holds names of methods that predict, if it holds such at all."""
-    if attribute not in _CALLED_BY_NAME or value is None:
-        return True
-    if isinstance(value, Listed):
-        return value.whole and all(item in (*METHODS, "drop") for item in value.items)
-    if isinstance(value, tuple):
-        return all(item in (*METHODS, "drop") for item in value)
-    return isinstance(value, str) and value in METHODS
+def check_attributes(target: Made, state: object, doubt: Doubt) -> None:
+    """Judge the attributes that a state gives to *target* as it is set."""
+    maker = target.maker
+    plain = maker is not None and maker.use == "make"  # compiled classes read their state alone
+    ours = is_of_a_library(target)
+    if state is OPAQUE or isinstance(state, Made):
+        doubt(f"gives {_named(target)} attributes that cannot be read")
+    for part in _tables(state):
+        if not isinstance(part, Mapped) or not part.whole:
+            if plain and (ours or part is not state):
+                doubt(f"gives {_named(target)} attributes that cannot be read")
+            continue
+        _check_names(target, part, doubt)
+
+
+def _check_names(target: Made, table: Mapped, doubt: Doubt) -> None:
+    ours = is_of_a_library(target)
+    for name, value in table.entries.items():
+        if is_special(name):
+            doubt(f"gives {_named(target)} the special attribute {name}")
+        if ours and not may_name(name, value):
+            doubt(f"gives {_named(target)} the name of another method or of a file in {name}")
+    if ours:
+        _check_reducers(target, table, doubt)
+
+
+def check_held(estimators: Iterable[Made], doubt: Doubt) -> None:
+    """Judge what every estimator of a file holds, once the file is read to its end."""
+    waiting: list[_Held] = []
+    for estimator in estimators:
+        waiting += (_Held(value, "", estimator) for value in _arguments(estimator))
+        waiting.append(_Held(estimator.items, "", estimator))
+        for part in estimator.state if isinstance(estimator.state, tuple) else (estimator.state,):
+            if isinstance(part, Mapped):
+                _check_names(estimator, part, doubt)
+            waiting.append(_Held(part, "", estimator))
+    seen: set[tuple[int, str]] = set()
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held.value, Global | Made):
+            _check_one(held, doubt)
+        if isinstance(held.value, Made | Mapped | Listed | tuple):
+            key = id(held.value), held.place
+            if key not in seen:
+                seen.add(key)
+                waiting += _within(held)
+
+
+def _within(held: _Held) -> Iterator[_Held]:
+    value, place, owner = held.value, held.place, held.owner
+    match value:
+        case Made() if not is_of_a_library(value):
+            inner = (*_arguments(value), value.state, value.items)
+            yield from (_Held(item, place, owner) for item in inner)
+        case Mapped():
+            for name, item in value.entries.items():
+                yield _Held(item, _place(name, place), owner)
+            yield from (_Held(item, "", owner) for item in value.others)
+        case Listed():
+            yield from (_Held(item, place, owner) for item in value.items)
+        case tuple():
+            yield from (_Held(item, place, owner) for item in value)
+
+
+def _place(name: object, outer: str) -> str:
+    # a parameter of a part, as searches and pipelines write it: model__kernel
+    inner = str(name).rpartition("__")[2]
+    known = "dtype" in inner or any(place and place.fullmatch(inner) for _, place in _PLACES)
+    return inner if known or not outer else outer
+
+
+def _arguments(thing: Made) -> tuple[object, ...]:
+    # classes among them are what is made: rules judges which may be handed to what
+    return tuple(item for item in thing.args if not isinstance(item, Global))
+
+
+def _check_one(held: _Held, doubt: Doubt) -> None:
+    value = held.value
+    if isinstance(value, Global):
+        if not _is_function(value) and not _is_type(value, held.place):
+            doubt(f"gives {_named(held.owner)} {value.path} to call")
+        return
+    if not isinstance(value, Made) or value.maker is None:
+        return
+    for path, place in _PLACES:
+        if path.fullmatch(value.maker.path) and not (place and place.fullmatch(held.place)):
+            doubt(f"gives {_named(held.owner)} {value.maker.path}, which can be called or run text")
+
+
+def _is_function(value: Global) -> bool:
+    return value.use in ("name", "own", None)  # a name that is not on the list is told as such
+
+
+def _is_type(value: Global, place: str) -> bool:
+    plain = value.module in ("builtins", "__builtin__") and value.name in _PLAIN_TYPES
+    return "dtype" in place and (value.use == "type" or plain)
+
+
+def _check_reducers(target: Made, table: Mapped, doubt: Doubt) -> None:
+    # the sum of one object in an array is that object: text, which others take for a path
+    for attribute in _FUNCTIONS:
+        function = table.entries.get(attribute)
+        if isinstance(function, Made) and function.args:
+            function = function.args[0]
+        if not isinstance(function, Global) or function.name not in _REDUCERS:
+            continue
+        arguments = table.entries.get(_ARGUMENTS[attribute])
+        entries = arguments.entries if isinstance(arguments, Mapped) else {}
+        if entries.get("keepdims") is not True:
+            doubt(f"gives {_named(target)} {function.path} without keepdims, which hands out items")
 
 
 def _tables(state: object) -> Iterator[object]:
@@ -70,27 +181,3 @@ def _tables(state: object) -> Iterator[object]:
 
 def _named(target: Made) -> str:
     return target.maker.path if target.maker else "something that is not named"
-
-
-def _seal(value: object, target: Made, doubt: Doubt, depth: int = 0) -> None:
-    """Look for frames in what an estimator holds, and let it be changed no more."""
-    if isinstance(value, Made) and value.maker is not None and value.maker.name == _FRAME:
-        doubt(f"gives {_named(target)} a frame, whose methods run text")
-    if depth > _DEPTH:
-        doubt(f"gives {_named(target)} lists within lists, too deep to read")
-        return
-    match value:
-        case Mapped():
-            inner = tuple(value.entries.values())
-        case Listed():
-            inner = tuple(value.items)
-        case tuple():
-            inner = value
-        case _:
-            return
-    if isinstance(value, Mapped | Listed):
-        if value.sealed:
-            return
-        value.sealed = True
-    for item in inner:
-        _seal(item, target, doubt, depth + 1)

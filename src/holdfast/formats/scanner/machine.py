@@ -9,12 +9,20 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from holdfast.formats.scanner import rules
+from holdfast.formats.scanner import held, rules
 from holdfast.formats.scanner.arrays import payload_of
 from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
 from holdfast.formats.scanner.opcodes import INSTRUCTIONS
 from holdfast.formats.scanner.sources import Reader
-from holdfast.formats.scanner.symbols import KEPT_ITEMS, OPAQUE, Global, Listed, Made, Mapped
+from holdfast.formats.scanner.symbols import (
+    KEPT_ITEMS,
+    OPAQUE,
+    Global,
+    Listed,
+    Made,
+    Mapped,
+    is_plain,
+)
 
 Dialect = Literal["plain", "joblib", "torch", "torchscript"]
 """What a loader does beyond plain pickle.
@@ -56,6 +64,7 @@ class Machine:
         self._protocol = 0
         self._frame_end = 0
         self._at = reader.pos
+        self._estimators: list[Made] = []
         self.steps = 0
         self.calls = 0
         self.arrays = 0
@@ -71,6 +80,7 @@ class Machine:
             while self._step():
                 self.steps += 1
             self.root = self._pop()
+            held.check_held(self._estimators, self._findings.doubt)
         except ExhaustedError:
             raise
         except UnreadableError as error:
@@ -193,7 +203,8 @@ class Machine:
 
     def _tuple(self, _: object) -> None:
         items = self._pop_to_mark()
-        self._push(tuple(items) if len(items) <= KEPT_ITEMS else OPAQUE)
+        known = len(items) <= KEPT_ITEMS or not all(map(is_plain, items))
+        self._push(tuple(items) if known else OPAQUE)
 
     def _tuple_1(self, _: object) -> None:
         self._push((self._pop(),))
@@ -207,8 +218,7 @@ class Machine:
         self._push((self._pop(), middle, last))
 
     def _frozenset(self, _: object) -> None:
-        self._pop_to_mark()
-        self._push(OPAQUE)
+        self._push(Listed(self._pop_to_mark()))
 
     def _append(self, _: object) -> None:
         item = self._pop()
@@ -261,7 +271,7 @@ class Machine:
         named = isinstance(func, Global) and func.module == _EXTENSION
         self.calls += isinstance(func, Made if named else (Global, Made))
         self.calls += named and not isinstance(args, (bool, int, float, str, bytes, type(None)))
-        self._push(rules.called(func, args, self._doubt))
+        self._push_made(rules.called(func, args, self._doubt))
 
     def _reduce(self, _: object) -> None:
         args = self._pop()
@@ -281,7 +291,12 @@ class Machine:
     def _make(self, args: object, keywords: object) -> None:
         cls = self._pop()
         self.calls += isinstance(cls, (Global, Made))
-        self._push(rules.made(cls, args, keywords, self._doubt))
+        self._push_made(rules.made(cls, args, keywords, self._doubt))
+
+    def _push_made(self, thing: Made) -> None:
+        if held.is_of_a_library(thing):
+            self._estimators.append(thing)
+        self._push(thing)
 
     def _new_object(self, _: object) -> None:
         self._make(self._pop(), Mapped())
@@ -305,13 +320,16 @@ class Machine:
         self._check(not self._frame_end, "array bytes inside a frame")
         payload = payload_of(wrapper)
         self.arrays += 1
+        content: tuple[object, ...] = ()
         if payload.size_bytes is None:
             # joblib reads the items of an object array with a plain unpickler
-            Machine(self._reader, self._findings).run()
+            nested = Machine(self._reader, self._findings)
+            nested.run()
+            content = (nested.root,)
         else:
             self._reader.skip(self._reader.read(1)[0] if payload.padded else 0)
             self._reader.skip(payload.size_bytes)
-        self._stack[-1] = Made(_ARRAY, built=True)
+        self._stack[-1] = Made(_ARRAY, content, built=True)
 
     def _extension(self, code: object) -> None:
         # An unregistered code ends the run here, so random bytes are full of it by chance; only

@@ -6,12 +6,13 @@ the unpickler call them (`append`, `extend`, `add`, `__setstate__` are looked up
 Honest picklers do none of it, so each is a finding.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from holdfast.formats.scanner.arrays import layout_of_type
 from holdfast.formats.scanner.findings import UnreadableError
-from holdfast.formats.scanner.held import check_attributes
-from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
+from holdfast.formats.scanner.held import check_attributes, is_of_a_library, is_special
+from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
 _LISTS = ("builtins.list", "collections.deque")
 _SETS = ("builtins.set",)
@@ -20,14 +21,15 @@ _DICTS = (
     "collections.Counter",
     "collections.OrderedDict",
     "collections.defaultdict",
-    "sklearn.utils.Bunch",
-    "sklearn.utils._bunch.Bunch",
 )
+_BUNCHES = ("sklearn.utils.Bunch", "sklearn.utils._bunch.Bunch")
 _REBUILDERS = ("copyreg._reconstructor", "numpy.core.multiarray._reconstruct",
                "numpy._core.multiarray._reconstruct")  # fmt: skip
 
 _PARTIAL = "functools.partial"
-_NOT_HANDED = ("name", "wrap", "note")
+_NOT_HANDED = ("name", "type", "wrap", "note")
+_OF_A_CLASS = re.compile(r"_new_\w*Index|newObj")  # what makes an instance of the class handed over
+_MADE_SO = re.compile(r"\w*Index|(KD|Ball)Tree(32|64)?|\w+Distance(32|64)?")
 _NOTHING = Global("", "something that is not named", None)
 
 WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
@@ -50,6 +52,10 @@ def called(func: object, args: object, doubt: Doubt) -> Made:
     values = _handed_over(func, args, doubt)
     if func.path in _REBUILDERS and values and isinstance(values[0], Global):
         return Made(values[0], values)
+    if _OF_A_CLASS.fullmatch(func.name):
+        return _instance(func, values, doubt)
+    if func.name == "_frombuffer" and not _is_over_bytes(values):
+        doubt("makes an array over what is not bytes")
     if func.path.endswith(".multiarray.scalar"):
         _check_scalar(values, doubt)
     if func.path == "_codecs.encode" and values[1:] != ("latin1",):
@@ -62,7 +68,7 @@ def made(cls: object, args: object, keywords: object, doubt: Doubt) -> Made:
     if not isinstance(cls, Global):
         doubt("makes an instance of something that is not named")
         return Made(None)
-    if cls.use in ("name", "note") or cls.path == _PARTIAL:
+    if cls.use in ("name", "type", "note") or cls.path == _PARTIAL:
         doubt(f"makes an instance of {cls.path}")
     values = _handed_over(cls, args, doubt)
     if not isinstance(keywords, Mapped) or not keywords.whole:
@@ -72,6 +78,18 @@ def made(cls: object, args: object, keywords: object, doubt: Doubt) -> Made:
     if cls.use in ("make", "wrap") and (values or keywords.entries):
         doubt(f"makes an instance of {cls.path} with arguments")
     return Made(cls, values)
+
+
+def _instance(func: Global, values: tuple[object, ...], doubt: Doubt) -> Made:
+    match values:
+        case (Global() as cls, *rest) if _MADE_SO.fullmatch(cls.name):
+            return Made(cls, tuple(rest))
+    doubt(f"has {func.path} make what it does not make in honest files")
+    return Made(func, values)
+
+
+def _is_over_bytes(values: tuple[object, ...]) -> bool:
+    return bool(values) and (isinstance(values[0], bytes) or values[0] is OPAQUE)
 
 
 def built(target: object, state: object, doubt: Doubt) -> None:
@@ -115,11 +133,9 @@ def appended(target: object, items: list[object], doubt: Doubt) -> None:
     """Judge `target.extend(items)`."""
     _check_kept(items, doubt)
     if isinstance(target, Listed):
-        if target.sealed:
-            doubt("changes a list that an estimator holds")
         target.extend(items)
     else:
-        _grown(target, _LISTS, doubt)
+        _grown(target, items, _LISTS, doubt)
 
 
 def added(target: object, items: list[object], doubt: Doubt) -> None:
@@ -128,7 +144,7 @@ def added(target: object, items: list[object], doubt: Doubt) -> None:
     if isinstance(target, Listed):
         target.extend(items)
     else:
-        _grown(target, _SETS, doubt)
+        _grown(target, items, _SETS, doubt)
 
 
 def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
@@ -136,20 +152,39 @@ def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
     if len(flat) % 2:
         raise UnreadableError("a key without a value")
     _check_kept(flat, doubt)
+    for key in filter(is_special, flat[::2]):
+        doubt(f"sets the special item {key}")
     if isinstance(target, Mapped):
         if target.sealed:
-            doubt("changes a numpy type in use, or what an estimator holds")
+            doubt("changes a numpy type in use")
         target.update(flat)
+    elif isinstance(target, Made) and target.is_a(*_BUNCHES):
+        _bunched(target, flat, doubt)
     else:
-        _grown(target, _DICTS, doubt)
+        _grown(target, flat, _DICTS, doubt)
 
 
-def _grown(target: object, kinds: tuple[str, ...], doubt: Doubt) -> None:
+def _bunched(target: Made, flat: list[object], doubt: Doubt) -> None:
+    # its items are its attributes: ensembles keep their estimators there, by name
+    for key, value in zip(flat[::2], flat[1::2], strict=True):
+        named = isinstance(key, str) and not key.startswith("_")
+        if not named or not (isinstance(value, str) or _is_estimator(value)):
+            doubt("adds to a Bunch what is not an estimator under its name")
+    _grown(target, flat, _BUNCHES, doubt)
+
+
+def _is_estimator(value: object) -> bool:
+    return isinstance(value, Made) and is_of_a_library(value)
+
+
+def _grown(target: object, items: list[object], kinds: tuple[str, ...], doubt: Doubt) -> None:
     own = isinstance(target, Made) and target.maker is not None and target.maker.use == "own"
     if not (isinstance(target, Made) and (own or target.is_a(*kinds)) and not target.built):
         maker = target.maker if isinstance(target, Made) else target
         named = maker.path if isinstance(maker, Global) else "something that is no container"
         doubt(f"adds items to {named}")
+    if isinstance(target, Made):
+        target.items.extend(items)
 
 
 def _reconstructed(func: Global, args: object, doubt: Doubt) -> Made:
@@ -188,7 +223,7 @@ def _may_be_handed(value: Global, func: Global) -> bool:
 def _held_for_later(func: Global, args: object, doubt: Doubt) -> Made:
     # whatever a partial holds runs with arguments of the file's choice once the model is used
     match args:
-        case (Global(use="call" | "name" | "own" | None), *rest):
+        case (Global(use="name" | "own" | None), *rest):
             _check_handed(func, rest, doubt)
         case _:
             doubt(f"hands {func.path} a function that is not on the list")

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from holdfast.formats.scanner.allowlist import Use
 from holdfast.formats.scanner.findings import Findings, UnreadableError
-from holdfast.formats.scanner.held import is_special, may_name
+from holdfast.formats.scanner.held import is_special
+from holdfast.formats.scanner.parameters import may_name
 from holdfast.formats.scanner.sources import Source
-from holdfast.formats.scanner.symbols import OPAQUE
+from holdfast.formats.scanner.symbols import OPAQUE, Mapped
 
 _LONGEST = 1 << 26
 _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones are no gap
@@ -20,7 +21,7 @@ _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why old
 # What a node's loader does with the class it names.
 _CALLS: frozenset[Use] = frozenset(("call", "own"))
 _MAKES: frozenset[Use] = frozenset((*_CALLS, "make"))
-_HOLDS: frozenset[Use] = frozenset((*_MAKES, "name"))
+_HOLDS: frozenset[Use] = frozenset((*_MAKES, "name", "type"))
 _NAMED: frozenset[Use] = frozenset(("name", "own"))
 _LOADERS: dict[str, frozenset[Use]] = {
     "BytearrayNode": _CALLS, "BytesNode": _CALLS, "ConstructorFromReduceNode": _CALLS,
@@ -235,6 +236,8 @@ def _plain(node: object) -> object:
                 return OPAQUE
         case {"__loader__": "ListNode" | "TupleNode", "content": [*items]}:
             return tuple(_plain(item) for item in items)
+        case {"__loader__": "DictNode", "content": dict() as content}:
+            return Mapped({name: _plain(item) for name, item in content.items()})
     return OPAQUE
 
 

@@ -10,14 +10,17 @@ from typing import Final
 from holdfast.formats.scanner.allowlist import Use
 
 KEPT_ITEMS = 1024
-"""Items of a list, dict or tuple that are kept; what lies beyond only counts as missing."""
+"""Plain items of a list, dict or tuple that are kept; of what lies beyond, only objects are."""
 
 KEPT_BYTES = 1024
 """Length up to which a string's content is kept."""
 
 
+_SHORT = 8  # tuples that are looked through at once
+
+
 class Opaque:
-    """A value whose content does not matter: a long string, a set, a large tuple."""
+    """A value whose content does not matter: long text or bytes, a large tuple of plain values."""
 
     __slots__ = ()
 
@@ -44,19 +47,18 @@ class Listed:
     """A list or a set.
 
     Attributes:
-        items: As many as are kept.
-        whole: False once an item was left out.
-        sealed: True once an estimator holds it.
+        items: As many as are kept, and every object.
+        whole: False once a plain item was left out.
     """
 
     items: list[object] = field(default_factory=list)
     whole: bool = True
-    sealed: bool = False
 
     def extend(self, items: list[object]) -> None:
-        """Add *items* as far as there is room."""
-        room = KEPT_ITEMS - len(self.items)
+        """Add *items* as far as there is room, and objects beyond it."""
+        room = max(0, KEPT_ITEMS - len(self.items))
         self.items.extend(items[:room])
+        self.items.extend(item for item in items[room:] if not is_plain(item))
         self.whole &= len(items) <= room
 
 
@@ -67,12 +69,14 @@ class Mapped:
     Attributes:
         entries: As many as are kept.
         whole: False once an entry was left out.
-        sealed: True once a numpy type is made of it, or an estimator holds it.
+        sealed: True once a numpy type is made of it.
+        others: Objects under other keys, as keys, beyond the room, or written over since.
     """
 
     entries: dict[str | int, object] = field(default_factory=dict)
     whole: bool = True
     sealed: bool = False
+    others: list[object] = field(default_factory=list)
 
     def update(self, flat: list[object]) -> None:
         """Set the keys and values that alternate in *flat*."""
@@ -80,9 +84,16 @@ class Mapped:
             if isinstance(key, str | int) and (
                 key in self.entries or len(self.entries) < KEPT_ITEMS
             ):
+                self._keep(self.entries.get(key))  # who copied the dict before has that one
                 self.entries[key] = value
             else:
                 self.whole = False
+                self._keep(key)
+                self._keep(value)
+
+    def _keep(self, value: object) -> None:
+        if not is_plain(value):
+            self.others.append(value)
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +106,7 @@ class Made:
         state: What BUILD set, if anything.
         built: True once BUILD was applied.
         shared: True once it may be known in more than one place.
+        items: What was appended to it or set in it, keys and values alike.
     """
 
     maker: Global | None
@@ -102,7 +114,22 @@ class Made:
     state: object = None
     built: bool = False
     shared: bool = False
+    items: Listed = field(default_factory=Listed)
 
     def is_a(self, *paths: str) -> bool:
         """Tell whether the maker is one of *paths*."""
         return self.maker is not None and self.maker.path in paths
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether nothing can be hidden in a value: a number, text, bytes or None."""
+    match value:
+        case Made():
+            return value.maker is not None and value.maker.path.endswith(".multiarray.scalar")
+        case tuple():
+            return len(value) <= _SHORT and not any(
+                isinstance(item, tuple) or not is_plain(item) for item in value
+            )
+        case Global() | Listed() | Mapped():
+            return False
+    return True

@@ -1,0 +1,89 @@
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Bunch
+
+from holdfast import formats
+
+
+def _reader(name: str) -> Any:
+    words = CountVectorizer(input=name, vocabulary=["secret", "other"])
+    return make_pipeline(words, Ridge()).set_params(ridge__fit_intercept=False)
+
+
+@pytest.mark.parametrize("wrap", [lambda words: words, lambda words: FeatureUnion([("a", words)])])
+def test_a_file_comes_back_through_a_prediction_and_is_refused(
+    wrap: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    (tmp_path / "secret.txt").write_text("secret secret secret")
+    model = _reader("filename")
+    model.steps[0] = ("words", wrap(model.steps[0][1]))
+    model.steps[1][1].coef_, model.steps[1][1].intercept_ = np.array([1.0, 0.0]), 0.0
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+
+    loaded = pickle.load(io.BytesIO(path.read_bytes()))
+
+    assert loaded.predict([str(tmp_path / "secret.txt")]).tolist() == [3.0]
+    assert any("of a file in input" in doubt for doubt in formats.scan(path).unknown)
+
+
+def test_a_class_held_as_a_function_is_called_with_the_rows_and_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(FunctionTransformer(Ridge)))
+
+    assert isinstance(pickle.loads(path.read_bytes()).transform([[1.0]]), Ridge)
+    assert any("Ridge to call" in doubt for doubt in formats.scan(path).unknown)
+
+
+def test_a_bunch_lends_its_items_to_numpy_as_memory_and_is_refused(tmp_path: Path) -> None:
+    there = np.arange(4.0)
+    path = tmp_path / "model.pkl"
+    bunch = Bunch(__array_interface__=there.__array_interface__)
+    path.write_bytes(pickle.dumps(bunch))
+
+    assert np.asarray(pickle.loads(path.read_bytes())).tolist() == there.tolist()
+    assert any("__array_interface__" in doubt for doubt in formats.scan(path).unknown)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        FunctionTransformer(np.sum, kw_args={"axis": 1, "keepdims": True}),
+        FunctionTransformer(np.clip, kw_args={"a_min": 0, "a_max": 1}),
+        CountVectorizer(dtype=np.float32, encoding="latin-1", analyzer="char"),
+        CountVectorizer(vocabulary={"input": 1, "memory": 0}),
+    ],
+)
+def test_honest_parameters_pass(model: object, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+
+    assert formats.scan(path).unknown == ()
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_skops_models_with_an_output_of_their_own_pass(output: Any, tmp_path: Path) -> None:
+    from skops import io as skops
+
+    model = FunctionTransformer().set_output(transform=output)
+    skops.dump(model, tmp_path / "model.skops")
+
+    assert formats.scan(tmp_path / "model.skops").unknown == ()
+
+
+def test_a_file_s_name_is_refused_in_a_skops_file(tmp_path: Path) -> None:
+    from skops import io as skops
+
+    skops.dump(_reader("filename"), tmp_path / "model.skops")
+
+    assert any("input" in doubt for doubt in formats.scan(tmp_path / "model.skops").unknown)
