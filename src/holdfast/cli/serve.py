@@ -18,6 +18,7 @@ from holdfast.cli.telling import carrying, config_of
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
+    from holdfast.sandbox import Mode
     from holdfast.serving.limits import Limits
     from holdfast.serving.server import Setting
 
@@ -57,6 +58,13 @@ _MEGABYTE = 1 << 20
 )
 @click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
 @click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["require", "auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Restrain workers and the trials of versions.",
+)
 @click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
 def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     """Answer predictions of MODELs over HTTP, always by the version that the journal says.
@@ -81,7 +89,8 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         where = taken.getsockname()
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on "
-            f"http://{options['host']}:{where[1]} by {count(options['workers'], 'worker')}",
+            f"http://{options['host']}:{where[1]} by {count(options['workers'], 'worker')}; "
+            f"sandbox: {_restraint(options['sandbox'])}",
             err=True,
         )
         if several:
@@ -115,7 +124,26 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         Recording(options["inputs"], options["sample"], options["redact"]),
         options["durable"],
         options["drive"],
+        options["sandbox"],
+        _writable(given),
     )
+
+
+def _writable(given: Context) -> tuple[Path, ...]:
+    """Name where a worker writes: its store, or its copies of a bucket's files."""
+    location = given.registry().location
+    if isinstance(location, Path):
+        return (location.resolve(),)
+    cache = Path(os.environ.get("HOLDFAST_CACHE") or Path.home() / ".cache" / "holdfast")
+    cache.mkdir(parents=True, exist_ok=True)
+    return (cache.resolve(),)
+
+
+def _restraint(mode: "Mode") -> str:
+    from holdfast.sandbox import chosen
+
+    restraint = chosen(mode)
+    return str(restraint) if restraint else "off" if mode == "off" else "none, this system has none"
 
 
 def _notices() -> Path:

@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
+from holdfast.sandbox import Mode, Trials, chosen, on_worker
 from holdfast.serving import workers
 from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
@@ -56,6 +58,8 @@ class Setting:
         keeping: What is kept of them.
         durable: Answer only once the row is committed.
         drives: Whether it drives the rollouts of its models.
+        sandbox: Whether it is restrained, and versions are tried out apart.
+        writable: Where it writes beside the log and the folder for temporary files.
     """
 
     models: tuple[str, ...]
@@ -65,6 +69,8 @@ class Setting:
     keeping: Keeping = field(default_factory=Keeping)
     durable: bool = False
     drives: bool = True
+    sandbox: Mode = "auto"
+    writable: tuple[Path, ...] = ()
 
 
 def bound(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -125,6 +131,7 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
     served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
     counting = Counting(served.lineups)
     with contextlib.ExitStack() as stack:
+        trials = _restrained(setting, served, place, stack)
         sinks: list[Sink] = [counting]
         recorder = keep = commit = None
         if setting.log is not None:
@@ -137,7 +144,7 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         app = application(served, setting.limits, sinks, keep, commit)
         app.metrics.recorder = recorder
         wake = threading.Event()
-        following = Following(setting.open_registry, served, wake.set)
+        following = Following(setting.open_registry, served, wake.set, trials)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
         if setting.drives and (place is None or place.index == 0):
@@ -157,6 +164,27 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         listening.listen(_BACKLOG)
         _settle()
         _server(app, served).run(sockets=[listening])
+
+
+def _restrained(
+    setting: Setting, served: Served, place: Place | None, stack: contextlib.ExitStack
+) -> Trials | None:
+    """Begin the process that tries versions out, then give up what serving needs no more."""
+    restraint = chosen(setting.sandbox)
+    if restraint is None:
+        served.restraint = "off" if setting.sandbox == "off" else "none: this system has none"
+        return None
+    trials = stack.enter_context(Trials(restraint))
+    trials.prepare(("holdfast.serving.swapping.trying",))
+    writable = [*setting.writable, Path(tempfile.gettempdir())]
+    if setting.log is not None and "://" not in setting.log:
+        Path(setting.log).mkdir(parents=True, exist_ok=True)
+        writable.append(Path(setting.log))
+    if place is not None:
+        writable.append(place.crew)
+    on_worker(restraint, writable)
+    served.restraint = str(restraint)
+    return trials
 
 
 def _settle() -> None:
