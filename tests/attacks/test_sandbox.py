@@ -1,24 +1,21 @@
 """Models that somebody trusted and should not have: what they do under restraint makes no mark."""
 
-import http.server
+import contextlib
 import os
 import pickle
 import socket
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, Serving, telling
 
 import holdfast
 from holdfast.errors import UnsupportedError
-from holdfast.registry.trying import trial, try_load
-from holdfast.sandbox import Limits, Outcome, Restraint, Trial, Trials, chosen
+from holdfast.registry.trying import try_load
+from holdfast.sandbox import Limits, Outcome, Trial, Trials, chosen
 
 _RESTRAINT = chosen("auto")
 pytestmark = pytest.mark.skipif(
@@ -122,6 +119,14 @@ def sock(fd):
         return False
 """
 
+_PIPES = """
+def pipe(fd):
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+"""
+
 
 class Code:
     """Runs a text where it is unpickled."""
@@ -149,7 +154,7 @@ class Ground:
         self.victim.write_text("precious")
         self.victim.chmod(0o640)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.setblocking(False)
+        self.listener.settimeout(0)
         self._was = self._victim()
 
     def _victim(self) -> tuple[Any, ...]:
@@ -231,8 +236,7 @@ def test_an_answer_without_end_is_cut(trials: Trials, tmp_path: Path, ground: Gr
     code = (
         "fds = [fd for fd in range(3, 256) if pipe(fd)]\nwhile True: os.write(fds[0], b'x' * 65536)"
     )
-    pipe = "def pipe(fd):\n    try: return stat.S_ISFIFO(os.fstat(fd).st_mode)\n    except OSError: return False\n"
-    outcome = ask(trials, tmp_path, pickle.dumps(Code(ground.code(pipe + code))))
+    outcome = ask(trials, tmp_path, pickle.dumps(Code(ground.code(_PIPES + code))))
 
     assert outcome.problem == "answered with more than 16 MiB"
 
@@ -241,9 +245,8 @@ def test_an_answer_without_end_is_cut(trials: Trials, tmp_path: Path, ground: Gr
 def test_an_answer_of_another_form_is_a_failure(
     trials: Trials, tmp_path: Path, ground: Ground, told: str
 ) -> None:
-    pipe = "def pipe(fd):\n    try: return stat.S_ISFIFO(os.fstat(fd).st_mode)\n    except OSError: return False\n"
     code = (
-        f"{pipe}[os.write(fd, b'''{told}\\n''') for fd in range(3, 256) if pipe(fd)]; os._exit(0)"
+        f"{_PIPES}[os.write(fd, b'''{told}\\n''') for fd in range(3, 256) if pipe(fd)]; os._exit(0)"
     )
     outcome = ask(trials, tmp_path, pickle.dumps(Code(ground.code(code))))
 
@@ -257,9 +260,33 @@ def test_models_of_allowed_names_make_no_mark_if_they_are_trusted(
     path.write_bytes(hostile_model(f"touch {marker}"))
     registry = holdfast.open(tmp_path / "store", by="mallory")
     registry.register("m", path, trust="it came from a friend")
-    try:
+    with contextlib.suppress(UnsupportedError):
         try_load(registry, "m@1.0.0", trials, [[0.0, 1.0, 2.0]])
-    except UnsupportedError:
-        pass
 
     assert not marker.exists()
+
+
+def test_a_server_goes_on_with_the_version_before_one_that_acts_or_crashes(
+    tmp_path: Path, ground: Ground
+) -> None:
+    registry = holdfast.open(tmp_path / "store", by="mallory")
+    telling(registry, 1)
+    registry.promote(f"{MODEL}@1.1.0")
+    for version, attack in (("1.2.0", "os.abort()"), ("1.3.0", ATTACKS["a program"])):
+        path = tmp_path / f"{version}.pkl"
+        path.write_bytes(pickle.dumps(Code(ground.code(attack))))
+        registry.register(MODEL, path, version=version, trust="it came from a friend")
+    with Serving(tmp_path / "store", tmp_path, "--sandbox", "require") as server:
+        for version in ("1.2.0", "1.3.0"):
+            registry.promote(f"{MODEL}@{version}", force=True, reason="what can happen")
+            until(
+                lambda name=version: f"{MODEL}@{name}" in server.get("/ready")[1].get("failed", {})
+            )
+            status, told = server.get("/ready")
+
+            assert (status, told["live"]) == (200, {MODEL: "1.1.0"})
+            assert "failed its trial" in told["failed"][f"{MODEL}@{version}"]
+        assert "SIGABRT" in server.log
+        assert "seccomp" in told["sandbox"]
+
+    assert ground.is_untouched()

@@ -23,7 +23,8 @@ _KEPT_CAPABILITIES: Final = 1 << 1 | 1 << 2
 _DESCRIPTORS: Final = 256
 _SYSTEM: Final = (
     "/usr", "/lib", "/lib64", "/bin", "/opt", "/etc/ld.so.cache", "/etc/ld.so.conf",
-    "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/ssl/openssl.cnf", "/etc/nsswitch.conf",
+    "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/ssl/openssl.cnf",
+    "/etc/nsswitch.conf",
     "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
     "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems",
     "/sys/devices/system", "/sys/fs/cgroup",

@@ -176,7 +176,7 @@ def _restrained(
         return None
     trials = stack.enter_context(Trials(restraint))
     trials.prepare(("holdfast.serving.swapping.trying",))
-    writable = [*setting.writable, Path(tempfile.gettempdir())]
+    writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
     if setting.log is not None and "://" not in setting.log:
         Path(setting.log).mkdir(parents=True, exist_ok=True)
         writable.append(Path(setting.log))
