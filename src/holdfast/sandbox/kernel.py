@@ -127,7 +127,7 @@ def filter_system_calls(program: Sequence[tuple[int, int, int, int]]) -> None:
     Args:
         program: Instructions as code, jump if true, jump if false, value.
     """
-    instructions = (_Instruction * len(program))(*program)
+    instructions = (_Instruction * len(program))(*(_Instruction(*part) for part in program))
     whole = _Program(len(program), instructions)
     flags = _SECCOMP_FILTER_FLAG_TSYNC
     number = _SECCOMP[machine()]

@@ -73,7 +73,7 @@ class Trials:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this very Python
                 [sys.executable, "-I", "-c", _START, *paths],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
