@@ -18,7 +18,6 @@ from holdfast import Policy, Registry, formats
 from holdfast.core.manifest import Scan
 from holdfast.errors import InvalidInputError, RefusedError, UntrustedError
 from holdfast.formats import Packaged
-from holdfast.registry import intake
 
 Lie = Callable[..., Registry]
 
@@ -48,9 +47,9 @@ def lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lie:
         path.write_bytes(content)
         evil = holdfast.open(tmp_path / "store", by="eve")
         with monkeypatch.context() as client:
-            client.setattr(intake.formats, "scan", lambda _path, _allowed: scan)
+            client.setattr(formats, "scan", lambda _path, _allowed: scan)
             described = formats.package(path, "model", tmp_path).description
-            client.setattr(intake.formats, "package", lambda *_: Packaged(path, form, described))
+            client.setattr(formats, "package", lambda *_: Packaged(path, form, described))
             evil.register("iris", path, trust="so says the client")
         return holdfast.open(tmp_path / "store", by="ann")
 

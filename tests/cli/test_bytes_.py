@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from holdfast.sandbox import chosen
+
+_RESTRAINT = chosen("auto")
+_MISSING = _RESTRAINT.missing if _RESTRAINT else ("seccomp filters",)
+
 
 @pytest.fixture
 def iris(holdfast: Any, tmp_path: Path) -> Any:
@@ -36,6 +41,27 @@ def test_load_proves_that_the_pair_loads_and_predicts(iris: Any, tmp_path: Path)
         0,
         1,
     ]
+
+
+@pytest.mark.skipif(bool(_MISSING), reason=f"the kernel lacks {_MISSING}")
+def test_load_in_the_sandbox_tells_what_the_child_predicts(iris: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text("[[0.0], [3.0]]")
+    done = iris("load", "iris@latest", "--sandbox", "--predict", "rows.json")
+
+    assert done.status == 0, done.err
+    assert "seccomp" in done.out
+    assert "StandardScaler" in done.out
+    assert "predictions    [0, 1]" in done.out
+
+
+@pytest.mark.skipif(bool(_MISSING), reason=f"the kernel lacks {_MISSING}")
+def test_load_in_the_sandbox_survives_what_crashes(iris: Any, tmp_path: Path) -> None:
+    (tmp_path / "crash.pkl").write_bytes(b"cos\nabort\n(tR.")
+    iris("register", "crash", "crash.pkl", "--trust", "it came from a friend")
+    done = iris("load", "crash@latest", "--sandbox")
+
+    assert done.status != 0
+    assert "SIGABRT" in done.err
 
 
 def test_load_of_a_kept_file_gives_its_path(churn: Any) -> None:

@@ -34,6 +34,8 @@ OPTIONS = {
     "drain": 0,
     "keep_alive": 5,
     "root_path": "",
+    "uds": None,
+    "sandbox": "auto",
 }
 
 Set = Callable[[str, str], None]

@@ -218,7 +218,7 @@ def _plant(store: Path, state: State) -> Path:
     return store / "models" / "iris" / "snapshots" / f"{state.seq:010}.json"
 
 
-SEALS: dict[str, Callable[[Path], object]] = {"there": lambda _mark: None} | disk.HURTS
+SEALS: dict[str, Callable[[Path], object]] = {"there": lambda _mark: None, **disk.HURTS}
 
 
 @pytest.mark.usefixtures("strict")

@@ -191,7 +191,8 @@ def test_a_server_is_ready_once_every_model_has_a_version(server: Server) -> Non
     server.served.held["iris"] = (Held("1.0.0", "failed", "its file is damaged"),)
     failed = server.get("/ready")
 
-    assert ready.json() == {"ready": True, "live": {"iris": "1.0.0", "eu/churn": "1.0.0"}}
+    live = {"iris": "1.0.0", "eu/churn": "1.0.0"}
+    assert ready.json() == {"ready": True, "live": live, "sandbox": "off"}
     assert {one.status_code for one in (nothing, loading, failed)} == {503}
     assert nothing.json()["missing"] == {"iris": "no version is loaded"}
     assert loading.json()["missing"] == {"iris": "1.0.0 is loading"}

@@ -252,7 +252,7 @@ def test_a_promotion_that_waits_in_vain_is_done_and_names_who_does_not_serve_it(
 def test_without_servers_nothing_is_waited_for(registry: holdfast.Registry) -> None:
     waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait")
 
-    assert waited.returncode == 0
+    assert waited.returncode == 1
     assert "serving by no server" in waited.stdout
     assert registry.status(MODEL).serving is None
 

@@ -13,14 +13,20 @@ from holdfast.cli.context import Context, command, json_file
 @click.option(
     "--predict", "rows", metavar="FILE", help="Rows as JSON; print what the pair predicts."
 )
+@click.option(
+    "--sandbox", is_flag=True, help="Load and predict in a child under restraint (Linux)."
+)
 @context.at
-def load(given: Context, ref: str, rows: str | None, at: str | None) -> None:
+def load(given: Context, ref: str, rows: str | None, at: str | None, *, sandbox: bool) -> None:
     """Load the version REF, verified first, as a serving process would.
 
     Proves that it loads here, with the libraries installed here.
     """
     import time
 
+    if sandbox:
+        _load_apart(given, given.named(ref, at), rows)
+        return
     began = time.perf_counter()
     pair = given.registry().load(given.named(ref, at))
     took = time.perf_counter() - began
@@ -33,6 +39,23 @@ def load(given: Context, ref: str, rows: str | None, at: str | None) -> None:
         result["predictions"] = getattr(predicted, "tolist", lambda: predicted)()
         lines.append(f"  predictions    {result['predictions']}")
     given.emit(result, lines)
+
+
+def _load_apart(given: Context, ref: str, rows: str | None) -> None:
+    """Load in a child that can start no program, open no socket and write no file."""
+    from holdfast.registry.trying import try_load
+    from holdfast.sandbox import Trials, chosen
+
+    restraint = chosen("require")
+    assert restraint is not None  # noqa: S101 - it is required
+    table = json_file("--predict", rows) if rows is not None else None
+    with Trials(restraint) as trials:
+        result = try_load(given.registry(), ref, trials, table)
+    lines = [f"loaded {ref} apart, every byte verified; sandbox: {restraint}"]
+    lines += [f"  {role:<14} {tables.inert(name)}" for role, name in result["parts"].items()]
+    if rows is not None:
+        lines.append(f"  predictions    {tables.inert(str(result.get('predictions')))}")
+    given.emit({"ref": ref, "sandbox": str(restraint), **result}, lines)
 
 
 def _array(rows: Any) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.http.hosts import HostRules
+    from holdfast.sandbox import Mode
     from holdfast.serving.limits import Limits
     from holdfast.serving.server import Setting
 
@@ -105,6 +106,13 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 )
 @click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
 @click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["require", "auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Restrain workers and the trials of versions.",
+)
 @click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
 def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     """Answer predictions of MODELs over HTTP, always by the version that the journal says.
@@ -126,7 +134,8 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     with _taken(options) as (taken, where), carrying(given, notices):
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on {where} "
-            f"by {count(options['workers'], 'worker')}",
+            f"by {count(options['workers'], 'worker')}; "
+            f"sandbox: {_restraint(options['sandbox'])}",
             err=True,
         )
         click.echo(f"holdfast: {_kept(setting)}", err=True)
@@ -197,6 +206,8 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         options["drain"],
         options["keep_alive"],
         _prefix(options["root_path"]),
+        options["sandbox"],
+        _writable(given, options),
     )
 
 
@@ -207,6 +218,26 @@ def _prefix(text: str) -> str:
             f"--root-path {text!r}", "is not the start of a path", "write it as /models"
         )
     return prefix
+
+
+def _writable(given: Context, options: dict[str, Any]) -> tuple[Path, ...]:
+    """Name where a worker writes: its store, this user's cache, and where its socket lies."""
+    location = given.registry().location
+    places = [location] if isinstance(location, Path) else []
+    places += [Path(options["uds"]).absolute().parent] if options["uds"] else []
+    kept = Path.home() / ".cache" / "holdfast"
+    for cache in {kept, Path(os.environ.get("HOLDFAST_CACHE") or kept)}:
+        with contextlib.suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            places.append(cache)
+    return tuple(place.resolve() for place in places)
+
+
+def _restraint(mode: "Mode") -> str:
+    from holdfast.sandbox import chosen
+
+    restraint = chosen(mode)
+    return str(restraint) if restraint else "off" if mode == "off" else "none, this system has none"
 
 
 def _notices() -> Path:

@@ -13,6 +13,7 @@ from holdfast.core.manifest import Environment, Lineage
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
+_CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
 
 
@@ -114,19 +115,17 @@ def _borrow(private: Path, index: Path, commit: str) -> None:
 
 
 def _git(folder: Path, *arguments: str, alone: Mapping[str, str] | None = None) -> str | None:
-    surroundings = dict(os.environ)
-    if alone is not None:
-        surroundings = {
-            name: value for name, value in surroundings.items() if not name.startswith("GIT_")
-        } | dict(alone)
+    git = shutil.which("git")
+    if git is None:
+        return None
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            [git, *_CALM, "-C", str(folder), *arguments],
             capture_output=True,
             check=True,
             text=True,
             timeout=_PATIENCE_S,
-            env=surroundings | {"GIT_OPTIONAL_LOCKS": "0"},
+            env=None if alone is None else dict(alone),
         )
     except subprocess.CalledProcessError as error:
         if "dubious ownership" in error.stderr:

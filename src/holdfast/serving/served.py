@@ -19,6 +19,7 @@ class Served:
         worker: Names the process, as in its reports.
         lineups: By model; what answers now.
         held: By model; what the worker holds or failed to, for `/ready` and metrics.
+        restraint: What this process and the trials of versions are under, in words.
         draining: True once the worker is told to stop: `/ready` then says so, and goes on serving.
     """
 
@@ -26,6 +27,7 @@ class Served:
     lineups: dict[str, Lineup]
     held: dict[str, tuple[Held, ...]] = field(default_factory=dict)
     draining: bool = False
+    restraint: str = "off"
 
     def missing(self, version: str | None = None) -> dict[str, str]:
         """Tell what is not ready, and why, by model; of the live versions, or of *version*."""

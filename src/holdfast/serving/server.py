@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from holdfast.http.limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
+from holdfast.sandbox import Mode, Trials, chosen, on_worker
 from holdfast.serving import workers
 from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
@@ -62,6 +64,8 @@ class Setting:
         drain_s: How long it still answers, but is not ready, once it is told to stop.
         keep_alive_s: How long a connection may be idle.
         prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
+        sandbox: Whether it is restrained, and versions are tried out apart.
+        writable: Where it writes beside the log and the folder for temporary files.
     """
 
     models: tuple[str, ...]
@@ -74,6 +78,8 @@ class Setting:
     drain_s: int = 0
     keep_alive_s: int = 5
     prefix: str = ""
+    sandbox: Mode = "auto"
+    writable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
     served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
     counting = Counting(served.lineups)
     with contextlib.ExitStack() as stack:
+        trials = _restrained(setting, served, place, stack)
         sinks: list[Sink] = [counting]
         recorder = keep = commit = None
         if setting.log is not None:
@@ -117,7 +124,7 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         if setting.prefix:
             app.answer_below(setting.prefix)
         wake = threading.Event()
-        following = Following(setting.open_registry, served, wake.set)
+        following = Following(setting.open_registry, served, wake.set, trials)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
         if setting.drives and (place is None or place.index == 0):
@@ -136,6 +143,27 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         addresses.listen(listening, _BACKLOG)
         _settle()
         _server(app, served, setting).run(sockets=[listening])
+
+
+def _restrained(
+    setting: Setting, served: Served, place: Place | None, stack: contextlib.ExitStack
+) -> Trials | None:
+    """Begin the process that tries versions out, then give up what serving needs no more."""
+    restraint = chosen(setting.sandbox)
+    if restraint is None:
+        served.restraint = "off" if setting.sandbox == "off" else "none: this system has none"
+        return None
+    trials = stack.enter_context(Trials(restraint))
+    trials.prepare(("holdfast.serving.swapping.trying",))
+    writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
+    if setting.log is not None and "://" not in setting.log:
+        Path(setting.log).mkdir(parents=True, exist_ok=True)
+        writable.append(Path(setting.log))
+    if place is not None:
+        writable.append(place.crew)
+    on_worker(restraint, writable)
+    served.restraint = str(restraint)
+    return trials
 
 
 def _settle() -> None:
@@ -195,9 +223,15 @@ def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Serv
             return await super().on_tick(counter)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(
+    return Server(_config(app, setting, Protocol))
+
+
+def _config(app: Application, setting: Setting, protocol: type[Any]) -> "uvicorn.Config":
+    import uvicorn
+
+    return uvicorn.Config(
         app,
-        http=Protocol,
+        http=protocol,
         log_config=None,
         access_log=False,
         ws="none",
@@ -206,4 +240,3 @@ def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Serv
         timeout_keep_alive=setting.keep_alive_s,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return Server(config)

@@ -14,6 +14,7 @@ from typing import Final
 from holdfast.core.views import Situation
 from holdfast.errors import NotFoundError
 from holdfast.registry.reader import Reader
+from holdfast.sandbox import Trials
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.served import Served
 from holdfast.serving.swapping import loading
@@ -34,6 +35,7 @@ class Following:
         open_registry: Opens the store; each thread has it opened for itself.
         served: Where the line-ups stand.
         changed: Called when what answers, or what is told of it, changed.
+        trials: Where versions are tried out before they are loaded here; None if nowhere.
 
     Attributes:
         settled: Set once every model was followed and what it needs is ready, or failed.
@@ -44,7 +46,9 @@ class Following:
         open_registry: Callable[[], Reader],
         served: Served,
         changed: Callable[[], None],
+        trials: Trials | None = None,
     ) -> None:
+        self._trials = trials
         self.settled = threading.Event()
         self._open = open_registry
         self._changed = changed
@@ -100,7 +104,7 @@ class Following:
         return news
 
     def _load(self, model: str, version: str) -> Loaded:
-        return loading.load(self._open(), model, version)
+        return loading.load(self._open(), model, version, self._trials)
 
 
 class _Pool:

@@ -1,12 +1,17 @@
 """A version on its way from the store to answering: verified, loaded, tried out."""
 
+import importlib
 import statistics
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Final
 
 from holdfast.errors import UnsupportedError
+from holdfast.registry import trying
 from holdfast.registry.reader import Reader
+from holdfast.sandbox import Outcome, Trials
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows import predictor
@@ -16,20 +21,47 @@ from holdfast.serving.rows.outcome import OutputChecker
 
 __all__ = ["load", "try_out"]
 
+_TRIAL: Final = "holdfast.serving.swapping.trying:work"
 _WARM_CALLS: Final = 50
 _WARM_NS: Final = 50_000_000
 
 
-def load(registry: Reader, model: str, version: str) -> Loaded:
+def load(registry: Reader, model: str, version: str, trials: Trials | None = None) -> Loaded:
     """Make a version ready to answer.
+
+    Args:
+        registry: Where it is.
+        model: The registered model.
+        version: Of it.
+        trials: Where it is loaded and asked first, so that what it does there is not done here.
 
     Raises:
         HoldfastError: If a byte of it changed, it cannot be loaded here, it cannot predict, or it
             fails on its own `input_example`.
     """
     info = registry.resolve(f"{model}@{version}")
-    loaded = predictor.loaded(model, registry.load(info), info.digest.removeprefix("sha256:"))
+    digest = info.digest.removeprefix("sha256:")
+    if trials is not None:
+        _try_elsewhere(registry, info.ref, digest, trials)
+    loaded = predictor.loaded(model, registry.load(info), digest)
     return replace(loaded, call_us=try_out(loaded))
+
+
+def _try_elsewhere(registry: Reader, ref: str, digest: str, trials: Trials) -> None:
+    manifest = registry.manifest(ref)
+    if not trying.needed(manifest):
+        return
+    paths = registry.paths(ref)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(trials.run, trying.trial(_TRIAL, manifest, paths, digest=digest))
+        for module in trying.libraries(manifest):  # this process needs them as well, meanwhile
+            with suppress(Exception):
+                importlib.import_module(module)
+        outcome: Outcome = future.result()
+    if outcome.problem is not None:
+        raise UnsupportedError(
+            ref, f"failed its trial: {outcome.problem}", "register a version that passes it"
+        )
 
 
 def try_out(loaded: Loaded) -> float | None:

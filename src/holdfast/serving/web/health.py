@@ -26,7 +26,7 @@ def readiness(served: Served, version: str | None = None) -> tuple[bool, dict[st
         for one in held
         if one.problem
     }
-    told: dict[str, Any] = {"ready": not missing, "live": live}
+    told: dict[str, Any] = {"ready": not missing, "live": live, "sandbox": served.restraint}
     if missing:
         told["missing"] = missing
     if failed:

@@ -1,0 +1,194 @@
+"""The side of a trial that runs apart: a process that waits, and forks what tries a model out.
+
+```
+nursery   started with a clean environment before anything is served; imports libraries, waits
+  warden  forked for each trial; measures its time, ends it, tells how it went
+    trial forked by the warden; restrained, then reads the model and has it predict
+```
+
+The nursery runs nobody's code but that of installed libraries, so that a warden has them warm.
+Only the trial sees the model, and what it tells its warden is a bounded text in JSON.
+"""
+
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from holdfast.sandbox import kernel
+from holdfast.sandbox.restraint import Limits, Restraint, on_trial
+
+__all__ = ["LONGEST_ANSWER", "main", "receive", "send"]
+
+_LONGEST_CALL: Final = 64 << 10
+LONGEST_ANSWER: Final = 16 << 20
+_LONGEST_REQUEST: Final = 256 << 20
+_LONGEST_PROBLEM: Final = 300
+_PIECE: Final = 1 << 16
+_LENGTH: Final = struct.Struct("<Q")
+
+
+def main() -> NoReturn:
+    """Wait on standard input, a socket, for trials to begin, until it is closed."""
+    control = socket.socket(fileno=os.dup(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent says when to end
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(quiet, stream)
+    while True:
+        called, descriptors, _, _ = socket.recv_fds(control, _LONGEST_CALL, 1)
+        if not called:
+            os._exit(0)
+        for module in json.loads(called):
+            with suppress(Exception):  # the trial that needs it says why it cannot be imported
+                importlib.import_module(module)
+        for descriptor in descriptors:
+            _begin(descriptor, control)
+        _reap()
+
+
+def _begin(descriptor: int, control: socket.socket) -> None:
+    """Fork a warden for the trial at the other end of a socket."""
+    parent = os.getpid()
+    if os.fork():
+        os.close(descriptor)
+        return
+    try:
+        kernel.pass_on_death(signal.SIGKILL, parent)
+        control.close()
+        with socket.socket(fileno=descriptor) as caller:
+            send(caller, _guarded(json.loads(receive(caller, _LONGEST_REQUEST))))
+    finally:
+        os._exit(0)
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _guarded(request: dict[str, Any]) -> bytes:
+    """Run a trial, and tell how it went whatever it does."""
+    limits = Limits(**request["limits"])
+    scratch = tempfile.mkdtemp(prefix="holdfast-trial-")
+    reading, writing = os.pipe()
+    warden = os.getpid()
+    process = os.fork()
+    if not process:
+        _try(request, limits, Path(scratch), (writing, warden))
+    os.close(writing)
+    try:
+        text, problem = _listen(reading, limits.time_s)
+        os.kill(process, signal.SIGKILL)
+        status = os.waitpid(process, 0)[1]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    problem = problem or _ended(status, text)
+    return json.dumps({"problem": problem}).encode() if problem else text
+
+
+def _listen(reading: int, time_s: float) -> tuple[bytes, str | None]:
+    """Read what a trial tells, until it has told all, tells too much or has taken too long."""
+    deadline = time.monotonic() + time_s
+    text = bytearray()
+    while True:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
+            return bytes(text), f"took longer than {time_s:g} s"
+        piece = os.read(reading, _PIECE)
+        text += piece
+        if not piece or text.endswith(b"\n"):
+            return bytes(text), None
+        if len(text) > LONGEST_ANSWER:
+            return b"", f"answered with more than {LONGEST_ANSWER >> 20} MiB"
+
+
+def _ended(status: int, text: bytes) -> str | None:
+    """Say how a process ended that told nothing whole."""
+    if text.endswith(b"\n"):
+        return None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        limit = "; its time or memory may be used up" if number in _LIMITS else ""
+        return f"the process ended by {signal.Signals(number).name}{limit}"
+    return f"the process ended by itself with status {os.waitstatus_to_exitcode(status)}"
+
+
+_LIMITS: Final = (signal.SIGKILL, signal.SIGXCPU) if sys.platform != "win32" else ()
+
+
+def _try(request: dict[str, Any], limits: Limits, scratch: Path, ends: tuple[int, int]) -> NoReturn:
+    """Restrain this process, do the work, tell it, end."""
+    writing, warden = ends
+    try:
+        _settle(writing, warden, scratch)
+        module, _, name = request["work"].partition(":")
+        work: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module(module), name)
+        files = [Path(file) for file in request["files"]]
+        on_trial(Restraint(**request["restraint"]), limits, scratch, files)
+        told = _told(work, request["argument"])
+        with open(writing, "wb", closefd=False) as pipe:
+            pipe.write(told + b"\n")
+    finally:
+        os._exit(1)
+
+
+def _settle(writing: int, warden: int, scratch: Path) -> None:
+    """Keep nothing of the parent's but where to tell, be the first that memory is taken from."""
+    os.setsid()
+    kernel.pass_on_death(signal.SIGKILL, warden)
+    os.closerange(3, writing)
+    os.closerange(writing + 1, 1 << 16)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    os.chdir(scratch)
+    os.environ.update(HOME=str(scratch), TMPDIR=str(scratch))
+    tempfile.tempdir = str(scratch)
+    sys.dont_write_bytecode = True
+
+
+def _told(work: Callable[[dict[str, Any]], Any], argument: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps({"result": work(argument)}).encode()
+    except BaseException as error:  # noqa: BLE001 - a file may even ask for the exit
+        problem = f"{type(error).__name__}: {error}"
+        return json.dumps({"problem": problem[:_LONGEST_PROBLEM]}).encode()
+
+
+def send(connection: socket.socket, text: bytes) -> None:
+    """Send a text with its length before it."""
+    connection.sendall(_LENGTH.pack(len(text)) + text)
+
+
+def receive(connection: socket.socket, longest: int) -> bytes:
+    """Receive a text that has its length before it.
+
+    Raises:
+        EOFError: If the other end is closed before all of it came, or it is too long.
+    """
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    if length > longest:
+        raise EOFError(f"a text of {length} bytes, at most {longest} are taken")
+    return _exactly(connection, length)
+
+
+def _exactly(connection: socket.socket, length: int) -> bytes:
+    text = bytearray()
+    while len(text) < length:
+        piece = connection.recv(min(length - len(text), _PIECE))
+        if not piece:
+            raise EOFError("the other end is closed")
+        text += piece
+    return bytes(text)
