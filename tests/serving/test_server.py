@@ -253,7 +253,7 @@ def test_without_servers_nothing_is_waited_for(registry: holdfast.Registry) -> N
     waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait")
 
     assert waited.returncode == 1
-    assert "serving by no server" in waited.stdout
+    assert "no live server to wait for" in waited.stdout
     assert registry.status(MODEL).serving is None
 
 
