@@ -412,3 +412,14 @@ def test_a_signature_is_a_deed_like_others(play: Callable[..., State]) -> None:
     replay.check_entry(state, entry, None)
 
     assert fold(state, [(entry, "0" * 64)]).record("1.1.0").signatures[0].key == "AAAA"
+
+
+def test_a_policy_set_before_the_one_before_was_kept_is_replayed(
+    make_manifest: Make, written: Written
+) -> None:
+    ((entry, digest),) = written("""policy '{"approvals": 1}'""")
+    older = msgspec.structs.replace(
+        entry, event=events.PolicySet(policy=Policy(approvals=1), was=None)
+    )
+
+    assert replayed(make_manifest, [(older, digest)]).policy.approvals == 1
