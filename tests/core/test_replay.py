@@ -418,8 +418,6 @@ def test_a_policy_set_before_the_one_before_was_kept_is_replayed(
     make_manifest: Make, written: Written
 ) -> None:
     ((entry, digest),) = written("""policy '{"approvals": 1}'""")
-    older = msgspec.structs.replace(
-        entry, event=events.PolicySet(policy=Policy(approvals=1), was=None)
-    )
+    older = replace(entry, event=events.PolicySet(policy=Policy(approvals=1), was=None))
 
     assert replayed(make_manifest, [(older, digest)]).policy.approvals == 1
