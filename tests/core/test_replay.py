@@ -1,5 +1,6 @@
 """Replaying what others wrote: every honest journal passes, and no lie does."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import replace as entry_with
 from typing import Any
@@ -418,6 +419,6 @@ def test_a_policy_set_before_the_one_before_was_kept_is_replayed(
     make_manifest: Make, written: Written
 ) -> None:
     ((entry, digest),) = written("""policy '{"approvals": 1}'""")
-    older = replace(entry, event=events.PolicySet(policy=Policy(approvals=1), was=None))
+    older = dataclasses.replace(entry, event=events.PolicySet(policy=Policy(approvals=1), was=None))
 
     assert replayed(make_manifest, [(older, digest)]).policy.approvals == 1
