@@ -38,3 +38,9 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Disk]]:
             return stack.enter_context(in_memory(tmp_path / "disk", options))
 
         yield mount
+
+
+@pytest.fixture(autouse=True)
+def no_private_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each run do the same system calls: what one remembers would spare the next some."""
+    monkeypatch.setenv("HOME", os.devnull)

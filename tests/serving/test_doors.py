@@ -35,6 +35,8 @@ def refused(store: Path, *options: str) -> subprocess.CompletedProcess[str]:
         ["serve", MODEL, "--host-name", "a:80"],
         ["serve", MODEL, "--root-path", "models"],
         ["serve", MODEL, "--root-path", "/a b"],
+        ["serve", MODEL, "--root-path", "/models"],
+        ["serve", MODEL, "--root-path", "/v2/here"],
         ["serve", MODEL, "--drain", "-1"],
         ["serve", MODEL, "--keep-alive", "0"],
         ["history", MODEL, "--limit", "-1"],

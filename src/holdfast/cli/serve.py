@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MEGABYTE = 1 << 20
 _MOST_PORT = 65_535
+_OWN_PREFIXES = ("models", "v1", "v2")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
@@ -215,7 +216,11 @@ def _prefix(text: str) -> str:
     prefix = text.rstrip("/")
     if prefix and _PREFIX.fullmatch(prefix) is None:
         raise InvalidInputError(
-            f"--root-path {text!r}", "is not the start of a path", "write it as /models"
+            f"--root-path {text!r}", "is not the start of a path", "write it as /scoring"
+        )
+    if prefix and prefix.split("/")[1] in _OWN_PREFIXES:
+        raise InvalidInputError(
+            f"--root-path {text!r}", "begins paths of the server's own", "name another prefix"
         )
     return prefix
 
