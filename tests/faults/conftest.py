@@ -40,7 +40,9 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Disk]]:
         yield mount
 
 
-@pytest.fixture(autouse=True)
-def no_private_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each run do the same system calls: what one remembers would spare the next some."""
-    monkeypatch.setenv("HOME", os.devnull)
+@pytest.fixture(scope="package", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give these tests a user of their own: what one remembers spares the next system calls."""
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
