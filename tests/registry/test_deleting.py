@@ -91,7 +91,7 @@ def test_registering_again_goes_on_in_the_same_journal(
     registry.promote("iris@1.1.0")
     registry.alias("iris@1.0.0", "eu")
     registry.stage("iris@1.0.0")
-    registry.set_policy("iris", Policy(max_regression=0.5))
+    registry.set_policy("iris", Policy(max_regression=0.5), reason="noisy")
     registry.delete("iris", reason="out of use", force=True)
 
     made = registry.register("iris", text("again"))

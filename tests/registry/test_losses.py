@@ -102,7 +102,7 @@ def test_too_few_rows_are_inconclusive_and_refused_unless_the_policy_remarks_it(
 
     with pytest.raises(RefusedError, match="inconclusive, n too small"):
         registry.promote(ref)
-    registry.set_policy("iris", Policy(inconclusive="remark"))
+    registry.set_policy("iris", Policy(inconclusive="remark"), reason="few rows")
     done = registry.promote(ref)
 
     assert done.changed
