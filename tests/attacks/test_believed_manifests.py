@@ -171,7 +171,7 @@ def test_a_verdict_of_somebody_else_is_not_taken(
     lie: Lie, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    cache = home / ".cache" / "holdfast" / "verdicts"
+    cache = home / ".cache" / "holdfast-checked" / "verdicts"
     cache.mkdir(parents=True)
     cache.chmod(0o777)  # anybody may have written it
     monkeypatch.setenv("HOME", str(home))

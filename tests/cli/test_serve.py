@@ -160,3 +160,17 @@ def test_a_setting_can_be_sent_to_a_worker() -> None:
     made = setting()
 
     assert pickle.loads(pickle.dumps(made)).open_registry.__self__ == GIVEN
+
+
+@pytest.mark.usefixtures("put")
+def test_no_worker_may_write_what_was_checked_of_its_models(
+    churn: Holdfast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert churn("load", "churn@1.0.0").status == 0
+    (checked,) = tmp_path.glob(".cache/*/verdicts")
+
+    places = serve._writable(GIVEN, {**OPTIONS, "uds": str(tmp_path / "run" / "socket")})
+
+    assert (tmp_path / "run").resolve() in places
+    assert not any(checked.is_relative_to(place) for place in places)

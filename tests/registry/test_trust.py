@@ -269,7 +269,7 @@ def test_a_fold_counts_only_as_this_users_own_of_this_journal(
     if trick == "of another journal":
         state.head = "0" * 64
     folds.keep(strict.identity, state)
-    folder = tmp_path / ".cache" / "holdfast" / "folds"
+    folder = tmp_path / ".cache" / "holdfast-checked" / "folds"
     (kept,) = folder.iterdir()
     if trick == "open to all":
         folder.chmod(0o777)
@@ -291,7 +291,7 @@ def test_a_long_journal_is_read_from_the_users_own_fold(
     for turn in range(_SNAPSHOT_EVERY):
         strict.tag("iris@1.0.0", {"turn": str(turn)})
     monkeypatch.setenv("HOME", str(tmp_path))
-    kept = tmp_path / ".cache" / "holdfast" / "folds"
+    kept = tmp_path / ".cache" / "holdfast-checked" / "folds"
     holdfast.open(store).status("iris")  # reads all, and keeps what it found
     assert len(list(kept.iterdir())) == 1
     shutil.rmtree(store / "models" / "iris" / "snapshots", ignore_errors=True)

@@ -226,15 +226,18 @@ def _prefix(text: str) -> str:
 
 
 def _writable(given: Context, options: dict[str, Any]) -> tuple[Path, ...]:
-    """Name where a worker writes: its store, this user's cache, and where its socket lies."""
+    """Name where a worker writes: its store or its copies of a bucket's files, and its socket.
+
+    What this user keeps of what was checked (`registry/private.py`) is not among them: a model that
+    runs in the worker could otherwise write verdicts about itself.
+    """
     location = given.registry().location
-    places = [location] if isinstance(location, Path) else []
+    if isinstance(location, Path):
+        places = [location]
+    else:
+        places = [Path(os.environ.get("HOLDFAST_CACHE") or Path.home() / ".cache" / "holdfast")]
+        places[0].mkdir(parents=True, exist_ok=True)
     places += [Path(options["uds"]).absolute().parent] if options["uds"] else []
-    kept = Path.home() / ".cache" / "holdfast"
-    for cache in {kept, Path(os.environ.get("HOLDFAST_CACHE") or kept)}:
-        with contextlib.suppress(OSError):
-            cache.mkdir(parents=True, exist_ok=True)
-            places.append(cache)
     return tuple(place.resolve() for place in places)
 
 

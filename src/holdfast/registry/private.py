@@ -36,9 +36,9 @@ def _name(key: str) -> str:
 
 
 def _folder(kind: str) -> Path | None:
-    """Return `~/.cache/holdfast/KIND`, `None` where it is not this user's alone."""
+    """Return `~/.cache/holdfast-checked/KIND`, `None` where it is not this user's alone."""
     with contextlib.suppress(OSError, RuntimeError):
-        folder = Path.home() / ".cache" / "holdfast" / kind
+        folder = Path.home() / ".cache" / "holdfast-checked" / kind
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = folder.lstat()
         if not hasattr(os, "getuid"):
