@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli.app import FAMILIES
+from holdfast.cli.app import FAMILIES, commands
 
 PAGE = Path(__file__).parent / "commands.md"
 SHARED = ("store", "by", "as_json", "help")
@@ -34,9 +34,9 @@ A ref names one version: `iris@1.2.0`, `iris@v3` (the third registration), `iris
 def page() -> str:
     """Return the whole page."""
     parts = [HEAD]
-    for family, commands in FAMILIES.items():
+    for family in FAMILIES:
         parts.append(f"# {family}\n")
-        for command in commands:
+        for command in commands(family):
             parts += _sections(command, f"holdfast {command.name}")
     return "\n".join(parts).rstrip() + "\n"
 

@@ -28,7 +28,7 @@ from holdfast.errors import HoldfastError, InvalidInputError, NoPreviousVersionE
 from holdfast.registry import open_registry
 from holdfast.registry.facts import Facts
 from holdfast.registry.registry import Registry
-from holdfast.registry.upkeep import GRACE_S
+from holdfast.store.place import GRACE_S
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from tests.predictions.rows import DAY, NOON, Rows, moment_us
 
 from holdfast.predictions import Label, Log, Prediction, open_log
 from holdfast.predictions.ids import Mint
-from holdfast.registry.surroundings import author
+from holdfast.registry.author import author
 
 Holdfast = Callable[..., Any]
 

@@ -2,53 +2,71 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, Final
 
 import click
-import msgspec
 
 from holdfast import __version__
-from holdfast.cli import (
-    bytes_,
-    exits,
-    facts,
-    life,
-    look,
-    notify,
-    predictions,
-    rollout,
-    serve,
-    signing,
-    upkeep,
-)
+from holdfast.cli import exits
 from holdfast.cli.context import SCHEMA
 from holdfast.cli.tables import inert
 from holdfast.errors import HoldfastError
 
-FAMILIES = {
-    "Versions": life.COMMANDS,
-    "Looking": look.COMMANDS,
-    "Facts and rules": facts.COMMANDS,
-    "Serving": serve.COMMANDS,
-    "Rollouts": rollout.COMMANDS,
-    "Predictions": predictions.COMMANDS,
-    "Notices": notify.COMMANDS,
-    "Trust": signing.COMMANDS,
-    "Bytes": bytes_.COMMANDS,
-    "Upkeep": upkeep.COMMANDS,
+FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "Versions": {"life": ("register", "adopt", "stage", "promote", "rollback", "archive", "alias")},
+    "Looking": {"look": ("status", "ls", "show", "history", "compare", "card", "verify")},
+    "Facts and rules": {
+        "facts": ("tag", "note", "evaluate", "approve", "hold", "release", "policy")
+    },
+    "Serving": {"serve": ("serve",)},
+    "Rollouts": {"rollout": ("rollout",)},
+    "Predictions": {"predictions": ("predictions",)},
+    "Notices": {"notify": ("notify",)},
+    "Trust": {"signing": ("key", "sign", "head")},
+    "Bytes": {"bytes_": ("load", "checkout", "export", "import", "copy")},
+    "Upkeep": {"upkeep": ("init", "purge", "gc", "repair", "delete")},
+}
+"""Every command by family and by the module that has it, which only its use imports."""
+_MODULES: Final = {
+    name: module
+    for modules in FAMILIES.values()
+    for module, names in modules.items()
+    for name in names
 }
 
 
+def commands(family: str) -> Iterator[click.Command]:
+    """Go through the commands of a family, in the order of the help."""
+    for module, names in FAMILIES[family].items():
+        for name in names:
+            yield _load(module, name)
+
+
+def _load(module: str, name: str) -> click.Command:
+    loaded: tuple[click.Command, ...] = import_module(f"holdfast.cli.{module}").COMMANDS
+    return next(command for command in loaded if command.name == name)
+
+
 class _Group(click.Group):
-    """A group whose help lists the commands by family."""
+    """A group that imports a command when it is used, and lists commands by family."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Name every command."""
+        return sorted(_MODULES)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        module = _MODULES.get(cmd_name)
+        return None if module is None else _load(module, cmd_name)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each family."""
-        for family, commands in FAMILIES.items():
+        for family in FAMILIES:
             with formatter.section(family):
                 formatter.write_dl(
-                    [(str(command.name), command.get_short_help_str(80)) for command in commands]
+                    [(str(one.name), one.get_short_help_str(80)) for one in commands(family)]
                 )
 
 
@@ -64,11 +82,6 @@ def app() -> None:
 
     The store is --store, else the environment's HOLDFAST_STORE, else ./store.
     """
-
-
-for _commands in FAMILIES.values():
-    for _command in _commands:
-        app.add_command(_command)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -109,6 +122,8 @@ def _attributes(error: HoldfastError) -> dict[str, Any]:
 
 def _complain(as_json: bool, code: str, message: str, attributes: dict[str, Any]) -> None:  # noqa: FBT001
     if as_json:
+        import msgspec
+
         document = {"schema": SCHEMA, "error": {"code": code, "message": message} | attributes}
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), err=True)
     else:

@@ -302,7 +302,7 @@ def feedback(
     LABEL is JSON (1, 2.5, [0, 1]) or a word; of several labels the last one told counts.
     """
     from holdfast.predictions import Label, telling
-    from holdfast.registry.surroundings import author
+    from holdfast.registry.author import author
 
     at_us = telling.moment_us(at) if at else time.time_ns() // 1000
     by = given.by or author()

@@ -1,6 +1,5 @@
 """Names people choose: what is allowed, how a name becomes a folder, and which name was meant."""
 
-import difflib
 import functools
 import hashlib
 import re
@@ -181,6 +180,8 @@ def _percent(char: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return up to three of *known* that resemble *name*, best first."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
     by_fold = {item.casefold(): item for item in known}
     close = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.5)
     return tuple(by_fold[item] for item in close)

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 
 from holdfast.core import heads
 from holdfast.errors import InvalidInputError
-from holdfast.registry import surroundings
+from holdfast.registry.author import author
 from holdfast.registry.registry import Registry
 from holdfast.registry.session import Keyring, Session
 from holdfast.signing import SigningKey, load
@@ -76,7 +76,7 @@ def open_registry(
     return Registry(
         Session(
             _site(location, setting.get("options", {}), setting.get("cache")),
-            by or surroundings.author(),
+            by or author(),
             setting.get("clock", lambda: datetime.now(UTC)),
             setting.get("new_id", lambda: secrets.token_hex(16)),
             keyring,
@@ -94,8 +94,8 @@ def _site(location: str | Path, options: Mapping[str, str], cache: Path | None) 
             "is not a folder on this machine, nor a bucket",
             "name a folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
         )
-    from holdfast.store.objects.bucket import BucketSite  # noqa: PLC0415 - an extra
-    from holdfast.store.objects.cache import Cache  # noqa: PLC0415
-    from holdfast.store.objects.locating import locate  # noqa: PLC0415
+    from holdfast.store.objects.bucket import BucketSite
+    from holdfast.store.objects.cache import Cache
+    from holdfast.store.objects.locating import locate
 
     return BucketSite(locate(str(location), options, cache=Cache(cache) if cache else None))

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -14,10 +15,11 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, Registered, version_info
-from holdfast.registry import losses, signatures, verdicts
 from holdfast.registry.ledger import Outcome
-from holdfast.registry.losses import Measured
 from holdfast.registry.session import Session, Signing, read_ref
+
+if TYPE_CHECKING:
+    from holdfast.registry.losses import Measured
 
 _Decide = Callable[[State, Record], AnyEvent | Unchanged]
 
@@ -47,12 +49,16 @@ def verdict_on(session: Session, state: State, record: Record) -> Verdict:
     candidate = _candidate(session, state, record)
     if champion is None or champion == record:
         return judge(state.policy, candidate, None)
+    from holdfast.registry import losses
+
     paired, unpaired = losses.pair(session, champion, record, state.policy.directions)
     verdict = judge(state.policy, candidate, _candidate(session, state, champion), paired)
     return dataclasses.replace(verdict, remarks=(*verdict.remarks, *unpaired))
 
 
 def _candidate(session: Session, state: State, record: Record) -> Candidate:
+    from holdfast.registry import signatures, verdicts
+
     manifest: Manifest = session.manifest(record)
     scans = verdicts.of_version(session, state, record, manifest)
     manifest = replace(manifest, scan=manifest.scan | scans)
@@ -154,10 +160,12 @@ def evaluate(
     ref: str,
     metrics: Mapping[str, object],
     dataset: str | None,
-    measured: Measured | None,
+    measured: "Measured | None",
     signing: Signing,
 ) -> Moved:
     """Record metrics measured after registration, and losses row by row with their means."""
+    from holdfast.registry import losses
+
     found = measured.among(metrics) if measured else metrics
 
     def decide(_state: State, record: Record) -> AnyEvent:
@@ -167,8 +175,10 @@ def evaluate(
     return _move(session, ref, decide, events.Evaluated, signing)
 
 
-def measure(session: Session, done: Registered, measured: Measured) -> Registered:
+def measure(session: Session, done: Registered, measured: "Measured") -> Registered:
     """Record the losses of a version just registered, unless it has them already."""
+    from holdfast.registry import losses
+
     if losses.lacks(session.find(done.ref)[1], measured):
         evaluate(session, done.ref, {}, None, measured, Signing())
     return replace(done, version=version_info(*session.find(done.ref)))

@@ -1,46 +1,41 @@
 """`Reader`: the verbs that only look, and bring bytes out; none of them writes an entry."""
 
+from __future__ import annotations
+
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from holdfast.core import history
-from holdfast.core.compare import Comparison
-from holdfast.core.entry import Entry
-from holdfast.core.events import Past
-from holdfast.core.fleet import Serving
-from holdfast.core.heads import Head
-from holdfast.core.history import Period
-from holdfast.core.manifest import Manifest
-from holdfast.core.policy import Policy, Verdict
-from holdfast.core.rollout.course import Rollout
-from holdfast.core.standing import Standing
-from holdfast.core.views import (
-    ModelInfo,
-    Moved,
-    Registered,
-    Situation,
-    Status,
-    Verification,
-    VersionInfo,
-    model_table,
-    version_info,
-)
-from holdfast.formats.pair import Pair
-from holdfast.registry import (
-    loading,
-    moves,
-    reading,
-    verifying,
-    waiting,
-)
-from holdfast.registry.bundles import Bundled, pack
-from holdfast.registry.fleet import Fleet
-from holdfast.registry.reading import CardFormat
+from holdfast.registry import moves
 from holdfast.registry.session import Session
-from holdfast.registry.verifying import Demand, Progress
 
-Reference = str | VersionInfo | Registered | Moved
+if TYPE_CHECKING:
+    from holdfast.core.compare import Comparison
+    from holdfast.core.entry import Entry
+    from holdfast.core.events import Past
+    from holdfast.core.fleet import Serving
+    from holdfast.core.heads import Head
+    from holdfast.core.history import Period
+    from holdfast.core.manifest import Manifest
+    from holdfast.core.policy import Policy, Verdict
+    from holdfast.core.rollout.course import Rollout
+    from holdfast.core.standing import Standing
+    from holdfast.core.views import (
+        ModelInfo,
+        Moved,
+        Registered,
+        Situation,
+        Status,
+        Verification,
+        VersionInfo,
+    )
+    from holdfast.formats.pair import Pair
+    from holdfast.registry.bundles import Bundled
+    from holdfast.registry.carding import CardFormat
+    from holdfast.registry.fleet import Fleet
+    from holdfast.registry.verifying import Progress
+
+Reference: TypeAlias = "str | VersionInfo | Registered | Moved"
 """A ref as text, or what a verb returned."""
 
 
@@ -63,6 +58,8 @@ class Reader:
     @property
     def fleet(self) -> Fleet:
         """What serving processes report and count."""
+        from holdfast.registry.fleet import Fleet
+
         return Fleet(self._session)
 
     @property
@@ -72,15 +69,21 @@ class Reader:
 
     def models(self, *, at: str | None = None) -> list[ModelInfo]:
         """Show all models, sorted by name, now or as they stood *at* a time."""
+        from holdfast.registry import reading
+
         return reading.models(self._session, at)
 
     def versions(self, model: str, *, at: str | None = None) -> list[VersionInfo]:
         """Show a model's versions in SemVer order, purged ones too, now or as they stood *at*."""
+        from holdfast.core.views import version_info
+
         state = self._session.state(model, at)
         return [version_info(state, record) for record in state.ordered()]
 
     def resolve(self, ref: Reference, *, at: str | None = None) -> VersionInfo:
         """Find the version a ref names, now or as it stood *at* a time."""
+        from holdfast.core.views import version_info
+
         return version_info(*self._session.find(str(ref), at))
 
     def manifest(self, ref: Reference, *, at: str | None = None) -> Manifest:
@@ -89,6 +92,8 @@ class Reader:
 
     def status(self, model: str, *, at: str | None = None) -> Status:
         """Gather the screen for whoever is on call, now or as it was *at* a time."""
+        from holdfast.registry import reading
+
         return reading.status(self._session, model, at)
 
     def overview(self, *, at: str | None = None) -> list[Standing]:
@@ -96,22 +101,32 @@ class Reader:
 
         No bytes of versions are looked at: `status` of one model verifies what it could go back to.
         """
+        from holdfast.registry import reading
+
         return reading.overview(self._session, at)
 
     def history(self, model: str, *, at: str | None = None) -> list[Past]:
         """List everything that happened to a model, oldest first, up to *at*."""
+        from holdfast.registry import reading
+
         return reading.history_of(self._session, model, at)
 
     def entries(self, model: str, *, after: int = 0) -> list[Entry]:
         """Return a model's entries behind number *after*, oldest first, deleted or not."""
+        from holdfast.registry import reading
+
         return reading.entries(self._session, model, after)
 
     def served(self, model: str, *, at: str | None = None) -> tuple[Period, ...]:
         """List what was live when, oldest first, up to *at*."""
+        from holdfast.core import history
+
         return history.periods(self._session.state(model, at))
 
     def situation(self, model: str) -> Situation:
         """Tell which versions servers are to hold; cheap to ask again while nothing changes."""
+        from holdfast.core.views import Situation
+
         state = self._session.state(model)
         left = state.live.was if state.live else None
         return Situation(
@@ -129,6 +144,8 @@ class Reader:
         Returns:
             How far they are: `whole` if all do, else who does not and what they say.
         """
+        from holdfast.registry import waiting
+
         return waiting.wait(self._session, model, version, timeout_s)
 
     def rollout(self, model: str, *, at: str | None = None) -> Rollout | None:
@@ -137,11 +154,15 @@ class Reader:
 
     def compare(self, a: Reference, b: Reference) -> Comparison:
         """Put version *b* beside version *a*: metrics, parameters, schemas, files, environment."""
+        from holdfast.registry import reading
+
         return reading.compare(self._session, str(a), str(b))
 
     def card(self, ref: Reference, form: CardFormat = "json") -> dict[str, Any] | str:
         """Return a version's model card: a dict for `json` and `cyclonedx`, text for `markdown`."""
-        return reading.card(self._session, str(ref), form)
+        from holdfast.registry import carding
+
+        return carding.card(self._session, str(ref), form)
 
     def policy(self, model: str) -> Policy:
         """Return a model's gate, protected aliases and retention."""
@@ -153,6 +174,8 @@ class Reader:
 
     def heads(self, model: str | None = None) -> list[Head]:
         """Return the last entry's number and digest, to be kept elsewhere, of one model or all."""
+        from holdfast.registry import reading
+
         return reading.heads(self._session, model)
 
     def verify(
@@ -169,6 +192,9 @@ class Reader:
             head: What `heads` told of the model, `42:9d1f…`, must still stand there.
             signed_by: A listed signer, or file of a public key, who must have signed the version.
         """
+        from holdfast.registry import verifying
+        from holdfast.registry.verifying import Demand
+
         return verifying.verify(self._session, target, progress, Demand(head, signed_by))
 
     def load(self, ref: Reference) -> Pair:
@@ -178,18 +204,26 @@ class Reader:
             DamagedError: If a byte changed; nothing is deserialised.
             MissingLibraryError: If its format's library is not installed.
         """
+        from holdfast.registry import loading
+
         return loading.load(self._session, str(ref))
 
     def paths(self, ref: Reference) -> dict[str, Path]:
         """Return where a version's artifacts and manifest lie, once every byte is verified."""
+        from holdfast.registry import loading
+
         return loading.paths(self._session, str(ref))
 
     def checkout(self, ref: Reference, folder: str | PathLike[str]) -> Path:
         """Write a version's files and manifest to a new or empty folder."""
+        from holdfast.registry import loading
+
         return loading.checkout(self._session, str(ref), Path(folder))
 
     def export(self, ref: Reference, file: str | PathLike[str]) -> Bundled:
         """Write a version (`iris@1.2.0`) or a whole model (`iris`) to one tar file."""
+        from holdfast.registry.bundles import pack
+
         return pack.write(self._session, str(ref), Path(file))
 
     def __repr__(self) -> str:
@@ -198,4 +232,6 @@ class Reader:
 
     def _repr_html_(self) -> str:
         """Show the models as a table in a notebook."""
+        from holdfast.core.views import model_table
+
         return model_table(self.models())

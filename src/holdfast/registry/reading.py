@@ -1,14 +1,12 @@
-"""The verbs that only look: the list of models, comparison, status and the model card."""
+"""The verbs that only look: the list of models, comparison, status and history."""
 
 from collections.abc import Mapping
 from shlex import quote
-from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from holdfast.core import compare as comparing
 from holdfast.core import history, signers
-from holdfast.core.cards import Today, classic, cyclonedx, markdown
 from holdfast.core.compare import Comparison, Side
 from holdfast.core.entry import Entry, format_time, parse_time
 from holdfast.core.events import Past, PolicySet
@@ -24,18 +22,13 @@ from holdfast.core.views import (
     Status,
     model_info,
     served_s,
-    signed_by,
     version_info,
 )
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
-from holdfast.registry import losses
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.session import Session
-from holdfast.registry.surroundings import tool_version
 from holdfast.registry.verifying import version_damages
 from holdfast.signing import require_genuine
-
-CardFormat = Literal["json", "markdown", "cyclonedx"]
 
 _SHOWN_MOVES = 5
 
@@ -75,6 +68,8 @@ def compare(session: Session, a: str, b: str) -> Comparison:
         raise InvalidInputError(
             f"{a} and {b}", "are versions of two models", "compare two versions of one"
         )
+    from holdfast.registry import losses
+
     paired, unpaired = losses.pair(session, one, other, state.policy.directions)
     compared = _compared(session, state, one, other)
     return replace(compared, paired=paired, unpaired=unpaired)
@@ -191,30 +186,3 @@ def heads(session: Session, model: str | None) -> list[Head]:
     names = session.models() if model is None else [model]
     states = (session.state(name) for name in names)
     return [Head(state.model, state.seq, state.head or "") for state in states]
-
-
-def today(state: State, record: Record) -> Today:
-    """Gather what a card says beyond the manifest."""
-    return Today(
-        status=record.status,
-        updated_at=record.updated_at,
-        metrics=record.metrics,
-        tags=record.tags,
-        aliases=state.aliases_of(record.version),
-        notes=record.notes,
-        digest=record.manifest,
-        signed_by=signed_by(state, record),
-    )
-
-
-def card(session: Session, ref: str, form: CardFormat) -> dict[str, Any] | str:
-    """Return a version's model card."""
-    state, record = session.find(ref)
-    manifest, facts = session.manifest(record), today(state, record)
-    match form:
-        case "json":
-            return classic.render(manifest, facts)
-        case "markdown":
-            return markdown.render(manifest, facts)
-        case "cyclonedx":
-            return cyclonedx.render(manifest, facts, tool_version())

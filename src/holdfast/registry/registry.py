@@ -1,39 +1,33 @@
 """`Registry`: one method for each verb, the same words as in the CLI."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, Unpack
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from holdfast.core.policy import Policy
-from holdfast.core.retention import Plan, Target
-from holdfast.core.version import Bump, check_bump, parse
-from holdfast.core.views import (
-    Moved,
-    Registered,
-)
-from holdfast.registry import (
-    adoption,
-    copying,
-    intake,
-    moves,
-    signing,
-    upkeep,
-)
-from holdfast.registry import facts as told
-from holdfast.registry import losses as measuring
-from holdfast.registry.adoption import Adopted
-from holdfast.registry.bundles import Bundled, unpack
-from holdfast.registry.copying import Copied
-from holdfast.registry.facts import Facts
+from holdfast.registry import moves
 from holdfast.registry.reader import Reader, Reference
-from holdfast.registry.repairing import Repair, planned, repaired
-from holdfast.registry.rollouts import Rollouts
 from holdfast.registry.session import Signing
-from holdfast.registry.upkeep import GRACE_S, Purge
-from holdfast.registry.verifying import Progress
-from holdfast.store.config import Config
-from holdfast.store.place import Collected
+from holdfast.store.place import GRACE_S
+
+if TYPE_CHECKING:
+    from holdfast.core.policy import Policy
+    from holdfast.core.retention import Plan, Target
+    from holdfast.core.version import Bump
+    from holdfast.core.views import Moved, Registered
+    from holdfast.registry import adoption
+    from holdfast.registry.adoption import Adopted
+    from holdfast.registry.bundles import Bundled
+    from holdfast.registry.copying import Copied
+    from holdfast.registry.facts import Facts
+    from holdfast.registry.repairing import Repair
+    from holdfast.registry.rollouts import Rollouts
+    from holdfast.registry.upkeep import Purge
+    from holdfast.registry.verifying import Progress
+    from holdfast.store.config import Config
+    from holdfast.store.place import Collected
 
 Copy: TypeAlias = "Registry | str | PathLike[str]"
 
@@ -53,6 +47,8 @@ class Registry(Reader):
     @property
     def rollouts(self) -> Rollouts:
         """The verbs of rollouts: start, pause, resume, advance, promote, abort, retry."""
+        from holdfast.registry.rollouts import Rollouts
+
         return Rollouts(self._session)
 
     # Versions come to be
@@ -84,6 +80,11 @@ class Registry(Reader):
             VersionTakenError: If *version* holds other bytes or facts.
             UntrustedError: If a file runs code outside the allow-list and `trust` is not given.
         """
+        from holdfast.core.version import check_bump, parse
+        from holdfast.registry import facts as told
+        from holdfast.registry import intake
+        from holdfast.registry import losses as measuring
+
         told.check(facts)
         sources = told.roles(model, preprocessor, facts)
         asked = parse(version) if version is not None else check_bump(bump)
@@ -113,6 +114,8 @@ class Registry(Reader):
         Raises:
             InvalidInputError: If a preprocessor cannot be told, or the folder holds no model.
         """
+        from holdfast.registry import adoption
+
         planned = self.adopt_plan(name, folder, preprocessors=preprocessors)
         return adoption.run(self._session, planned, live, trust, Signing(reason))
 
@@ -120,6 +123,8 @@ class Registry(Reader):
         self, name: str, folder: str | PathLike[str], *, preprocessors: Mapping[str, str] = {}
     ) -> adoption.Plan:
         """Say what `adopt` would do with each file."""
+        from holdfast.registry import adoption
+
         return adoption.plan(self._session, name, Path(folder), preprocessors)
 
     # Names move
@@ -227,6 +232,8 @@ class Registry(Reader):
         Raises:
             InvalidInputError: If there are no metrics, or one is not the mean of its losses.
         """
+        from holdfast.registry import losses as measuring
+
         measured = measuring.read(losses, evaluation_set)
         return moves.evaluate(self._session, str(ref), metrics, dataset, measured, Signing(reason))
 
@@ -243,6 +250,8 @@ class Registry(Reader):
             attach: A signature of model-signing's over a folder that `checkout` wrote.
             by: Who made that: a listed signer's name, or the file of a public key.
         """
+        from holdfast.registry import signing
+
         if attach is None:
             return signing.sign(self._session, str(ref))
         return signing.attach(self._session, str(ref), Path(attach), by)
@@ -261,16 +270,20 @@ class Registry(Reader):
 
     # Mending
 
-    def repair_plan(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
+    def repair_plan(self, model: str | None = None, *, source: Copy | None = None) -> Repair:
         """Say what `repair` would do, and what it could not repair."""
+        from holdfast.registry.repairing import planned
+
         return planned(self._session, model, source)
 
-    def repair(self, model: str | None = None, *, source: "Copy | None" = None) -> Repair:
+    def repair(self, model: str | None = None, *, source: Copy | None = None) -> Repair:
         """Make anew what is derived, and fetch from *source* what is damaged, verified before.
 
         A copy is another registry, whose entries must be of the same chain, or a folder with files
         of any name. Damaged files are set aside. Without *model* all are repaired.
         """
+        from holdfast.registry.repairing import repaired
+
         return repaired(self._session, model, source)
 
     # Bytes from and to elsewhere
@@ -290,11 +303,13 @@ class Registry(Reader):
                 whole model it is an entry of its own: later bundles of it do not fit any more.
             reason: Kept with the entry written here.
         """
+        from holdfast.registry.bundles import unpack
+
         return unpack.read(self._session, Path(file), Signing(reason), trust)
 
     def copy(
         self,
-        target: "Registry",
+        target: Registry,
         *models: str,
         trust: str | None = None,
         progress: Progress | None = None,
@@ -314,7 +329,9 @@ class Registry(Reader):
             ConflictError: If a model has another history there.
             DamagedError: If a byte changed on the way or before.
         """
-        return copying.copy(self._session, target._session, models, trust, progress)  # noqa: SLF001
+        from holdfast.registry import copying
+
+        return copying.copy(self._session, target._session, models, trust, progress)
 
     # Giving bytes up
 
@@ -327,6 +344,8 @@ class Registry(Reader):
         rollback_target: Target = "spared",
     ) -> Plan:
         """Say for every version whether `purge` would take its bytes, and why."""
+        from holdfast.registry import upkeep
+
         rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
         return upkeep.plan(self._session, model, rule)
 
@@ -350,13 +369,19 @@ class Registry(Reader):
             rollback_target: With *keep*: whether the version a rollback would go to may go too.
             grace_s: Seconds for which bytes nothing names any more are kept.
         """
+        from holdfast.registry import upkeep
+
         rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
         return upkeep.purge(self._session, model, rule, grace_s, Signing(reason))
 
     def gc(self, *, grace_s: float = GRACE_S) -> Collected:
         """Remove bytes that nothing names any more and what crashes left behind."""
+        from holdfast.registry import upkeep
+
         return upkeep.collect(self._session, grace_s)
 
     def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
         """Delete a model; its history stays, and registering again goes on in it."""
+        from holdfast.registry import upkeep
+
         return upkeep.delete(self._session, model, Signing(reason), by_force=force)

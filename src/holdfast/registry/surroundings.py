@@ -17,28 +17,16 @@ _CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
 
 
-def author() -> str:
-    """Return the name of the user this process runs as, `unknown` if the system has none."""
-    try:
-        import pwd  # noqa: PLC0415 - POSIX alone
-
-        return pwd.getpwuid(os.getuid()).pw_name
-    except ImportError:
-        return os.getlogin()
-    except KeyError:
-        return "unknown"
-
-
 def tool_version() -> str:
     """Return the version of the Holdfast that is installed."""
-    from importlib import metadata  # noqa: PLC0415 - slow to import
+    from importlib import metadata
 
     return metadata.version("holdfast")
 
 
 def environment(packages: Iterable[str]) -> Environment:
     """Return Python's version and those of the named distributions that are installed."""
-    from importlib import metadata  # noqa: PLC0415 - slow to import, and needed here alone
+    from importlib import metadata
 
     found = {}
     for package in sorted(set(packages)):

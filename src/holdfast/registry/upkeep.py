@@ -16,9 +16,6 @@ from holdfast.registry.moves import moved
 from holdfast.registry.session import Session, Signing
 from holdfast.store.place import Collected
 
-GRACE_S = 7 * 86_400.0
-"""Seconds for which bytes that nothing names any more are kept."""
-
 _BATCH = 1_000
 
 

@@ -2,8 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -13,6 +15,8 @@ def answers(
     ask: Callable[[Question], Answer], questions: Iterable[Question], at_once: int
 ) -> Iterator[Answer]:
     """Go through the answers; no more than *at_once* are held, so that memory stays bounded."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
+
     under_way: deque[Future[Answer]] = deque()
     threads = ThreadPoolExecutor(at_once)
     try:

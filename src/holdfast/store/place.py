@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.projections import Pointer
 
+GRACE_S: Final = 7 * 86_400.0
+"""Seconds for which bytes that nothing names any more are kept, if nobody says otherwise."""
 Needed = Callable[[], set[str]]
 """Reads all journals and returns the digests that versions name."""
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Final
 
 from msgspec import Struct
@@ -71,4 +70,6 @@ def _shares(counts: Sequence[int]) -> list[float]:
 
 def _chi_square(freedom: int) -> float:
     spread = 2 / (9 * freedom)
+    from statistics import NormalDist  # noqa: PLC0415 - slow to import
+
     return freedom * (1 - spread + NormalDist().inv_cdf(_SURE) * math.sqrt(spread)) ** 3

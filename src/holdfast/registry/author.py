@@ -1,0 +1,15 @@
+"""Who writes, where nobody says."""
+
+import os
+
+
+def author() -> str:
+    """Return the name of the user this process runs as, `unknown` if the system has none."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except ImportError:
+        return os.getlogin()
+    except KeyError:
+        return "unknown"
