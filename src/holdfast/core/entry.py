@@ -9,14 +9,14 @@ The signature is left out where nobody signs; it is over all bytes before `,"sig
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from holdfast.core import strict_json
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
@@ -233,8 +233,8 @@ class _Model(msgspec.Struct):
 def model_of(raw: bytes) -> str | None:
     """Return the model an entry says it is of, without checking it; `None` if it says none."""
     try:
-        return msgspec.json.decode(raw, type=_Model).model
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return strict_json.decode(raw, _Model).model
+    except ValueError:
         return None
 
 
@@ -245,23 +245,9 @@ def _strict(raw: bytes, subject: str) -> Any:
     if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
         raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
     try:
-        return _JSON.decode(raw.decode())
-    except (ValueError, RecursionError) as error:
+        return strict_json.decode(raw)
+    except ValueError as error:
         raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def digest(raw: bytes) -> str:

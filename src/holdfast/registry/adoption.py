@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast import formats
-from holdfast.core import names
+from holdfast.core import names, strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import clean_metrics
 from holdfast.core.views import VersionInfo
@@ -288,8 +288,8 @@ def _metrics_of(path: Path) -> dict[str, float]:
         return {}
     try:
         with path.open("rb") as file:
-            document: Any = msgspec.json.decode(file.read(_MOST_METRICS))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+            document: Any = strict_json.decode(file.read(_MOST_METRICS))
+    except ValueError:
         return {}
     inner = document.get("metrics", document) if isinstance(document, dict) else {}
     if not isinstance(inner, dict):

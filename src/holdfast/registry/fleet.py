@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from holdfast.core import names
+from holdfast.core import names, strict_json
 from holdfast.core.fleet import Counts, Report
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, in_order, layout
@@ -114,8 +114,8 @@ class Fleet:
 
 def _decoded(raw: bytes, kind: type[_Told]) -> _Told | None:
     try:
-        told = msgspec.json.decode(raw, type=kind)
+        told = strict_json.decode(raw, kind)
         moment = datetime.fromisoformat(told.at)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return told if moment.tzinfo is not None else None

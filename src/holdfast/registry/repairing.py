@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from holdfast.core import entry as entries
 from holdfast.core import manifest as manifests
+from holdfast.core import strict_json
 from holdfast.core.manifest import File, Manifest
 from holdfast.core.names import check_model
 from holdfast.core.state import Record, State, empty, fold
@@ -322,16 +322,16 @@ class _Chained(Struct):
 
 
 def _commit_of(raw: bytes) -> str:
-    return msgspec.json.decode(raw, type=_Chained).commit
+    return strict_json.decode(raw, _Chained).commit
 
 
 def _named_by_next(journal: Journal, seq: int, model: str) -> str | None:
     """Return the digest by which a sound next entry names this one, `None` if it cannot tell."""
     raw, _problem = _read(journal, seq + 1)
     try:
-        prev = msgspec.json.decode(raw or b"", type=_Chained).prev
+        prev = strict_json.decode(raw or b"", _Chained).prev
         entries.read(raw or b"", model, seq + 1, prev)
-    except (HoldfastError, msgspec.MsgspecError):
+    except (HoldfastError, ValueError):
         return None
     return prev
 
