@@ -120,7 +120,6 @@ OWN_JSON = {
     "src/holdfast/predictions/parquet.py",
     "src/holdfast/registry/folds.py",
     "src/holdfast/registry/verdicts.py",
-    "src/holdfast/store/journal.py",
     "src/holdfast/sandbox/child.py",
 }
 

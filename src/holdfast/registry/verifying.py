@@ -130,9 +130,6 @@ def _check_model(session: Session, model: str, found: _Findings) -> None:
     if audited.policy.require_signature and journal.seal_problem is not None:
         key = layout.seal(layout.model(model))
         found.damages.append(Damage(model, None, key, f"{journal.seal_problem}; {_REBUILD}"))
-    for key in journal.broken_snapshots(state.seq):
-        problem = "broken; it is a cache, deleting it loses nothing"
-        found.damages.append(Damage(model, None, key, problem))
 
 
 def _audited(entries: Iterable[tuple[Entry, str]], found: _Findings) -> Iterator[tuple[Entry, str]]:
