@@ -69,11 +69,11 @@ class Fleet:
                 yield number
 
     def _swept(self, model: str, prefix: str, kind: type[_Told]) -> int:
-        oldest = self._session.clock() - _SILENCE
-        silent = [
+        now = self._session.clock()
+        silent = [  # or of a clock that is wrong by as much: nobody believes it
             told
             for told in self._read(model, prefix, kind)
-            if datetime.fromisoformat(told.at) < oldest
+            if abs(now - datetime.fromisoformat(told.at)) > _SILENCE
         ]
         for told in silent:
             self._session.place.store.delete(layout.of_worker(prefix, told.worker))
