@@ -3,6 +3,7 @@
 The figures are those of `docs/reliability.md`.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,6 +14,10 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 Tally = Callable[[str, int], None]
 _FIGURE = "figure: "
+
+# A screen's width is the machine's own: what starts the tests may have set one for itself.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
 
 settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.load_profile("untimed")

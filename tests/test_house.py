@@ -110,6 +110,38 @@ def test_only_the_command_line_reads_the_environment() -> None:
     assert readers == []
 
 
+OWN_JSON = {
+    "src/holdfast/core/cards/facts.py",  # a copy of what it wrote itself a moment before
+    "src/holdfast/notices/outbox.py",  # the rest: files and rows of this user's own, or a pipe
+    "src/holdfast/predictions/columns.py",
+    "src/holdfast/predictions/counting.py",
+    "src/holdfast/predictions/feedback.py",
+    "src/holdfast/predictions/keeping.py",
+    "src/holdfast/predictions/parquet.py",
+    "src/holdfast/registry/folds.py",
+    "src/holdfast/registry/verdicts.py",
+    "src/holdfast/sandbox/child.py",
+}
+
+
+def reads_json_loosely(path: Path) -> bool:
+    """Tell whether a module calls a reader of JSON that lets a key stand twice."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            reader = ast.unparse(node.func)
+            strict = any(given.arg == "object_pairs_hook" for given in node.keywords)
+            if not strict and reader in ("json.load", "json.loads", "msgspec.json.decode"):
+                return True
+    return False
+
+
+def test_json_of_others_is_read_strictly() -> None:
+    doors = {named(path) for path in modules() if reads_json_loosely(path)}
+
+    assert doors - OWN_JSON == {"src/holdfast/core/strict_json.py"}
+    assert doors >= OWN_JSON
+
+
 def test_tests_mirror_the_house() -> None:
     strays = []
     for path in (ROOT / "tests").rglob("test_*.py"):

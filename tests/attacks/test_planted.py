@@ -17,9 +17,6 @@ import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.core import manifest as manifests
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.store import layout
-from holdfast.store.journal import Journal
-from holdfast.store.local import LocalStore
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links are for administrators there")
 
@@ -107,7 +104,7 @@ def test_a_collector_leaves_what_is_no_blob(registry: Registry, tmp_path: Path) 
 
 KEPT = (
     "holdfast.json", "models/iris/journal/0000000001.json", "models/iris/active_version.json",
-    "models/iris/snapshots/0000000001.json", "models/iris/versions/1.0.0/manifest.json",
+    "models/iris/versions/1.0.0/manifest.json",
 )  # fmt: skip
 
 
@@ -217,22 +214,3 @@ def test_a_member_of_an_archive_may_claim_any_length(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(stream.getvalue() + b"a")
 
     assert formats.scan(tmp_path / "a.zip").unknown
-
-
-def test_a_snapshot_that_says_other_than_the_journal_is_damage_and_is_dropped(
-    registry: Registry, tmp_path: Path
-) -> None:
-    """Its checksum is right: whoever plants one can work that out."""
-    (tmp_path / "model.txt").write_text("other words")
-    registry.register("iris", tmp_path / "model.txt")
-    journal = Journal(LocalStore(tmp_path / "store"), layout.model("iris"))
-    told = holdfast.open(tmp_path / "store")._session.state("iris")
-    journal.save_snapshot(msgspec.structs.replace(told, production="1.1.0"))
-
-    subjects = [damage.subject for damage in holdfast.open(tmp_path / "store").verify().damages]
-    holdfast.open(tmp_path / "store", by="ann").repair()
-
-    assert any("snapshots" in subject for subject in subjects)
-    assert holdfast.open(tmp_path / "store").verify().whole
-    assert holdfast.open(tmp_path / "store").status("iris").live is not None
-    assert holdfast.open(tmp_path / "store").resolve("iris@production").version == "1.0.0"

@@ -2,10 +2,13 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import holdfast as registries
 
 
 def break_entry() -> None:
@@ -324,6 +327,19 @@ def test_verify_says_that_every_byte_is_as_written(churn: Any) -> None:
     assert done.status == 0
     assert "1 model, 3 versions, 5 entries" in done.out
     assert "every byte is as it was written" in done.out
+
+
+def test_a_clock_that_was_wrong_is_remarked_on_both_screens(churn: Any, tmp_path: Path) -> None:
+    future = datetime(2035, 3, 2, tzinfo=UTC)
+    ahead = registries.open(tmp_path / "store", by="bob", clock=lambda: future)
+    ahead.rollback("churn", reason="by a clock that is wrong")
+    screen = " ".join(churn("status", "churn").out.split())
+    verified = churn("verify")
+
+    assert "in the future: a clock was wrong" in screen
+    assert "yet to come" in screen
+    assert verified.status == 0
+    assert "remark: churn: entry 6 says 2035-03-02T00:00:00.000000Z, which is yet" in verified.out
 
 
 def test_verify_names_every_damaged_file_and_exits_6(churn: Any, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from holdfast.cli import tables
+
 termios = pytest.importorskip("termios")  # there is no such terminal on Windows
 LONG = "first release of the year, agreed with risk and compliance at the weekly meeting"
 
@@ -92,3 +94,15 @@ def test_the_way_back_is_whole_on_every_screen() -> None:
         shown = " ".join(on_terminal(columns, "status", "churn"))
         assert "holdfast rollback churn --expect 1.3.0" in shown
         assert "every byte verified" in shown
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        ("2026-03-02T11:00:00.000000Z", "1 h 0 m"),
+        ("2026-03-02T12:00:30.000000Z", "0 s"),
+        ("2035-03-02T12:00:00.000000Z", "in the future: a clock was wrong"),
+    ],
+)
+def test_no_age_is_shown_of_what_is_yet_to_come(at: str, text: str) -> None:
+    assert tables.ago(at, "2026-03-02T12:00:00.000000Z") == text

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from holdfast.core.fleet import Held, Lagging, Report, serving
 
 TOLD = Report(
@@ -19,7 +21,31 @@ def test_a_worker_is_gone_once_three_reports_did_not_come() -> None:
 
     assert TOLD.is_fresh(noon + timedelta(seconds=6))
     assert not TOLD.is_fresh(noon + timedelta(seconds=6.1))
-    assert TOLD.is_fresh(noon - timedelta(hours=1))
+
+
+def test_a_report_of_a_clock_that_is_ahead_counts_no_longer_than_clocks_differ() -> None:
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    assert TOLD.is_fresh(noon - timedelta(seconds=60))
+    assert not TOLD.is_fresh(noon - timedelta(seconds=61))
+
+
+def test_a_report_that_promises_none_for_long_counts_for_half_an_hour() -> None:
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    patient = msgspec.structs.replace(TOLD, every_s=1e300)
+
+    assert patient.is_fresh(noon + timedelta(minutes=30))
+    assert not patient.is_fresh(noon + timedelta(minutes=31))
+
+
+def test_a_server_that_died_with_its_clock_ahead_holds_nothing() -> None:
+    later = [report("dead", "1.0.0", age_s=-600.0), report("gone", "1.0.0", age_s=-1e10)]
+    found = serving([report("a", "1.1.0"), *later], "1.1.0", NOON)
+
+    assert (found.workers, found.whole) == (1, True)
+    assert [(one.worker, one.says) for one in found.lagging] == [
+        ("dead", "its clock is ahead of ours: it says 2026-03-02T12:10:00+00:00")
+    ]
 
 
 def test_a_report_tells_of_each_version() -> None:

@@ -289,3 +289,13 @@ def test_after_the_last_entry_all_is_there(written: Written) -> None:
     entries = [entry for entry, _ in written(*ABC)]
 
     assert list(until(entries, "2027-01-01T00:00:00.000000Z")) == entries
+
+
+def test_an_entry_was_written_before_those_behind_it_whatever_its_clock_said(
+    written: Written,
+) -> None:
+    entries = [entry for entry, _ in written(*ABC)]
+    entries[2] = dataclasses.replace(entries[2], at="9999-12-31T23:59:59.999999Z")
+
+    assert [entry.seq for entry in until(entries, entries[3].at)] == [1, 2, 3, 4]
+    assert [entry.seq for entry in until(entries, entries[1].at)] == [1, 2]

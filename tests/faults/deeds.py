@@ -14,7 +14,7 @@ from holdfast import HoldfastError, Registry
 from holdfast.core.views import Damage
 from holdfast.store.local import LocalStore
 
-_DERIVED = ("/active_version.json", "/versions/", "/snapshots/")
+_DERIVED = ("/active_version.json", "/versions/")
 
 
 def furnish(folder: Path) -> Path:
@@ -40,11 +40,11 @@ def furnish(folder: Path) -> Path:
 
 
 def furnish_long(folder: Path) -> Path:
-    """Make a registry whose next entry is followed by a snapshot."""
+    """Make a registry whose next entry is followed by a fold that its reader keeps."""
     store = folder / "store"
     registry = holdfast.open(store, by="ann")
     made = registry.register("iris", _text(folder, "iris"))
-    for turn in range(LocalStore.traits.snapshot_every - 2):
+    for turn in range(LocalStore.traits.fold_every - 2):
         registry.note(made, str(turn))
     return store
 
@@ -124,7 +124,7 @@ DEEDS: Final[dict[str, Deed]] = {
         mends=True,
         furnish=furnish_damaged,
     ),
-    "snapshot": Deed(lambda _at: step("note", "iris@1.0.0", "seen"), furnish=furnish_long),
+    "fold": Deed(lambda _at: step("note", "iris@1.0.0", "seen"), furnish=furnish_long),
 }
 
 

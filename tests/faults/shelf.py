@@ -87,10 +87,9 @@ class Shelf:
         return [self.journal.slot(state.seq + 1), layout.blob(digest), layout.blob(taken.sha256)]
 
     def project(self) -> None:
-        """Write the snapshot and the projections, whose failure fails nothing."""
+        """Write the projections, whose failure fails nothing."""
         with contextlib.suppress(HoldfastError, OSError):
             state = self.state()
-            self.journal.save_snapshot(state)
             projections.write(self.store, self.blobs, state, list(state.versions)[-1:])
 
     def violations(self, acknowledged: list[str]) -> list[str]:
@@ -115,8 +114,6 @@ class Shelf:
             for file in manifest.artifacts["model"].files:
                 if not self._has(layout.blob(file.sha256)):
                     yield f"{record.version} has no bytes"
-        for key in self.journal.broken_snapshots(state.seq):
-            yield f"{key} is broken"
         yield from self._broken_projections()
 
     def _broken_projections(self) -> Iterator[str]:

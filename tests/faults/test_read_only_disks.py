@@ -89,7 +89,6 @@ def test_everything_can_be_read(frozen: Frozen) -> None:
 
     assert opened.violations([]) == []
     assert opened.journal.tail() == 1
-    assert opened.journal.snapshot(1) == state
     assert opened.blobs.read(file.sha256) == frozen.known.read_bytes()
     assert projections.read_pointer(opened.store, MODEL) is not None
 
@@ -100,14 +99,6 @@ def test_blobs_can_be_copied_out(frozen: Frozen, tmp_path: Path) -> None:
     frozen.shelf.blobs.copy_out(file, tmp_path / "out")
 
     assert (tmp_path / "out").read_bytes() == frozen.known.read_bytes()
-
-
-def test_a_snapshot_that_cannot_be_written_fails_nothing(frozen: Frozen) -> None:
-    frozen.store.path("")
-    state = frozen.shelf.state()
-    frozen.shelf.journal.save_snapshot(state)
-
-    assert frozen.shelf.journal.snapshot(1) == state
 
 
 def test_a_link_that_cannot_be_made_is_no_failure(frozen: Frozen) -> None:

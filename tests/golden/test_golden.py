@@ -13,7 +13,6 @@ import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention
 from holdfast.core.events import OPERATIONS
 from holdfast.errors import NotFoundError, RefusedError
-from holdfast.store.local import LocalStore
 
 OPERATIONS_OF_FORMAT_1 = set(
     "registered promoted rolled_back staged archived alias_set alias_removed tagged noted "
@@ -193,12 +192,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def test_its_snapshot_is_of_use_or_passed_over(store: Path) -> None:
+@pytest.mark.parametrize("hurt", disk.HURTS.values(), ids=disk.HURTS.keys())
+def test_snapshots_of_old_are_passed_over_and_left_alone(store: Path, hurt: disk.Hurt) -> None:
     (snapshot,) = (store / "models" / "busy" / "snapshots").iterdir()
-    busy = holdfast.open(store).resolve("busy@1.0.0")
+    hurt(snapshot)
+    before = disk.listing(store / "models" / "busy" / "snapshots")
+    registry = holdfast.open(store, by="cid")
 
-    assert snapshot.name == f"{LocalStore.traits.snapshot_every:010}.json"
-    assert busy.tags == {"turn": "259"}
+    assert registry.resolve("busy@1.0.0").tags == {"turn": "259"}
+    assert registry.verify().whole
+    assert registry.repair().mends == ()
+    registry.gc(grace_s=0)
+    assert disk.listing(store / "models" / "busy" / "snapshots") == before
 
 
 def test_the_writer_gives_equal_stores_in_every_run(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.verdict import Rate, Reading, Reason, Verdict
 
 BUSY_TURNS = 260
-"""Entries of one journal, enough for a snapshot."""
+"""Entries of one journal, enough for a fold."""
 
 
 class _Pen:

@@ -58,7 +58,16 @@ def test_an_id_tells_its_day_and_its_worker() -> None:
 
     assert ids.day_of(made) == "2026-11-25"
     assert ids.mark_in(made) == ids.mark_of("host-1")
-    assert ids.first_of("2026-11-25") < made < ids.first_of(ids.next_day("2026-11-25"))
+    first, behind = ids.bounds_of("2026-11-25")
+    assert first < made < behind
+    assert behind == ids.bounds_of("2026-11-26")[0]
+
+
+def test_the_last_day_of_the_calendar_has_an_end() -> None:
+    first, behind = ids.bounds_of("9999-12-31")
+
+    assert ids.day_of(first) == "9999-12-31"
+    assert first < behind
 
 
 @given(st.text(), st.integers(0, 2**46 - 1))

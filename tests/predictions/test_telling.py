@@ -75,3 +75,5 @@ def test_days_beyond_an_age_expire_and_live_ones_never() -> None:
     assert expired(days, 3, "2026-03-03") == days[:1]
     assert expired(days, 2, "2026-03-03") == days[:2]
     assert expired(days, 0, "2026-03-04") == days[:2]
+    assert expired(days, 10**9, "2026-03-04") == []  # older than the calendar
+    assert expired(days, 10**30, "2026-03-04") == []

@@ -314,8 +314,8 @@ def test_a_journal_that_was_cut_is_told_by_the_pointer(
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have snapshots written at every tenth entry, so that a short journal has some."""
-    monkeypatch.setattr(ObjectStore, "traits", replace(ObjectStore.traits, snapshot_every=10))
+    """Have folds kept at every tenth entry, so that a short journal has some."""
+    monkeypatch.setattr(ObjectStore, "traits", replace(ObjectStore.traits, fold_every=10))
 
 
 def test_following_a_model_costs_one_request_a_look(registry: Registry, text: Text) -> None:
@@ -327,7 +327,7 @@ def test_following_a_model_costs_one_request_a_look(registry: Registry, text: Te
 
 
 @pytest.mark.usefixtures("often")
-def test_opening_a_long_journal_costs_what_follows_its_last_snapshot(
+def test_opening_a_long_journal_costs_what_follows_its_last_fold(
     registry: Registry, opened: Open, text: Text
 ) -> None:
     registry.register("iris", text("one"))

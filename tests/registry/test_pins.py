@@ -135,7 +135,7 @@ def test_an_older_copy_of_the_whole_store_is_refused(
     assert [one.subject for one in found.damages] == ["journal of iris"]
 
 
-def test_a_pin_is_held_against_the_journal_and_not_against_a_snapshot(
+def test_a_pin_is_held_against_the_journal_and_not_against_a_fold(
     registry: Registry, store: Path, grow: Grow
 ) -> None:
     grow(1)

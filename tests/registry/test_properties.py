@@ -221,16 +221,9 @@ class Machine(RuleBasedStateMachine):
         """Delete whatever is derived from the journal, and go on as a new process would."""
         folder = self.store / "models" / "iris"
         shutil.rmtree(folder / "versions")
-        shutil.rmtree(folder / "snapshots", ignore_errors=True)
         (folder / "active_version.json").unlink()
         self.registry = self.opened()
         self.registry.models()
-
-    @precondition(lambda self: self.entries)
-    @rule()
-    def lose_snapshots(self) -> None:
-        """Delete the snapshots."""
-        shutil.rmtree(self.store / "models" / "iris" / "snapshots", ignore_errors=True)
 
     @precondition(lambda self: self.law.exists)
     @rule()
@@ -295,8 +288,8 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have snapshots written at every eighth entry, so that short runs have some."""
-    monkeypatch.setattr(LocalStore, "traits", replace(LocalStore.traits, snapshot_every=8))
+    """Have folds kept at every eighth entry, so that short runs have some."""
+    monkeypatch.setattr(LocalStore, "traits", replace(LocalStore.traits, fold_every=8))
     holdfast.open(tmp_path / "pristine").init()
     monkeypatch.setattr(Machine, "pristine", tmp_path / "pristine", raising=False)
 

@@ -122,7 +122,7 @@ def test_before_a_model_was_registered_there_was_none(furnished: Registry, at: s
     "at", ["yesterday", "", "2026-13-01", "12:00", "2026-03-02T25:00", "0001-01-01T00:00+14:00"]
 )
 def test_what_is_no_time_is_refused(furnished: Registry, at: str) -> None:
-    with pytest.raises(InvalidInputError, match="no date or time"):
+    with pytest.raises(InvalidInputError, match="not a date or time"):
         furnished.resolve("iris@latest", at=at)
 
 

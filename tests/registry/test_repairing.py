@@ -232,21 +232,6 @@ def test_a_copy_that_went_on_gives_back_what_is_missing_and_no_more(
     assert disk.truth(furnished) == truth
 
 
-def test_a_broken_snapshot_is_dropped(registry: Registry, store: Path, grow: Grow) -> None:
-    grow(1)
-    for turn in range(255):
-        registry.note("iris@1.0.0", str(turn))
-    (snapshot,) = (store / "models/iris/snapshots").iterdir()
-    disk.flip(snapshot)
-
-    done = holdfast.open(store).repair()
-
-    assert [(mend.action, mend.subject) for mend in done.mends] == [
-        ("drop", "models/iris/snapshots/0000000256.json")
-    ]
-    assert holdfast.open(store).verify().whole
-
-
 def test_a_stray_whose_bytes_changed_is_set_aside(furnished: Path) -> None:
     stray = furnished / "blobs" / "sha256" / ("0" * 64)
     stray.write_bytes(b"nobody's")

@@ -1,4 +1,4 @@
-"""Entries created once, in order; snapshots that are believed only when everything fits."""
+"""Entries created once, in order."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -6,12 +6,10 @@ from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
-import msgspec
 import pytest
-from tests.store.chain import COMMIT, MODEL, Written, chain, far_entry
+from tests.store.chain import COMMIT, MODEL, chain, far_entry
 from tests.store.contract import race
 
-from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
 from holdfast.store import InDoubtError, Item, Store, TakenError, layout
 from holdfast.store.journal import Journal
@@ -19,7 +17,6 @@ from holdfast.store.local import LocalStore
 
 PREFIX = layout.model(MODEL)
 SLOT = f"{PREFIX}/journal/0000000001.json"
-SNAPSHOTS = f"{PREFIX}/snapshots"
 FIRST, SECOND, THIRD = islice(chain(), 3)
 RIVAL = b"a rival's entry"
 
@@ -325,191 +322,3 @@ def test_no_answer_leads_to_the_next_place(store: LocalStore, answer: Answer) ->
 
     assert {key for key, _data in faulty.tried} == {SLOT}
     assert set(store.list(f"{PREFIX}/journal")) <= {"0000000001.json"}
-
-
-def save(store: LocalStore, *written: Written) -> Journal:
-    """Keep snapshots of a journal that has the entries they are of."""
-    journal = Journal(store, PREFIX)
-    for each in written:
-        store.create(journal.slot(each.state.seq), each.raw)
-        journal.save_snapshot(each.state)
-    return journal
-
-
-def snapshot_key(seq: int) -> str:
-    return layout.numbered(SNAPSHOTS, seq)
-
-
-def test_a_snapshot_is_the_fold_it_was_made_of(store: LocalStore) -> None:
-    assert save(store, FIRST).snapshot(1) == FIRST.state
-
-
-def test_the_newest_snapshot_counts(store: LocalStore) -> None:
-    assert save(store, FIRST, SECOND).snapshot(2) == SECOND.state
-
-
-def test_without_snapshots_there_is_none(store: LocalStore) -> None:
-    assert filled(store, 3).snapshot(3) is None
-
-
-def test_a_snapshot_newer_than_the_last_entry_is_passed_over(store: LocalStore) -> None:
-    journal = save(store, FIRST, SECOND)
-
-    assert journal.snapshot(1) == FIRST.state
-    assert list(journal.broken_snapshots(1)) == [snapshot_key(2)]
-
-
-def test_two_snapshots_are_kept(store: LocalStore) -> None:
-    journal = save(store, FIRST, SECOND, THIRD)
-
-    assert sorted(store.list(SNAPSHOTS)) == ["0000000002.json", "0000000003.json"]
-    assert journal.snapshot(3) == THIRD.state
-    assert list(journal.broken_snapshots(3)) == []
-
-
-def test_numbers_of_more_than_ten_digits_are_newer(store: LocalStore) -> None:
-    written = [far_entry(seq) for seq in (9_999_999_998, 9_999_999_999, 10_000_000_000)]
-    journal = save(store, *written)
-
-    assert journal.snapshot(10_000_000_000) == written[-1].state
-    assert sorted(store.list(SNAPSHOTS)) == ["10000000000.json", "9999999999.json"]
-
-
-def test_a_snapshot_is_written_once(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    before = store.read(snapshot_key(1))
-    journal.save_snapshot(msgspec.structs.replace(FIRST.state, deleted=True))
-
-    assert store.read(snapshot_key(1)) == before
-
-
-def test_a_snapshot_that_cannot_be_written_fails_nothing(store: LocalStore) -> None:
-    journal = filled(store, 1)
-    store.create(SNAPSHOTS, b"a file where the folder should be")
-    journal.save_snapshot(FIRST.state)
-
-    assert journal.snapshot(1) is None
-
-
-def test_a_doubtful_snapshot_leads_to_the_one_before(store: LocalStore) -> None:
-    journal = save(store, FIRST, SECOND)
-    overwrite(store, snapshot_key(2), b"garbage")
-
-    assert journal.snapshot(2) == FIRST.state
-    assert list(journal.broken_snapshots(2)) == [snapshot_key(2)]
-
-
-def test_a_snapshot_without_its_entry_is_doubtful(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    store.delete(journal.slot(1))
-
-    assert journal.snapshot(1) is None
-    assert list(journal.broken_snapshots(1)) == [snapshot_key(1)]
-
-
-def test_a_snapshot_of_another_history_is_doubtful(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    overwrite(store, journal.slot(1), RIVAL)
-
-    assert journal.snapshot(1) is None
-    assert list(journal.broken_snapshots(1)) == [snapshot_key(1)]
-
-
-def test_a_snapshot_under_another_number_is_doubtful(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    store.create(journal.slot(2), SECOND.raw)
-    store.move(snapshot_key(1), snapshot_key(2))
-
-    assert journal.snapshot(2) is None
-    assert list(journal.broken_snapshots(2)) == [snapshot_key(2)]
-
-
-def test_a_snapshot_of_another_format_is_passed_over(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    raw = store.read(snapshot_key(1)) or b""
-    overwrite(store, snapshot_key(1), raw.replace(b'"format":1', b'"format":2'))
-
-    assert journal.snapshot(1) is None
-
-
-def test_a_snapshot_cut_anywhere_is_named_and_ignored(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    whole = store.read(snapshot_key(1)) or b""
-    believed = []
-    for length in range(len(whole.rstrip())):
-        overwrite(store, snapshot_key(1), whole[:length])
-        if journal.snapshot(1) or list(journal.broken_snapshots(1)) != [snapshot_key(1)]:
-            believed.append(length)
-
-    assert len(whole) > 300
-    assert believed == []
-
-
-def test_a_snapshot_with_any_bit_flipped_is_ignored_or_says_the_same(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    whole = store.read(snapshot_key(1)) or b""
-    wrong = []
-    for place in range(len(whole)):
-        for bit in (0x01, 0x20, 0x80):
-            flipped = whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
-            overwrite(store, snapshot_key(1), flipped)
-            if journal.snapshot(1) not in (None, FIRST.state):
-                wrong.append((place, bit))
-
-    assert wrong == []
-
-
-def snapshot_of(state: bytes) -> bytes:
-    return b'{"format":1,"sum":"%s","state":%s}' % (digest_of(state).encode(), state)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        bytes(400),
-        b"\xff" * 400,
-        b'{"format":1,"sum":"\xff","state":{}}',
-        b'{"format":1,"more":' + b"[" * 100_000,
-        b'{"format":1,"sum":"","state":' + b"[" * 100_000,
-        snapshot_of(b"{}"),
-        snapshot_of(b"null"),
-        snapshot_of(b'{"model":"iris","seq":1,"head":"\xff"}'),
-        snapshot_of(b'{"model":"iris","seq":1,"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
-    ],
-)
-def test_garbage_is_no_snapshot(store: LocalStore, content: bytes) -> None:
-    journal = filled(store, 1)
-    store.create(snapshot_key(1), content)
-
-    assert journal.snapshot(1) is None
-    assert list(journal.broken_snapshots(1)) == [snapshot_key(1)]
-
-
-def test_a_folder_is_no_snapshot(store: LocalStore) -> None:
-    journal = filled(store, 1)
-    Path(store.path(snapshot_key(1))).mkdir(parents=True)
-
-    assert journal.snapshot(1) is None
-    assert list(journal.broken_snapshots(1)) == [snapshot_key(1)]
-
-
-def test_files_of_others_among_the_snapshots_are_named_and_kept(store: LocalStore) -> None:
-    journal = save(store, FIRST)
-    for name in ("README", "0000000000.json"):
-        store.create(f"{SNAPSHOTS}/{name}", b"mine")
-    save(store, SECOND, THIRD)
-
-    assert sorted(store.list(SNAPSHOTS)) == [
-        "0000000000.json",
-        "0000000002.json",
-        "0000000003.json",
-        "README",
-    ]
-    assert list(journal.broken_snapshots(3)) == [
-        f"{SNAPSHOTS}/0000000000.json",
-        f"{SNAPSHOTS}/README",
-    ]

@@ -16,7 +16,6 @@ def test_every_key_has_its_place() -> None:
         layout.blob("ab" * 32),
         layout.model("iris"),
         layout.journal("models/iris"),
-        layout.snapshots("models/iris"),
         layout.pointer("iris"),
         layout.version("iris", "1.2.0"),
     ]
@@ -26,7 +25,6 @@ def test_every_key_has_its_place() -> None:
         "blobs/sha256/" + "ab" * 32,
         "models/iris",
         "models/iris/journal",
-        "models/iris/snapshots",
         "models/iris/active_version.json",
         "models/iris/versions/1.2.0",
     ]

@@ -227,12 +227,26 @@ def typed(values: dict[str, str]) -> dict[str, Any]:
 
 
 def _typed(text: str) -> Any:
-    import json
+    from holdfast.core.strict_json import RepeatedKeyError
 
     try:
-        return json.loads(text, parse_constant=lambda constant: constant)
+        return _json(text, str)  # NaN is no value of a fact: it stays text
+    except RepeatedKeyError as error:
+        raise InvalidInputError(f"value {text!r}", str(error), "leave one of them out") from error
     except ValueError:
         return text
+
+
+def _json(text: str, constant: Callable[[str], Any]) -> Any:
+    """Read what people write; *constant* makes a value of NaN and infinities, as Python writes."""
+    import json
+
+    from holdfast.core.strict_json import distinct
+
+    try:
+        return json.loads(text, parse_constant=constant, object_pairs_hook=distinct)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def numbers(option: str, values: Iterable[str]) -> dict[str, Any]:
@@ -252,16 +266,14 @@ def json_file(option: str, path: str | None) -> Any:
     """Read a JSON file, `{}` where none is named.
 
     Raises:
-        InvalidInputError: If it cannot be read or is no JSON.
+        InvalidInputError: If it cannot be read, is not JSON or has a key twice.
     """
-    import json
-
     if path is None:
         return {}
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return _json(Path(path).read_text(encoding="utf-8"), float)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise InvalidInputError(f"{option} {path!r}", problem, "check its path") from error
     except ValueError as error:
-        raise InvalidInputError(f"{option} {path!r}", f"is no JSON: {error}", "mend it") from error
+        raise InvalidInputError(f"{option} {path!r}", f"is not JSON: {error}", "fix it") from error

@@ -251,6 +251,7 @@ def verify(given: Context, target: str | None, **demand: Any) -> int:
     with screens.progress("verify", shown=not given.as_json) as progress:
         found = given.registry().verify(target, progress=progress, **demand)
     lines = [f"damaged: {screens.damage(damage)}" for damage in found.damages]
+    lines += [f"remark: {remark.subject}: {remark.text}" for remark in found.remarks]
     lines.append(
         f"{tables.count(found.models, 'model')}, {tables.count(found.versions, 'version')}, "
         f"{found.entries} entries, {tables.count(found.files, 'file')}, "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.tables import moment, one_line, span, width
+from holdfast.cli.tables import ago, moment, one_line, span, width
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.course import PREPARING, Rollout
 from holdfast.core.rollout.sentences import share
@@ -43,7 +43,6 @@ def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, "Text | str"]]:
     from rich.text import Text
 
     since = rollout.ended_at or rollout.since
-    ago = span(_seconds(since, now))
     word = rollout.outcome or rollout.phase
     yield (
         "rollout",
@@ -52,7 +51,7 @@ def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, "Text | str"]]:
             (rollout.version, "bold"),
             "  ",
             (stand(rollout), _STYLES.get(word, "bold")),
-            f" since {moment(since)} UTC ({ago})",
+            f" since {moment(since)} UTC ({ago(since, now)})",
         ),
     )
     if rollout.verdict is not None:
@@ -160,7 +159,7 @@ def _steps(rollout: Rollout) -> "Text":
 def _time(rollout: Rollout, now: datetime) -> str:
     if rollout.ended_at is not None:
         return f"{rollout.outcome} {moment(rollout.ended_at)} UTC"
-    waited = span(_seconds(rollout.since, now.isoformat()))
+    waited = ago(rollout.since, now.isoformat())
     sticky = f", sticky by {rollout.sticky}" if rollout.sticky else ""
     if rollout.step == PREPARING:
         return f"{waited} since it started{sticky}"
@@ -198,8 +197,3 @@ def _servers(rollout: Rollout, servers: tuple[Report, ...]) -> "Text":
     actives = sorted({one.active or "nothing" for one in servers})
     told = f"{ready} of {len(servers)} have {wanted} ready; active {', '.join(actives)}"
     return Text(told, style="" if ready == len(servers) else "yellow")
-
-
-def _seconds(start: str, end: str) -> float:
-    passed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    return max(0.0, passed.total_seconds())

@@ -3,11 +3,10 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.cli.tables import inert, moment, number, quoted, size, span, width
+from holdfast.cli.tables import ago, inert, moment, number, quoted, size, span, width
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
 from holdfast.core.views import Before, Damage, Status
 
@@ -96,10 +95,9 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
         newest = f"; newest is {one.latest}" if one.latest else ""
         yield "live", Text(f"nothing is live{newest}", style="yellow")
     else:
-        ago = _seconds_between(one.since, one.at)
         forced = " BY FORCE" if one.forced else ""
         how = f"{(one.how or '').replace('_', ' ')} by {one.by}{forced}"
-        since = f"since {moment(one.since)} UTC ({span(ago)})"
+        since = f"since {moment(one.since)} UTC ({ago(one.since, one.at)})"
         yield "live", Text.assemble((one.live.version, "bold green"), f"  {since}  {how}")
         yield "why", quoted(one.reason)
     if one.serving is not None:
@@ -116,10 +114,8 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
     staged = one.staging or "nothing"
     held = f"{one.versions} in all, newest {one.latest or '–'}, staged {staged}"
     yield "versions", held
-
-
-def _seconds_between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    for remark in one.remarks:
+        yield "remark", Text(remark, style="yellow")
 
 
 def _before(before: Before | None) -> "Text":

@@ -116,6 +116,15 @@ def span(seconds: float) -> str:
     return f"{minutes} m {rest} s" if minutes else f"{rest} s"
 
 
+def ago(at: str, now: str) -> str:
+    """Show how long ago a time of the journal was, or that it cannot be right."""
+    from holdfast.core.clocks import is_ahead, seconds_between
+
+    if is_ahead(at, now):
+        return "in the future: a clock was wrong"
+    return span(max(0.0, seconds_between(at, now)))
+
+
 def size(size_bytes: float) -> str:
     """Show a length: `512 B`, `36.1 MB`."""
     unit = 0

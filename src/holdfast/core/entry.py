@@ -9,14 +9,14 @@ The signature is left out where nobody signs; it is over all bytes before `,"sig
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from holdfast.core import strict_json
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
@@ -30,6 +30,15 @@ _RESTORE: Final = "`holdfast repair --from` fetches it from a copy of the store"
 _SIGNATURE: Final = re.compile(
     rb',"signature":\{"key":"([A-Za-z0-9+/]{43}=)","value":"([A-Za-z0-9+/]{86}==)"\}\Z'
 )
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
+_TICK: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""No entry is older: a clock that says so was reset."""
+
+_FAR: Final = timedelta(days=30)
+"""How far ahead of a clock that can be right an entry must be for its own clock to have been wrong;
+machines without a clock that runs while they are off come back days or weeks behind."""
 _SIGNATURE_BYTES: Final = len(b',"signature":{"key":"","value":""}') + 44 + 88
 
 
@@ -89,7 +98,7 @@ class Entry:
     Attributes:
         seq: Its number, from 1.
         prev: SHA-256 of the bytes of the entry before, `None` for the first.
-        at: RFC 3339, UTC, microseconds; rises strictly with *seq*.
+        at: RFC 3339, UTC, microseconds; rises with *seq*, but where a clock was far ahead.
         signature: Not checked yet; `None` if nobody signed.
     """
 
@@ -210,6 +219,8 @@ def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
         raise DamagedError(
             subject, "it does not follow the entry before it", "one of the two was replaced"
         )
+    if not is_time(body.at):
+        raise DamagedError(subject, f"its time {body.at!r} is not one", _RESTORE)
     signature = _signature(raw)
     if signature is None and body.signature is not None:
         raise DamagedError(subject, "its signature is none", _RESTORE)
@@ -233,8 +244,8 @@ class _Model(msgspec.Struct):
 def model_of(raw: bytes) -> str | None:
     """Return the model an entry says it is of, without checking it; `None` if it says none."""
     try:
-        return msgspec.json.decode(raw, type=_Model).model
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return strict_json.decode(raw, _Model).model
+    except ValueError:
         return None
 
 
@@ -245,23 +256,9 @@ def _strict(raw: bytes, subject: str) -> Any:
     if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
         raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
     try:
-        return _JSON.decode(raw.decode())
-    except (ValueError, RecursionError) as error:
+        return strict_json.decode(raw)
+    except ValueError as error:
         raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def digest(raw: bytes) -> str:
@@ -270,25 +267,72 @@ def digest(raw: bytes) -> str:
 
 
 def next_time(now: datetime, last: str | None) -> str:
-    """Return *now* as text, or a microsecond after *last* where the clock stands behind it."""
-    if last is not None:
-        now = max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
-    return format_time(now)
+    """Return the time of an entry behind one of the time *last*.
+
+    It is the present time, or a microsecond after *last* where the clock stands behind it: by a
+    little because clocks differ, by much because this one was reset. Only where *last* lies more
+    than 30 days ahead of a clock that can be right was it the other clock that was wrong, and the
+    time is honest again: order is by number.
+
+    Raises:
+        InvalidInputError: If the clock stands beyond what a time can say.
+    """
+    if last is None or (present := format_time(now)) > last or _is_mistaken(last, now):
+        return format_time(now)
+    try:
+        return format_time(datetime.fromisoformat(last) + _TICK)
+    except OverflowError:
+        raise InvalidInputError(
+            "clock", f"says {present}, after which there is no time", "set this machine's clock"
+        ) from None
+
+
+def _is_mistaken(last: str, now: datetime) -> bool:
+    return now >= _FIRST and datetime.fromisoformat(last) - now > _FAR
 
 
 def follows(at: str, last: str | None) -> bool:
-    """Tell whether *at* is written as entries write times and is later than *last*."""
+    """Tell whether *at* is a time that an entry behind one of the time *last* can have."""
+    if not is_time(at):
+        return False
+    return last is None or at > last or _is_mistaken(last, datetime.fromisoformat(at))
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a time is written as entries write it, and any calendar has it."""
+    if _TIME.fullmatch(text) is None:
+        return False
     try:
-        moment = datetime.fromisoformat(at)
+        datetime.fromisoformat(text)
     except ValueError:
         return False
-    return moment.tzinfo is not None and format_time(moment) == at and at > (last or "")
+    return True
 
 
 def format_time(moment: datetime) -> str:
-    """Write a moment as RFC 3339 in UTC with microseconds, `2026-03-03T14:00:00.000000Z`."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    """Write a moment as RFC 3339 in UTC with microseconds, `2026-03-03T14:00:00.000000Z`.
+
+    Raises:
+        InvalidInputError: If UTC has no such moment, as at the ends of the calendar.
+    """
+    try:
+        utc = moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise InvalidInputError(
+            f"time {moment.isoformat()}", "is beyond the years 1 to 9999 in UTC", "give another"
+        ) from None
     return f"{utc.isoformat(timespec='microseconds')}Z"
+
+
+def format_timestamp(microseconds: int) -> str:
+    """Write microseconds since 1970, such as a file's time, the same way.
+
+    What lies beyond the calendar, as a file system may say, is written as its first or last moment.
+    """
+    try:
+        return format_time(_EPOCH + timedelta(microseconds=microseconds))
+    except (OverflowError, InvalidInputError):
+        return "9999-12-31T23:59:59.999999Z" if microseconds > 0 else "0001-01-01T00:00:00.000000Z"
 
 
 def parse_time(text: str) -> str:
@@ -305,7 +349,7 @@ def parse_time(text: str) -> str:
         if len(text.strip()) <= len("2026-03-03"):
             moment += timedelta(days=1, microseconds=-1)
         return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, InvalidInputError):
         raise InvalidInputError(
-            f"time {text!r}", "is no date or time", "write 2026-03-03 or 2026-03-03T14:00Z"
+            f"time {text!r}", "is not a date or time", "write 2026-03-03 or 2026-03-03T14:00Z"
         ) from None

@@ -13,6 +13,12 @@ from msgspec import Meta, Struct
 Count = Annotated[int, Meta(ge=0)]
 
 _FORGOTTEN_S: Final = 3600.0
+_AHEAD_S: Final = 60.0
+"""Seconds that a worker's clock may be ahead of a reader's."""
+
+_MOST_EVERY_S: Final = 600.0
+"""Greatest time between two reports that is believed."""
+
 _MISSED: Final = 3
 """Reports that may fail to come before a worker counts as gone."""
 
@@ -57,9 +63,17 @@ class Report(Struct, frozen=True):
     latency_us: tuple[tuple[int, Count], ...] = ()
     scores: tuple[float, ...] = ()
 
+    def age_s(self, now: datetime) -> float:
+        """Return how old it is in seconds, less than 0 if the worker's clock is ahead."""
+        return (now - datetime.fromisoformat(self.at)).total_seconds()
+
     def is_fresh(self, now: datetime) -> bool:
-        """Tell whether the worker is thought to be alive: it has not missed three reports."""
-        return (now - datetime.fromisoformat(self.at)).total_seconds() <= _MISSED * self.every_s
+        """Tell whether the worker is thought to be alive: it has not missed three reports.
+
+        A report that is further ahead than clocks differ vouches for nothing: it would do so for as
+        long after the worker's end.
+        """
+        return -_AHEAD_S <= self.age_s(now) <= _MISSED * min(self.every_s, _MOST_EVERY_S)
 
     def held(self, version: str) -> Held | None:
         """Return what the worker says of *version*, `None` if it never heard of it."""
@@ -79,7 +93,8 @@ class Serving(Struct, frozen=True):
     Attributes:
         version: That all should answer by; `None` if nothing is live.
         workers: That are alive.
-        lagging: Those of them that are elsewhere, and those that went silent within the last hour.
+        lagging: Those of them that are elsewhere, and those that went silent within the last
+            hour or whose clock is ahead by up to an hour.
     """
 
     version: str | None
@@ -107,10 +122,10 @@ def serving(reports: Iterable[Report], version: str | None, now: datetime, seq: 
     """
     lagging, silent, alive = [], [], 0
     for report in reports:
-        age_s = (now - datetime.fromisoformat(report.at)).total_seconds()
         if not report.is_fresh(now):
-            if age_s < _FORGOTTEN_S:
-                silent.append(Lagging(report.worker, f"silent since {report.at}"))
+            if abs(age_s := report.age_s(now)) < _FORGOTTEN_S:
+                said = "silent since" if age_s >= 0 else "its clock is ahead of ours: it says"
+                silent.append(Lagging(report.worker, f"{said} {report.at}"))
             continue
         alive += 1
         if report.active != version or report.seq < seq:

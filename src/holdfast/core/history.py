@@ -66,11 +66,16 @@ def periods(state: State) -> tuple[Period, ...]:
 
 
 def until(entries: Iterable[Entry], at: str) -> Iterator[Entry]:
-    """Pass on the entries written no later than *at* (in the form of entries)."""
+    """Pass on the entries written no later than *at* (in the form of entries).
+
+    An entry was written before those behind it, whatever its clock said.
+    """
+    later: list[Entry] = []
     for entry in entries:
-        if entry.at > at:
-            return
-        yield entry
+        later.append(entry)
+        if entry.at <= at:
+            yield from later
+            later.clear()
 
 
 def past(entry: Entry, signer: str | None = None) -> Past:

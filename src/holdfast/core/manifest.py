@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from holdfast.core import names, version
+from holdfast.core import names, strict_json, version
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
@@ -220,12 +220,12 @@ def decode(raw: bytes, digest: str) -> Manifest:
     subject = f"manifest sha256:{digest[:12]}"
     advice = "`holdfast repair --from` fetches it from a copy of the store"
     try:
-        head = msgspec.json.decode(raw, type=_Head)
+        head = strict_json.decode(raw, _Head)
         if head.format > FORMAT:
             raise NewerFormatError(subject, f"manifest format {head.format}", f"up to {FORMAT}")
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = strict_json.decode(raw, Manifest)
         check(manifest)
-    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidInputError) as error:
+    except (ValueError, InvalidInputError) as error:
         raise DamagedError(subject, f"not a manifest: {error}", advice) from error
     return manifest
 

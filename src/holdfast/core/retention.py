@@ -136,7 +136,7 @@ def _aged(state: State, retention: Retention, now: datetime) -> dict[str, tuple[
     by_number = sorted(state.present(), key=lambda record: -record.number)
     for place, record in enumerate(by_number):
         days = (now - datetime.fromisoformat(record.registered_at)) / timedelta(days=1)
-        age = f"{math.floor(days)} days old"
+        age = f"{math.floor(days)} days old" if days >= 0 else "registered in the future"
         if record.served:
             judged[record.version] = (False, "was live once")
         elif place < retention.keep:

@@ -1,10 +1,9 @@
 """What the registry tells people: one version, one model, and the screen for 11 pm."""
 
-from datetime import datetime
-
 from msgspec import Struct
 
 from holdfast.core import notebook, signers
+from holdfast.core.clocks import seconds_between
 from holdfast.core.compare import Comparison
 from holdfast.core.events import Past
 from holdfast.core.fleet import Serving
@@ -152,6 +151,14 @@ class Damage(Struct, frozen=True):
     problem: str
 
 
+class Remark(Struct, frozen=True):
+    """Something odd that is no damage: *subject* names the file or the model."""
+
+    model: str | None
+    subject: str
+    text: str
+
+
 class Before(Struct, frozen=True):
     """The version a rollback goes to.
 
@@ -178,6 +185,7 @@ class Status(Struct, frozen=True):
         undo: What to type to take the last rollback back, `None` if the live version came by none.
         rollout: The one that goes on, or the last one.
         serving: How far the servers are; `None` where none ever reported, and of past times.
+        remarks: What is odd and no damage: times that cannot be right.
     """
 
     model: str
@@ -198,6 +206,7 @@ class Status(Struct, frozen=True):
     rollout: Rollout | None = None
     serving: Serving | None = None
     undo: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show what is live and what happened last in a notebook."""
@@ -222,7 +231,11 @@ def model_table(models: list[ModelInfo]) -> str:
 
 
 class Verification(Struct, frozen=True):
-    """What re-hashing everything found; no damages means that every byte is as it was written."""
+    """What re-hashing everything found; no damages means that every byte is as it was written.
+
+    Attributes:
+        remarks: What is odd and no damage: times that cannot be right, files that others left.
+    """
 
     models: int
     versions: int
@@ -230,6 +243,7 @@ class Verification(Struct, frozen=True):
     files: int
     size_bytes: int
     damages: tuple[Damage, ...]
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -281,10 +295,13 @@ def model_info(state: State) -> ModelInfo:
 
 
 def served_s(moves: list[Move], version: str, now: str) -> float:
-    """Return how many seconds *version* was live in all, up to *now*."""
+    """Return how many seconds *version* was live in all, up to *now*.
+
+    A stretch whose ends were told by clocks that differ counts as none.
+    """
     ends = [*(move.at for move in moves[1:]), now][: len(moves)]
     return sum(
-        (datetime.fromisoformat(end) - datetime.fromisoformat(move.at)).total_seconds()
+        max(0.0, seconds_between(move.at, end))
         for move, end in zip(moves, ends, strict=True)
         if move.version == version
     )

@@ -5,7 +5,6 @@ its reports to its makers switched off. It may fail, or take too long: that is t
 """
 
 import importlib.util
-import json
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from holdfast.core import strict_json
 from holdfast.core.manifest import Evidence
 from holdfast.errors import InvalidInputError, MissingLibraryError
 
@@ -74,9 +74,9 @@ def _asked(name: str, path: Path) -> Evidence:
         except subprocess.TimeoutExpired:
             return Evidence(name, known, problem=f"gave no answer within {_PATIENCE_S} s")
     try:
-        told = json.loads(done.stdout)
+        told = strict_json.decode(done.stdout)
         findings = [f"{issue['severity']}: {issue['message']}" for issue in told["issues"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return Evidence(name, known, problem=f"failed with status {done.returncode}")
     problem = "could not read all of it" if told.get("has_errors") else None
     return Evidence(name, known, tuple(_plain(text) for text in findings[:_MOST]), problem)

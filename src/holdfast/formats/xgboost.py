@@ -1,10 +1,10 @@
 """XGBoost models in XGBoost's own JSON or binary JSON: data, unlike a pickle of the same."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from holdfast.core import strict_json
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, packages
 from holdfast.formats.libraries import library, loading, writing
@@ -44,7 +44,8 @@ class Xgboost:
         with loading(path.name):
             raw = bytearray(path.read_bytes())  # of a path, xgboost believes the extension
             booster = xgboost.Booster(model_file=raw)
-            kind = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type")
+            attribute = strict_json.decode(booster.attr("scikit_learn") or "{}")
+            kind = attribute.get("_estimator_type")
             if kind not in _WRAPPERS:
                 return BoosterModel(booster)
             estimator = getattr(xgboost, _WRAPPERS[kind])()
@@ -58,7 +59,7 @@ class Xgboost:
         described = describe_object(source, "xgboost", "numpy")
         if described.hyperparameters:
             return described
-        config = json.loads(source.save_config())["learner"]  # type: ignore[attr-defined]
+        config = strict_json.decode(source.save_config())["learner"]  # type: ignore[attr-defined]
         objective = {"objective": config["objective"]["name"]}
         return Description("xgboost", described.algorithm, objective, described.packages)
 

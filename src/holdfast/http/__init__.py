@@ -3,7 +3,7 @@
 ```
 limits       how much, for how long          hosts   which names and origins are answered
 addresses    taken by one server alone          unix_sockets   the same, as files
-json_bodies  JSON that all readers take alike
+content_types  which bodies are JSON
 connection   the first two enforced on each connection, before a request reaches an application
 ```
 """

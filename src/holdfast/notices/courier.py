@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -25,8 +25,6 @@ _log = logging.getLogger(__name__)
 
 _UNREAD: Final = -1
 _LONGEST_PAUSE_S: Final = 300.0
-_STALE: Final = 5
-"""Reports that a worker may miss before what it said last no longer counts."""
 
 
 class Round(Struct, frozen=True):
@@ -298,8 +296,7 @@ class Courier:
 def _failures(reports: Iterable[Report]) -> Iterator[tuple[Report, Held]]:
     now = datetime.now(UTC)
     for report in reports:
-        heard = datetime.fromisoformat(report.at) + timedelta(seconds=_STALE * report.every_s)
-        if heard >= now:
+        if report.is_fresh(now):
             yield from ((report, held) for held in report.versions if held.state == "failed")
 
 

@@ -3,13 +3,12 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from holdfast.core.entry import format_time
+from holdfast.core.entry import format_timestamp
 from holdfast.errors import InvalidInputError
 from holdfast.predictions import parquet
 from holdfast.predictions.columns import NAMES, json_of, values_of
@@ -25,9 +24,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def time_of(at_us: int) -> str:
     """Write microseconds since 1970 as a time."""
-    return format_time(datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(
-        microsecond=at_us % 1_000_000
-    ))  # fmt: skip
+    return format_timestamp(at_us)
 
 
 def event(row: Prediction) -> dict[str, Any]:

@@ -142,13 +142,13 @@ def mark_in(prediction_id: str) -> str:
     return f"{bits >> 6 & 0xFFFF:04x}"
 
 
-def first_of(day: str) -> str:
-    """Return the least id of a day: ids of it lie from this one up to that of the next."""
+def bounds_of(day: str) -> tuple[str, str]:
+    """Return the least id of a day and the least one behind it."""
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    digits = f"{int(start.timestamp() * 1000):012x}"
+    start_ms = int(start.timestamp() * 1000)
+    return _least(start_ms), _least(start_ms + _DAY_MS)
+
+
+def _least(moment_ms: int) -> str:
+    digits = f"{moment_ms:012x}"
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
-
-
-def next_day(day: str) -> str:
-    """Return the day after."""
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

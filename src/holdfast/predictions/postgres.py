@@ -188,7 +188,7 @@ class PostgresLog:
 
     def drop(self, day: str) -> None:
         """Remove a day with its labels, for good."""
-        bounds = ids.first_of(day), ids.first_of(ids.next_day(day))
+        bounds = ids.bounds_of(day)
         with self.connected() as connection, connection.transaction():
             for table in ("holdfast_predictions", "holdfast_labels"):
                 sql = f"DELETE FROM {table} WHERE prediction_id >= %s AND prediction_id < %s"  # noqa: S608
@@ -219,7 +219,7 @@ class PostgresFeedback:
         rows = [told(label) for label in labels]
         with self._log.connected() as connection, connection.transaction():
             for day, prediction_id in {ids.day_of(row[0]): row[0] for row in rows}.items():
-                bounds = ids.first_of(day), ids.first_of(ids.next_day(day))
+                bounds = ids.bounds_of(day)
                 if connection.execute(_KEPT, bounds).fetchone() is None:
                     advice = f"nothing of {day} is kept"
                     raise NotFoundError(f"prediction {prediction_id}", advice=advice)

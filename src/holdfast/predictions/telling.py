@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
+from holdfast.core import strict_json
 from holdfast.core.entry import parse_time
 from holdfast.errors import InvalidInputError
 from holdfast.predictions import ids
@@ -19,8 +18,10 @@ _NEEDED: Final = ("prediction_id", "label")
 def value_of(text: str) -> Any:
     """Read a label: JSON where it is (`1`, `2.5`, `[0, 1]`), else text (`cat`)."""
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        return strict_json.decode(text)
+    except strict_json.RepeatedKeyError as error:
+        raise InvalidInputError(f"label {text!r}", str(error), "leave one of them out") from error
+    except ValueError:
         return text
 
 

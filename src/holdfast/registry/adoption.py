@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from holdfast import formats
-from holdfast.core import names
-from holdfast.core.entry import format_time
+from holdfast.core import names, strict_json
+from holdfast.core.entry import format_timestamp
 from holdfast.core.manifest import clean_metrics
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, UntrustedError
@@ -182,7 +181,7 @@ def _look(session: Session, model: str, paths: Sequence[Path]) -> tuple[list[_Fo
     found: list[_Found] = []
     skipped: list[Row] = []
     for path in paths:
-        modified = format_time(datetime.fromtimestamp(_modified(path), UTC))
+        modified = format_timestamp(round(_modified(path) * 1e6))
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
@@ -263,7 +262,7 @@ def _match(
 
 
 def _row(item: _Found, role: Role, note: str) -> Row:
-    modified = format_time(datetime.fromtimestamp(item.modified, UTC))
+    modified = format_timestamp(round(item.modified * 1e6))
     return Row(item.path.name, modified, item.sha256, role, note=note, findings=item.findings)
 
 
@@ -288,8 +287,8 @@ def _metrics_of(path: Path) -> dict[str, float]:
         return {}
     try:
         with path.open("rb") as file:
-            document: Any = msgspec.json.decode(file.read(_MOST_METRICS))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+            document: Any = strict_json.decode(file.read(_MOST_METRICS))
+    except ValueError:
         return {}
     inner = document.get("metrics", document) if isinstance(document, dict) else {}
     if not isinstance(inner, dict):

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from holdfast.core import names
+from holdfast.core import names, strict_json
 from holdfast.core.fleet import Counts, Report
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, in_order, layout
@@ -69,11 +69,11 @@ class Fleet:
                 yield number
 
     def _swept(self, model: str, prefix: str, kind: type[_Told]) -> int:
-        oldest = self._session.clock() - _SILENCE
-        silent = [
+        now = self._session.clock()
+        silent = [  # or of a clock that is wrong by as much: nobody believes it
             told
             for told in self._read(model, prefix, kind)
-            if datetime.fromisoformat(told.at) < oldest
+            if abs(now - datetime.fromisoformat(told.at)) > _SILENCE
         ]
         for told in silent:
             self._session.place.store.delete(layout.of_worker(prefix, told.worker))
@@ -114,8 +114,8 @@ class Fleet:
 
 def _decoded(raw: bytes, kind: type[_Told]) -> _Told | None:
     try:
-        told = msgspec.json.decode(raw, type=kind)
+        told = strict_json.decode(raw, kind)
         moment = datetime.fromisoformat(told.at)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return told if moment.tzinfo is not None else None

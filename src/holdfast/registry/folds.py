@@ -1,7 +1,7 @@
 """Folds to start from: this user's own, never the store's.
 
-Whoever may write to a store may write a snapshot that is sound by itself and tells what never was:
-a policy without signers, say. So a reader starts from a fold that it made itself, of entries that
+Whoever may write to a store may write a fold that is sound by itself and tells what never was: a
+policy without signers, say. So a reader starts from a fold that it made itself, of entries that
 it checked, and only where the store's journal still has the entry that this fold ends with.
 """
 

@@ -107,7 +107,7 @@ class Ledger:
         start = folds.find(self._id, self._model, self._journal) if self._pin is None else None
         known = start.seq if start and not self._store.traits.near else 0
         state = self._advance(start or empty(self._model), self._journal.tail(known))
-        if state.seq - (start.seq if start else 0) >= self._store.traits.snapshot_every:
+        if state.seq - (start.seq if start else 0) >= self._store.traits.fold_every:
             folds.keep(self._id, state)
         self._check(witness, state)
         self._check_pin(state)
@@ -264,11 +264,8 @@ class Ledger:
     def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
         self._newest = entry
-        due = self._state.seq % self._store.traits.snapshot_every == 0
-        if due:
+        if self._state.seq % self._store.traits.fold_every == 0:
             folds.keep(self._id, self._state)
-        if due and not self._state.policy.require_signature:  # nobody would believe it
-            self._journal.save_snapshot(self._state)
         return Outcome(self._state, entry, None)
 
     def restore(self, raw: bytes, seq: int, head: str | None) -> str:

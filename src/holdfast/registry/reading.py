@@ -5,8 +5,8 @@ from shlex import quote
 
 from msgspec.structs import replace
 
+from holdfast.core import clocks, history, signers
 from holdfast.core import compare as comparing
-from holdfast.core import history, signers
 from holdfast.core.compare import Comparison, Side
 from holdfast.core.entry import Entry, format_time, parse_time
 from holdfast.core.events import Past, PolicySet
@@ -111,6 +111,7 @@ def status(session: Session, model: str, at: str | None) -> Status:
         rollout=state.rollout,
         serving=_serving(session, state) if at is None else None,
         undo=_undo(state) if at is None else None,
+        remarks=tuple(clocks.remarks(state, now)) if at is None else (),
     )
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from holdfast.core import entry as entries
 from holdfast.core import manifest as manifests
+from holdfast.core import strict_json
 from holdfast.core.manifest import File, Manifest
 from holdfast.core.names import check_model
 from holdfast.core.state import Record, State, empty, fold
@@ -26,7 +26,7 @@ from holdfast.signing import genuine
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
 
-Action = Literal["fetch", "set aside", "drop", "rebuild"]
+Action = Literal["fetch", "set aside", "rebuild"]
 
 
 class Mend(Struct, frozen=True):
@@ -258,11 +258,8 @@ class _Examination:
                 self.steps.append(_Step(mend, functools.partial(self._make_room, key)))
 
     def _derived(self, state: State, known: list[tuple[Record, Manifest]], *, mended: bool) -> None:
-        """Have broken snapshots dropped, and what differs from the journal written anew."""
+        """Have what differs from the journal written anew."""
         place, prefix = self.session.place, layout.model(state.model)
-        for key in Journal(place.store, prefix).broken_snapshots(state.seq):
-            mend = Mend(state.model, key, "drop", "broken; a cache")
-            self.steps.append(_Step(mend, functools.partial(place.store.delete, key)))
         if state.policy.require_signature:
             self._seal(state.model)
         stale = [
@@ -280,7 +277,7 @@ class _Examination:
             self.steps.append(_Step(mend, _nothing if place_in_line else rebuild))
 
     def _rebuild(self, model: str) -> None:
-        """Write anew what is derived, from the journal as it is by now: a snapshot may be gone."""
+        """Write anew what is derived, from the journal as it is by now."""
         self.session.forget(model)
         self.session.ledger(model).rebuild()
 
@@ -322,16 +319,16 @@ class _Chained(Struct):
 
 
 def _commit_of(raw: bytes) -> str:
-    return msgspec.json.decode(raw, type=_Chained).commit
+    return strict_json.decode(raw, _Chained).commit
 
 
 def _named_by_next(journal: Journal, seq: int, model: str) -> str | None:
     """Return the digest by which a sound next entry names this one, `None` if it cannot tell."""
     raw, _problem = _read(journal, seq + 1)
     try:
-        prev = msgspec.json.decode(raw or b"", type=_Chained).prev
+        prev = strict_json.decode(raw or b"", _Chained).prev
         entries.read(raw or b"", model, seq + 1, prev)
-    except (HoldfastError, msgspec.MsgspecError):
+    except (HoldfastError, ValueError):
         return None
     return prev
 

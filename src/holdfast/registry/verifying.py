@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from holdfast.core import heads
-from holdfast.core.entry import Entry
+from holdfast.core.clocks import Watch
+from holdfast.core.entry import Entry, format_time
 from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
-from holdfast.core.views import Damage, Verification
+from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
 from holdfast.registry import signatures
 from holdfast.registry.session import Session
@@ -32,6 +33,7 @@ class _Findings:
     files: dict[str, File] = field(default_factory=dict)
     users: dict[str, list[tuple[str | None, str | None, str]]] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
     def expect(self, file: File, model: str | None, version: str | None) -> None:
         """Note that a version needs a blob."""
@@ -76,6 +78,7 @@ def verify(
         files=len(found.files),
         size_bytes=sum(file.size_bytes for file in found.files.values()),
         damages=tuple(found.damages),
+        remarks=tuple(found.remarks),
     )
 
 
@@ -115,31 +118,33 @@ def _check_folder(session: Session, folder: str, found: _Findings) -> None:
 
 def _check_model(session: Session, model: str, found: _Findings) -> None:
     found.models += 1
-    ledger = session.ledger(model)
+    ledger, watch = session.ledger(model), Watch()
     try:
-        audited = fold(empty(model), _audited(ledger.audit(), found), genuine=genuine)
+        audited = fold(empty(model), _audited(ledger.audit(), found, watch), genuine=genuine)
         state = ledger.state()
     except MissingLibraryError:
         raise
     except HoldfastError as error:
         found.damages.append(Damage(model, None, getattr(error, "subject", model), str(error)))
         return
+    now = format_time(session.clock())
+    found.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
     journal = Journal(session.place.store, layout.model(model))
     if audited.policy.require_signature and journal.seal_problem is not None:
         key = layout.seal(layout.model(model))
         found.damages.append(Damage(model, None, key, f"{journal.seal_problem}; {_REBUILD}"))
-    for key in journal.broken_snapshots(state.seq):
-        problem = "broken; it is a cache, deleting it loses nothing"
-        found.damages.append(Damage(model, None, key, problem))
 
 
-def _audited(entries: Iterable[tuple[Entry, str]], found: _Findings) -> Iterator[tuple[Entry, str]]:
+def _audited(
+    entries: Iterable[tuple[Entry, str]], found: _Findings, watch: Watch
+) -> Iterator[tuple[Entry, str]]:
     """Count entries; a wrong signature is damage, whether one is demanded or not."""
     for entry, head in entries:
         require_genuine(entry)
         found.entries += 1
+        watch.see(entry)
         yield entry, head
 
 

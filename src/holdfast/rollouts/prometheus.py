@@ -24,9 +24,9 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import urlencode
 
-import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Sides, StepCounts
 from holdfast.core.rollout.course import Rollout
@@ -153,7 +153,7 @@ class Prometheus:
         query = f'{metric}{{model={model},rollout="{rollout.number}"}}[{seconds}s]'
         try:
             raw = self._get(f"/api/v1/query?{urlencode({'query': query})}")
-            answer = msgspec.json.decode(raw, type=_Answer)
+            answer = strict_json.decode(raw, _Answer)
         except (OSError, HTTPException) as error:
             raise _AbsentError(f"{self.url} does not answer: {error}") from error
         except ValueError as error:

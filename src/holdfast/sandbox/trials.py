@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from holdfast.core import strict_json
 from holdfast.sandbox.child import LONGEST_ANSWER, receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
 
@@ -119,7 +120,9 @@ class Trials:
                         [theirs.fileno()],
                     )
                 send(ours, json.dumps(request).encode())
-                told = json.loads(receive(ours, LONGEST_ANSWER))
+                told = json.loads(
+                    receive(ours, LONGEST_ANSWER), object_pairs_hook=strict_json.distinct
+                )
             except (OSError, EOFError, ValueError) as error:
                 return Outcome(f"its trial gave no answer: {error}")
         return _outcome(told)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from holdfast.core import signers
+from holdfast.core import signers, strict_json
 from holdfast.core.manifest import Manifest
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.signing.checks import fits
@@ -194,12 +194,12 @@ def read(raw: bytes, subject: str) -> Statement:
         DamagedError: If it is none, or of a form that names no SHA-256 of whole files.
     """
     try:
-        bundle = msgspec.json.decode(raw, type=_Bundle)
+        bundle = strict_json.decode(raw, _Bundle)
         envelope = bundle.dsse_envelope
-        payload = msgspec.json.decode(envelope.payload, type=_Payload)
+        payload = strict_json.decode(envelope.payload, _Payload)
         problem = _misfit(bundle, payload)
         digests = {one.name: one.digest for one in payload.predicate.resources}
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedError(subject, f"is no signature of a model: {error}") from error
     if problem is not None or len(digests) != len(payload.predicate.resources):
         raise DamagedError(subject, f"is no signature of a model: {problem or 'a file twice'}")

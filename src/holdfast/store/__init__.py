@@ -86,12 +86,12 @@ class Traits:
     Attributes:
         near: Every byte can be read in passing: a file system, not a network.
         at_once: How many small objects are best read at the same time.
-        snapshot_every: Entries after which a fold is kept to start from.
+        fold_every: Entries after which a reader keeps a fold of its own to start from.
     """
 
     near: bool
     at_once: int
-    snapshot_every: int
+    fold_every: int
 
 
 class Store(Protocol):

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError
@@ -93,11 +94,11 @@ def decode(raw: bytes, place: str) -> Config:
         DamagedError: If they cannot be read.
     """
     try:
-        head = msgspec.json.decode(raw, type=_Head)
+        head = strict_json.decode(raw, _Head)
         if head.format > FORMAT:
             raise NewerFormatError(place, f"store format {head.format}", f"up to {FORMAT}")
-        found = msgspec.json.decode(raw, type=Config)
-    except (ValueError, RecursionError) as error:
+        found = strict_json.decode(raw, Config)
+    except ValueError as error:
         raise DamagedError(place, f"not readable: {error}", "restore it from a copy") from error
     if not found.sum:
         return found

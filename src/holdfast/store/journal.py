@@ -3,13 +3,8 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from holdfast.core import entry as entries
-from holdfast.core.entry import FORMAT, MAX_BYTES, Entry
-from holdfast.core.manifest import digest_of
-from holdfast.core.state import State, empty, fold
-from holdfast.errors import DamagedError, HoldfastError, OutcomeUnknownError, StoreError
+from holdfast.core.entry import MAX_BYTES
+from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
 from holdfast.store import (
     AbsentError,
     InDoubtError,
@@ -22,21 +17,13 @@ from holdfast.store import (
     layout,
 )
 
-_KEPT_SNAPSHOTS = 2
 _ATTEMPTS = 3
-_MOST_BYTES = 256 << 20  # of a snapshot: a hundred thousand versions
 _RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
 _SEAL = b'{"format":1,"signed":true}\n'
 
 
-class _Snapshot(msgspec.Struct):
-    format: int
-    sum: str
-    state: msgspec.Raw
-
-
 class Journal:
-    """The entries and snapshots of one model.
+    """The entries of one model.
 
     Args:
         store: Where they are.
@@ -47,7 +34,6 @@ class Journal:
         self._store = store
         self._traits = store.traits
         self._entries = layout.journal(prefix)
-        self._snapshots = layout.snapshots(prefix)
         self._seal = layout.seal(prefix)
 
     def slot(self, seq: int) -> str:
@@ -88,7 +74,7 @@ class Journal:
 
     def numbers(self) -> list[int]:
         """Return the numbers of all entries that are there, rising, gaps or not."""
-        return self._numbers(self._entries)
+        return _numbered(self._names())
 
     def tail(self, after: int = 0) -> int:
         """Return the number of the last entry, *after* if there is none beyond it.
@@ -103,30 +89,26 @@ class Journal:
 
     def _end(self, after: int) -> tuple[int, bool]:
         """Return the number of the last entry, and whether the journal bears the mark of `seal`."""
-        names = set(self._names(self._entries, after))
+        names = set(self._names(after))
         numbers = _numbered(names)
         for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
                 raise DamagedError(self.slot(seq), "missing from the journal", _RESTORE)
         return numbers[-1] if numbers else after, layout.SEAL in names
 
-    def _names(self, prefix: str, after: int = 0) -> Iterator[str]:
-        """Go through the names of entries or snapshots behind *after*, and what else is there.
+    def _names(self, after: int = 0) -> Iterator[str]:
+        """Go through the names of entries behind *after*, and what else is there.
 
         Names sort as their numbers do up to ten digits, which no journal will ever leave, and the
         mark of `seal` behind them.
         """
-        return self._store.list(prefix, layout.name_of(after) if after else "")
-
-    def _numbers(self, prefix: str) -> list[int]:
-        """Return the numbers of entries or snapshots, rising; files of others have none."""
-        return _numbered(self._names(prefix))
+        return self._store.list(self._entries, layout.name_of(after) if after else "")
 
     def seal(self) -> None:
         """Mark, before the entry that says so, that signatures are demanded from now on.
 
-        From then on no snapshot is folded from: one that does not know of the demand would be a
-        way around it, and none can tell by itself whether there is one.
+        Readers of other programs that fold from what is kept in the store see by it that they must
+        not: a fold that does not know of the demand would be a way around it.
         """
         with contextlib.suppress(TakenError):
             self._store.create(self._seal, _SEAL)
@@ -177,66 +159,6 @@ class Journal:
             if found == raw and isinstance(failure, TakenError):
                 return
         raise OutcomeUnknownError(slot, commit) from failure
-
-    def snapshot(self, tail: int | None = None) -> State | None:
-        """Return the newest sound snapshot up to entry *tail*; doubtful ones count for nothing."""
-        for seq in reversed(self._numbers(self._snapshots)):
-            state = self._read_snapshot(seq) if tail is None or seq <= tail else None
-            if state is not None:
-                return state
-        return None
-
-    def broken_snapshots(self, tail: int) -> Iterator[str]:
-        """Go through the keys of snapshots up to entry *tail* that must not be folded from.
-
-        Whoever plants a false one knows how to work out its checksum: each is held against the fold
-        of the entries themselves.
-        """
-        for name in sorted(self._store.list(self._snapshots)):
-            seq = layout.number_of(name)
-            state = self._read_snapshot(seq) if seq is not None and seq <= tail else None
-            if state is None or not self._tells(state):
-                yield f"{self._snapshots}/{name}"
-
-    def _tells(self, state: State) -> bool:
-        """Tell whether the entries give just this state; their signatures are checked elsewhere."""
-        head = None
-        told: list[tuple[Entry, str]] = []
-        for seq, raw in enumerate(self.read_many(1, state.seq), start=1):
-            try:
-                entry = entries.read(raw or b"", state.model, seq, head)
-            except HoldfastError:
-                return False
-            head = digest_of(raw or b"")
-            told.append((entry, head))
-        return fold(empty(state.model), told, genuine=lambda _signature: True) == state
-
-    def _read_snapshot(self, seq: int) -> State | None:
-        try:
-            with self._store.open(layout.numbered(self._snapshots, seq)) as file:
-                snapshot = msgspec.json.decode(file.read(_MOST_BYTES), type=_Snapshot)
-            if snapshot.format != FORMAT or digest_of(bytes(snapshot.state)) != snapshot.sum:
-                return None
-            state = msgspec.json.decode(snapshot.state, type=State)
-        except (AbsentError, OSError, ValueError, RecursionError):
-            return None
-        entry = self.read(seq)
-        sound = state.seq == seq and entry is not None and digest_of(entry) == state.head
-        return state if sound else None
-
-    def save_snapshot(self, state: State) -> None:
-        """Keep a fold to start from; failing to is no failure of anything."""
-        encoded = msgspec.json.encode(state)
-        raw = b'{"format":%d,"sum":"%s","state":%s}\n' % (
-            FORMAT,
-            digest_of(encoded).encode(),
-            encoded,
-        )
-        with contextlib.suppress(TakenError, StoreError, OSError):
-            self._store.create(layout.numbered(self._snapshots, state.seq), raw)
-            numbers = self._numbers(self._snapshots)
-            for old in numbers[:-_KEPT_SNAPSHOTS]:
-                self._store.delete(layout.numbered(self._snapshots, old))
 
 
 def _numbered(names: Iterable[str]) -> list[int]:

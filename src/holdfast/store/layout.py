@@ -40,28 +40,23 @@ def seal(prefix: str) -> str:
     return f"{journal(prefix)}/{SEAL}"
 
 
-def snapshots(prefix: str) -> str:
-    """Return the prefix of a model's snapshots, given the model's own."""
-    return f"{prefix}/snapshots"
-
-
 def stem_of(seq: int) -> str:
     """Return *seq* with so many digits that names sort as numbers do."""
     return f"{seq:010d}"
 
 
 def name_of(seq: int) -> str:
-    """Return the file name of entry or snapshot *seq*."""
+    """Return the file name of entry *seq*."""
     return f"{stem_of(seq)}.json"
 
 
 def numbered(prefix: str, seq: int) -> str:
-    """Return the key of entry or snapshot *seq* below *prefix*."""
+    """Return the key of entry *seq* below *prefix*."""
     return f"{prefix}/{name_of(seq)}"
 
 
 def number_of(name: str) -> int | None:
-    """Return the number in an entry's or snapshot's file name, `None` for any other file."""
+    """Return the number in an entry's file name, `None` for any other file."""
     match = _ENTRY.fullmatch(name)
     number = int(match[1]) if match else 0
     return number if number and name == name_of(number) else None

@@ -48,7 +48,7 @@ class LocalStore:
         links: Whether the file system has hard links, as the probe found.
     """
 
-    traits = Traits(near=True, at_once=1, snapshot_every=256)
+    traits = Traits(near=True, at_once=1, fold_every=256)
 
     def __init__(self, root: Path, *, links: bool = True) -> None:
         self.root = root

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.core.manifest import Manifest, digest_of
 from holdfast.core.state import Record, State
 from holdfast.store import AbsentError, Store, layout, locks
@@ -52,8 +53,8 @@ def encode(pointer: Pointer) -> bytes:
 def decode(raw: bytes) -> Pointer | None:
     """Read the bytes of a pointer; what is broken counts as absent."""
     try:
-        found = msgspec.json.decode(raw, type=Pointer)
-    except (ValueError, RecursionError):
+        found = strict_json.decode(raw, Pointer)
+    except ValueError:
         return None
     pointer = msgspec.structs.replace(found, sum="")
     return None if found.sum and raw != encode(pointer) else pointer

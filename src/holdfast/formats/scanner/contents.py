@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable
 
+from holdfast.core import strict_json
 from holdfast.formats.scanner.arrays import count_of, layout_of_header
 from holdfast.formats.scanner.findings import Findings, UnreadableError
 from holdfast.formats.scanner.machine import Machine
@@ -31,20 +32,13 @@ def safetensors_header(source: Source) -> dict[str, dict[str, object]]:
             raise UnreadableError(f"safetensors header: announces {length:,} bytes")
         raw = reader.read(length)
     try:
-        header = json.loads(raw, object_pairs_hook=_distinct)
+        header = json.loads(raw, object_pairs_hook=strict_json.distinct)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"safetensors header: no JSON, {error}") from error
     if not isinstance(header, dict) or not all(isinstance(item, dict) for item in header.values()):
         raise UnreadableError("safetensors header: no table of tensors")
     _check_spans(header, (source.size or 0) - 8 - length)
     return header
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise UnreadableError("safetensors header: a name twice")
-    return table
 
 
 def _check_spans(header: dict[str, dict[str, object]], size: int) -> None:

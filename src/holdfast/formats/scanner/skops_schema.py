@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from holdfast.core import strict_json
 from holdfast.formats.scanner.allowlist import Use
 from holdfast.formats.scanner.findings import Findings, UnreadableError
 from holdfast.formats.scanner.held import is_special
@@ -67,7 +68,7 @@ def read_schema(source: Source) -> dict[str, object] | None:
     if source.size is None or source.size > _LONGEST:
         raise UnreadableError("skops schema: too large")
     try:
-        schema = json.loads(source.head(source.size))
+        schema = json.loads(source.head(source.size), object_pairs_hook=strict_json.distinct)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"skops schema: no JSON, {error}") from error
     return schema if isinstance(schema, dict) and "__loader__" in schema else None
@@ -231,7 +232,7 @@ def _plain(node: object) -> object:
     match node:
         case {"__loader__": "JsonNode", "content": str() as raw}:
             try:
-                return json.loads(raw)
+                return json.loads(raw, object_pairs_hook=strict_json.distinct)
             except (ValueError, RecursionError):
                 return OPAQUE
         case {"__loader__": "ListNode" | "TupleNode", "content": [*items]}:

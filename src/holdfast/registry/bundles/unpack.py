@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-import msgspec
-
-from holdfast.core import names, registration
+from holdfast.core import names, registration, strict_json
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import MAX_BYTES
 from holdfast.core.events import AnyEvent, Origin, Registered
@@ -160,8 +158,8 @@ def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scra
 
 def _index(raw: bytes) -> Index:
     try:
-        index = msgspec.json.decode(raw, type=Index)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        index = strict_json.decode(raw, Index)
+    except ValueError as error:
         raise DamagedError(INDEX, f"not readable: {error}", "copy the bundle again") from error
     if index.format > FORMAT:
         raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.http import json_bodies
+from holdfast.core import strict_json
+from holdfast.http import content_types
 from holdfast.serving.faces.face import Answer, Body, Question
 from holdfast.serving.refusal import Refusal
 
@@ -30,7 +31,7 @@ def decode(body: bytes) -> dict[str, Any]:
         Refusal: 400 if it is none.
     """
     try:
-        found = json_bodies.decode(body)
+        found = strict_json.decode(body)
     except ValueError as error:
         raise Refusal(400, f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
@@ -45,7 +46,7 @@ def check_media(headers: Mapping[bytes, bytes], *others: bytes) -> None:
         Refusal: 415 if it is; web pages send other types to any server without asking it.
     """
     media = headers.get(b"content-type")
-    if not json_bodies.is_json(media) and media not in others:
+    if not content_types.is_json(media) and media not in others:
         told = (media or b"").decode("latin-1")
         raise Refusal(415, f"content type {told!r} cannot be read; send application/json")
 

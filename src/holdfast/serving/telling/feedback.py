@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from holdfast.http import json_bodies
+from holdfast.core import strict_json
 from holdfast.serving.refusal import Refusal
 
 __all__ = ["MOST", "Keep", "Truth", "read"]
@@ -42,7 +42,7 @@ def read(body: bytes) -> list[Truth]:
             another form.
     """
     try:
-        fields = json_bodies.decode(body)
+        fields = strict_json.decode(body)
         if isinstance(fields, list) and len(fields) > MOST:
             raise Refusal(413, f"{len(fields):,} labels; send {MOST:,} at most at a time")
         found = msgspec.convert(fields, type=Truth | list[Truth])

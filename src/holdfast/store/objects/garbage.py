@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.errors import ConflictError, DamagedError
 from holdfast.store import Item, TakenError, layout
 from holdfast.store.objects.store import ObjectStore
@@ -121,8 +122,8 @@ class Condemned:
             if raw is None:
                 return frozenset()
             try:
-                self._read[number] = frozenset(msgspec.json.decode(raw, type=_List).blobs)
-            except (msgspec.MsgspecError, RecursionError) as error:
+                self._read[number] = frozenset(strict_json.decode(raw, _List).blobs)
+            except ValueError as error:
                 raise DamagedError(key, f"not readable: {error}", "delete it") from error
         return self._read[number]
 

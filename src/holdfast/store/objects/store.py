@@ -31,7 +31,7 @@ class ObjectStore:
         cache: The files kept here.
     """
 
-    traits = Traits(near=False, at_once=AT_ONCE, snapshot_every=100)
+    traits = Traits(near=False, at_once=AT_ONCE, fold_every=100)
 
     def __init__(self, bucket: Bucket, cache: Cache) -> None:
         self.wire = Wire(bucket)

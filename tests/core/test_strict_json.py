@@ -1,8 +1,10 @@
 import json
+from typing import Any
 
+import msgspec
 import pytest
 
-from holdfast.http.json_bodies import decode, is_json
+from holdfast.core.strict_json import RepeatedKeyError, decode, distinct
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ from holdfast.http.json_bodies import decode, is_json
     ],
 )
 def test_a_key_that_stands_twice_is_refused(body: str) -> None:
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(RepeatedKeyError, match="twice"):
         decode(body.encode())
 
 
@@ -50,20 +52,38 @@ def test_a_deep_body_is_refused(opening: str) -> None:
         decode(opening.encode() * 100_000)
 
 
+class Point(msgspec.Struct):
+    x: int
+
+
+def test_a_value_of_a_kind_is_read_as_that_kind() -> None:
+    assert decode('{"x": 1, "unknown": {"y": 2}}', Point) == Point(1)
+
+
+@pytest.mark.parametrize("text", ['{"x": "1"}', "[1]", "", "NaN", "\ufeff1", '"\\ud800"', "1 2"])
+def test_what_is_of_another_kind_or_not_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode(text, Point)
+
+
 @pytest.mark.parametrize(
-    ("media", "known"),
+    "text",
     [
-        (None, True),
-        (b"application/json", True),
-        (b"Application/JSON; charset=utf-8", True),
-        (b"application/cloudevents+json", True),
-        (b"text/plain", False),
-        (b"text/plain; a=application/json", False),
-        (b"application/x-www-form-urlencoded", False),
-        (b"multipart/form-data; boundary=x", False),
-        (b"text/json+json", False),
-        (b"", False),
+        '{"x": 1, "x": 1}',
+        '{"x": 1, "nobody asks": 1, "nobody asks": 2}',
+        '{"x": 1, "inner": [{"a": 1, "\\u0061": 2}]}',
     ],
 )
-def test_a_content_type_says_json_or_does_not(media: bytes | None, known: bool) -> None:  # noqa: FBT001
-    assert is_json(media) is known
+def test_a_key_stands_twice_even_where_the_kind_does_not_ask_for_it(text: str) -> None:
+    with pytest.raises(RepeatedKeyError, match="stands twice in one object"):
+        decode(text, Point)
+
+
+def test_the_hook_of_another_reader_refuses_as_well() -> None:
+    def load(text: str) -> Any:
+        return json.loads(text, object_pairs_hook=distinct)
+
+    with pytest.raises(RepeatedKeyError, match="the key 'a' stands twice"):
+        load('{"a": NaN, "b": {"a": 1, "a": 2}}')
+
+    assert load('{"b": {"a": 1}, "a": 2}') == {"b": {"a": 1}, "a": 2}

@@ -1,0 +1,88 @@
+"""JSON that others wrote, read so that no two readers can take it for different values.
+
+An object that has a key twice means the first value to one reader and the last to another: what one
+checked, the other does not use. So wherever a file, an answer or a body was written elsewhere it is
+read here, and such an object is refused, also where the key is one that nobody asks for.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+_Value = TypeVar("_Value")
+_decoder: Final = msgspec.json.Decoder()
+_COLON_OF_KEY: Final = re.compile(rb'"\s*:')
+
+
+class RepeatedKeyError(ValueError):
+    """An object has a key twice."""
+
+
+@overload
+def decode(raw: bytes | str) -> Any: ...
+
+
+@overload
+def decode(raw: bytes | str, kind: type[_Value]) -> _Value: ...
+
+
+def decode(raw: bytes | str, kind: Any = Any) -> Any:
+    """Read JSON, as a value of *kind* where one is named.
+
+    Raises:
+        RepeatedKeyError: If an object has a key twice.
+        ValueError: If it is not JSON or not of that kind, or is nested too deeply.
+    """
+    try:
+        raw = raw if isinstance(raw, bytes) else raw.encode()
+        value = _decoder.decode(raw)
+        _refuse_repeated(value, raw)
+        return value if kind is Any else msgspec.json.decode(raw, type=kind)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Make the dict of an object's pairs; an `object_pairs_hook` for Python's own reader.
+
+    Raises:
+        RepeatedKeyError: If a key stands twice among them.
+    """
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise RepeatedKeyError(f"the key {key!r} stands twice in one object")
+        values[key] = value
+    return values
+
+
+def _refuse_repeated(value: Any, raw: bytes) -> None:
+    """Refuse a key that stands twice in one object, of which *value* has only one.
+
+    Each key has its colon, so as many colons as keys mean that none was lost; only where more
+    colons than keys are there are the bytes read slowly.
+    """
+    colons = raw.count(b":")
+    if type(value) is dict and len(value) == colons:
+        return
+    keys = _count_keys(value)
+    if keys == colons:
+        return
+    if b"\\" not in raw and len(_COLON_OF_KEY.findall(raw)) == keys:
+        return
+    json.loads(raw, object_pairs_hook=distinct, parse_int=len, parse_float=len)
+
+
+def _count_keys(value: Any) -> int:
+    count, waiting = 0, [value]
+    while waiting:
+        branch = waiting.pop()
+        if type(branch) is dict:
+            count += len(branch)
+            waiting.extend(leaf for leaf in branch.values() if type(leaf) in (dict, list))
+        elif type(branch) is list:
+            waiting.extend(leaf for leaf in branch if type(leaf) in (dict, list))
+    return count
