@@ -21,11 +21,12 @@ _files = _module("hostile_files")
 _archives = _module("hostile_archives")
 _models = _module("hostile_models")
 _callables = _module("hostile_callables")
+_chains = _module("hostile_chains")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
-    "hostile_model": _models.MODELS | _callables.CALLABLES,
+    "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS,
 }
 
 
@@ -62,6 +63,30 @@ def live_attacks() -> dict[str, dict[str, Callable[[str], bytes]]]:
 def live_models() -> dict[str, Callable[[str], bytes]]:
     """Return the models that must act, were they loaded and asked to predict."""
     return {name: _models.MODELS[name] for name in _models.LIVE}
+
+
+@pytest.fixture
+def hostile_models() -> dict[str, Callable[[str], bytes]]:
+    """Return every model of allowed names that would act once it predicts."""
+    return dict(_CATALOGUES["hostile_model"])
+
+
+@pytest.fixture(scope="session")
+def hostile_chains() -> dict[str, Callable[[str], bytes]]:
+    """Return the pipelines that must act, were they loaded and asked to predict."""
+    return dict(_chains.CHAINS)
+
+
+@pytest.fixture(scope="session")
+def memory_attacks() -> dict[str, Callable[[int], bytes]]:
+    """Return what tells an address, and what reads the memory at one, as files."""
+    return {"leak": _callables.address_leak, "memory": _callables.memory_read}
+
+
+@pytest.fixture
+def hostile_threshold() -> bytes:
+    """Return a threshold of a frame that would evaluate text, in a pipeline."""
+    return bytes(_callables.CALLABLES["a threshold of a frame, scored"]("true"))
 
 
 @pytest.fixture

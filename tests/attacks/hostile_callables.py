@@ -110,6 +110,21 @@ def _fake(kind: Any, key: str) -> Attack:
     return lambda _: pickle.dumps(kind(**{key: table}))
 
 
+def address_leak(_: int) -> bytes:
+    """Make an array of numbers over an array of objects: each number is an object's address."""
+    held = Ridge()
+    array = np.empty(1, dtype=object)
+    array[0] = held
+    leak = Reduced(_frombuffer, array, np.dtype("u8"), (1,), "C")
+    return pickle.dumps({"object": held, "address": leak})
+
+
+def memory_read(address: int) -> bytes:
+    """Make what numpy takes for three numbers at an address of the file's choice."""
+    table = {"shape": (3,), "typestr": "<f8", "version": 3, "data": (address, True)}
+    return pickle.dumps(Bunch(__array_interface__=table))
+
+
 def _read(vectorizer: Any) -> Callable[[str], bytes]:
     """Make a pipeline that gives counts of the words in the file that a row names."""
     return lambda _: pickle.dumps(vectorizer)

@@ -233,7 +233,10 @@ def _judge_member(
     except UnreadableError as error:
         findings.doubt(str(error))
         return UNKNOWN.name
-    return judge(member, findings, _loader_of(info.filename, kind), depth + 1)
+    judged = judge(member, findings, _loader_of(info.filename, kind), depth + 1)
+    if kind == "skops":
+        skops_schema.judge_member(info.filename, judged, findings)
+    return judged
 
 
 def _loader_of(name: str, kind: str) -> Loader:

@@ -6,15 +6,13 @@ judged where skops is not installed, and by one list for every format.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from holdfast.core import strict_json
 from holdfast.formats.scanner.allowlist import Use
 from holdfast.formats.scanner.findings import Findings, UnreadableError
-from holdfast.formats.scanner.held import is_special
-from holdfast.formats.scanner.parameters import may_name
+from holdfast.formats.scanner.skops_objects import Builder
 from holdfast.formats.scanner.sources import Source
-from holdfast.formats.scanner.symbols import OPAQUE, Mapped
 
 _LONGEST = 1 << 26
 _NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones are no gap
@@ -51,6 +49,7 @@ _HELD_TYPE = re.compile(
     r"|signedinteger|unsignedinteger|dtype|ndarray)|"
     + _SCALAR.pattern
     + r"|builtins\.(bool|bytes|complex|dict|float|int|list|object|set|str|tuple)"
+    r"|collections\.OrderedDict"
 )
 _REBUILT = re.compile(
     r"(datetime\.(date|datetime|time|timedelta|timezone)|zoneinfo\.ZoneInfo|decimal\.Decimal"
@@ -82,6 +81,7 @@ def judge_schema(schema: dict[str, object], findings: Findings) -> None:
         findings.doubt(f"skops schema: protocol {protocol!r}")
     try:
         _Forms(findings).number(schema)
+        Builder(findings.allowed, _told(findings), protocol).judge(schema)
     except RecursionError as error:
         raise UnreadableError("skops schema: nodes within nodes, too deep") from error
     for node in _nodes(schema):
@@ -89,9 +89,21 @@ def judge_schema(schema: dict[str, object], findings: Findings) -> None:
         if "__loader__" in node or "__class__" in node or "__module__" in node:
             _judge_node(node, findings)
             _judge_made(node, findings)
-        _judge_attributes(node, findings)
+        if node.get("__loader__") == "DictNode" and not _has_plain_keys(node):
+            findings.doubt("skops schema: keys of a type that may change them")
         if "module_path" in node:  # what FunctionNodes of protocol 0 call by
             _judge_name(node.get("module_path"), node.get("function"), _NAMED, findings)
+
+
+def judge_member(name: str, kind: str, findings: Findings) -> None:
+    """Note a member that numpy would take for something else than its name says to skops."""
+    suffix = name.rpartition(".")[2]
+    if suffix in ("npy", "npz") and kind != suffix:
+        findings.doubt(f"skops: {kind}, where the schema has {suffix}")
+
+
+def _told(findings: Findings) -> Callable[[str], None]:
+    return lambda what: findings.doubt(f"skops schema: {what}")
 
 
 class _Forms:
@@ -156,8 +168,13 @@ def _judge_made(node: dict[str, object], findings: Findings) -> None:
     match loader:
         case "DictNode" | "ListNode" | "SetNode":
             fits = own or path in _CONTAINERS[str(loader)]
+        case "SparseMatrixNode":
+            fits = _is_file(node, ".npz")
         case "NdArrayNode":
-            fits = own or path in ("numpy.ndarray", "numpy.matrix") or bool(_SCALAR.fullmatch(path))
+            fits = node.get("type") == "json" or _is_file(node, ".npy")
+            fits &= (
+                own or path in ("numpy.ndarray", "numpy.matrix") or bool(_SCALAR.fullmatch(path))
+            )
         case "TypeNode":
             fits = own or bool(_HELD_TYPE.fullmatch(path))
         case "ConstructorFromReduceNode":
@@ -174,13 +191,17 @@ def _judge_made(node: dict[str, object], findings: Findings) -> None:
                 and _is_loader(content.get("main"), "DictNode")
             )
         case "JsonNode":
-            fits = not isinstance(_plain(node), dict | list) and _plain(node) is not OPAQUE
+            fits = _is_plain_json(node)
         case _:
             fits = True
     if not fits:
         findings.doubt(
             f"skops schema: {str(loader)[:80]} of {path[:160]}, which makes something else"
         )
+
+
+def _is_file(node: dict[str, object], suffix: str) -> bool:
+    return str(node.get("file")).endswith(suffix)
 
 
 def _is_loader(node: object, *loaders: str) -> bool:
@@ -201,23 +222,12 @@ def _is_partial(content: object) -> bool:
     return empty and content["namespace"].get("content") in (None, {}, "null", "{}")
 
 
-def _judge_attributes(node: dict[str, object], findings: Findings) -> None:
-    content = node.get("content")
-    if node.get("__loader__") != "DictNode":
-        return
-    if not isinstance(content, dict) or not _are_plain(node.get("key_types"), len(content)):
-        findings.doubt("skops schema: keys of a type that may change them")
-        return
-    for name, value in content.items():
-        if is_special(name):
-            findings.doubt(f"skops schema: the special attribute {name}")
-        if not may_name(name, _plain(value)):
-            findings.doubt(f"skops schema: the name of another method in {name}")
-
-
-def _are_plain(types: object, count: int) -> bool:
-    match types:
-        case {"__loader__": "ListNode", "content": [*items]} if len(items) == count:
+def _has_plain_keys(node: dict[str, object]) -> bool:
+    match node:
+        case {
+            "content": dict() as content,
+            "key_types": {"__loader__": "ListNode", "content": [*items]},
+        } if len(items) == len(content):
             return all(
                 isinstance(item, dict)
                 and item.get("__loader__") == "TypeNode"
@@ -227,19 +237,12 @@ def _are_plain(types: object, count: int) -> bool:
     return False
 
 
-def _plain(node: object) -> object:
-    """Return the text, or the texts, that a node stands for; a stand-in if it is anything else."""
-    match node:
-        case {"__loader__": "JsonNode", "content": str() as raw}:
-            try:
-                return json.loads(raw, object_pairs_hook=strict_json.distinct)
-            except (ValueError, RecursionError):
-                return OPAQUE
-        case {"__loader__": "ListNode" | "TupleNode", "content": [*items]}:
-            return tuple(_plain(item) for item in items)
-        case {"__loader__": "DictNode", "content": dict() as content}:
-            return Mapped({name: _plain(item) for name, item in content.items()})
-    return OPAQUE
+def _is_plain_json(node: dict[str, object]) -> bool:
+    content = node.get("content")
+    try:
+        return isinstance(content, str) and not isinstance(json.loads(content), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _judge_name(module: object, name: object, uses: frozenset[Use], findings: Findings) -> None:
