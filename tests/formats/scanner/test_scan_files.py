@@ -221,13 +221,13 @@ def test_a_folder_is_judged_file_by_file(tmp_path: Path) -> None:
     (folder / "b" / "c").mkdir(parents=True)
     (folder / "a.txt").write_text("hello")
     (folder / "b" / "c" / "bad.bin").write_bytes(b"\x80\x02cos\nsystem\n.")
-    (folder / "b" / "cut.pkl").write_bytes(b"\x80\x04")
+    (folder / "b" / "cut.pkl").write_bytes(b"\x80\x04N0N0")
     found = scan(folder)
 
     assert found.kind == "folder"
     assert found.globals == ("os.system",)
     assert found.unknown == (
-        "b/cut.pkl: pickle stream broken at byte 2: ends early, at byte 2",
+        "b/cut.pkl: pickle stream broken at byte 6: ends early, at byte 6",
         "os.system",
     )
 

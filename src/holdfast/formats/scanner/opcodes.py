@@ -68,7 +68,9 @@ def _float_line(reader: Reader) -> object:
 
 def _quoted(reader: Reader) -> object:
     raw = _line(reader)
-    if len(raw) > 1 and raw[:1] == raw[-1:] and raw[:1] in b"'\"" and b"\\" not in raw:
+    if raw[:1] not in (b"'", b'"'):
+        raise UnreadableError("text without quotes")
+    if len(raw) > 1 and raw[:1] == raw[-1:] and b"\\" not in raw:
         return _text(raw[1:-1])
     return OPAQUE  # escapes: never in a name that an honest pickler wrote
 
@@ -79,7 +81,8 @@ def _unicode_line(reader: Reader) -> object:
 
 
 def _text(raw: bytes) -> object:
-    return raw.decode("ascii") if raw.isascii() else OPAQUE
+    # Loaders differ in how they read other letters, and no library has a name with any.
+    return raw.decode("latin-1")
 
 
 def _pair(reader: Reader) -> object:
