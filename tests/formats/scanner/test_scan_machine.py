@@ -135,9 +135,7 @@ def test_what_breaks_before_it_acts_and_has_hardly_begun_is_no_pickle(
         (b"\x80\x02N.N", "other bytes follow the pickle, at byte 4"),
     ],
 )  # fmt: skip
-def test_what_is_odd_is_told_with_its_byte(
-    stream: bytes, finding: str, scanned: Scanner
-) -> None:
+def test_what_is_odd_is_told_with_its_byte(stream: bytes, finding: str, scanned: Scanner) -> None:
     assert any(finding in found for found in scanned(stream).unknown)
 
 

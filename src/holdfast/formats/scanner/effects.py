@@ -48,7 +48,7 @@ def calls(func: object, args: object) -> bool:
     """Tell whether `func(*args)` is a call in at least one unpickler."""
     if not isinstance(func, Global) or not is_extension(func):
         return isinstance(func, Global | Made)
-    if args is None or isinstance(args, int | float):
+    if args is None or isinstance(args, int | float) or is_extension(args):
         return False  # an error in both unpicklers
     if isinstance(args, str | bytes) and len(args) > _LETTERS:
         return False
@@ -61,7 +61,7 @@ def sets_state(target: object, state: object) -> bool:
         return isinstance(target, Global | Made)
     parts = state if isinstance(state, tuple) else (state,)
     tables = (part for part in parts if isinstance(part, Global | Made | Mapped))
-    return not all(map(_is_empty, tables))
+    return not all(_is_empty(table) or is_extension(table) for table in tables)
 
 
 def _is_empty(values: object) -> bool:
