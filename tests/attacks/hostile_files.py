@@ -169,9 +169,7 @@ def _bomb(_: str) -> tuple[str, bytes]:
 
 
 def _zip_bomb(_: str) -> tuple[str, bytes]:
-    return "a.zip", zipped(
-        {"a": b"\x80\x02B\xff\xff\xff\x12" + bytes(260 << 20)}, zipfile.ZIP_DEFLATED
-    )
+    return "a.zip", zipped({"a": b"\x80\x02B\0\0\0\x10" + bytes(260 << 20)}, zipfile.ZIP_DEFLATED)
 
 
 def _npy(array: np.ndarray) -> bytes:

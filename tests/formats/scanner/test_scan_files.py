@@ -6,6 +6,7 @@ import struct
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import joblib
@@ -221,13 +222,13 @@ def test_a_folder_is_judged_file_by_file(tmp_path: Path) -> None:
     (folder / "b" / "c").mkdir(parents=True)
     (folder / "a.txt").write_text("hello")
     (folder / "b" / "c" / "bad.bin").write_bytes(b"\x80\x02cos\nsystem\n.")
-    (folder / "b" / "cut.pkl").write_bytes(b"\x80\x04")
+    (folder / "b" / "cut.pkl").write_bytes(b"\x80\x04N0N0")
     found = scan(folder)
 
     assert found.kind == "folder"
     assert found.globals == ("os.system",)
     assert found.unknown == (
-        "b/cut.pkl: pickle stream broken at byte 2: ends early, at byte 2",
+        "b/cut.pkl: pickle stream broken at byte 6: ends early, at byte 6",
         "os.system",
     )
 
@@ -286,3 +287,53 @@ def test_a_pattern_that_is_none_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInputError, match=r"allowed '\*': names no constructor"):
         scan(tmp_path / "a.txt", ["*"])
+
+
+def _lzw(codes: list[int], flags: int = 0x90) -> bytes:
+    bits = sum(code << 9 * place for place, code in enumerate(codes))
+    return b"\x1f\x9d" + bytes([flags]) + bits.to_bytes((9 * len(codes) + 7) // 8, "little")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _lzw(list(b"a model that compress packed, long enough")),
+        _lzw([97, 257, 258, 259]),
+        _lzw([97, 256, 0x1FF]),
+        _lzw([97, 256, 257], 0x10),
+        _lzw([97]),
+    ],
+    ids=["letters", "repeated", "cleared", "no clearing", "one letter"],
+)
+def test_what_compress_wrote_is_sealed(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.Z").write_bytes(content)
+
+    assert scan(tmp_path / "model.Z").kind == "compress"
+    assert scan(tmp_path / "model.Z").unknown
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x1f\x9d",
+        _lzw([97, 98, 99])[:4],
+        _lzw([97, 98, 99], 0x91),
+        _lzw([97, 98, 99], 0x88),
+        _lzw([300, 98, 99]),
+        _lzw([97, 258, 99]),
+        _lzw([97, 257], 0x10),
+    ],
+    ids=["mark alone", "no code", "17 bits", "8 bits", "first code", "later code", "no clearing"],
+)
+def test_what_compress_cannot_have_written_is_unknown(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(content)
+
+    assert scan(tmp_path / "weights.bin") == Scan("unknown")
+
+
+def test_bytes_that_unpack_a_little_by_chance_are_unknown(tmp_path: Path) -> None:
+    """What comes out of them before they break is followed as well, and does nothing."""
+    packed = zlib.compress(bytes(range(250)) * 4)
+    (tmp_path / "weights.bin").write_bytes(packed[:150] + b"\xff" * 150)
+
+    assert scan(tmp_path / "weights.bin") == Scan("unknown")

@@ -1,12 +1,14 @@
 """Whatever Python's own unpicklers name, the scan names too: tried on programs made at random."""
 
 import contextlib
+import copyreg
 import io
 import pickle
 import struct
 from typing import Any, Self
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
@@ -44,6 +46,17 @@ class _Stub:
     append = add = extend
 
 
+_REGISTERED = ("registered", "Thing")
+_CODES = (1, 5, 300)
+
+
+@pytest.fixture(autouse=True)
+def _extension_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a program that registered some numbers, as Python keeps them for unpicklers."""
+    for code in _CODES:
+        monkeypatch.setitem(copyreg._inverted_registry, code, _REGISTERED)  # type: ignore[attr-defined]
+
+
 class _Recorder:
     """Notes what an unpickler looks up, and imports nothing."""
 
@@ -52,6 +65,8 @@ class _Recorder:
         self.names: set[str] = set()
 
     def find(self, module: str, name: str) -> Any:
+        if (module, name) == _REGISTERED:
+            return _Stub  # by its number: no name is read
         path = f"{module}.{name}"
         self.names.add(path if path.isprintable() else ascii(path)[1:-1])
         return self.known.get(f"{module}.{name}", _Stub)
@@ -138,7 +153,8 @@ _PLAIN = [
     b"o", b"\x81", b"\x92", b"q\x01", b"h\x01", b"p2\n", b"g2\n", b"r\x03\0\0\0", b"j\x03\0\0\0",
     b"\x94", b"h\x00", b"\x80\x02", b"\x80\x04", b"\x82\x01", b"Px\n", b"Q", b"\x98", b"\x96" +
     struct.pack("<Q", 2) + b"ab", b"\x95" + struct.pack("<Q", 3), b"\x95" + struct.pack("<Q", 9),
-    b")R", b")\x81", b"}b", b"(NtR", b".",
+    b")R", b")\x81", b"}b", b"(NtR", b".", b"\x82\x05)R", b"\x83\x2c\x01]\x81", b"\x84\5\0\0\0",
+    b"\x82\x05}U\x01aNsb", b"\x82\x00", b"\x84\xff\xff\xff\xff", b"Sa\n", b"U\x01\xe9", b"\x93",
 ]  # fmt: skip
 _PROGRAMS = st.lists(st.sampled_from(_GLOBALS + _PLAIN), max_size=30).map(
     lambda parts: b"".join(parts) + b"."

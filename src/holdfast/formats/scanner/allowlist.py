@@ -69,6 +69,14 @@ def _check(pattern: str) -> None:
 
 
 @cache
+def packages() -> frozenset[str]:
+    """Return the top packages of which anything is on the packaged list."""
+    exact, within = _packaged()
+    places = (*(module for module, _ in exact), *within)
+    return frozenset(place.partition(".")[0] for place in places)
+
+
+@cache
 def _packaged() -> tuple[dict[tuple[str, str], Use], dict[str, dict[str, Use]]]:
     exact: dict[tuple[str, str], Use] = {}
     packages: dict[str, dict[str, Use]] = {}

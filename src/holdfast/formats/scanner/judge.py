@@ -14,7 +14,6 @@ from holdfast.formats.scanner.kinds import (
     Kind,
     compression_of,
     kind_of,
-    looks_like_pickle,
 )
 from holdfast.formats.scanner.machine import Dialect, Machine
 from holdfast.formats.scanner.onnx_graph import read_graph
@@ -27,6 +26,8 @@ Loader = Dialect | Literal["nothing"]
 
 _NESTING = 6  # archives in archives
 _STREAMS = 16  # pickles in a row that are followed
+_MARKS_BY_CHANCE = ("zlib", "lzma")  # so short that other files bear them
+_INSTRUCTIONS = 5  # in a row, the mark of a pickle first: no chance writes so many
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first of five pickles in a row that torch.save once wrote
 _TORCH_STREAMS = 5
 
@@ -43,12 +44,15 @@ class Pickled:
     """Bytes read as a pickle.
 
     Attributes:
-        sure: False if they may as well be something else that happens to start like one.
+        sure: True if they are a whole pickle, or would act before they break; else they may as
+            well be something else that happens to start like one.
+        likely: True if they bear a pickle's mark and go on like one further than by chance.
         kind: `pickle`, `joblib` or `torch`.
         root: Stand-in of the pickled value.
     """
 
     sure: bool
+    likely: bool
     kind: str
     root: object
 
@@ -70,7 +74,7 @@ def _judge_bytes(source: Source, findings: Findings, loader: Loader, depth: int)
         method = compression_of(head)
         if method:
             inner = inflated(source, method, findings.budget)
-            if _starts(inner, method):
+            if _starts(inner, method) and not _is_chance(inner, method, findings, loader):
                 kind = judge(inner, findings, loader, depth + 1)
                 return "joblib" if kind in ("pickle", "joblib") else method
         return _judge_head(head, source, findings, (loader, depth))
@@ -85,9 +89,26 @@ def _starts(inner: Source, method: str) -> bool:
     except ExhaustedError:
         raise
     except UnreadableError:
-        if method in ("zlib", "lzma"):  # marks so short that other files bear them by chance
+        if method in _MARKS_BY_CHANCE:
             return False
         raise
+
+
+def _is_chance(inner: Source, method: str, findings: Findings, loader: Loader) -> bool:
+    """Tell whether bytes only look compressed: they break off, and nothing runs before that.
+
+    An unpickler reads no further than it has come: what precedes a break may run.
+    """
+    if method not in _MARKS_BY_CHANCE:
+        return False
+    try:
+        inner.head(HEAD_BYTES)
+    except ExhaustedError:
+        return False
+    except UnreadableError:
+        pickled = read_pickle(inner, findings.separate(), loader)
+        return not (pickled.sure or pickled.likely)
+    return False
 
 
 def pickle_in(source: Source, findings: Findings) -> Pickled | None:
@@ -102,7 +123,7 @@ def pickle_in(source: Source, findings: Findings) -> Pickled | None:
     if method and not _starts(inner, method):
         return None
     pickled = read_pickle(inner, findings, "joblib")
-    return pickled if pickled.sure or looks_like_pickle(inner.head(2)) else None
+    return pickled if pickled.sure or pickled.likely else None
 
 
 def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Loader, int]) -> str:
@@ -110,7 +131,7 @@ def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Load
     unsigned = kind.group in ("unknown", "text")
     noted = findings.separate()
     pickled = read_pickle(source, noted, way[0])
-    if pickled.sure or (unsigned and way[0] != "nothing" and looks_like_pickle(head)):
+    if pickled.sure or (unsigned and way[0] != "nothing" and pickled.likely):
         findings.adopt(noted, "")
         findings.executes_code = True
         if unsigned:
@@ -137,23 +158,40 @@ def _follow(reader: Reader, noted: Findings, loader: Loader) -> Pickled:
         machine.run()
     except UnreadableError as error:
         noted.doubt(str(error))
-        return Pickled(machine.calls > 0, "joblib" if machine.arrays else "pickle", OPAQUE)
+        likely = machine.marked and machine.steps >= _INSTRUCTIONS
+        kind = "joblib" if machine.arrays else "pickle"
+        return Pickled(machine.calls > 0, likely, kind, OPAQUE)
     if machine.root == _TORCH_MAGIC:
         return _follow_torch(reader, noted)
-    alone = reader.at_end()
+    alone = _is_over(reader)
+    sure = machine.calls > 0 or alone
     if not alone:
         noted.doubt(f"other bytes follow the pickle, at byte {reader.pos}")
-        _follow_rest(reader, noted)
-    sure = machine.calls > 0 or alone
-    return Pickled(sure, "joblib" if machine.arrays else "pickle", machine.root)
+        sure |= _goes_on(reader, noted)
+    kind = "joblib" if machine.arrays else "pickle"
+    return Pickled(sure, machine.marked, kind, machine.root)
 
 
-def _follow_rest(reader: Reader, noted: Findings) -> None:
+def _is_over(reader: Reader) -> bool:
+    try:
+        return reader.at_end()
+    except UnreadableError:
+        return False
+
+
+def _goes_on(reader: Reader, noted: Findings) -> bool:
+    """Follow the pickles behind a first one; tell whether they are surely some."""
+    calls = 0
     for _ in range(_STREAMS):
+        machine = Machine(reader, noted)
         try:
-            Machine(reader, noted).run()
+            machine.run()
         except UnreadableError:
-            return  # that other bytes follow is noted already
+            return calls + machine.calls > 0
+        calls += machine.calls
+        if _is_over(reader):
+            break
+    return True
 
 
 def _follow_torch(reader: Reader, noted: Findings) -> Pickled:
@@ -166,7 +204,7 @@ def _follow_torch(reader: Reader, noted: Findings) -> Pickled:
             noted.doubt(str(error))
             break
         root = machine.root
-    return Pickled(sure=True, kind="torch", root=root)
+    return Pickled(sure=True, likely=True, kind="torch", root=root)
 
 
 def _judge_kind(kind: Kind, source: Source, findings: Findings, depth: int) -> str:

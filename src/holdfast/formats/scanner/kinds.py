@@ -28,7 +28,6 @@ _SEALED = {
     b"MSCF": "cab",
     b"!<arch>\n": "ar",
     b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x1f\x9d": "compress",
     b"LZIP": "lzip",
     b"070701": "cpio",
     b"ZF0x": "joblib of before 2016",
@@ -48,6 +47,8 @@ _XGBOOST_UBJ = re.compile(rb"\{L.{8}(learner|version)", re.DOTALL)
 _XGBOOST_JSON = re.compile(rb'\s*\{\s*"(learner|version)"\s*:\s*[\[{]')
 _LIGHTGBM = re.compile(rb"tree\r?\nversion=")
 _PROGRAM = re.compile(rb"^\s*(import|from|def|class|async def|exec|eval|@)\b", re.MULTILINE)
+_LZW_CLEAR = 256
+_LZW_BYTES = 27  # the first 24 codes, all of nine bits
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -80,11 +81,6 @@ def kind_of(head: bytes, source: Source) -> Kind:
     return _by_signature(head, source) or _by_content(head, source) or UNKNOWN
 
 
-def looks_like_pickle(head: bytes) -> bool:
-    """Tell whether *head* starts with the mark of a pickle of protocol 2 or later."""
-    return len(head) > 1 and head[0] == 0x80 and head[1] <= 5  # noqa: PLR2004
-
-
 def _by_signature(head: bytes, source: Source) -> Kind | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Kind("zip", "zip")
@@ -97,6 +93,8 @@ def _by_signature(head: bytes, source: Source) -> Kind | None:
     for prefix, name in _SEALED.items():
         if head.startswith(prefix):
             return Kind(name, "sealed")
+    if _is_compress(head):
+        return Kind("compress", "sealed")
     if head[257:262] == b"ustar":
         return Kind("tar", "sealed")
     for prefix, name in _NATIVE.items():
@@ -131,6 +129,22 @@ def _is_hdf5(head: bytes, source: Source) -> bool:
     return any(head[start : start + 8] == _HDF5 for start in starts) or (
         source.suffix in (".h5", ".hdf5") and _HDF5 in head
     )
+
+
+def _is_compress(head: bytes) -> bool:
+    """Tell whether codes of nine bits, each naming what was there, follow the two bytes' mark."""
+    if head[:2] != b"\x1f\x9d" or len(head) < 5 or not 9 <= head[2] & 0x1F <= 16:  # noqa: PLR2004 - bits of a code
+        return False
+    clears = head[2] >> 7  # whether code 256 clears the table
+    codes = head[3 : 3 + _LZW_BYTES]
+    bits = int.from_bytes(codes, "little")
+    for known in range(8 * len(codes) // 9):
+        code = bits >> 9 * known & 0x1FF
+        if known and clears and code == _LZW_CLEAR:
+            break
+        if code >= _LZW_CLEAR + known + (clears if known else 0):
+            return False
+    return True
 
 
 def _is_windows_program(head: bytes) -> bool:

@@ -4,12 +4,11 @@ It runs whatever either of Python's unpicklers would run (the one in C, the one 
 joblib builds on) and reports what the two read differently: an honest pickle has none of it.
 """
 
-import sys
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from holdfast.formats.scanner import held, rules
+from holdfast.formats.scanner import effects, held, rules
 from holdfast.formats.scanner.arrays import payload_of
 from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
 from holdfast.formats.scanner.opcodes import INSTRUCTIONS
@@ -33,7 +32,6 @@ Dialect = Literal["plain", "joblib", "torch", "torchscript"]
 
 _ARRAY = Global("numpy", "ndarray", "call")
 _SCRIPTED = ("__torch__.", "torch.jit._pickle")
-_EXTENSION = "copyreg extension"
 _PYTHON_3 = 3  # the first protocol whose names are Python 3's
 _NEWEST = 5
 _SPARSE = 1024  # the C unpickler makes room for twice the highest index it is given
@@ -50,6 +48,7 @@ class Machine:
     Attributes:
         steps: Instructions followed.
         calls: Those that would call, change or by importing run what the stream names.
+        marked: True if the first instruction is the mark of a pickle of protocol 2 or later.
         arrays: Arrays whose bytes lay between the instructions.
         root: What the pickle would give, once the run is over.
     """
@@ -67,6 +66,7 @@ class Machine:
         self._estimators: list[Made] = []
         self.steps = 0
         self.calls = 0
+        self.marked = False
         self.arrays = 0
         self.root: object = OPAQUE
 
@@ -222,39 +222,49 @@ class Machine:
 
     def _append(self, _: object) -> None:
         item = self._pop()
-        rules.appended(self._top(), [item], self._doubt)
+        rules.appended(self._container(), [item], self._doubt)
 
     def _append_all(self, _: object) -> None:
         items = self._pop_to_mark()
-        rules.appended(self._top(), items, self._doubt)
+        rules.appended(self._container(), items, self._doubt)
 
     def _add_all(self, _: object) -> None:
         items = self._pop_to_mark()
-        rules.added(self._top(), items, self._doubt)
+        rules.added(self._container(), items, self._doubt)
 
     def _set_item(self, _: object) -> None:
         value, key = self._pop(), self._pop()
-        rules.set_items(self._top(), [key, value], self._doubt)
+        rules.set_items(self._container(), [key, value], self._doubt)
 
     def _set_all(self, _: object) -> None:
         flat = self._pop_to_mark()
-        rules.set_items(self._top(), flat, self._doubt)
+        rules.set_items(self._container(), flat, self._doubt)
+
+    def _container(self) -> object:
+        target = self._top()
+        if effects.is_extension(target):
+            raise UnreadableError("what another program registered is no container")
+        self.calls += isinstance(
+            target, (Global, Made)
+        )  # the environment's table, say, can be named
+        return target
 
     # names and calls
 
-    def _named(self, module: object, name: object) -> Global | None:
+    def _named(self, module: object, name: object) -> object:
         if not isinstance(module, str) or not isinstance(name, str):
-            # both unpicklers stop at a name that is no text; text that was not kept may be one
-            self.calls += all(isinstance(part, str) or part is OPAQUE for part in (module, name))
+            if not effects.may_be_text(module) or not effects.may_be_text(name):
+                raise UnreadableError("a global named by something other than text")
+            self.calls += 1
             self._doubt("names a global that cannot be read")
-            return None
+            return OPAQUE
         if self._protocol < _PYTHON_3:
             moved = IMPORT_MAPPING.get(module, module), name
             module, name = NAME_MAPPING.get((module, name), moved)
         scripted = self._dialect == "torchscript" and module.startswith(_SCRIPTED)
         use = "own" if scripted else self._findings.allowed.use_of(module, name)
-        if use is None and module.partition(".")[0] in sys.stdlib_module_names:
-            self.calls += 1  # importing is running; of other names, text is full by chance
+        # importing is running; of modules that are in no library, text is full by chance
+        self.calls += module.partition(".")[0] in effects.libraries()
         found = Global(module, name, use)
         self._findings.name(found.path, known=found.use is not None)
         return found
@@ -268,9 +278,7 @@ class Machine:
         self._push(self._named(module, name))
 
     def _call(self, func: object, args: object) -> None:
-        named = isinstance(func, Global) and func.module == _EXTENSION
-        self.calls += isinstance(func, Made if named else (Global, Made))
-        self.calls += named and not isinstance(args, (bool, int, float, str, bytes, type(None)))
+        self.calls += effects.calls(func, args)
         self._push_made(rules.called(func, args, self._doubt))
 
     def _reduce(self, _: object) -> None:
@@ -290,7 +298,7 @@ class Machine:
 
     def _make(self, args: object, keywords: object) -> None:
         cls = self._pop()
-        self.calls += isinstance(cls, (Global, Made))
+        self.calls += effects.calls(cls, args)
         self._push_made(rules.made(cls, args, keywords, self._doubt))
 
     def _push_made(self, thing: Made) -> None:
@@ -308,7 +316,7 @@ class Machine:
     def _build(self, _: object) -> None:
         state = self._pop()
         target = self._top()
-        self.calls += isinstance(target, (Global, Made))
+        self.calls += effects.sets_state(target, state)
         rules.built(target, state, self._doubt)
         if isinstance(target, Made) and target.is_a(rules.WRAPPER):
             self._pass_array(target)
@@ -332,10 +340,10 @@ class Machine:
         self._stack[-1] = Made(_ARRAY, content, built=True)
 
     def _extension(self, code: object) -> None:
-        # An unregistered code ends the run here, so random bytes are full of it by chance; only
-        # what calls its object with a tuple, as unpicklers demand, is surely a pickle.
+        if not isinstance(code, int) or code <= 0:
+            raise UnreadableError(f"extension {code}")
         self._doubt(f"calls what another program registered as extension {code}")
-        self._push(Global(_EXTENSION, str(code), None))
+        self._push(effects.extension(code))
 
     def _persistent(self, identity: object) -> None:
         match identity:
@@ -357,6 +365,7 @@ class Machine:
         if not isinstance(protocol, int) or protocol > _NEWEST:
             raise UnreadableError(f"protocol {protocol}")
         self._protocol = protocol
+        self.marked |= self.steps == 0
 
     def _enter_frame(self, size: object) -> None:
         self._check(not self._frame_end, "a frame inside a frame")

@@ -5,6 +5,7 @@ decodes escapes that unpicklers do not, and takes a length of gigabytes into mem
 Only its table of instructions is.
 """
 
+import math
 import pickletools
 import struct
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from holdfast.formats.scanner.sources import Reader
 from holdfast.formats.scanner.symbols import KEPT_BYTES, OPAQUE
 
 _LONGEST_NUMBER = 64  # bytes; longer integers are data, and slow to convert
+_SOME_NUMBER = math.nan  # whichever, if it is one at all
 
 
 def _unsigned(size: int) -> Callable[[Reader], int]:
@@ -45,11 +47,11 @@ def _number(reader: Reader) -> object:
     if raw in (b"00", b"01"):
         return raw == b"01"
     if len(raw) > _LONGEST_NUMBER:
-        return OPAQUE
+        return _SOME_NUMBER
     try:
         return int(raw.removesuffix(b"L"), 0)
     except ValueError:
-        return OPAQUE  # the two unpicklers differ in what they take for a number
+        return _SOME_NUMBER  # the two unpicklers differ in what they take for a number
 
 
 def _index(reader: Reader) -> int:
@@ -63,12 +65,14 @@ def _float_line(reader: Reader) -> object:
     try:
         return float(_line(reader))
     except ValueError:
-        return OPAQUE
+        return _SOME_NUMBER
 
 
 def _quoted(reader: Reader) -> object:
     raw = _line(reader)
-    if len(raw) > 1 and raw[:1] == raw[-1:] and raw[:1] in b"'\"" and b"\\" not in raw:
+    if raw[:1] not in (b"'", b'"'):
+        raise UnreadableError("text without quotes")
+    if len(raw) > 1 and raw[:1] == raw[-1:] and b"\\" not in raw:
         return _text(raw[1:-1])
     return OPAQUE  # escapes: never in a name that an honest pickler wrote
 
@@ -79,7 +83,8 @@ def _unicode_line(reader: Reader) -> object:
 
 
 def _text(raw: bytes) -> object:
-    return raw.decode("ascii") if raw.isascii() else OPAQUE
+    # Loaders differ in how they read other letters, and no library has a name with any.
+    return raw.decode("latin-1")
 
 
 def _pair(reader: Reader) -> object:
@@ -112,7 +117,7 @@ def _surrogates(raw: bytes) -> object:
 
 def _integer(raw: bytes) -> object:
     if len(raw) > _LONGEST_NUMBER:
-        return OPAQUE
+        return _SOME_NUMBER
     return int.from_bytes(raw, "little", signed=True)
 
 

@@ -1,0 +1,75 @@
+"""Which instructions surely act where a stream is loaded, even if the stream breaks later.
+
+Random bytes and text are full of instructions by chance, and what ends in an error before it has
+imported, called or changed anything is harmless. So a stream that breaks is a finding only if one
+of its instructions got so far. Where loaders differ, the one that goes further counts.
+"""
+
+import sys
+from functools import cache
+
+from holdfast.formats.scanner.allowlist import packages
+from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
+
+_EXTENSION = "copyreg extension"
+_ASSIGNED = 0xFFF  # codes up to here are taken for registered even if nothing is handed over
+_LETTERS = 8  # of text that is taken for arguments: Python's own unpickler hands over one by one
+_TOOLS = frozenset(("pip", "setuptools", "pkg_resources", "wheel", "_distutils_hack", "IPython"))
+
+
+@cache
+def libraries() -> frozenset[str]:
+    """Return the packages that are there to be imported: Python's own and those of the list."""
+    return sys.stdlib_module_names | packages() | _TOOLS
+
+
+def may_be_text(value: object) -> bool:
+    """Tell whether a value may name a module or what is in it: unpicklers stop at all else."""
+    # A constant of a module is named like a class, and may be text: `os.name` is.
+    unknown = value is OPAQUE or (isinstance(value, Global | Made) and not is_extension(value))
+    return unknown or isinstance(value, str)
+
+
+def extension(code: int) -> Global:
+    """Return the stand-in of what a program registered under a number by `copyreg`.
+
+    A number that is not registered ends the run, and chance writes many. So one is counted only
+    where a class or a function would be called or changed; picklers write numbers for no others.
+    """
+    return Global(_EXTENSION, str(code), None)
+
+
+def is_extension(value: object) -> bool:
+    """Tell whether *value* stands for something registered under a number."""
+    return isinstance(value, Global) and value.module == _EXTENSION
+
+
+def calls(func: object, args: object) -> bool:
+    """Tell whether `func(*args)` is a call in at least one unpickler."""
+    if not isinstance(func, Global) or not is_extension(func):
+        return isinstance(func, Global | Made)
+    if args is None or isinstance(args, int | float) or is_extension(args):
+        return False  # an error in both unpicklers
+    if isinstance(args, str | bytes) and len(args) > _LETTERS:
+        return False
+    return not _is_empty(args) or int(func.name) <= _ASSIGNED
+
+
+def sets_state(target: object, state: object) -> bool:
+    """Tell whether BUILD with *state* changes *target*, or has it change something."""
+    if not is_extension(target):
+        return isinstance(target, Global | Made)
+    parts = state if isinstance(state, tuple) else (state,)
+    tables = (part for part in parts if isinstance(part, Global | Made | Mapped))
+    return not all(_is_empty(table) or is_extension(table) for table in tables)
+
+
+def _is_empty(values: object) -> bool:
+    match values:
+        case tuple() | str() | bytes():
+            return not values
+        case Listed():
+            return values.whole and not values.items
+        case Mapped():
+            return values.whole and not values.entries
+    return False
