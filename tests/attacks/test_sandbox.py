@@ -260,7 +260,7 @@ def test_an_answer_without_end_is_cut(trials: Trials, tmp_path: Path, ground: Gr
     )
     outcome = ask(trials, tmp_path, pickle.dumps(Code(ground.code(_PIPES + code))))
 
-    assert outcome.problem == "answered with more than 16 MiB"
+    assert outcome.problem == "answered with more than 65536 bytes"
 
 
 @pytest.mark.parametrize("told", ["[", "[1]", "{}", '"x"', "nonsense", "NaN"])

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from holdfast.sandbox.child import LONGEST_ANSWER, receive, send
+from holdfast.sandbox.child import receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
 
 __all__ = ["Outcome", "Trial", "Trials"]
@@ -24,6 +25,10 @@ _PASSED_ON: Final = (
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 _GRACE_S: Final = 60.0
+_ATTEMPTS: Final = 3
+_LONGEST_PROBLEM: Final = 300
+_FRAME_BYTES: Final = 4096
+"""What a warden may say itself, where the trial says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Outcome:
 class Trials:
     """A process apart in which models are tried out, each in a child of its own.
 
-    It is begun while this process may still start programs, and ends with it.
+    It is begun while this process may still start programs, and ends with it. What it forks dies
+    alone: it forks another, and a trial that was lost with it is tried again.
 
     Attributes:
         restraint: What trials are under.
@@ -68,18 +74,7 @@ class Trials:
     def __init__(self, restraint: Restraint) -> None:
         self.restraint = restraint
         self._turn = threading.Lock()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        paths = [path for path in sys.path if path and os.path.exists(path)]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this very Python
-                [sys.executable, "-I", "-c", _START, *paths],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                cwd="/",
-                start_new_session=True,
-            )
+        self._control, self._process = _begun()
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -96,7 +91,7 @@ class Trials:
 
     def prepare(self, modules: Sequence[str]) -> None:
         """Have libraries imported there, and do not wait for it."""
-        with self._turn:
+        with self._turn, suppress(OSError):  # whoever has something tried out is told
             self._control.send(_call(modules))
 
     def run(self, trial: Trial) -> Outcome:
@@ -108,32 +103,84 @@ class Trials:
             "limits": asdict(trial.limits),
             "restraint": asdict(self.restraint),
         }
+        text = json.dumps(request).encode()
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return _outcome(self._ask(trial, text))
+            except TimeoutError:
+                return Outcome("its trial gave no answer in time")
+            except (OSError, EOFError) as error:  # what waits for trials died, not the trial
+                problem = f"its trial gave no answer: {error}"
+        return Outcome(problem)
+
+    def _ask(self, trial: Trial, request: bytes) -> bytes:
         ours, theirs = socket.socketpair()
         with ours:
             ours.settimeout(trial.limits.time_s + _GRACE_S)
+            with theirs, self._turn:
+                self._hand_over(theirs, _call((*trial.modules, trial.work.partition(":")[0])))
+            send(ours, request)
+            return receive(ours, trial.limits.answer_bytes + _FRAME_BYTES)
+
+    def _hand_over(self, theirs: socket.socket, call: bytes) -> None:
+        """Send the socket of a trial; the process is begun anew if it is gone."""
+        try:
+            socket.send_fds(self._control, [call], [theirs.fileno()])
+        except (BrokenPipeError, ConnectionResetError):
             try:
-                with theirs, self._turn:
-                    socket.send_fds(
-                        self._control,
-                        [_call((*trial.modules, trial.work.partition(":")[0]))],
-                        [theirs.fileno()],
-                    )
-                send(ours, json.dumps(request).encode())
-                told = json.loads(receive(ours, LONGEST_ANSWER))
-            except (OSError, EOFError, ValueError) as error:
-                return Outcome(f"its trial gave no answer: {error}")
-        return _outcome(told)
+                control, process = _begun()
+            except PermissionError as error:  # this process is restrained
+                advice = "the process for trials is gone, and only a restart begins another"
+                raise OSError(error.errno, advice) from error
+            self.close()
+            self._control, self._process = control, process
+            socket.send_fds(self._control, [call], [theirs.fileno()])
+
+
+def _begun() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+    """Begin the process, and return it with the socket by which it is asked."""
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    paths = [path for path in sys.path if path and os.path.exists(path)]
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - this very Python
+            [sys.executable, "-I", "-c", _START, *paths],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            cwd="/",
+            start_new_session=True,
+        )
+    return control, process
 
 
 def _call(modules: Sequence[str]) -> bytes:
     return json.dumps(list(modules)).encode()
 
 
-def _outcome(told: Any) -> Outcome:
-    if not isinstance(told, dict) or not told.keys() & {"problem", "result"}:
+def _outcome(text: bytes) -> Outcome:
+    """Read an answer, which the model may have written itself: strictly, and none of it believed.
+
+    It can claim to have passed. That gains it no more than passing does: to be loaded, under the
+    restraint of the process that loads it.
+    """
+    try:
+        answer = json.loads(text, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict) or len(answer) != 1 or answer.keys() - {"problem", "result"}:
         return Outcome("its trial gave an answer of another form")
-    problem = told.get("problem")
-    if problem is None:
-        return Outcome(None, told.get("result"))
-    shown = "".join(sign if sign.isprintable() else " " for sign in str(problem))
-    return Outcome(shown[:300])
+    if "result" in answer:
+        return Outcome(None, answer["result"])
+    problem = answer["problem"] if isinstance(answer["problem"], str) else "it does not say why"
+    shown = "".join(sign if sign.isprintable() else " " for sign in problem)
+    return Outcome(shown[:_LONGEST_PROBLEM])
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
+
