@@ -18,7 +18,7 @@ from tests.serving.serving import MODEL, Serving, telling
 import holdfast
 from holdfast.errors import UnsupportedError
 from holdfast.registry.trying import try_load
-from holdfast.sandbox import Limits, Outcome, Trial, Trials, chosen
+from holdfast.sandbox import Limits, Nursery, Outcome, Trial, Trials, chosen
 
 _RESTRAINT = chosen("auto")
 pytestmark = pytest.mark.skipif(
@@ -144,7 +144,7 @@ class Code:
 @pytest.fixture(scope="module")
 def trials() -> Iterator[Trials]:
     assert _RESTRAINT is not None
-    with Trials(_RESTRAINT) as trials:
+    with Nursery(_RESTRAINT) as trials:
         yield trials
 
 

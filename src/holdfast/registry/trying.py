@@ -1,23 +1,24 @@
 """A version tried out under restraint: which are, with what, and what runs in the child."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from holdfast.core.manifest import Manifest
-from holdfast.errors import UnsupportedError
+from holdfast.errors import HoldfastError, UnsupportedError
 from holdfast.formats.pair import Pair
 from holdfast.registry.loading import Fetched
 from holdfast.registry.verdicts import DATA_ONLY
-from holdfast.sandbox import Limits, Trial, Trials
+from holdfast.sandbox import Limits, Mode, Nursery, Trial, Trials, chosen
 
 if TYPE_CHECKING:
     from holdfast.registry.reader import Reader
 
-__all__ = ["libraries", "needed", "pair", "trial", "try_load", "work"]
+__all__ = ["begun", "libraries", "needed", "pair", "trial", "try_load", "work"]
 
 _WORK: Final = "holdfast.registry.trying:work"
 _PREDICTIONS_BYTES: Final = 16 << 20
@@ -51,6 +52,35 @@ def libraries(manifest: Manifest) -> tuple[str, ...]:
         named += _ALSO.get(artifact.format, ())
         named += _LIBRARIES.get(artifact.format, ())
     return tuple(dict.fromkeys(named))
+
+
+def begun(registry: "Reader", models: Iterable[str], mode: Mode, work: str) -> Nursery | None:
+    """Begin the process that versions are tried out in, and have it import what they need.
+
+    Importing takes longer than all else of a first trial, so this is done before anything else is.
+
+    Args:
+        registry: Where models are.
+        models: Those whose live versions will be tried out.
+        mode: Whether there is to be a sandbox.
+        work: The module of what is done with them.
+
+    Returns:
+        None where nothing is to be, or can be, restrained.
+
+    Raises:
+        UnsupportedError: If it is required, and something of it is missing.
+    """
+    restraint = chosen(mode)
+    if restraint is None:
+        return None
+    nursery = Nursery(restraint)
+    modules = [work]
+    for model in models:
+        with suppress(HoldfastError):  # whoever loads it says so
+            modules += libraries(registry.manifest(f"{model}@production"))
+    nursery.prepare(modules)
+    return nursery
 
 
 def trial(work: str, fetched: Fetched, answer_bytes: int = 64 << 10, **further: Any) -> Trial:

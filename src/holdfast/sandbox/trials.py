@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, Final, Self
 from holdfast.sandbox.child import receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
 
-__all__ = ["Outcome", "Trial", "Trials"]
+__all__ = ["Nursery", "Outcome", "Trial", "Trials"]
 
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; import holdfast.sandbox.child as c; c.main()"
@@ -62,36 +61,26 @@ class Outcome:
 
 
 class Trials:
-    """A process apart in which models are tried out, each in a child of its own.
+    """Has models tried out in a process apart, each in a child of its own.
 
-    It is begun while this process may still start programs, and ends with it. What it forks dies
-    alone: it forks another, and a trial that was lost with it is tried again.
+    It can be sent to a process that this one begins, which then asks the same process.
 
-    Attributes:
+    Args:
         restraint: What trials are under.
+        control: Where the process is asked.
     """
 
-    def __init__(self, restraint: Restraint) -> None:
+    def __init__(self, restraint: Restraint, control: socket.socket) -> None:
         self.restraint = restraint
-        self._turn = threading.Lock()
-        self._control, self._process = _begun()
+        self._control = control
 
-    def __enter__(self) -> Self:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the process, and what it still tries out."""
-        self.close()
-
-    def close(self) -> None:
-        """End the process, and what it still tries out."""
-        self._control.close()
-        self._process.wait()
+    def __reduce__(self) -> tuple[type["Trials"], tuple[Restraint, socket.socket]]:
+        """Go to another process without what only the one that began it can do."""
+        return Trials, (self.restraint, self._control)
 
     def prepare(self, modules: Sequence[str]) -> None:
         """Have libraries imported there, and do not wait for it."""
-        with self._turn, suppress(OSError):  # whoever has something tried out is told
+        with suppress(OSError):  # whoever has something tried out is told
             self._control.send(_call(modules))
 
     def run(self, trial: Trial) -> Outcome:
@@ -118,41 +107,49 @@ class Trials:
         ours, theirs = socket.socketpair()
         with ours:
             ours.settimeout(trial.limits.time_s + _GRACE_S)
-            with theirs, self._turn:
-                self._hand_over(theirs, _call((*trial.modules, trial.work.partition(":")[0])))
+            with theirs:
+                call = _call((*trial.modules, trial.work.partition(":")[0]))
+                socket.send_fds(self._control, [call], [theirs.fileno()])
             send(ours, request)
             return receive(ours, trial.limits.answer_bytes + _FRAME_BYTES)
 
-    def _hand_over(self, theirs: socket.socket, call: bytes) -> None:
-        """Send the socket of a trial; the process is begun anew if it is gone."""
-        try:
-            socket.send_fds(self._control, [call], [theirs.fileno()])
-        except (BrokenPipeError, ConnectionResetError):
-            try:
-                control, process = _begun()
-            except PermissionError as error:  # this process is restrained
-                advice = "the process for trials is gone, and only a restart begins another"
-                raise OSError(error.errno, advice) from error
-            self.close()
-            self._control, self._process = control, process
-            socket.send_fds(self._control, [call], [theirs.fileno()])
 
+class Nursery(Trials):
+    """Begins the process that models are tried out in, and ends it.
 
-def _begun() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
-    """Begin the process, and return it with the socket by which it is asked."""
-    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    paths = [path for path in sys.path if path and os.path.exists(path)]
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603 - this very Python
-            [sys.executable, "-I", "-c", _START, *paths],
-            stdin=theirs.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-            cwd="/",
-            start_new_session=True,
-        )
-    return control, process
+    It is begun while this process may still start programs. What it forks dies alone: it forks
+    another, and a trial that was lost with it is tried again.
+    """
+
+    def __init__(self, restraint: Restraint) -> None:
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        paths = [path for path in sys.path if path and os.path.exists(path)]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - this very Python
+                [sys.executable, "-I", "-c", _START, *paths],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                cwd="/",
+                start_new_session=True,
+            )
+        super().__init__(restraint, control)
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process, and what it still tries out."""
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and what it still tries out."""
+        self._control.close()
+        with suppress(PermissionError):  # a restrained process; then nobody else can ask it
+            self.process.terminate()
+        self.process.wait()
 
 
 def _call(modules: Sequence[str]) -> bytes:
@@ -183,4 +180,3 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key twice")
     return found
-
