@@ -121,8 +121,8 @@ class Told:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true, at most for 20 seconds."""
-    end = time.monotonic() + 20
+    """Wait until something is true, at most for two minutes: machines may be busy."""
+    end = time.monotonic() + 120
     while not true():
         if time.monotonic() > end:
             raise TimeoutError

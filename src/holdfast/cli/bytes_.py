@@ -44,12 +44,12 @@ def load(given: Context, ref: str, rows: str | None, at: str | None, *, sandbox:
 def _load_apart(given: Context, ref: str, rows: str | None) -> None:
     """Load in a child that can start no program, open no socket and write no file."""
     from holdfast.registry.trying import try_load
-    from holdfast.sandbox import Trials, chosen
+    from holdfast.sandbox import Nursery, chosen
 
     restraint = chosen("require")
     assert restraint is not None  # noqa: S101 - it is required
     table = json_file("--predict", rows) if rows is not None else None
-    with Trials(restraint) as trials:
+    with Nursery(restraint) as trials:
         result = try_load(given.registry(), ref, trials, table)
     lines = [f"loaded {ref} apart, every byte verified; sandbox: {restraint}"]
     lines += [f"  {role:<14} {tables.inert(name)}" for role, name in result["parts"].items()]

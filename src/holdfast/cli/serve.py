@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.http.hosts import HostRules
-    from holdfast.sandbox import Mode
+    from holdfast.sandbox import Mode, Trials
     from holdfast.serving.limits import Limits
     from holdfast.serving.server import Setting
 
+_TRIAL = "holdfast.serving.swapping.trying"
 _MEGABYTE = 1 << 20
 _MOST_PORT = 65_535
 _OWN_PREFIXES = ("models", "v1", "v2")
@@ -121,15 +123,27 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     It follows each move at once: a version is loaded, verified and tried out beside the one that
     answers, and takes over between two requests. Needs the extra `serve`.
     """
+    from holdfast.registry import trying
+
+    registry = given.registry()
+    for model in models:
+        registry.situation(model)  # a name nobody registered is a mistake
+    with contextlib.ExitStack() as stack:
+        nursery = trying.begun(registry, models, options["sandbox"], _TRIAL)
+        if nursery is not None:  # it imports libraries while this process imports its own
+            stack.enter_context(nursery)
+        _serve(given, models, options, nursery)
+
+
+def _serve(
+    given: Context, models: tuple[str, ...], options: dict[str, Any], trials: "Trials | None"
+) -> None:
     try:
         from holdfast.serving import server, workers
     except ModuleNotFoundError as error:
         raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
 
-    setting = _setting(given, models, options)
-    registry = given.registry()
-    for model in models:
-        registry.situation(model)  # a name nobody registered is a mistake
+    setting = replace(_setting(given, models, options), trials=trials)
     several = options["workers"] > 1
     notices = _notices() if options["notify"] else None
     with _taken(options) as (taken, where), carrying(given, notices):

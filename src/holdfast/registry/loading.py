@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast import formats
@@ -16,34 +18,66 @@ from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A version on its way to memory: every byte verified, what it runs let in, nothing run yet.
+
+    Attributes:
+        ref: The version.
+        manifest: Its record.
+        paths: By role, where it is loaded from: what runs code is a copy that was hashed while it
+            was made, in a folder of this process's own.
+    """
+
+    ref: str
+    manifest: Manifest
+    paths: Mapping[str, Path]
+
+    def load(self) -> Pair:
+        """Deserialise it."""
+        parts = {
+            role: formats.load(artifact.format, self.paths[role])
+            for role, artifact in self.manifest.artifacts.items()
+        }
+        return Pair(self.ref, self.manifest, parts)
+
+
 def load(session: Session, ref: str) -> Pair:
     """Deserialise a version once every byte of it is verified."""
+    return fetch(session, ref).load()
+
+
+def fetch(session: Session, ref: str) -> Fetched:
+    """Verify every byte of a version, and bring it to where it can be loaded from."""
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
-    require_whole(session, record)
-    own = _own_paths(session, state, record, manifest)
-    parts = {
-        role: formats.load(artifact.format, own[role])
-        for role, artifact in manifest.artifacts.items()
-    }
-    return Pair(f"{state.model}@{record.version}", manifest, parts)
+    blobs = session.place.blobs
+    blobs.read(record.manifest)  # checked now, whatever is remembered of it
+    artifacts = manifest.artifacts.values()
+    data = [one for one in artifacts if one.format in verdicts.DATA_ONLY]
+    blobs.require([file for artifact in data for file in artifact.files])
+    named = f"{state.model}@{record.version}"
+    return Fetched(named, manifest, _own_paths(session, state, record, manifest))
 
 
 def _own_paths(
     session: Session, state: State, record: Record, manifest: Manifest
 ) -> dict[str, Path]:
     """Return where to load each role from, once what its bytes run is known to be let in."""
-    paths, scans = {}, {}
-    allowed = state.policy.allowed_globals
-    for role, artifact in manifest.artifacts.items():
+    paths: dict[str, tuple[Path, bool]] = {}
+    for role, artifact in manifest.artifacts.items():  # all are whole before one is looked into
         if artifact.format in verdicts.DATA_ONLY:
-            paths[role], own = _place(session, manifest, artifact), False
+            paths[role] = _place(session, manifest, artifact), False
         else:
             scratch = Path(tempfile.mkdtemp(dir=session.scratch()))
-            paths[role], own = verdicts.fetched(session, artifact, scratch)
-        scans[role] = verdicts.judged(artifact, paths[role], allowed, own=own)
+            paths[role] = verdicts.fetched(session, artifact, scratch)
+    allowed = state.policy.allowed_globals
+    scans = {
+        role: verdicts.judged(manifest.artifacts[role], path, allowed, own=own)
+        for role, (path, own) in paths.items()
+    }
     verdicts.require_truth(f"{state.model}@{record.version}", manifest, record.scan, scans)
-    return paths
+    return {role: path for role, (path, _) in paths.items()}
 
 
 def paths(session: Session, ref: str) -> dict[str, Path]:

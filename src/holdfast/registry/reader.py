@@ -208,6 +208,16 @@ class Reader:
 
         return loading.load(self._session, str(ref))
 
+    def fetch(self, ref: Reference) -> loading.Fetched:
+        """Verify every byte of a version and bring it to where it can be loaded from, once.
+
+        What comes back has `manifest`, `paths` by role, and `load()`, which gives the pair.
+
+        Raises:
+            DamagedError: If a byte changed.
+        """
+        return loading.fetch(self._session, str(ref))
+
     def paths(self, ref: Reference) -> dict[str, Path]:
         """Return where a version's artifacts and manifest lie, once every byte is verified."""
         from holdfast.registry import loading

@@ -1,27 +1,27 @@
 """A version tried out under restraint: which are, with what, and what runs in the child."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from holdfast import formats
 from holdfast.core.manifest import Manifest
-from holdfast.errors import UnsupportedError
+from holdfast.errors import HoldfastError, UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.sandbox import Limits, Trial, Trials
+from holdfast.registry.loading import Fetched
+from holdfast.registry.verdicts import DATA_ONLY
+from holdfast.sandbox import Limits, Mode, Nursery, Trial, Trials, chosen
 
 if TYPE_CHECKING:
     from holdfast.registry.reader import Reader
 
-__all__ = ["libraries", "needed", "pair", "trial", "try_load", "work"]
+__all__ = ["begun", "libraries", "needed", "pair", "trial", "try_load", "work"]
 
 _WORK: Final = "holdfast.registry.trying:work"
-_DATA_ONLY: Final = frozenset(("onnx", "safetensors", "xgboost", "lightgbm", "file", "folder"))
-"""Formats whose reading runs nothing of the file's; all others do, plug-ins' included."""
-
+_PREDICTIONS_BYTES: Final = 16 << 20
 _CHEAP_BYTES: Final = 16 << 20
 _BYTES_A_SECOND: Final = 20e6
 _LIBRARIES: Final = {
@@ -41,7 +41,7 @@ def needed(manifest: Manifest) -> bool:
     over a malformed file. A large file of data is read once.
     """
     artifacts = manifest.artifacts.values()
-    runs = any(artifact.format not in _DATA_ONLY for artifact in artifacts)
+    runs = any(artifact.format not in DATA_ONLY for artifact in artifacts)
     return runs or sum(artifact.size_bytes for artifact in artifacts) <= _CHEAP_BYTES
 
 
@@ -54,22 +54,53 @@ def libraries(manifest: Manifest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def trial(work: str, manifest: Manifest, paths: Mapping[str, Path], **further: Any) -> Trial:
+def begun(registry: "Reader", models: Iterable[str], mode: Mode, work: str) -> Nursery | None:
+    """Begin the process that versions are tried out in, and have it import what they need.
+
+    Importing takes longer than all else of a first trial, so this is done before anything else is.
+
+    Args:
+        registry: Where models are.
+        models: Those whose live versions will be tried out.
+        mode: Whether there is to be a sandbox.
+        work: The module of what is done with them.
+
+    Returns:
+        None where nothing is to be, or can be, restrained.
+
+    Raises:
+        UnsupportedError: If it is required, and something of it is missing.
+    """
+    restraint = chosen(mode)
+    if restraint is None:
+        return None
+    nursery = Nursery(restraint)
+    modules = [work]
+    for model in models:
+        with suppress(HoldfastError):  # whoever loads it says so
+            modules += libraries(registry.manifest(f"{model}@production"))
+    nursery.prepare(modules)
+    return nursery
+
+
+def trial(work: str, fetched: Fetched, answer_bytes: int = 64 << 10, **further: Any) -> Trial:
     """Make a trial of a version whose bytes are verified.
 
     Args:
         work: What is done with it, as `module:name`.
-        manifest: Its record.
-        paths: Where each role's artifact lies.
+        fetched: The version; the very files that it is loaded from afterwards are tried.
+        answer_bytes: How much it may answer.
         further: What else the work is told, as plain JSON.
     """
-    roles = {role: str(paths[role].resolve()) for role in manifest.artifacts}
+    manifest = fetched.manifest
+    roles = {role: str(path.resolve()) for role, path in fetched.paths.items()}
     argument = {"manifest": msgspec.to_builtins(manifest), "paths": roles, **further}
     size_bytes = sum(artifact.size_bytes for artifact in manifest.artifacts.values())
     base = Limits()
     limits = Limits(
         time_s=base.time_s + size_bytes / _BYTES_A_SECOND,
         memory_bytes=base.memory_bytes + 4 * size_bytes,
+        answer_bytes=answer_bytes,
     )
     files = [Path(path) for path in roles.values()]
     return Trial(work, argument, files, libraries(manifest), limits)
@@ -78,11 +109,8 @@ def trial(work: str, manifest: Manifest, paths: Mapping[str, Path], **further: A
 def pair(argument: Mapping[str, Any]) -> Pair:
     """Load what a trial is about; in the child."""
     manifest = msgspec.convert(argument["manifest"], Manifest)
-    parts = {
-        role: formats.load(artifact.format, Path(argument["paths"][role]))
-        for role, artifact in manifest.artifacts.items()
-    }
-    return Pair(f"{manifest.name}@{manifest.version}", manifest, parts)
+    paths = {role: Path(path) for role, path in argument["paths"].items()}
+    return Fetched(f"{manifest.name}@{manifest.version}", manifest, paths).load()
 
 
 def work(argument: dict[str, Any]) -> dict[str, Any]:
@@ -121,13 +149,12 @@ def try_load(registry: "Reader", ref: str, trials: Trials, rows: Any = None) -> 
     Raises:
         UnsupportedError: If it cannot be loaded, cannot predict, or ends its process.
     """
-    info = registry.resolve(ref)
-    manifest = registry.manifest(info.ref)
-    outcome = trials.run(trial(_WORK, manifest, registry.paths(info.ref), rows=rows))
+    fetched = registry.fetch(ref)
+    outcome = trials.run(trial(_WORK, fetched, _PREDICTIONS_BYTES, rows=rows))
     if outcome.problem is not None:
         advice = "look at the file, or ask for another version"
-        raise UnsupportedError(info.ref, f"failed under restraint: {outcome.problem}", advice)
-    return _checked(info.ref, outcome.result)
+        raise UnsupportedError(fetched.ref, f"failed under restraint: {outcome.problem}", advice)
+    return _checked(fetched.ref, outcome.result)
 
 
 def _checked(ref: str, result: Any) -> dict[str, Any]:

@@ -10,6 +10,16 @@ It knows no names of functions and no formats: what is tried is given as `module
 """
 
 from holdfast.sandbox.restraint import Limits, Mode, Restraint, chosen, on_worker
-from holdfast.sandbox.trials import Outcome, Trial, Trials
+from holdfast.sandbox.trials import Nursery, Outcome, Trial, Trials
 
-__all__ = ["Limits", "Mode", "Outcome", "Restraint", "Trial", "Trials", "chosen", "on_worker"]
+__all__ = [
+    "Limits",
+    "Mode",
+    "Nursery",
+    "Outcome",
+    "Restraint",
+    "Trial",
+    "Trials",
+    "chosen",
+    "on_worker",
+]

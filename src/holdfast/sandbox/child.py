@@ -1,9 +1,10 @@
 """The side of a trial that runs apart: a process that waits, and forks what tries a model out.
 
 ```
-nursery   started with a clean environment before anything is served; imports libraries, waits
-  warden  forked for each trial; measures its time, ends it, tells how it went
-    trial forked by the warden; restrained, then reads the model and has it predict
+keeper      started with a clean environment before anything is served; imports no more than this
+  nursery   forked by the keeper, and again when it dies; imports libraries, waits
+    warden  forked for each trial; measures its time, ends it, tells how it went
+      trial forked by the warden; restrained, then reads the model and has it predict
 ```
 
 The nursery runs nobody's code but that of installed libraries, so that a warden has them warm.
@@ -29,44 +30,101 @@ from typing import Any, Final, NoReturn
 from holdfast.sandbox import kernel
 from holdfast.sandbox.restraint import Limits, Restraint, on_trial
 
-__all__ = ["LONGEST_ANSWER", "main", "receive", "send"]
+__all__ = ["main", "receive", "send"]
 
 _LONGEST_CALL: Final = 64 << 10
-LONGEST_ANSWER: Final = 16 << 20
 _LONGEST_REQUEST: Final = 256 << 20
 _LONGEST_PROBLEM: Final = 300
 _PIECE: Final = 1 << 16
 _LENGTH: Final = struct.Struct("<Q")
+_YOUNG_S: Final = 5.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 10.0
 
 
 def main() -> NoReturn:
-    """Wait on standard input, a socket, for trials to begin, until it is closed."""
+    """Keep a nursery at the socket that is standard input, until its other end is closed."""
     control = socket.socket(fileno=os.dup(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent says when to end
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
+    early = 0
     while True:
-        called, descriptors, _, _ = socket.recv_fds(control, _LONGEST_CALL, 1)
-        if not called:
+        born_s = time.monotonic()
+        _keep(control)
+        early = early + 1 if time.monotonic() - born_s < _YOUNG_S else 0
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**early) if early else 0.0
+        if _closed(control, pause_s):
             os._exit(0)
-        for module in json.loads(called):
-            with suppress(Exception):  # the trial that needs it says why it cannot be imported
-                importlib.import_module(module)
-        for descriptor in descriptors:
-            _begin(descriptor, control)
-        _reap()
 
 
-def _begin(descriptor: int, control: socket.socket) -> None:
-    """Fork a warden for the trial at the other end of a socket."""
+def _keep(control: socket.socket) -> None:
+    """Fork a nursery and wait until it ends, or end it when nobody can ask it any more."""
+    keeper = os.getpid()
+    ends, held = os.pipe()
+    nursery = os.fork()
+    if not nursery:
+        os.close(ends)
+        _wait_for_trials(control, held, keeper)
+    os.close(held)
+    closed, ended = select.poll(), False
+    closed.register(control, 0)
+    closed.register(ends, 0)
+    while not ended:
+        ended = bool(closed.poll())
+    os.close(ends)
+    with suppress(ProcessLookupError):
+        os.kill(nursery, signal.SIGKILL)
+    os.waitpid(nursery, 0)
+
+
+def _closed(control: socket.socket, within_s: float) -> bool:
+    """Wait so long for the other end to be closed."""
+    poll = select.poll()
+    poll.register(control, 0)
+    return bool(poll.poll(within_s * 1000))
+
+
+def _wait_for_trials(control: socket.socket, held: int, keeper: int) -> NoReturn:
+    """Be a nursery: import what is asked for, and fork a warden for each trial.
+
+    Args:
+        control: Where they are asked for.
+        held: A descriptor that the keeper sees closed when this process ends; no other has it.
+        keeper: The process to end with.
+    """
+    try:
+        kernel.pass_on_death(signal.SIGKILL, keeper)
+        while True:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens that end leave nothing behind
+            _reap()
+            called, descriptors, _, _ = socket.recv_fds(control, _LONGEST_CALL, 1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # libraries may wait for theirs
+            if not called:
+                break
+            for module in json.loads(called):
+                with suppress(Exception):  # the trial that needs it says why it cannot be imported
+                    importlib.import_module(module)
+            for descriptor in descriptors:
+                _begin(descriptor, (control.fileno(), held))
+    finally:
+        os._exit(0)
+
+
+def _begin(descriptor: int, own: tuple[int, ...]) -> None:
+    """Fork a warden for the trial at the other end of a socket; *own* is the nursery's alone."""
     parent = os.getpid()
-    if os.fork():
-        os.close(descriptor)
-        return
+    try:
+        if os.fork():
+            return
+    finally:
+        if os.getpid() == parent:
+            os.close(descriptor)
     try:
         kernel.pass_on_death(signal.SIGKILL, parent)
-        control.close()
+        for one in own:
+            os.close(one)
         with socket.socket(fileno=descriptor) as caller:
             send(caller, _guarded(json.loads(receive(caller, _LONGEST_REQUEST))))
     finally:
@@ -90,7 +148,7 @@ def _guarded(request: dict[str, Any]) -> bytes:
         _try(request, limits, Path(scratch), (writing, warden))
     os.close(writing)
     try:
-        text, problem = _listen(reading, limits.time_s)
+        text, problem = _listen(reading, limits)
         os.kill(process, signal.SIGKILL)
         status = os.waitpid(process, 0)[1]
     finally:
@@ -99,20 +157,20 @@ def _guarded(request: dict[str, Any]) -> bytes:
     return json.dumps({"problem": problem}).encode() if problem else text
 
 
-def _listen(reading: int, time_s: float) -> tuple[bytes, str | None]:
+def _listen(reading: int, limits: Limits) -> tuple[bytes, str | None]:
     """Read what a trial tells, until it has told all, tells too much or has taken too long."""
-    deadline = time.monotonic() + time_s
+    deadline = time.monotonic() + limits.time_s
     text = bytearray()
     while True:
         left_s = deadline - time.monotonic()
         if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
-            return bytes(text), f"took longer than {time_s:g} s"
+            return bytes(text), f"took longer than {limits.time_s:g} s"
         piece = os.read(reading, _PIECE)
         text += piece
+        if len(text) > limits.answer_bytes:
+            return b"", f"answered with more than {limits.answer_bytes} bytes"
         if not piece or text.endswith(b"\n"):
             return bytes(text), None
-        if len(text) > LONGEST_ANSWER:
-            return b"", f"answered with more than {LONGEST_ANSWER >> 20} MiB"
 
 
 def _ended(status: int, text: bytes) -> str | None:

@@ -5,17 +5,17 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
 from holdfast.core import strict_json
-from holdfast.sandbox.child import LONGEST_ANSWER, receive, send
+from holdfast.sandbox.child import receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
 
-__all__ = ["Outcome", "Trial", "Trials"]
+__all__ = ["Nursery", "Outcome", "Trial", "Trials"]
 
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; import holdfast.sandbox.child as c; c.main()"
@@ -25,6 +25,10 @@ _PASSED_ON: Final = (
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 _GRACE_S: Final = 60.0
+_ATTEMPTS: Final = 3
+_LONGEST_PROBLEM: Final = 300
+_FRAME_BYTES: Final = 4096
+"""What a warden may say itself, where the trial says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +62,71 @@ class Outcome:
 
 
 class Trials:
-    """A process apart in which models are tried out, each in a child of its own.
+    """Has models tried out in a process apart, each in a child of its own.
 
-    It is begun while this process may still start programs, and ends with it.
+    It can be sent to a process that this one begins, which then asks the same process.
 
-    Attributes:
+    Args:
         restraint: What trials are under.
+        control: Where the process is asked.
+    """
+
+    def __init__(self, restraint: Restraint, control: socket.socket) -> None:
+        self.restraint = restraint
+        self._control = control
+
+    def __reduce__(self) -> tuple[type["Trials"], tuple[Restraint, socket.socket]]:
+        """Go to another process without what only the one that began it can do."""
+        return Trials, (self.restraint, self._control)
+
+    def prepare(self, modules: Sequence[str]) -> None:
+        """Have libraries imported there, and do not wait for it."""
+        with suppress(OSError):  # whoever has something tried out is told
+            self._control.send(_call(modules))
+
+    def run(self, trial: Trial) -> Outcome:
+        """Try something out; whatever it does, this process goes on."""
+        request = {
+            "work": trial.work,
+            "argument": trial.argument,
+            "files": [str(file) for file in trial.files],
+            "limits": asdict(trial.limits),
+            "restraint": asdict(self.restraint),
+        }
+        text = json.dumps(request).encode()
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return _outcome(self._ask(trial, text))
+            except TimeoutError:
+                return Outcome("its trial gave no answer in time")
+            except (OSError, EOFError) as error:  # what waits for trials died, not the trial
+                problem = f"its trial gave no answer: {error}"
+        return Outcome(problem)
+
+    def _ask(self, trial: Trial, request: bytes) -> bytes:
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.settimeout(trial.limits.time_s + _GRACE_S)
+            with theirs:
+                call = _call((*trial.modules, trial.work.partition(":")[0]))
+                socket.send_fds(self._control, [call], [theirs.fileno()])
+            send(ours, request)
+            return receive(ours, trial.limits.answer_bytes + _FRAME_BYTES)
+
+
+class Nursery(Trials):
+    """Begins the process that models are tried out in, and ends it.
+
+    It is begun while this process may still start programs. What it forks dies alone: it forks
+    another, and a trial that was lost with it is tried again.
     """
 
     def __init__(self, restraint: Restraint) -> None:
-        self.restraint = restraint
-        self._turn = threading.Lock()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         paths = [path for path in sys.path if path and os.path.exists(path)]
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this very Python
+            self.process = subprocess.Popen(  # noqa: S603 - this very Python
                 [sys.executable, "-I", "-c", _START, *paths],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
@@ -81,6 +135,7 @@ class Trials:
                 cwd="/",
                 start_new_session=True,
             )
+        super().__init__(restraint, control)
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -93,50 +148,29 @@ class Trials:
     def close(self) -> None:
         """End the process, and what it still tries out."""
         self._control.close()
-        self._process.wait()
-
-    def prepare(self, modules: Sequence[str]) -> None:
-        """Have libraries imported there, and do not wait for it."""
-        with self._turn:
-            self._control.send(_call(modules))
-
-    def run(self, trial: Trial) -> Outcome:
-        """Try something out; whatever it does, this process goes on."""
-        request = {
-            "work": trial.work,
-            "argument": trial.argument,
-            "files": [str(file) for file in trial.files],
-            "limits": asdict(trial.limits),
-            "restraint": asdict(self.restraint),
-        }
-        ours, theirs = socket.socketpair()
-        with ours:
-            ours.settimeout(trial.limits.time_s + _GRACE_S)
-            try:
-                with theirs, self._turn:
-                    socket.send_fds(
-                        self._control,
-                        [_call((*trial.modules, trial.work.partition(":")[0]))],
-                        [theirs.fileno()],
-                    )
-                send(ours, json.dumps(request).encode())
-                told = json.loads(
-                    receive(ours, LONGEST_ANSWER), object_pairs_hook=strict_json.distinct
-                )
-            except (OSError, EOFError, ValueError) as error:
-                return Outcome(f"its trial gave no answer: {error}")
-        return _outcome(told)
+        with suppress(PermissionError):  # a restrained process; then nobody else can ask it
+            self.process.terminate()
+        self.process.wait()
 
 
 def _call(modules: Sequence[str]) -> bytes:
     return json.dumps(list(modules)).encode()
 
 
-def _outcome(told: Any) -> Outcome:
-    if not isinstance(told, dict) or not told.keys() & {"problem", "result"}:
+def _outcome(text: bytes) -> Outcome:
+    """Read an answer, which the model may have written itself: strictly, and none of it believed.
+
+    It can claim to have passed. That gains it no more than passing does: to be loaded, under the
+    restraint of the process that loads it.
+    """
+    try:
+        answer = json.loads(text, object_pairs_hook=strict_json.distinct)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict) or len(answer) != 1 or answer.keys() - {"problem", "result"}:
         return Outcome("its trial gave an answer of another form")
-    problem = told.get("problem")
-    if problem is None:
-        return Outcome(None, told.get("result"))
-    shown = "".join(sign if sign.isprintable() else " " for sign in str(problem))
-    return Outcome(shown[:300])
+    if "result" in answer:
+        return Outcome(None, answer["result"])
+    problem = answer["problem"] if isinstance(answer["problem"], str) else "it does not say why"
+    shown = "".join(sign if sign.isprintable() else " " for sign in problem)
+    return Outcome(shown[:_LONGEST_PROBLEM])

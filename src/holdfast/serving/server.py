@@ -22,7 +22,7 @@ from holdfast.http.limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_log, open_recorder
 from holdfast.predictions import Recording as Keeping
 from holdfast.registry import Registry
-from holdfast.sandbox import Mode, Trials, chosen, on_worker
+from holdfast.sandbox import Mode, Nursery, Trials, chosen, on_worker
 from holdfast.serving import workers
 from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
@@ -66,6 +66,7 @@ class Setting:
         prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
         sandbox: Whether it is restrained, and versions are tried out apart.
         writable: Where it writes beside the log and the folder for temporary files.
+        trials: Where versions are tried out, if the sandbox is on and that is begun already.
     """
 
     models: tuple[str, ...]
@@ -80,6 +81,7 @@ class Setting:
     prefix: str = ""
     sandbox: Mode = "auto"
     writable: tuple[Path, ...] = ()
+    trials: Trials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +150,12 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
 def _restrained(
     setting: Setting, served: Served, place: Place | None, stack: contextlib.ExitStack
 ) -> Trials | None:
-    """Begin the process that tries versions out, then give up what serving needs no more."""
+    """Give up what serving needs no more, once the process that tries versions out is begun."""
     restraint = chosen(setting.sandbox)
     if restraint is None:
         served.restraint = "off" if setting.sandbox == "off" else "none: this system has none"
         return None
-    trials = stack.enter_context(Trials(restraint))
-    trials.prepare(("holdfast.serving.swapping.trying",))
+    trials = setting.trials or stack.enter_context(Nursery(restraint))
     writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
     if setting.log is not None and "://" not in setting.log:
         Path(setting.log).mkdir(parents=True, exist_ok=True)

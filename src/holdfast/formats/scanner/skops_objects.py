@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import ClassVar
 
+from holdfast.core import strict_json
 from holdfast.formats.scanner import held, rules
 from holdfast.formats.scanner.allowlist import AllowList
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
@@ -90,7 +91,7 @@ class Builder:
 
     def _json(self, node: Node) -> object:
         try:
-            value = json.loads(str(node.get("content")))
+            value = json.loads(str(node.get("content")), object_pairs_hook=strict_json.distinct)
         except (ValueError, RecursionError):
             return OPAQUE
         return OPAQUE if isinstance(value, dict | list) else value

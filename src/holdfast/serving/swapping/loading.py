@@ -10,6 +10,7 @@ from typing import Final
 
 from holdfast.errors import UnsupportedError
 from holdfast.registry import trying
+from holdfast.registry.loading import Fetched
 from holdfast.registry.reader import Reader
 from holdfast.sandbox import Outcome, Trials
 from holdfast.serving.lineup import Loaded
@@ -19,7 +20,7 @@ from holdfast.serving.rows.checking import Checker
 from holdfast.serving.rows.layout import Rows
 from holdfast.serving.rows.outcome import OutputChecker
 
-__all__ = ["load", "try_out"]
+__all__ = ["answer", "load", "try_out"]
 
 _TRIAL: Final = "holdfast.serving.swapping.trying:work"
 _WARM_CALLS: Final = 50
@@ -41,37 +42,47 @@ def load(registry: Reader, model: str, version: str, trials: Trials | None = Non
     """
     info = registry.resolve(f"{model}@{version}")
     digest = info.digest.removeprefix("sha256:")
-    if trials is not None:
-        _try_elsewhere(registry, info.ref, digest, trials)
-    loaded = predictor.loaded(model, registry.load(info), digest)
+    fetched = registry.fetch(info)
+    if trials is not None and trying.needed(fetched.manifest):
+        _try_elsewhere(fetched, digest, trials)
+    loaded = predictor.loaded(model, fetched.load(), digest)
     return replace(loaded, call_us=try_out(loaded))
 
 
-def _try_elsewhere(registry: Reader, ref: str, digest: str, trials: Trials) -> None:
-    manifest = registry.manifest(ref)
-    if not trying.needed(manifest):
-        return
-    paths = registry.paths(ref)
+def _try_elsewhere(fetched: Fetched, digest: str, trials: Trials) -> None:
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(trials.run, trying.trial(_TRIAL, manifest, paths, digest=digest))
-        for module in trying.libraries(manifest):  # this process needs them as well, meanwhile
+        future = pool.submit(trials.run, trying.trial(_TRIAL, fetched, digest=digest))
+        for module in trying.libraries(fetched.manifest):  # needed here as well, meanwhile
             with suppress(Exception):
                 importlib.import_module(module)
         outcome: Outcome = future.result()
     if outcome.problem is not None:
         raise UnsupportedError(
-            ref, f"failed its trial: {outcome.problem}", "register a version that passes it"
+            fetched.ref, f"failed its trial: {outcome.problem}", "register a version that passes it"
         )
 
 
 def try_out(loaded: Loaded) -> float | None:
-    """Have a version answer its own `input_example`, if it has one, as a request would.
+    """Have a version answer its own `input_example`, if it has one, as `answer` does.
 
     It is asked some times more, for at most 50 ms: first calls are slow, and are not to be held
     against it once it has traffic.
 
     Returns:
         The median time of a call, in microseconds; `None` without an example.
+
+    Raises:
+        UnsupportedError: As `answer` says.
+    """
+    rows = answer(loaded)
+    return None if rows is None else _warmed(loaded, rows)
+
+
+def answer(loaded: Loaded) -> Rows | None:
+    """Have a version answer its own `input_example`, if it has one, as a request would.
+
+    Returns:
+        The example's rows.
 
     Raises:
         UnsupportedError: If it does not, or the answer is not what its output schema says.
@@ -90,7 +101,7 @@ def try_out(loaded: Loaded) -> float | None:
         raise _failed(loaded, f"{type(error).__name__}: {error}") from error
     if problem:
         raise _failed(loaded, f"the output {problem}")
-    return _warmed(loaded, rows)
+    return rows
 
 
 def _failed(loaded: Loaded, problem: str) -> UnsupportedError:

@@ -12,4 +12,4 @@ __all__ = ["work"]
 def work(argument: dict[str, Any]) -> None:
     """Load a version and have it answer its own `input_example`."""
     pair = trying.pair(argument)
-    loading.try_out(predictor.loaded(pair.manifest.name, pair, argument["digest"]))
+    loading.answer(predictor.loaded(pair.manifest.name, pair, argument["digest"]))
