@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["libraries", "needed", "pair", "trial", "try_load", "work"]
 
 _WORK: Final = "holdfast.registry.trying:work"
-_DATA_ONLY: Final = frozenset(("onnx", "safetensors", "xgboost", "lightgbm", "file", "folder"))
+_DATA_ONLY: Final = frozenset(
+    ("catboost", "onnx", "safetensors", "xgboost", "lightgbm", "file", "folder")
+)
 """Formats whose reading runs nothing of the file's; all others do, plug-ins' included."""
 
 _CHEAP_BYTES: Final = 16 << 20
@@ -28,6 +30,8 @@ _LIBRARIES: Final = {
     "scikit-learn": ("sklearn.pipeline", "sklearn.ensemble"),
     "xgboost": ("xgboost",),
     "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
+    "keras": ("keras",),
     "pytorch": ("torch",),
     "onnx": ("onnxruntime",),
 }
