@@ -234,16 +234,32 @@ def _computes_as(network: Any) -> Callable[[Any], bool]:
     return lambda loaded: bool(np.allclose(loaded.predict(ROWS), expected, atol=1e-6))
 
 
+class TestCatBoost(FormatContract):
+    @pytest.fixture
+    def case(self) -> Case:
+        catboost = pytest.importorskip("catboost", reason="CatBoost is not installed")
+        words = np.array(["no", "yes"])[LABELS]
+        model = catboost.CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False)
+        model.fit(ROWS, words)
+        return Case(
+            "catboost", model,
+            lambda loaded: type(loaded) is type(model)
+            and bool((loaded.predict(ROWS) == model.predict(ROWS)).all())
+            and model.get_params().items() <= loaded.get_params().items(),
+            natural=True, kind="catboost", framework="catboost", algorithm="CatBoostClassifier",
+            libraries={"catboost": "catboost"},
+        )  # fmt: skip
+
+
 class TestTorchState(FormatContract):
     @pytest.fixture
     def case(self) -> Case:
-        network = _network()
-        state = network.state_dict()
+        state = _network().state_dict()
         return Case(
-            "torch-state", network,
+            "torch-state", state,
             lambda loaded: all(bool((loaded[name] == state[name]).all()) for name in state),
             natural=True, kind="torch", executes_code=True, framework="pytorch",
-            algorithm="Sequential", libraries={"torch": "torch"},
+            libraries={"torch": "torch"},
         )  # fmt: skip
 
 
@@ -283,14 +299,25 @@ class TestTensorFlow(FormatContract):
     @pytest.fixture
     def case(self) -> Case:
         tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-        layers = tensorflow.keras.layers
-        model = tensorflow.keras.Sequential([layers.Input((4,)), layers.Dense(2)])
+        weights = tensorflow.Variable(ROWS[:4, :2].astype("float32"))
+
+        class Weighted(tensorflow.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                self.weights = weights
+
+            @tensorflow.function(  # type: ignore[untyped-decorator]
+                input_signature=[tensorflow.TensorSpec((None, 4), tensorflow.float32)]
+            )
+            def __call__(self, rows: Any) -> Any:
+                return rows @ self.weights
+
+        model = Weighted()
         expected = model(ROWS.astype("float32")).numpy()
         return Case(
             "tensorflow-savedmodel", model,
             lambda loaded: bool(np.allclose(loaded.predict(ROWS), expected, atol=1e-6)),
             natural=True, kind="tensorflow-savedmodel", executes_code=True,
-            framework="tensorflow", algorithm="Sequential",
+            framework="tensorflow", algorithm="Weighted",
             unknown=(
                 "saved_model.pb: TensorFlow graph: can read and write files when it runs",
             ),

@@ -141,12 +141,14 @@ def test_a_folder_of_two_models_is_just_a_folder(split: Path, tmp_path: Path) ->
     assert formats.package(split, "model", tmp_path).format == "folder"
 
 
-def test_a_cut_file_is_not_taken_for_a_model(tmp_path: Path) -> None:
+def test_a_cut_file_is_refused_unless_it_is_to_be_just_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(_doubling().SerializeToString()[:-7])
 
     assert formats.scan(path).kind == "unknown"
-    assert formats.package(path, "model", tmp_path).format == "file"
+    with pytest.raises(InvalidInputError, match=r"is not what \.onnx promises"):
+        formats.package(path, "model", tmp_path)
+    assert formats.package(path, "model", tmp_path, "file").format == "file"
 
 
 def test_another_object_is_no_model(tmp_path: Path) -> None:

@@ -35,15 +35,3 @@ def test_a_signature_of_several_inputs_is_left_to_the_module(tmp_path: Path) -> 
 
     with pytest.raises(UnsupportedError, match="no signature of one input"):
         loaded.predict([[1.0, 2.0]])
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_keras_archive_is_kept_and_reported(tmp_path: Path) -> None:
-    layers = tensorflow.keras.layers
-    model = tensorflow.keras.Sequential([layers.Input((4,)), layers.Dense(2)])
-    model.save(tmp_path / "model.keras")
-
-    assert formats.package(tmp_path / "model.keras", "model", tmp_path).format == "file"
-    assert "keras archive: its layers may hold code" in (
-        formats.scan(tmp_path / "model.keras").unknown
-    )

@@ -17,7 +17,7 @@ from holdfast.core import schema
 from holdfast.errors import UnsupportedError
 from holdfast.formats import example
 from holdfast.formats.onnx import OnnxModel
-from holdfast.formats.xgboost import BoosterModel
+from holdfast.formats.xgboost import Xgboost
 from holdfast.serving.rows.checking import Checker
 from holdfast.serving.rows.outcome import OutputChecker, listed
 
@@ -262,7 +262,7 @@ def test_a_booster_gets_the_names_it_knows() -> None:
     booster = xgboost.train({"objective": "binary:logistic"}, matrix, num_boost_round=3)
     words = {"type": "object", "properties": {name: {"type": "number"} for name in "abc"}}
     row = dict(zip(["c", "a", "b"], MATRIX[0].tolist(), strict=True))
-    found = answered(BoosterModel(booster), [row], input_schema=words, framework="xgboost")
+    found = answered(Xgboost().face(booster), [row], input_schema=words, framework="xgboost")
 
     assert np.allclose(found, booster.predict(matrix)[:1])
 

@@ -1,15 +1,17 @@
 """Every format there is, and the choice among them."""
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.formats.contract import Format, Packaged
+from holdfast.formats import health, trees
+from holdfast.formats.catboost import CatBoost
+from holdfast.formats.contract import Faced, Format, Packaged
 from holdfast.formats.joblib import Joblib
 from holdfast.formats.kept import KeptFile, KeptFolder
+from holdfast.formats.keras import Keras
 from holdfast.formats.lightgbm import LightGBM
 from holdfast.formats.onnx import Onnx
 from holdfast.formats.plain_pickle import Pickle
@@ -17,7 +19,7 @@ from holdfast.formats.safetensors import Safetensors
 from holdfast.formats.scanner import onnx_locations
 from holdfast.formats.skops import Skops
 from holdfast.formats.tensorflow import TensorFlow
-from holdfast.formats.torch import TorchExport, TorchScript, TorchState
+from holdfast.formats.torch import TorchExport, TorchScript, TorchState, is_network
 from holdfast.formats.xgboost import Xgboost
 
 if TYPE_CHECKING:
@@ -27,11 +29,14 @@ GROUP = "holdfast.formats"
 """Entry-point group under which other distributions add formats."""
 
 _OWN: Sequence[Format] = (
-    Onnx(), Safetensors(), Xgboost(), LightGBM(), TorchExport(), TorchScript(), TorchState(),
-    TensorFlow(), Skops(), Pickle(),
+    Onnx(), Safetensors(), Xgboost(), LightGBM(), CatBoost(), Keras(), TorchExport(),
+    TorchScript(), TorchState(), TensorFlow(), Skops(), Pickle(),
 )  # fmt: skip
+_KEPT: Sequence[Format] = (KeptFile(), KeptFolder())
 # Those that would take anything come after everybody else's.
-_LAST: Sequence[Format] = (Joblib(), KeptFile(), KeptFolder())
+_LAST: Sequence[Format] = (Joblib(), *_KEPT)
+_PREDICTING = ("model", "preprocessor", "postprocessor")
+"""Roles whose objects are to be fitted, and no classes."""
 
 
 def names() -> tuple[str, ...]:
@@ -57,10 +62,15 @@ def package(source: object, stem: str, folder: Path, format_name: str | None = N
             format, or the object cannot be written.
         MissingLibraryError: If the format's library is not installed.
     """
+    predicts = stem in _PREDICTING
     if isinstance(source, Path):
         _check_path(source)
         found = _format_of(source, format_name)
+        if predicts:
+            health.check_pickled(source, found.name)
         return Packaged(source, found.name, found.describe(source))
+    if predicts:
+        health.check_object(source)
     found = named(format_name) if format_name else _home_of(source)
     path = found.dump(source, folder, stem)
     return Packaged(path, found.name, found.describe(source))
@@ -113,20 +123,41 @@ def _all() -> Iterator[Format]:
     yield from _LAST
 
 
+def face(format_name: str, model: object) -> object:
+    """Return an object in memory as it will be once it is loaded, for those that change.
+
+    Raises:
+        MissingLibraryError: If the format's library is not installed.
+    """
+    found = named(format_name)
+    return found.face(model) if isinstance(found, Faced) else model
+
+
 def _home_of(model: object) -> Format:
+    if is_network(model):
+        raise InvalidInputError(
+            f"{type(model).__name__} object",
+            "is a PyTorch module, of which a file keeps the weights and not the network",
+            "export it (`torch.export.export`), or name the format torch-state for the weights",
+        )
     return next(item for item in _all() if item.takes(model))
 
 
 def _format_of(path: Path, wanted: str | None) -> Format:
-    if wanted is None:
-        fitting = [item for item in _all() if item.recognises(path)]
-        same = (item for item in fitting if item.name == path.suffix[1:].lower())
-        found = next(same, fitting[0])
-    else:
+    if wanted is not None:
         found = named(wanted)
         if not found.recognises(path):
             advice = "leave the format out, or name the one it is of"
-            raise InvalidInputError(f"{str(path)!r}", f"is no {wanted} by its content", advice)
+            raise InvalidInputError(f"{str(path)!r}", f"is not {wanted} by its content", advice)
+        if found in _KEPT:
+            return found
+        health.check(path, found.name)
+    else:
+        fitting = [item for item in _all() if item.recognises(path)]
+        same = (item for item in fitting if item.name == path.suffix[1:].lower())
+        found = next(same, fitting[0])
+        health.check(path, found.name)
+        health.check_extension(path)
     if found.name == "onnx" and path.is_file() and (kept := onnx_locations(path)):
         problem = f"keeps its weights in {', '.join(sorted(kept)[:3])} beside it"
         raise InvalidInputError(f"{str(path)!r}", problem, "register the folder with both")
@@ -136,37 +167,19 @@ def _format_of(path: Path, wanted: str | None) -> Format:
 def _check_path(path: Path) -> None:
     subject = f"{str(path)!r}"
     try:
-        if not path.exists():
-            raise InvalidInputError(subject, "does not exist", "check the path")
-        if path.is_dir():
-            _check_folder(path)
-        elif not path.is_file():
-            raise InvalidInputError(subject, "is no regular file", "give a file or a folder")
-        elif path.stat().st_size == 0:
-            raise InvalidInputError(subject, "is an empty file", "write the model again")
-        else:
-            path.open("rb").close()
+        exists, is_folder = path.exists() or path.is_symlink(), path.is_dir()
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
-        raise InvalidInputError(f"{error.filename!r}", problem, "check its mode") from error
-
-
-def _check_folder(folder: Path) -> None:
-    files = [Path(place, name) for place, _, names in _walk(folder) for name in names]
-    if not files:
-        raise InvalidInputError(
-            f"{str(folder)!r}", "is an empty folder", "put the model's files into it"
-        )
-    for file in files:
-        if file.is_file():  # the scan reports what is none
-            file.open("rb").close()
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    return os.walk(folder, onerror=fail)
+        raise InvalidInputError(subject, problem, "check its mode") from error
+    if not exists:
+        raise InvalidInputError(subject, "does not exist", "check the path")
+    if is_folder:
+        if not trees.files(path):
+            raise InvalidInputError(subject, "is an empty folder", "put the model's files into it")
+        return
+    trees.require_readable(path)
+    if path.stat().st_size == 0:
+        raise InvalidInputError(subject, "is an empty file", "write the model again")
 
 
 @cache
@@ -184,7 +197,7 @@ def _loaded(point: "EntryPoint") -> Format:
         raise UnsupportedError(
             f"format {point.name!r}",
             f"its plug-in cannot be imported: {error}",
-            "mend or remove it",
+            "fix or remove it",
         ) from error
     found: Format = made() if isinstance(made, type) else made
     return found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +74,13 @@ class Format(Protocol):
 
     def describe(self, source: object) -> Description:
         """Describe an object, or a `Path` from its bytes alone."""
+        ...
+
+
+@runtime_checkable
+class Faced(Protocol):
+    """A format whose objects get another face when they are loaded: a `predict` for rows."""
+
+    def face(self, model: object) -> object:
+        """Return an object in memory as `load` would give it."""
         ...

@@ -18,8 +18,9 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 # Top-level module -> extra that brings it; what a pickle needs to be loaded.
 _EXTRAS = {
-    "joblib": "joblib", "lightgbm": "lightgbm", "numpy": "sklearn", "onnx": "onnx",
-    "onnxruntime": "onnx", "safetensors": "safetensors", "scipy": "sklearn",
+    "catboost": "catboost", "joblib": "joblib", "keras": "keras", "lightgbm": "lightgbm",
+    "ml_dtypes": "safetensors", "numpy": "sklearn", "onnx": "onnx", "onnxruntime": "onnx",
+    "safetensors": "safetensors", "scipy": "sklearn",
     "sklearn": "sklearn", "skops": "skops", "tensorflow": "tensorflow", "torch": "torch",
     "xgboost": "xgboost",
 }  # fmt: skip
@@ -68,7 +69,7 @@ def library(module: str, extra: str) -> Any:
             purpose = "this format is read and written with it"
             raise MissingLibraryError(top, extra, purpose) from error
         problem = f"is installed and cannot be imported: {_said(error)}"
-        raise UnsupportedError(top, problem, "mend its installation") from error
+        raise UnsupportedError(top, problem, "fix its installation") from error
 
 
 def framework_of(module: str) -> str | None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.core.manifest import plain
+from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
+from holdfast.formats.health.boosters import lightgbm_problem
 from holdfast.formats.libraries import library, loading, writing
 from holdfast.formats.scanner import kind_of
 
@@ -24,9 +26,8 @@ class LightGBM:
     name = "lightgbm"
 
     def takes(self, model: object) -> bool:
-        """Take a Booster."""
-        homes = (f"{cls.__module__}.{cls.__name__}" for cls in type(model).__mro__)
-        return "lightgbm.basic.Booster" in homes
+        """Take a Booster; the code of a subclass would be lost."""
+        return f"{type(model).__module__}.{type(model).__name__}" == "lightgbm.basic.Booster"
 
     def recognises(self, path: Path) -> bool:
         """Recognise the first two lines."""
@@ -36,13 +37,20 @@ class LightGBM:
         """Write text."""
         path = folder / f"{stem}.txt"
         saved: Any = model
-        with writing(f"{type(model).__name__} object"):
+        subject = f"{type(model).__name__} object"
+        if not self.takes(model):
+            problem = "is not a Booster of LightGBM, of which alone its text keeps all"
+            raise InvalidInputError(subject, problem, "name the format joblib")
+        with writing(subject):
             saved.save_model(path)
         return path
 
     def load(self, path: Path) -> object:
         """Read a Booster, whose `predict` takes rows."""
         lightgbm = library("lightgbm", "lightgbm")
+        problem = lightgbm_problem(path)
+        if problem:  # LightGBM would end the process
+            raise UnsupportedError(path.name, problem, "register another version")
         with loading(path.name):
             return lightgbm.Booster(model_file=path)
 

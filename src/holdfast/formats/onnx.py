@@ -18,7 +18,6 @@ _DTYPES = {
     "tensor(uint16)": "uint16", "tensor(uint32)": "uint32", "tensor(uint64)": "uint64",
     "tensor(uint8)": "uint8",
 }  # fmt: skip
-_LOOKED_AT = 64  # files of a folder that are looked at for the one that is the model
 
 
 class Onnx:
@@ -56,6 +55,12 @@ class Onnx:
                 runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
             )
 
+    def face(self, model: object) -> object:
+        """Return a model in memory as a session."""
+        runtime = library("onnxruntime", "onnx")
+        raw = model if isinstance(model, bytes) else _serialised(model)
+        return OnnxModel(runtime.InferenceSession(raw, providers=["CPUExecutionProvider"]))
+
     def describe(self, source: object) -> Description:
         """Describe by producer, operator sets, inputs and outputs."""
         used = packages("onnxruntime", "numpy")
@@ -73,10 +78,12 @@ def _serialised(model: object) -> bytes:
 
 
 def _model_in(folder: Path) -> Path | None:
+    """Return the one model of a folder: weights beside it may be thousands of files."""
     if not folder.is_dir():
         return None
-    files = sorted(path for path in folder.iterdir() if path.is_file())[:_LOOKED_AT]
-    models = [path for path in files if kind_of(path) == "onnx"]
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    named = [path for path in files if path.suffix.lower() == ".onnx"]
+    models = [path for path in named or files if kind_of(path) == "onnx"]
     return models[0] if len(models) == 1 else None
 
 

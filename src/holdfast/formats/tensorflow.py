@@ -9,7 +9,6 @@ from holdfast.formats.describing import packages
 from holdfast.formats.libraries import library, loading, writing
 from holdfast.formats.scanner import SAVED_MODEL
 
-_KERAS = "keras.src.models.model.Model"
 _MODULE = "tensorflow.python.module.module.Module"
 _SERVING = "serving_default"
 
@@ -20,9 +19,9 @@ class TensorFlow:
     name = "tensorflow-savedmodel"
 
     def takes(self, model: object) -> bool:
-        """Take a Keras model or a `tf.Module`."""
+        """Take a `tf.Module`; Keras models have a home of their own."""
         homes = {f"{cls.__module__}.{cls.__name__}" for cls in type(model).__mro__}
-        return not homes.isdisjoint((_KERAS, _MODULE))
+        return _MODULE in homes
 
     def recognises(self, path: Path) -> bool:
         """Recognise the folder by the file in it."""

@@ -1,14 +1,18 @@
 """PyTorch: weights alone, or programs that run without the class they came from."""
 
+import importlib
+import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
 from holdfast.formats.libraries import library, loading, writing
-from holdfast.formats.scanner import kind_of
+from holdfast.formats.scanner import globals_of, kind_of
 
 _MODULE = "torch.nn.modules.module.Module"
+_KERAS = "keras.src.models.model.Model"  # with PyTorch behind it, also a module
 _SCRIPT = "torch.jit._script.ScriptModule"
 _PROGRAM = "torch.export.exported_program.ExportedProgram"
 _TENSORS = {"torch.Tensor", "torch.nn.parameter.Parameter"}
@@ -18,16 +22,20 @@ def _is_a(model: object, *types: str) -> bool:
     return any(f"{cls.__module__}.{cls.__name__}" in types for cls in type(model).__mro__)
 
 
+def is_network(model: object) -> bool:
+    """Tell whether an object is a module whose class no file of PyTorch's keeps."""
+    return _is_a(model, _MODULE) and not _is_a(model, _SCRIPT, _KERAS)
+
+
 class TorchState:
-    """State dictionaries, as `torch.save` writes them, loaded with weights_only=True."""
+    """What `torch.save` writes: dictionaries of tensors, and objects that a scan let in."""
 
     name = "torch-state"
 
     def takes(self, model: object) -> bool:
-        """Take a module, whose weights are kept, or a dictionary of tensors."""
-        if isinstance(model, dict):
-            return bool(model) and all(_is_a(item, *_TENSORS) for item in model.values())
-        return _is_a(model, _MODULE) and not _is_a(model, _SCRIPT)
+        """Take a dictionary of tensors."""
+        tensors = isinstance(model, dict) and (_is_a(item, *_TENSORS) for item in model.values())
+        return bool(model) and bool(tensors) and all(tensors or ())
 
     def recognises(self, path: Path) -> bool:
         """Recognise archives and older files of `torch.save`."""
@@ -43,10 +51,18 @@ class TorchState:
         return path
 
     def load(self, path: Path) -> object:
-        """Read the dictionary of tensors, on the CPU."""
+        """Read what was saved, on the CPU.
+
+        PyTorch's own unpickler reads it, which knows tensors; beside these it is let read the very
+        classes and functions that the scan lists, for these were judged before the file came here.
+        """
         torch = library("torch", "torch")
         with loading(path.name):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                return torch.load(path, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError:
+                with torch.serialization.safe_globals(_judged(globals_of(path))):
+                    return torch.load(path, map_location="cpu", weights_only=True)
 
     def describe(self, source: object) -> Description:
         """Describe by class; a file does not name it."""
@@ -80,6 +96,10 @@ class TorchScript:
         with loading(path.name):
             return TorchModel(torch.jit.load(path, map_location="cpu"))
 
+    def face(self, model: object) -> object:
+        """Return a module in memory with a `predict` for rows."""
+        return TorchModel(model)
+
     def describe(self, source: object) -> Description:
         """Describe by class; a file does not name it plainly."""
         return _described(source)
@@ -112,9 +132,34 @@ class TorchExport:
         with loading(path.name):
             return TorchModel(torch.export.load(path).module())
 
+    def face(self, model: object) -> object:
+        """Return a program in memory with a `predict` for rows."""
+        program: Any = model
+        return TorchModel(program.module())
+
     def describe(self, source: object) -> Description:
         """Describe by framework; neither program nor file names a class."""
         return _described(source)
+
+
+def _judged(names: Iterable[str]) -> list[Any]:
+    """Import what a scan lists, each with the name that the file has for it."""
+    judged: list[Any] = []
+    for path in names:
+        module, _, name = path.rpartition(".")
+        if module.partition(".")[0] == "torch" and hasattr(_imported("torch"), name):
+            continue  # storages and dtypes, which PyTorch has names of its own for
+        found = getattr(_imported(module), name, None)
+        if callable(found):
+            judged.append((found, path))
+        if path == "numpy.dtype":  # whose instances are of classes for each type
+            types = _imported("numpy.dtypes")
+            judged += [getattr(types, one) for one in types.__all__ if one.endswith("DType")]
+    return judged
+
+
+def _imported(module: str) -> Any:
+    return importlib.import_module(module)
 
 
 def _described(source: object) -> Description:

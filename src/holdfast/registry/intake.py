@@ -29,7 +29,7 @@ from holdfast.core.version import Bump, Version
 from holdfast.core.views import Registered as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
-from holdfast.formats import Description, Packaged, evidence, example
+from holdfast.formats import Description, Packaged, evidence, example, trees
 from holdfast.registry import surroundings
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
@@ -211,17 +211,8 @@ def _files(role: str, path: Path) -> Iterator[tuple[str, Path]]:
     if not path.is_dir():
         yield role + _suffix(path), path
         return
-    for parent, folders, files in os.walk(path, onerror=_refuse):
-        folders.sort()
-        for file in sorted(files):
-            source = Path(parent, file)
-            yield f"{role}/{source.relative_to(path).as_posix()}", source
-
-
-def _refuse(error: OSError) -> None:
-    raise InvalidInputError(
-        f"folder {error.filename!r}", f"cannot be read: {error.strerror}", "check its mode"
-    ) from error
+    for name, source in trees.files(path):
+        yield f"{role}/{name}", source
 
 
 def _store(place: Place, part: _Part) -> Artifact:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.registry.bundles import Bundled
     from holdfast.registry.carding import CardFormat
     from holdfast.registry.fleet import Fleet
+    from holdfast.registry.loading import Fetched
     from holdfast.registry.verifying import Progress
 
 Reference: TypeAlias = "str | VersionInfo | Registered | Moved"
@@ -208,7 +209,7 @@ class Reader:
 
         return loading.load(self._session, str(ref))
 
-    def fetch(self, ref: Reference) -> loading.Fetched:
+    def fetch(self, ref: Reference) -> Fetched:
         """Verify every byte of a version and bring it to where it can be loaded from, once.
 
         What comes back has `manifest`, `paths` by role, and `load()`, which gives the pair.
@@ -216,6 +217,8 @@ class Reader:
         Raises:
             DamagedError: If a byte changed.
         """
+        from holdfast.registry import loading
+
         return loading.fetch(self._session, str(ref))
 
     def paths(self, ref: Reference) -> dict[str, Path]:

@@ -28,6 +28,8 @@ _LIBRARIES: Final = {
     "scikit-learn": ("sklearn.pipeline", "sklearn.ensemble"),
     "xgboost": ("xgboost",),
     "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
+    "keras": ("keras",),
     "pytorch": ("torch",),
     "onnx": ("onnxruntime",),
 }

@@ -24,7 +24,9 @@ from holdfast.formats import scanner
 from holdfast.registry import private
 from holdfast.registry.session import Session
 
-DATA_ONLY: Final = frozenset(("file", "folder", "lightgbm", "onnx", "safetensors", "xgboost"))
+DATA_ONLY: Final = frozenset(
+    ("catboost", "file", "folder", "lightgbm", "onnx", "safetensors", "xgboost")
+)
 """Formats whose loaders run nothing out of the file; `file` and `folder` are not even read."""
 
 _KIND: Final = "verdicts"

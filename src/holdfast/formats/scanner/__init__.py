@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from holdfast.core.manifest import Scan
+from holdfast.errors import InvalidInputError
+from holdfast.formats import trees
 from holdfast.formats.scanner import archives
 from holdfast.formats.scanner.allowlist import AllowList
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
@@ -59,6 +61,11 @@ def globals_of(path: Path) -> tuple[str, ...]:
     return _scanned(path).globals
 
 
+def doubts_of(path: Path) -> tuple[str, ...]:
+    """Return what a file's scan found that is not on the list or could not be read."""
+    return _scanned(path).unknown
+
+
 def _scanned(path: Path) -> Scan:
     about = path.stat()
     return _scanned_as_it_was(path, about.st_ino, about.st_size, about.st_mtime_ns)
@@ -71,12 +78,18 @@ def _scanned_as_it_was(path: Path, *_: int) -> Scan:
 
 def root_of(path: Path) -> Made | None:
     """Return the stand-in of the object that a pickle or joblib file holds, if it is readable."""
+    root = root_value_of(path)
+    return root if isinstance(root, Made) else None
+
+
+def root_value_of(path: Path) -> object:
+    """Return what stands for the value that a pickle or joblib file holds, None if unreadable."""
     findings = Findings(AllowList(), Budget.of_size(_size_of(path)))
     try:
         pickled = pickle_in(of_file(path), findings)
     except (UnreadableError, OSError):
         return None
-    return pickled.root if pickled and isinstance(pickled.root, Made) else None
+    return pickled.root if pickled else None
 
 
 def onnx_locations(path: Path) -> set[str]:
@@ -110,6 +123,13 @@ def _size_of(path: Path) -> int:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    try:
+        yield from [path for _, path in trees.files(folder)]
+    except InvalidInputError:  # what is no file, or leads elsewhere, is a finding of its own
+        yield from _entries(folder)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders.sort()
         yield from (Path(place, name) for name in folders if Path(place, name).is_symlink())

@@ -88,6 +88,8 @@ def _by_signature(head: bytes, source: Source) -> Kind | None:
         return Kind("npy", "npy")
     if head.startswith(b"GGUF"):
         return Kind("gguf", "gguf")
+    if head.startswith(b"CBM1"):
+        return Kind("catboost", "data")
     if _is_hdf5(head, source):
         return Kind("hdf5", "sealed")
     for prefix, name in _SEALED.items():

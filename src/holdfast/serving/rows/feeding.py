@@ -56,12 +56,14 @@ def _check_zones(ref: str, form: Layout) -> None:
 def _known_names(first: Any) -> tuple[str, ...] | None:
     names = getattr(first, "feature_names_in_", None)
     if names is None:
-        names = getattr(getattr(first, "booster", None), "feature_names", None)
+        names = getattr(first, "feature_names", None)
     return None if names is None else tuple(map(str, names))
 
 
 def _counts_columns(first: Any) -> bool:
-    return any(hasattr(first, word) for word in ("n_features_in_", "booster", "session", "module"))
+    return any(
+        hasattr(first, word) for word in ("n_features_in_", "feature_names", "session", "module")
+    )
 
 
 def _as_it_is(rows: Rows) -> Any:

@@ -1,0 +1,85 @@
+"""A folder's files, links followed inside its own tree and refused beyond it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast.errors import InvalidInputError
+
+__all__ = ["files", "require_readable"]
+
+_KINDS = {
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+
+def files(folder: Path) -> list[tuple[str, Path]]:
+    """List every file below a folder, with its path relative to it, sorted.
+
+    A link to a file or folder of the same tree counts as what it leads to.
+
+    Raises:
+        InvalidInputError: If a link leads nowhere, out of the tree or in a circle, or if something
+            is neither file nor folder: its bytes would be passed over.
+    """
+    try:
+        root = folder.resolve(strict=True)
+        return list(_walk(folder, "", root, frozenset((root,))))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidInputError(f"{error.filename!r}", problem, "check its mode") from error
+
+
+def _walk(
+    place: Path, prefix: str, root: Path, above: frozenset[Path]
+) -> Iterator[tuple[str, Path]]:
+    with os.scandir(place) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_symlink():
+            _require_inside(path, root)
+        if not entry.is_dir():
+            require_readable(path)
+            yield prefix + entry.name, path
+            continue
+        true = path.resolve()
+        if true in above:
+            raise InvalidInputError(
+                f"link {str(path)!r}", "leads to a folder that holds it", "remove the link"
+            )
+        yield from _walk(path, f"{prefix}{entry.name}/", root, above | {true})
+
+
+def _require_inside(link: Path, root: Path) -> None:
+    subject, target = f"link {str(link)!r}", os.readlink(link)
+    try:
+        true = link.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        problem = f"leads nowhere: {target}"
+        raise InvalidInputError(subject, problem, "remove it, or put the file there") from error
+    if not true.is_relative_to(root):
+        advice = "copy the folder with `cp -rL`, which puts files in place of links"
+        raise InvalidInputError(subject, f"leads out of the folder: {target}", advice)
+
+
+def require_readable(path: Path) -> None:
+    """Check that a path is a regular file that can be opened.
+
+    Raises:
+        InvalidInputError: If it is not; it is not waited for.
+    """
+    subject = f"{str(path)!r}"
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in _KINDS.items() if is_kind(mode)), "not a file")
+            raise InvalidInputError(subject, f"is {kind}", "give regular files and folders")
+        path.open("rb").close()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidInputError(subject, problem, "check its mode") from error
