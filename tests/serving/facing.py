@@ -120,9 +120,9 @@ class Told:
         return self.all
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true, at most for 20 seconds."""
-    end = time.monotonic() + 20
+def until(true: Callable[[], bool], most_s: float = 20) -> None:
+    """Wait until something is true, at most for so many seconds."""
+    end = time.monotonic() + most_s
     while not true():
         if time.monotonic() > end:
             raise TimeoutError
