@@ -397,3 +397,48 @@ def test_a_call_on_the_loop_that_does_not_end_is_made_again_on_a_thread() -> Non
 
     assert found == ["[0, 0]", "[3, 4]", "[1, 2]", "[5, 6]"]
     assert [here for _, here in notes.calls][-3:] == [True, False, False]
+
+
+@pytest.mark.parametrize("error", [ValueError("text"), TypeError("text"), KeyError("text")])
+def test_rows_that_a_version_without_a_schema_does_not_take_are_the_callers(
+    error: Exception,
+) -> None:
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            raise error
+        return [1] * len(rows)
+
+    def outcome(*values: int, **facts: Any) -> tuple[int, str | None]:
+        one = lane(Does(predict), Limits(inline_us=0), **facts)
+
+        async def ask() -> Any:
+            for value in values:
+                found = await asyncio.gather(asked(one, [[value, 1]]), return_exceptions=True)
+            return found[0]
+
+        refused = asyncio.run(ask())
+        one.close()
+        return refused.status, refused.cause
+
+    name = type(error).__name__
+    assert outcome(1, 0) == (422, name)
+    assert outcome(0) == (500, name)  # it never answered: nothing tells that it can
+    assert outcome(1, 0, input_schema=NUMBERS) == (500, name)
+
+
+def test_what_is_no_fault_of_rows_stays_the_versions() -> None:
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            raise RuntimeError("out of memory")
+        return [1] * len(rows)
+
+    one = lane(Does(predict), Limits(inline_us=0))
+
+    async def ask() -> int:
+        await asked(one, [[1, 1]])
+        with pytest.raises(Refusal) as caught:
+            await asked(one, [[0, 1]])
+        return caught.value.status
+
+    assert asyncio.run(ask()) == 500
+    one.close()

@@ -9,7 +9,6 @@ from tests.serving.facing import NUMBERS, Does, Told, lineup, made, rollout, run
 from holdfast.serving.answering.finished import Finished
 from holdfast.serving.telling.failing import Failures
 
-
 CANARY = sums("1.1.0")
 LINEUP = lineup(sums(), rollout=rollout(), candidate=CANARY)
 

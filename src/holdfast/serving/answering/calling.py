@@ -17,6 +17,11 @@ from holdfast.serving.vitals import Vitals
 __all__ = ["Caller", "deliver", "name_of", "said"]
 
 _LONGEST_NAME: Final = 80
+_OF_ROWS: Final = (ValueError, TypeError, LookupError)
+"""What libraries raise of rows that they cannot take; where a schema is declared, it says so first.
+
+Both sides of a rollout count it as a failure all the same: who knows whose fault it is?
+"""
 
 
 class Caller:
@@ -41,6 +46,8 @@ class Caller:
         self._outputs = OutputChecker(loaded.output_schema, counted=counted)
         self._patience = patience
         self._vitals = vitals
+        self._takes_anything = loaded.input_schema is None
+        self._has_answered = loaded.call_us is not None
 
     def here(self, batch: Batch) -> list[Outcome] | None:
         """Call for a batch on the event loop; None if it must be done on a thread."""
@@ -92,12 +99,17 @@ class Caller:
                     output = self._loaded.predict(rows)
             problem = self._outputs.problem(output, len(rows))
             if not problem:
+                self._has_answered = True
                 return output, listed(output)
             told, cause = f"the output {problem}", "its output"
         except Overlong:
             return None
         except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception
             told, cause = said(error), name_of(error)
+            if self._takes_anything and self._has_answered and isinstance(error, _OF_ROWS):
+                ref = f"{self._loaded.model}@{self._loaded.version}"
+                told = f"{ref} declares no input schema and does not take these rows: {told}"
+                return Refusal(422, told, "instances", cause=cause)
         told = f"{self._loaded.model}@{self._loaded.version} failed: {told}"
         return Refusal(500, told, cause=cause)
 

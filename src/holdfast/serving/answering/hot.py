@@ -254,7 +254,8 @@ class Hot:
             return _answered(request, outcome, predictions)
         one = _finished(request, outcome.status)
         one.error, one.cause = outcome.message, outcome.cause
-        one.failed = outcome.status >= _SERVER_FAULT or self._only_here(request, outcome)
+        is_its_own = outcome.status >= _SERVER_FAULT or outcome.cause is not None
+        one.failed = is_its_own or self._only_here(request, outcome)
         return one
 
     def _only_here(self, request: _Request, refusal: Refusal) -> bool:
