@@ -179,6 +179,31 @@ def test_stats_tell_each_version(holdfast: Holdfast, log: Log, row: Rows) -> Non
     assert holdfast("predictions", "stats", "--model", "none").out == "no predictions\n"
 
 
+def test_feedback_of_a_prediction_nobody_had_is_told(
+    holdfast: Holdfast, log: Log, row: Rows
+) -> None:
+    one, never = row(), row()
+    log.write([one])
+    known = holdfast("predictions", "feedback", one.prediction_id, "1", "--json")
+    told = holdfast("predictions", "feedback", never.prediction_id, "1")
+
+    assert known.data == {"labels": 1, "unknown": []}
+    assert "of no prediction that is kept" in told.out
+    assert never.prediction_id in told.out
+
+
+def test_a_bare_date_begins_with_its_first_moment_and_ends_with_its_last(
+    holdfast: Holdfast, log: Log
+) -> None:
+    day_us = moment_us(DAY)
+    edges = (day_us - 1, day_us, day_us + 86_399_000_000, day_us + 86_400_000_000)
+    rows = [Rows("a", at_us)() for at_us in edges]
+    log.write(rows)
+    kept = holdfast("predictions", "list", "--since", DAY, "--until", DAY, "--json").data
+
+    assert [one["prediction_id"] for one in kept] == [one.prediction_id for one in rows[1:3]]
+
+
 def test_feedback_comes_in_bulk(holdfast: Holdfast, log: Log, row: Rows, tmp_path: Path) -> None:
     rows = [row(), row()]
     log.write(rows)

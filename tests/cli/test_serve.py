@@ -10,7 +10,7 @@ from tests.cli.conftest import Holdfast
 
 from holdfast.cli import serve
 from holdfast.cli.context import Context
-from holdfast.serving.server import Setting
+from holdfast.serving.setting import Setting
 
 GIVEN = Context("store", "ana", as_json=False)
 OPTIONS = {
@@ -27,6 +27,10 @@ OPTIONS = {
     "no_token": False,
     "max_body": 1,
     "timeout": "60s",
+    "hang": "10s",
+    "access_log": "off",
+    "max_requests": None,
+    "max_memory": None,
     "queue": 1,
     "pin": True,
     "inline": True,

@@ -1,5 +1,6 @@
 """What every kind of log keeps to."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -193,6 +194,41 @@ class LogContract:
         with pytest.raises(NotFoundError, match="nothing of 2020-01-01 is kept"):
             log.feedback.add(labels)
         assert log.feedback.of(one.prediction_id) == []
+
+    def test_labels_of_predictions_that_are_not_kept_are_told(self, log: Log, row: Rows) -> None:
+        one, never = row(), row()
+        log.write([one])
+        ids = [one.prediction_id, never.prediction_id, never.prediction_id]
+        told = log.feedback.add([Label(one_id, 1, NOON, "a") for one_id in ids])
+
+        assert told == [never.prediction_id]
+        assert len(log.feedback.of(never.prediction_id)) == 2
+
+    def test_a_label_may_come_before_its_row(self, log: Log, row: Rows) -> None:
+        log.write([row()])
+        now_us = time.time_ns() // 1000
+        late = Rows("late", now_us)()
+        told = log.feedback.add([Label(late.prediction_id, 7, now_us, "a")])
+        log.write([late])
+
+        assert told == []
+        assert [label.label for _, label in log.feedback.joined(Filter(since_us=now_us))] == [7]
+
+    def test_a_label_dated_later_than_now_is_refused(self, log: Log, row: Rows) -> None:
+        one = row()
+        log.write([one])
+        later_us = time.time_ns() // 1000 + 3_600_000_000
+
+        with pytest.raises(InvalidInputError, match="dated later than now"):
+            log.feedback.add([Label(one.prediction_id, 1, later_us, "a")])
+        assert log.feedback.of(one.prediction_id) == []
+
+    @pytest.mark.parametrize("at", ["2999-01-01", "2026-03-01"])
+    def test_only_a_present_prediction_may_be_on_its_way(self, log: Log, at: str) -> None:
+        stray = Rows("a", moment_us(at))()
+
+        with pytest.raises(NotFoundError, match=f"nothing of {at} is kept"):
+            log.feedback.add([Label(stray.prediction_id, 1, NOON, "a")])
 
     def test_threads_write_and_read_together(self, log: Log) -> None:
         def work(number: int) -> bool:

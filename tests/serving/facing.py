@@ -120,9 +120,9 @@ class Told:
         return self.all
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true, at most for two minutes: machines may be busy."""
-    end = time.monotonic() + 120
+def until(true: Callable[[], bool], most_s: float = 120) -> None:
+    """Wait until something is true, at most for so many seconds: machines may be busy."""
+    end = time.monotonic() + most_s
     while not true():
         if time.monotonic() > end:
             raise TimeoutError

@@ -92,7 +92,11 @@ class Serving:
         return self._log.read_text()
 
     def __enter__(self) -> Self:
-        self.wait_for(200)
+        try:
+            self.wait_for(200)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -131,7 +135,7 @@ class Serving:
             except OSError:
                 return False
 
-        until(answered)
+        until(answered, 60)  # two processes begin, one after the other
 
     def workers(self) -> list[int]:
         """Return the processes that its supervisor has begun."""

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from tests.serving.facing import NUMBERS, Does, made, until
 
-from holdfast.serving.answering.batching import Answered, Lane, Outcome
+from holdfast.serving.answering.batching import MOST_STUCK, Lane
+from holdfast.serving.answering.overlong import Patience
+from holdfast.serving.answering.waiting import Answered, Outcome
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal
@@ -310,3 +312,133 @@ def test_a_day_is_read_the_same_whoever_asks_beside() -> None:
 
     assert [answer.batch for answer in answers] == [2, 2]
     assert [str(day) for day in fed] == ["2026-01-13 00:00:00", "2026-02-01 10:30:00"]
+
+
+def test_others_are_answered_beside_a_call_that_does_not_end() -> None:
+    go, known = threading.Event(), Notes()
+
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            go.wait(20)
+        return known.predict(rows)
+
+    one = lane(Does(predict), Limits(inline_us=0, overtake_s=0.02), framework=None)
+
+    async def ask() -> tuple[list[str], str]:
+        for _ in range(20):
+            await asked(one, [[1, 2]])
+        hangs = asked(one, [[0, 0]])
+        others = [(await asked(one, [[turn, 2]])).output[0] for turn in (1, 2)]
+        pending = not hangs.done()
+        go.set()
+        assert pending
+        return others, (await hangs).output[0]
+
+    others, late = asyncio.run(ask())
+    one.close()
+    until(lambda: threads_of(one.loaded) == [])
+
+    assert (others, late) == (["[1, 2]", "[2, 2]"], "[0, 0]")
+    assert one.stuck == 0
+
+
+def test_so_many_calls_that_do_not_end_are_passed_and_then_told_as_stuck() -> None:
+    go = threading.Event()
+
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            go.wait(20)
+        return [0] * len(rows)
+
+    limits = Limits(inline_us=0, overtake_s=0.01, timeout_s=0.2)
+    one = lane(Does(predict), limits, framework=None)
+
+    async def ask() -> list[Any]:
+        for _ in range(20):
+            await asked(one, [[1, 2]])
+        hang = [asked(one, [[0, 0]]) for _ in range(MOST_STUCK + 1)]
+        return await asyncio.gather(*hang, asked(one, [[1, 2]]), return_exceptions=True)
+
+    refused = asyncio.run(ask())
+    stuck = one.stuck
+    one.close()
+    go.set()
+
+    assert [getattr(one, "status", None) for one in refused] == [504] * (MOST_STUCK + 2)
+    assert stuck == MOST_STUCK
+
+
+def test_a_call_on_the_loop_that_does_not_end_is_made_again_on_a_thread() -> None:
+    notes, patience = Notes(), Patience()
+    go = threading.Event()
+
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0 and threading.current_thread() is threading.main_thread():
+            while not go.is_set():
+                pass
+        return notes.predict(rows)
+
+    loaded = made(Does(predict))
+    one = Lane(loaded, Limits(inline_us=10_000_000), patience)
+
+    async def ask() -> list[str]:
+        for _ in range(22):
+            await asked(one, [[1, 2]])
+        found = await sent(one, [[0, 0]], [[3, 4]], [[1, 2]])
+        return [answer.output[0] for answer in [*found, await asked(one, [[5, 6]])]]
+
+    patience.begin(0.01)
+    try:
+        found = asyncio.run(ask())
+    finally:
+        patience.stop()
+        go.set()
+    one.close()
+
+    assert found == ["[0, 0]", "[3, 4]", "[1, 2]", "[5, 6]"]
+    assert [here for _, here in notes.calls][-3:] == [True, False, False]
+
+
+@pytest.mark.parametrize("error", [ValueError("text"), TypeError("text"), KeyError("text")])
+def test_rows_that_a_version_without_a_schema_does_not_take_are_the_callers(
+    error: Exception,
+) -> None:
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            raise error
+        return [1] * len(rows)
+
+    def outcome(*values: int, **facts: Any) -> tuple[int, str | None]:
+        one = lane(Does(predict), Limits(inline_us=0), **facts)
+
+        async def ask() -> Any:
+            for value in values:
+                found = await asyncio.gather(asked(one, [[value, 1]]), return_exceptions=True)
+            return found[0]
+
+        refused = asyncio.run(ask())
+        one.close()
+        return refused.status, refused.cause
+
+    name = type(error).__name__
+    assert outcome(1, 0) == (422, name)
+    assert outcome(0) == (500, name)  # it never answered: nothing tells that it can
+    assert outcome(1, 0, input_schema=NUMBERS) == (500, name)
+
+
+def test_what_is_no_fault_of_rows_stays_the_versions() -> None:
+    def predict(rows: Any) -> Any:
+        if rows[0][0] == 0:
+            raise RuntimeError("out of memory")
+        return [1] * len(rows)
+
+    one = lane(Does(predict), Limits(inline_us=0))
+
+    async def ask() -> int:
+        await asked(one, [[1, 1]])
+        with pytest.raises(Refusal) as caught:
+            await asked(one, [[0, 1]])
+        return caught.value.status
+
+    assert asyncio.run(ask()) == 500
+    one.close()

@@ -1,18 +1,22 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.serving.facing import lineup, rollout, sums
 
 from holdfast.core.fleet import Sides
-from holdfast.core.rollout import merging
+from holdfast.core.rollout import merging, verdict
+from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.evidence import Pairs, Tally
+from holdfast.predictions.row import Role
 from holdfast.serving.answering.finished import Finished, Mirrored
 from holdfast.serving.answering.routing import Choice
 from holdfast.serving.telling.counting import Counting
+from holdfast.serving.vitals import Calling
 
 HOUR_US = 3_600_000_000
 ACTIVE, CANARY = sums("1.0.0"), sums("1.1.0")
@@ -276,3 +280,30 @@ def test_a_model_that_was_asked_for_nothing_has_no_figures() -> None:
     assert counting.latency_us("iris", "1.0.0") == ()
     assert counting.scores("iris", "1.0.0") == ()
     assert counting.news("iris") == {}
+
+
+def lost(role: Role, course: Rollout, times: int = 1) -> Any:
+    counting = Counting(["iris"])
+    calls = Calling("iris", "1.1.0", role, course.number, course.step, course.weight, 2, 1)
+    for _ in range(times):
+        counting.lost(calls, 5 * HOUR_US)
+    counting.lost(replace(calls, model="wine"), 0)
+    counting.lost(replace(calls, rollout=None), 0)
+    return merging.seen(course, [counting.counts("iris", course.number, "here", AT)], 0.0)
+
+
+def test_calls_in_which_workers_died_count_as_failed_on_their_side() -> None:
+    course = rollout(weight=0.25)
+
+    assert lost("canary", course).failures == (Tally(0.25, 1, 0, 1, 0),)
+    assert lost("active", course).failures == (Tally(0.25, 0, 1, 0, 1),)
+    assert lost("shadow", rollout(strategy="shadow")).failures == Pairs(1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("sticky", [None, "header:user"])
+def test_a_canary_in_whose_calls_workers_die_is_halted(sticky: str | None) -> None:
+    course = rollout(weight=0.5, sticky=sticky)
+    told = verdict.judge(course.plan, Analysis(), lost("canary", course, 20))
+
+    assert told.outcome == "halt"
+    assert told.reasons[0].code == "errors"

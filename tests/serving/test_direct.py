@@ -264,6 +264,34 @@ def test_a_caller_who_hangs_up_harms_nobody() -> None:
         waits.close()
 
 
+@pytest.mark.parametrize("lines", [(), ("Accept-Encoding: x", "Content-Encoding: identity")])
+def test_what_nobody_waits_for_any_more_is_not_called_for(lines: tuple[str, ...]) -> None:
+    go, called = threading.Event(), []
+
+    def predict(rows: Any) -> Any:
+        called.append(rows.tolist())
+        go.wait(20)
+        return rows.sum(axis=1)
+
+    slow = made(Does(predict), input_schema=NUMBERS)
+    with running(served(lineup(slow))) as one:
+        first, gone = Caller(one.port), Caller(one.port)
+        first.send(post())
+        until(lambda: len(called) == 1)
+        gone.send(post("/predict", json.dumps({"instances": [[7, 7]]}).encode(), *lines))
+        until(lambda: one.app.hot.in_flight == 2)
+        gone.close()
+        until(lambda: one.app.hot.in_flight == 1)
+        go.set()
+
+        assert predictions(first.answer()) == [3.0]
+        assert [found.status for found in one.told.wait(2)] == [499, 200]
+        assert [found.failed for found in one.told.all] == [False, False]
+        assert 'code="499",model="iris"' in one.get("/metrics").text
+        first.close()
+    assert called == [[[1.0, 2.0]]]
+
+
 def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
     go = threading.Event()
     slow = made(Does(lambda rows: go.wait(20) and rows.sum(axis=1)), input_schema=NUMBERS)

@@ -96,7 +96,7 @@ def test_in_durable_mode_an_answer_has_its_row_committed_or_does_not_go_out(
 def test_feedback_comes_to_the_prediction_it_is_of(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log")
     recorder = open_recorder(tmp_path / "log", "w")
-    keep = keeper(log.feedback, "ada")
+    keep = keeper(log, "ada")
     house = served(lineup(sums()))
     with running(house, commit=committing(recorder), keep=keep) as server:
         id_ = server.post("/predict", ROWS).json()["prediction_id"]
@@ -121,6 +121,10 @@ def test_feedback_comes_to_the_prediction_it_is_of(tmp_path: Path) -> None:
 
 def test_feedback_that_cannot_be_kept_is_told() -> None:
     class Broken:
+        @property
+        def feedback(self) -> "Broken":
+            return self
+
         def add(self, labels: Sequence[object]) -> None:
             raise StoreError("disk", "is full", f"{len(labels)} labels are lost")
 

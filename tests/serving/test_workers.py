@@ -12,25 +12,49 @@ import pytest
 from tests.serving.facing import until
 
 PROGRAM = """
-import functools
-from holdfast.serving.workers import supervise
+from pathlib import Path
+from holdfast.serving.workers import Patience, supervise
 from working import work
 
 if __name__ == "__main__":
-    supervise(2, functools.partial(work, {folder!r}))
+    supervise(2, Path({folder!r}), work, Patience(hang_s=1, young_s=0.5))
 """
 WORKING = """
 import os, signal, time
 from pathlib import Path
-from holdfast.serving.workers import end_with_supervisor
+from holdfast.serving.vitals import Calling, Vitals
+from holdfast.serving.workers import end_with_supervisor, lost_in, tell_where_it_hangs
 
-def work(folder, index):
-    if Path(folder, "deaf").exists():
+def work(seat):
+    if (seat.folder / "deaf").exists():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_supervisor()
-    Path(folder, f"{index}-{os.getpid()}").touch()
+    tell_where_it_hangs()
+    vitals = Vitals(seat.vitals)
+    for one in lost_in(seat.folder, seat.index):
+        (seat.folder / f"lost-{one.model}@{one.version}-{one.requests}-{one.counted}").touch()
+    (seat.folder / f"{seat.index}-{os.getpid()}").touch()
+    name = Calling("iris", "1.2.0", "canary", 7, 1, 0.5).written()
+    orders = seat.folder / f"order-{seat.index}"
     for _ in range(1200):
-        time.sleep(0.1)
+        time.sleep(0.02)
+        vitals.beat()
+        order = orders.read_text() if orders.exists() else ""
+        if order:
+            orders.unlink()
+        if order == "leave":
+            vitals.leave()
+        if order in ("hang", "crash"):
+            vitals.begin(name, 3, 2)
+        if order == "crash":
+            os.abort()
+        if order == "load":
+            with vitals:
+                vitals.begin(name, 3, 2)
+                time.sleep(3)
+                vitals.end(1024 * 63 + 64)
+        if order == "hang":
+            time.sleep(3600)
 """
 
 
@@ -43,15 +67,31 @@ class Crew:
         (folder / "working.py").write_text(WORKING)
         program = folder / "program.py"
         program.write_text(PROGRAM.format(folder=str(self.seen)))
-        self.process = subprocess.Popen(
-            [sys.executable, str(program)], env={**os.environ, "PYTHONPATH": str(folder)}
-        )
+        self._log = folder / "log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(program)],
+                env={**os.environ, "PYTHONPATH": str(folder)},
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def order(self, index: int, what: str) -> None:
+        """Tell a worker what to do; written whole."""
+        draft = self.seen / "draft"
+        draft.write_text(what)
+        draft.replace(self.seen / f"order-{index}")
 
     def begun(self, index: int) -> list[int]:
-        return sorted(int(one.name.split("-")[1]) for one in self.seen.glob(f"{index}-*"))
+        return sorted(
+            int(one.name.split("-")[1]) for one in self.seen.glob(f"{index}-*") if not one.suffix
+        )
 
     def ready(self) -> list[int]:
-        until(lambda: bool(self.begun(0) and self.begun(1)))
+        until(lambda: bool(self.begun(0) and self.begun(1)), 60)
         return self.begun(0) + self.begun(1)
 
 
@@ -105,3 +145,46 @@ def test_workers_end_when_their_supervisor_was_killed(crew: Crew) -> None:
 
     until(lambda: not any(map(is_there, workers)))
     assert len(workers) == 2
+
+
+def test_a_worker_that_hangs_in_a_call_is_ended_and_its_successor_told_of_the_call(
+    crew: Crew,
+) -> None:
+    first, second = crew.ready()
+    crew.order(0, "hang")
+    until(lambda: len(crew.begun(0)) == 2)
+
+    assert (crew.seen / "lost-iris@1.2.0-3-2").exists()
+    assert not is_there(first)
+    assert crew.begun(1) == [second]
+    assert "hangs in a call of iris@1.2.0 for 1 s and is ended" in crew.log
+    assert "working.py" in crew.log  # where it hung
+
+
+def test_a_worker_that_crashes_in_a_call_has_its_successor_told(crew: Crew) -> None:
+    crew.ready()
+    crew.order(1, "crash")
+    until(lambda: len(crew.begun(1)) == 2)
+
+    assert (crew.seen / "lost-iris@1.2.0-3-2").exists()
+    assert "its process ended in a call of iris@1.2.0 for 3 requests" in crew.log
+
+
+def test_a_worker_that_asks_to_leave_is_told_to_stop_once_another_one_answers(crew: Crew) -> None:
+    first, _ = crew.ready()
+    crew.order(0, "leave")
+    until(lambda: len(crew.begun(0)) == 2 and not is_there(first))
+    crew.process.terminate()
+
+    assert crew.process.wait(30) == 0
+    assert "ended with" not in crew.log
+    assert list(crew.seen.glob("lost-*")) == []
+
+
+def test_a_worker_that_loads_a_version_may_stand_still_for_it(crew: Crew) -> None:
+    workers = crew.ready()
+    crew.order(0, "load")
+    crew.order(1, "hang")
+    until(lambda: len(crew.begun(1)) == 2)
+
+    assert crew.begun(0) == workers[:1]

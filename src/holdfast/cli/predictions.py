@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.predictions.stats import Accuracy, Served
 
 _DAY_S = 86_400
+_NAMED = 3
 _LISTED = 20
 _SHOWN = 60
 
@@ -82,9 +83,10 @@ def _filter(options: dict[str, Any], **more: Any) -> "Filter":
     from holdfast.predictions import Filter
     from holdfast.predictions.telling import moment_us
 
+    since, until = options.pop("since"), options.pop("until")
     times: dict[str, Any] = {
-        f"{name}_us": moment_us(options.pop(name)) if options[name] else options.pop(name)
-        for name in ("since", "until")
+        "since_us": moment_us(since, of_a_day="start") if since else None,
+        "until_us": moment_us(until) if until else None,
     }
     return Filter(**options, **times, **more)
 
@@ -313,8 +315,14 @@ def feedback(
     else:
         raise InvalidInputError("feedback", "neither one nor many", "give ID LABEL, or --csv FILE")
     with opened(location) as log:
-        log.feedback.add(labels)
-    given.emit({"labels": len(labels)}, [f"kept {tables.count(len(labels), 'label')}"])
+        unknown = log.feedback.add(labels)
+    lines = [f"kept {tables.count(len(labels), 'label')}"]
+    if unknown:
+        lines.append(
+            f"{len(unknown)} of them of no prediction that is kept (never made, or left out by "
+            f"sampling): {', '.join(unknown[:_NAMED])}{' …' if unknown[_NAMED:] else ''}"
+        )
+    given.emit({"labels": len(labels), "unknown": unknown}, lines)
 
 
 @command("compact")

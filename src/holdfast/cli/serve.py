@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from holdfast.http.hosts import HostRules
     from holdfast.sandbox import Mode, Trials
     from holdfast.serving.limits import Limits
-    from holdfast.serving.server import Setting
+    from holdfast.serving.setting import Setting
+    from holdfast.serving.workers import Seat
 
 _TRIAL = "holdfast.serving.swapping.trying"
 _MEGABYTE = 1 << 20
@@ -70,6 +71,32 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 @click.option("--no-token", is_flag=True, help="Answer anybody, even from other machines.")
 @click.option("--max-body", type=click.IntRange(1), default=16, show_default=True, metavar="MB")
 @click.option("--timeout", default="60s", show_default=True, metavar="SPAN", help="For an answer.")
+@click.option(
+    "--hang",
+    default="10s",
+    show_default=True,
+    metavar="SPAN",
+    help="Replace a worker that hangs in a model so long.",
+)
+@click.option(
+    "--access-log",
+    type=click.Choice(["json", "off"]),
+    default="off",
+    show_default=True,
+    help="Write a line to standard output for each answer, never with inputs.",
+)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Replace a worker after so many, a tenth more by chance.",
+)
+@click.option(
+    "--max-memory",
+    type=click.IntRange(1),
+    metavar="MB",
+    help="Replace a worker that holds more.",
+)
 @click.option(
     "--queue",
     type=click.IntRange(1),
@@ -139,12 +166,11 @@ def _serve(
     given: Context, models: tuple[str, ...], options: dict[str, Any], trials: "Trials | None"
 ) -> None:
     try:
-        from holdfast.serving import server, workers
+        from holdfast.serving import threads, workers
     except ModuleNotFoundError as error:
         raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
 
     setting = replace(_setting(given, models, options), trials=trials)
-    several = options["workers"] > 1
     notices = _notices() if options["notify"] else None
     with _taken(options) as (taken, where), carrying(given, notices):
         click.echo(
@@ -155,12 +181,11 @@ def _serve(
         )
         click.echo(f"holdfast: {_kept(setting)}", err=True)
         _tell_on_stderr()
-        if several:
-            with tempfile.TemporaryDirectory(prefix="holdfast-") as crew:
-                work = functools.partial(_work, setting, taken, Path(crew))
-                workers.supervise(options["workers"], work, setting.drain_s)
-        else:
-            server.run(setting, taken)
+        threads.limit(os.environ, options["workers"])
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+            work = functools.partial(_work, setting, taken)
+            patience = workers.Patience(setting.hang_s, setting.drain_s)
+            workers.supervise(options["workers"], Path(folder), work, patience)
 
 
 @contextlib.contextmanager
@@ -182,7 +207,7 @@ def _taken(options: dict[str, Any]) -> "Iterator[tuple[socket.socket, str]]":
 
 def _kept(setting: "Setting") -> str:
     """Tell what the prediction log keeps of callers, and where."""
-    from holdfast.predictions import without_credentials
+    from holdfast.predictions.opening import without_credentials
 
     if setting.log is None:
         return "no prediction is kept"
@@ -197,17 +222,17 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _work(setting: "Setting", taken: socket.socket, crew: Path, index: int) -> None:
+def _work(setting: "Setting", taken: socket.socket, seat: "Seat") -> None:
     """Serve in a process that this is sent to."""
     from holdfast.serving import server
 
     _tell_on_stderr()
-    server.run(setting, taken, server.Place(index, crew))
+    server.run(setting, taken, seat)
 
 
 def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":
-    from holdfast.predictions import Recording
-    from holdfast.serving.server import Setting
+    from holdfast.predictions.keeping import Recording
+    from holdfast.serving.setting import Setting
 
     log = options["log"] or os.environ.get("HOLDFAST_LOG") or "predictions"
     return Setting(
@@ -218,6 +243,10 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         Recording(options["inputs"], options["sample"], options["redact"]),
         options["durable"],
         options["drive"],
+        seconds("--hang", options["hang"]),
+        options["access_log"] == "json",
+        options["max_requests"] or 0,
+        (options["max_memory"] or 0) * _MEGABYTE,
         options["drain"],
         options["keep_alive"],
         _prefix(options["root_path"]),

@@ -2,20 +2,21 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from holdfast.errors import DamagedError, NotFoundError, StoreError
+from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
 from holdfast.predictions import ids
 from holdfast.predictions.columns import json_of, row_of
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Label
 from holdfast.predictions.parts import Days
-from holdfast.predictions.private import make_file
+from holdfast.predictions.private import make_file, make_folder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.sqlite import ALL_COLUMNS
 
@@ -32,15 +33,35 @@ _OF: Final = f"SELECT {_COLUMNS} FROM labels WHERE prediction_id = ? ORDER BY at
 _LAST: Final = f"SELECT {_COLUMNS} FROM labels ORDER BY prediction_id, at_us, rowid"  # noqa: S608
 _AT_ONCE: Final = 500
 _PATIENCE_S: Final = 5.0
+_SKEW_US: Final = 300_000_000
+_FLUSH_MS: Final = 60_000
 
 
 def told(label: Label) -> tuple[str, int, str, str]:
     """Return the columns of a label.
 
     Raises:
-        InvalidInputError: If its prediction id is none.
+        InvalidInputError: If its prediction id is none, or it is dated later than now: it would
+            outlive every correction.
     """
+    if label.at_us > time.time_ns() // 1000 + _SKEW_US:
+        raise InvalidInputError(
+            f"label of {label.prediction_id}",
+            "is dated later than now",
+            "give the time at which it was told, with its offset",
+        )
     return ids.parse(label.prediction_id), label.at_us, json_of(label.label) or "null", label.by
+
+
+def is_young(prediction_id: str) -> bool:
+    """Tell whether the row of a prediction may still be on its way to the log."""
+    age_ms = time.time_ns() // 1_000_000 - ids.time_ms(prediction_id)
+    return -_SKEW_US // 1000 <= age_ms <= _FLUSH_MS
+
+
+def unknown(asked: Iterable[str], kept: Collection[str]) -> list[str]:
+    """Return the ids of predictions that are not kept and no more on their way, each once."""
+    return [one for one in dict.fromkeys(asked) if one not in kept and not is_young(one)]
 
 
 class FolderFeedback:
@@ -49,25 +70,33 @@ class FolderFeedback:
     def __init__(self, days: Days) -> None:
         self._days = days
 
-    def add(self, labels: Sequence[Label]) -> None:
-        """Keep labels, of each day all or none.
-
-        Raises:
-            InvalidInputError: If an id is none; nothing is kept.
-            NotFoundError: If nothing of the day of one is kept; nothing is kept.
-            StoreError: If the disk refuses.
-        """
+    def add(self, labels: Sequence[Label]) -> list[str]:
+        """Keep labels, of each day all or none; see `Feedback`."""
         rows = sorted(map(told, labels), key=lambda row: ids.day_of(row[0]))  # stable
         groups = {day: list(some) for day, some in groupby(rows, lambda row: ids.day_of(row[0]))}
         kept = set(self._days.names())
         for day, some in groups.items():
-            if day not in kept:
+            if day not in kept and not any(is_young(row[0]) for row in some):
                 raise NotFoundError(f"prediction {some[0][0]}", advice=f"nothing of {day} is kept")
+        missing: list[str] = []
         for day, some in groups.items():
             self._insert(self._days.root / day / FEEDBACK, some)
+            missing += unknown((row[0] for row in some), self._kept(day, [row[0] for row in some]))
+        return missing
+
+    def _kept(self, day: str, wanted: list[str]) -> set[str]:
+        """Return those of the ids that have a row."""
+        found: set[str] = set()
+        with self._days.opened(day) as parts:
+            for part, some in product(parts, _chunks(list(dict.fromkeys(wanted)))):
+                places = ", ".join(f"${name}" for name in some)
+                sql = f"SELECT prediction_id FROM predictions WHERE prediction_id IN ({places})"  # noqa: S608
+                found.update(str(values[0]) for values in part.select(sql, some))
+        return found
 
     def _insert(self, path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
         try:
+            make_folder(path.parent)
             make_file(path)
         except OSError as error:
             raise StoreError(path, str(error.strerror), "check its owner and mode") from error

@@ -44,8 +44,20 @@ class Label(Struct, frozen=True, forbid_unknown_fields=True):
 class Feedback(Protocol):
     """The truth that comes later."""
 
-    def add(self, labels: Sequence[Label]) -> None:
-        """Keep labels; those before stay as history."""
+    def add(self, labels: Sequence[Label]) -> list[str]:
+        """Keep labels; those before stay as history.
+
+        Returns:
+            The ids of which no prediction is kept: sampling left it out, or nobody ever made it. A
+            row less than a minute old may still be on its way, and is not named.
+
+        Raises:
+            InvalidInputError: If an id cannot be one, or a label is dated later than now; nothing
+                is kept.
+            NotFoundError: If nothing of the day of one is kept, and that day is over; nothing is
+                kept.
+            StoreError: If they cannot be written.
+        """
         ...
 
     def of(self, prediction_id: str) -> list[Label]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
 from holdfast.predictions import ids
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values, row_of, values_of
-from holdfast.predictions.feedback import label_of, told
+from holdfast.predictions.feedback import is_young, label_of, told, unknown
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Day, Label, Sync
 from holdfast.predictions.row import Prediction
@@ -60,6 +60,9 @@ _LAST: Final = (
     "FROM holdfast_labels ORDER BY prediction_id, at_us DESC, number DESC"
 )
 _KEPT: Final = "SELECT 1 FROM holdfast_predictions WHERE prediction_id BETWEEN %s AND %s LIMIT 1"
+_KEPT_OF: Final = (
+    "SELECT prediction_id::text FROM holdfast_predictions WHERE prediction_id = ANY(%s::uuid[])"
+)
 _MS: Final = "('x' || left(replace(prediction_id::text, '-', ''), 12))::bit(48)::bigint"
 _DAYS: Final = (
     f"SELECT to_char(to_timestamp({_MS} / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, "  # noqa: S608
@@ -214,17 +217,23 @@ class PostgresFeedback:
     def __init__(self, log: PostgresLog) -> None:
         self._log = log
 
-    def add(self, labels: Sequence[Label]) -> None:
+    def add(self, labels: Sequence[Label]) -> list[str]:
         """Keep labels, all or none; see `Feedback`."""
         rows = [told(label) for label in labels]
+        wanted = [row[0] for row in rows]
         with self._log.connected() as connection, connection.transaction():
-            for day, prediction_id in {ids.day_of(row[0]): row[0] for row in rows}.items():
+            for day, prediction_id in {ids.day_of(one): one for one in wanted}.items():
                 bounds = ids.bounds_of(day)
+                some = [one for one in wanted if ids.day_of(one) == day]
+                if any(map(is_young, some)):
+                    continue
                 if connection.execute(_KEPT, bounds).fetchone() is None:
                     advice = f"nothing of {day} is kept"
                     raise NotFoundError(f"prediction {prediction_id}", advice=advice)
             with connection.cursor() as cursor:
                 cursor.executemany(_LABEL, rows)
+            kept = {one for (one,) in connection.execute(_KEPT_OF, (wanted,)).fetchall()}
+        return unknown(wanted, kept)
 
     def of(self, prediction_id: str) -> list[Label]:
         """Return all labels of a prediction, the one that counts last."""

@@ -1,10 +1,11 @@
 """Labels as people bring them: one, or a CSV file of many."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from holdfast.core import strict_json
 from holdfast.core.entry import parse_time
@@ -12,6 +13,7 @@ from holdfast.errors import InvalidInputError
 from holdfast.predictions import ids
 from holdfast.predictions.log import Label
 
+_DATE: Final = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d(-?\d)?)")
 _NEEDED: Final = ("prediction_id", "label")
 
 
@@ -25,13 +27,18 @@ def value_of(text: str) -> Any:
         return text
 
 
-def moment_us(text: str) -> int:
+def moment_us(text: str, *, of_a_day: Literal["start", "end"] = "end") -> int:
     """Read a time as microseconds since 1970.
+
+    Args:
+        of_a_day: Which moment a bare date means.
 
     Raises:
         InvalidInputError: If it is none.
     """
     moment = datetime.fromisoformat(parse_time(text))
+    if of_a_day == "start" and _DATE.fullmatch(text.strip()):
+        moment = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 

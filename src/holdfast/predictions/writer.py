@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from holdfast.predictions.ids import Mint
 from holdfast.predictions.keeping import Recording
 from holdfast.predictions.row import Prediction
 
+_log = logging.getLogger(__name__)
 BATCH: Final = 500
 _STOP_S: Final = 5.0
 
@@ -54,7 +56,7 @@ class Recorder:
         dropped: Rows that found the queue full, or the recorder closed.
         lost: Rows that could not be written.
         unredacted: Rows whose redaction failed: kept without input, output, error and request id.
-        problem: Why the last batch was lost; `None` since one was written.
+        problem: Why the last batch was lost, or would be; `None` since one was written.
     """
 
     def __init__(self, sink: Sink, worker: str, recording: Recording | None = None) -> None:
@@ -118,6 +120,14 @@ class Recorder:
             StoreError: If it is lost or dropped.
         """
         await asyncio.wrap_future(self.submit(row))
+
+    def note_problem(self, problem: str | None) -> None:
+        """Note why rows cannot be kept, or that they can, and log it if that is news."""
+        if problem is not None and problem != self.problem:
+            _log.error("predictions are not kept: %s", problem)
+        elif problem is None and self.problem is not None:
+            _log.info("predictions are kept again; %d were lost", self.lost)
+        self.problem = problem
 
     def flush(self, timeout_s: float = _STOP_S) -> bool:
         """Wait until all rows taken so far are written or lost; tell whether it came to that."""
@@ -232,7 +242,7 @@ class Recorder:
     def _succeed(self, items: list[_Item], rows: int) -> None:
         if rows:
             self.kept += rows
-            self.problem = None
+            self.note_problem(None)
         for _, done in items:
             if done is not None and done.set_running_or_notify_cancel():
                 done.set_result(None)
@@ -242,7 +252,7 @@ class Recorder:
         for row, done in items:
             if row is not None:
                 self.lost += 1
-                self.problem = problem
+                self.note_problem(problem)
             if done is None or not done.set_running_or_notify_cancel():
                 continue
             if row is None:

@@ -23,6 +23,8 @@ class Limits:
         mirrored: Mirrored requests under way at most; more are not mirrored.
         inline_us: A version whose calls take no longer is called on the event loop itself, all
             others on a thread of their own; 0 for never.
+        overtake_s: How long requests wait for a call of their version, at least, before they are
+            answered beside it; ten times what its calls take, where that is longer.
         pinning: Whether callers may ask for a version by number.
         token: What callers must present as bearer; None for no such demand.
         door: What one connection may do, whatever it asks for; the body's limits above are put in.
@@ -34,6 +36,7 @@ class Limits:
     batch: int = 64
     mirrored: int = 64
     inline_us: int = 1000
+    overtake_s: float = 1.0
     pinning: bool = True
     token: str | None = None
     door: ConnectionLimits = field(default_factory=ConnectionLimits)

@@ -15,6 +15,8 @@ class Refusal(Exception):  # noqa: N818 - most are no errors of ours
         message: What, which, and what next.
         field: The column or part of the request that is at fault.
         headers: Further headers of the answer.
+        cause: What a version failed by, without anything of the request: the class of what it
+            raised, or a word.
     """
 
     def __init__(
@@ -23,12 +25,14 @@ class Refusal(Exception):  # noqa: N818 - most are no errors of ours
         message: str,
         field: str | None = None,
         headers: Mapping[bytes, bytes] | None = None,
+        cause: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.field = field
         self.headers = dict(headers or {})
+        self.cause = cause
 
     @property
     def body(self) -> bytes:

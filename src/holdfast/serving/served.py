@@ -1,5 +1,6 @@
 """What a worker serves, shared by those who answer and by the one who swaps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from holdfast.core.fleet import Held
@@ -20,6 +21,8 @@ class Served:
         lineups: By model; what answers now.
         held: By model; what the worker holds or failed to, for `/ready` and metrics.
         restraint: What this process and the trials of versions are under, in words.
+        unkept: Tells how many predictions the log has lost if it cannot be written now; None if it
+            can, or none is kept.
         draining: True once the worker is told to stop: `/ready` then says so, and goes on serving.
     """
 
@@ -28,6 +31,7 @@ class Served:
     held: dict[str, tuple[Held, ...]] = field(default_factory=dict)
     draining: bool = False
     restraint: str = "off"
+    unkept: Callable[[], int | None] = field(default=lambda: None)
 
     def missing(self, version: str | None = None) -> dict[str, str]:
         """Tell what is not ready, and why, by model; of the live versions, or of *version*."""

@@ -11,35 +11,42 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import MissingLibraryError
 from holdfast.http import addresses
 from holdfast.http.limits import connections_allowed
-from holdfast.predictions import Log, Recorder, open_log, open_recorder
-from holdfast.predictions import Recording as Keeping
-from holdfast.registry import Registry
-from holdfast.sandbox import Mode, Nursery, Trials, chosen, on_worker
+from holdfast.predictions import Log, Recorder, open_recorder
+from holdfast.predictions.opening import open_in_time
+from holdfast.sandbox import Nursery, Trials, chosen, on_worker
 from holdfast.serving import workers
+from holdfast.serving.answering.batching import MOST_STUCK
 from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
-from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup
+from holdfast.serving.recycling import Recycling
 from holdfast.serving.served import Served
+from holdfast.serving.setting import Setting
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
+from holdfast.serving.telling.access import AccessLog
 from holdfast.serving.telling.counting import Counting
 from holdfast.serving.telling.crew import Crew
+from holdfast.serving.telling.failing import Failures
 from holdfast.serving.telling.reporting import Reporting
+from holdfast.serving.vitals import Vitals
 from holdfast.serving.web.app import Application, application
+from holdfast.serving.workers import Seat
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Place", "Setting", "run"]
+__all__ = ["run"]
+
+_log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 2
 _PATIENCE_S: Final = 60.0
@@ -49,106 +56,78 @@ _COLLECTIONS: Final = (50_000, 20, 50)
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How a server runs.
-
-    Attributes:
-        models: What it serves; it must be registered.
-        open_registry: Opens the store; its author signs the moves of rollouts that it drives.
-        limits: What it takes.
-        log: Where predictions are kept, a folder or `postgresql://…`; `None` keeps none.
-        keeping: What is kept of them.
-        durable: Answer only once the row is committed.
-        drives: Whether it drives the rollouts of its models.
-        drain_s: How long it still answers, but is not ready, once it is told to stop.
-        keep_alive_s: How long a connection may be idle.
-        prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
-        sandbox: Whether it is restrained, and versions are tried out apart.
-        writable: Where it writes beside the log and the folder for temporary files.
-        trials: Where versions are tried out, if the sandbox is on and that is begun already.
-    """
-
-    models: tuple[str, ...]
-    open_registry: Callable[[], Registry]
-    limits: Limits = field(default_factory=Limits)
-    log: str | None = "predictions"
-    keeping: Keeping = field(default_factory=Keeping)
-    durable: bool = False
-    drives: bool = True
-    drain_s: int = 0
-    keep_alive_s: int = 5
-    prefix: str = ""
-    sandbox: Mode = "auto"
-    writable: tuple[Path, ...] = ()
-    trials: Trials | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which of several workers a process is.
-
-    Attributes:
-        index: From 0. The first one drives rollouts, and each listens only once it has its
-            versions: the others answer meanwhile.
-        crew: A folder that all of them share, and nobody else.
-    """
-
-    index: int
-    crew: Path
-
-
-def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> None:
+def run(setting: Setting, taken: socket.socket, seat: Seat) -> None:
     """Serve until the process is told to stop; then answer what was accepted, and end.
 
     Args:
         setting: How.
         taken: The address it answers at.
-        place: Which of several workers this is; None if it is alone.
+        seat: Which of the workers this is. The first one drives rollouts; where others answer
+            meanwhile, it listens only once it has its versions.
     """
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
     counting = Counting(served.lineups)
+    vitals = Vitals(seat.vitals)
+    workers.tell_where_it_hangs()
     with contextlib.ExitStack() as stack:
-        trials = _restrained(setting, served, place, stack)
-        sinks: list[Sink] = [counting]
-        recorder = keep = commit = None
-        if setting.log is not None:
-            recorder, log = _log_of(setting, setting.log, worker, stack)
-            keep = recording.keeper(log.feedback, worker)
-            if setting.durable:
-                commit = recording.committing(recorder)
-            else:
-                sinks.append(recording.Recording(recorder))
-        door = replace(setting.limits.door, connections=connections_allowed())
-        app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
-        app.metrics.recorder = recorder
-        if setting.prefix:
-            app.answer_below(setting.prefix)
+        trials = _restrained(setting, served, seat, stack)
+        recycling = Recycling(setting.max_requests, setting.max_memory_bytes)
+        failures = Failures()
+        stack.callback(failures.close)
+        app = _app(setting, served, [counting, recycling, failures], stack)
+        app.hot.vitals = vitals
+        for call in workers.lost_in(seat.folder, seat.index):
+            counting.lost(call, time.time_ns() // 1000)
+            app.metrics.lost(call)
         wake = threading.Event()
         following = Following(setting.open_registry, served, wake.set, trials)
+        following.loading = vitals
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
-        parts: list[Any] = [following, reporting]
-        if setting.drives and (place is None or place.index == 0):
+        app.metrics.crew = Crew(seat.folder, worker, app.metrics.own)
+        parts: list[Any] = [following, reporting, app.metrics.crew]
+        if setting.drives and seat.index == 0:
             parts.append(Driving(setting.open_registry, served))
-        if place is not None:
-            app.metrics.crew = Crew(place.crew, worker, app.metrics.own)
-            parts.append(app.metrics.crew)
         for part in parts:
             part.start()
             stack.callback(part.stop)
-        listening = taken
-        if place is not None:
-            workers.end_with_supervisor()
+        workers.end_with_supervisor()
+        if seat.has_others:
             following.settled.wait(_PATIENCE_S)
-            listening = stack.enter_context(addresses.joined(taken))
+        listening = stack.enter_context(addresses.joined(taken))
         addresses.listen(listening, _BACKLOG)
         _settle()
-        _server(app, served, setting).run(sockets=[listening])
+        if setting.limits.inline_us:
+            app.hot.patience.begin()
+            stack.callback(app.hot.patience.stop)
+        _server(app, vitals, setting, recycling).run(sockets=[listening])
+
+
+def _app(
+    setting: Setting, served: Served, sinks: list[Sink], stack: contextlib.ExitStack
+) -> Application:
+    recorder = keep = commit = None
+    if setting.log is not None:
+        recorder, log = _log_of(setting, setting.log, served.worker, stack)
+        served.unkept = lambda: recorder.lost if recorder.problem is not None else None
+        keep = recording.keeper(log, served.worker)
+        if setting.durable:
+            commit = recording.committing(recorder)
+        else:
+            sinks.append(recording.Recording(recorder))
+    door = replace(setting.limits.door, connections=connections_allowed())
+    app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
+    app.metrics.recorder = recorder
+    if setting.access_log:
+        app.access = AccessLog(sys.stdout.fileno())
+        stack.callback(app.access.close)
+    if setting.prefix:
+        app.answer_below(setting.prefix)
+    return app
 
 
 def _restrained(
-    setting: Setting, served: Served, place: Place | None, stack: contextlib.ExitStack
+    setting: Setting, served: Served, seat: Seat, stack: contextlib.ExitStack
 ) -> Trials | None:
     """Give up what serving needs no more, once the process that tries versions out is begun."""
     restraint = chosen(setting.sandbox)
@@ -158,10 +137,10 @@ def _restrained(
     trials = setting.trials or stack.enter_context(Nursery(restraint))
     writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
     if setting.log is not None and "://" not in setting.log:
-        Path(setting.log).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # the log tells, and `/ready`
+            Path(setting.log).mkdir(parents=True, exist_ok=True)
         writable.append(Path(setting.log))
-    if place is not None:
-        writable.append(place.crew)
+    writable.append(seat.folder)
     on_worker(restraint, writable)
     served.restraint = str(restraint)
     return trials
@@ -185,10 +164,24 @@ def _log_of(
         location, worker, setting.keeping, sync="full" if setting.durable else "normal"
     )
     stack.callback(recorder.close)
-    return recorder, stack.enter_context(contextlib.closing(open_log(location)))
+    return recorder, stack.enter_context(contextlib.closing(open_in_time(location)))
 
 
-def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Server":
+def _show(app: Application, vitals: Vitals, recycling: Recycling) -> None:
+    """Show that the loop turns, and ask for a successor when it is time."""
+    vitals.beat()
+    if vitals.leaves:
+        return
+    is_stuck = app.hot.stuck >= MOST_STUCK
+    why = f"{MOST_STUCK} calls of one version do not end" if is_stuck else recycling.due()
+    if why is not None:
+        _log.info("this worker is to be replaced: %s", why)
+        vitals.leave()
+
+
+def _server(
+    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling
+) -> "uvicorn.Server":
     try:
         import uvicorn
 
@@ -211,6 +204,7 @@ def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Serv
                     signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
+            served = app.served
             hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
             served.draining = True
             if hurries or not setting.drain_s:
@@ -219,6 +213,7 @@ def _server(app: Application, served: Served, setting: Setting) -> "uvicorn.Serv
                 self.leaves_s = time.monotonic() + setting.drain_s
 
         async def on_tick(self, counter: int) -> bool:
+            _show(app, vitals, recycling)
             if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
                 self.should_exit = True
             return await super().on_tick(counter)

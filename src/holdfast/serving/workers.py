@@ -1,93 +1,240 @@
-"""Several workers at one address: begun, watched, begun anew when one dies.
+"""The workers at an address: begun, watched, begun anew when one dies, hangs or asks to leave.
 
 They are processes of their own from the start, not forks: what a store's library or a model's
 keeps in threads does not survive a fork.
 """
 
+import faulthandler
 import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
-__all__ = ["end_with_supervisor", "supervise"]
+from msgspec import msgpack
+
+from holdfast.serving.vitals import Calling, Watched
+
+__all__ = ["Patience", "Seat", "end_with_supervisor", "lost_in", "supervise", "tell_where_it_hangs"]
 
 _log = logging.getLogger(__name__)
-_YOUNG_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _END_S: Final = 10.0
 _LOOK_S: Final = 0.05
+_LAST_WORDS_S: Final = 0.5
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+_GOOD_END: Final = (0, -signal.SIGTERM)
 
 
-def supervise(count: int, work: Callable[[int], None], drain_s: float = 0.0) -> None:
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker's place among the others.
+
+    Attributes:
+        index: From 0.
+        folder: Shared by all workers, and by nobody else.
+        vitals: The file by which its supervisor sees what it does.
+        has_others: Whether other workers may answer while this one begins.
+    """
+
+    index: int
+    folder: Path
+    vitals: Path
+    has_others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a supervisor waits for its workers.
+
+    Attributes:
+        hang_s: A worker whose event loop stands so long, in a call of a model, is replaced.
+        drain_s: How long one goes on answering once it is told to stop.
+        young_s: One that dies younger is followed after a pause; none is replaced younger.
+    """
+
+    hang_s: float = 10.0
+    drain_s: float = 0.0
+    young_s: float = 5.0
+
+
+def supervise(
+    count: int, folder: Path, work: Callable[[Seat], None], patience: Patience | None = None
+) -> None:
     """Run *work* in so many processes until this one is told to stop.
 
-    A process that ends by itself is begun anew, after a pause if it was young. Those told to stop
-    are killed if they have not ended ten seconds after the time that they drain for.
+    A process that ends by itself is begun anew, after a pause if it was young. One that hangs is
+    ended; one that asks to leave is told to stop once its successor answers. Those told to stop
+    are killed if they have not ended ten seconds after the time that they drain for. Told a second
+    time, this process passes it on.
 
     Args:
         count: How many.
-        work: Gets the number of the process, from 0; returns when it is told to stop. It is sent
-            to the process: a function of a module, or a part of one.
-        drain_s: How long it goes on answering once it is told to stop.
+        folder: Shared by the workers: what one was doing when it died, its successor finds there.
+        work: Gets its seat; returns when it is told to stop. It is sent to the process: a function
+            of a module, or a part of one.
+        patience: The defaults if not given.
     """
+    patience = patience or Patience()
     stopping = threading.Event()
-    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in _STOPPING}
-    workers = [_Worker(index, work) for index in range(count)]
+    seats = [
+        _Seat(Seat(index, folder, folder, count > 1), work, patience) for index in range(count)
+    ]
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if stopping.is_set():
+            _tell([one for seat in seats for one in seat.processes], number)
+        stopping.set()
+
+    before = {one: signal.signal(one, stop) for one in _STOPPING}
     try:
         while not stopping.wait(_LOOK_S):
-            for worker in workers:
-                worker.tend(time.monotonic())
+            for seat in seats:
+                seat.tend(time.monotonic())
     finally:
-        _end([one.process for one in workers if one.process is not None], drain_s + _END_S)
+        _end([one for seat in seats for one in seat.processes], patience.drain_s + _END_S)
         for one, handler in before.items():
             signal.signal(one, handler)
 
 
 class _Worker:
-    """One place among the workers, and the process that fills it.
+    """A process, and the file that shows what it does."""
 
-    Attributes:
-        process: `None` until it is begun, and between two of them.
-    """
+    def __init__(self, seat: Seat, work: Callable[[Seat], None], now_s: float) -> None:
+        self.born_s = now_s
+        self.leaves_by_s: float | None = None
+        self.watched = Watched(seat.vitals)
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=work, args=(seat,), name=f"worker {seat.index}"
+        )
+        self.process.start()
 
-    def __init__(self, index: int, work: Callable[[int], None]) -> None:
-        self.process: SpawnProcess | None = None
-        self._index = index
+
+class _Seat:
+    """One place among the workers, and the process that fills it; two while one leaves."""
+
+    def __init__(self, seat: Seat, work: Callable[[Seat], None], patience: Patience) -> None:
+        self._seat = seat
+        self._index, self._folder = seat.index, seat.folder
         self._work = work
-        self._born_s = 0.0
+        self._patience = patience
+        self._worker: _Worker | None = None
+        self._before: _Worker | None = None
+        self._begun = 0
         self._due_s = 0.0
         self._early = 0
 
-    def tend(self, now_s: float) -> None:
-        """Begin a process where there is none, once its time has come."""
-        if self.process is not None and not self.process.is_alive():
-            self._bury(self.process, now_s)
-        if self.process is None and self._due_s <= now_s:
-            name = f"worker {self._index}"
-            begun = multiprocessing.get_context("spawn").Process(
-                target=self._work, args=(self._index,), name=name
-            )
-            begun.start()
-            self.process, self._born_s = begun, now_s
+    @property
+    def processes(self) -> list[SpawnProcess]:
+        """Those that have begun and are not known to have ended."""
+        return [one.process for one in (self._before, self._worker) if one is not None]
 
-    def _bury(self, process: SpawnProcess, now_s: float) -> None:
-        self._early = self._early + 1 if now_s - self._born_s < _YOUNG_S else 0
+    def tend(self, now_s: float) -> None:
+        """Begin a process where there is none, once its time has come; end one that hangs."""
+        if self._before is not None:
+            self._see_off(self._before, now_s)
+        worker = self._worker
+        if worker is not None and not worker.process.is_alive():
+            self._bury(worker, now_s)
+        elif worker is not None and (calls := worker.watched.stuck(now_s, self._patience.hang_s)):
+            self._end_hanging(worker, calls)
+        elif worker is not None and self._before is None and self._may_leave(worker, now_s):
+            self._before = worker
+            self._worker = self._new(now_s)
+        if self._worker is None and self._due_s <= now_s:
+            self._worker = self._new(now_s)
+
+    def _may_leave(self, worker: _Worker, now_s: float) -> bool:
+        return worker.watched.leaves and now_s - worker.born_s >= self._patience.young_s
+
+    def _new(self, now_s: float) -> _Worker:
+        self._begun += 1
+        vitals = self._folder / f"{self._index}-{self._begun}.vitals"
+        has_others = self._seat.has_others or self._before is not None
+        seat = replace(self._seat, vitals=vitals, has_others=has_others)
+        return _Worker(seat, self._work, now_s)
+
+    def _see_off(self, leaving: _Worker, now_s: float) -> None:
+        """Have a worker stop that asked for it, once another one answers."""
+        if not leaving.process.is_alive():
+            self._close(leaving)
+            self._before = None
+        elif leaving.leaves_by_s is None:
+            if self._worker is not None and self._worker.watched.answers:
+                leaving.leaves_by_s = now_s + self._patience.drain_s + _END_S
+                leaving.process.terminate()
+        elif leaving.leaves_by_s <= now_s:
+            leaving.process.kill()
+
+    def _end_hanging(self, worker: _Worker, calls: Sequence[Calling]) -> None:
+        names = ", ".join(f"{one.model}@{one.version}" for one in calls)
+        told = "worker %d (process %d) hangs in a call of %s for %g s and is ended"
+        _log.error(told, self._index, worker.process.pid, names, self._patience.hang_s)
+        if worker.process.pid is not None and hasattr(signal, "SIGUSR2"):
+            os.kill(worker.process.pid, signal.SIGUSR2)  # it writes down where it hangs
+            worker.process.join(_LAST_WORDS_S)
+        worker.process.kill()
+        worker.process.join()
+
+    def _bury(self, worker: _Worker, now_s: float) -> None:
+        is_young = now_s - worker.born_s < self._patience.young_s
+        self._early = self._early + 1 if is_young else 0
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._early) if self._early else 0.0
         told = "worker %d (process %d) ended with %s; another one begins in %.1f s"
+        process = worker.process
         _log.error(told, self._index, process.pid, process.exitcode, pause_s)
-        process.close()
-        self.process, self._due_s = None, now_s + pause_s
+        self._close(worker)
+        self._worker, self._due_s = None, now_s + pause_s
+
+    def _close(self, worker: _Worker) -> None:
+        calls = [] if worker.process.exitcode in _GOOD_END else worker.watched.calls()
+        for one in calls:
+            told = "its process ended in a call of %s@%s for %d requests: they count as failed"
+            _log.error(told, one.model, one.version, one.requests)
+        if calls:
+            lost = self._folder / f"{self._index}-{worker.process.pid}.lost"
+            draft = lost.with_suffix(".draft")
+            draft.write_bytes(msgpack.encode(calls))
+            os.replace(draft, lost)
+        worker.process.close()
+        worker.watched.close()
 
 
-def _end(processes: list[SpawnProcess], patience_s: float) -> None:
+def lost_in(folder: Path, index: int) -> list[Calling]:
+    """Take what workers of a seat were calling when they died: nobody else will be told of it."""
+    found: list[Calling] = []
+    for path in sorted(folder.glob(f"{index}-*.lost")):
+        with suppress(OSError):
+            found += msgpack.decode(path.read_bytes(), type=list[Calling])
+            path.unlink()
+    return found
+
+
+def tell_where_it_hangs() -> None:
+    """Have this worker write to its standard error where it is when it crashes or hangs."""
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR2, all_threads=True)
+
+
+def _tell(processes: Sequence[SpawnProcess], number: int) -> None:
+    for process in processes:
+        if process.pid is not None and process.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
+
+def _end(processes: Sequence[SpawnProcess], patience_s: float) -> None:
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + patience_s

@@ -76,6 +76,13 @@ def compression_of(head: bytes) -> str | None:
     return next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
 
 
+_OWN = {
+    b"\x93NUMPY": Kind("npy", "npy"),
+    b"GGUF": Kind("gguf", "gguf"),
+    b"CBM1": Kind("catboost", "data"),
+}
+
+
 def kind_of(head: bytes, source: Source) -> Kind:
     """Tell what *source*, which starts with *head*, holds; pickles have no sure signature."""
     return _by_signature(head, source) or _by_content(head, source) or UNKNOWN
@@ -84,12 +91,9 @@ def kind_of(head: bytes, source: Source) -> Kind:
 def _by_signature(head: bytes, source: Source) -> Kind | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Kind("zip", "zip")
-    if head.startswith(b"\x93NUMPY"):
-        return Kind("npy", "npy")
-    if head.startswith(b"GGUF"):
-        return Kind("gguf", "gguf")
-    if head.startswith(b"CBM1"):
-        return Kind("catboost", "data")
+    for prefix, kind in _OWN.items():
+        if head.startswith(prefix):
+            return kind
     if _is_hdf5(head, source):
         return Kind("hdf5", "sealed")
     for prefix, name in _SEALED.items():

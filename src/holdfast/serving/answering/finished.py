@@ -41,6 +41,7 @@ class Finished(Struct):
         input: The body as it came, JSON; None if it was of another form.
         given: Its rows as they were read, for a body of another form.
         output: The predictions, JSON.
+        cause: What the version failed by, without anything of the request; None if it did not.
         score: The first number of the output; of a probability for each class, the last one's.
         mirrored: Of a shadow: what the active version made of the same request.
     """
@@ -63,6 +64,7 @@ class Finished(Struct):
     given: Any = None
     output: bytes | None = None
     error: str | None = None
+    cause: str | None = None
     score: float | None = None
     mirrored: Mirrored | None = None
 

@@ -13,12 +13,16 @@ from functools import lru_cache, partial
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
-from holdfast.serving.answering.batching import Answered, Lane, Outcome, said
+from holdfast.serving.answering.batching import Lane
+from holdfast.serving.answering.calling import name_of, said
 from holdfast.serving.answering.finished import Finished, Mirrored, Sink, Witness
+from holdfast.serving.answering.overlong import Patience
 from holdfast.serving.answering.routing import ROUTE, Asked, Choice, choose, token
+from holdfast.serving.answering.waiting import Answered, Job, Outcome
 from holdfast.serving.faces import wire
 from holdfast.serving.faces.bodies import Headers, Reply, refused
 from holdfast.serving.faces.face import Answer, Body, Face, Question
@@ -27,17 +31,24 @@ from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows.outcome import score
 from holdfast.serving.served import Served, in_memory
+from holdfast.serving.vitals import Calling, Vitals
 
-__all__ = ["Commit", "Hot", "Path"]
+__all__ = ["GONE", "Cancel", "Commit", "Hot", "Path"]
 
 _log = logging.getLogger(__name__)
 _TRACE_LENGTH: Final = 55  # of a traceparent of version 00
 _SHARED_FAULT: Final = 400
 _SERVER_FAULT: Final = 500
 _INVALID: Final = 422
+GONE: Final = 499
+"""Status of what was given up since its caller closed the connection."""
+
 
 Commit = Callable[[Finished], Awaitable[None]]
 """What an answer waits for; a `Refusal` that it raises is the answer."""
+
+Cancel = Callable[[], None]
+"""Gives a request up, if that is still possible."""
 
 
 class Path(Struct, frozen=True):
@@ -53,6 +64,7 @@ class _Request(Struct, eq=False):
     Attributes:
         started_ns: When it was read, by a clock that only rises.
         ended_ns: When its answer was ready.
+        job: What waits for the model; None until it does.
     """
 
     face: Face
@@ -66,6 +78,7 @@ class _Request(Struct, eq=False):
     request_id: str
     reply: Reply
     ended_ns: int = 0
+    job: Job | None = None
 
 
 class Hot:
@@ -80,6 +93,8 @@ class Hot:
     Attributes:
         in_flight: Requests that came in and are not answered yet.
         new_id: Makes ids of predictions.
+        patience: Breaks off calls on the event loop, once it has begun to.
+        vitals: Where calls are written down while they are under way; None if nowhere.
         not_mirrored: Requests that were not mirrored since too many were under way.
     """
 
@@ -91,6 +106,8 @@ class Hot:
         self.in_flight = 0
         self.not_mirrored = 0
         self.new_id = Mint(served.worker)
+        self.patience = Patience()
+        self.vitals: Vitals | None = None
         self._sinks = tuple(sinks)
         self._witnesses = tuple(one for one in self._sinks if isinstance(one, Witness))
         self._commit = commit
@@ -100,8 +117,13 @@ class Hot:
         self._finished: deque[Finished] = deque()
         self._mirrored = 0
 
-    def ask(self, face: Face, path: Path, headers: Headers, body: bytes, reply: Reply) -> None:
+    def ask(self, face: Face, path: Path, headers: Headers, body: bytes, reply: Reply) -> Cancel:
         """Have one request answered in the form of *face*; *reply* is called once, later.
+
+        Returns:
+            What is to be called if the caller is gone before the answer: a request that the model
+            was not called for yet is given up, and told with status 499. One that is being called
+            for goes on, and counts as what it comes to.
 
         Raises:
             Refusal: Where no version was chosen yet; nothing is replied then.
@@ -122,12 +144,20 @@ class Hot:
                 witness.routed(lineup, choice, made)
         lane = self._lane(lineup, choice.loaded)
         try:
-            lane.submit(lane.check(question.given), partial(self._end, request))
+            rows = lane.check(question.given)
+            end = partial(self._end, request)
+            request.job = lane.submit(rows, end, counted=choice.counted)
         except Refusal as refusal:
             self._end(request, refusal)
         except BaseException:
             self.in_flight -= 1
             raise
+        return partial(self._give_up, lane, request)
+
+    def _give_up(self, lane: Lane, request: _Request) -> None:
+        if request.job is not None and lane.give_up(request.job):
+            request.choice = replace(request.choice, counted=False)
+            self._end(request, Refusal(GONE, "the caller closed the connection"))
 
     def _end(self, request: _Request, outcome: Outcome) -> None:
         """Answer a request, and have it told."""
@@ -185,7 +215,9 @@ class Hot:
             self._forget()
         lane = self._lanes.get((loaded.model, loaded.version))
         if lane is None or lane.loaded is not loaded:
-            lane = self._lanes[loaded.model, loaded.version] = Lane(loaded, self.limits)
+            lane = Lane(loaded, self.limits, self.patience, self.vitals)
+            self._lanes[loaded.model, loaded.version] = lane
+            lane.caller.name = _calling(lineup, loaded)
         return lane
 
     def _forget(self) -> None:
@@ -197,6 +229,14 @@ class Hot:
             lane.aside = False  # until the next request is mirrored to it
             if not any(lane.loaded is one for one in held):
                 self._lanes.pop(key).close()
+            else:
+                lineup = self.served.lineups[lane.loaded.model]
+                lane.caller.name = _calling(lineup, lane.loaded)
+
+    @property
+    def stuck(self) -> int:
+        """Calls of one version that go on while nobody waits for them any more, at most."""
+        return max((lane.stuck for lane in [*self._lanes.values()]), default=0)
 
     def close(self) -> None:
         """Tell what is left to be told, and end all threads, each once nothing waits for it."""
@@ -213,8 +253,9 @@ class Hot:
         if isinstance(outcome, Answered):
             return _answered(request, outcome, predictions)
         one = _finished(request, outcome.status)
-        one.error = outcome.message
-        one.failed = outcome.status >= _SERVER_FAULT or self._only_here(request, outcome)
+        one.error, one.cause = outcome.message, outcome.cause
+        is_its_own = outcome.status >= _SERVER_FAULT or outcome.cause is not None
+        one.failed = is_its_own or self._only_here(request, outcome)
         return one
 
     def _only_here(self, request: _Request, refusal: Refusal) -> bool:
@@ -241,7 +282,7 @@ class Hot:
         request.started_ns = time.perf_counter_ns()
         end = partial(self._end_mirrored, request, one)
         try:
-            lane.submit(lane.check(request.question.given), end)
+            lane.submit(lane.check(request.question.given), end, counted=True)
         except Refusal as refusal:
             end(refusal)
 
@@ -255,10 +296,23 @@ class Hot:
             shadow = _answered(request, outcome, predictions)
         except Refusal as refusal:
             shadow = _finished(request, refusal.status)
-            shadow.error = refusal.message
+            shadow.error, shadow.cause = refusal.message, refusal.cause
             shadow.failed = refusal.status >= _SERVER_FAULT or one.status < _SHARED_FAULT
         shadow.mirrored = Mirrored(one.failed, one.call_us)
         self._tell(request, shadow)
+
+
+def _calling(lineup: Lineup, loaded: Loaded) -> bytes:
+    """Write down of a version's calls what stays the same while the line-up does."""
+    rollout = lineup.rollout
+    is_active = lineup.active is loaded
+    role: Role = "active" if is_active else "canary" if lineup.candidate is loaded else "pinned"
+    if rollout is None:
+        return Calling(loaded.model, loaded.version, role).written()
+    if role == "canary" and rollout.plan.strategy == "shadow":
+        role = "shadow"
+    place = rollout.number, rollout.step, rollout.weight
+    return Calling(loaded.model, loaded.version, role, *place).written()
 
 
 def _predictions(loaded: Loaded, answered: Answered) -> bytes:
@@ -281,7 +335,8 @@ def _written(request: _Request, answered: Answered, predictions: bytes) -> Body:
 
 def _failed(loaded: Loaded, error: BaseException) -> Refusal:
     told = f"its output cannot be written: {said(error)}"
-    return Refusal(500, f"{loaded.model}@{loaded.version} failed: {told}")
+    told = f"{loaded.model}@{loaded.version} failed: {told}"
+    return Refusal(500, told, cause=name_of(error))
 
 
 def _answered(request: _Request, answered: Answered, predictions: bytes) -> Finished:

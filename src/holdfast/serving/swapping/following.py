@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from holdfast.core.views import Situation
@@ -39,6 +40,7 @@ class Following:
 
     Attributes:
         settled: Set once every model was followed and what it needs is ready, or failed.
+        loading: Entered while a version is loaded.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Following:
         trials: Trials | None = None,
     ) -> None:
         self._trials = trials
+        self.loading: AbstractContextManager[object] = nullcontext()
         self.settled = threading.Event()
         self._open = open_registry
         self._changed = changed
@@ -104,7 +107,8 @@ class Following:
         return news
 
     def _load(self, model: str, version: str) -> Loaded:
-        return loading.load(self._open(), model, version, self._trials)
+        with self.loading:
+            return loading.load(self._open(), model, version, self._trials)
 
 
 class _Pool:

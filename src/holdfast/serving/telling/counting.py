@@ -8,6 +8,7 @@ a request that is just being counted may show in one figure and not yet in anoth
 import hashlib
 import math
 import random
+import secrets
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
 from holdfast.serving.answering.finished import Finished
 from holdfast.serving.answering.routing import Choice
 from holdfast.serving.lineup import Lineup
+from holdfast.serving.vitals import Calling
 
 __all__ = ["Counting"]
 
@@ -70,10 +72,26 @@ class _Evidence:
         self.news += 1
 
     def _step(self, rollout: Rollout) -> _Step:
-        step = self._steps.get(rollout.step)
+        return self._step_at(rollout.step, rollout.weight)
+
+    def _step_at(self, index: int, weight: float) -> _Step:
+        step = self._steps.get(index)
         if step is None:
-            step = self._steps[rollout.step] = _Step(rollout.weight)
+            step = self._steps[index] = _Step(weight)
         return step
+
+    def lost(self, call: Calling, hour: int) -> None:
+        """Count the requests of a call in which a worker died; whose keys they had is not known."""
+        step = self._step_at(call.step, call.weight)
+        side = _ACTIVE if call.role == "active" else _CANARY
+        step.requests[side] += call.counted
+        step.failures[side] += call.counted
+        if call.role == "shadow":
+            step.pairs[0] += call.counted
+        keys = step.failed_keys.setdefault(hour, _keys())
+        for _ in range(call.counted):
+            met(keys, secrets.randbits(64), CANARY if side == _CANARY else ACTIVE)
+        self.news += call.counted
 
     def note(self, one: Finished, rollout: Rollout) -> None:
         step = self._step(rollout)
@@ -204,12 +222,12 @@ class _Book:
             self.live.note(one)
         rollout = one.lineup.rollout
         if one.counted and rollout is not None:
-            self.evidence(rollout).note(one, rollout)
+            self.evidence(rollout.number).note(one, rollout)
 
-    def evidence(self, rollout: Rollout) -> _Evidence:
-        evidence = self.rollouts.get(rollout.number)
+    def evidence(self, number: int) -> _Evidence:
+        evidence = self.rollouts.get(number)
         if evidence is None:
-            evidence = self.rollouts[rollout.number] = _Evidence(rollout.number)
+            evidence = self.rollouts[number] = _Evidence(number)
             for old in sorted(self.rollouts)[:-_KEPT]:
                 del self.rollouts[old]
         return evidence
@@ -229,7 +247,18 @@ class Counting:
         """Count a request where it is sent, whatever comes of it."""
         rollout = lineup.rollout
         if rollout is not None:
-            self._books[lineup.model].evidence(rollout).routed(choice, prediction_id, rollout)
+            evidence = self._books[lineup.model].evidence(rollout.number)
+            evidence.routed(choice, prediction_id, rollout)
+
+    def lost(self, call: Calling, at_us: int) -> None:
+        """Count the requests of a call in which another worker died, as failed.
+
+        Args:
+            at_us: About when, in microseconds since 1970.
+        """
+        book = self._books.get(call.model)
+        if book is not None and call.rollout is not None and call.counted:
+            book.evidence(call.rollout).lost(call, at_us // _HOUR_US)
 
     def news(self, model: str) -> dict[int, int]:
         """Tell, by rollout, a number that rises with each request counted."""

@@ -1,7 +1,8 @@
 """One page of metrics for all workers at an address, whichever of them is asked for it.
 
 Each writes its tally into a folder that they share, twice a second and when it is asked; what one
-of them says is the sum of all files. Those of workers that died stay: a counter never falls.
+of them says is the sum of all files. Of workers that are gone the counters stay, for a counter
+never falls, and what they had under way does not.
 """
 
 import logging
@@ -20,6 +21,19 @@ _log = logging.getLogger(__name__)
 _EVERY_S: Final = 0.5
 _END_S: Final = 1.0
 _SUFFIX: Final = ".tally"
+
+
+def is_there(process: int) -> bool:
+    """Tell whether a process of this user's runs; one that nobody waited for yet is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of somebody else's, or a restrained worker may not ask
+        return Path(f"/proc/{process}").exists() if Path("/proc/self").exists() else True
+    return True
 
 
 class Crew:
@@ -55,7 +69,8 @@ class Crew:
         whole = Tally()
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:
-                whole.add(tally.read(path.read_bytes()))
+                told = tally.read(path.read_bytes())
+                whole.add(told if is_there(told.process) else tally.ended(told))
             except (OSError, ValueError) as error:
                 _log.warning("the metrics of a worker are left out: %s: %s", path, error)
         return whole
@@ -68,7 +83,9 @@ class Crew:
         with self._lock:
             draft = self._path.with_suffix(".draft")
             try:
-                draft.write_bytes(tally.written(self._own()))
+                own = self._own()
+                own.process = os.getpid()
+                draft.write_bytes(tally.written(own))
                 os.replace(draft, self._path)
             except OSError as error:
                 _log.warning("the metrics of this worker are not shared: %s", error)

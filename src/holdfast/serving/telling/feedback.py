@@ -30,8 +30,8 @@ class Truth(Struct, frozen=True, forbid_unknown_fields=True):
     at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-Keep = Callable[[Sequence[Truth]], Awaitable[None]]
-"""Keeps truths beside the prediction log."""
+Keep = Callable[[Sequence[Truth]], Awaitable[list[str]]]
+"""Keeps truths beside the prediction log; returns the ids of which no prediction is kept."""
 
 
 def read(body: bytes) -> list[Truth]:

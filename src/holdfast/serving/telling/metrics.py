@@ -13,9 +13,11 @@ from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served, in_memory
 from holdfast.serving.telling.crew import Crew
 from holdfast.serving.telling.tally import Tally
+from holdfast.serving.vitals import Calling
 
 __all__ = ["Metrics"]
 
+_FAILED: Final = 500
 _STATES: Final = ("preparing", "running", "paused")
 
 
@@ -46,6 +48,10 @@ class Metrics:
         """Count a request that no version was chosen for."""
         self._tally.count((model, "", "", status))
 
+    def lost(self, call: Calling) -> None:
+        """Count the requests of a call in which another worker died."""
+        self._tally.count((call.model, call.version, call.role, _FAILED), call.requests)
+
     def own(self) -> Tally:
         """Return what this worker counted."""
         if self._refresh is not None:
@@ -53,6 +59,7 @@ class Metrics:
         if self.recorder is not None:
             self._tally.rows = self.recorder.outcomes
             self._tally.rows_waiting = self.recorder.waiting
+            self._tally.rows_failing = int(self.recorder.problem is not None)
         return self._tally
 
     def text(self) -> tuple[bytes, str]:
@@ -200,6 +207,8 @@ class _Page:
         yield rows
         waiting = [((), self._tally.rows_waiting)]
         yield _gauge("holdfast_log_waiting", "Rows that wait to be written.", (), waiting)
+        help_ = "Workers whose last rows could not be written."
+        yield _gauge("holdfast_log_failing", help_, (), [((), self._tally.rows_failing)])
 
     def _lineups(self) -> list[Lineup]:
         return [*self._served.lineups.values()]

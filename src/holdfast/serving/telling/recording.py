@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from holdfast.errors import InvalidInputError, NotFoundError, StoreError
-from holdfast.predictions.log import Feedback, Label
+from holdfast.predictions.log import Label, Log
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
 from holdfast.serving.answering.finished import Finished
@@ -82,13 +82,19 @@ def _plain(given: Any) -> Any:
     return given.tolist() if hasattr(given, "tolist") else given
 
 
-def keeper(feedback: Feedback, by: str) -> Callable[[Sequence[Truth]], Awaitable[None]]:
-    """Return what keeps truths as labels told by *by*, on a thread of its own."""
+def keeper(log: Log, by: str) -> Callable[[Sequence[Truth]], Awaitable[list[str]]]:
+    """Return what keeps truths as labels told by *by*, on a thread of its own.
 
-    async def keep(truths: Sequence[Truth]) -> None:
+    It returns the ids of which no prediction is kept.
+    """
+
+    def add(labels: Sequence[Label]) -> list[str]:
+        return log.feedback.add(labels)
+
+    async def keep(truths: Sequence[Truth]) -> list[str]:
         labels = [Label(one.prediction_id, one.label, _when(one), by) for one in truths]
         try:
-            await asyncio.to_thread(feedback.add, labels)
+            return await asyncio.to_thread(add, labels)
         except InvalidInputError as error:
             raise Refusal(422, str(error), "prediction_id") from error
         except NotFoundError as error:

@@ -6,11 +6,12 @@ from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core.rollout.course import Baseline
 from holdfast.serving.answering.finished import Finished
 
-__all__ = ["BUCKETS_S", "Evidence", "Histogram", "Tally", "read", "written"]
+__all__ = ["BUCKETS_S", "Evidence", "Histogram", "Tally", "ended", "read", "written"]
 
 BUCKETS_S: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -95,8 +96,10 @@ class Tally(Struct):
         durations: By model, version and role.
         calls: By model and version.
         waiting: Requests that wait for a version's model, by model and version.
+        rows_failing: Workers whose last rows could not be written.
         rows: Predictions by what became of their rows in the log; empty where there is none.
         in_flight: Requests under way.
+        process: That counted; 0 for several together.
         not_mirrored: Requests that were not mirrored since too many were under way.
     """
 
@@ -107,12 +110,14 @@ class Tally(Struct):
     waiting: dict[tuple[str, str], int] = {}
     rows: dict[str, int] = {}
     rows_waiting: int = 0
+    rows_failing: int = 0
+    process: int = 0
     in_flight: int = 0
     not_mirrored: int = 0
 
-    def count(self, request: _Request) -> None:
+    def count(self, request: _Request, times: int = 1) -> None:
         """Count a request that was answered."""
-        self.requests[request] = self.requests.get(request, 0) + 1
+        self.requests[request] = self.requests.get(request, 0) + times
 
     def finished(self, one: Finished) -> None:
         """Count a request that a version answered."""
@@ -147,6 +152,7 @@ class Tally(Struct):
         for side, evidence in other.sides.items():
             self.sides.setdefault(side, Evidence()).add(evidence)
         self.rows_waiting += other.rows_waiting
+        self.rows_failing += other.rows_failing
         self.in_flight += other.in_flight
         self.not_mirrored += other.not_mirrored
 
@@ -158,6 +164,11 @@ def _sums(one: dict[Key, int], other: dict[Key, int]) -> dict[Key, int]:
 def written(tally: Tally) -> bytes:
     """Write a tally; it may be counted on meanwhile."""
     return msgspec.msgpack.encode(tally)
+
+
+def ended(tally: Tally) -> Tally:
+    """Return what stays of a worker's tally when the worker is gone: what only rises."""
+    return replace(tally, waiting={}, rows_waiting=0, rows_failing=0, in_flight=0)
 
 
 def read(data: bytes) -> Tally:

@@ -206,11 +206,12 @@ def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None, limits
         truths = feedback.read(await read_body(request.receive, headers, limits))
         try:
             async with asyncio.timeout(limits.timeout_s):
-                await keep(truths)
+                unknown = await keep(truths)
         except TimeoutError as error:
             told = f"the log did not take it within {limits.timeout_s:g} s; send it again"
             raise Refusal(504, told) from error
-        return JSONResponse({"kept": len(truths)})
+        answer: dict[str, Any] = {"kept": len(truths)}
+        return JSONResponse({**answer, "unknown": unknown} if unknown else answer)
 
 
 def _lineup(served: Served, model: str) -> Lineup:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from holdfast.serving.answering.finished import Sink
-from holdfast.serving.answering.hot import Commit, Hot, Path
+from holdfast.serving.answering.hot import Cancel, Commit, Hot, Path
 from holdfast.serving.faces.bodies import (
     Gone,
     Headers,
@@ -24,6 +25,7 @@ from holdfast.serving.limits import Limits
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served
 from holdfast.serving.telling import feedback
+from holdfast.serving.telling.access import AccessLog
 from holdfast.serving.telling.metrics import Metrics
 from holdfast.serving.telling.tally import Tally
 from holdfast.serving.web import paths
@@ -47,6 +49,7 @@ class Application:
         hot: What answers requests for predictions.
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
+        access: Where each answer is noted; None if nowhere.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Application:
         self.direct = {path.encode(): route for path, route in self._paths.items()}
         self._admin = admin(served, self.metrics.text, keep, limits)
         self._prefix = ""
+        self.access: AccessLog | None = None
 
     def answer_below(self, prefix: str) -> None:
         """Answer the same paths below *prefix* too: a proxy passes it on, or takes it away."""
@@ -79,6 +83,8 @@ class Application:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        if self.access is not None:
+            send = _noted(self.access, scope, send)
         if self._prefix:
             path = scope["path"]
             inner = path.removeprefix(self._prefix) if path.startswith(f"{self._prefix}/") else path
@@ -99,7 +105,7 @@ class Application:
                 return
             self._check(route[1].model, scope)
             body = await read_body(receive, headers, self.limits)
-            await send_body(send, *await self._answer(route, headers, body))
+            await send_body(send, *await self._answer(route, headers, body, receive))
         except Refusal as refusal:
             await send_body(send, *self._refused(route, headers, refusal))
         except Gone:
@@ -108,27 +114,41 @@ class Application:
     def turned_away(self, status: int) -> None:
         """Count a request that was refused before a model was chosen."""
         self.metrics.refused("", status)
+        if self.access is not None:
+            self.access.note(("", ""), status, [], 0, time.perf_counter_ns())
 
-    def ask(self, route: Route, headers: Headers, body: bytes, reply: Reply) -> None:
-        """Have a request for predictions answered, whatever comes; *reply* is called once."""
+    def ask(self, route: Route, headers: Headers, body: bytes, reply: Reply) -> Cancel | None:
+        """Have a request for predictions answered, whatever comes; *reply* is called once.
+
+        Returns:
+            What is to be called if the caller is gone before; None once it was answered.
+        """
         try:
-            self.hot.ask(*route, headers, body, reply)
+            return self.hot.ask(*route, headers, body, reply)
         except Refusal as refusal:
             reply(*self._refused(route, headers, refusal))
         except Exception:  # noqa: BLE001 - the connection is to go on
             _log.exception("a request for %s could not be read", route[1].model)
             told = Refusal(500, "the request could not be read; see the server's log")
             reply(*self._refused(route, headers, told))
+        return None
 
-    async def _answer(self, route: Route, headers: Headers, body: bytes) -> Told:
+    async def _answer(self, route: Route, headers: Headers, body: bytes, receive: Receive) -> Told:
         waited: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
 
         def reply(*told: Any) -> None:
             if not waited.done():
                 waited.set_result(told)
 
-        self.ask(route, headers, body, reply)
-        return await waited
+        cancel = self.ask(route, headers, body, reply)
+        gone = asyncio.ensure_future(receive())  # the body was read: what comes is its end
+        try:
+            await asyncio.wait((waited, gone), return_when=asyncio.FIRST_COMPLETED)
+            if cancel is not None and not waited.done():
+                cancel()
+            return await waited
+        finally:
+            gone.cancel()
 
     def _refused(self, route: Route | None, headers: Headers, refusal: Refusal) -> Told:
         """Write the refusal of a request that no version was chosen for."""
@@ -171,6 +191,26 @@ class Application:
         hot = self.hot
         tally.in_flight, tally.not_mirrored = hot.in_flight, hot.not_mirrored
         tally.waiting = {(one.model, one.version): count for one, count in hot.waiting()}
+
+
+def _noted(access: AccessLog, scope: Scope, send: Send) -> Send:
+    """Note an answer once it was sent."""
+    started_ns = time.perf_counter_ns()
+    asked = scope["method"], scope["path"]
+    start: MutableMapping[str, Any] = {}
+    size = 0
+
+    async def noted(message: MutableMapping[str, Any]) -> None:
+        nonlocal size
+        await send(message)
+        if message["type"] == "http.response.start":
+            start.update(message)
+            return
+        size += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            access.note(asked, start["status"], start.get("headers", []), size, started_ns)
+
+    return noted
 
 
 async def _kind(receive: Receive) -> str:

@@ -6,12 +6,14 @@ answered without them; whatever else comes on the same connection goes the way o
 """
 
 import asyncio
+import time
 from functools import partial
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from holdfast.http.connection import Connection
+from holdfast.serving.answering.hot import GONE, Cancel
 from holdfast.serving.faces.bodies import Headers, Pairs, described
 from holdfast.serving.faces.face import Body
 from holdfast.serving.web.app import Application, Route
@@ -27,15 +29,18 @@ class _Exchange:
     """A request and its answer; stands where uvicorn has a cycle of ASGI's messages."""
 
     __slots__ = (
-        "body", "disconnected", "headers", "keep_alive", "message_event", "more_body",
-        "response_complete", "route",
+        "body", "cancel", "disconnected", "headers", "keep_alive", "message_event", "more_body",
+        "response_complete", "route", "started_ns", "url",
     )  # fmt: skip
 
-    def __init__(self, route: Route, headers: Headers, keep_alive: bool) -> None:  # noqa: FBT001
+    def __init__(self, route: Route, url: bytes, headers: Headers, keep_alive: bool) -> None:  # noqa: FBT001
         self.route = route
+        self.url = url
+        self.started_ns = time.perf_counter_ns()
         self.headers = headers
         self.keep_alive = keep_alive
         self.body = b""
+        self.cancel: Cancel | None = None
         self.more_body = True
         self.disconnected = False
         self.response_complete = False
@@ -57,7 +62,7 @@ class Protocol(Connection):
             super().take(headers, plain)
         else:
             keep_alive = self.parser.should_keep_alive()
-            self.cycle = _Exchange(route, headers, keep_alive)  # type: ignore[assignment]
+            self.cycle = _Exchange(route, self.url, headers, keep_alive)  # type: ignore[assignment]
 
     def _goes_straight(self, headers: Headers) -> bool:
         before: Any = self.cycle
@@ -80,13 +85,22 @@ class Protocol(Connection):
         elif not one.response_complete:
             one.more_body = False
             reply = partial(self._reply, one)
-            self._application.ask(one.route, one.headers, one.body, reply)
+            one.cancel = self._application.ask(one.route, one.headers, one.body, reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and give up what nobody waits for any more."""
+        one: Any = self.cycle
+        super().connection_lost(exc)
+        is_open = type(one) is _Exchange and not one.response_complete
+        if is_open and one.cancel is not None:
+            one.cancel()
 
     def _reply(self, one: _Exchange, status: int, body: Body, headers: Pairs) -> None:
         if one.response_complete:
             return
         one.response_complete = True
         if one.disconnected or self.transport.is_closing():
+            self._note(one, GONE, headers, 0)
             return
         described(headers, body)
         closes = not one.keep_alive
@@ -99,6 +113,13 @@ class Protocol(Connection):
             parts += (name, b": ", value, b"\r\n")
         parts += (b"\r\n", body.content)
         self.transport.write(b"".join(parts))
+        self._note(one, status, headers, len(body.content))
         if closes or _CLOSE in headers:
             self.close()
         self.on_response_complete()
+
+    def _note(self, one: _Exchange, status: int, headers: Pairs, size: int) -> None:
+        access = self._application.access
+        if access is not None:
+            asked = "POST", one.url.decode("latin-1")
+            access.note(asked, status, headers, size, one.started_ns)

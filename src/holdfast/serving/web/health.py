@@ -27,6 +27,9 @@ def readiness(served: Served, version: str | None = None) -> tuple[bool, dict[st
         if one.problem
     }
     told: dict[str, Any] = {"ready": not missing, "live": live, "sandbox": served.restraint}
+    lost = served.unkept()
+    if lost is not None:
+        told["log"] = f"cannot be written, {lost} predictions lost; see the server's log"
     if missing:
         told["missing"] = missing
     if failed:

@@ -1,0 +1,153 @@
+"""One call of a version's model for all requests of a batch, and what each of them gets."""
+
+from collections.abc import Iterable
+from time import perf_counter_ns
+from typing import Any, Final
+
+import numpy as np
+
+from holdfast.serving.answering.overlong import Overlong, Patience
+from holdfast.serving.answering.waiting import KNOWN, Answered, Batch, Outcome, Pace
+from holdfast.serving.lineup import Loaded
+from holdfast.serving.refusal import Refusal
+from holdfast.serving.rows.layout import Rows
+from holdfast.serving.rows.outcome import OutputChecker, cut, listed
+from holdfast.serving.vitals import Vitals
+
+__all__ = ["Caller", "deliver", "name_of", "said"]
+
+_LONGEST_NAME: Final = 80
+_OF_ROWS: Final = (ValueError, TypeError, LookupError)
+"""What libraries raise of rows that they cannot take; where a schema is declared, it says so first.
+
+Both sides of a rollout count it as a failure all the same: who knows whose fault it is?
+"""
+
+
+class Caller:
+    """Calls one version.
+
+    Args:
+        counted: Whether outputs must have one value for each row.
+        patience: Told of calls on the event loop.
+        vitals: Where calls are written down while they are under way; None if nowhere.
+
+    Attributes:
+        pace: How long its calls take.
+        name: What is written down of its calls.
+    """
+
+    def __init__(
+        self, loaded: Loaded, patience: Patience, vitals: Vitals | None, *, counted: bool
+    ) -> None:
+        self.pace = Pace() if loaded.call_us is None else Pace(KNOWN, loaded.call_us)
+        self.name = b""
+        self._loaded = loaded
+        self._outputs = OutputChecker(loaded.output_schema, counted=counted)
+        self._patience = patience
+        self._vitals = vitals
+        self._takes_anything = loaded.input_schema is None
+        self._has_answered = loaded.call_us is not None
+
+    def here(self, batch: Batch) -> list[Outcome] | None:
+        """Call for a batch on the event loop; None if it must be done on a thread."""
+        return self._once(batch, self._patience)
+
+    def run(self, batch: Batch) -> list[Outcome]:
+        """Call for a batch on a thread: for each request by itself, if that is what it takes."""
+        found = self._once(batch, None)
+        return found or [one for job in batch for one in self.run([job])]
+
+    def _once(self, batch: Batch, patience: Patience | None) -> list[Outcome] | None:
+        """Call the model once; None if it failed for several: which of them is it?"""
+        started = perf_counter_ns()
+        found = self._noted(batch, patience)
+        if isinstance(found, Refusal) and len(batch) > 1:
+            return None
+        us = (perf_counter_ns() - started) // 1000
+        if found is None:  # broken off
+            self.pace.bar()
+            return None
+        self.pace.note(us)
+        if isinstance(found, Refusal):
+            return [found]
+        try:
+            return _shared(batch, *found, us)
+        except BaseException:  # noqa: BLE001 - an output of a class of the model's own
+            return None
+
+    def _noted(
+        self, batch: Batch, patience: Patience | None
+    ) -> tuple[Any, list[Any]] | Refusal | None:
+        if self._vitals is None:
+            return self._call(batch, patience)
+        place = self._vitals.begin(self.name, len(batch), sum(job.counted for job in batch))
+        try:
+            return self._call(batch, patience)
+        finally:
+            self._vitals.end(place)
+
+    def _call(
+        self, batch: Batch, patience: Patience | None
+    ) -> tuple[Any, list[Any]] | Refusal | None:
+        try:
+            rows = batch[0].rows if len(batch) == 1 else _joined(batch)
+            if patience is None:
+                output = self._loaded.predict(rows)
+            else:
+                with patience:
+                    output = self._loaded.predict(rows)
+            problem = self._outputs.problem(output, len(rows))
+            if not problem:
+                self._has_answered = True
+                return output, listed(output)
+            told, cause = f"the output {problem}", "its output"
+        except Overlong:
+            return None
+        except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception
+            told, cause = said(error), name_of(error)
+            if self._takes_anything and self._has_answered and isinstance(error, _OF_ROWS):
+                ref = f"{self._loaded.model}@{self._loaded.version}"
+                told = f"{ref} declares no input schema and does not take these rows: {told}"
+                return Refusal(422, told, "instances", cause=cause)
+        told = f"{self._loaded.model}@{self._loaded.version} failed: {told}"
+        return Refusal(500, told, cause=cause)
+
+
+def said(error: BaseException) -> str:
+    """Say what a model raised, which may not even be able to say so itself."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except BaseException:  # noqa: BLE001 - raised while it was written
+        return name
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of the class of what a model raised, if it is one."""
+    name = type(error).__name__
+    return name if name.isidentifier() and len(name) <= _LONGEST_NAME else "an error"
+
+
+def _joined(batch: Batch) -> Rows:
+    if isinstance(batch[0].rows, list):
+        return [row for job in batch for row in job.rows]
+    return np.concatenate([job.rows for job in batch])
+
+
+def _shared(batch: Batch, output: Any, values: list[Any], us: int) -> list[Outcome]:
+    if len(batch) == 1:
+        return [Answered(output, values, 1, us)]
+    outcomes: list[Outcome] = []
+    start, size = 0, len(batch)
+    for job in batch:
+        end = start + job.count
+        outcomes.append(Answered(cut(output, start, end), values[start:end], size, us))
+        start = end
+    return outcomes
+
+
+def deliver(batch: Batch, outcomes: Iterable[Outcome]) -> None:
+    """Hand each request its outcome."""
+    for job, outcome in zip(batch, outcomes, strict=True):
+        job.end(outcome)

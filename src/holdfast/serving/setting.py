@@ -1,0 +1,55 @@
+"""How a server runs, in a form that is sent to its workers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.predictions.keeping import Recording
+from holdfast.registry import Registry
+from holdfast.sandbox import Mode, Trials
+from holdfast.serving.limits import Limits
+
+__all__ = ["Setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a server runs.
+
+    Attributes:
+        models: What it serves; it must be registered.
+        open_registry: Opens the store; its author signs the moves of rollouts that it drives.
+        limits: What it takes.
+        log: Where predictions are kept, a folder or `postgresql://…`; `None` keeps none.
+        keeping: What is kept of them.
+        durable: Answer only once the row is committed.
+        drives: Whether it drives the rollouts of its models.
+        hang_s: A worker whose event loop stands so long, in a call of a model, is replaced.
+        access_log: Whether each answer is a line of JSON on the standard output.
+        max_requests: After so many a worker is replaced; 0 for never.
+        max_memory_bytes: A worker that holds more memory is replaced; 0 for never.
+        drain_s: How long it still answers, but is not ready, once it is told to stop.
+        keep_alive_s: How long a connection may be idle.
+        prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
+        sandbox: Whether it is restrained, and versions are tried out apart.
+        writable: Where it writes beside the log and the folder for temporary files.
+        trials: Where versions are tried out, if the sandbox is on and that is begun already.
+    """
+
+    models: tuple[str, ...]
+    open_registry: Callable[[], Registry]
+    limits: Limits = field(default_factory=Limits)
+    log: str | None = "predictions"
+    keeping: Recording = field(default_factory=Recording)
+    durable: bool = False
+    drives: bool = True
+    hang_s: float = 10.0
+    access_log: bool = False
+    max_requests: int = 0
+    max_memory_bytes: int = 0
+    drain_s: int = 0
+    keep_alive_s: int = 5
+    prefix: str = ""
+    sandbox: Mode = "auto"
+    writable: tuple[Path, ...] = ()
+    trials: Trials | None = None

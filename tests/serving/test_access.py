@@ -1,0 +1,134 @@
+"""The access log: a line for each answer, and nothing of what was asked."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serving.facing import NUMBERS, Does, Server, lineup, made, running, served, sums, until
+from tests.serving.test_direct import Caller, post
+
+from holdfast.serving.telling.access import AccessLog
+
+ROWS = {"instances": [[41.5, 2]]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "access.log"
+
+
+@pytest.fixture
+def server(path: Path) -> Iterator[Server]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with running(served(lineup(sums()))) as one:
+        one.app.access = AccessLog(descriptor)
+        yield one
+        one.app.access.close()
+    os.close(descriptor)
+
+
+def lines(path: Path, count: int) -> list[dict[str, Any]]:
+    until(lambda: path.read_bytes().count(b"\n") >= count)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_says_who_answered_what_path_how_and_how_fast(server: Server, path: Path) -> None:
+    server.post("/predict", ROWS, x_request_id="mine")
+    (line,) = lines(path, 1)
+
+    assert line.pop("time").endswith("Z")
+    assert line.pop("ms") > 0
+    assert len(line.pop("prediction_id")) == 36
+    assert line == {
+        "method": "POST",
+        "path": "/predict",
+        "status": 200,
+        "bytes": len(server.post("/predict", ROWS).content),
+        "request_id": "mine",
+        "version": "1.0.0",
+        "role": "active",
+    }
+
+
+def test_every_way_of_an_answer_has_a_line_and_none_an_input(server: Server, path: Path) -> None:
+    server.post("/predict?of=41.5", ROWS)
+    server.get("/livez")
+    server.get("/nothing")
+    server.post("/predict", {"instances": [[41.5]]})
+    caller = Caller(server.port)
+    caller.send(b"GET / HTTP/1.1\r\n\r\n")
+    caller.answer()
+    caller.close()
+    found = lines(path, 5)
+
+    assert [(one["method"], one["path"], one["status"]) for one in found] == [
+        ("POST", "/predict", 200),
+        ("GET", "/livez", 200),
+        ("GET", "/nothing", 404),
+        ("POST", "/predict", 422),
+        (None, None, 400),
+    ]
+    assert "41.5" not in path.read_text()
+
+
+def test_what_was_given_up_has_a_line(path: Path, tmp_path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    go = tmp_path / "go"
+
+    def predict(rows: Any) -> Any:
+        until(go.exists)
+        return rows.sum(axis=1)
+
+    with running(served(lineup(made(Does(predict), input_schema=NUMBERS)))) as server:
+        server.app.access = AccessLog(descriptor)
+        first, gone = Caller(server.port), Caller(server.port)
+        for number, caller in enumerate((first, gone), 1):
+            caller.send(post())
+            until(lambda number=number: server.app.hot.in_flight == number)  # type: ignore[misc]
+        gone.close()
+        until(lambda: server.app.hot.in_flight == 1)
+        go.touch()
+        first.answer()
+        first.close()
+        found = lines(path, 2)
+        server.app.access.close()
+    os.close(descriptor)
+
+    assert [one["status"] for one in found] == [499, 200]
+
+
+def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_left_out() -> None:
+    reader, writer = os.pipe()
+    log = AccessLog(writer)
+    asked = "POST", "/predict"
+    for _ in range(12_000):
+        log.note(asked, 200, [(b"x-request-id", b"x" * 100)], 10, time.perf_counter_ns())
+    found = b""
+    while b"left_out" not in found:
+        found += os.read(reader, 65_536)
+        log.note(asked, 200, [], 10, time.perf_counter_ns())
+    os.close(reader)
+    log.note(asked, 200, [], 10, time.perf_counter_ns())  # nobody is there: nothing is raised
+    log.close()
+    os.close(writer)
+
+    assert all(json.loads(line) for line in found.splitlines()[:-1])
+
+
+def test_lines_of_a_block_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    log = AccessLog(descriptor)
+    for number in range(500):
+        headers = [(b"x-request-id", b"%d" % number), (b"other", b"secret")]
+        log.note(("POST", "/predict"), 200, headers, 10, time.perf_counter_ns())
+    log.close()
+    os.close(descriptor)
+    found = [json.loads(line)["request_id"] for line in path.read_text().splitlines()]
+
+    assert found == [str(number) for number in range(500)]
+    assert "secret" not in path.read_text()
