@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from msgspec import Struct
 
@@ -56,9 +57,11 @@ def copy(
             source.require_known(name)
             state = source.ledger(name).state()
             journal = tuple(source.ledger(name).raw_entries())[: state.seq]
-            new = _carry(source.place, place, list(_files(source, name)), progress)
+            files = list(_files(source, name))
+            new = _carry(source.place, place, files, progress)
             before = target.ledger(name).state().seq
-            came = Journey(name, journal, state.head or "", mirrored=True)
+            again = partial(_carry, source.place, place, files, None)
+            came = Journey(name, journal, state.head or "", again, mirrored=True)
             with place.workplace() as scratch:
                 transfer.take_model(target, came, scratch, Signing(trust), trust)
             if before and new:  # some may have been mended: what was derived from them was not

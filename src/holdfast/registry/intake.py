@@ -30,13 +30,15 @@ from holdfast.core.views import Registered as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
 from holdfast.formats import Description, Packaged, evidence, example, trees
-from holdfast.registry import surroundings
+from holdfast.registry import presence, surroundings
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.store import layout
 from holdfast.store.place import Place
 
 _Fields = TypeVar("_Fields", Lineage, Environment)
+_STORED = "stored"
+"""Folder below the scratch folder where what was stored lies under its own names."""
 _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
 
@@ -100,9 +102,7 @@ def register(
             draft = replace(
                 draft, metrics=metrics, lineage=lineage, artifacts=artifacts, scan=scans
             )
-            view = _commit(session, draft, asked, signing)
-            _restore_collected(place, parts, artifacts)
-    return view
+            return _commit(session, draft, asked, signing, scratch / _STORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _scan_stored(
     opened: Place, part: _Part, artifact: Artifact, scratch: Path, judge: _Judge
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
-    stored = opened.blobs.lay_out(artifact, scratch / "stored")
+    stored = opened.blobs.lay_out(artifact, scratch / _STORED)
     scan = judge.scan(stored, part.said)
     if not judge.scanners:
         return scan
@@ -141,23 +141,36 @@ def _scan_stored(
 
 
 def _commit(
-    session: Session, draft: Manifest, asked: Version | Bump, signing: Signing
+    session: Session, draft: Manifest, asked: Version | Bump, signing: Signing, stored: Path
 ) -> RegisteredView:
+    """Write the entry, and see to it that what it names is there; *stored* has the files."""
+    blobs = session.place.blobs
+    files = [file.sha256 for file in draft.files]
+    manifests: list[bytes] = []
+
+    def store_again() -> None:
+        for raw in manifests[-1:]:
+            blobs.add_bytes(raw)
+        for file in draft.files:
+            blobs.add(stored / file.path)
+
     def decide(state: State, at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, asked)
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), draft)
         before = _base(session, state, asked)
         planned = registration.register(state, draft, asked, before, at)
-        manifest = session.place.blobs.add_bytes(planned.raw)
-        session.place.rescue([manifest, *(file.sha256 for file in draft.files)])
+        manifests.append(planned.raw)
+        session.place.rescue([blobs.add_bytes(planned.raw), *files])
         return planned.event
 
     outcome = session.commit(draft.name, decide, Registered, signing)
-    if outcome.unchanged is not None:
+    event = outcome.entry.event if outcome.entry else None
+    if not isinstance(event, Registered):
+        assert outcome.unchanged is not None  # noqa: S101 - one of the two is set
+        presence.ensure(session.place, files, store_again)
         return _as_before(outcome.state, outcome.unchanged)
-    assert outcome.entry is not None and isinstance(outcome.entry.event, Registered)  # noqa: S101, PT018
-    event = outcome.entry.event
+    presence.ensure(session.place, [event.manifest, *files], store_again)
     info = version_info(outcome.state, outcome.state.versions[event.version])
     return RegisteredView(info, created=True, why=event.why)
 
@@ -231,16 +244,6 @@ def _stored_sizes(place: Place, part: _Part) -> frozenset[int]:
     if max(sizes, default=0) < _WORTH_HASHING_FIRST:
         return frozenset()
     return frozenset(item.size_bytes for item in place.store.items(layout.BLOBS))
-
-
-def _restore_collected(
-    place: Place, parts: Sequence[_Part], artifacts: Mapping[str, Artifact]
-) -> None:
-    """Store again what a collector took between the look-up and the entry (no locks here)."""
-    for part in parts:
-        for file in artifacts[part.role].files:
-            if place.store.size(layout.blob(file.sha256)) is None:
-                place.blobs.add(part.sources[file.path])
 
 
 def _draft(

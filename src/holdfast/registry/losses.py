@@ -14,6 +14,7 @@ from holdfast.core.paired import Losses, Paired
 from holdfast.core.state import Record
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.formats import losses as kept
+from holdfast.registry import presence
 from holdfast.registry.session import Session
 from holdfast.store import layout
 
@@ -103,6 +104,12 @@ def stored(session: Session, measured: Measured) -> tuple[Losses, ...]:
     )
     session.place.rescue([one.sha256 for one in found])
     return found
+
+
+def ensure(session: Session, measured: Measured) -> None:
+    """See to it that losses are there once the entry that names them is."""
+    digests = [digest_of(raw) for raw in measured.rows.values()]
+    presence.ensure(session.place, digests, lambda: stored(session, measured))
 
 
 def lacks(record: Record, measured: Measured) -> bool:

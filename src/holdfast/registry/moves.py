@@ -172,7 +172,10 @@ def evaluate(
         kept = losses.stored(session, measured) if measured else ()
         return commands.evaluate(record, found, dataset, kept)
 
-    return _move(session, ref, decide, events.Evaluated, signing)
+    done = _move(session, ref, decide, events.Evaluated, signing)
+    if measured:
+        losses.ensure(session, measured)
+    return done
 
 
 def measure(session: Session, done: Registered, measured: "Measured") -> Registered:

@@ -5,9 +5,11 @@ from pathlib import Path
 from holdfast.core import commands
 from holdfast.core.commands import Unchanged
 from holdfast.core.events import AnyEvent, Signed
+from holdfast.core.manifest import digest_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
 from holdfast.errors import DamagedError, InvalidInputError
+from holdfast.registry import presence
 from holdfast.registry.moves import moved, require_whole
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.signatures import key_of, keys_of
@@ -59,10 +61,13 @@ def _read(file: Path) -> bytes:
 
 
 def _record(session: Session, model: str, record: Record, key: str, raw: bytes) -> Moved:
+    signature = digest_of(raw)
+
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         now = state.versions[record.version]
-        signature = session.place.blobs.add_bytes(raw)
-        session.place.rescue([signature])
+        session.place.rescue([session.place.blobs.add_bytes(raw)])
         return commands.sign(state, now, key, signature, keys_of(session, now))
 
-    return moved(session.commit(model, decide, Signed, Signing()))
+    done = moved(session.commit(model, decide, Signed, Signing()))
+    presence.ensure(session.place, [signature], lambda: session.place.blobs.add_bytes(raw))
+    return done

@@ -3,7 +3,7 @@
 Bundles and copies come this way. Blobs are stored before; nothing names them until all is judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from holdfast.core.events import AnyEvent, Registered, Trusted
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError, DamagedError, UntrustedError
-from holdfast.registry import losses, signatures, verdicts
+from holdfast.registry import losses, presence, signatures, verdicts
 from holdfast.registry.session import Session, Signing
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout
@@ -35,6 +35,7 @@ class Journey:
     Attributes:
         journal: The bytes of its entries, from the first.
         head: SHA-256 of the last one, as it was told apart from them.
+        store_again: Stores its blobs once more, should a collector have taken one meanwhile.
         mirrored: True if it is to go on here as it does there: what a manifest says was trusted
             there is not written down again, for the two histories would part.
     """
@@ -42,6 +43,7 @@ class Journey:
     model: str
     journal: tuple[bytes, ...]
     head: str
+    store_again: Callable[[], object]
     mirrored: bool = False
 
 
@@ -85,10 +87,12 @@ def take_model(
     for record in state.versions.values():
         signatures.require(session, record)
         losses.require(session, record)
-    session.place.rescue(_named(session, state))
+    named = _named(session, state)
+    session.place.rescue(named)
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
         head = ledger.restore(raw, seq, head)
+    presence.ensure(session.place, named, came.store_again)
     ledger.project()
     if came.mirrored:
         found = {version: _untold(session, state, version, found[version]) for version in found}

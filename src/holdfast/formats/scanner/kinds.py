@@ -71,16 +71,16 @@ UNKNOWN = Kind("unknown", "unknown")
 """Nothing that is known: kept as it is, and never loaded."""
 
 
-def compression_of(head: bytes) -> str | None:
-    """Name the compression that joblib would undo by itself; *head* may still be no such thing."""
-    return next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
-
-
 _OWN = {
     b"\x93NUMPY": Kind("npy", "npy"),
     b"GGUF": Kind("gguf", "gguf"),
     b"CBM1": Kind("catboost", "data"),
 }
+
+
+def compression_of(head: bytes) -> str | None:
+    """Name the compression that joblib would undo by itself; *head* may still be no such thing."""
+    return next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
 
 
 def kind_of(head: bytes, source: Source) -> Kind:

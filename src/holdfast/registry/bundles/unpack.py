@@ -5,6 +5,7 @@ import io
 import re
 import tarfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,7 +16,7 @@ from holdfast.core.events import AnyEvent, Origin, Registered
 from holdfast.core.state import State
 from holdfast.core.version import parse
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
-from holdfast.registry import transfer
+from holdfast.registry import presence, transfer
 from holdfast.registry.bundles import FORMAT, INDEX, MEMBER, SUMS, Bundled, Index
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.transfer import Journey
@@ -53,12 +54,15 @@ def read(session: Session, source: Path, signing: Signing, trust: str | None) ->
     place = session.writable()
     with place.sharing(), place.workplace() as scratch:
         contents = _opened(session, source, scratch)
+        store_again = partial(_opened, session, source, scratch)
         if contents.index.kind == "model":
             index = contents.index
-            came = Journey(index.model, contents.journal, index.head)
+            came = Journey(index.model, contents.journal, index.head, store_again)
             created, versions = transfer.take_model(session, came, scratch, signing, trust)
         else:
-            created, versions = _take_version(session, contents, scratch, signing, trust)
+            taken = _take_version(session, contents.index, scratch, signing, trust)
+            presence.ensure(place, taken.named, store_again)
+            created, versions = taken.created, (taken.version,)
     size_bytes = source.stat().st_size
     index = contents.index
     return Bundled(index.model, versions, contents.blobs, size_bytes, str(source), created)
@@ -167,15 +171,24 @@ def _index(raw: bytes) -> Index:
     return index
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The outcome of one version: whether it is new, and the blobs it names."""
+
+    version: str
+    created: bool
+    named: tuple[str, ...]
+
+
 def _take_version(
-    session: Session, contents: _Contents, scratch: Path, signing: Signing, trust: str | None
-) -> tuple[bool, tuple[str, ...]]:
-    index = contents.index
+    session: Session, index: Index, scratch: Path, signing: Signing, trust: str | None
+) -> _Taken:
     manifest = transfer.manifest_of(session, index.manifest or "", index.model)
     if manifest.version != index.version:
         found = f"its manifest is of {manifest.name}@{manifest.version}"
         raise DamagedError(INDEX, found, "copy the bundle again")
     scan = transfer.judge(session, manifest, scratch, trust)
+    named = (index.manifest or "", *(file.sha256 for file in manifest.files))
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, parse(manifest.version))
@@ -184,10 +197,10 @@ def _take_version(
             return Unchanged("it is here already", manifest.version)
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), manifest)
-        session.place.rescue([index.manifest or "", *(file.sha256 for file in manifest.files)])
+        session.place.rescue(named)
         origin = Origin(index.registry, index.head, index.history, scan)
         why = f"imported; trusted: {trust}" if scan else "imported"
         return registration.imported(state, manifest, index.manifest or "", why, origin)
 
     outcome = session.commit(index.model, decide, Registered, signing)
-    return outcome.entry is not None, (manifest.version,)
+    return _Taken(manifest.version, outcome.entry is not None, named)

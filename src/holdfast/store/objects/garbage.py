@@ -6,25 +6,33 @@ gc/0000000007/rescued/<hex>     a writer is about to name this one
 gc/0000000007/closed.json       from here on no rescue counts, and what is left goes
 ```
 A writer looks at the lists right before it appends an entry. If a blob it will name is listed, it
-writes the rescue and then sees to it that the list is not closed; a collector closes the list first
-and looks for rescues and entries afterwards. So one of the two sees the other. While a closed list
-is worked off, who would name one of its blobs is asked to wait.
+writes the rescue and then sees to it that the list is open: not closed, and after that still there,
+for a list that was worked off is not closed any more either. A collector closes the list first,
+looks for rescues and entries afterwards, and removes the list before the mark that it is closed. So
+one of the two sees the other. While a closed list is worked off, who would name one of its blobs is
+asked to wait; of a list that is gone nothing is removed any more.
+
+A list's number is the time it was made, or higher, and is never given again: what a writer has read
+of a list holds for ever.
 
 A collector that stalled must not go on when another has taken its work over: it stops deleting
-ten minutes after the list was closed, and another takes over after an hour.
+ten minutes after it began to close the list, by the clock on the wall or the one that stands still
+while the machine sleeps, and one other takes over after an hour.
 """
 
+import contextlib
+import secrets
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from holdfast.core import strict_json
-from holdfast.errors import ConflictError, DamagedError
-from holdfast.store import Item, TakenError, layout
+from holdfast.errors import ConflictError, DamagedError, HoldfastError
+from holdfast.store import TakenError, layout
 from holdfast.store.objects.store import ObjectStore
 from holdfast.store.place import Collected, Needed
 
@@ -53,6 +61,19 @@ class _Open:
     made: float
 
 
+class _Turn:
+    """The time in which a collector may delete what is on a list that it closed."""
+
+    def __init__(self) -> None:
+        self._steady, self._wall = time.monotonic(), time.time()
+
+    @property
+    def over(self) -> bool:
+        """True once it is another collector's turn."""
+        elapsed = max(time.monotonic() - self._steady, time.time() - self._wall)
+        return elapsed > _WORK_S
+
+
 class Condemned:
     """The lists of one bucket."""
 
@@ -67,15 +88,28 @@ class Condemned:
             ConflictError: If a collector is removing one of them just now.
         """
         for number in self._numbers():
-            for digest in sorted(self._blobs(number) & set(digests)):
-                self._store.replace(f"{_LISTS}/{layout.stem_of(number)}/rescued/{digest}", b"")
-                if self._store.size(_closed(number)) is not None:
+            named = sorted(self._blobs(number) & set(digests))
+            marks = [f"{_folder(number)}/rescued/{digest}" for digest in named]
+            for mark in marks:
+                self._store.replace(mark, b"")
+            match self._standing(number) if named else "open":
+                case "closed":
                     raise ConflictError(
-                        f"blob sha256:{digest}",
+                        f"blob sha256:{named[0]}",
                         "is being removed, for nothing named it",
                         "repeat in some minutes; after a collector was stopped, in an hour and "
                         "after `holdfast gc`",
                     )
+                case "gone":
+                    for mark in marks:
+                        self._store.delete(mark)
+
+    def _standing(self, number: int) -> Literal["open", "closed", "gone"]:
+        """Tell how a list stands; in this order, for it is removed before its mark."""
+        if self._store.size(_closed(number)) is not None:
+            return "closed"
+        there = self._store.size(layout.numbered(_LISTS, number)) is not None
+        return "open" if there else "gone"
 
     def collect(self, needed: Needed, grace_s: float) -> Collected:
         """List what nothing names by now, and work off the lists that are old enough."""
@@ -85,18 +119,19 @@ class Condemned:
         freed: list[str] = []
         listed: set[str] = set()
         for opened in self._open():
+            turn = _Turn()
             if now - opened.made >= grace_s and self._close(opened.number, now):
-                freed += self._work_off(opened.number, needed)
+                freed += self._work_off(opened.number, needed, turn)
             else:
                 listed |= self._blobs(opened.number)
         waiting = loose - set(freed)
-        self._condemn(sorted(waiting - listed)[:_MOST_BLOBS])
+        self._condemn(sorted(waiting - listed)[:_MOST_BLOBS], now)
         return Collected(
             freed_bytes=sum(sizes.get(digest, 0) for digest in freed),
             freed_blobs=len(freed),
             waiting_bytes=sum(sizes[digest] for digest in waiting),
             waiting_blobs=len(waiting),
-            leftovers=0,
+            leftovers=self._sweep(),
         )
 
     def _now(self) -> float:
@@ -127,11 +162,11 @@ class Condemned:
                 raise DamagedError(key, f"not readable: {error}", "delete it") from error
         return self._read[number]
 
-    def _condemn(self, digests: list[str]) -> None:
+    def _condemn(self, digests: list[str], now: float) -> None:
         if not digests:
             return None
         raw = msgspec.json.encode(_List(_FORMAT, tuple(digests)))
-        number = max(self._numbers(), default=0) + 1
+        number = max(int(now), max(self._numbers(), default=0) + 1)
         while True:
             try:
                 return self._store.create(layout.numbered(_LISTS, number), raw)
@@ -140,32 +175,67 @@ class Condemned:
 
     def _close(self, number: int, now: float) -> bool:
         """Close a list; False if another collector has and may still be at it."""
+        mine = b'{"by":"%s"}\n' % secrets.token_hex(16).encode()
         try:
-            self._store.create(_closed(number), b"{}\n")
+            self._store.create(_closed(number), mine)
         except TakenError:
-            folder, _, name = _closed(number).rpartition("/")
-            closed: list[Item] = [item for item in self._store.items(folder) if item.name == name]
-            return bool(closed) and now - closed[0].modified >= _TAKEN_OVER_S
+            return self._take_over(number, now, mine)
         return True
 
-    def _work_off(self, number: int, needed: Needed) -> list[str]:
+    def _take_over(self, number: int, now: float, mine: bytes) -> bool:
+        """Close a list anew that a stopped collector closed, unless a rival does at this moment."""
+        found = self._store.tagged(_closed(number))
+        folder, _, name = _closed(number).rpartition("/")
+        ages = [now - item.modified for item in self._store.items(folder) if item.name == name]
+        if found is None or not ages or ages[0] < _TAKEN_OVER_S:
+            return False
+        return self._store.replace_tagged(_closed(number), mine, found[1])
+
+    def _work_off(self, number: int, needed: Needed, turn: _Turn) -> list[str]:
         """Remove what a closed list holds and nobody rescued or names, and then the list."""
-        deadline = time.monotonic() + _WORK_S
-        folder = f"{_LISTS}/{layout.stem_of(number)}"
-        rescued = set(self._store.list(f"{folder}/rescued"))
-        doomed = sorted(self._blobs(number) - rescued - needed())
+        try:
+            rescued = set(self._store.list(f"{_folder(number)}/rescued"))
+            doomed = sorted(self._blobs(number) - rescued - needed())
+        except BaseException:  # nothing was removed: writers need not wait
+            with contextlib.suppress(HoldfastError):
+                self._store.delete(_closed(number))
+            raise
         freed: list[str] = []
         for digest in doomed:
-            if time.monotonic() > deadline:
+            if turn.over:
                 return freed  # the rest is for who takes the list over
             self._store.delete(layout.blob(digest))
             freed.append(digest)
-        for name in sorted(rescued):
-            self._store.delete(f"{folder}/rescued/{name}")
         self._store.delete(layout.numbered(_LISTS, number))
-        self._store.delete(_closed(number))
+        self._clear(number)
         return freed
+
+    def _sweep(self) -> int:
+        """Remove the marks of lists that are gone, which stopped collectors and writers left."""
+        names = set(self._store.list(_LISTS))
+        numbers = [
+            number
+            for name in names
+            if (number := layout.number_of(f"{name}.json")) and f"{name}.json" not in names
+        ]
+        gone = [n for n in numbers if self._store.size(layout.numbered(_LISTS, n)) is None]
+        return sum(map(self._clear, gone))
+
+    def _clear(self, number: int) -> int:
+        """Remove the marks of a list that is gone; return how many there were."""
+        marks = [
+            f"{_folder(number)}/rescued/{name}"
+            for name in self._store.list(f"{_folder(number)}/rescued")
+        ]
+        for mark in marks:
+            self._store.delete(mark)
+        self._store.delete(_closed(number))
+        return len(marks) + 1
+
+
+def _folder(number: int) -> str:
+    return f"{_LISTS}/{layout.stem_of(number)}"
 
 
 def _closed(number: int) -> str:
-    return f"{_LISTS}/{layout.stem_of(number)}/{_CLOSED}"
+    return f"{_folder(number)}/{_CLOSED}"
