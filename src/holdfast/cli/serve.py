@@ -8,12 +8,12 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from holdfast import scratch
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.tables import count, inert
 from holdfast.cli.telling import carrying, config_of
@@ -142,8 +142,8 @@ def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
         click.echo(f"holdfast: {_kept(setting)}", err=True)
         _tell_on_stderr()
         if several:
-            with tempfile.TemporaryDirectory(prefix="holdfast-") as crew:
-                work = functools.partial(_work, setting, taken, Path(crew))
+            with scratch.folder() as crew:
+                work = functools.partial(_work, setting, taken, crew)
                 workers.supervise(options["workers"], work, setting.drain_s)
         else:
             server.run(setting, taken)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from holdfast import forks
 from holdfast.sandbox.child import LONGEST_ANSWER, receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
 
@@ -80,6 +81,12 @@ class Trials:
                 cwd="/",
                 start_new_session=True,
             )
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        """Leave the process to the parent: it ends when nobody can ask it any more."""
+        self._turn = threading.Lock()
+        self._control.close()
 
     def __enter__(self) -> Self:
         """Give itself."""
