@@ -22,6 +22,7 @@ Results go to stdout, progress and complaints to stderr. Every command takes, be
 |---|---|
 | `--store DIR` | the store; else `HOLDFAST_STORE`, else `./store` |
 | `--by NAME` | the author of what is written; else `HOLDFAST_BY`, else the system's user |
+| `HOLDFAST_LOCK_TIMEOUT` | how long others that hold the lock of a folder are waited for: `0`, `10s` (else that), `2m`; then exit status 10 |
 | `--json` | the result as `{"schema": 1, "data": …}` on stdout, an error as `{"schema": 1, "error": {"code", "message", …}}` on stderr |
 
 A ref names one version: `iris@1.2.0`, `iris@v3` (the third registration), `iris@production`, `iris@previous` (what a rollback goes to),

@@ -18,6 +18,7 @@ HoldfastError
 │   ├── StoreFullError
 │   └── UnfitStoreError
 ├── BusyError                too many rivals at once; call again
+│   └── LockedError              another process holds a lock; look what it does, call again
 ├── OutcomeUnknownError      ask the journal for the commit before doing anything else
 ├── MissingLibraryError      install the extra that the message names
 └── UnsupportedError         the format holds no such thing (tensors have no `predict`)
@@ -36,6 +37,7 @@ __all__ = [
     "DamagedError",
     "HoldfastError",
     "InvalidInputError",
+    "LockedError",
     "MissingLibraryError",
     "NewerFormatError",
     "NoPreviousVersionError",
@@ -237,16 +239,33 @@ class UnfitStoreError(StoreError):
 
 
 class BusyError(HoldfastError):
-    """Rivals took every slot that was tried; nothing was written."""
+    """Others were at it all the time; nothing was written, and a later call may get through."""
 
     code = "busy"
 
-    def __init__(self, model: str, attempts: int) -> None:
-        self.model = model
-        self.attempts = attempts
-        super().__init__(
-            _sentence(model, f"other writers won {attempts} times in a row", "call again")
-        )
+    def __init__(self, subject: str, problem: str, advice: str = "call again") -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(_sentence(subject, problem, advice))
+
+
+class LockedError(BusyError):
+    """A lock was not free in time.
+
+    Attributes:
+        path: The lock's file.
+        holders: Who says that they hold it, for people to read; empty if nobody does.
+        waited_s: How long it was waited for.
+    """
+
+    code = "locked"
+
+    def __init__(self, path: str, holders: Sequence[str], waited_s: float, advice: str) -> None:
+        self.path = path
+        self.holders = tuple(holders)
+        self.waited_s = waited_s
+        by = " and ".join(self.holders) or "a process that did not say who it is"
+        super().__init__(path, f"held by {by}; waited {waited_s:g} s", f"{advice}, then call again")
 
 
 class OutcomeUnknownError(HoldfastError):

@@ -64,8 +64,8 @@ DEEDS: dict[str, Callable[[Frozen], object]] = {
     "move": lambda it: it.store.move(ENTRY, "trash/entry"),
     "remove a folder": lambda it: it.store.remove_folder("models/iris"),
     "ask the time": lambda it: durable.now_of(it.store.path("")),
-    "share a lock": lambda it: locks.shared(it.store.path("lock")).__enter__(),
-    "lock": lambda it: locks.alone(it.store.path("lock")).__enter__(),
+    "share a lock": lambda it: locks.shared(it.store.path("lock"), "testing").__enter__(),
+    "lock": lambda it: locks.alone(it.store.path("lock"), "testing").__enter__(),
     "make a store": lambda it: shelf.make_store(it.disk.path / "another"),
 }
 

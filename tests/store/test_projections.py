@@ -276,10 +276,11 @@ import sys
 from pathlib import Path
 from holdfast.store import projections
 from holdfast.store.local import LocalStore
+from holdfast.store.locks import Limit
 store = LocalStore(Path(sys.argv[1]))
 counter = Path(sys.argv[1], "counter")
 for _ in range(200):
-    with projections.turn(store, "iris", locked=True):
+    with projections.turn(store, "iris", Limit(60)):
         counter.write_text(str(int(counter.read_text()) + 1))
 """
 
@@ -294,5 +295,5 @@ def test_processes_take_turns(tmp_path: Path) -> None:
 
 
 def test_where_locks_reach_nobody_none_is_taken(store: LocalStore, tmp_path: Path) -> None:
-    with projections.turn(store, "iris", locked=False):
+    with projections.turn(store, "iris", None):
         assert list(tmp_path.rglob(".lock")) == []

@@ -53,12 +53,14 @@ class Context:
 
             options = of_environment(scheme, os.environ)
         cache = os.environ.get("HOLDFAST_CACHE")
+        limit = os.environ.get("HOLDFAST_LOCK_TIMEOUT", "10s")
         return open_registry(
             location if is_address else os.path.abspath(location),  # errors then say where it is
             by=self.by,
             key=self._load if self.key_file else None,
             options=options,
             cache=Path(cache) if cache else None,
+            lock_timeout_s=seconds("HOLDFAST_LOCK_TIMEOUT", limit),
         )
 
     def require_store(self, registry: "Registry") -> None:

@@ -21,7 +21,6 @@ BY_CODE: Final[dict[str, int]] = {
     "untrusted": 4,
     "conflict": 5,
     "version_taken": 5,
-    "busy": 5,
     "damaged": DAMAGED,
     "store": 7,
     "not_a_store": 7,
@@ -32,6 +31,8 @@ BY_CODE: Final[dict[str, int]] = {
     "missing_library": 8,
     "unsupported": 8,
     "outcome_unknown": 9,
+    "busy": 10,
+    "locked": 10,
 }
 
 

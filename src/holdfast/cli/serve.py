@@ -8,13 +8,13 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from holdfast import scratch
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.tables import count, inert
 from holdfast.cli.telling import carrying, config_of
@@ -182,10 +182,10 @@ def _serve(
         click.echo(f"holdfast: {_kept(setting)}", err=True)
         _tell_on_stderr()
         threads.limit(os.environ, options["workers"])
-        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        with scratch.folder() as folder:
             work = functools.partial(_work, setting, taken)
             patience = workers.Patience(setting.hang_s, setting.drain_s)
-            workers.supervise(options["workers"], Path(folder), work, patience)
+            workers.supervise(options["workers"], folder, work, patience)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,12 @@ its reports to its makers switched off. It may fail, or take too long: that is t
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from holdfast import scratch
 from holdfast.core import strict_json
 from holdfast.core.manifest import Evidence
 from holdfast.errors import InvalidInputError, MissingLibraryError
@@ -64,8 +64,8 @@ def gather(path: Path, scanners: Sequence[str]) -> tuple[Evidence, ...]:
 
 def _asked(name: str, path: Path) -> Evidence:
     known = version(name)
-    with tempfile.TemporaryDirectory(prefix="holdfast-scan-") as home:
-        quiet = {"HOME": home, "NO_ANALYTICS": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1"}
+    with scratch.folder(prefix="holdfast-scan-") as home:
+        quiet = {"HOME": str(home), "NO_ANALYTICS": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1"}
         command = [sys.executable, *_COMMANDS[name], str(path.resolve())]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter, a path, no shell

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from holdfast.errors import InvalidInputError
-
-if sys.platform != "win32":
-    import fcntl
+from holdfast.errors import InvalidInputError, StoreError
+from holdfast.store import locks
 
 __all__ = ["at_path"]
 
@@ -32,11 +30,12 @@ def at_path(path: Path, mode: int) -> Iterator[socket.socket]:
     if sys.platform == "win32":
         raise InvalidInputError(f"--uds {str(path)!r}", "there are none on Windows", "use --port")
     try:
-        with _alone_in(path.parent):
+        with locks.folder(str(path.parent)):
             _remove_stale(path)
             opened = _listening(path, mode)
-    except OSError as error:
-        told = f"cannot be listened on: {error.strerror or error}"
+    except (OSError, StoreError) as error:
+        why = error.problem if isinstance(error, StoreError) else error.strerror or str(error)
+        told = f"cannot be listened on: {why}"
         raise InvalidInputError(f"--uds {str(path)!r}", told, "name another path") from error
     made = path.lstat()
     try:
@@ -46,17 +45,6 @@ def at_path(path: Path, mode: int) -> Iterator[socket.socket]:
         with contextlib.suppress(OSError):
             if os.path.samestat(made, path.lstat()):
                 path.unlink()
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep out others who replace a socket in the folder: neither must remove the other's."""
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
 
 
 def _remove_stale(path: Path) -> None:

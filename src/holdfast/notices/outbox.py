@@ -77,7 +77,7 @@ class Outbox:
     def alone(self) -> Iterator[bool]:
         """Hold the outbox if nobody else does, and tell whether that is so."""
         durable.make_folder(str(self.folder.absolute()))
-        with locks.tried(str(self.folder / "lock")) as held:
+        with locks.tried(str(self.folder / "lock"), "delivering notices") as held:
             yield held
 
     def drop(self, notice: Notice) -> None:

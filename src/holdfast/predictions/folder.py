@@ -17,6 +17,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast import forks
 from holdfast.core.names import escape
 from holdfast.errors import DamagedError, NotFoundError, StoreError
 from holdfast.predictions import ids
@@ -68,7 +69,16 @@ class FolderLog:
         self._listed: dict[str, list[Path]] = {}
         self._lock = threading.Lock()
         self._days = Days(root)
+        forks.tell(self)
         self.feedback = FolderFeedback(self._days)
+
+    def after_fork(self) -> None:
+        """Open files of its own: SQLite's must not be used by two processes."""
+        forks.abandon(self._writing, self._reading)
+        self._lock = threading.Lock()
+        self._token = secrets.token_hex(6)
+        self._numbers = Counter()
+        self._writing, self._reading = OrderedDict(), OrderedDict()
 
     def write(self, rows: Sequence[Prediction]) -> None:
         """Return once all rows are committed; see `Log`."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from holdfast import forks
 from holdfast.errors import InvalidInputError
 
 _DAY_MS: Final = 86_400_000
@@ -73,8 +74,15 @@ class Mint:
         self._clock_ms = clock_ms
         self._random_bits = random_bits or _Randomness()
         self._lock = threading.Lock()
+        forks.tell(self)
         self._last = 0
         self._start = (0, "")  # of the last id: its milliseconds, and how they are written
+
+    def after_fork(self) -> None:
+        """Draw other random bits than the parent does."""
+        self._lock = threading.Lock()
+        if isinstance(self._random_bits, _Randomness):
+            self._random_bits = _Randomness()
 
     def __call__(self) -> str:
         """Return a new id, greater than every one before."""

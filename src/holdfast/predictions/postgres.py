@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from holdfast import forks
 from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
 from holdfast.predictions import ids
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values, row_of, values_of
@@ -96,6 +97,7 @@ class PostgresLog:
         self._sync = sync
         self._lock = threading.RLock()
         self._open: psycopg.Connection[Any] | None = None
+        forks.tell(self)
         self.feedback = PostgresFeedback(self)
         with self.connected() as connection, connection.transaction():
             for statement in _CREATE:
@@ -107,6 +109,12 @@ class PostgresLog:
         address = urlsplit(self._url)
         user, at, host = address.netloc.rpartition("@")
         return f"{address.scheme}://{user.partition(':')[0]}{at}{host}{address.path}"
+
+    def after_fork(self) -> None:
+        """Connect anew: to close the parent's connection here would end its session."""
+        forks.abandon(self._open)
+        self._lock = threading.RLock()
+        self._open = None
 
     @contextlib.contextmanager
     def connected(self) -> Iterator["psycopg.Connection[Any]"]:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, Protocol
 
+from holdfast import forks
 from holdfast.errors import StoreError
 from holdfast.predictions import keeping
 from holdfast.predictions.ids import Mint
@@ -76,6 +77,14 @@ class Recorder:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        """Take no more rows: the thread that writes them, and those that wait, are the parent's."""
+        self._room = threading.Condition()
+        self._filled, self._urgent = threading.Event(), threading.Event()
+        self._queue = deque()
+        self._closed = True
 
     @property
     def waiting(self) -> int:
@@ -107,7 +116,8 @@ class Recorder:
         if not self._is_wanted(row):
             done.set_result(None)
         elif not self._has_room():
-            done.set_exception(StoreError("prediction log", "its queue is full", "see its disk"))
+            why = "is closed in this process" if self._closed else "its queue is full"
+            done.set_exception(StoreError("prediction log", why, "see its disk"))
         else:
             self._put(row, done)
             self._urgent.set()

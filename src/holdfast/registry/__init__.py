@@ -15,6 +15,7 @@ from holdfast.registry.author import author
 from holdfast.registry.registry import Registry
 from holdfast.registry.session import Keyring, Session
 from holdfast.signing import SigningKey, load
+from holdfast.store import locks
 from holdfast.store.folder import FolderSite
 from holdfast.store.objects import SCHEMES
 from holdfast.store.place import Site
@@ -31,12 +32,15 @@ class Setting(TypedDict, total=False):
         options: Of the bucket: `endpoint`, `region`, `profile`, …; what is not said is looked for
             where the cloud's own tools look.
         cache: Folder for the bytes of buckets; `~/.cache/holdfast` if left out.
+        lock_timeout_s: How long others that hold the lock of a folder are waited for, 10 if left
+            out; then the call is refused with a `LockedError` that names the process.
         clock: Tells the present time, aware; for tests.
         new_id: Makes 32 random hex digits; for tests.
     """
 
     options: Mapping[str, str]
     cache: Path | None
+    lock_timeout_s: float
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
 
@@ -75,7 +79,7 @@ def open_registry(
     )
     return Registry(
         Session(
-            _site(location, setting.get("options", {}), setting.get("cache")),
+            _site(location, setting),
             by or author(),
             setting.get("clock", lambda: datetime.now(UTC)),
             setting.get("new_id", lambda: secrets.token_hex(16)),
@@ -84,10 +88,13 @@ def open_registry(
     )
 
 
-def _site(location: str | Path, options: Mapping[str, str], cache: Path | None) -> Site:
+def _site(location: str | Path, setting: Setting) -> Site:
     scheme = _SCHEME.match(str(location))
     if scheme is None:
-        return FolderSite(Path(location))
+        limit_s = setting.get("lock_timeout_s", locks.LIMIT_S)
+        if not limit_s >= 0:
+            raise InvalidInputError(f"lock_timeout_s {limit_s!r}", "is below 0", "give seconds")
+        return FolderSite(Path(location), limit_s)
     if scheme[1] not in SCHEMES:
         raise InvalidInputError(
             f"location {str(location)!r}",
@@ -98,4 +105,5 @@ def _site(location: str | Path, options: Mapping[str, str], cache: Path | None) 
     from holdfast.store.objects.cache import Cache
     from holdfast.store.objects.locating import locate
 
+    cache, options = setting.get("cache"), setting.get("options", {})
     return BucketSite(locate(str(location), options, cache=Cache(cache) if cache else None))

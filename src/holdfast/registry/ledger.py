@@ -22,6 +22,7 @@ from holdfast.store.place import Change, Place
 from holdfast.store.projections import Pointer
 
 _log = logging.getLogger(__name__)
+_LAGGING = "projections of %s lag behind its journal: %s"
 _ATTEMPTS = 64
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1
@@ -100,7 +101,7 @@ class Ledger:
         witness = projections.read_pointer(self._store, self._model)
         self._state = self._open(witness)
         if self._state.seq and projections.behind(witness, self._state):
-            self.project()  # whoever wrote last was stopped before it could
+            self._heal()  # whoever wrote last was stopped before it could, or is at it
         return self._state
 
     def _open(self, witness: Pointer | None) -> State:
@@ -259,7 +260,7 @@ class Ledger:
                 _pause(attempt)
                 continue
             return self._written(state, raw, entry)
-        raise BusyError(self._model, _ATTEMPTS)
+        raise BusyError(self._model, f"other writers won {_ATTEMPTS} times in a row")
 
     def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
@@ -291,7 +292,14 @@ class Ledger:
         try:
             self._place.projections.write(self._model, self._change)
         except (HoldfastError, OSError) as error:
-            _log.warning("projections of %s lag behind its journal: %s", self._model, error)
+            _log.warning(_LAGGING, self._model, error)
+
+    def _heal(self) -> None:
+        """Bring the projections up to date if nobody else is at it: who only reads never waits."""
+        try:
+            self._place.projections.heal(self._model, self._change)
+        except (HoldfastError, OSError) as error:
+            _log.warning(_LAGGING, self._model, error)
 
     def _change(self, pointer: Pointer | None) -> Change | None:
         state = self.state()

@@ -1,18 +1,18 @@
 """An opened store and what every verb shares: ledgers, blobs, the clock and the author."""
 
-import atexit
 import contextlib
 import functools
-import shutil
-import tempfile
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
+from holdfast import scratch
 from holdfast.core import history, names
 from holdfast.core.commands import check_signing
 from holdfast.core.entry import Stamp, parse_time
-from holdfast.core.events import AnyEvent
+from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
@@ -86,7 +86,7 @@ class Session:
         self.keyring = keyring
         self._new_id = new_id
         self._ledgers: dict[str, Ledger] = {}
-        self._scratch: str | None = None
+        self._scratch: dict[int, Path] = {}
         self._place = site.find()
 
     @property
@@ -163,12 +163,12 @@ class Session:
         """Return the name of the model in a folder below `models`; see `Ledger.name_in`."""
         return Ledger.name_in(self.place.store, f"{layout.MODELS}/{folder}")
 
-    def scratch(self) -> str:
-        """Return a folder for files that live as long as this process."""
-        if self._scratch is None:
-            self._scratch = tempfile.mkdtemp(prefix="holdfast-")
-            atexit.register(shutil.rmtree, self._scratch, ignore_errors=True)
-        return self._scratch
+    def scratch(self) -> Path:
+        """Return a folder that lives as long as this process; a forked child has its own."""
+        owner = os.getpid()
+        if owner not in self._scratch:
+            self._scratch = {owner: scratch.until_exit()}
+        return self._scratch[owner]
 
     def state(self, model: str, at: str | None = None) -> State:
         """Return a model's state, now or as it stood at a time people wrote.
@@ -237,7 +237,7 @@ class Session:
             pen = self.keyring.key
             return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key, pen)
 
-        with place.sharing():
+        with place.sharing(f"{WORDS[operation]} {model}"):
             outcome = ledger.commit(decide, stamp, operation)
             if outcome.entry is not None:
                 ledger.project()

@@ -5,10 +5,10 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from holdfast import scratch
 from holdfast.core.manifest import Environment, Lineage
 
 _log = logging.getLogger(__name__)
@@ -66,22 +66,21 @@ def _is_dirty(folder: Path, commit: str) -> bool | None:
     index = _git(folder, "rev-parse", "--git-path", "index")
     if not top or not objects or not index:
         return None
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as scratch:
-        private = Path(scratch)
+    with scratch.folder() as private:
         try:
             _borrow(private, folder / index, commit)
         except OSError:
             return None
         alone = {
-            "GIT_DIR": scratch,
+            "GIT_DIR": str(private),
             "GIT_WORK_TREE": top,
             "GIT_INDEX_FILE": str(private / "index"),
             "GIT_OBJECT_DIRECTORY": str(folder / objects),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_NO_LAZY_FETCH": "1",
-            "HOME": scratch,
-            "XDG_CONFIG_HOME": scratch,
+            "HOME": str(private),
+            "XDG_CONFIG_HOME": str(private),
         }
         # a submodule has a configuration of its own
         arguments = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")

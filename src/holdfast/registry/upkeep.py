@@ -1,6 +1,7 @@
 """Giving bytes up: purge by plan, deletion of models, and the collector."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,12 +11,13 @@ from holdfast.core.refs import resolve, selector_in
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
 from holdfast.core.state import State
 from holdfast.core.views import Moved
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, LockedError
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.moves import moved
 from holdfast.registry.session import Session, Signing
 from holdfast.store.place import Collected
 
+_log = logging.getLogger(__name__)
 _BATCH = 1_000
 
 
@@ -68,7 +70,18 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
 
         entry = session.commit(model, decide, events.Purged, signing).entry
         purged += entry.event.versions() if entry else ()  # what went live meanwhile is spared
-    return Purge(model, tuple(purged), collect(session, grace_s))
+    return Purge(model, tuple(purged), _freed(session, grace_s, purged))
+
+
+def _freed(session: Session, grace_s: float, purged: Sequence[str]) -> Collected:
+    """Free what was given up; where a lock is not to be had, the tombstones are there already."""
+    try:
+        return collect(session, grace_s)
+    except LockedError as error:
+        if not purged:
+            raise
+        _log.warning("their bytes stay until `holdfast gc` frees them: %s", error)
+        return Collected(0, 0, 0, 0, 0)
 
 
 def delete(session: Session, model: str, signing: Signing, *, by_force: bool) -> Moved:

@@ -8,7 +8,6 @@ is this user's alone: the same bytes are read once.
 
 import functools
 import hashlib
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from holdfast import formats
+from holdfast import formats, scratch
 from holdfast.core.manifest import Artifact, Manifest, Scan
 from holdfast.core.state import Record, State
 from holdfast.errors import UntrustedError
@@ -150,9 +149,9 @@ def of_version(
         UntrustedError: As `require_truth` says.
     """
     allowed = state.policy.allowed_globals
-    with tempfile.TemporaryDirectory(dir=session.scratch()) as scratch:
+    with scratch.folder(session.scratch()) as home:
         scans = {
-            role: of_artifact(session, artifact, Path(scratch) / role, allowed)
+            role: of_artifact(session, artifact, home / role, allowed)
             for role, artifact in manifest.artifacts.items()
         }
     subject = f"{state.model}@{record.version}"

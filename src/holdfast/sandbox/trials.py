@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from holdfast import forks
 from holdfast.core import strict_json
 from holdfast.sandbox.child import receive, send
 from holdfast.sandbox.restraint import Limits, Restraint
@@ -136,6 +137,11 @@ class Nursery(Trials):
                 start_new_session=True,
             )
         super().__init__(restraint, control)
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        """Leave the process to the parent: it ends when nobody can ask it any more."""
+        self._control.close()
 
     def __enter__(self) -> Self:
         """Give itself."""

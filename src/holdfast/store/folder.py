@@ -2,23 +2,26 @@
 
 import contextlib
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
-from holdfast.errors import StoreError
+from holdfast.errors import LockedError, StoreError
 from holdfast.store import config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.local import LocalStore
-from holdfast.store.place import Change, Collected, Needed
-from holdfast.store.projections import Pointer
+from holdfast.store.locks import Limit
+from holdfast.store.place import Changed, Collected, Needed
 
 _LEAST_UNLOCKED_GRACE_S = 86_400.0
+_AT_ONCE = Limit(0)
+_DERIVED_S = 2.0
+"""How long a writer waits for its turn at files that others can make anew."""
 
 
 class FolderSite:
@@ -26,32 +29,37 @@ class FolderSite:
 
     Args:
         root: The folder; where it is does not change with the working directory.
+        lock_timeout_s: How long others that hold its lock are waited for.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lock_timeout_s: float = locks.LIMIT_S) -> None:
         self.location = root
         self._root = Path(os.path.abspath(root))
+        self._lock_timeout_s = lock_timeout_s
 
     def find(self) -> "Folder | None":
         """Open the registry there; `None` where the folder is missing or empty."""
         found = config.find(self._root)
-        return Folder(self._root, found) if found else None
+        return Folder(self._root, found, self._lock_timeout_s) if found else None
 
     def make(self, new_id: Callable[[], str], now: datetime) -> "Folder":
         """Make a registry in a missing or empty folder, after trying the disk out."""
-        return Folder(self._root, config.make(self._root, new_id, now))
+        made = config.make(self._root, new_id, now)
+        return Folder(self._root, made, self._lock_timeout_s)
 
 
 class Folder:
     """The place of a registry that is there."""
 
-    def __init__(self, root: Path, found: Config) -> None:
+    def __init__(self, root: Path, found: Config, lock_timeout_s: float = locks.LIMIT_S) -> None:
         self.store = config.local(root, found)
         self.blobs = Blobs(self.store)
         self.config = found
         self._locked = found.probe.locks
+        self._lock_timeout_s = lock_timeout_s
         self._shared = threading.local()
-        self.projections = _Projections(self.store, self.blobs, locked=self._locked)
+        limit = Limit(min(_DERIVED_S, lock_timeout_s)) if self._locked else None
+        self.projections = _Projections(self.store, self.blobs, limit)
         self.least_grace_s = 0.0 if self._locked else _LEAST_UNLOCKED_GRACE_S
 
     @contextlib.contextmanager
@@ -60,50 +68,77 @@ class Folder:
 
         Collectors are kept away as long as it is in use.
         """
-        with self.sharing():
+        with self.sharing(), contextlib.ExitStack() as stack:
             with durable.translated(self.store.path("")):
-                path = tempfile.mkdtemp(dir=self.store.root, prefix=layout.TEMPORARY)
-            try:
-                yield Path(path)
-            finally:
-                with contextlib.suppress(StoreError):  # what stays is swept; the verb may be done
-                    durable.remove(path)
+                made = scratch.folder(self.store.root, layout.TEMPORARY)
+                path = stack.enter_context(made)
+            yield path
 
     @contextlib.contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Keep collectors away, where locks reach them; what a thread shares it may share again."""
-        if not self._locked or getattr(self._shared, "held", False):
+    def sharing(self, what: str = "writing") -> Iterator[None]:
+        """Keep collectors away, where locks reach them; what a thread shares it may share again.
+
+        A collector that waits for its turn is let go first, or it would never be alone.
+        """
+        if not self._locked or getattr(self._shared, "by", None) == os.getpid():
             yield
             return
-        with locks.shared(self.store.path(layout.LOCK)):
-            self._shared.held = True
+        with contextlib.ExitStack() as stack:
+            with locks.shared(self._file(layout.TURN), what, self._limit(0.75)):
+                lock = locks.shared(self._file(layout.LOCK), what, self._limit(0.25))
+                stack.enter_context(lock)
+            self._shared.by = os.getpid()  # a forked child shares nothing
             try:
                 yield
             finally:
-                self._shared.held = False
+                self._shared.by = None
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep writers away, where locks reach them."""
+        if not self._locked:
+            yield
+            return
+        what = "collecting what nothing names"
+        with (
+            locks.alone(self._file(layout.TURN), what, self._limit(0.5)),
+            locks.alone(self._file(layout.LOCK), what, self._limit(0.5)),
+        ):
+            yield
+
+    def _file(self, key: str) -> str:
+        return self.store.path(key)
+
+    def _limit(self, share: float) -> Limit:
+        return Limit(self._lock_timeout_s * share)
 
     def rescue(self, digests: Collection[str]) -> None:
         """Do nothing: the lock, and the age of what was looked up, keep collectors away."""
 
     def collect(self, needed: Needed, grace_s: float) -> Collected:
-        """Remove what nothing names, registrations kept away meanwhile where locks reach them."""
-        if not self._locked:
-            return garbage.collect(self.store, needed, grace_s)
-        with locks.alone(self.store.path(layout.LOCK)):
-            return garbage.collect(self.store, needed, grace_s)
+        """Remove what nothing names, writers kept away where locks reach them."""
+        return garbage.collect(self.store, needed, grace_s, self._alone)
 
 
 class _Projections:
     """Links to blobs under their own names, a manifest beside them, and the pointer."""
 
-    def __init__(self, store: LocalStore, blobs: Blobs, *, locked: bool) -> None:
+    def __init__(self, store: LocalStore, blobs: Blobs, limit: Limit | None) -> None:
         self._store = store
         self._blobs = blobs
-        self._locked = locked
+        self._limit = limit
 
-    def write(self, model: str, changed: Callable[[Pointer | None], Change | None]) -> None:
+    def write(self, model: str, changed: Changed) -> None:
         """Write the folders of the versions that changed, and then the pointer."""
-        with projections.turn(self._store, model, locked=self._locked):
+        self._write(model, changed, self._limit)
+
+    def heal(self, model: str, changed: Changed) -> None:
+        """Do so if nobody else does this moment."""
+        with contextlib.suppress(LockedError):
+            self._write(model, changed, _AT_ONCE if self._limit else None)
+
+    def _write(self, model: str, changed: Changed, limit: Limit | None) -> None:
+        with projections.turn(self._store, model, limit):
             change = changed(projections.read_pointer(self._store, model))
             if change is not None:
                 projections.write(self._store, self._blobs, change.state, change.versions)

@@ -1,36 +1,45 @@
 """The collector of a folder: what nothing names any more, and what crashes left behind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from holdfast.core.manifest import is_digest
 from holdfast.store import durable, layout
 from holdfast.store.local import LocalStore
 from holdfast.store.place import Collected, Needed
 
+Alone = Callable[[], AbstractContextManager[None]]
+"""Keeps writers away during a block, where locks reach them."""
 
-def collect(store: LocalStore, needed: Needed, grace_s: float) -> Collected:
+
+def collect(store: LocalStore, needed: Needed, grace_s: float, alone: Alone) -> Collected:
     """Remove blobs that no version names and leftovers of crashes, once they are old enough.
 
-    Nobody may register meanwhile, where locks can see to that. Condemned blobs go to the trash
-    first; then all journals are read again, and what an entry names by now is put back. A file
-    whose name is no digest was never put there by a registry, and stays.
+    Writers are kept away only while names change: what takes long, to read all journals for the
+    first time, to walk the store and to delete, is done before and after. Condemned blobs go to the
+    trash first; then all journals are read again, and what an entry names by now is put back. A
+    file whose name is no digest was never put there by a registry, and stays.
     """
     oldest = durable.now_of(store.path("")) - grace_s
-    named = needed()
-    blobs = [item for item in store.items(layout.BLOBS) if is_digest(item.name)]
-    loose = [item for item in blobs if item.name not in named]
-    condemned = [item for item in loose if item.modified <= oldest]
-    waiting = [item for item in loose if item.modified > oldest]
-    for item in condemned:
-        store.move(layout.blob(item.name), f"{layout.TRASH}/{item.name}")
+    needed()  # so that only what is new is to be read below
+    leftovers = list(_leftovers(store))
+    with alone():
+        named = needed()
+        blobs = [item for item in store.items(layout.BLOBS) if is_digest(item.name)]
+        loose = [item for item in blobs if item.name not in named]
+        condemned = [item for item in loose if item.modified <= oldest]
+        waiting = [item for item in loose if item.modified > oldest]
+        for item in condemned:
+            store.move(layout.blob(item.name), f"{layout.TRASH}/{item.name}")
+        swept = sum(_removed(path, oldest) for path in leftovers)
     freed = list(_empty_trash(store, needed()))
     return Collected(
         freed_bytes=sum(freed),
         freed_blobs=len(freed),
         waiting_bytes=sum(item.size_bytes for item in waiting),
         waiting_blobs=len(waiting),
-        leftovers=_sweep(store, oldest),
+        leftovers=swept,
     )
 
 
@@ -45,14 +54,12 @@ def _empty_trash(store: LocalStore, named: set[str]) -> Iterator[int]:
             yield item.size_bytes
 
 
-def _sweep(store: LocalStore, oldest: float) -> int:
-    """Remove what crashed writers left, if it is old enough; return how many."""
-    swept = 0
+def _leftovers(store: LocalStore) -> Iterator[str]:
+    """Go through the paths of what writers are at, or left when they crashed."""
     for parent, folders, files in os.walk(store.path("")):
         for name in filter(_is_temporary, [*folders, *files]):
-            swept += _removed(os.path.join(parent, name), oldest)
+            yield os.path.join(parent, name)
         folders[:] = [name for name in folders if not _is_temporary(name)]
-    return swept
 
 
 def _removed(path: str, oldest: float) -> bool:

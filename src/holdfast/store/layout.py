@@ -7,6 +7,8 @@ from holdfast.core.names import escape
 
 CONFIG: Final = "holdfast.json"
 LOCK: Final = "lock"
+TURN: Final = "lock.turn"
+"""Held by whoever waits to hold `lock` alone, so that no more come to share it."""
 BLOBS: Final = "blobs/sha256"
 TRASH: Final = "trash"
 DAMAGED: Final = "trash/damaged"

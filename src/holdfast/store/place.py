@@ -48,11 +48,23 @@ class Change:
     versions: Iterable[str]
 
 
+Changed = Callable[[Pointer | None], Change | None]
+"""Told a pointer as it stands, says what projections are to say; `None` if they say it already."""
+
+
 class Projections(Protocol):
     """The files derived from the journals, as a place can have them."""
 
-    def write(self, model: str, changed: Callable[[Pointer | None], Change | None]) -> None:
-        """Bring a model's up to date: told the pointer as it stands, *changed* says how."""
+    def write(self, model: str, changed: Changed) -> None:
+        """Bring a model's up to date: told the pointer as it stands, *changed* says how.
+
+        Raises:
+            LockedError: If somebody else was at it for too long.
+        """
+        ...
+
+    def heal(self, model: str, changed: Changed) -> None:
+        """Do so for a reader, who waits for nobody: whoever is at it makes them whole."""
         ...
 
     def stale(self, model: str, record: Record, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -100,8 +112,15 @@ class Place(Protocol):
         """Give a folder for files that are to be taken in; it goes at the end."""
         ...
 
-    def sharing(self) -> AbstractContextManager[None]:
-        """Keep collectors away from files being written and blobs that no entry names yet."""
+    def sharing(self, what: str = "writing") -> AbstractContextManager[None]:
+        """Keep collectors away from files being written and blobs that no entry names yet.
+
+        Args:
+            what: What is done meanwhile, for those who wait.
+
+        Raises:
+            LockedError: If a collector was at it for too long.
+        """
         ...
 
     def rescue(self, digests: Collection[str]) -> None:
@@ -109,7 +128,11 @@ class Place(Protocol):
         ...
 
     def collect(self, needed: Needed, grace_s: float) -> Collected:
-        """Remove what nothing names, once it is older than *grace_s*."""
+        """Remove what nothing names, once it is older than *grace_s*.
+
+        Raises:
+            LockedError: If a writer was at it for too long; nothing was removed.
+        """
         ...
 
 

@@ -17,6 +17,7 @@ from holdfast.core.state import Record, State
 from holdfast.store import AbsentError, Store, layout, locks
 from holdfast.store.blobs import Blobs
 from holdfast.store.local import LocalStore
+from holdfast.store.locks import Limit
 
 _MOST_BYTES = 1 << 16
 
@@ -75,12 +76,20 @@ def pointer_at(store: Store, key: str) -> Pointer | None:
 
 
 @contextlib.contextmanager
-def turn(store: LocalStore, model: str, *, locked: bool) -> Iterator[None]:
-    """Let one process at a time write a model's projections, where locks reach all."""
-    if not locked:
+def turn(store: LocalStore, model: str, limit: Limit | None) -> Iterator[None]:
+    """Let one process at a time write a model's projections.
+
+    Args:
+        limit: How long it waits for its turn; `None` where locks do not reach all.
+
+    Raises:
+        LockedError: If that was not enough.
+    """
+    if limit is None:
         yield
         return
-    with locks.alone(store.path(f"{layout.model(model)}/.lock")):
+    path = store.path(f"{layout.model(model)}/.lock")
+    with locks.alone(path, "writing files derived from a journal", limit):
         yield
 
 

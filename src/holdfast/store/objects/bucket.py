@@ -1,11 +1,11 @@
 """A registry in a bucket: conditions instead of locks, a cache instead of links."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from holdfast import scratch
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
@@ -16,9 +16,8 @@ from holdfast.store.config import Config
 from holdfast.store.objects.garbage import Condemned
 from holdfast.store.objects.probing import probe
 from holdfast.store.objects.store import ObjectStore
-from holdfast.store.place import Change, Collected, Needed
+from holdfast.store.place import Changed, Collected, Needed
 from holdfast.store.probe import Probe
-from holdfast.store.projections import Pointer
 
 _LEAST_GRACE_S = 86_400.0
 _KEPT = Probe(links=False, case_sensitive=True, locks=False)
@@ -75,11 +74,11 @@ class BucketPlace:
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
         """Give a folder of this machine."""
-        with tempfile.TemporaryDirectory(prefix="holdfast-") as path:
-            yield Path(path)
+        with scratch.folder() as path:
+            yield path
 
     @contextlib.contextmanager
-    def sharing(self) -> Iterator[None]:
+    def sharing(self, what: str = "writing") -> Iterator[None]:  # noqa: ARG002 - nobody waits
         """Hold nothing: `rescue` and the grace time keep collectors away.
 
         What is about to be written goes by this endpoint, which is tried out once.
@@ -114,7 +113,11 @@ class _Projections:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def write(self, model: str, changed: Callable[[Pointer | None], Change | None]) -> None:
+    def heal(self, model: str, changed: Changed) -> None:
+        """Write it as a writer does: nobody waits for anybody."""
+        self.write(model, changed)
+
+    def write(self, model: str, changed: Changed) -> None:
         """Write the pointer over the one that was read, and read again if a rival did."""
         key = layout.pointer(model)
         while True:

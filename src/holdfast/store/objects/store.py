@@ -1,12 +1,12 @@
 """A store in a bucket: the verbs over keys that `LocalStore` has over a folder."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from holdfast import scratch
 from holdfast.errors import StoreError
 from holdfast.store import AbsentError, Ingested, Item, TakenError, Traits, layout
 from holdfast.store.objects import creating, fetching, reading, sending
@@ -186,8 +186,8 @@ class ObjectStore:
 
     def set_aside(self, key: str) -> None:
         """Copy an object to `trash/damaged`, named by the digest it has, and remove it."""
-        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-            path = Path(folder, "damaged")
+        with scratch.folder() as folder:
+            path = folder / "damaged"
             with self.open(key) as file, path.open("xb") as copy:
                 shutil.copyfileobj(file, copy, 1 << 20)
             self.ingest(path, layout.DAMAGED, None)

@@ -1,12 +1,13 @@
 """The seam to obstore: every request passes here, is counted, and fails with errors of ours."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, StoreError
 from holdfast.store.objects import answers
 
 if TYPE_CHECKING:
@@ -34,6 +35,30 @@ class Bucket:
     endpoint: str
     patient: Any
     once: Any
+
+
+class _Threads:
+    """Those of obstore, which all its requests in a process need; a forked child has none."""
+
+    def __init__(self) -> None:
+        self._process: int | None = None
+
+    def require(self, address: str) -> None:
+        """Note that they are begun here, or refuse to wait for them for ever.
+
+        Raises:
+            StoreError: If they were begun in a process that this one was forked from.
+        """
+        if self._process not in {None, os.getpid()}:
+            raise StoreError(
+                address,
+                "cannot be reached from here: this process was forked from one that used a bucket",
+                'start it by multiprocessing\'s "spawn" or "forkserver", or fork before that',
+            )
+        self._process = os.getpid()
+
+
+_threads: Final = _Threads()
 
 
 class Wire:
@@ -159,11 +184,13 @@ class Wire:
             page = self._told(prefix, lambda: next(pages, ()))
 
     def _ask(self, verb: str, key: str, request: Callable[[], T]) -> T:
+        _threads.require(self.address(key))  # before a lock that nobody may be left to let go
         with self._counting:
             self.requests[verb] += 1
         return self._told(key, request)
 
     def _told(self, key: str, request: Callable[[], T]) -> T:
+        _threads.require(self.address(key))
         try:
             return request()
         except HoldfastError:  # from what yields the pieces of an upload

@@ -1,0 +1,62 @@
+"""Folders for a while, that go with the process that made them.
+
+A forked child leaves those of its parent alone, however it ends: `tempfile.TemporaryDirectory`
+would remove them at the child's exit, while the parent works in them.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["folder", "until_exit"]
+
+_WRITABLE = 0o700
+
+
+@contextlib.contextmanager
+def folder(parent: str | Path | None = None, prefix: str = "holdfast-") -> Iterator[Path]:
+    """Give a new folder, and remove it at the end of the block.
+
+    Raises:
+        OSError: If it cannot be made; what cannot be removed stays.
+    """
+    path, owner = tempfile.mkdtemp(prefix=prefix, dir=parent), os.getpid()
+    try:
+        yield Path(path)
+    finally:
+        _remove(path, owner)
+
+
+def until_exit(prefix: str = "holdfast-") -> Path:
+    """Make a folder that is removed when this process ends."""
+    path, owner = tempfile.mkdtemp(prefix=prefix), os.getpid()
+    atexit.register(_remove, path, owner)
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:  # whose children end without what `atexit` knows
+        multiprocessing.Finalize(None, _remove, args=(path, owner), exitpriority=0)
+    return Path(path)
+
+
+def _remove(path: str, owner: int) -> None:
+    if os.getpid() != owner:
+        return
+
+    def unprotect(remove: Callable[..., Any], place: str, _info: object) -> None:
+        """Remove what was made read-only: Windows looks at a file's mode, others at its folder's.
+
+        What is around the folder that is to be removed, or behind a link in it, is left as it is.
+        """
+        with contextlib.suppress(OSError):
+            if place != path:
+                os.chmod(os.path.dirname(place), _WRITABLE)
+            if not os.path.islink(place):
+                os.chmod(place, _WRITABLE)
+            remove(place)
+
+    shutil.rmtree(path, onerror=unprotect)
