@@ -20,6 +20,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast, overload
 
+from holdfast import formats
 from holdfast.core.manifest import Manifest
 from holdfast.core.policy import OPEN
 from holdfast.core.version import Order, order
@@ -85,14 +86,16 @@ class ModelRegistry:
         facts = dict(metadata or {})
         with _translated():
             self._open_gate(_MODEL)
+            model, preprocessor = Path(model_path), Path(preprocessor_path)
             done = self._registry.register(
                 _MODEL,
-                Path(model_path),
-                Path(preprocessor_path),
+                model,
+                preprocessor,
                 bump="minor",
                 metrics=metrics,
                 metadata=facts,
                 trust=_TRUST,
+                formats=_kept_as_they_are(model=model, preprocessor=preprocessor),
             )
         version = f"v{done.version.number}"
         logger.info("Registered %s | ROC-AUC %.4f", version, metrics.get("roc_auc", 0))
@@ -251,6 +254,11 @@ def _digests(manifest: Manifest) -> dict[str, str]:
 
 def _semver(info: VersionInfo) -> Order:
     return order(info.version)
+
+
+def _kept_as_they_are(**paths: Path) -> dict[str, str]:
+    """Name the roles whose file is not what its name promises: this face keeps any bytes."""
+    return {role: "file" for role, path in paths.items() if not formats.is_sound(path)}
 
 
 def _facts(metadata: Mapping[str, Any]) -> Facts:

@@ -46,7 +46,8 @@ def put(folder: Path, name: str, thing: object, day: int) -> Path:
 
 
 def model(seed: int) -> LogisticRegression:
-    return LogisticRegression(C=seed + 1.0)
+    fitted = LogisticRegression(C=seed + 1.0)
+    return fitted.fit([[0.0], [1.0]], [0, 1])
 
 
 def roles(plan: Plan) -> dict[str, str]:
@@ -90,7 +91,7 @@ def test_the_plan_tells_of_every_file_and_writes_nothing(
     put(attic, "model_v1.pkl", model(1), day=1)
     put(attic, "model_v2.pkl", model(2), day=2)
     put(attic, "model_final.pkl", model(2), day=3)
-    put(attic, "scaler.pkl", StandardScaler(), day=1)
+    put(attic, "scaler.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
     put(attic, "model_v1.json", {"auc": 0.9}, day=1)
     put(attic, "README.md", b"# Old models\n", day=1)
     put(attic, ".hidden.pkl", model(9), day=1)
@@ -122,7 +123,7 @@ def test_the_run_does_what_the_plan_said_and_leaves_the_folder_as_it_was(
     put(attic, "model_v1.pkl", model(1), day=1)
     put(attic, "model_v2.pkl", model(2), day=2)
     put(attic, "copy of model_v2.pkl", model(2), day=3)
-    put(attic, "scaler.pkl", StandardScaler(), day=1)
+    put(attic, "scaler.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
     put(attic, "model_v1_metrics.json", {"metrics": {"auc": 0.9, "note": "good"}}, day=1)
     plan = registry.adopt_plan("iris", attic)
     before = disk.listing(attic)
@@ -146,7 +147,10 @@ def test_the_run_does_what_the_plan_said_and_leaves_the_folder_as_it_was(
 def test_preprocessors_are_matched_by_what_tells_versions_apart(
     registry: Registry, attic: Path
 ) -> None:
-    for mark, thing in (("v1", StandardScaler()), ("v2", MinMaxScaler())):
+    for mark, thing in (
+        ("v1", StandardScaler().fit([[0.0], [1.0]])),
+        ("v2", MinMaxScaler().fit([[0.0], [1.0]])),
+    ):
         put(attic, f"model_{mark}.pkl", model(len(mark) + int(mark[1])), day=int(mark[1]))
         put(attic, f"scaler_{mark}.pkl", thing, day=int(mark[1]))
 
@@ -161,8 +165,8 @@ def test_where_a_preprocessor_cannot_be_told_it_is_asked_for_and_nothing_is_writ
     registry: Registry, store: Path, attic: Path
 ) -> None:
     put(attic, "model_final.pkl", model(1), day=1)
-    put(attic, "scaler_a.pkl", StandardScaler(), day=1)
-    put(attic, "scaler_b.pkl", MinMaxScaler(), day=2)
+    put(attic, "scaler_a.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
+    put(attic, "scaler_b.pkl", MinMaxScaler().fit([[0.0], [1.0]]), day=2)
 
     plan = registry.adopt_plan("iris", attic)
     with pytest.raises(
@@ -190,8 +194,8 @@ def test_an_answer_names_the_preprocessor(
     registry: Registry, attic: Path, answer: dict[str, str], expected: type
 ) -> None:
     put(attic, "model_final.pkl", model(1), day=1)
-    put(attic, "scaler_a.pkl", StandardScaler(), day=1)
-    put(attic, "scaler_b.pkl", MinMaxScaler(), day=2)
+    put(attic, "scaler_a.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
+    put(attic, "scaler_b.pkl", MinMaxScaler().fit([[0.0], [1.0]]), day=2)
 
     registry.adopt("iris", attic, preprocessors=answer)
 
@@ -205,7 +209,7 @@ def test_an_answer_that_names_no_file_is_refused(
     registry: Registry, store: Path, attic: Path, answer: dict[str, str]
 ) -> None:
     put(attic, "model.pkl", model(1), day=1)
-    put(attic, "scaler.pkl", StandardScaler(), day=1)
+    put(attic, "scaler.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
 
     with pytest.raises(InvalidInputError, match="is not in the folder"):
         registry.adopt("iris", attic, preprocessors=answer)
@@ -216,8 +220,8 @@ def test_an_answer_that_names_no_file_is_refused(
 def test_a_preprocessor_is_known_by_its_class_whatever_its_name(
     registry: Registry, attic: Path
 ) -> None:
-    put(attic, "model.pkl", DecisionTreeClassifier(), day=1)
-    put(attic, "thing.pkl", StandardScaler(), day=1)
+    put(attic, "model.pkl", DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]), day=1)
+    put(attic, "thing.pkl", StandardScaler().fit([[0.0], [1.0]]), day=1)
 
     assert roles(registry.adopt_plan("iris", attic)) == {
         "model.pkl": "model",

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from tests.registry import disk
 from tests.registry.conftest import Text
 from tests.registry.crew import Crew, Job, Outcome, step
 
+import holdfast
 from holdfast import Registry
-from holdfast.errors import InvalidInputError, UntrustedError
+from holdfast.errors import InvalidInputError
+from holdfast.registry.facts import Facts
 
 
 @pytest.fixture
@@ -38,9 +41,9 @@ def as_nobody(crew: Crew, store: Path, *arguments: object) -> Outcome:
         (lambda path: path.write_bytes(b""), "is an empty file"),
         (lambda path: path.mkdir(), "is an empty folder"),
         (lambda path: (path / "deep").mkdir(parents=True), "is an empty folder"),
-        (os.mkfifo, "is no regular file"),
-        (lambda path: path.symlink_to("nowhere"), "does not exist"),
-        (lambda path: path.symlink_to(path), "cannot be read|does not exist"),
+        (os.mkfifo, "is a named pipe"),
+        (lambda path: path.symlink_to("nowhere"), "leads nowhere"),
+        (lambda path: path.symlink_to(path), "cannot be read|leads nowhere"),
     ],
     ids=["missing", "empty", "empty folder", "folders alone", "pipe", "broken link", "loop"],
 )
@@ -135,31 +138,77 @@ def test_a_store_that_may_not_be_read_is_told_as_ours(common: Path, crew: Crew, 
     assert outcomes[2].error is not None
 
 
-def test_links_to_files_in_a_folder_are_followed(registry: Registry, tmp_path: Path) -> None:
+def test_links_are_followed_inside_a_folder(registry: Registry, tmp_path: Path) -> None:
     folder = tmp_path / "snapshot"
-    folder.mkdir()
-    (tmp_path / "weights.bin").write_bytes(b"1 2 3")
-    (folder / "weights.bin").symlink_to(tmp_path / "weights.bin")
+    (folder / "blobs").mkdir(parents=True)
+    (folder / "blobs" / "weights.bin").write_bytes(b"1 2 3")
+    (folder / "weights.bin").symlink_to(Path("blobs", "weights.bin"))
+    (folder / "latest").symlink_to(folder / "blobs")
 
-    made = registry.register("iris", folder)
+    path = registry.load(registry.register("iris", folder)).model
 
-    assert (registry.load(made).model / "weights.bin").read_bytes() == b"1 2 3"
+    assert (path / "weights.bin").read_bytes() == b"1 2 3"
+    assert (path / "latest" / "weights.bin").read_bytes() == b"1 2 3"
+    assert not (path / "weights.bin").is_symlink()
 
 
-def test_a_link_to_a_folder_in_a_folder_is_not_left_out_in_silence(
-    registry: Registry, tmp_path: Path
+def _made(folder: Path, trouble: str) -> None:
+    away = folder.parent.resolve() / "away"
+    away.mkdir()
+    (away / "a.bin").write_bytes(b"1 2 3")
+    place = folder / "weights"
+    match trouble:
+        case "file elsewhere":
+            place.symlink_to(away / "a.bin")
+        case "folder elsewhere":
+            place.symlink_to(away)
+        case "nowhere":
+            place.symlink_to("gone.bin")
+        case "circle":
+            place.symlink_to(folder.resolve())
+        case "pipe":
+            os.mkfifo(place)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as opened:
+                opened.bind(str(place))
+        case "device":
+            place.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "problem"),
+    [
+        ("file elsewhere", "leads out of the folder"),
+        ("folder elsewhere", "leads out of the folder"),
+        ("nowhere", "leads nowhere"),
+        ("circle", "leads to a folder that holds it"),
+        ("pipe", "is a named pipe"),
+        ("socket", "is a socket"),
+        ("device", "leads out of the folder"),
+    ],
+)
+@pytest.mark.parametrize("trust", [None, "reviewed by hand"])
+def test_trust_is_about_code_and_passes_over_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, problem: str, trust: str | None
 ) -> None:
-    folder = tmp_path / "saved"
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "a.bin").write_bytes(b"1 2 3")
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    folder = Path("saved")
     folder.mkdir()
     (folder / "config.txt").write_text("words")
-    (folder / "weights").symlink_to(tmp_path / "weights")
+    _made(folder, trouble)
+    facts: Facts = {"trust": trust} if trust else {}
 
-    with pytest.raises((UntrustedError, InvalidInputError), match="weights"):
-        registry.register("iris", folder)
+    with pytest.raises(InvalidInputError, match=problem) as caught:
+        holdfast.open("store").register("iris", folder, **facts)
 
-    assert registry.models() == []
+    assert "weights" in str(caught.value)
+    assert not Path("store", "models").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_is_refused_and_not_read(registry: Registry) -> None:
+    with pytest.raises(InvalidInputError, match="is a device"):
+        registry.register("iris", "/dev/zero", trust="endless")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +246,7 @@ def test_an_object_that_cannot_be_written_is_refused(registry: Registry) -> None
 def test_a_file_that_is_not_of_the_format_named_is_refused(
     registry: Registry, text: Text, format_name: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=f"is no {format_name}"):
+    with pytest.raises(InvalidInputError, match=f"is not {format_name}"):
         registry.register("iris", text("just words"), formats={"model": format_name})
 
     assert registry.models() == []

@@ -4,15 +4,18 @@ One file holds each format; its library is imported when it is used. `scanner` t
 a file would run without loading it, `catalogue` chooses, `pair` is what loading gives.
 """
 
-from holdfast.formats.catalogue import face, load, names, package, require
+from holdfast.formats.catalogue import face, is_sound, load, names, package, require
 from holdfast.formats.contract import Description, Format, Packaged
 from holdfast.formats.scanner import scan
+from holdfast.formats.trees import files
 
 __all__ = [
     "Description",
     "Format",
     "Packaged",
     "face",
+    "files",
+    "is_sound",
     "load",
     "names",
     "package",

@@ -76,6 +76,17 @@ def package(source: object, stem: str, folder: Path, format_name: str | None = N
     return Packaged(path, found.name, found.describe(source))
 
 
+def is_sound(path: Path) -> bool:
+    """Tell whether a file that can be read is what its name promises, and whole."""
+    if not path.is_file():
+        return True
+    try:
+        _format_of(path, None)
+    except InvalidInputError:
+        return False
+    return True
+
+
 def load(format_name: str, path: Path) -> object:
     """Read an object back whose bytes are verified already.
 
@@ -173,6 +184,10 @@ def _check_path(path: Path) -> None:
         raise InvalidInputError(subject, problem, "check its mode") from error
     if not exists:
         raise InvalidInputError(subject, "does not exist", "check the path")
+    if path.is_symlink() and not path.exists():
+        raise InvalidInputError(
+            subject, f"is a link that leads nowhere: {path.readlink()}", "check it"
+        )
     if is_folder:
         if not trees.files(path):
             raise InvalidInputError(subject, "is an empty folder", "put the model's files into it")

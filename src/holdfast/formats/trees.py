@@ -20,12 +20,14 @@ _KINDS = {
 def files(folder: Path) -> list[tuple[str, Path]]:
     """List every file below a folder, with its path relative to it, sorted.
 
-    A link to a file or folder of the same tree counts as what it leads to.
+    A link to a file or folder of the same tree counts as what it leads to. A file is itself.
 
     Raises:
         InvalidInputError: If a link leads nowhere, out of the tree or in a circle, or if something
             is neither file nor folder: its bytes would be passed over.
     """
+    if folder.is_file():
+        return [(folder.name, folder)]
     try:
         root = folder.resolve(strict=True)
         return list(_walk(folder, "", root, frozenset((root,))))

@@ -30,7 +30,7 @@ from holdfast.core.views import Registered as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
 from holdfast.formats import Description, Packaged, evidence, example, trees
-from holdfast.registry import presence, surroundings
+from holdfast.registry import importable, presence, proving, surroundings
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.store import layout
@@ -41,6 +41,10 @@ _STORED = "stored"
 """Folder below the scratch folder where what was stored lies under its own names."""
 _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
+
+
+_PREDICTING = ("model", "preprocessor")
+"""Roles that answer together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ def register(
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
         for part in parts:
             judge.scan(part.packaged.path, part.said)
+        _prove(name, sources, parts, facts)
         draft = _draft(session, name, sources, parts, facts)
         lineage = _lineage(facts, commit_of_code.result())
         with place.sharing():
@@ -103,6 +108,15 @@ def register(
                 draft, metrics=metrics, lineage=lineage, artifacts=artifacts, scan=scans
             )
             return _commit(session, draft, asked, signing, scratch / _STORED)
+
+
+def _prove(name: str, sources: Mapping[str, object], parts: Sequence[_Part], facts: Facts) -> None:
+    """Prove that objects come back as they are, where a model and what goes with it are objects."""
+    asked = {part.role: part for part in parts if part.role in _PREDICTING}
+    example = facts.get("input_example")
+    if example is not None and all(part.ours for part in asked.values()):
+        packaged = {role: part.packaged for role, part in asked.items()}
+        proving.prove(name, sources, packaged, example)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,7 @@ class _Judge:
         if not path.exists():
             raise InvalidInputError(f"file {str(shown)!r}", "is gone", "name a file that stays")
         scan = formats.scan(path, self.allowed)
+        importable.check(str(shown), scan.globals)
         if not scan.unknown:
             return scan
         if not self.trust:

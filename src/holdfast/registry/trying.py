@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,9 @@ from holdfast.sandbox import Limits, Mode, Nursery, Trial, Trials, chosen
 if TYPE_CHECKING:
     from holdfast.registry.reader import Reader
 
-__all__ = ["begun", "libraries", "needed", "pair", "trial", "try_load", "work"]
+__all__ = [
+    "begun", "libraries", "libraries_of", "limits", "needed", "pair", "trial", "try_load", "work",
+]  # fmt: skip
 
 _WORK: Final = "holdfast.registry.trying:work"
 _PREDICTIONS_BYTES: Final = 16 << 20
@@ -49,10 +52,16 @@ def needed(manifest: Manifest) -> bool:
 
 def libraries(manifest: Manifest) -> tuple[str, ...]:
     """Name the modules that a version will need, as far as its framework and formats tell."""
-    named = list(_LIBRARIES.get(manifest.framework or "", ()))
-    for artifact in manifest.artifacts.values():
-        named += _ALSO.get(artifact.format, ())
-        named += _LIBRARIES.get(artifact.format, ())
+    used = [artifact.format for artifact in manifest.artifacts.values()]
+    return libraries_of(manifest.framework, used)
+
+
+def libraries_of(framework: str | None, format_names: Iterable[str]) -> tuple[str, ...]:
+    """Name the modules that a framework and formats need, as far as they are known."""
+    named = list(_LIBRARIES.get(framework or "", ()))
+    for name in format_names:
+        named += _ALSO.get(name, ())
+        named += _LIBRARIES.get(name, ())
     return tuple(dict.fromkeys(named))
 
 
@@ -98,14 +107,18 @@ def trial(work: str, fetched: Fetched, answer_bytes: int = 64 << 10, **further: 
     roles = {role: str(path.resolve()) for role, path in fetched.paths.items()}
     argument = {"manifest": msgspec.to_builtins(manifest), "paths": roles, **further}
     size_bytes = sum(artifact.size_bytes for artifact in manifest.artifacts.values())
+    files = [Path(path) for path in roles.values()]
+    limited = replace(limits(size_bytes), answer_bytes=answer_bytes)
+    return Trial(work, argument, files, libraries(manifest), limited)
+
+
+def limits(size_bytes: int) -> Limits:
+    """Return what a trial of artifacts of this size may take."""
     base = Limits()
-    limits = Limits(
+    return Limits(
         time_s=base.time_s + size_bytes / _BYTES_A_SECOND,
         memory_bytes=base.memory_bytes + 4 * size_bytes,
-        answer_bytes=answer_bytes,
     )
-    files = [Path(path) for path in roles.values()]
-    return Trial(work, argument, files, libraries(manifest), limits)
 
 
 def pair(argument: Mapping[str, Any]) -> Pair:

@@ -23,7 +23,7 @@ _START: Final = (
 )
 _PASSED_ON: Final = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "KERAS_BACKEND",
 )  # fmt: skip
 _GRACE_S: Final = 60.0
 _ATTEMPTS: Final = 3
@@ -125,7 +125,8 @@ class Nursery(Trials):
 
     def __init__(self, restraint: Restraint) -> None:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        paths = [path for path in sys.path if path and os.path.exists(path)]
+        searched = [path or os.getcwd() for path in sys.path]  # empty: where a notebook runs
+        paths = [path for path in searched if os.path.exists(path)]
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - this very Python
                 [sys.executable, "-I", "-c", _START, *paths],

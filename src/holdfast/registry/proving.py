@@ -1,0 +1,242 @@
+"""Out as in: what was written of objects in memory answers as they do, or is not let in.
+
+A file may keep less than the object it was made from: an estimator's parameters, the code of a
+subclass, the type of an output. Nobody sees that by looking at the file. So the artifacts are
+loaded again in a process apart, under restraint where the system has it, and asked what the objects
+are asked here. That costs the start of a process, once for each process that registers, and one
+load of the artifacts; without an `input_example` there is nothing to ask, and nothing is done.
+"""
+
+import base64
+import math
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast import formats
+from holdfast.core.manifest import Manifest
+from holdfast.errors import RefusedError
+from holdfast.formats import Packaged
+from holdfast.formats.pair import Pair
+from holdfast.registry import trying
+from holdfast.sandbox import Nursery, Outcome, Trial, Trials, chosen
+
+__all__ = ["answer", "prove"]
+
+_WORK: Final = "holdfast.registry.proving:answer"
+_ASKED: Final = ("predict", "predict_proba")
+_MOST_BYTES: Final = 4 << 30
+"""Artifacts beyond this are not loaded a second time."""
+
+_MOST_ROWS: Final = 1000
+_MOST_EXAMPLE_BYTES: Final = 64 << 20
+_MOST_ANSWER_BYTES: Final = 64 << 20
+_RELATIVE: Final = 1e-5
+_ABSOLUTE: Final = 1e-6
+_LONGEST: Final = 120
+
+
+def prove(
+    name: str, sources: Mapping[str, object], packaged: Mapping[str, Packaged], example: object
+) -> None:
+    """Check that the artifacts written from objects answer an example as the objects do.
+
+    Args:
+        name: The registered model.
+        sources: The objects by role.
+        packaged: What each was written to.
+        example: Rows as the caller has them.
+
+    Raises:
+        RefusedError: If the objects do not answer it, or the artifacts cannot be loaded in another
+            process or answer something else.
+    """
+    paths = {role: part.path.resolve() for role, part in packaged.items()}
+    size_bytes = sum(_size(path) for path in paths.values())
+    rows = _first(example)
+    raw = _pickled(rows)
+    if size_bytes > _MOST_BYTES or raw is None:
+        return
+    faces = {role: formats.face(part.format, sources[role]) for role, part in packaged.items()}
+    expected = _given_answer(name, faces, rows)
+    argument = {
+        "parts": {role: [part.format, str(paths[role])] for role, part in packaged.items()},
+        "example": base64.b64encode(raw).decode("ascii"),
+        "asked": list(expected),
+    }
+    framework = packaged["model"].description.framework
+    modules = trying.libraries_of(framework, [part.format for part in packaged.values()])
+    limits = replace(trying.limits(size_bytes), answer_bytes=_MOST_ANSWER_BYTES)
+    outcome = _run(Trial(_WORK, argument, list(paths.values()), modules, limits))
+    if outcome.problem is not None:
+        problem = f"what was written of it cannot be loaded and asked again: {outcome.problem}"
+        raise _refused(name, problem, "register objects whose classes can be imported anywhere")
+    found = outcome.result if isinstance(outcome.result, dict) else {}
+    for method, told in expected.items():
+        difference = _difference(told, found.get(method))
+        if difference:
+            problem = f"what was written of it answers otherwise: {method}, {difference}"
+            raise _refused(name, problem, "name another format, such as joblib")
+
+
+def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Load artifacts and have them answer; in the child."""
+    rows = pickle.loads(base64.b64decode(argument["example"]))  # noqa: S301 - the caller's own rows
+    parts = {
+        role: formats.load(form, Path(path)) for role, (form, path) in argument["parts"].items()
+    }
+    return _answers(parts, rows, argument["asked"])
+
+
+def _answers(parts: Mapping[str, object], rows: Any, asked: list[str]) -> dict[str, Any]:
+    made = Pair("the artifact", _NOBODY, parts)
+    return {method: _told(getattr(made, method)(rows)) for method in asked}
+
+
+_NOBODY: Final = Manifest(
+    name="artifact", version="", number=0, registered_at="", registered_by="", artifacts={}
+)
+
+
+def _given_answer(name: str, faces: Mapping[str, object], rows: Any) -> dict[str, Any]:
+    """Ask the objects, twice: what an object answers otherwise by itself proves nothing."""
+    asked = [method for method in _ASKED if callable(getattr(faces["model"], method, None))]
+    try:
+        first, again = (_answers(faces, rows, asked[:1]) for _ in range(2))
+    except (Exception, SystemExit) as error:
+        problem = f"it does not answer its input_example: {type(error).__name__}: {error}"
+        advice = "give rows as the model, or the preprocessor before it, takes them"
+        raise _refused(name, problem, advice) from error
+    with suppress(Exception, SystemExit):  # some have the method and no probabilities
+        first |= _answers(faces, rows, asked[1:])
+        again |= _answers(faces, rows, asked[1:])
+    return {
+        method: told
+        for method, told in first.items()
+        if method in again and _difference(told, again[method]) is None
+    }
+
+
+def _refused(name: str, problem: str, advice: str) -> RefusedError:
+    return RefusedError(name, "registration", [problem], advice)
+
+
+def _first(example: Any) -> Any:
+    """Return the first rows of an example, which may be a whole set of training data."""
+    if not hasattr(example, "__len__") or isinstance(example, dict | str):
+        return example
+    if len(example) <= _MOST_ROWS:
+        return example
+    head = getattr(example, "head", None)
+    return head(_MOST_ROWS) if callable(head) else example[:_MOST_ROWS]
+
+
+def _pickled(rows: Any) -> bytes | None:
+    try:
+        raw = pickle.dumps(rows, protocol=5)
+    except Exception:  # noqa: BLE001 - whatever cannot be carried cannot be asked there
+        return None
+    return raw if len(raw) <= _MOST_EXAMPLE_BYTES else None
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for _, file in formats.files(path))
+
+
+class _Nurseries:
+    """One process apart for each that registers: its libraries are warm for the next time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nursery: Nursery | None = None
+        self._mark: tuple[object, ...] = ()
+
+    def trials(self) -> Trials | None:
+        """Return trials begun by this very process with its present path; None if it has none."""
+        mark = (os.getpid(), tuple(sys.path), Path.cwd())
+        with self._lock:
+            if self._nursery is not None and self._mark == mark:
+                return self._nursery
+            restraint = chosen("auto")
+            if restraint is None:
+                return None
+            if self._nursery is not None and self._mark[0] == mark[0]:
+                self._nursery.close()
+            self._nursery, self._mark = Nursery(restraint), mark
+            return self._nursery
+
+
+_NURSERIES: Final = _Nurseries()
+
+
+def _run(trial: Trial) -> Outcome:
+    trials = _NURSERIES.trials()
+    return _here(trial) if trials is None else trials.run(trial)
+
+
+def _here(trial: Trial) -> Outcome:
+    """Load what this process wrote itself, on systems without restraint."""
+    try:
+        return Outcome(None, answer(trial.argument))
+    except Exception as error:  # noqa: BLE001 - as in the child
+        return Outcome(f"{type(error).__name__}: {error}")
+
+
+def _told(value: Any) -> Any:
+    """Describe an answer as plain JSON, with type and shape where it has them."""
+    if hasattr(value, "detach"):  # a tensor; numpy knows no gradients and no short floats
+        value = value.detach().cpu()
+    if hasattr(value, "toarray"):  # sparse
+        value = value.toarray()
+    if hasattr(value, "columns") and hasattr(value, "to_dict"):
+        return {str(name): _told(value[name]) for name in value.columns}
+    if isinstance(value, Mapping):
+        return {str(name): _told(part) for name, part in value.items()}
+    if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "tolist"):
+        shape = [int(size) for size in value.shape]
+        return {"dtype": str(value.dtype), "shape": shape, "values": _plain(value.tolist())}
+    if isinstance(value, list | tuple):
+        return [_told(part) for part in value]
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _difference(expected: Any, found: Any) -> str | None:
+    """Say where two answers differ, with both; None if they are the same within tolerance."""
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
+        differences = (_difference(expected[name], found[name]) for name in expected)
+        return next(filter(None, differences), None)
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for place, (one, other) in enumerate(zip(expected, found, strict=True)):
+            if not _same(one, other):
+                return f"row {place + 1}: {_both(one, other)}"
+        return None
+    nested = isinstance(expected, list | dict)
+    return None if not nested and _same(expected, found) else _both(expected, found)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, list | dict):
+        return _difference(one, other) is None
+    if isinstance(one, float) and isinstance(other, float):
+        alike = math.isclose(one, other, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+        return alike or (math.isnan(one) and math.isnan(other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _both(one: Any, other: Any) -> str:
+    shown = [
+        text if len(text) < _LONGEST else f"{text[:_LONGEST]} …" for text in map(str, (one, other))
+    ]
+    return f"the object answers {shown[0]}, the file {shown[1]}"
