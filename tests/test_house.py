@@ -112,6 +112,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
 
 OWN_JSON = {
     "src/holdfast/core/cards/facts.py",  # a copy of what it wrote itself a moment before
+    "src/holdfast/formats/health/boosters.py",  # asks whether it is whole, and reads no value
     "src/holdfast/notices/outbox.py",  # the rest: files and rows of this user's own, or a pipe
     "src/holdfast/predictions/columns.py",
     "src/holdfast/predictions/counting.py",

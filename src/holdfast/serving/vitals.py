@@ -16,6 +16,7 @@ from typing import Final, Self
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.predictions.row import Role
 
 __all__ = ["Calling", "Vitals", "Watched"]
@@ -165,8 +166,8 @@ class Watched:
             start = place + _WORDS.size
             raw = self._map[start : start + min(size, _NAME_BYTES)]
             try:
-                named, where = msgspec.json.decode(raw, type=tuple[_Named, _Where])
-            except msgspec.DecodeError:  # it was just being written
+                named, where = strict_json.decode(raw, tuple[_Named, _Where])
+            except ValueError:  # it was just being written
                 continue
             least = min(requests, _MOST_REQUESTS)
             found.append(Calling(*named, *where, least, min(counted, least), serial))

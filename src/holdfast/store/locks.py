@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.errors import LockedError
 from holdfast.store import durable
@@ -285,8 +286,8 @@ def _read(hold: _Hold, slot: int) -> bytes:
 def _holders(hold: _Hold) -> tuple[Holder, ...]:
     found = []
     for slot in range(_SLOTS):
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            holder = msgspec.json.decode(_read(hold, slot).strip(b" \n\0"), type=Holder)
+        with contextlib.suppress(ValueError):
+            holder = strict_json.decode(_read(hold, slot).strip(b" \n\0"), Holder)
             found += [holder] if holder.believable else []
     return tuple(found)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.core import strict_json
 from holdfast.formats.health import ubjson
 
 _LONGEST_HEAD = 1 << 24
@@ -50,8 +51,8 @@ def _rest_problem(rest: bytes) -> str | None:
     categories = rest.rpartition(b"\npandas_categorical:")[2].strip()
     try:
         if b"\npandas_categorical:" in rest:
-            msgspec.json.decode(categories)
-    except (msgspec.MsgspecError, ValueError):
+            strict_json.decode(categories)
+    except ValueError:
         return "is cut short in the categories of its columns"
     return None
 

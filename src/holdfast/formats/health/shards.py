@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
+from holdfast.core import strict_json
 from holdfast.formats.scanner import kind_of, onnx_locations
 from holdfast.formats.scanner.contents import safetensors_header
 from holdfast.formats.scanner.findings import UnreadableError
@@ -47,8 +46,8 @@ def read_index(path: Path) -> dict[str, str]:
     if path.stat().st_size > _LONGEST_INDEX:
         return {}
     try:
-        document: Any = msgspec.json.decode(path.read_bytes())
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        document: Any = strict_json.decode(path.read_bytes())
+    except ValueError:
         return {}
     shards = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(shards, dict):

@@ -240,7 +240,9 @@ def _has_plain_keys(node: dict[str, object]) -> bool:
 def _is_plain_json(node: dict[str, object]) -> bool:
     content = node.get("content")
     try:
-        return isinstance(content, str) and not isinstance(json.loads(content), dict | list)
+        return isinstance(content, str) and not isinstance(
+            json.loads(content, object_pairs_hook=strict_json.distinct), dict | list
+        )
     except (ValueError, RecursionError):
         return False
 
