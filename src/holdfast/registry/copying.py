@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec import Struct
 
 from holdfast.core.manifest import File
+from holdfast.core.state import State
 from holdfast.errors import DamagedError
 from holdfast.registry import transfer
+from holdfast.registry.moves import unless_purged
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.transfer import Journey
 from holdfast.store import layout
@@ -56,7 +58,8 @@ def copy(
             source.require_known(name)
             state = source.ledger(name).state()
             journal = tuple(source.ledger(name).raw_entries())[: state.seq]
-            new = _carry(source.place, place, list(_files(source, name)), progress)
+            with unless_purged(source, name, *state.versions.values()):
+                new = _carry(source.place, place, list(_files(source, state)), progress)
             before = target.ledger(name).state().seq
             came = Journey(name, journal, state.head or "", mirrored=True)
             with place.workplace() as scratch:
@@ -73,10 +76,10 @@ def copy(
     )
 
 
-def _files(source: Session, model: str) -> Iterator[File]:
+def _files(source: Session, state: State) -> Iterator[File]:
     """Go through the blobs a model names, each once; files and losses of those not purged."""
     seen: dict[str, File] = {}
-    for record in source.ledger(model).state().versions.values():
+    for record in state.versions.values():
         size_bytes = len(source.place.blobs.read(record.manifest))
         seen[record.manifest] = File("manifest.json", record.manifest, size_bytes)
         if record.status != "purged":
