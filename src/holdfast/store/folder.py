@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import StoreError
@@ -16,6 +18,7 @@ from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.local import LocalStore
 from holdfast.store.place import Change, Collected, Needed
+from holdfast.store.probe import is_local
 from holdfast.store.projections import Pointer
 
 _LEAST_UNLOCKED_GRACE_S = 86_400.0
@@ -46,6 +49,9 @@ class Folder:
     """The place of a registry that is there."""
 
     def __init__(self, root: Path, found: Config) -> None:
+        # where it was made locks may have reached every writer, and not where it was copied to
+        locked = found.probe.locks and is_local(root)
+        found = replace(found, probe=replace(found.probe, locks=locked))
         self.store = config.local(root, found)
         self.blobs = Blobs(self.store)
         self.config = found
