@@ -174,3 +174,12 @@ def test_repair_refuses_a_source_that_is_none(churn: Any) -> None:
     assert churn("repair", "--from", "nowhere").status == 2
     assert churn("repair", "--from", "store").status == 2
     assert churn("repair", "tulip").status == 3
+
+
+@pytest.mark.parametrize("verb", ["gc", "purge"])
+def test_the_help_of_the_grace_time_says_what_0_does(holdfast: Any, verb: str) -> None:
+    said = " ".join(holdfast(verb, "--help").out.split())
+
+    assert "How long bytes that no version names any more are kept" in said
+    assert "With 0 they go at once, beyond recall" in said
+    assert "[default: 7d]" in said

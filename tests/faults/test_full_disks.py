@@ -1,5 +1,6 @@
 """No room left: everything is refused whole, and works again when there is room."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ from tests.faults import shelf
 from tests.faults.disks import Disk
 from tests.faults.shelf import Shelf
 
+import holdfast
 from holdfast.core.manifest import File
 from holdfast.errors import InvalidInputError, StoreFullError
-from holdfast.store import config
+from holdfast.store import config, durable
 from holdfast.store.blobs import Blobs
 from holdfast.store.journal import Journal
 from holdfast.store.local import LocalStore
@@ -95,6 +97,32 @@ def test_a_copy_that_does_not_fit_is_taken_away(disk: Mount, tmp_path: Path, sou
     with pytest.raises(InvalidInputError, match="cannot be written: No space left"):
         blobs.copy_out(File("model.bin", taken.sha256, taken.size_bytes), small.path / "out")
     assert files(small) == {"ballast"}
+
+
+def test_what_a_full_disk_advises_needs_no_room(disk: Mount, tmp_path: Path) -> None:
+    small = disk("size=2m")
+    registry = holdfast.open(small.path / "store", by="ann")
+    for _number in range(2):
+        (tmp_path / "weights").write_bytes(os.urandom(300_000))
+        registry.archive(registry.register("iris", tmp_path / "weights"))
+    registry.purge("iris", versions=["1.0.0"])  # its bytes wait for their grace time
+    small.fill()
+
+    with pytest.raises(StoreFullError, match="`holdfast gc` needs no room"):
+        registry.note("iris@1.1.0", "there is no room for this")
+    assert registry.gc(grace_s=0).freed_bytes == 300_000
+    assert registry.note("iris@1.1.0", "there is now").changed
+    assert registry.verify().whole
+
+
+def test_the_time_of_a_disk_is_told_without_room_for_a_name(disk: Mount) -> None:
+    small = disk("size=1m,nr_inodes=10")
+    before = durable.now_of(str(small.path))
+    with contextlib.suppress(OSError):
+        for number in range(20):
+            (small.path / f"file-{number}").touch()
+
+    assert durable.now_of(str(small.path)) >= before
 
 
 def test_no_store_is_made_on_a_full_disk(disk: Mount) -> None:

@@ -29,7 +29,7 @@ FAULTS = {"KILL": "signal=KILL"} | {
     name: f"error={name}" for name in ("EIO", "ENOSPC", "EACCES", "EINTR")
 }
 NEED_ROOM = {"openat", "write", "copy_file_range", "link", "linkat", "mkdir", "rename", "renameat2"}
-_UNREADABLE = {"DamagedError", "InvalidInputError", "UntrustedError"}
+_UNREADABLE = {"DamagedError", "InvalidInputError"}
 ALLOWED: dict[str, set[str]] = {
     "EIO": _UNREADABLE | {"StoreError", "OutcomeUnknownError"},
     "ENOSPC": {"StoreFullError", "OutcomeUnknownError"},
@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "EINTR": {"StoreError", "OutcomeUnknownError"},
     "KILL": set(),
 }
-"""What may be told; a file that cannot be judged because it cannot be read is not trusted."""
+"""What may be told; that a file cannot be read says nothing of its content."""
 NAMED = re.compile(r"store/|store:|models/|blobs/|\.txt|\.pkl|sha256:[0-9a-f]{64}")
 SEVERAL = {"import a model", "adopt", "purge"}
 """Verbs of several steps: an error in a later one leaves the earlier ones done."""

@@ -10,7 +10,7 @@ from tests.registry.conftest import Clock, Grow, Text
 
 import holdfast
 from holdfast import Policy, Registry, Retention
-from holdfast.errors import NotFoundError
+from holdfast.errors import NotFoundError, RefusedError
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_plan_gives_each_version_one_reason(varied: Registry) -> None:
         {"keep": 2},
         {"keep": 100},
         {"keep": 0, "rollback_target": "purged"},
-        {"versions": ["1.2.0", "iris@v7", "1.1.0", "1.9.0"]},
+        {"versions": ["1.2.0", "iris@v7", "1.9.0"]},
         {},
     ],
     ids=str,
@@ -79,13 +79,38 @@ def test_the_real_run_does_what_the_plan_said(
         assert varied.load(f"iris@{version}").ref == f"iris@{version}"
 
 
-@pytest.mark.parametrize(
-    "asked", [{"keep": 0}, {"versions": [f"1.{n}.0" for n in range(10)]}], ids=str
-)
-def test_what_is_live_staged_aliased_held_or_a_rollback_target_stays(
-    varied: Registry, asked: dict[str, Any]
+def test_a_version_that_is_named_and_must_stay_is_refused_with_all_others(
+    varied: Registry, store: Path
 ) -> None:
-    varied.purge("iris", grace_s=0, **asked)
+    before = disk.truth(store)
+    with pytest.raises(RefusedError) as caught:
+        varied.purge("iris", versions=[f"1.{n}.0" for n in range(10)], grace_s=0)
+
+    assert str(caught.value).startswith("purge refused iris: ")
+    for said in (
+        "1.0.0 stays: rollback target", "1.1.0 stays: live", "1.4.0 stays: alias eu",
+        "1.5.0 stays: held: audit", "1.8.0 stays: staged",
+    ):  # fmt: skip
+        assert said in str(caught.value)
+    assert "name the others alone" in str(caught.value)
+    assert disk.truth(store) == before
+
+
+def test_the_candidate_of_a_rollout_that_is_named_is_refused(varied: Registry) -> None:
+    varied.rollouts.start("iris@1.9.0")
+
+    with pytest.raises(RefusedError, match=r"1\.9\.0 stays: in a rollout"):
+        varied.purge("iris", versions=["1.9.0"])
+
+
+def test_what_was_purged_already_may_be_named_again(varied: Registry) -> None:
+    varied.purge("iris", versions=["1.2.0"])
+
+    assert varied.purge("iris", versions=["1.2.0", "1.3.0"]).purged == ("1.3.0",)
+
+
+def test_what_is_live_staged_aliased_held_or_a_rollback_target_stays(varied: Registry) -> None:
+    varied.purge("iris", keep=0, grace_s=0)
 
     assert {"1.0.0", "1.1.0", "1.4.0", "1.5.0", "1.8.0"} <= set(present(varied))
     assert varied.rollback("iris").version == "1.0.0"

@@ -170,7 +170,8 @@ def history(given: Context, model: str, *, served: bool, limit: int | None, at: 
 def _past_rows(past: Any, mark: str = "") -> list[tuple[str, ...]]:
     """Show a line of history, and below an import what happened before it elsewhere."""
     when = tables.moment(past.at)
-    row = (f"{mark}{past.seq}", when, _who(past), past.what, past.reason or "–")
+    who = f"{past.by} (as told)" if mark else _who(past)
+    row = (f"{mark}{past.seq}", when, who, past.what, past.reason or "–")
     before = [_past_rows(one, "· ")[0] for one in getattr(past, "elsewhere", ())[::-1]]
     return [row, *(("", "", "", "", f"gate: {said}") for said in past.gate), *before]
 

@@ -14,7 +14,9 @@ _grace = click.option(
     default="7d",
     show_default=True,
     metavar="SPAN",
-    help="Keep loose bytes for 0, 12h, 7d, …",
+    help="How long bytes that no version names any more are kept, from when they were last "
+    "stored: 12h, 7d, … With 0 they go at once, beyond recall and from under whoever reads them "
+    "now. Buckets and disks that machines share ask for a day at least.",
 )
 
 

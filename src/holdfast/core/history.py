@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import assert_never
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from holdfast.core import events, policy_changes, signers
 from holdfast.core.entry import Entry
@@ -103,7 +103,12 @@ def told(entry: Entry, signer: str | None = None) -> Past:
     """Turn an entry into a line of history, an import into one with all that came before it."""
     line = past(entry, signer)
     origin = entry.event.origin if isinstance(entry.event, events.Registered) else None
-    return line if origin is None else Imported(**asdict(line), elsewhere=origin.history)
+    return line if origin is None else Imported(**asdict(line), elsewhere=claimed(origin.history))
+
+
+def claimed(history: Iterable[Past]) -> tuple[Past, ...]:
+    """Leave out of lines from elsewhere whose signatures they bear: only their entries prove it."""
+    return tuple(replace(line, key=None, signer=None) for line in history)
 
 
 def sentence(event: events.AnyEvent) -> str:

@@ -10,11 +10,15 @@ from typing import Any
 from holdfast.errors import (
     InvalidInputError,
     MissingLibraryError,
+    StoreError,
     StoreFullError,
     UnsupportedError,
 )
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_BROKEN = {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT}
+"""What a disk says that fails, or is away."""
+
 
 # Top-level module -> extra that brings it; what a pickle needs to be loaded.
 _EXTRAS = {
@@ -117,6 +121,7 @@ def loading(what: str) -> Iterator[None]:
 
     Raises:
         MissingLibraryError: If a library that the file needs is not installed.
+        StoreError: If the disk does not give the bytes.
         UnsupportedError: In place of any other error.
     """
     try:
@@ -131,6 +136,9 @@ def loading(what: str) -> Iterator[None]:
             what, f"needs the module {error.name}", "put it where Python finds it"
         ) from error
     except Exception as error:  # the bytes are verified: what fails is the fit of versions
+        if isinstance(error, OSError) and error.errno in _BROKEN:
+            problem = f"cannot be read: {error.strerror}"
+            raise StoreError(what, problem, "check the disk, then repeat") from error
         advice = "load it with the package versions its manifest names"
         raise UnsupportedError(what, f"cannot be loaded here: {_said(error)}", advice) from error
 

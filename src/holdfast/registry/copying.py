@@ -7,8 +7,10 @@ from functools import partial
 from msgspec import Struct
 
 from holdfast.core.manifest import File
+from holdfast.core.state import State
 from holdfast.errors import DamagedError
 from holdfast.registry import transfer
+from holdfast.registry.moves import unless_purged
 from holdfast.registry.session import Session, Signing
 from holdfast.registry.transfer import Journey
 from holdfast.store import layout
@@ -57,8 +59,9 @@ def copy(
             source.require_known(name)
             state = source.ledger(name).state()
             journal = tuple(source.ledger(name).raw_entries())[: state.seq]
-            files = list(_files(source, name))
-            new = _carry(source.place, place, files, progress)
+            with unless_purged(source, name, *state.versions.values()):
+                files = list(_files(source, state))
+                new = _carry(source.place, place, files, progress)
             before = target.ledger(name).state().seq
             again = partial(_carry, source.place, place, files, None)
             came = Journey(name, journal, state.head or "", again, mirrored=True)
@@ -76,10 +79,10 @@ def copy(
     )
 
 
-def _files(source: Session, model: str) -> Iterator[File]:
+def _files(source: Session, state: State) -> Iterator[File]:
     """Go through the blobs a model names, each once; files and losses of those not purged."""
     seen: dict[str, File] = {}
-    for record in source.ledger(model).state().versions.values():
+    for record in state.versions.values():
         size_bytes = len(source.place.blobs.read(record.manifest))
         seen[record.manifest] = File("manifest.json", record.manifest, size_bytes)
         if record.status != "purged":

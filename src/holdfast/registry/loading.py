@@ -9,10 +9,10 @@ from pathlib import Path
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
-from holdfast.errors import ConflictError, InvalidInputError
+from holdfast.errors import InvalidInputError
 from holdfast.formats.pair import Pair
 from holdfast.registry import signatures, verdicts
-from holdfast.registry.moves import require_whole
+from holdfast.registry.moves import require_whole, unless_purged, was_purged
 from holdfast.registry.session import Session
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
@@ -52,12 +52,13 @@ def fetch(session: Session, ref: str) -> Fetched:
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     blobs = session.place.blobs
-    blobs.read(record.manifest)  # checked now, whatever is remembered of it
     artifacts = manifest.artifacts.values()
     data = [one for one in artifacts if one.format in verdicts.DATA_ONLY]
-    blobs.require([file for artifact in data for file in artifact.files])
-    named = f"{state.model}@{record.version}"
-    return Fetched(named, manifest, _own_paths(session, state, record, manifest))
+    with unless_purged(session, state.model, record):
+        blobs.read(record.manifest)  # checked now, whatever is remembered of it
+        blobs.require([file for artifact in data for file in artifact.files])
+        named = f"{state.model}@{record.version}"
+        return Fetched(named, manifest, _own_paths(session, state, record, manifest))
 
 
 def _own_paths(
@@ -84,18 +85,18 @@ def paths(session: Session, ref: str) -> dict[str, Path]:
     """Return the path of each role's artifact, and of the manifest, once all is verified."""
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
-    require_whole(session, record)
-    places = {
-        role: _place(session, manifest, artifact) for role, artifact in manifest.artifacts.items()
-    }
+    require_whole(session, state.model, record)
+    with unless_purged(session, state.model, record):
+        places = {
+            role: _place(session, manifest, artifact)
+            for role, artifact in manifest.artifacts.items()
+        }
     return places | {"manifest": _manifest_place(session, record, manifest)}
 
 
 def _present(session: Session, model: str, record: Record) -> Manifest:
     if record.status == "purged":
-        raise ConflictError(
-            f"{model}@{record.version}", "was purged, its bytes are gone", "take another version"
-        )
+        raise was_purged(f"{model}@{record.version}")
     return session.manifest(record)
 
 
@@ -138,8 +139,9 @@ def checkout(session: Session, ref: str, target: Path) -> Path:
             f"folder {str(target)!r}", f"cannot be made: {error.strerror}", "check its parent"
         ) from error
     try:
-        for artifact in manifest.artifacts.values():
-            _write_files(session, artifact, draft)
+        with unless_purged(session, state.model, record):
+            for artifact in manifest.artifacts.values():
+                _write_files(session, artifact, draft)
         (draft / MANIFEST).write_bytes(session.place.blobs.read(record.manifest))
         signature = signatures.shown(session, state, record)
         if signature is not None:

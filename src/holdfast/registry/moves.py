@@ -1,7 +1,8 @@
 """The verbs that move names and add facts: each is one entry of the journal."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, Registered, version_info
+from holdfast.errors import ConflictError, HoldfastError
 from holdfast.registry.ledger import Outcome
 from holdfast.registry.session import Session, Signing, read_ref
 
@@ -60,7 +62,8 @@ def _candidate(session: Session, state: State, record: Record) -> Candidate:
     from holdfast.registry import signatures, verdicts
 
     manifest: Manifest = session.manifest(record)
-    scans = verdicts.of_version(session, state, record, manifest)
+    with unless_purged(session, state.model, record):
+        scans = verdicts.of_version(session, state, record, manifest)
     manifest = replace(manifest, scan=manifest.scan | scans)
     approvals = frozenset(record.approvals) - {session.by}
     signed_by = signatures.signers_of(session, state, record)
@@ -82,7 +85,7 @@ def rollback(
     wanted = resolve(state, selector) if selector else None
     commands.rollback(state, wanted, undoes)
     target = wanted or state.versions[state.previous or ""]
-    require_whole(session, target)
+    require_whole(session, model, target)
 
     def decide(state: State, _at: str) -> AnyEvent:
         return commands.rollback(state, state.versions[target.version], undoes)
@@ -91,15 +94,39 @@ def rollback(
     return moved(outcome)
 
 
-def require_whole(session: Session, record: Record) -> None:
+def require_whole(session: Session, model: str, record: Record) -> None:
     """Hash every byte of a version.
 
     Raises:
+        ConflictError: If the version was purged meanwhile.
         DamagedError: Naming the first file that is missing or changed.
     """
     blobs = session.place.blobs
-    blobs.read(record.manifest)  # checked now, whatever is remembered of it
-    blobs.require(session.manifest(record).files)
+    with unless_purged(session, model, record):
+        blobs.read(record.manifest)  # checked now, whatever is remembered of it
+        blobs.require(session.manifest(record).files)
+
+
+@contextlib.contextmanager
+def unless_purged(session: Session, model: str, *records: Record) -> Iterator[None]:
+    """Tell what is missing because a version was purged meanwhile from what is damaged.
+
+    Raises:
+        ConflictError: In place of any other error, if a version was purged since it was looked at.
+    """
+    try:
+        yield
+    except HoldfastError as error:
+        versions = session.ledger(model).state().versions
+        for record in records:
+            if record.status != "purged" and versions[record.version].status == "purged":
+                raise was_purged(f"{model}@{record.version}") from error
+        raise
+
+
+def was_purged(ref: str) -> ConflictError:
+    """Return the error of a version whose bytes were given up."""
+    return ConflictError(ref, "was purged, its bytes are gone", "take another version")
 
 
 def stage(session: Session, ref: str, signing: Signing) -> Moved:

@@ -106,7 +106,7 @@ class Rollouts:
         def decide(state: State) -> AnyEvent | Unchanged:
             event = commands.abort(state)
             if isinstance(event, events.RolledBack):
-                moves.require_whole(self._session, state.versions[event.version])
+                moves.require_whole(self._session, state.model, state.versions[event.version])
             return event
 
         return self._commit(model, decide, happened.RolloutEnded, Signing(reason))

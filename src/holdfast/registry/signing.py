@@ -23,7 +23,7 @@ def sign(session: Session, ref: str) -> Moved:
         raise InvalidInputError("signature", "needs a key", "give --key-file FILE")
     state, record = session.find(ref)
     commands.require_bytes(state, record)
-    require_whole(session, record)
+    require_whole(session, state.model, record)
     raw = bundle.sign(key, session.manifest(record), record.manifest)
     return _record(session, state.model, record, key.signer.ec or "", raw)
 

@@ -11,7 +11,7 @@ from holdfast.core.refs import resolve, selector_in
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Target
 from holdfast.core.state import State
 from holdfast.core.views import Moved
-from holdfast.errors import InvalidInputError, LockedError
+from holdfast.errors import InvalidInputError, LockedError, RefusedError
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.moves import moved
 from holdfast.registry.session import Session, Signing
@@ -53,9 +53,14 @@ def plan(session: Session, model: str, rule: Rule) -> Plan:
 
 
 def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Signing) -> Purge:
-    """Carry a rule out: tombstones first, then folders, then what of the blobs is old enough."""
+    """Carry a rule out: tombstones first, then folders, then what of the blobs is old enough.
+
+    Raises:
+        RefusedError: If a version that was named is live, staged, in a rollout, under an alias,
+            held or the rollback target.
+    """
     _check_grace(session, grace_s)
-    planned = retention.plan(session.state(model), rule).purged
+    planned = _required(session.state(model), rule).purged
     target = rule.target if isinstance(rule, KeepNewest) else "spared"
     purged: list[str] = []
     for start in range(0, len(planned), _BATCH):
@@ -64,7 +69,7 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
         def decide(
             state: State, _at: str, batch: frozenset[str] = batch
         ) -> events.AnyEvent | commands.Unchanged:
-            fresh = retention.plan(state, rule)
+            fresh = _required(state, rule)
             rows = tuple(row for row in fresh.rows if row.version in batch)
             return commands.purge(state, Plan(model, rows, target))
 
@@ -82,6 +87,21 @@ def _freed(session: Session, grace_s: float, purged: Sequence[str]) -> Collected
             raise
         _log.warning("their bytes stay until `holdfast gc` frees them: %s", error)
         return Collected(0, 0, 0, 0, 0)
+
+
+def _required(state: State, rule: Rule) -> Plan:
+    """Plan, and refuse if a version that was named must keep its bytes.
+
+    Raises:
+        RefusedError: Naming each such version and why.
+    """
+    planned = retention.plan(state, rule)
+    if isinstance(rule, Chosen):
+        kept = [row for row in planned.rows if row.version in rule.versions and not row.purge]
+        if kept:
+            reasons = [f"{row.version} stays: {row.reason}" for row in kept]
+            raise RefusedError(state.model, "purge", reasons, "name the others alone")
+    return planned
 
 
 def delete(session: Session, model: str, signing: Signing, *, by_force: bool) -> Moved:

@@ -210,8 +210,19 @@ def _check_files(session: Session, found: _Findings, progress: Progress | None) 
             progress(done, total)
         if damage is not None:
             for model, version, path in found.users[file.sha256]:
+                if _given_up(session, file.sha256, model, version):
+                    continue
                 subject = path if version is None else f"{path} ({layout.blob(file.sha256)})"
                 found.damages.append(Damage(model, version, subject, damage.problem))
+
+
+def _given_up(session: Session, sha256: str, model: str | None, version: str | None) -> bool:
+    """Tell whether a version was purged, and its bytes collected, since it was looked at."""
+    if model is None or version is None:
+        return False
+    record = session.state(model).versions[version]
+    kept = sha256 == record.manifest or sha256 in record.attached
+    return record.status == "purged" and not kept
 
 
 def _check_pointer(session: Session, state: State, found: _Findings) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -190,9 +189,13 @@ class Blobs:
             raise _damaged(_unreadable(file.sha256, error), file.path) from error
         try:
             with source, target.open("xb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
+                while piece := self._piece(source, file):
+                    copy.write(piece)
             with target.open("rb") as copied:
                 found = hashlib.file_digest(copied, "sha256").hexdigest()
+        except DamagedError:
+            target.unlink()
+            raise
         except OSError as error:
             if not isinstance(error, FileExistsError):  # which is somebody else's file
                 with contextlib.suppress(OSError):
@@ -203,6 +206,13 @@ class Blobs:
         if found != file.sha256:
             target.unlink()
             raise _damaged(Damage(file.sha256, "its bytes changed"), file.path)
+
+    @staticmethod
+    def _piece(source: BufferedReader, file: File) -> bytes:
+        try:
+            return source.read(1 << 20)
+        except OSError as error:
+            raise _damaged(_unreadable(file.sha256, error), file.path) from error
 
 
 def _unreadable(sha256: str, error: OSError) -> Damage:

@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from io import FileIO
+from typing import Final
 
 from holdfast.errors import ReadOnlyStoreError, StoreError, StoreFullError
 from holdfast.store import TakenError
 from holdfast.store.layout import TEMPORARY
 
+FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What a disk says that has no room, for bytes or for names."""
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 _NAMELESS = os.O_RDWR | os.O_TMPFILE if sys.platform == "linux" else None
 _PLAIN, _READ_ONLY = 0o666, 0o444
@@ -35,11 +38,11 @@ def translated(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         match error.errno:
-            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            case number if number in FULL:
                 raise StoreFullError(
                     path,
                     "no space left",
-                    "free some (`holdfast gc`, `holdfast purge`), then repeat",
+                    "free some, then repeat; `holdfast gc` needs no room and frees what was purged",
                 ) from error
             case errno.EROFS | errno.EACCES | errno.EPERM:
                 raise ReadOnlyStoreError(
@@ -330,9 +333,19 @@ def _replace_patiently(written: str, path: str) -> None:
 
 
 def now_of(folder: str) -> float:
-    """Return the present time by the clock that dates files in *folder*, in seconds."""
-    with translated(folder), temporary(folder) as (file, _path):
-        return os.fstat(file.fileno()).st_mtime
+    """Return the present time by the clock that dates files in *folder*, in seconds.
+
+    Where there is no room for a file the folder itself is dated.
+    """
+    with translated(folder):
+        try:
+            with temporary(folder) as (file, _path):
+                return os.fstat(file.fileno()).st_mtime
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            os.utime(folder)
+            return os.stat(folder).st_mtime
 
 
 def remove(path: str) -> None:

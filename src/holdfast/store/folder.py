@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
@@ -17,6 +19,7 @@ from holdfast.store.config import Config
 from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
 from holdfast.store.place import Changed, Collected, Needed
+from holdfast.store.probe import is_local
 
 _LEAST_UNLOCKED_GRACE_S = 86_400.0
 _AT_ONCE = Limit(0)
@@ -52,6 +55,9 @@ class Folder:
     """The place of a registry that is there."""
 
     def __init__(self, root: Path, found: Config, lock_timeout_s: float = locks.LIMIT_S) -> None:
+        # where it was made locks may have reached every writer, and not where it was copied to
+        locked = found.probe.locks and is_local(root)
+        found = replace(found, probe=replace(found.probe, locks=locked))
         self.store = config.local(root, found)
         self.blobs = Blobs(self.store)
         self.config = found

@@ -24,6 +24,7 @@ from holdfast.store import (
     durable,
     layout,
 )
+from holdfast.store.probe import probe
 
 _CHUNK = 4 << 20
 _COMPARED = 256 << 10
@@ -33,6 +34,7 @@ _MOST_READ = 128 << 20
 _READING = os.O_RDONLY | sum(
     getattr(os, flag, 0) for flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 )
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
 
@@ -85,7 +87,12 @@ class LocalStore:
         path = self._target(key)
         with durable.translated(path):
             durable.settle_folder(os.path.dirname(path), self._settled)
-            durable.create(path, data, links=self.links)
+            try:
+                durable.create(path, data, links=self.links)
+            except OSError as error:
+                if not self._has_lost_links(error):
+                    raise
+                durable.create(path, data, links=False)
 
     def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists."""
@@ -117,13 +124,32 @@ class LocalStore:
     def _publish(self, file: FileIO, written: str, key: str) -> bool:
         durable.finish(file)
         try:
-            durable.publish(written, self._prefix + key, links=self.links)
+            self._name(written, self._prefix + key)
         except TakenError:
             with readable(Path(written)) as whole:
                 if self._renew(key, whole):  # a rival was faster
                     return False
             os.replace(written, self._prefix + key)  # the one there is damaged: these bytes are not
         return True
+
+    def _name(self, written: str, path: str) -> None:
+        try:
+            durable.publish(written, path, links=self.links)
+        except OSError as error:
+            if not self._has_lost_links(error):
+                raise
+            durable.publish(written, path, links=False)
+
+    def _has_lost_links(self, error: OSError) -> bool:
+        """Tell whether the disk has no hard links by now: a store may be copied to another disk.
+
+        Raises:
+            UnfitStoreError: If it does not keep the names of created files at all.
+        """
+        if self.links and error.errno in _NO_LINKS:
+            self.links = probe(self.root).links
+            return not self.links
+        return False
 
     def _renew(self, key: str, like: FileIO) -> bool:
         """Make an object young again so that no collector takes it; False if it is not *like* it.

@@ -1,6 +1,5 @@
 """What a file system keeps of what the journal stands on, tried out before a store is made."""
 
-import errno
 import os
 import secrets
 import sys
@@ -53,7 +52,7 @@ def probe(root: Path) -> Probe:
             return Probe(
                 links=links,
                 case_sensitive=_tells_case(folder),
-                locks=_is_local(os.path.realpath(root)),
+                locks=is_local(root),
             )
         finally:
             _clear(folder)
@@ -76,7 +75,7 @@ def _elects_one(folder: str, name: str, *, with_links: bool) -> bool:
         try:
             durable.create(path, mine, links=with_links)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:  # no matter of names
+            if error.errno in durable.FULL:  # no matter of names
                 full.append(error)
             return
         except TakenError:
@@ -96,6 +95,11 @@ def _elects_one(folder: str, name: str, *, with_links: bool) -> bool:
 def _tells_case(folder: str) -> bool:
     Path(folder, "case").touch()
     return not Path(folder, "CASE").exists()
+
+
+def is_local(root: Path) -> bool:
+    """Tell whether a folder is on a disk of this machine's own; asking writes nothing."""
+    return _is_local(os.path.realpath(root))
 
 
 def _is_local(path: str) -> bool:

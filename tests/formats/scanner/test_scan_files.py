@@ -7,6 +7,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -15,8 +16,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from holdfast.core.manifest import Scan
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, StoreError
 from holdfast.formats import scan
+from holdfast.formats.scanner import globals_of, kind_of, root_of
 
 ARRAY = np.arange(6.0).reshape(2, 3)
 
@@ -275,11 +277,25 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser reads everything"
 )
-def test_an_unreadable_file_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_no_finding(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"x")
     (tmp_path / "model.bin").chmod(0)
 
-    assert scan(tmp_path / "model.bin").unknown == ("cannot be read: Permission denied",)
+    with pytest.raises(StoreError, match="cannot be read: Permission denied"):
+        scan(tmp_path / "model.bin")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux alone has such a file")
+@pytest.mark.parametrize("ask", [scan, kind_of, globals_of, root_of])
+def test_a_disk_that_fails_says_nothing_of_a_files_content(ask: Callable[[Path], object]) -> None:
+    """The first page of a process is never there: the system answers with an input/output error."""
+    with pytest.raises(StoreError, match="mem: cannot be read: Input/output error; check the disk"):
+        ask(Path("/proc/self/mem"))
+
+
+def test_a_file_that_went_is_no_finding(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be read: No such file"):
+        root_of(tmp_path / "model.bin")
 
 
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path) -> None:

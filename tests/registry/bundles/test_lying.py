@@ -16,6 +16,7 @@ from tests.registry.conftest import Clock
 
 import holdfast
 from holdfast import HoldfastError, Policy, Registry
+from holdfast.core.history import Imported
 from holdfast.errors import DamagedError, NewerFormatError, RefusedError, UntrustedError
 
 
@@ -628,3 +629,59 @@ def test_a_bundle_too_deep_to_read_is_refused(sound: Path, target: Target, tmp_p
     members["bundle.json"] = b'{"format":1,"history":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
     refused(target, forging.put_together(tmp_path / "deep.tar", members))
+
+
+INDEXES: dict[str, dict[str, object]] = {
+    "a registry that has no id": {"registry": "not an id"},
+    "an id in capitals": {"registry": "A" * 32},
+    "no head": {"head": ""},
+    "a head that is text": {"head": "head"},
+}
+
+
+@pytest.mark.parametrize("kind", ["model.tar", "version.tar"])
+@pytest.mark.parametrize("changed", INDEXES.values(), ids=INDEXES)
+def test_an_index_that_names_no_registry_or_head_is_refused(
+    sound: Path, target: Target, tmp_path: Path, kind: str, changed: dict[str, object]
+) -> None:
+    members = forging.taken_apart(sound / kind)
+    forging.index(members, **changed)
+
+    error = refused(target, forging.put_together(tmp_path / "forged.tar", members), DamagedError)
+    assert "bundle.json" in str(error)
+
+
+HISTORIES: dict[str, Callable[[list[Any]], object]] = {
+    "out of order": lambda lines: lines.reverse(),
+    "a line twice": lambda lines: lines.append(lines[-1]),
+    "at no time": lambda lines: lines[0].update(at="9999-12-31T23:59:59.999999-05:00"),
+    "a line before all": lambda lines: lines[0].update(seq=0),
+}
+
+
+@pytest.mark.parametrize("change", HISTORIES.values(), ids=HISTORIES)
+def test_a_history_that_no_journal_tells_is_refused(
+    sound: Path, target: Target, tmp_path: Path, change: Callable[[list[Any]], object]
+) -> None:
+    members = forging.taken_apart(sound / "version.tar")
+    lines = json.loads(members["bundle.json"])["history"]
+    change(lines)
+    forging.index(members, history=lines)
+
+    refused(target, forging.put_together(tmp_path / "forged.tar", members), DamagedError)
+
+
+def test_who_signed_elsewhere_is_not_believed(sound: Path, target: Target, tmp_path: Path) -> None:
+    members = forging.taken_apart(sound / "version.tar")
+    lines = json.loads(members["bundle.json"])["history"]
+    for line in lines:
+        line.update(by="ann", signer="ann", key="0" * 64)
+    forging.index(members, history=lines)
+    registry = target.open()
+
+    registry.import_(forging.put_together(tmp_path / "forged.tar", members))
+
+    (told,) = registry.history("iris")
+    assert isinstance(told, Imported)
+    assert [line.by for line in told.elsewhere] == ["ann"] * len(lines)
+    assert {(line.signer, line.key) for line in told.elsewhere} == {(None, None)}

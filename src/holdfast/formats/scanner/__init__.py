@@ -39,6 +39,7 @@ def scan(path: Path, allowed: Collection[str] = ()) -> Scan:
 
     Raises:
         InvalidInputError: If one of *allowed* is no such pattern.
+        StoreError: If the disk does not give the bytes.
     """
     allow_list = AllowList(allowed)
     if not path.is_dir():
@@ -151,8 +152,4 @@ def _judge_file(path: Path, findings: Findings) -> str:
     if not path.is_file():
         findings.doubt("no regular file, not read")
         return "unknown"
-    try:
-        return judge(of_file(path), findings)
-    except OSError as error:
-        findings.doubt(f"cannot be read: {error.strerror}")
-        return "unknown"
+    return judge(of_file(path), findings)

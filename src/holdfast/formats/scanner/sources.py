@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from holdfast.errors import StoreError
 from holdfast.formats.scanner.findings import UnreadableError
 
 _CHUNK = 1 << 20
@@ -54,10 +55,46 @@ class Source:
         return Source(label, opened, size, seekable=True, suffix=_suffix(label))
 
 
+class _File(io.FileIO):
+    """A file whose disk may fail, which says nothing about its content."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
+
+def unreadable(path: object, error: OSError) -> StoreError:
+    """Turn the system's refusal to read a file into our error: no finding, and no verdict."""
+    problem = f"cannot be read: {error.strerror}"
+    return StoreError(path, problem, "check the disk, and the owner and mode, then repeat")
+
+
 def of_file(path: Path, label: str = "") -> Source:
-    """Return the bytes of a file."""
-    size = path.stat().st_size
-    return Source(label, lambda: path.open("rb"), size, seekable=True, suffix=_suffix(path.name))
+    """Return the bytes of a file.
+
+    Raises:
+        StoreError: If the system does not let it be read, now or when it is.
+    """
+
+    def opened() -> io.BufferedReader:
+        try:
+            return io.BufferedReader(_File(path), _CHUNK)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return Source(label, opened, size, seekable=True, suffix=_suffix(path.name))
 
 
 def of_bytes(content: bytes, label: str) -> Source:

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from holdfast.core import history
 from holdfast.core.state import Record
-from holdfast.errors import ConflictError, DamagedError, InvalidInputError
+from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.registry.bundles import FORMAT, INDEX, SUMS, Bundled, Index
+from holdfast.registry.moves import unless_purged, was_purged
 from holdfast.registry.session import Session
 from holdfast.store import TakenError, durable, layout
 
@@ -27,7 +28,8 @@ def write(session: Session, ref: str, target: Path) -> Bundled:
     sums |= {layout.blob(digest): digest for digest in blobs}
     listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
     try:
-        size_bytes = _write_tar(session, target, {SUMS: listed, **small}, blobs)
+        with unless_purged(session, model, *records):
+            size_bytes = _write_tar(session, target, {SUMS: listed, **small}, blobs)
     except TakenError:
         raise InvalidInputError(f"file {str(target)!r}", "exists", "name a new one") from None
     except OSError as error:
@@ -57,7 +59,7 @@ def _write_tar(session: Session, target: Path, small: dict[str, bytes], blobs: l
 def _version(session: Session, ref: str) -> tuple[dict[str, bytes], list[Record], str]:
     state, record = session.find(ref)
     if record.status == "purged":
-        raise ConflictError(ref, "was purged, its bytes are gone", "take another version")
+        raise was_purged(ref)
     told = tuple(
         history.past(entry)
         for entry in session.ledger(state.model).entries()

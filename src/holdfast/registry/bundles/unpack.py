@@ -11,8 +11,10 @@ from typing import IO, Final
 
 from holdfast.core import names, registration, strict_json
 from holdfast.core.commands import Unchanged
-from holdfast.core.entry import MAX_BYTES
-from holdfast.core.events import AnyEvent, Origin, Registered
+from holdfast.core.entry import MAX_BYTES, is_time
+from holdfast.core.events import AnyEvent, Origin, Past, Registered
+from holdfast.core.history import claimed
+from holdfast.core.manifest import is_digest
 from holdfast.core.state import State
 from holdfast.core.version import parse
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
@@ -31,6 +33,7 @@ _BROKEN: Final = (
 )  # fmt: skip
 """What `tarfile` raises over hostile archives."""
 _CHUNK: Final = 1 << 20
+_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ def _index(raw: bytes) -> Index:
     if index.format > FORMAT:
         raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")
     names.check_model(index.model)
+    if not _ID.fullmatch(index.registry) or not is_digest(index.head):
+        raise DamagedError(INDEX, "has no id of a registry, or no head", "copy the bundle again")
     return index
 
 
@@ -180,6 +185,23 @@ class _Taken:
     named: tuple[str, ...]
 
 
+def _claimed(index: Index) -> tuple[Past, ...]:
+    """Return what a bundle of one version says of its past, without what only entries can prove.
+
+    The entries stayed behind: whose signatures they bear cannot be checked here.
+
+    Raises:
+        DamagedError: If no journal could have said it.
+    """
+    seq = 0
+    for past in index.history:
+        if past.seq <= seq or not is_time(past.at):
+            told = f"has a history in which entry {past.seq} of {past.at!r} follows entry {seq}"
+            raise DamagedError(INDEX, told, "copy the bundle again")
+        seq = past.seq
+    return claimed(index.history)
+
+
 def _take_version(
     session: Session, index: Index, scratch: Path, signing: Signing, trust: str | None
 ) -> _Taken:
@@ -189,6 +211,7 @@ def _take_version(
         raise DamagedError(INDEX, found, "copy the bundle again")
     scan = transfer.judge(session, manifest, scratch, trust)
     named = (index.manifest or "", *(file.sha256 for file in manifest.files))
+    history = _claimed(index)
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         taken = registration.taken_by(state, parse(manifest.version))
@@ -198,7 +221,7 @@ def _take_version(
         if taken is not None:
             return registration.again(state, taken, session.manifest(taken), manifest)
         session.place.rescue(named)
-        origin = Origin(index.registry, index.head, index.history, scan)
+        origin = Origin(index.registry, index.head, history, scan)
         why = f"imported; trusted: {trust}" if scan else "imported"
         return registration.imported(state, manifest, index.manifest or "", why, origin)
 
