@@ -14,6 +14,7 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, Registered, version_info
+from holdfast.errors import DamagedError
 from holdfast.registry import losses, signatures, verdicts
 from holdfast.registry.ledger import Outcome
 from holdfast.registry.losses import Measured
@@ -90,10 +91,15 @@ def require_whole(session: Session, record: Record) -> None:
 
     Raises:
         DamagedError: Naming the first file that is missing or changed.
+        StoreError: If that is so because the store is gone.
     """
     blobs = session.place.blobs
-    blobs.read(record.manifest)  # checked now, whatever is remembered of it
-    blobs.require(session.manifest(record).files)
+    try:
+        blobs.read(record.manifest)  # checked now, whatever is remembered of it
+        blobs.require(session.manifest(record).files)
+    except DamagedError:
+        session.require_same()
+        raise
 
 
 def stage(session: Session, ref: str, signing: Signing) -> Moved:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
-from holdfast.errors import StoreError
+from holdfast.errors import NotAStoreError, StoreError
 from holdfast.store import config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
+from holdfast.store.known import Known
 from holdfast.store.local import LocalStore
 from holdfast.store.place import Change, Collected, Needed
 from holdfast.store.projections import Pointer
@@ -49,10 +50,32 @@ class Folder:
         self.store = config.local(root, found)
         self.blobs = Blobs(self.store)
         self.config = found
+        self.known = Known(self.store)
+        self._root = root
+        self._seen: os.stat_result | None = None
         self._locked = found.probe.locks
         self._shared = threading.local()
         self.projections = _Projections(self.store, self.blobs, locked=self._locked)
         self.least_grace_s = 0.0 if self._locked else _LEAST_UNLOCKED_GRACE_S
+
+    def recognise(self) -> Callable[[], None]:
+        """Look when what is returned is called: it costs next to nothing here."""
+        return self._require_same
+
+    def _require_same(self) -> None:
+        """Read the configuration, unless its file is the very one that was read before."""
+        try:
+            now = os.lstat(self.store.path(layout.CONFIG))
+        except OSError:
+            now = None  # why, is told below
+        if now is not None and self._seen is not None and _same(now, self._seen):
+            return
+        try:
+            found = config.find(self._root)
+        except NotAStoreError:
+            found = None
+        config.require_same(found, self.config, self._root)
+        self._seen = now
 
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
@@ -91,6 +114,11 @@ class Folder:
             return garbage.collect(self.store, needed, grace_s)
         with locks.alone(self.store.path(layout.LOCK)):
             return garbage.collect(self.store, needed, grace_s)
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether a file is the same and unchanged."""
+    return os.path.samestat(one, other) and one.st_mtime_ns == other.st_mtime_ns
 
 
 class _Projections:
