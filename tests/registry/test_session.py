@@ -48,7 +48,7 @@ def test_init_makes_the_store_once(registry: Registry, store: Path) -> None:
 
     assert again == first
     assert (store / "holdfast.json").read_bytes() == raw
-    assert set(json.loads(raw)) == {"format", "id", "created_at", "probe", "sum"}
+    assert set(json.loads(raw)) == {"format", "id", "created_at", "probe", "known", "sum"}
     assert first.probe.links
     assert first.probe.locks
 

@@ -84,6 +84,8 @@ class Fleet:
 
     def _write(self, prefix: str, told: Report | Counts) -> None:
         key = layout.of_worker(prefix, told.worker)
+        if self._session.place.store.traits.near:
+            self._session.require_same()  # below an empty mount point it would hide the disk
         self._session.place.store.replace(key, msgspec.json.encode(told) + b"\n")
 
     def _read(self, model: str, prefix: str, kind: type[_Told]) -> list[_Told]:

@@ -67,6 +67,7 @@ class Ledger:
         self._journal = Journal(place.store, layout.model(model))
         self._state: State | None = None
         self._newest: Entry | None = None  # of those written here
+        self._noted = False
 
     @staticmethod
     def name_in(store: Store, prefix: str) -> str | None:
@@ -96,13 +97,25 @@ class Ledger:
             NewerFormatError: If a newer Holdfast wrote an entry.
         """
         if self._state is not None:
-            self._state = self._advance(self._state)
+            self._state = self._present(self._advance(self._state))
             return self._state
         witness = projections.read_pointer(self._store, self._model)
-        self._state = self._open(witness)
+        self._state = self._present(self._open(witness))
         if self._state.seq and projections.behind(witness, self._state):
             self._heal()  # whoever wrote last was stopped before it could, or is at it
         return self._state
+
+    def _present(self, state: State) -> State:
+        """Return *state*, or refuse to take a journal that is gone for one that never was.
+
+        The note is written after the first entry: whoever has seen it finds the entry by then.
+        """
+        if state.seq or not self._place.known.has(self._model):
+            return state
+        found = self._advance(state)
+        if found.seq:
+            return found
+        raise lost(self._model)
 
     def _open(self, witness: Pointer | None) -> State:
         start = folds.find(self._id, self._model, self._journal) if self._pin is None else None
@@ -290,6 +303,9 @@ class Ledger:
     def project(self) -> None:
         """Bring the projections up to date; failing to is logged and fails nothing."""
         try:
+            if not self._noted:
+                self._place.known.add(self._model)
+                self._noted = True
             self._place.projections.write(self._model, self._change)
         except (HoldfastError, OSError) as error:
             _log.warning(_LAGGING, self._model, error)
@@ -327,6 +343,16 @@ class Ledger:
         """Write all projections anew."""
         state = self.state()
         self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
+
+
+def lost(model: str) -> DamagedError:
+    """Return the error that tells of a model that has had entries, and whose journal is gone."""
+    return DamagedError(
+        layout.journal(layout.model(model)),
+        f"missing, though {model} has had entries ({layout.known(model)} says so)",
+        "mount its disk, or restore the folder from a copy; if it was removed for good, delete "
+        "that file",
+    )
 
 
 def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:

@@ -16,7 +16,7 @@ from holdfast.core.policy import Candidate, Policy, Verdict, judge
 from holdfast.core.refs import fixed, resolve, selector_in, selector_of
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, Registered, version_info
-from holdfast.errors import ConflictError, HoldfastError
+from holdfast.errors import ConflictError, DamagedError, HoldfastError
 from holdfast.registry.ledger import Outcome
 from holdfast.registry.session import Session, Signing, read_ref
 
@@ -100,11 +100,16 @@ def require_whole(session: Session, model: str, record: Record) -> None:
     Raises:
         ConflictError: If the version was purged meanwhile.
         DamagedError: Naming the first file that is missing or changed.
+        StoreError: If that is so because the store is gone.
     """
     blobs = session.place.blobs
-    with unless_purged(session, model, record):
-        blobs.read(record.manifest)  # checked now, whatever is remembered of it
-        blobs.require(session.manifest(record).files)
+    try:
+        with unless_purged(session, model, record):
+            blobs.read(record.manifest)  # checked now, whatever is remembered of it
+            blobs.require(session.manifest(record).files)
+    except DamagedError:
+        session.require_same()
+        raise
 
 
 @contextlib.contextmanager

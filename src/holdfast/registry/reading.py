@@ -86,6 +86,7 @@ def _compared(session: Session, state: State, a: Record, b: Record) -> Compariso
 def status(session: Session, model: str, at: str | None) -> Status:
     """Gather the screen for whoever is on call."""
     state = session.state(model, at)
+    session.require_same()
     now = parse_time(at) if at else format_time(session.clock())
     live = state.live
     record = state.versions[state.production] if state.production else None

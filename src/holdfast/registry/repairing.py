@@ -20,6 +20,7 @@ from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
 from holdfast.registry.copies import Candidate, Copies
+from holdfast.registry.ledger import lost
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import stored
 from holdfast.signing import genuine
@@ -105,6 +106,10 @@ class _Examination:
             return
         for folder in self.session.folders():
             self._folder(folder)
+        for name in self.session.survey().lost:
+            gone = lost(name)
+            self.left.append(Damage(name, None, gone.subject, str(gone)))
+            self.unread.append(layout.model(name))
         self._strays()
 
     def _folder(self, folder: str) -> None:
@@ -262,6 +267,10 @@ class _Examination:
         place, prefix = self.session.place, layout.model(state.model)
         if state.policy.require_signature:
             self._seal(state.model)
+        if place.known.is_stale(state.model):
+            key = layout.known(state.model)
+            mend = Mend(state.model, key, "rebuild", "differs from the journal")
+            self.steps.append(_Step(mend, functools.partial(self._note, state.model)))
         stale = [
             found
             for record, manifest in known
@@ -275,6 +284,11 @@ class _Examination:
         for place_in_line, (key, problem) in enumerate(stale):
             mend = Mend(state.model, key, "rebuild", problem)
             self.steps.append(_Step(mend, _nothing if place_in_line else rebuild))
+
+    def _note(self, model: str) -> None:
+        """Write anew the file that says that a model has had entries."""
+        self.session.place.store.delete(layout.known(model))
+        self.session.place.known.write(model)
 
     def _rebuild(self, model: str) -> None:
         """Write anew what is derived, from the journal as it is by now."""

@@ -1,6 +1,5 @@
 """An opened store and what every verb shares: ledgers, blobs, the clock and the author."""
 
-import contextlib
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from holdfast import scratch
 from holdfast.core import history, names
-from holdfast.core.commands import check_signing
+from holdfast.core.commands import Unchanged, check_signing
 from holdfast.core.entry import Stamp, parse_time
 from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
@@ -18,7 +17,7 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
-from holdfast.registry.ledger import Decide, Ledger, Outcome
+from holdfast.registry.ledger import Decide, Ledger, Outcome, lost
 from holdfast.signing import SigningKey, genuine
 from holdfast.store import layout
 from holdfast.store.place import Place, Site
@@ -59,6 +58,23 @@ class Keyring:
     def key(self) -> SigningKey | None:
         """The private key."""
         return self.open_key() if self.open_key else None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the folders below `models` hold.
+
+    Attributes:
+        names: Models that have a journal, deleted ones too.
+        broken: Why it cannot be told whose journal is in a folder.
+        hurt: Models that are known to have had such a folder.
+        lost: Models that are known to have had entries, and have no journal.
+    """
+
+    names: tuple[str, ...]
+    broken: tuple[DamagedError, ...]
+    hurt: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 class Session:
@@ -110,10 +126,24 @@ class Session:
         return self._place
 
     def writable(self) -> Place:
-        """Return the store for writing, made if it is not there."""
+        """Return the store for writing, made if it is not there; a folder is looked at again.
+
+        Raises:
+            StoreError: If the store that was opened is gone, or another one is in its place.
+        """
         if self._place is None:
             self._place = self.site.make(self._new_id, self.clock())
+        elif self._place.store.traits.near:
+            self.require_same()
         return self._place
+
+    def require_same(self) -> None:
+        """Refuse to go on where the store that was opened is no longer.
+
+        Raises:
+            StoreError: If it is gone, or another one is in its place.
+        """
+        self.place.recognise()()
 
     def ledger(self, model: str) -> Ledger:
         """Return a model's ledger, whether the model exists or not."""
@@ -135,11 +165,34 @@ class Session:
         """Return the names of all models that exist, sorted; damaged journals aside."""
         if not self.exists:
             return []
-        found = []
+        found = self.survey()  # of what is damaged `verify` tells: the others are to be seen
+        hurt = [*found.lost, *found.hurt]
+        for name in hurt:
+            self.forget(name)  # what was read of it: it shows when the model is looked at
+        return sorted([*filter(self._may_exist, found.names), *hurt])
+
+    def survey(self) -> Survey:
+        """Look which models have journals, and which are known to have had one.
+
+        Raises:
+            StoreError: If the store is gone, or another is in its place.
+        """
+        self.require_same()
+        known = self.place.known.folders()  # before the journals: an entry comes before its note
+        names, broken, hurt = [], [], []
         for folder in self.folders():
-            with contextlib.suppress(DamagedError):  # `verify` tells, and the others are to be seen
-                found.append(self.name_in(folder))
-        return sorted(name for name in found if name and self._may_exist(name))
+            try:
+                name = self.name_in(folder)
+            except DamagedError as error:
+                broken.append(error)
+                hurt += [self.place.known.name_of(folder)] if folder in known else []
+            else:
+                if name is None:
+                    continue
+                names.append(name)
+            known.discard(folder)
+        gone = map(self.place.known.name_of, sorted(known))
+        return Survey(tuple(names), tuple(broken), tuple(hurt), tuple(gone))
 
     def _may_exist(self, model: str) -> bool:
         try:
@@ -155,13 +208,31 @@ class Session:
         """Return the names of all models that ever existed.
 
         Raises:
-            DamagedError: If one cannot be told.
+            DamagedError: If one cannot be told, or is known and its journal is gone.
         """
-        return [name for folder in self.folders() if (name := self.name_in(folder))]
+        found = self.survey()
+        for error in [*found.broken, *map(lost, found.lost)]:
+            raise error
+        return list(found.names)
 
     def name_in(self, folder: str) -> str | None:
         """Return the name of the model in a folder below `models`; see `Ledger.name_in`."""
         return Ledger.name_in(self.place.store, f"{layout.MODELS}/{folder}")
+
+    def require_models(self) -> None:
+        """Refuse to begin a journal where all others are gone: it would hide below their disk.
+
+        Raises:
+            DamagedError: If every model that is known has lost its folder.
+        """
+        known = self.place.known.folders()
+        if known and known.isdisjoint(self.folders()):
+            raise DamagedError(
+                layout.MODELS,
+                f"has none of the {len(known)} models that were there",
+                f"mount its disk, or restore it from a copy; if they were removed for good, delete "
+                f"their files below {layout.KNOWN}",
+            )
 
     def scratch(self) -> Path:
         """Return a folder that lives as long as this process; a forked child has its own."""
@@ -231,14 +302,26 @@ class Session:
     ) -> Outcome:
         """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
         place = self.writable()
+        same = place.recognise()
         ledger = self.ledger(model)
+
+        def decided(state: State, at: str) -> AnyEvent | Unchanged:
+            event = decide(state, at)
+            same()  # right before it is written
+            if not state.seq:
+                self.require_models()
+            return event
 
         def stamp() -> Stamp:
             pen = self.keyring.key
             return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key, pen)
 
         with place.sharing(f"{WORDS[operation]} {model}"):
-            outcome = ledger.commit(decide, stamp, operation)
+            try:
+                outcome = ledger.commit(decided, stamp, operation)
+            except DamagedError:
+                same()  # which tells more, if the whole store is gone
+                raise
             if outcome.entry is not None:
                 ledger.project()
         return outcome

@@ -3,7 +3,7 @@
 Bundles and copies come this way. Blobs are stored before; nothing names them until all is judged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,13 +87,7 @@ def take_model(
     for record in state.versions.values():
         signatures.require(session, record)
         losses.require(session, record)
-    named = _named(session, state)
-    session.place.rescue(named)
-    head = entries.digest(known[-1]) if known else None
-    for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
-        head = ledger.restore(raw, seq, head)
-    presence.ensure(session.place, named, came.store_again)
-    ledger.project()
+    _restore(session, came, known, _named(session, state))
     if came.mirrored:
         found = {version: _untold(session, state, version, found[version]) for version in found}
     trusted = [
@@ -101,6 +95,23 @@ def take_model(
     ]
     created = len(came.journal) > len(known) or any(trusted)
     return created, tuple(state.versions)
+
+
+def _restore(
+    session: Session, came: Journey, known: Sequence[bytes], named: Collection[str]
+) -> None:
+    """Write the entries that are new here, and see to it that the blobs *named* are there."""
+    ledger = session.ledger(came.model)
+    session.require_same()
+    if not known:
+        session.require_models()
+    session.place.rescue(named)
+    head = entries.digest(known[-1]) if known else None
+    for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
+        head = ledger.restore(raw, seq, head)
+    session.require_same()
+    presence.ensure(session.place, named, came.store_again)
+    ledger.project()
 
 
 def _named(session: Session, state: State) -> list[str]:

@@ -12,6 +12,7 @@ from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, Ta
 from holdfast.core.state import State
 from holdfast.core.views import Moved
 from holdfast.errors import InvalidInputError, LockedError, RefusedError
+from holdfast.registry import needs
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.moves import moved
 from holdfast.registry.session import Session, Signing
@@ -118,10 +119,13 @@ def collect(session: Session, grace_s: float) -> Collected:
     """Remove blobs that no version names and leftovers of crashes, once they are old enough.
 
     Raises:
-        DamagedError: If a journal or manifest cannot be read, for what it names is then unknown.
+        StoreError: If the store is gone, or another is in its place.
+        DamagedError: If a journal or manifest is missing or cannot be read, for what it names is
+            then unknown.
     """
     _check_grace(session, grace_s)
-    collected = session.place.collect(lambda: _needed(session), grace_s)
+    session.require_same()
+    collected = session.place.collect(lambda: needs.claims(session), grace_s)
     return replace(collected, leftovers=collected.leftovers + Fleet(session).sweep())
 
 
@@ -130,14 +134,3 @@ def _check_grace(session: Session, grace_s: float) -> None:
     if grace_s < least:
         why = "0" if least == 0 else "one day, for file locks do not reach every writer here"
         raise InvalidInputError(f"grace of {grace_s:g} s", "is too short", f"at least {why}")
-
-
-def _needed(session: Session) -> set[str]:
-    """Return the digests that versions name: manifests, what is attached, files not purged."""
-    states = (session.ledger(model).state() for model in session.journals())
-    records = [record for state in states for record in state.versions.values()]
-    present = [record for record in records if record.status != "purged"]
-    files = (file for record in present for file in session.manifest(record).files)
-    kept = {record.manifest for record in records}
-    kept.update(digest for record in records for digest in record.attached)
-    return kept.union(file.sha256 for file in files)

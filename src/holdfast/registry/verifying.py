@@ -11,8 +11,9 @@ from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
-from holdfast.registry import signatures
-from holdfast.registry.session import Session
+from holdfast.registry import needs, signatures
+from holdfast.registry.ledger import lost
+from holdfast.registry.session import Session, Survey
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout, projections
 from holdfast.store.journal import Journal
@@ -61,8 +62,7 @@ def verify(
     found = _Findings()
     _check_demand(session, target or "", demand, found)
     if target is None:
-        for folder in session.folders():
-            _check_folder(session, folder, found)
+        _check_models(session, found)
         _expect_strays(session, found)
     elif "@" in target:
         state, record = session.find(target)
@@ -71,6 +71,7 @@ def verify(
         session.state(target)
         _check_model(session, target, found)
     _check_files(session, found, progress)
+    session.require_same()  # what is gone by now was not looked at
     return Verification(
         models=found.models,
         versions=found.versions,
@@ -106,14 +107,26 @@ def version_damages(session: Session, model: str, record: Record) -> tuple[Damag
     return tuple(found.damages)
 
 
-def _check_folder(session: Session, folder: str, found: _Findings) -> None:
+def _check_models(session: Session, found: _Findings) -> None:
+    """Check all journals, those too of which it is only known that they were there."""
+    seen = session.survey()
+    found.damages += missing(seen)
+    for name in seen.names:
+        _check_model(session, name, found)
     try:
-        name = session.name_in(folder)
+        if not seen.names:
+            needs.require_journals(session)
     except DamagedError as error:
         found.damages.append(Damage(None, None, error.subject, str(error)))
-        return
-    if name is not None:
-        _check_model(session, name, found)
+
+
+def missing(seen: Survey) -> Iterator[Damage]:
+    """Go through what is wrong with the journals as such."""
+    for error in seen.broken:
+        yield Damage(None, None, error.subject, str(error))
+    for model in seen.lost:
+        gone = lost(model)
+        yield Damage(model, None, gone.subject, str(gone))
 
 
 def _check_model(session: Session, model: str, found: _Findings) -> None:
@@ -131,6 +144,9 @@ def _check_model(session: Session, model: str, found: _Findings) -> None:
     found.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
+    if session.place.known.is_stale(model):
+        problem = f"differs from the journal; {_REBUILD}"
+        found.damages.append(Damage(model, None, layout.known(model), problem))
     journal = Journal(session.place.store, layout.model(model))
     if audited.policy.require_signature and journal.seal_problem is not None:
         key = layout.seal(layout.model(model))

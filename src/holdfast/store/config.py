@@ -12,7 +12,7 @@ from msgspec import Struct
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import digest_of
-from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError
+from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError, StoreError
 from holdfast.store import NoFileError, TakenError, durable, layout
 from holdfast.store.local import LocalStore, regular
 from holdfast.store.probe import Probe, probe
@@ -30,6 +30,8 @@ class Config(Struct, frozen=True):
     Attributes:
         id: Of this registry, 32 hex digits; bundles carry it.
         probe: What the file system can do.
+        known: Every model has a file below `known` from its first entry on; in stores of old, from
+            the next write on.
         sum: SHA-256 of all that stands before it in the file; stores of old have none.
     """
 
@@ -37,6 +39,7 @@ class Config(Struct, frozen=True):
     id: str
     created_at: str
     probe: Probe
+    known: bool = False
     sum: str = ""
 
 
@@ -139,12 +142,29 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
     with durable.translated(str(root)):
         durable.make_folder(folder)
         durable.sync_folder(os.path.dirname(folder))  # a killed rival may have made it
-    config = Config(FORMAT, new_id(), format_time(now), probe(root))
+    config = Config(FORMAT, new_id(), format_time(now), probe(root), known=True)
     try:
         local(root, config).create(layout.CONFIG, encode(config))
     except TakenError:  # a rival made it at the same time
         return find(root) or config
     return config
+
+
+def require_same(found: Config | None, opened: Config, location: object) -> None:
+    """Refuse to go on where the store that was opened is no longer.
+
+    Raises:
+        StoreError: If nothing is there by now, or another store.
+    """
+    if found is None:
+        raise StoreError(
+            location,
+            f"the store that was opened here is gone: {layout.CONFIG} is missing",
+            "mount its disk, or put it back where it was",
+        )
+    if found.id != opened.id:
+        problem = f"is another store by now: {found.id}, not {opened.id}"
+        raise StoreError(location, problem, "open it anew, or put the one back that was opened")
 
 
 def local(root: Path, config: Config) -> LocalStore:

@@ -60,6 +60,16 @@ def unreadable(path: str, error: OSError) -> StoreError:
     return StoreError(path, problem, "check the disk, and the owner and mode")
 
 
+def require_target(folder: str) -> None:
+    """Refuse to take a link that leads nowhere for an empty folder: its disk is not there.
+
+    Raises:
+        StoreError: If it is such a link.
+    """
+    if os.path.islink(folder) and not os.path.exists(folder):
+        raise StoreError(folder, "is a link to what is not there", "mount the disk it leads to")
+
+
 def sync(descriptor: int) -> None:
     """Return once the file's bytes are on the platter."""
     if sys.platform == "darwin":  # fsync there stops at the drive's cache

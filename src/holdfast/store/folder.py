@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
-from holdfast.errors import LockedError, StoreError
+from holdfast.errors import LockedError, NotAStoreError, StoreError
 from holdfast.store import config, durable, garbage, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
+from holdfast.store.known import Known
 from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
 from holdfast.store.place import Changed, Collected, Needed
@@ -61,12 +62,34 @@ class Folder:
         self.store = config.local(root, found)
         self.blobs = Blobs(self.store)
         self.config = found
+        self.known = Known(self.store)
+        self._root = root
+        self._seen: os.stat_result | None = None
         self._locked = found.probe.locks
         self._lock_timeout_s = lock_timeout_s
         self._shared = threading.local()
         limit = Limit(min(_DERIVED_S, lock_timeout_s)) if self._locked else None
         self.projections = _Projections(self.store, self.blobs, limit)
         self.least_grace_s = 0.0 if self._locked else _LEAST_UNLOCKED_GRACE_S
+
+    def recognise(self) -> Callable[[], None]:
+        """Look when what is returned is called: it costs next to nothing here."""
+        return self._require_same
+
+    def _require_same(self) -> None:
+        """Read the configuration, unless its file is the very one that was read before."""
+        try:
+            now = os.lstat(self.store.path(layout.CONFIG))
+        except OSError:
+            now = None  # why, is told below
+        if now is not None and self._seen is not None and _same(now, self._seen):
+            return
+        try:
+            found = config.find(self._root)
+        except NotAStoreError:
+            found = None
+        config.require_same(found, self.config, self._root)
+        self._seen = now
 
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
@@ -124,6 +147,11 @@ class Folder:
     def collect(self, needed: Needed, grace_s: float) -> Collected:
         """Remove what nothing names, writers kept away where locks reach them."""
         return garbage.collect(self.store, needed, grace_s, self._alone)
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether a file is the same and unchanged."""
+    return os.path.samestat(one, other) and one.st_mtime_ns == other.st_mtime_ns
 
 
 class _Projections:

@@ -1,13 +1,15 @@
 """The collector of a folder: what nothing names any more, and what crashes left behind."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from holdfast.core.manifest import is_digest
-from holdfast.store import durable, layout
+from holdfast.errors import StoreError
+from holdfast.store import Item, durable, layout
 from holdfast.store.local import LocalStore
-from holdfast.store.place import Collected, Needed
+from holdfast.store.place import Claims, Collected, Needed
 
 Alone = Callable[[], AbstractContextManager[None]]
 """Keeps writers away during a block, where locks reach them."""
@@ -18,22 +20,28 @@ def collect(store: LocalStore, needed: Needed, grace_s: float, alone: Alone) -> 
 
     Writers are kept away only while names change: what takes long, to read all journals for the
     first time, to walk the store and to delete, is done before and after. Condemned blobs go to the
-    trash first; then all journals are read again, and what an entry names by now is put back. A
-    file whose name is no digest was never put there by a registry, and stays.
+    trash first; then all journals are read again, and what an entry names by now is put back: all
+    of it, if they cannot be read any more. A file whose name is no digest was never put there by a
+    registry, and stays.
     """
     oldest = durable.now_of(store.path("")) - grace_s
     needed()  # so that only what is new is to be read below
     leftovers = list(_leftovers(store))
-    with alone():
-        named = needed()
-        blobs = [item for item in store.items(layout.BLOBS) if is_digest(item.name)]
-        loose = [item for item in blobs if item.name not in named]
-        condemned = [item for item in loose if item.modified <= oldest]
-        waiting = [item for item in loose if item.modified > oldest]
-        for item in condemned:
-            store.move(layout.blob(item.name), f"{layout.TRASH}/{item.name}")
-        swept = sum(_removed(path, oldest) for path in leftovers)
-    freed = list(_empty_trash(store, needed()))
+    condemned: list[Item] = []
+    with _put_back(store, condemned):
+        with alone():
+            claims = needed()
+            blobs = [item for item in store.items(layout.BLOBS) if is_digest(item.name)]
+            loose = [item for item in blobs if item.name not in claims.named]
+            condemned += [
+                item for item in loose if item.modified <= oldest and item.name not in claims
+            ]
+            waiting = [item for item in loose if item.modified > oldest or item.name in claims]
+            for item in condemned:
+                store.move(layout.blob(item.name), f"{layout.TRASH}/{item.name}")
+            swept = sum(_removed(path, oldest) for path in leftovers)
+        claims = needed()
+    freed = list(_empty_trash(store, claims))
     return Collected(
         freed_bytes=sum(freed),
         freed_blobs=len(freed),
@@ -43,14 +51,34 @@ def collect(store: LocalStore, needed: Needed, grace_s: float, alone: Alone) -> 
     )
 
 
-def _empty_trash(store: LocalStore, named: set[str]) -> Iterator[int]:
+@contextlib.contextmanager
+def _put_back(store: LocalStore, condemned: Iterable[Item]) -> Iterator[None]:
+    """Have nothing in the trash if it cannot be told any more what versions need."""
+    try:
+        yield
+    except BaseException:
+        for item in condemned:
+            with contextlib.suppress(StoreError):  # not moved yet, or it stays where `repair` looks
+                _restore(store, item)
+        raise
+
+
+def _restore(store: LocalStore, item: Item) -> None:
+    """Move a blob back from the trash, unless it was stored anew meanwhile."""
+    key, blob = f"{layout.TRASH}/{item.name}", layout.blob(item.name)
+    if store.size(blob) is None or store.digest(key) == item.name:
+        store.move(key, blob)
+    else:
+        store.delete(key)
+
+
+def _empty_trash(store: LocalStore, claims: Claims) -> Iterator[int]:
     """Put back what an entry names by now, remove the rest; yield the lengths removed."""
     for item in [item for item in store.items(layout.TRASH) if is_digest(item.name)]:
-        key = f"{layout.TRASH}/{item.name}"
-        if item.name in named:
-            store.move(key, layout.blob(item.name))
+        if item.name in claims:
+            _restore(store, item)
         else:
-            store.delete(key)
+            store.delete(f"{layout.TRASH}/{item.name}")
             yield item.size_bytes
 
 

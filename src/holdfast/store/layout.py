@@ -14,6 +14,8 @@ TRASH: Final = "trash"
 DAMAGED: Final = "trash/damaged"
 """What `repair` replaced is kept here until somebody removes it; collectors leave it alone."""
 MODELS: Final = "models"
+KNOWN: Final = "known"
+"""One file for each model that ever had an entry, so that a missing journal is told from none."""
 SEAL: Final = "signed.json"
 TEMPORARY: Final = ".tmp-"
 """First letters of a file that is being written; what a crash leaves is swept by its age."""
@@ -30,6 +32,11 @@ def blob(sha256: str) -> str:
 def model(name: str) -> str:
     """Return the prefix of everything about a registered model."""
     return f"{MODELS}/{escape(name)}"
+
+
+def known(name: str) -> str:
+    """Return the key of the file that says that a model has had entries."""
+    return f"{KNOWN}/{escape(name)}.json"
 
 
 def journal(prefix: str) -> str:

@@ -178,6 +178,7 @@ class LocalStore:
         try:
             names = os.listdir(self._prefix + prefix)
         except (FileNotFoundError, NotADirectoryError):
+            durable.require_target(self._prefix + prefix.partition("/")[0])
             return
         except OSError as error:
             raise durable.unreadable(self._prefix + prefix, error) from error
@@ -194,6 +195,7 @@ class LocalStore:
         try:
             entries = os.scandir(self._prefix + prefix)
         except FileNotFoundError:
+            durable.require_target(self._prefix + prefix.partition("/")[0])
             return
         except OSError as error:
             raise durable.unreadable(self._prefix + prefix, error) from error

@@ -14,12 +14,32 @@ from holdfast.core.state import Record, State
 from holdfast.store import BlobStore
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
+from holdfast.store.known import Known
 from holdfast.store.projections import Pointer
 
 GRACE_S: Final = 7 * 86_400.0
 """Seconds for which bytes that nothing names any more are kept, if nobody says otherwise."""
-Needed = Callable[[], set[str]]
-"""Reads all journals and returns the digests that versions name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The digests that a collector must leave alone.
+
+    Attributes:
+        named: By versions.
+        doubtful: By manifests of models that have no journal: they wait until that is clear.
+    """
+
+    named: Collection[str]
+    doubtful: Collection[str] = ()
+
+    def __contains__(self, digest: str) -> bool:
+        """Tell whether a blob must stay."""
+        return digest in self.named or digest in self.doubtful
+
+
+Needed = Callable[[], Claims]
+"""Reads all journals and returns what versions name, or may name; raises where it cannot tell."""
 
 
 class Collected(Struct, frozen=True):
@@ -28,7 +48,8 @@ class Collected(Struct, frozen=True):
     Attributes:
         freed_bytes: Length of the blobs removed.
         freed_blobs: How many.
-        waiting_bytes: Length of unreferenced blobs that are younger than the grace time.
+        waiting_bytes: Length of unreferenced blobs that are younger than the grace time, or
+            named by a manifest of a model that has no journal.
         waiting_blobs: How many.
         leftovers: Files and folders of crashed writers removed.
     """
@@ -99,6 +120,11 @@ class Place(Protocol):
         ...
 
     @property
+    def known(self) -> Known:
+        """The models it has had."""
+        ...
+
+    @property
     def projections(self) -> "Projections":
         """The files derived from the journals."""
         ...
@@ -106,6 +132,14 @@ class Place(Protocol):
     @property
     def least_grace_s(self) -> float:
         """Seconds that loose bytes must be kept at least: a writer may be about to name them."""
+        ...
+
+    def recognise(self) -> Callable[[], None]:
+        """Begin to look whether the store is still the one that was opened.
+
+        Returns:
+            Tells, or waits until it can: raises `StoreError` if nothing or another store is there.
+        """
         ...
 
     def workplace(self) -> AbstractContextManager[Path]:

@@ -115,7 +115,8 @@ class Condemned:
         """List what nothing names by now, and work off the lists that are old enough."""
         now = self._now()
         sizes = {item.name: item.size_bytes for item in self._store.items(layout.BLOBS)}
-        loose = sizes.keys() - needed()
+        claims = needed()
+        loose = sizes.keys() - claims.named
         freed: list[str] = []
         listed: set[str] = set()
         for opened in self._open():
@@ -125,7 +126,8 @@ class Condemned:
             else:
                 listed |= self._blobs(opened.number)
         waiting = loose - set(freed)
-        self._condemn(sorted(waiting - listed)[:_MOST_BLOBS], now)
+        condemned = sorted(digest for digest in waiting - listed if digest not in claims)
+        self._condemn(condemned[:_MOST_BLOBS], now)
         return Collected(
             freed_bytes=sum(sizes.get(digest, 0) for digest in freed),
             freed_blobs=len(freed),
@@ -195,7 +197,9 @@ class Condemned:
         """Remove what a closed list holds and nobody rescued or names, and then the list."""
         try:
             rescued = set(self._store.list(f"{_folder(number)}/rescued"))
-            doomed = sorted(self._blobs(number) - rescued - needed())
+            claims = needed()
+            listed = self._blobs(number) - rescued
+            doomed = sorted(digest for digest in listed if digest not in claims)
         except BaseException:  # nothing was removed: writers need not wait
             with contextlib.suppress(HoldfastError):
                 self._store.delete(_closed(number))
