@@ -27,6 +27,7 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.formats.pair import Pair
+from holdfast.registry import backup as backing
 from holdfast.registry import (
     loading,
     moves,
@@ -34,6 +35,7 @@ from holdfast.registry import (
     verifying,
     waiting,
 )
+from holdfast.registry.backup import Backup
 from holdfast.registry.bundles import Bundled, pack
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.reading import CardFormat
@@ -191,6 +193,22 @@ class Reader:
     def export(self, ref: Reference, file: str | PathLike[str]) -> Bundled:
         """Write a version (`iris@1.2.0`) or a whole model (`iris`) to one tar file."""
         return pack.write(self._session, str(ref), Path(file))
+
+    def backup(self, target: "Reader", *, progress: Progress | None = None) -> Backup:
+        """Write the store as it stands to another place, which opens as the same store.
+
+        Others may write meanwhile. What is there already is left out, so that the same call brings
+        a backup up to date; nothing there is overwritten.
+
+        Args:
+            target: Where to, a folder or a bucket: nothing yet, or an earlier backup of this store.
+            progress: Told bytes carried and bytes to carry, model by model.
+
+        Raises:
+            ConflictError: If another store is there, or another or longer history of this one.
+            InvalidInputError: If it is the same place.
+        """
+        return backing.backup(self._session, target._session, progress)  # noqa: SLF001
 
     def __repr__(self) -> str:
         """Show where the registry is."""
