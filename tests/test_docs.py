@@ -78,6 +78,7 @@ def run(command: str, folder: Path) -> str:
         "docs/guides/policy.md",
         "docs/guides/pickles.md",
         "docs/guides/signing.md",
+        "docs/guides/backups.md",
         pytest.param("docs/guides/rollout-statistics.md", marks=pytest.mark.long),
     ],
 )

@@ -20,7 +20,7 @@ from holdfast import HoldfastError, Registry
 
 CONFIG = "holdfast.json"
 _PATIENCE_S = 30
-_LOCKS = {"lock", ".lock"}
+_LOCKS = {"lock", "lock.turn", ".lock"}
 
 
 def _part_from_its_blob(path: Path) -> None:

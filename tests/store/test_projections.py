@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -89,18 +90,41 @@ def test_the_pointer_says_what_is_live_and_what_was_seen(
     state = registered(blobs, source, state, "1.1.0")
     state = after(state, Promoted(version="1.0.0", was=None))
     state = after(state, Promoted(version="1.1.0", was="1.0.0"))
+    store.create(f"{layout.journal(layout.model(MODEL))}/0000000004.json", b"the last entry")
     projections.write(store, blobs, state, [])
 
-    assert document(store, POINTER) == {
+    said = {
         "current": "1.1.0",
         "previous": "1.0.0",
         "seq": 4,
         "head": state.head,
-        "sum": hashlib.sha256(
-            msgspec.json.encode(Pointer("1.1.0", "1.0.0", 4, state.head))
-        ).hexdigest(),
+        "sum": "",
+        "place": projections.mark(store, MODEL),
     }
-    assert projections.read_pointer(store, MODEL) == Pointer("1.1.0", "1.0.0", 4, state.head)
+    sealed = {"sum": hashlib.sha256(msgspec.json.encode(said)).hexdigest()}
+    assert document(store, POINTER) == said | sealed
+    assert projections.is_true(projections.read_pointer(store, MODEL), state)
+
+
+def test_a_copy_of_a_model_has_another_mark_and_a_renamed_store_the_same(
+    store: LocalStore, blobs: Blobs, source: Path, tmp_path: Path
+) -> None:
+    written(store, blobs, source)
+    store.create(f"{layout.journal(layout.model(MODEL))}/0000000001.json", b"an entry")
+    mark, root = projections.mark(store, MODEL), Path(store.path(""))
+    shutil.copytree(root, tmp_path / "copy")
+    root.rename(tmp_path / "renamed")
+
+    assert projections.mark(LocalStore(tmp_path / "copy"), MODEL) != mark
+    assert projections.mark(LocalStore(tmp_path / "renamed"), MODEL) == mark
+
+
+def test_a_pointer_of_the_first_stores_says_no_place_and_is_read() -> None:
+    old = Pointer("1.0.0", None, 2, "a" * 64)
+    raw = projections.encode(old)
+
+    assert b"place" not in raw
+    assert projections.decode(raw) == old
 
 
 def test_a_model_without_a_live_version_has_a_pointer_to_nothing(
@@ -108,7 +132,11 @@ def test_a_model_without_a_live_version_has_a_pointer_to_nothing(
 ) -> None:
     state = written(store, blobs, source)
 
-    assert projections.read_pointer(store, MODEL) == Pointer(None, None, 1, state.head)
+    pointer = projections.read_pointer(store, MODEL)
+
+    assert pointer is not None
+    assert (pointer.current, pointer.previous, pointer.seq) == (None, None, 1)
+    assert pointer.head == state.head
 
 
 def test_a_version_has_a_folder_that_holds_everything(

@@ -6,6 +6,7 @@ import click
 
 from holdfast.cli import context, screens, tables
 from holdfast.cli.context import Context, command, json_file
+from holdfast.cli.exits import DAMAGED, DONE
 
 
 @command("load")
@@ -124,4 +125,24 @@ def copy(
     given.emit(done, [f"{what}: {entries}, {files}, {tables.size(done.size_bytes)}"])
 
 
-COMMANDS = (load, checkout, export, import_, copy)
+@command("backup")
+@click.argument("target", metavar="DEST")
+def backup(given: Context, target: str) -> int:
+    """Write the store as it stands to DEST, a folder or a bucket's address.
+
+    Others may write meanwhile. DEST opens as the same store, and is brought up to date when the
+    command is run again. What is damaged here is listed, with exit status 6, and the rest taken
+    along.
+    """
+    with screens.progress("backup", shown=not given.as_json) as progress:
+        done = given.registry().backup(given.open(target), progress=progress)
+    what = tables.count(len(done.models), "model")
+    entries = f"{done.entries} journal entries ({done.new_entries} new)"
+    files = tables.count(done.new_files, "new file")
+    lines = [f"damaged: {screens.damage(damage)}" for damage in done.damages]
+    lines.append(f"{what}, {entries}, {files}, {tables.size(done.size_bytes)} in {target}")
+    given.emit(done, lines)
+    return DONE if done.whole else DAMAGED
+
+
+COMMANDS = (load, checkout, export, import_, copy, backup)

@@ -14,7 +14,7 @@ from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError, RefusedError
-from holdfast.registry import folds
+from holdfast.registry import folds, whereabouts
 from holdfast.signing import genuine
 from holdfast.store import Store, TakenError, layout, projections
 from holdfast.store.journal import Journal
@@ -22,6 +22,11 @@ from holdfast.store.place import Change, Place
 from holdfast.store.projections import Pointer
 
 _log = logging.getLogger(__name__)
+_TORN = (
+    "journal of %s ends at entry %d, but its active_version.json, written elsewhere, has seen "
+    "entry %d: the store was copied while somebody wrote; `holdfast repair --from` the original "
+    "fetches what is missing, `holdfast repair` goes on without it"
+)
 _LAGGING = "projections of %s lag behind its journal: %s"
 _ATTEMPTS = 64
 _FIRST_PAUSE_S = 0.001
@@ -65,6 +70,7 @@ class Ledger:
         self._id = place.config.id
         self._model = model
         self._journal = Journal(place.store, layout.model(model))
+        self._memory = whereabouts.Memory(place, model)
         self._state: State | None = None
         self._newest: Entry | None = None  # of those written here
         self._noted = False
@@ -125,14 +131,8 @@ class Ledger:
             folds.keep(self._id, state)
         self._check(witness, state)
         self._check_pin(state)
-        if witness is not None and witness.seq:
-            raw = self._journal.read(witness.seq)
-            if raw is None or entries.digest(raw) != witness.head:
-                raise DamagedError(
-                    self._journal.slot(witness.seq),
-                    "is another entry than active_version.json has seen",
-                    "restore the journal from a copy",
-                )
+        if state.seq:
+            self._memory.keep(state.seq)
         return state
 
     def _advance(self, state: State, known: int = 0) -> State:
@@ -183,13 +183,44 @@ class Ledger:
             )
 
     def _check(self, witness: Pointer | None, state: State) -> None:
-        """Refuse a journal that ends before the last entry the projection has seen."""
-        if witness is not None and witness.seq > state.seq:
+        """Refuse a journal without the last entry that the projection has seen.
+
+        If the projection was written elsewhere, the store was copied beside a writer, and the
+        copy's end is where it is: that is said, and taken for the end.
+        """
+        if witness is None or not self._is_denied(witness, state):
+            return
+        if self._is_torn(witness, state):
+            if witness.seq > state.seq:
+                _log.warning(_TORN, self._model, state.seq, witness.seq)
+            return
+        if witness.seq > state.seq:
             raise DamagedError(
                 f"journal of {self._model}",
                 f"ends at entry {state.seq}, but entry {witness.seq} was seen",
                 f"restore {self._journal.slot(state.seq + 1)} and what follows from a copy",
             )
+        raise DamagedError(
+            self._journal.slot(witness.seq),
+            "is another entry than active_version.json has seen",
+            "restore the journal from a copy",
+        )
+
+    def _is_denied(self, witness: Pointer, state: State) -> bool:
+        """Tell whether the journal does not have the entry that a projection has seen."""
+        if witness.seq > state.seq:
+            return True
+        raw = self._journal.read(witness.seq) if witness.seq else None
+        return bool(witness.seq) and (raw is None or entries.digest(raw) != witness.head)
+
+    def _is_torn(self, witness: Pointer, state: State) -> bool:
+        """Tell whether a projection that the journal denies came from elsewhere.
+
+        A store that was seen further at this path is no copy that was made here, but an older one
+        that took its place.
+        """
+        elsewhere = whereabouts.is_elsewhere(self._place, self._model, witness)
+        return elsewhere and self._memory.seq <= state.seq
 
     def _check_last(self, state: State) -> None:
         """Refuse to write after an entry that was seen and is gone or another one by now."""
@@ -278,6 +309,7 @@ class Ledger:
     def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
         self._newest = entry
+        self._memory.keep(self._state.seq)
         if self._state.seq % self._store.traits.fold_every == 0:
             folds.keep(self._id, self._state)
         return Outcome(self._state, entry, None)
@@ -319,6 +351,8 @@ class Ledger:
 
     def _change(self, pointer: Pointer | None) -> Change | None:
         state = self.state()
+        if pointer and self._is_denied(pointer, state) and self._is_torn(pointer, state):
+            pointer = None  # it tells of another history than the one that goes on here
         if not projections.behind(pointer, state):
             return None
         return Change(state, self._touched(pointer, state))

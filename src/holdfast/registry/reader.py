@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         VersionInfo,
     )
     from holdfast.formats.pair import Pair
+    from holdfast.registry.backup import Backup
     from holdfast.registry.bundles import Bundled
     from holdfast.registry.carding import CardFormat
     from holdfast.registry.fleet import Fleet
@@ -238,6 +239,24 @@ class Reader:
         from holdfast.registry.bundles import pack
 
         return pack.write(self._session, str(ref), Path(file))
+
+    def backup(self, target: Reader, *, progress: Progress | None = None) -> Backup:
+        """Write the store as it stands to another place, which opens as the same store.
+
+        Others may write meanwhile. What is there already is left out, so that the same call brings
+        a backup up to date; nothing there is overwritten.
+
+        Args:
+            target: Where to, a folder or a bucket: nothing yet, or an earlier backup of this store.
+            progress: Told bytes carried and bytes to carry, model by model.
+
+        Raises:
+            ConflictError: If another store is there, or another or longer history of this one.
+            InvalidInputError: If it is the same place.
+        """
+        from holdfast.registry import backup as backing
+
+        return backing.backup(self._session, target._session, progress)
 
     def __repr__(self) -> str:
         """Show where the registry is."""

@@ -19,6 +19,7 @@ from holdfast.core.names import check_model
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
+from holdfast.registry import whereabouts
 from holdfast.registry.copies import Candidate, Copies
 from holdfast.registry.ledger import lost
 from holdfast.registry.session import Session
@@ -26,6 +27,7 @@ from holdfast.registry.verifying import stored
 from holdfast.signing import genuine
 from holdfast.store import AbsentError, layout, projections
 from holdfast.store.journal import Journal
+from holdfast.store.projections import Pointer
 
 Action = Literal["fetch", "set aside", "rebuild"]
 
@@ -151,8 +153,7 @@ class _Examination:
     def _journal(self, model: str) -> State | None:
         """Walk a journal with its gaps filled from the copy; `None` if that cannot be done."""
         journal = Journal(self.session.place.store, layout.model(model))
-        witness = projections.read_pointer(self.session.place.store, model)
-        last = max([0, *journal.numbers(), witness.seq if witness else 0])
+        witness, last = self._end(model, journal)
         state = empty(model)
         for seq in range(1, last + 1):
             raw, problem = _read(journal, seq)
@@ -171,6 +172,23 @@ class _Examination:
                 self.left.append(Damage(model, None, journal.slot(seq), str(error)))
                 return None
         return state
+
+    def _end(self, model: str, journal: Journal) -> tuple[Pointer | None, int]:
+        """Return the pointer to be believed, and the number of the last entry there was.
+
+        The pointer of a store that was copied beside a writer may have seen what was not copied:
+        it is believed as far as there is a copy to fetch that from.
+        """
+        place = self.session.place
+        witness = projections.read_pointer(place.store, model)
+        last = max([0, *journal.numbers()])
+        if witness is None or witness.seq <= last:
+            return witness, last
+        if not whereabouts.is_elsewhere(place, model, witness):
+            return witness, witness.seq
+        while last < witness.seq and self.copies.entry(model, last + 1) is not None:
+            last += 1
+        return (witness, last) if last == witness.seq else (None, last)
 
     def _entry(
         self, state: State, seq: int, slot: str, problem: str, wanted: str | None
@@ -276,7 +294,7 @@ class _Examination:
             for record, manifest in known
             for found in place.projections.stale(state.model, record, manifest)
         ]
-        if projections.read_pointer(place.store, state.model) != projections.pointer_to(state):
+        if not projections.is_true(projections.read_pointer(place.store, state.model), state):
             stale.append((layout.pointer(state.model), "missing, or differs from the journal"))
         if mended and not stale:
             stale.append((prefix, "what is derived from the above"))
@@ -292,6 +310,10 @@ class _Examination:
 
     def _rebuild(self, model: str) -> None:
         """Write anew what is derived, from the journal as it is by now."""
+        place = self.session.place
+        witness = projections.read_pointer(place.store, model)
+        if witness is not None and whereabouts.is_elsewhere(place, model, witness):
+            place.store.delete(layout.pointer(model))  # or it would accuse the journal
         self.session.forget(model)
         self.session.ledger(model).rebuild()
 

@@ -145,6 +145,12 @@ class Session:
         """
         self.place.recognise()()
 
+    def writable_as(self, store_id: str, created_at: datetime) -> Place:
+        """Return the store for writing; if it is not there, it is made as the one with that id."""
+        if not self.exists:
+            self._place = self.site.make(lambda: store_id, created_at)
+        return self.place
+
     def ledger(self, model: str) -> Ledger:
         """Return a model's ledger, whether the model exists or not."""
         if model not in self._ledgers:

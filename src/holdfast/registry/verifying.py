@@ -21,6 +21,7 @@ from holdfast.store.journal import Journal
 Progress = Callable[[int, int], None]
 """Told bytes hashed and bytes to hash, again and again."""
 
+_COPIED = "the store was copied while somebody wrote to it, and its last entries were not"
 _REBUILD = "`holdfast repair` writes it anew from the journal"
 
 
@@ -246,7 +247,8 @@ def _check_pointer(session: Session, state: State, found: _Findings) -> None:
     key = layout.pointer(state.model)
     if store.size(key) is None:
         return
-    if projections.read_pointer(store, state.model) != projections.pointer_to(state):
-        found.damages.append(
-            Damage(state.model, None, key, f"differs from the journal; {_REBUILD}")
-        )
+    pointer = projections.read_pointer(store, state.model)
+    if not projections.is_true(pointer, state):
+        ahead = pointer is not None and pointer.seq > state.seq
+        problem = f"is ahead of the journal: {_COPIED}" if ahead else "differs from the journal"
+        found.damages.append(Damage(state.model, None, key, f"{problem}; {_REBUILD}"))

@@ -19,7 +19,7 @@ from holdfast.store.config import Config
 from holdfast.store.known import Known
 from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
-from holdfast.store.place import Changed, Collected, Needed
+from holdfast.store.place import Changed, Collected, Here, Needed
 from holdfast.store.probe import is_local
 
 _LEAST_UNLOCKED_GRACE_S = 86_400.0
@@ -161,6 +161,11 @@ class _Projections:
         self._store = store
         self._blobs = blobs
         self._limit = limit
+
+    def here(self, model: str) -> Here:
+        """Say where a model's are."""
+        real = os.path.realpath(self._store.path(""))
+        return Here(real, projections.mark(self._store, model))
 
     def write(self, model: str, changed: Changed) -> None:
         """Write the folders of the versions that changed, and then the pointer."""

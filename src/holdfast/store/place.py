@@ -69,12 +69,29 @@ class Change:
     versions: Iterable[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where projections are.
+
+    Attributes:
+        location: The folder's real path, or the bucket's address.
+        mark: What a copy elsewhere would have otherwise.
+    """
+
+    location: str
+    mark: str
+
+
 Changed = Callable[[Pointer | None], Change | None]
 """Told a pointer as it stands, says what projections are to say; `None` if they say it already."""
 
 
 class Projections(Protocol):
     """The files derived from the journals, as a place can have them."""
+
+    def here(self, model: str) -> Here:
+        """Say where a model's are."""
+        ...
 
     def write(self, model: str, changed: Changed) -> None:
         """Bring a model's up to date: told the pointer as it stands, *changed* says how.

@@ -5,6 +5,7 @@ afresh right before, and never go back: losing them loses nothing.
 """
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -30,6 +31,8 @@ class Pointer(Struct, frozen=True):
         previous: The version a rollback goes to.
         seq: Number of the newest entry seen: a witness against a journal cut short.
         head: SHA-256 of that entry's bytes.
+        place: The mark of the folder or bucket it was written in, which a copy of it does not
+            have; the first stores wrote none.
         sum: SHA-256 of the other fields; without it a broken witness would accuse the journal.
     """
 
@@ -38,17 +41,50 @@ class Pointer(Struct, frozen=True):
     seq: int
     head: str | None
     sum: str = ""
+    place: str | None = None
 
 
-def pointer_to(state: State) -> Pointer:
-    """Return what the pointer says of a state."""
-    return Pointer(state.production, state.previous, state.seq, state.head)
+def pointer_to(state: State, mark: str) -> Pointer:
+    """Return what the pointer says of a state, in the place of that mark."""
+    return Pointer(state.production, state.previous, state.seq, state.head, place=mark)
+
+
+def mark(store: LocalStore, model: str) -> str:
+    """Return the numbers that the disk knows a model's folders by: a copy of them has others.
+
+    They stay when a folder is renamed, or mounted elsewhere.
+    """
+    prefix = layout.model(model)
+    return "-".join(_number(store.path(key)) for key in ("", prefix, layout.journal(prefix)))
+
+
+def _number(path: str) -> str:
+    try:
+        return str(os.stat(path).st_ino)
+    except OSError:
+        return "0"
+
+
+def is_true(pointer: Pointer | None, state: State) -> bool:
+    """Tell whether a pointer says what a state says, wherever it was written."""
+    return pointer is not None and (
+        (pointer.current, pointer.previous, pointer.seq, pointer.head)
+        == (state.production, state.previous, state.seq, state.head)
+    )
 
 
 def encode(pointer: Pointer) -> bytes:
     """Return the bytes of a pointer."""
-    sealed = msgspec.structs.replace(pointer, sum=digest_of(msgspec.json.encode(pointer)))
-    return msgspec.json.format(msgspec.json.encode(sealed), indent=2) + b"\n"
+    sealed = msgspec.structs.replace(pointer, sum=digest_of(_encoded(pointer)))
+    return msgspec.json.format(_encoded(sealed), indent=2) + b"\n"
+
+
+def _encoded(pointer: Pointer) -> bytes:
+    """Return a pointer as JSON; one of the first stores, without a place, keeps its bytes."""
+    fields = msgspec.to_builtins(pointer)
+    if pointer.place is None:
+        del fields["place"]
+    return msgspec.json.encode(fields)
 
 
 def decode(raw: bytes) -> Pointer | None:
@@ -98,7 +134,7 @@ def write(store: LocalStore, blobs: Blobs, state: State, versions: Iterable[str]
     for version in versions:
         record = state.versions[version]
         write_version(store, state.model, record, blobs.manifest(record.manifest))
-    store.replace(layout.pointer(state.model), encode(pointer_to(state)))
+    store.replace(layout.pointer(state.model), encode(pointer_to(state, mark(store, state.model))))
 
 
 def write_version(store: LocalStore, model: str, record: Record, manifest: Manifest) -> None:

@@ -18,7 +18,7 @@ from holdfast.store.known import Known
 from holdfast.store.objects.garbage import Condemned
 from holdfast.store.objects.probing import probe
 from holdfast.store.objects.store import ObjectStore
-from holdfast.store.place import Changed, Collected, Needed
+from holdfast.store.place import Changed, Collected, Here, Needed
 from holdfast.store.probe import Probe
 
 _LEAST_GRACE_S = 86_400.0
@@ -130,6 +130,11 @@ class _Projections:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
+    def here(self, _model: str) -> Here:
+        """Name the bucket and the prefix in it."""
+        address = self._store.url.partition("?")[0]  # however it is reached
+        return Here(address, address)
+
     def heal(self, model: str, changed: Changed) -> None:
         """Write it as a writer does: nobody waits for anybody."""
         self.write(model, changed)
@@ -142,7 +147,7 @@ class _Projections:
             change = changed(projections.decode(found[0]) if found else None)
             if change is None:
                 return
-            raw = projections.encode(projections.pointer_to(change.state))
+            raw = projections.encode(projections.pointer_to(change.state, self.here(model).mark))
             if found is None:
                 with contextlib.suppress(TakenError):
                     self._store.create(key, raw)
