@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ def _module(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where its dataclasses look for themselves
     spec.loader.exec_module(module)
     return module
 
@@ -21,11 +23,13 @@ _files = _module("hostile_files")
 _archives = _module("hostile_archives")
 _models = _module("hostile_models")
 _callables = _module("hostile_callables")
+_published = _module("hostile_published")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
     "hostile_model": _models.MODELS | _callables.CALLABLES,
+    "published_bypass": _published.BYPASSES,
 }
 
 
@@ -62,6 +66,12 @@ def live_attacks() -> dict[str, dict[str, Callable[[str], bytes]]]:
 def live_models() -> dict[str, Callable[[str], bytes]]:
     """Return the models that must act, were they loaded and asked to predict."""
     return {name: _models.MODELS[name] for name in _models.LIVE}
+
+
+@pytest.fixture
+def published_bypasses() -> dict[str, object]:
+    """Return by name the files that other scanners are known to have passed."""
+    return dict(_published.BYPASSES)
 
 
 @pytest.fixture

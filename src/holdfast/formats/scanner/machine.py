@@ -244,9 +244,7 @@ class Machine:
         target = self._top()
         if effects.is_extension(target):
             raise UnreadableError("what another program registered is no container")
-        self.calls += isinstance(
-            target, (Global, Made)
-        )  # the environment's table, say, can be named
+        self.calls += isinstance(target, (Global, Made))  # a table of the program, say
         return target
 
     # names and calls
