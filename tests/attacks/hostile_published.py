@@ -84,8 +84,8 @@ def gadget(path: str, *values: object, live: bool = True, needs: str = "") -> By
     return Bypass(build, needs=needs or path, live=live)
 
 
-def _result_called(*inner: object) -> Bypass:
-    return Bypass(lambda command, _: whole(called(called(*inner), command)), needs=str(inner[0]))
+def _result_called(path: str, *values: object) -> Bypass:
+    return Bypass(lambda command, _: whole(called(called(path, *values), command)), needs=path)
 
 
 _BAG = called("argparse:Namespace")
