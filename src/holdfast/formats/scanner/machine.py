@@ -273,6 +273,7 @@ class Machine:
 
     def _stack_global(self, _: object) -> None:
         name, module = self._pop(), self._pop()
+        self.calls += effects.is_spelled_out(module, name)
         self._push(self._named(module, name))
 
     def _call(self, func: object, args: object) -> None:
