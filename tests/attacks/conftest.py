@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ def _module(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where its dataclasses look for themselves
     spec.loader.exec_module(module)
     return module
 
@@ -22,11 +24,13 @@ _archives = _module("hostile_archives")
 _models = _module("hostile_models")
 _callables = _module("hostile_callables")
 _chains = _module("hostile_chains")
+_published = _module("hostile_published")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
     "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS,
+    "published_bypass": _published.BYPASSES,
 }
 
 
@@ -87,6 +91,12 @@ def memory_attacks() -> dict[str, Callable[[int], bytes]]:
 def hostile_threshold() -> bytes:
     """Return a threshold of a frame that would evaluate text, in a pipeline."""
     return bytes(_callables.CALLABLES["a threshold of a frame, scored"]("true"))
+
+
+@pytest.fixture
+def published_bypasses() -> dict[str, object]:
+    """Return by name the files that other scanners are known to have passed."""
+    return dict(_published.BYPASSES)
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ _HONEST = {
     "{% if add_generation_prompt %}{{ '<turn>model\\n' }}{% endif %}",
     "with tools": "{% for tool in tools %}{% for key, value in tool.parameters.items() %}"
     "{{ key }}: {{ value | tojson(indent=2) }}{{ {'a': [1, {'b': 2}]} | tojson }}{% endfor %}"
+    "{{ messages | join(', ') }}{{ tools | join() }}"
     "{% else %}none{% endfor %}{# a remark #}{% set text %}x{% endset %}{{ text }}",
     "words alone": "nothing to fill in",
 }
@@ -89,6 +90,18 @@ _HOSTILE = {
     "function held": "{{ raise_exception }}",
     "text of gigabytes": "{{ 'x' * 999999999 }}",
     "field of a number": "{{ 1 .real }}",
+    "a function's": "{{ strftime_now.__globals__ }}",
+    "a method held": "{{ 'a'.split.__self__ }}",
+    "a class in a space of names": "{{ namespace(__class__=1) }}",
+    "set in a space of names": "{% set ns = namespace() %}{% set ns.__class__ = 1 %}",
+    "a loop that calls itself": "{% for x in messages recursive %}{{ loop(x) }}{% endfor %}",
+    "join by an attribute": "{{ messages | join(attribute='x') }}",
+    "join by a second argument": "{{ tools | join('', 'x') }}",
+    "join by an attribute in pieces": "{{ tools | join(attribute='_' ~ '_class_' ~ '_') }}",
+    "call block": "{% call x() %}{% endcall %}",
+    "a key of a computed name": "{{ tools[messages[0].content] }}",
+    "other space between": "{{\x0cmessages.\u2028__class__ }}",
+    "a comment within": "{{ messages {# #} }}",
     "no end": "{% for x in messages %}",
     "no end of braces": "{{ messages",
     "no end of a remark": "{# messages",

@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
@@ -54,6 +55,45 @@ _PACKED: dict[str, Callable[[bytes], bytes]] = {
     "zip in gzip": lambda content: gzip.compress(_zipped(content)),
     "zip in zip": lambda content: _zipped(_zipped(content)),
 }
+
+
+def _objects(content: bytes) -> bytes:
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+def _torch(content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("m/data.pkl", content)
+        archive.writestr("m/version", b"3\n")
+    return stream.getvalue()
+
+
+_PLACES: dict[str, Callable[[bytes], bytes]] = {
+    "behind another pickle": lambda content: b"N." + content,
+    "behind ten others": lambda content: b"N." * 10 + content,
+    "in an array of objects": _objects,
+    "in an archive of arrays of objects": lambda content: _zipped(_objects(content)),
+    "in a torch archive": _torch,
+    "in the third of torch's five": lambda content: pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+    + pickle.dumps(1001, 2) + content,
+    "in a zlib stream that breaks": lambda content: zlib.compress(
+        content + os.urandom(9_000))[:-999],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", _PLACES.values(), ids=_PLACES)
+def test_no_place_in_a_file_hides_that_the_scan_gave_up(
+    place: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(place(_worn("true")))
+
+    found = scan(path)
+
+    assert any("given up" in line for line in found.unknown)
+    assert found.executes_code
 
 
 @pytest.mark.parametrize("pack", _PACKED.values(), ids=_PACKED)

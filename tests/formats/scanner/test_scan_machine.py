@@ -226,6 +226,25 @@ def test_what_unpicklers_take_for_numbers_in_different_ways_stops_nothing(scanne
         assert scanned(b"\x80\x02" + number + b"0cos\nsystem\n.").unknown == ("os.system",)
 
 
+def test_an_import_is_a_finding_even_if_the_stream_breaks(scanned: Scanner) -> None:
+    """Importing runs a module, and the folder of the program is searched first."""
+    for stream in (
+        b"\x8c\x04shop\x8c\x01x\x93\xff",
+        b"Vshop\nVx\n\x93",
+        b"cnumpy.f2py.__main__\nx\n\xff",
+    ):
+        assert len(scanned(stream).unknown) == 2
+
+
+def test_texts_that_name_nothing_break_off_by_chance(scanned: Scanner) -> None:
+    for stream in (
+        b"U\x01\xe9U\x01\xe8\x93\xff",
+        b"\x8c\x01 \x8c\x01x\x93\xff",
+        b"U\x00U\x00\x93\xff",
+    ):
+        assert scanned(stream) == Scan("unknown")
+
+
 def test_a_mark_may_be_taken_back(scanned: Scanner) -> None:
     assert scanned(b"\x80\x02N(0.").unknown == ()
 

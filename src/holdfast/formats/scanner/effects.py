@@ -30,6 +30,16 @@ def may_be_text(value: object) -> bool:
     return unknown or isinstance(value, str)
 
 
+def is_spelled_out(module: object, name: object) -> bool:
+    """Tell whether two texts on the stack name what may be imported: no chance writes both.
+
+    Of GLOBAL, whose argument is two lines, text is full by chance, and only `libraries` count.
+    """
+    if not isinstance(module, str) or not isinstance(name, str):
+        return False
+    return all(part.isascii() and part.isidentifier() for part in f"{module}.{name}".split("."))
+
+
 def extension(code: int) -> Global:
     """Return the stand-in of what a program registered under a number by `copyreg`.
 

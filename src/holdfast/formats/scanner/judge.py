@@ -71,7 +71,7 @@ def _judge_bytes(source: Source, findings: Findings, loader: Loader, depth: int)
         return UNKNOWN.name
     try:
         head = source.head(HEAD_BYTES)
-        method = compression_of(head)
+        method = compression_of(head, source.suffix)
         if method:
             inner = inflated(source, method, findings.budget)
             if _starts(inner, method) and not _is_chance(inner, method, findings, loader):
@@ -118,7 +118,7 @@ def pickle_in(source: Source, findings: Findings) -> Pickled | None:
         UnreadableError: If it is compressed and broken.
     """
     head = source.head(HEAD_BYTES)
-    method = compression_of(head)
+    method = compression_of(head, source.suffix)
     inner = inflated(source, method, findings.budget) if method else source
     if method and not _starts(inner, method):
         return None

@@ -3,6 +3,7 @@
 import ast
 import re
 import struct
+import tarfile
 import warnings
 from dataclasses import dataclass
 from typing import Literal
@@ -47,6 +48,8 @@ _XGBOOST_UBJ = re.compile(rb"\{L.{8}(learner|version)", re.DOTALL)
 _XGBOOST_JSON = re.compile(rb'\s*\{\s*"(learner|version)"\s*:\s*[\[{]')
 _LIGHTGBM = re.compile(rb"tree\r?\nversion=")
 _PROGRAM = re.compile(rb"^\s*(import|from|def|class|async def|exec|eval|@)\b", re.MULTILINE)
+_LZMA_SUFFIXES = (".xz", ".lzma")
+_LZMA_PROPERTIES = b"\xe1"  # the least first byte that lzma never has
 _LZW_CLEAR = 256
 _LZW_BYTES = 27  # the first 24 codes, all of nine bits
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -78,9 +81,15 @@ _OWN = {
 }
 
 
-def compression_of(head: bytes) -> str | None:
-    """Name the compression that joblib would undo by itself; *head* may still be no such thing."""
-    return next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
+def compression_of(head: bytes, suffix: str) -> str | None:
+    """Name the compression that joblib, or pandas for the name's *suffix*, would undo by itself.
+
+    That *head* bears its mark does not say that it is so compressed.
+    """
+    method = next((name for prefix, name in _COMPRESSED.items() if head.startswith(prefix)), None)
+    if method is None and suffix in _LZMA_SUFFIXES and head[0:1] < _LZMA_PROPERTIES:
+        return "lzma"  # without a mark: its first byte says how, and is not always the same
+    return method
 
 
 def kind_of(head: bytes, source: Source) -> Kind:
@@ -101,7 +110,7 @@ def _by_signature(head: bytes, source: Source) -> Kind | None:
             return Kind(name, "sealed")
     if _is_compress(head):
         return Kind("compress", "sealed")
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" or _is_old_tar(head):
         return Kind("tar", "sealed")
     for prefix, name in _NATIVE.items():
         if head.startswith(prefix):
@@ -150,6 +159,15 @@ def _is_compress(head: bytes) -> bool:
             break
         if code >= _LZW_CLEAR + known + (clears if known else 0):
             return False
+    return True
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Tell whether a tar's first header is there without a mark: PyTorch reads such archives."""
+    try:
+        tarfile.TarInfo.frombuf(head[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
     return True
 
 

@@ -244,9 +244,7 @@ class Machine:
         target = self._top()
         if effects.is_extension(target):
             raise UnreadableError("what another program registered is no container")
-        self.calls += isinstance(
-            target, (Global, Made)
-        )  # the environment's table, say, can be named
+        self.calls += isinstance(target, (Global, Made))  # a table of the program, say
         return target
 
     # names and calls
@@ -275,6 +273,7 @@ class Machine:
 
     def _stack_global(self, _: object) -> None:
         name, module = self._pop(), self._pop()
+        self.calls += effects.is_spelled_out(module, name)
         self._push(self._named(module, name))
 
     def _call(self, func: object, args: object) -> None:

@@ -167,10 +167,23 @@ def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
 def _bunched(target: Made, flat: list[object], doubt: Doubt) -> None:
     # its items are its attributes: ensembles keep their estimators there, by name
     for key, value in zip(flat[::2], flat[1::2], strict=True):
-        named = isinstance(key, str) and not key.startswith("_")
-        if not named or not (isinstance(value, str) or _is_estimator(value)):
-            doubt("adds to a Bunch what is not an estimator under its name")
+        _check_item(key, value, doubt)
     _grown(target, flat, _BUNCHES, doubt)
+
+
+def _check_bunched(items: object, doubt: Doubt) -> None:
+    # any list of pairs fills a Bunch as it is made, and a dict keeps keys that are not read here
+    if isinstance(items, Mapped) and items.whole and not items.others:
+        for key, value in items.entries.items():
+            _check_item(key, value, doubt)
+    elif items is not None:
+        doubt("makes a Bunch of items that cannot be read")
+
+
+def _check_item(key: object, value: object, doubt: Doubt) -> None:
+    named = isinstance(key, str) and not key.startswith("_")
+    if not named or not (isinstance(value, str) or _is_estimator(value)):
+        doubt("adds to a Bunch what is not an estimator under its name")
 
 
 def _is_estimator(value: object) -> bool:
@@ -193,6 +206,8 @@ def _reconstructed(func: Global, args: object, doubt: Doubt) -> Made:
         case (Global() as cls, Global(module="builtins", use="call") as base, state):
             plain = cls.use == "make" or (cls.use == "wrap" and state is None)
             _check_handed(func, (state,) if plain else (cls, state), doubt)
+            if cls.path in _BUNCHES:
+                _check_bunched(state, doubt)
             return Made(cls, () if base.name == "object" else (state,))
     doubt(f"hands {func.path} arguments that cannot be read")
     return Made(None)

@@ -324,9 +324,14 @@ class _Parser:
             raise UnreadableError(f"the field {name}")
 
     def _filter(self) -> None:
-        self._expect("name", *_FILTERS)
-        if self._take("("):
+        name = self._expect("name", *_FILTERS)
+        if not self._take("("):
+            return
+        if name != "join":
             self._arguments()
+        elif not self._take(")"):
+            self._expression()
+            self._expect("sign", ")")  # what may follow names an attribute, which is looked up
 
     def _subscript(self) -> None:
         """Parse a key, written outright, or the bounds of a slice; no text is computed here."""
