@@ -25,11 +25,12 @@ _models = _module("hostile_models")
 _callables = _module("hostile_callables")
 _chains = _module("hostile_chains")
 _published = _module("hostile_published")
+_parts = _module("hostile_parts")
 _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
-    "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS,
+    "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS | _parts.PARTS,
     "published_bypass": _published.BYPASSES,
 }
 
@@ -73,6 +74,16 @@ def live_models() -> dict[str, Callable[[str], bytes]]:
 def hostile_models() -> dict[str, Callable[[str], bytes]]:
     """Return every model of allowed names that would act once it predicts."""
     return dict(_CATALOGUES["hostile_model"])
+
+
+@pytest.fixture
+def as_function() -> Callable[[bytes], bytes]:
+    """Return what writes a transformer whose function is the instance of a class."""
+
+    def write(name: bytes) -> bytes:
+        return bytes(_parts.as_function(name + b")\x81"))
+
+    return write
 
 
 @pytest.fixture(scope="session")

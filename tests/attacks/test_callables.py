@@ -1,5 +1,6 @@
 import io
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, all_estimators
+from tests.formats.boosters import lightgbm
 
 from holdfast import formats
+from holdfast.formats.scanner.allowlist import AllowList
 
 
 def _reader(name: str) -> Any:
@@ -55,9 +58,42 @@ def test_a_bunch_lends_its_items_to_numpy_as_memory_and_is_refused(tmp_path: Pat
     assert any("__array_interface__" in doubt for doubt in formats.scan(path).unknown)
 
 
+def _callable_names() -> list[tuple[str, str]]:
+    """Name every class of the list whose instances can be called, under all its names."""
+    listed = AllowList()
+    return [
+        (name, attribute)
+        for name, module in sorted(sys.modules.items())
+        if name.startswith(("sklearn.", "scipy.interpolate", "numpy.polynomial"))
+        for attribute, thing in vars(module).items()
+        if isinstance(thing, type)
+        and any("__call__" in vars(cls) for cls in thing.__mro__)
+        and listed.use_of(name, attribute) in ("call", "make")
+    ]
+
+
+def test_what_can_be_called_is_refused_as_a_function_by_every_name_it_has(
+    as_function: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    all_estimators()  # imports all of scikit-learn
+    names, path = _callable_names(), tmp_path / "model.pkl"
+    passed = []
+    for module, name in names:
+        path.write_bytes(as_function(f"c{module}\n{name}\n".encode()))
+        if not formats.scan(path).unknown:
+            passed.append(f"{module}.{name}")
+
+    assert len(names) >= 60
+    assert passed == []
+
+
 @pytest.mark.parametrize(
     "model",
     [
+        lightgbm().LGBMRegressor(verbose=-1, monotone_constraints=[1]),
+        np.random.RandomState(1),
+        np.random.default_rng(1),
+        np.ma.masked_array([1.0], [True]),
         FunctionTransformer(np.sum, kw_args={"axis": 1, "keepdims": True}),
         FunctionTransformer(np.clip, kw_args={"a_min": 0, "a_max": 1}),
         CountVectorizer(dtype=np.float32, encoding="latin-1", analyzer="char"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from holdfast.formats.scanner.parameters import may_name
+from holdfast.formats.scanner.parameters import may_name, may_name_to_lightgbm
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
 _LIBRARIES = frozenset(("sklearn", "xgboost", "lightgbm", "_loss"))
@@ -21,14 +21,20 @@ _REDUCERS = frozenset(("mean", "median", "nanmean", "nanmedian", "std", "sum", "
 _FUNCTIONS = ("func", "inverse_func")
 _ARGUMENTS = {"func": "kw_args", "inverse_func": "inv_kw_args"}
 
+_KERNELS = (
+    r"\w*Kernel|DotProduct|ExpSineSquared|Exponentiation|Matern|Product|RBF|RationalQuadratic|Sum"
+)
+_LOSSES = r"(Absolute|HalfSquared)Error|(Exponential|Huber|Pinball|Half\w+)Loss\w*"
+
 # Whose instances can be called, or have methods that run what they are given: where they may be.
+# A class has a name in every module that imports it, so it is known by its own name alone.
 _PLACES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = tuple(
     (re.compile(path), re.compile(place) if place else None)
     for path, place in (
         (r"sklearn\..*\._\w*Scorer", r"_?scor(er|ers|ing)_?|_curve_scorer|owner"),
-        (r"sklearn\.gaussian_process\.kernels\.\w+", r"_?kernels?_?|k[12]"),
+        (rf"sklearn\..*\.({_KERNELS})", r"_?kernels?_?|k[12]"),
         (r"sklearn\..*make_column_selector", r"_?transformers_?|_columns|columns"),
-        (r"sklearn\.(_loss\.loss|ensemble\._\w*loss\w*)\.\w+", r"_?(base_)?loss_?|_loss_function"),
+        (rf"sklearn\..*\.({_LOSSES})", r"_?(base_)?loss_?|_loss_function"),
         (r"scipy\.interpolate\..*", r"bsplines_|f_"),
         (r"scipy\.stats\..*|numpy\.(polynomial\..*|poly1d)", None),
         (r"pandas\..*\.?(DataFrame|Series|\w*BlockManager|_unpickle_block)", None),
@@ -83,6 +89,18 @@ def _check_names(target: Made, table: Mapped, doubt: Doubt) -> None:
             doubt(f"gives {_named(target)} the name of another method or of a file in {name}")
     if ours:
         _check_reducers(target, table, doubt)
+    if target.maker is not None and target.maker.module.partition(".")[0] == "lightgbm":
+        _check_lightgbm(target, table, doubt)
+
+
+def _check_lightgbm(target: Made, table: Mapped, doubt: Doubt) -> None:
+    others = table.entries.get("_other_params", Mapped())
+    if not isinstance(others, Mapped) or not others.whole:
+        doubt(f"gives {_named(target)} parameters that cannot be read")
+        return
+    for name, value in (table.entries | others.entries).items():
+        if not may_name_to_lightgbm(name, value):
+            doubt(f"gives {_named(target)} the name of a file or a machine in {name}")
 
 
 def check_held(estimators: Iterable[Made], doubt: Doubt) -> None:

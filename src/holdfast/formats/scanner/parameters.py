@@ -23,6 +23,17 @@ _NO_CODEC = re.compile(r"(?i).*(escape|idna|punycode|codec|undefined|mbcs|oem).*
 _FEATURES = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_]*)*")
 _DISPATCH = re.compile(r"all|([0-9]{1,3} ?\* ?)?n_jobs")
 _FILE = re.compile(r"(?i).*(filename|file_?name|_file|_path|_url|_uri)|input_model|output_model")
+_LIGHTGBM = frozenset((
+    "config", "config_file", "data", "data_filename", "forced_splits", "forced_splits_file",
+    "forced_splits_filename", "forcedbins_filename", "forcedsplits_filename", "fs",
+    "init_score_file", "init_score_filename", "initscore_filename", "input_init_score",
+    "input_model", "machine_list", "machine_list_file", "machine_list_filename", "machines",
+    "mlist", "model_in", "model_input", "model_out", "model_output", "name_pred", "nodes",
+    "output_model", "output_result", "parser_config_file", "pred_name", "predict_name",
+    "predict_result", "prediction_name", "prediction_result", "test", "test_data",
+    "test_data_file", "train", "train_data", "train_data_file", "valid", "valid_data",
+    "valid_data_file", "valid_filenames", "workers",
+))  # fmt: skip
 _HTML = re.compile(r"_doc_link\w*|_repr_\w+")
 
 
@@ -36,6 +47,11 @@ def may_name(attribute: object, value: object) -> bool:
     if _HTML.fullmatch(attribute):
         return False
     return not _FILE.fullmatch(attribute) or value is None or value == "" or isinstance(value, int)
+
+
+def may_name_to_lightgbm(parameter: object, value: object) -> bool:
+    """Tell whether a parameter of LightGBM's, by any of its names, leads to no file or machine."""
+    return parameter not in _LIGHTGBM or value is None or value == "" or isinstance(value, int)
 
 
 def _is_method(value: object) -> bool:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 
 from holdfast.formats.scanner.arrays import layout_of_type
+from holdfast.formats.scanner.calls import REBUILDERS, check_call, check_rebuilt
 from holdfast.formats.scanner.findings import UnreadableError
 from holdfast.formats.scanner.held import check_attributes, is_of_a_library, is_special
-from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
+from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
 
 _LISTS = ("builtins.list", "collections.deque")
 _SETS = ("builtins.set",)
@@ -23,9 +24,6 @@ _DICTS = (
     "collections.defaultdict",
 )
 _BUNCHES = ("sklearn.utils.Bunch", "sklearn.utils._bunch.Bunch")
-_REBUILDERS = ("copyreg._reconstructor", "numpy.core.multiarray._reconstruct",
-               "numpy._core.multiarray._reconstruct")  # fmt: skip
-
 _PARTIAL = "functools.partial"
 _NOT_HANDED = ("name", "type", "wrap", "note")
 _OF_A_CLASS = re.compile(r"_new_\w*Index|newObj")  # what makes an instance of the class handed over
@@ -50,16 +48,12 @@ def called(func: object, args: object, doubt: Doubt) -> Made:
     if func.path == _PARTIAL:
         return _held_for_later(func, args, doubt)
     values = _handed_over(func, args, doubt)
-    if func.path in _REBUILDERS and values and isinstance(values[0], Global):
+    if func.path in REBUILDERS and values and isinstance(values[0], Global):
+        check_rebuilt(func, values, doubt)
         return Made(values[0], values)
     if _OF_A_CLASS.fullmatch(func.name):
         return _instance(func, values, doubt)
-    if func.name == "_frombuffer" and not _is_over_bytes(values):
-        doubt("makes an array over what is not bytes")
-    if func.path.endswith(".multiarray.scalar"):
-        _check_scalar(values, doubt)
-    if func.path == "_codecs.encode" and values[1:] != ("latin1",):
-        doubt("encodes text by another codec than latin1")
+    check_call(func, values, doubt)
     return Made(func, values)
 
 
@@ -75,6 +69,7 @@ def made(cls: object, args: object, keywords: object, doubt: Doubt) -> Made:
         doubt(f"hands {cls.path} arguments that cannot be read")
         return Made(cls, values)
     _check_handed(cls, keywords.entries.values(), doubt)
+    check_call(cls, values, doubt)
     if cls.use in ("make", "wrap") and (values or keywords.entries):
         doubt(f"makes an instance of {cls.path} with arguments")
     return Made(cls, values)
@@ -86,10 +81,6 @@ def _instance(func: Global, values: tuple[object, ...], doubt: Doubt) -> Made:
             return Made(cls, tuple(rest))
     doubt(f"has {func.path} make what it does not make in honest files")
     return Made(func, values)
-
-
-def _is_over_bytes(values: tuple[object, ...]) -> bool:
-    return bool(values) and (isinstance(values[0], bytes) or values[0] is OPAQUE)
 
 
 def built(target: object, state: object, doubt: Doubt) -> None:
@@ -264,16 +255,6 @@ def _check_state(target: Made, state: object, doubt: Doubt) -> None:
     for value in values if isinstance(values, Iterable) else ():
         if isinstance(value, Global) and value.use in ("note", "wrap"):
             doubt(f"holds {value.path}")
-
-
-def _check_scalar(values: tuple[object, ...], doubt: Doubt) -> None:
-    # numpy copies the bytes over: in a type with objects they would be taken for addresses
-    try:
-        plain = bool(values) and not layout_of_type(values[0]).has_object
-    except UnreadableError:
-        plain = False
-    if not plain:
-        doubt("makes a numpy scalar of a type that is not understood")
 
 
 def _same_function(args: tuple[object, ...], state: object) -> bool:

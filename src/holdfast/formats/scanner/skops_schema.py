@@ -31,30 +31,29 @@ _LOADERS: dict[str, frozenset[Use]] = {
     "SliceNode": _CALLS, "SparseMatrixNode": _HOLDS, "TreeNode": _CALLS, "TupleNode": _CALLS,
     "TypeNode": _HOLDS,
 }  # fmt: skip
-_CONTAINERS = {
-    "DictNode": ("builtins.dict", "collections.OrderedDict", "sklearn.utils.Bunch",
-                 "sklearn.utils._bunch.Bunch"),
-    "ListNode": ("builtins.list",),
-    "SetNode": ("builtins.set", "builtins.frozenset"),
-}  # fmt: skip
-"""Classes that skops calls with what the file holds; others do more than hold it."""
-
-_SCALAR = re.compile(
+_SCALAR = (
     r"numpy\.(bool|str|bytes|object|void|float|complex|u?int|datetime|timedelta"
     r"|longdouble|clongdouble|longlong|ulonglong|intc|uintc|intp)_?[0-9]*"
 )
+_CLASSES = {loader: re.compile(path) for loader, path in {
+    "ConstructorFromReduceNode":
+        r"datetime\.(date|datetime|time|timedelta|timezone)|zoneinfo\.ZoneInfo|decimal\.Decimal"
+        r"|fractions\.Fraction|builtins\.(complex|range|frozenset)|pathlib\.Pure\w+|sklearn\..+",
+    "DictNode": r"builtins\.dict|collections\.OrderedDict|sklearn\.utils\.(_bunch\.)?Bunch",
+    "ListNode": r"builtins\.list",
+    "LossNode": r"(sklearn\.(_loss\._loss|linear_model\._sgd_fast)|_loss)\.\w+",
+    "NdArrayNode": r"numpy\.(ndarray|matrix)|" + _SCALAR,
+    "RandomGeneratorNode": r"numpy\.random\.(_generator\.)?Generator",
+    "RandomStateNode": r"numpy\.random\.(mtrand\.)?RandomState",
+    "SetNode": r"builtins\.(set|frozenset)",
+    "TypeNode":
+        r"numpy\.(character|complexfloating|flexible|floating|generic|inexact|integer|number"
+        r"|signedinteger|unsignedinteger|dtype|ndarray)|collections\.OrderedDict|"
+        r"builtins\.(bool|bytes|complex|dict|float|int|list|object|set|str|tuple)|" + _SCALAR,
+}.items()}  # fmt: skip
+"""Classes that skops calls with what the file holds; others do more than hold it."""
+
 _KEY = re.compile(r"builtins\.(str|int|float|bool)|numpy\.(str_|bool_?|u?int[0-9]+|float[0-9]+)")
-_HELD_TYPE = re.compile(
-    r"numpy\.(character|complexfloating|flexible|floating|generic|inexact|integer|number"
-    r"|signedinteger|unsignedinteger|dtype|ndarray)|"
-    + _SCALAR.pattern
-    + r"|builtins\.(bool|bytes|complex|dict|float|int|list|object|set|str|tuple)"
-    r"|collections\.OrderedDict"
-)
-_REBUILT = re.compile(
-    r"(datetime\.(date|datetime|time|timedelta|timezone)|zoneinfo\.ZoneInfo|decimal\.Decimal"
-    r"|fractions\.Fraction|builtins\.(complex|range|frozenset)|pathlib\.Pure\w+|sklearn\..+)"
-)
 _BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
@@ -162,42 +161,38 @@ def _judge_node(node: dict[str, object], findings: Findings) -> None:
 
 def _judge_made(node: dict[str, object], findings: Findings) -> None:
     """Judge what skops makes of a node where that may differ from what the node says."""
-    loader, path = node.get("__loader__"), f"{node.get('__module__')}.{node.get('__class__')}"
-    module, name, content = node.get("__module__"), node.get("__class__"), node.get("content")
-    own = findings.allowed.use_of(str(module), str(name)) == "own"
+    module, name = str(node.get("__module__")), str(node.get("__class__"))
+    loader, path = str(node.get("__loader__")), f"{module}.{name}"
+    own = findings.allowed.use_of(module, name) == "own"
+    classes = _CLASSES.get(loader)
+    if not (own or classes is None or classes.fullmatch(path)) or not _fits(loader, node):
+        findings.doubt(f"skops schema: {loader[:80]} of {path[:160]}, which makes something else")
+
+
+def _fits(loader: str, node: dict[str, object]) -> bool:
+    """Tell whether a node's content is what its loader makes of it."""
+    content = node.get("content")
     match loader:
-        case "DictNode" | "ListNode" | "SetNode":
-            fits = own or path in _CONTAINERS[str(loader)]
         case "SparseMatrixNode":
-            fits = _is_file(node, ".npz")
+            return _is_file(node, ".npz")
         case "NdArrayNode":
-            fits = node.get("type") == "json" or _is_file(node, ".npy")
-            fits &= (
-                own or path in ("numpy.ndarray", "numpy.matrix") or bool(_SCALAR.fullmatch(path))
-            )
-        case "TypeNode":
-            fits = own or bool(_HELD_TYPE.fullmatch(path))
-        case "ConstructorFromReduceNode":
-            fits = own or bool(_REBUILT.fullmatch(path))
+            return node.get("type") == "json" or _is_file(node, ".npy")
         case "ObjectNode":
-            fits = content is None or _is_state(content)
+            return content is None or _is_state(content)
+        case "DTypeNode":  # skops takes the attribute dtype of whatever it holds
+            return _is_loader(content, "NdArrayNode")
         case "TreeNode" | "LossNode":
-            fits = _is_state(content)
+            return _is_state(content)
         case "PartialNode":
-            fits = _is_partial(content)
+            return _is_partial(content)
         case "DefaultDictNode":
-            fits = isinstance(content, dict) and (
+            return isinstance(content, dict) and (
                 _is_loader(content.get("default_factory"), "TypeNode", "JsonNode")
                 and _is_loader(content.get("main"), "DictNode")
             )
         case "JsonNode":
-            fits = _is_plain_json(node)
-        case _:
-            fits = True
-    if not fits:
-        findings.doubt(
-            f"skops schema: {str(loader)[:80]} of {path[:160]}, which makes something else"
-        )
+            return _is_plain_json(node)
+    return True
 
 
 def _is_file(node: dict[str, object], suffix: str) -> bool:
