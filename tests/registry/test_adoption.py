@@ -414,6 +414,8 @@ def test_adopting_into_a_model_that_exists_goes_on_behind_it(
         (b"[0.5]", {}),
         (b'{"auc": 0.5', {}),
         (b'{"auc": NaN}', {}),
+        (b'\xef\xbb\xbf{"auc": 0.5}', {"auc": 0.5}),
+        (b'{"auc": 0.5, "loss": NaN, "lift": Infinity}', {"auc": 0.5}),
     ],
 )
 def test_metrics_are_the_numbers_of_a_json_file_of_the_same_name(
@@ -425,6 +427,15 @@ def test_metrics_are_the_numbers_of_a_json_file_of_the_same_name(
     adopted = registry.adopt("iris", attic)
 
     assert adopted.versions["model.pkl"].metrics == metrics
+
+
+def test_metrics_that_are_not_finite_are_left_out_aloud(registry: Registry, attic: Path) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    put(attic, "model.json", b'{"auc": 0.5, "loss": NaN, "lift": Infinity}', day=1)
+
+    (row,) = registry.adopt_plan("iris", attic).models
+
+    assert row.note == "LogisticRegression; not finite, left out: lift, loss"
 
 
 def test_a_folder_among_the_files_may_be_a_model(registry: Registry, attic: Path) -> None:

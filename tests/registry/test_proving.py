@@ -21,7 +21,7 @@ ROWS = np.random.default_rng(5).random((40, 3))
 LABELS = (ROWS[:, 0] > 0.5).astype(int)
 
 
-class Forgetful(LinearRegression):
+class Forgetful(LinearRegression):  # type: ignore[misc]
     """Keeps one thing in memory and another in its file."""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -31,14 +31,14 @@ class Forgetful(LinearRegression):
     loss: Any = 1.0
 
 
-class Dice(LinearRegression):
+class Dice(LinearRegression):  # type: ignore[misc]
     """Answers otherwise each time it is asked."""
 
     def predict(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's
         return super().predict(X) + np.random.default_rng().random(len(X))
 
 
-class Lonely(LinearRegression):
+class Lonely(LinearRegression):  # type: ignore[misc]
     """Cannot be built again."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -93,6 +93,18 @@ def test_an_object_that_answers_otherwise_each_time_is_let_in(registry: Registry
     model = Dice().fit(ROWS, LABELS)
 
     assert registry.register("iris", model, input_example=ROWS[:2], trust="mine").created
+
+
+def test_a_nursery_that_was_ended_is_begun_again(registry: Registry) -> None:
+    model = LinearRegression().fit(ROWS, LABELS)
+    registry.register("iris", model, input_example=ROWS[:2])
+    nursery = proving._NURSERIES._nursery
+    if nursery is None:
+        pytest.skip("this system restrains nothing")
+    nursery.trials._process.kill()
+    nursery.trials._process.wait()
+
+    assert registry.register("iris", model, input_example=ROWS[:3]).created
 
 
 def test_a_booster_is_asked_as_it_will_be_served(registry: Registry) -> None:

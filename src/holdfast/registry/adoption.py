@@ -5,6 +5,8 @@ order, with which preprocessor, and what is left out and why.
 """
 
 import hashlib
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -186,7 +188,7 @@ def _look(session: Session, model: str, paths: Sequence[Path]) -> tuple[list[_Fo
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
-                role: Role = "metrics" if _metrics_of(path) else "skipped"
+                role: Role = "metrics" if any(_read_metrics(path)) else "skipped"
                 note = "" if role == "metrics" else "no model format"
                 skipped.append(Row(path.name, modified, _digest(path), role, note=note))
                 continue
@@ -275,30 +277,42 @@ def _model_row(
 ) -> Row:
     stem = item.path.stem
     wanted = {f"{stem}.json", f"{stem}_metrics.json", f"{stem}.metrics.json"}
-    metrics = next((p.name for p in paths if p.name in wanted and _metrics_of(p)), None)
+    beside_it = [p for p in paths if p.name in wanted and any(_read_metrics(p))]
+    metrics = beside_it[0].name if beside_it else None
     also = [other.path.name for other, first in repeated if first == item.path.name]
     note = f"also found as {', '.join(also)}" if also else item.algorithm or ""
+    lost = _read_metrics(beside_it[0])[1] if beside_it else ()
+    if lost:
+        note = f"{note}; not finite, left out: {', '.join(lost)}".removeprefix("; ")
     row = _row(item, "model", note)
     return msgspec.structs.replace(row, preprocessor=beside, metrics=metrics)
 
 
 def _metrics_of(path: Path) -> dict[str, float]:
     """Return the numbers of a small JSON object, empty if the file is none."""
+    return _read_metrics(path)[0]
+
+
+def _read_metrics(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the finite numbers of a small JSON object, and the names of those that are not."""
     if path.suffix != ".json" or not path.is_file():
-        return {}
+        return {}, ()
     try:
         with path.open("rb") as file:
-            document: Any = msgspec.json.decode(file.read(_MOST_METRICS))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+            text = file.read(_MOST_METRICS).decode("utf-8-sig")  # Windows puts a mark before it
+        document: Any = json.loads(text)  # which reads NaN and Infinity, as Python writes them
+    except (ValueError, RecursionError):
+        return {}, ()
     inner = document.get("metrics", document) if isinstance(document, dict) else {}
     if not isinstance(inner, dict):
-        return {}
-    return {
+        return {}, ()
+    numbers = {
         key: value
         for key, value in inner.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+    finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
+    return finite, tuple(sorted(numbers.keys() - finite.keys()))
 
 
 def run(

@@ -1,19 +1,27 @@
 """Bytes out again: a verified pair in memory, or a version's files in a folder."""
 
+import logging
 import shutil
 import tempfile
+import threading
 from pathlib import Path
+from typing import Final
 
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.formats.pair import Pair
-from holdfast.registry import signatures, verdicts
+from holdfast.registry import signatures, surroundings, verdicts
 from holdfast.registry.moves import require_whole
 from holdfast.registry.session import Session
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
+
+_log = logging.getLogger(__name__)
+_LOCK: Final = threading.Lock()
+_TOLD: Final[set[str]] = set()
+"""Digests of manifests whose libraries this process was told of."""
 
 
 def load(session: Session, ref: str) -> Pair:
@@ -21,12 +29,28 @@ def load(session: Session, ref: str) -> Pair:
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     require_whole(session, record)
+    _tell_of_versions(f"{state.model}@{record.version}", record.manifest, manifest)
     own = _own_paths(session, state, record, manifest)
     parts = {
         role: formats.load(artifact.format, own[role])
         for role, artifact in manifest.artifacts.items()
     }
     return Pair(f"{state.model}@{record.version}", manifest, parts)
+
+
+def _tell_of_versions(ref: str, digest: str, manifest: Manifest) -> None:
+    """Warn once of libraries that are of another version than those it was registered with."""
+    with _LOCK:
+        if digest in _TOLD:
+            return
+        _TOLD.add(digest)
+    differences = surroundings.differing(manifest.environment)
+    if differences:
+        shown = ", ".join(
+            f"{name} {recorded} → {installed or 'not installed'}"
+            for name, (recorded, installed) in differences.items()
+        )
+        _log.warning("%s was registered with other versions: %s", ref, shown)
 
 
 def _own_paths(

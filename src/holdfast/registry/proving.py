@@ -184,14 +184,15 @@ _NURSERIES: Final = _Nurseries()
 
 
 def _run(trial: Trial) -> Outcome:
-    for afresh in (False, True):
-        trials = _NURSERIES.trials(afresh=afresh)
-        if trials is None:
-            return _here(trial)
-        outcome = trials.run(trial)
-        if outcome.problem is None or not outcome.problem.startswith(_NO_ANSWER):
-            break
+    outcome = _run_there(trial, afresh=False)
+    if outcome.problem is not None and outcome.problem.startswith(_NO_ANSWER):
+        return _run_there(trial, afresh=True)  # somebody ended the nursery
     return outcome
+
+
+def _run_there(trial: Trial, *, afresh: bool) -> Outcome:
+    trials = _NURSERIES.trials(afresh=afresh)
+    return _here(trial) if trials is None else trials.run(trial)
 
 
 def _here(trial: Trial) -> Outcome:

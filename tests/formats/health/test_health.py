@@ -110,7 +110,7 @@ def test_a_whole_file_is_taken_and_half_of_it_refused(name: str, tmp_path: Path)
 
     for length in (len(raw) // 2, len(raw) - (3 if name == "lightgbm.txt" else 1)):
         path.write_bytes(raw[:length])
-        with pytest.raises(InvalidInputError, match="cut short|promises"):
+        with pytest.raises(InvalidInputError, match=r"cut short|promises"):
             formats.package(path, "model", tmp_path)
 
 

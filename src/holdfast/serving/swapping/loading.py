@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from typing import Final
 
 from holdfast.errors import UnsupportedError
+from holdfast.formats.libraries import importing
 from holdfast.registry import trying
 from holdfast.registry.reader import Reader
 from holdfast.sandbox import Outcome, Trials
@@ -55,7 +56,7 @@ def _try_elsewhere(registry: Reader, ref: str, digest: str, trials: Trials) -> N
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(trials.run, trying.trial(_TRIAL, manifest, paths, digest=digest))
         for module in trying.libraries(manifest):  # this process needs them as well, meanwhile
-            with suppress(Exception):
+            with suppress(Exception), importing():
                 importlib.import_module(module)
         outcome: Outcome = future.result()
     if outcome.problem is not None:
