@@ -105,10 +105,11 @@ def head_commit(folder: Path) -> str | None:
         private = top / ".git"
         if private.is_file():  # of a work tree or a submodule
             private = top / private.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        if not (private / "HEAD").is_file():  # a pipe would be waited for
+            return None
         common = private / "commondir"
-        shared = (
-            private / common.read_text(encoding="utf-8").strip() if common.exists() else private
-        )
+        beside = common.read_text(encoding="utf-8").strip() if common.is_file() else ""
+        shared = private / beside
         head = (private / "HEAD").read_text(encoding="utf-8").strip()
         found = _resolved(head, (private, shared)) if head.startswith("ref: ") else head
     except (OSError, ValueError):
