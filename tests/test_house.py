@@ -121,6 +121,7 @@ OWN_JSON = {
     "src/holdfast/predictions/parquet.py",
     "src/holdfast/registry/folds.py",
     "src/holdfast/registry/verdicts.py",
+    "src/holdfast/registry/whereabouts.py",
     "src/holdfast/sandbox/child.py",
 }
 

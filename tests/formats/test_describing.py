@@ -225,3 +225,40 @@ def test_a_broken_skops_file_has_no_root(tmp_path: Path) -> None:
     path.write_bytes(content.replace(b"schema.json", b"schemA.json", 1))
 
     assert scanner.skops_root(path) is None
+
+
+def test_the_libraries_of_every_step_of_a_pipeline_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    model = lightgbm().LGBMClassifier(n_estimators=2, min_child_samples=2, verbose=-1)
+    pipeline = make_pipeline(StandardScaler(), model).fit(ROWS, LABELS)
+    packaged = formats.package(pipeline, "model", tmp_path)
+    from_file = formats.package(packaged.path, "model", tmp_path)
+
+    named = {"joblib", "lightgbm", "numpy", "scikit-learn"}
+    assert named <= set(packaged.description.packages)
+    assert named <= set(from_file.description.packages)
+
+
+def test_a_library_that_nobody_listed_is_named_where_it_is_installed() -> None:
+    described = describe_object(
+        FunctionTransformer(), "hypothesis.strategies", "os", "nowhere_to_be"
+    )
+
+    assert described.packages == ("hypothesis", "scikit-learn")
+
+
+class _Wide(BaseEstimator):  # type: ignore[misc]
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - as in sklearn
+        return {f"weight_{place}": place for place in range(self.count)} if deep else {}
+
+
+def test_parameters_are_recorded_whole_and_what_is_left_out_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert len(describe_object(_Wide(900)).hyperparameters) == 900
+    assert caplog.text == ""
+    assert len(describe_object(_Wide(2100)).hyperparameters) == 2000
+    assert "2000 of 2100 hyperparameters are recorded" in caplog.text

@@ -414,6 +414,8 @@ def test_adopting_into_a_model_that_exists_goes_on_behind_it(
         (b"[0.5]", {}),
         (b'{"auc": 0.5', {}),
         (b'{"auc": NaN}', {}),
+        (b'\xef\xbb\xbf{"auc": 0.5}', {"auc": 0.5}),
+        (b'{"auc": 0.5, "loss": NaN, "lift": Infinity}', {"auc": 0.5}),
     ],
 )
 def test_metrics_are_the_numbers_of_a_json_file_of_the_same_name(
@@ -427,6 +429,73 @@ def test_metrics_are_the_numbers_of_a_json_file_of_the_same_name(
     assert adopted.versions["model.pkl"].metrics == metrics
 
 
+def test_metrics_that_are_not_finite_are_left_out_aloud(registry: Registry, attic: Path) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    put(attic, "model.json", b'{"auc": 0.5, "loss": NaN, "lift": Infinity}', day=1)
+
+    (row,) = registry.adopt_plan("iris", attic).models
+
+    assert row.note == "LogisticRegression; not finite, left out: lift, loss"
+
+
+def _version(attic: Path, name: str, seed: int, *, day: int = 1) -> None:
+    folder = attic / name
+    folder.mkdir(parents=True)
+    put(folder, "model.pkl", model(seed), day=day)
+    put(folder, "preprocessor.pkl", StandardScaler().fit([[float(seed)], [9.0]]), day=day)
+    put(folder, "metrics.json", {"auc": seed / 100}, day=day)
+    put(folder, "notes.txt", b"words", day=day)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("v1", "v2", "v10"),
+        ("2026-01-05", "2026-01-12", "2026-02-02"),
+        ("run_9", "run_10", "run_11"),
+    ],
+)
+def test_folders_of_versions_become_versions_in_the_order_of_their_names(
+    registry: Registry, attic: Path, folders: tuple[str, ...]
+) -> None:
+    for place, name in enumerate(folders):
+        _version(attic, name, place, day=30 - place)
+
+    adopted = registry.adopt("iris", attic, live=f"{folders[1]}/model.pkl")
+
+    assert list(adopted.versions) == [f"{name}/model.pkl" for name in folders]
+    assert [info.metrics for info in adopted.versions.values()] == [
+        {"auc": 0.0}, {"auc": 0.01}, {"auc": 0.02},
+    ]  # fmt: skip
+    assert adopted.live == "1.1.0"
+    for place, info in enumerate(adopted.versions.values()):
+        pair = registry.load(info.ref)
+        assert (pair.model.C, pair.preprocessor.mean_[0]) == (place + 1.0, (place + 9.0) / 2)
+
+
+def test_a_version_s_files_may_lie_deeper_and_beside_files_of_the_folder(
+    registry: Registry, attic: Path
+) -> None:
+    _version(attic, "v2/artifacts", 2)
+    put(attic, "model_v1.pkl", model(1), day=1)
+
+    plan = registry.adopt_plan("iris", attic)
+
+    assert [(row.file, row.preprocessor) for row in plan.models] == [
+        ("model_v1.pkl", "v2/artifacts/preprocessor.pkl"),
+        ("v2/artifacts/model.pkl", "v2/artifacts/preprocessor.pkl"),
+    ]
+
+
+def test_several_models_in_the_folder_of_a_version_are_versions_each(
+    registry: Registry, attic: Path
+) -> None:
+    _version(attic, "v1", 1)
+    put(attic / "v1", "model_b.pkl", model(2), day=1)
+
+    assert len(registry.adopt("iris", attic).versions) == 2
+
+
 def test_a_folder_among_the_files_may_be_a_model(registry: Registry, attic: Path) -> None:
     put(attic, "model.pkl", model(1), day=1)
     (attic / "archive").mkdir()
@@ -434,7 +503,7 @@ def test_a_folder_among_the_files_may_be_a_model(registry: Registry, attic: Path
 
     plan = registry.adopt_plan("iris", attic)
 
-    assert roles(plan)["archive"] == "skipped"
+    assert roles(plan)["archive/old.pkl"] == "model"
 
 
 def test_what_the_store_holds_does_not_depend_on_the_folder_staying(

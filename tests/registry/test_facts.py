@@ -234,14 +234,55 @@ def test_a_working_folder_that_may_not_be_looked_into_tells_of_no_commit(
     assert found == Lineage()
 
 
-def test_where_there_is_no_git_there_is_no_commit(
-    registry: Registry, repository: Path, text: Text, monkeypatch: pytest.MonkeyPatch
+def _head(folder: Path) -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("state", ["branch", "packed", "detached", "work tree"])
+def test_where_git_cannot_be_asked_the_commit_is_read_from_its_files(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str
 ) -> None:
+    place, head = repository, _head(repository)
+    if state == "packed":
+        _git(repository, "pack-refs", "--all")
+    if state == "detached":
+        _git(repository, "checkout", "--quiet", "--detach")
+    if state == "work tree":
+        place = tmp_path / "beside"
+        _git(repository, "worktree", "add", "--quiet", str(place))
+    monkeypatch.chdir(place)
     monkeypatch.setenv("PATH", str(repository))
 
-    made = registry.register("iris", text("one"))
+    found = surroundings.lineage()
 
-    assert registry.manifest(made).lineage == Lineage()
+    assert (found.git_commit, found.git_dirty) == (head, None)
+
+
+@pytest.mark.parametrize("head", ["ref: ../../secret", "ref: refs/heads/none", "words", ""])
+def test_a_head_that_names_no_commit_tells_none(tmp_path: Path, head: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text(head)
+    (tmp_path / "secret").write_text("c" * 40)
+
+    assert surroundings.head_commit(tmp_path) is None
+
+
+def test_a_head_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    os.mkfifo(tmp_path / ".git" / "HEAD")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / ".git").write_bytes(b"\xff\xfe")
+
+    assert surroundings.head_commit(tmp_path) is None
+    assert surroundings.head_commit(tmp_path / "deep") is None
+    assert surroundings.head_commit(Path("/")) is None
 
 
 def test_lineage_that_is_given_leaves_the_commit_as_found(

@@ -4,9 +4,11 @@ import gc
 import json
 import os
 import pickle
+import platform
 import shutil
 import stat
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +304,29 @@ def test_a_purged_version_has_no_bytes_to_give(
         with pytest.raises(ConflictError, match="its bytes are gone"):
             out("iris@1.0.0")
     assert not (tmp_path / "o").exists()
+
+
+def test_libraries_of_other_versions_are_told_once_with_both_numbers(
+    registry: Registry, classifier: LogisticRegression, caplog: pytest.LogCaptureFixture
+) -> None:
+    installed = version("scikit-learn")
+    told = {"scikit-learn": "1.0.2", "numpy": version("numpy"), "nowhere": "3.1"}
+    recorded = {"python": "3.8.1", "packages": told}
+    made = registry.register("iris", classifier, environment=recorded)
+    for _ in range(2):
+        registry.load(made)
+
+    python = platform.python_version()
+    (record,) = [one for one in caplog.records if "other versions" in one.message]
+    assert record.message == (
+        "iris@1.0.0 was registered with other versions: "
+        f"python 3.8.1 → {python}, nowhere 3.1 → not installed, scikit-learn 1.0.2 → {installed}"
+    )
+
+
+def test_libraries_of_the_same_versions_are_not_told(
+    registry: Registry, classifier: LogisticRegression, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.load(registry.register("iris", classifier))
+
+    assert "other versions" not in caplog.text

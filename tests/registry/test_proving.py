@@ -95,6 +95,18 @@ def test_an_object_that_answers_otherwise_each_time_is_let_in(registry: Registry
     assert registry.register("iris", model, input_example=ROWS[:2], trust="mine").created
 
 
+def test_a_nursery_that_was_ended_is_begun_again(registry: Registry) -> None:
+    model = LinearRegression().fit(ROWS, LABELS)
+    registry.register("iris", model, input_example=ROWS[:2])
+    nursery = proving._NURSERIES._nursery
+    if nursery is None:
+        pytest.skip("this system restrains nothing")
+    nursery.process.kill()
+    nursery.process.wait()
+
+    assert registry.register("iris", model, input_example=ROWS[:3]).created
+
+
 def test_a_booster_is_asked_as_it_will_be_served(registry: Registry) -> None:
     frame = pd.DataFrame(ROWS, columns=["a", "b", "c"])
     booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(frame, LABELS), 3)

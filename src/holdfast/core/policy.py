@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import ability, signers
 from holdfast.core import metrics as measures
 from holdfast.core import paired as pairing
-from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Change, Direction, exceeds
 from holdfast.core.paired import InconclusiveRule, Paired
@@ -276,6 +276,8 @@ def judge(
     ]
     if champion is not None:
         reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
+        if policy.schema != "any":
+            reasons += ability.judge(candidate.manifest, champion.manifest)
     reasons += _judge_people(policy, candidate)
     reasons += _judge_code(policy, candidate)
     return Verdict(tuple(reasons), changes, tuple(remarks), tuple(paired))

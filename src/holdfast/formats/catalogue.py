@@ -1,6 +1,7 @@
 """Every format there is, and the choice among them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats import health, trees
 from holdfast.formats.catboost import CatBoost
-from holdfast.formats.contract import Faced, Format, Packaged
+from holdfast.formats.contract import Description, Faced, Format, Packaged
+from holdfast.formats.describing import packages
 from holdfast.formats.joblib import Joblib
 from holdfast.formats.kept import KeptFile, KeptFolder
 from holdfast.formats.keras import Keras
@@ -16,7 +18,7 @@ from holdfast.formats.lightgbm import LightGBM
 from holdfast.formats.onnx import Onnx
 from holdfast.formats.plain_pickle import Pickle
 from holdfast.formats.safetensors import Safetensors
-from holdfast.formats.scanner import onnx_locations
+from holdfast.formats.scanner import globals_of, onnx_locations
 from holdfast.formats.skops import Skops
 from holdfast.formats.tensorflow import TensorFlow
 from holdfast.formats.torch import TorchExport, TorchScript, TorchState, is_network
@@ -73,7 +75,14 @@ def package(source: object, stem: str, folder: Path, format_name: str | None = N
         health.check_object(source)
     found = named(format_name) if format_name else _home_of(source)
     path = found.dump(source, folder, stem)
-    return Packaged(path, found.name, found.describe(source))
+    return Packaged(path, found.name, _whole(found.describe(source), path))
+
+
+def _whole(description: Description, path: Path) -> Description:
+    """Add the distributions of what an object holds, such as the steps of a pipeline."""
+    named = packages(*globals_of(path)) if path.is_file() else ()
+    used = tuple(sorted({*description.packages, *named}))
+    return replace(description, packages=used)
 
 
 def is_sound(path: Path) -> bool:

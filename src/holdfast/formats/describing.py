@@ -1,5 +1,6 @@
 """Framework, algorithm and hyperparameters, from an object or from the stand-in of one."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from holdfast.formats.libraries import distribution_of, framework_of
 from holdfast.formats.scanner import globals_of, root_of
 from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
 
+_log = logging.getLogger(__name__)
 _DEPTH = 4  # of a search over a pipeline of a transformer of columns
-_MOST = 200  # hyperparameters
+_MOST = 2000  # hyperparameters
 _CONTAINERS = ("builtins", "collections", "numpy", "pandas")
 
 
@@ -32,7 +34,8 @@ def describe_pickle(path: Path, *modules: str) -> Description:
         return Description(packages=used)
     module, name = root.maker.module, root.maker.name
     algorithm = None if _is_container(module) else name
-    parameters = dict(list(_stated(root, "", 0).items())[:_MOST])
+    stated = _stated(root, "", 0)
+    parameters = {name: stated[name] for name in _first(stated)}
     return Description(framework_of(module), algorithm, parameters, used)
 
 
@@ -57,7 +60,14 @@ def _parameters(model: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         return {}
     kept = {str(name): value for name, value in given.items() if not _holds_objects(value)}
-    return {name: _plain(kept[name]) for name in sorted(kept)[:_MOST]}
+    return {name: _plain(kept[name]) for name in _first(kept)}
+
+
+def _first(parameters: Mapping[str, object]) -> list[str]:
+    """Return the names that are kept, and say how many are not."""
+    if len(parameters) > _MOST:
+        _log.warning("%d of %d hyperparameters are recorded", _MOST, len(parameters))
+    return sorted(parameters)[:_MOST]
 
 
 def _holds_objects(value: object) -> bool:
@@ -81,7 +91,7 @@ def _stated(made: Made, prefix: str, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     state = _own_state(made)
     for name in sorted(state):
-        if name.startswith("_") or name.endswith("_") or len(found) >= _MOST:
+        if name.startswith("_") or name.endswith("_") or len(found) > _MOST:
             continue
         for part, value in _parts(name, state[name]):
             found |= _parameter(prefix + part, value, depth)

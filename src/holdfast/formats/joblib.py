@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, describe_pickle
-from holdfast.formats.libraries import library, loading, writing
+from holdfast.formats.libraries import library, unpickling, writing
 from holdfast.formats.scanner import kind_of
 
 
@@ -32,7 +32,7 @@ class Joblib:
     def load(self, path: Path) -> object:
         """Unpickle the object, which runs the constructors that the scan lists."""
         joblib = library("joblib", "joblib")
-        with loading(path.name):
+        with unpickling(path.name):
             return joblib.load(path)
 
     def describe(self, source: object) -> Description:

@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
-from holdfast.formats.libraries import library, loading, writing
+from holdfast.formats.libraries import library, unpickling, writing
 from holdfast.formats.scanner import kind_of
 
 _MODEL = "keras.src.models.model.Model"
@@ -39,7 +39,7 @@ class Keras:
         some, so somebody has trusted this one, or it would not have come here.
         """
         keras = library("keras", "keras")
-        with loading(path.name):
+        with unpickling(path.name):
             return keras.saving.load_model(str(path), safe_mode=False)
 
     def describe(self, source: object) -> Description:

@@ -1,9 +1,12 @@
 """Optional libraries: asked for where they are used, missed with advice."""
 
 import errno
+import functools
 import importlib
 import re
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +56,10 @@ _FRAMEWORKS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 }
 
 
+_IMPORTS = threading.RLock()
+_PATIENCE_S = 60.0
+"""Longest wait for imports of other threads, should one of them wait for this thread."""
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 300
 """Signs of a library's message that are passed on; some are pages."""
@@ -67,13 +74,41 @@ def library(module: str, extra: str) -> Any:
     """
     top = module.partition(".")[0]
     try:
-        return importlib.import_module(module)
+        with importing():
+            return importlib.import_module(module)
     except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         if isinstance(error, ModuleNotFoundError) and error.name in (top, module):
             purpose = "this format is read and written with it"
             raise MissingLibraryError(top, extra, purpose) from error
         problem = f"is installed and cannot be imported: {_said(error)}"
         raise UnsupportedError(top, problem, "fix its installation") from error
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Keep other threads from importing meanwhile.
+
+    Two threads that import modules which import each other end in a deadlock, of which Python frees
+    itself by an error in one of them: a load that fails now and then.
+    """
+    mine = _IMPORTS.acquire(timeout=_PATIENCE_S)
+    try:
+        yield
+    finally:
+        if mine:
+            _IMPORTS.release()
+
+
+@contextmanager
+def unpickling(what: str) -> Iterator[None]:
+    """Do as `loading` does for a file that imports as it is read, one thread at a time.
+
+    Raises:
+        MissingLibraryError: If a library that the file needs is not installed.
+        UnsupportedError: In place of any other error.
+    """
+    with importing(), loading(what):
+        yield
 
 
 def framework_of(module: str) -> str | None:
@@ -83,8 +118,18 @@ def framework_of(module: str) -> str | None:
 
 def distribution_of(module: str) -> str | None:
     """Name the distribution that provides a module: the one installed, or else the usual one."""
-    names = _FRAMEWORKS.get(module.partition(".")[0], (None, ()))[1]
+    top = module.partition(".")[0]
+    names = _FRAMEWORKS[top][1] if top in _FRAMEWORKS else _installed().get(top, ())
     return next((name for name in names if _is_installed(name)), names[0] if names else None)
+
+
+@functools.cache
+def _installed() -> Mapping[str, Sequence[str]]:
+    """Return the distributions by the modules that they bring, Python's own left out."""
+    from importlib.metadata import packages_distributions  # slow to import
+
+    found = packages_distributions()
+    return {top: found[top] for top in found.keys() - sys.stdlib_module_names}
 
 
 def _is_installed(name: str) -> bool:

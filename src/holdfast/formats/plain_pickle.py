@@ -7,7 +7,7 @@ from typing import Any
 from holdfast.errors import UnsupportedError
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, describe_pickle
-from holdfast.formats.libraries import loading, writing
+from holdfast.formats.libraries import unpickling, writing
 from holdfast.formats.scanner import kind_of
 
 
@@ -34,7 +34,7 @@ class Pickle:
 
     def load(self, path: Path) -> object:
         """Unpickle the object, which runs the constructors that the scan lists."""
-        with loading(path.name), path.open("rb") as stream:
+        with unpickling(path.name), path.open("rb") as stream:
             return _Unpickler(stream).load()
 
     def describe(self, source: object) -> Description:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, packages
-from holdfast.formats.libraries import framework_of, library, loading, writing
+from holdfast.formats.libraries import framework_of, library, unpickling, writing
 from holdfast.formats.scanner import globals_of, kind_of, skops_root
 
 
@@ -37,7 +37,7 @@ class Skops:
         schema before the file was let in, by one list for all formats or by a stated reason.
         """
         skops = library("skops.io", "skops")
-        with loading(path.name):
+        with unpickling(path.name):
             return skops.load(path, trusted=skops.get_untrusted_types(file=path))
 
     def describe(self, source: object) -> Description:

@@ -6,7 +6,7 @@ from typing import Any
 from holdfast.errors import UnsupportedError
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
-from holdfast.formats.libraries import library, loading, writing
+from holdfast.formats.libraries import library, unpickling, writing
 from holdfast.formats.scanner import SAVED_MODEL
 
 _MODULE = "tensorflow.python.module.module.Module"
@@ -42,7 +42,7 @@ class TensorFlow:
     def load(self, path: Path) -> object:
         """Read the graph."""
         tensorflow = library("tensorflow", "tensorflow")
-        with loading(path.name):
+        with unpickling(path.name):
             return TensorFlowModel(tensorflow.saved_model.load(str(path)))
 
     def describe(self, source: object) -> Description:

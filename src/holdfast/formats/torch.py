@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
-from holdfast.formats.libraries import library, loading, writing
+from holdfast.formats.libraries import library, unpickling, writing
 from holdfast.formats.scanner import globals_of, kind_of
 
 _MODULE = "torch.nn.modules.module.Module"
@@ -57,7 +57,7 @@ class TorchState:
         classes and functions that the scan lists, for these were judged before the file came here.
         """
         torch = library("torch", "torch")
-        with loading(path.name):
+        with unpickling(path.name):
             try:
                 return torch.load(path, map_location="cpu", weights_only=True)
             except pickle.UnpicklingError:
@@ -93,7 +93,7 @@ class TorchScript:
     def load(self, path: Path) -> object:
         """Read the module, on the CPU."""
         torch = library("torch", "torch")
-        with loading(path.name):
+        with unpickling(path.name):
             return TorchModel(torch.jit.load(path, map_location="cpu"))
 
     def face(self, model: object) -> object:
@@ -129,7 +129,7 @@ class TorchExport:
     def load(self, path: Path) -> object:
         """Read the program as a module."""
         torch = library("torch", "torch")
-        with loading(path.name):
+        with unpickling(path.name):
             return TorchModel(torch.export.load(path).module())
 
     def face(self, model: object) -> object:

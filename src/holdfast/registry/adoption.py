@@ -4,23 +4,22 @@ The folder is read and never written. Everything is planned first: which file is
 order, with which preprocessor, and what is left out and why.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from holdfast import formats
-from holdfast.core import names, strict_json
+from holdfast.core import names
 from holdfast.core.entry import format_timestamp
 from holdfast.core.manifest import clean_metrics
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, UntrustedError
-from holdfast.registry import intake, moves
+from holdfast.registry import attic, intake, moves
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 
@@ -35,7 +34,6 @@ _PREPROCESSOR_WORDS: Final = frozenset(
 _PREPROCESSOR_CLASS: Final = re.compile(
     r"(Scaler|Encoder|Imputer|Vectorizer|Transformer|Binarizer|Discretizer|Normalizer|Features)$"
 )
-_MOST_METRICS: Final = 1 << 20  # bytes; a longer file is no table of metrics
 _WORDS: Final = re.compile(r"[a-z]+|\d+")
 _ROLE_WORDS: Final = _PREPROCESSOR_WORDS | {"model", "clf", "classifier", "regressor", "metrics"}
 
@@ -98,11 +96,17 @@ class _Found:
     """One entry of the folder, looked at."""
 
     path: Path
+    name: str
     sha256: str
     modified: float
     format: str
     algorithm: str | None
     findings: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """The folder of its version, empty for a file of the folder itself."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
 
     @property
     def words(self) -> frozenset[str]:
@@ -122,97 +126,64 @@ def plan(session: Session, model: str, folder: Path, preprocessors: Mapping[str,
     Args:
         session: The store, for the model's allow-list.
         model: Name to register under.
-        folder: The folder; only its direct content counts.
+        folder: The folder: files, or a folder for each version, such as `v1` or `2026-01-05`.
         preprocessors: Answers: preprocessor's file by model's file, `none` for none; `*` stands for
             all models.
 
     Raises:
         InvalidInputError: If the folder cannot be read, holds no model, or an answer names no file.
     """
-    paths = _listed(folder)
-    found, rows = _look(session, model, paths)
+    paths = attic.candidates(folder)
+    found, rows = _look(session, model, folder, paths)
     fitted = [item for item in found if _is_preprocessor(item)]
     kept, repeated = _without_repetition([item for item in found if item not in fitted])
-    choices = tuple(item.path.name for item in fitted)
-    answers = _answers(preprocessors, {item.path.name for item in kept}, choices)
+    choices = tuple(item.name for item in fitted)
+    answers = _answers(preprocessors, {item.name for item in kept}, choices)
     questions = []
     for item in kept:
         beside, asked = _match(item, fitted, answers)
-        questions += [item.path.name] if asked else []
+        questions += [item.name] if asked else []
         rows.append(_model_row(item, beside, paths, repeated))
     rows += [_row(item, "preprocessor", "") for item in fitted]
     rows += [_row(item, "duplicate", f"same bytes as {first}") for item, first in repeated]
     if not kept:
         raise InvalidInputError(f"folder {str(folder)!r}", "holds no model file", "name another")
-    order = {name: place for place, name in enumerate(path.name for path in paths)}
+    names_in_order = [path.relative_to(folder).as_posix() for path in paths]
+    order = {name: place for place, name in enumerate(names_in_order)}
     rows.sort(key=lambda row: (row.role != "model", row.role, order[row.file]))
     return Plan(model, str(folder), tuple(rows), tuple(questions), choices)
 
 
-def _listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, oldest first; files of one time in natural order of names."""
-    try:
-        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        return sorted(paths, key=lambda path: (_modified(path), _natural(path.name)))
-    except OSError as error:
-        raise InvalidInputError(
-            f"folder {str(folder)!r}",
-            f"cannot be read: {error.strerror}",
-            "check its path and mode",
-        ) from error
-
-
-def _modified(path: Path) -> float:
-    """Return when a file was changed; of a link that leads nowhere, the link itself."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return path.lstat().st_mtime
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Order `v10` after `v9`, and a bare `model` before `model_v2`."""
-    pieces = re.findall(r"\d+|\D+", Path(name).stem)
-    return [(1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces]
-
-
-def _look(session: Session, model: str, paths: Sequence[Path]) -> tuple[list[_Found], list[Row]]:
+def _look(
+    session: Session, model: str, folder: Path, paths: Sequence[Path]
+) -> tuple[list[_Found], list[Row]]:
     allowed = session.allowed(model)
     found: list[_Found] = []
     skipped: list[Row] = []
     for path in paths:
-        modified = format_timestamp(round(_modified(path) * 1e6))
+        name = path.relative_to(folder).as_posix()
+        modified = format_timestamp(round(attic.modified(path) * 1e6))
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
-                role: Role = "metrics" if _metrics_of(path) else "skipped"
+                role: Role = "metrics" if any(attic.read_metrics(path)) else "skipped"
                 note = "" if role == "metrics" else "no model format"
-                skipped.append(Row(path.name, modified, _digest(path), role, note=note))
+                skipped.append(Row(name, modified, attic.digest_of(path), role, note=note))
                 continue
             scan = formats.scan(path, allowed)
         except HoldfastError as error:
-            skipped.append(Row(path.name, modified, "", "skipped", note=str(error)))
+            skipped.append(Row(name, modified, "", "skipped", note=str(error)))
             continue
         algorithm = packaged.description.algorithm
-        found.append(
-            _Found(
-                path, _digest(path), path.stat().st_mtime, packaged.format, algorithm, scan.unknown
-            )
+        about = (
+            attic.digest_of(path),
+            path.stat().st_mtime,
+            packaged.format,
+            algorithm,
+            scan.unknown,
         )
+        found.append(_Found(path, name, *about))
     return found, skipped
-
-
-def _digest(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-    digests = []
-    for file in files:
-        with file.open("rb") as opened:
-            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
-    if path.is_file():
-        return digests[0]
-    named = zip(digests, (file.relative_to(path).as_posix() for file in files), strict=True)
-    lines = "".join(f"{digest}  {name}\n" for digest, name in named)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _is_preprocessor(item: _Found) -> bool:
@@ -227,7 +198,7 @@ def _without_repetition(
     repeated = []
     for item in models:
         if item.sha256 in first:
-            repeated.append((item, first[item.sha256].path.name))
+            repeated.append((item, first[item.sha256].name))
         else:
             first[item.sha256] = item
     return list(first.values()), repeated
@@ -250,20 +221,24 @@ def _match(
     item: _Found, fitted: Sequence[_Found], answers: Mapping[str, str]
 ) -> tuple[str | None, bool]:
     """Return the preprocessor's file, and whether somebody must be asked for it."""
-    if item.path.name in answers:
-        answer = answers[item.path.name]
+    if item.name in answers:
+        answer = answers[item.name]
         return (None if answer == NO_PREPROCESSOR else answer), False
+    if item.place:  # what lies beside it was written with it
+        fitted = [other for other in fitted if other.place == item.place] or [
+            other for other in fitted if not other.place
+        ]
     same_mark = [other for other in fitted if other.mark == item.mark]
     if len({other.sha256 for other in same_mark}) == 1:
-        return same_mark[0].path.name, False
+        return same_mark[0].name, False
     if len({other.sha256 for other in fitted}) == 1:
-        return fitted[0].path.name, False
+        return fitted[0].name, False
     return None, bool(fitted)
 
 
 def _row(item: _Found, role: Role, note: str) -> Row:
     modified = format_timestamp(round(item.modified * 1e6))
-    return Row(item.path.name, modified, item.sha256, role, note=note, findings=item.findings)
+    return Row(item.name, modified, item.sha256, role, note=note, findings=item.findings)
 
 
 def _model_row(
@@ -274,30 +249,19 @@ def _model_row(
 ) -> Row:
     stem = item.path.stem
     wanted = {f"{stem}.json", f"{stem}_metrics.json", f"{stem}.metrics.json"}
-    metrics = next((p.name for p in paths if p.name in wanted and _metrics_of(p)), None)
-    also = [other.path.name for other, first in repeated if first == item.path.name]
+    if item.place:
+        wanted |= {"metrics.json", "eval.json", "evaluation.json", "scores.json"}
+    near = [path for path in paths if path.parent == item.path.parent]
+    beside_it = [path for path in near if path.name in wanted and any(attic.read_metrics(path))]
+    prefix = item.name.removesuffix(item.path.name)
+    metrics = prefix + beside_it[0].name if beside_it else None
+    also = [other.name for other, first in repeated if first == item.name]
     note = f"also found as {', '.join(also)}" if also else item.algorithm or ""
+    lost = attic.read_metrics(beside_it[0])[1] if beside_it else ()
+    if lost:
+        note = f"{note}; not finite, left out: {', '.join(lost)}".removeprefix("; ")
     row = _row(item, "model", note)
     return msgspec.structs.replace(row, preprocessor=beside, metrics=metrics)
-
-
-def _metrics_of(path: Path) -> dict[str, float]:
-    """Return the numbers of a small JSON object, empty if the file is none."""
-    if path.suffix != ".json" or not path.is_file():
-        return {}
-    try:
-        with path.open("rb") as file:
-            document: Any = strict_json.decode(file.read(_MOST_METRICS))
-    except ValueError:
-        return {}
-    inner = document.get("metrics", document) if isinstance(document, dict) else {}
-    if not isinstance(inner, dict):
-        return {}
-    return {
-        key: value
-        for key, value in inner.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def run(
@@ -359,7 +323,7 @@ def _facts(planned: Plan, row: Row, trust: str | None, signing: Signing) -> Fact
         "key": f"adopt {row.sha256} {beside}",  # an adoption cut short can be run again
     }
     if row.metrics:
-        facts["metrics"] = clean_metrics(_metrics_of(folder / row.metrics))
+        facts["metrics"] = clean_metrics(attic.metrics_of(folder / row.metrics))
     if trust:
         facts["trust"] = trust
     return facts

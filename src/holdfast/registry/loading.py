@@ -1,21 +1,29 @@
 """Bytes out again: a verified pair in memory, or a version's files in a folder."""
 
+import logging
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
 from holdfast.errors import InvalidInputError
 from holdfast.formats.pair import Pair
-from holdfast.registry import signatures, verdicts
+from holdfast.registry import signatures, surroundings, verdicts
 from holdfast.registry.moves import require_whole, unless_purged, was_purged
 from holdfast.registry.session import Session
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
+
+_log = logging.getLogger(__name__)
+_LOCK: Final = threading.Lock()
+_TOLD: Final[set[str]] = set()
+"""Digests of manifests whose libraries this process was told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +59,30 @@ def fetch(session: Session, ref: str) -> Fetched:
     """Verify every byte of a version, and bring it to where it can be loaded from."""
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
+    named = f"{state.model}@{record.version}"
+    _tell_of_versions(named, record.manifest, manifest)
     blobs = session.place.blobs
     artifacts = manifest.artifacts.values()
     data = [one for one in artifacts if one.format in verdicts.DATA_ONLY]
     with unless_purged(session, state.model, record):
         blobs.read(record.manifest)  # checked now, whatever is remembered of it
         blobs.require([file for artifact in data for file in artifact.files])
-        named = f"{state.model}@{record.version}"
         return Fetched(named, manifest, _own_paths(session, state, record, manifest))
+
+
+def _tell_of_versions(ref: str, digest: str, manifest: Manifest) -> None:
+    """Warn once of libraries that are of another version than those it was registered with."""
+    with _LOCK:
+        if digest in _TOLD:
+            return
+        _TOLD.add(digest)
+    differences = surroundings.differing(manifest.environment)
+    if differences:
+        shown = ", ".join(
+            f"{name} {recorded} → {installed or 'not installed'}"
+            for name, (recorded, installed) in differences.items()
+        )
+        _log.warning("%s was registered with other versions: %s", ref, shown)
 
 
 def _own_paths(

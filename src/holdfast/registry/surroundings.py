@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
 _CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def tool_version() -> str:
@@ -37,6 +39,28 @@ def environment(packages: Iterable[str]) -> Environment:
     return Environment(platform.python_version(), found)
 
 
+def differing(recorded: Environment) -> dict[str, tuple[str, str | None]]:
+    """Return the distributions whose version here differs: recorded and installed, by name.
+
+    Python counts by its minor version, since patch releases keep what pickles rely on.
+    """
+    from importlib import metadata
+
+    found: dict[str, tuple[str, str | None]] = {}
+    here = platform.python_version()
+    if recorded.python and recorded.python.split(".")[:2] != here.split(".")[:2]:
+        found["python"] = (recorded.python, here)
+    for name, version in sorted(recorded.packages.items()):
+        try:
+            installed = metadata.version(name)
+        except (metadata.PackageNotFoundError, ValueError):
+            found[name] = (version, None)
+            continue
+        if installed != version:
+            found[name] = (version, installed)
+    return found
+
+
 def lineage() -> Lineage:
     """Return the commit checked out around the current folder, and whether tracked files differ.
 
@@ -50,9 +74,51 @@ def lineage() -> Lineage:
     if not checked_out:
         return Lineage()
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
-    if not commit:
-        return Lineage()
-    return Lineage(git_commit=commit, git_dirty=_is_dirty(folder, commit))
+    if commit:
+        return Lineage(git_commit=commit, git_dirty=_is_dirty(folder, commit))
+    return Lineage(git_commit=head_commit(folder))  # git is missing, refuses or took too long
+
+
+def head_commit(folder: Path) -> str | None:
+    """Read the commit checked out around a folder from Git's own files, without running it.
+
+    Returns:
+        40 or 64 hex digits; `None` where there is no repository, no commit, or refs are kept in
+        another form than files.
+    """
+    top = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
+    if top is None:
+        return None
+    try:
+        private = top / ".git"
+        if private.is_file():  # of a work tree or a submodule
+            private = top / private.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        if not (private / "HEAD").is_file():  # a pipe would be waited for
+            return None
+        common = private / "commondir"
+        beside = common.read_text(encoding="utf-8").strip() if common.is_file() else ""
+        shared = private / beside
+        head = (private / "HEAD").read_text(encoding="utf-8").strip()
+        found = _resolved(head, (private, shared)) if head.startswith("ref: ") else head
+    except (OSError, ValueError):
+        return None
+    return found if found and _COMMIT.fullmatch(found) else None
+
+
+def _resolved(head: str, places: Iterable[Path]) -> str | None:
+    name = head.removeprefix("ref: ")
+    if ".." in name or not name.startswith("refs/"):
+        return None
+    for place in places:
+        if (place / name).is_file():
+            return (place / name).read_text(encoding="utf-8").strip()
+        packed = place / "packed-refs"
+        lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
+        for line in lines:
+            commit, _, ref = line.partition(" ")
+            if ref == name:
+                return commit
+    return None
 
 
 def _is_dirty(folder: Path, commit: str) -> bool | None:
@@ -117,8 +183,8 @@ def _git(folder: Path, *arguments: str, alone: Mapping[str, str] | None = None) 
     except subprocess.CalledProcessError as error:
         if "dubious ownership" in error.stderr:
             _log.warning(
-                "the commit of %s is not recorded: git refuses a repository of another user "
-                "(git config --global --add safe.directory %s)",
+                "whether %s differs from its commit is not recorded: git refuses a repository "
+                "of another user (git config --global --add safe.directory %s)",
                 folder,
                 folder,
             )

@@ -144,6 +144,11 @@ class Nursery(Trials):
         """Leave the process to the parent: it ends when nobody can ask it any more."""
         self._control.close()
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process is still there."""
+        return self.process.poll() is None
+
     def __enter__(self) -> Self:
         """Give itself."""
         return self

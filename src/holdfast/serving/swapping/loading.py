@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from typing import Final
 
 from holdfast.errors import UnsupportedError
+from holdfast.formats.libraries import importing
 from holdfast.registry import trying
 from holdfast.registry.loading import Fetched
 from holdfast.registry.reader import Reader
@@ -53,7 +54,7 @@ def _try_elsewhere(fetched: Fetched, digest: str, trials: Trials) -> None:
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(trials.run, trying.trial(_TRIAL, fetched, digest=digest))
         for module in trying.libraries(fetched.manifest):  # needed here as well, meanwhile
-            with suppress(Exception):
+            with suppress(Exception), importing():
                 importlib.import_module(module)
         outcome: Outcome = future.result()
     if outcome.problem is not None:
