@@ -29,6 +29,7 @@ from holdfast.serving.driving import Driving
 from holdfast.serving.limits import Limits
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.served import Served
+from holdfast.serving.swapping.aside import Aside
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
 from holdfast.serving.telling.counting import Counting
@@ -126,7 +127,8 @@ def run(setting: Setting, taken: socket.socket, place: Place | None = None) -> N
         if setting.prefix:
             app.answer_below(setting.prefix)
         wake = threading.Event()
-        following = Following(setting.open_registry, served, wake.set, trials)
+        aside = Aside(place.crew if place else None, worker)
+        following = Following(setting.open_registry, served, wake.set, trials, aside)
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         parts: list[Any] = [following, reporting]
         if setting.drives and (place is None or place.index == 0):
