@@ -23,7 +23,7 @@ _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; import holdfast.sandbox.child as c; c.main()"
 )
 _PASSED_ON: Final = (
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
+    "PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 _FIRST_PAUSE_S: Final = 0.05
