@@ -168,7 +168,7 @@ class Nursery(Trials):
 
 def _started(theirs: socket.socket) -> "subprocess.Popen[bytes]":
     """Start the process at its end of the socket."""
-    paths = [path for path in sys.path if path and os.path.exists(path)]
+    paths = [os.path.abspath(path) for path in sys.path if os.path.exists(path or ".")]
     return subprocess.Popen(  # noqa: S603 - this very Python
         [sys.executable, "-I", "-c", _START, *paths],
         stdin=theirs.fileno(),
