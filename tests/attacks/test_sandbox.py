@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.attacks.conftest import marked_files
 from tests.attacks.hostile_code import ATTACKS, BY_ROOT_ALONE, MESSAGE, Code, Ground
 from tests.conftest import Tally
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, Serving, telling
 
 import holdfast
-from holdfast.errors import UnsupportedError
+from holdfast.errors import HoldfastError, UnsupportedError
 from holdfast.registry.trying import try_load
 from holdfast.sandbox import Limits, Nursery, Outcome, Trial, Trials, chosen
 
@@ -36,6 +37,13 @@ def pipe(fd):
         return stat.S_ISFIFO(os.fstat(fd).st_mode)
     except OSError:
         return False
+"""
+
+
+_FORGED = """
+if 'holdfast-trial-' in os.getcwd():
+    [os.write(fd, b'{"result": null}\\n') for fd in range(3, 256) if pipe(fd)]
+    os._exit(0)
 """
 
 
@@ -128,7 +136,22 @@ def test_an_answer_without_end_is_cut(trials: Trials, tmp_path: Path, ground: Gr
     assert outcome.problem == "answered with more than 65536 bytes"
 
 
-@pytest.mark.parametrize("told", ["[", "[1]", "{}", '"x"', "nonsense", "NaN"])
+_OTHER_FORMS = {
+    "a list": "[1]",
+    "nothing": "{}",
+    "text": '"x"',
+    "no JSON": "nonsense",
+    "no number": "NaN",
+    "cut short": '{"result": 1',
+    "a key twice": '{"result": 1, "result": 2}',
+    "both": '{"result": 1, "problem": null}',
+    "another key": '{"result": 1, "more": 2}',
+    "a problem of another type": '{"problem": ["x"]}',
+    "depth": "[" * 30_000,
+}
+
+
+@pytest.mark.parametrize("told", _OTHER_FORMS.values(), ids=_OTHER_FORMS.keys())
 def test_an_answer_of_another_form_is_a_failure(
     trials: Trials, tmp_path: Path, ground: Ground, told: str
 ) -> None:
@@ -153,6 +176,57 @@ def test_models_of_allowed_names_make_no_mark_if_they_are_trusted(
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.long)])
+def test_no_hostile_file_makes_its_mark_once_it_is_trusted(
+    trials: Trials, tmp_path: Path, marker: Path, tally: Tally, step: int
+) -> None:
+    """Load by the format that it was registered in, and open it in every other way."""
+    registry = holdfast.open(tmp_path / "store", by="mallory")
+    files = marked_files(marker)[::step]
+    for number, (name, content) in enumerate(files):
+        path = tmp_path / str(number) / name
+        path.parent.mkdir()
+        path.write_bytes(content)
+        with contextlib.suppress(HoldfastError):
+            registry.register(f"m{number}", path, trust="it came from a friend")
+            try_load(registry, f"m{number}@1.0.0", trials, [[0.0, 1.0, 2.0]])
+        trials.run(Trial("tests.sandbox.works:open_all", {"path": str(path)}, [path]))
+
+        assert not marker.exists(), name
+    tally("hostile files trusted, and harmless under restraint", len(files))
+
+
+_OPENED = """
+import os, signal, sys
+from tests.sandbox.works import open_all
+for path in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        signal.alarm(5)  # some never end
+        open_all({"path": path})
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_hostile_files_make_their_marks_where_nothing_restrains_them(
+    tmp_path: Path, tally: Tally
+) -> None:
+    """Keep the table honest: what can act when it is opened in these ways does."""
+    paths = []
+    for number, (name, content) in enumerate(marked_files(tmp_path / "mark-0000")):
+        path = tmp_path / str(number) / name
+        path.parent.mkdir()
+        path.write_bytes(content.replace(b"mark-0000", b"mark-%04d" % number))
+        paths.append(str(path))
+    command = [sys.executable, "-W", "ignore", "-c", _OPENED, *paths]
+    subprocess.run(command, check=True, capture_output=True, cwd=_ROOT, stdin=subprocess.DEVNULL)
+    worked = len(list(tmp_path.glob("mark-*")))
+
+    assert worked > len(paths) // 3
+    tally("hostile files proved to act unrestrained", worked)
+
+
 def fails(server: Serving, version: str) -> bool:
     return f"{MODEL}@{version}" in server.get("/ready")[1].get("failed", {})
 
@@ -163,19 +237,33 @@ def test_a_server_goes_on_with_the_version_before_one_that_acts_or_crashes(
     registry = holdfast.open(tmp_path / "store", by="mallory")
     telling(registry, 1)
     registry.promote(f"{MODEL}@1.1.0")
-    for version, attack in (("1.2.0", "os.abort()"), ("1.3.0", ATTACKS["a program"])):
+    attacks = {
+        "1.2.0": "os.abort()",
+        "1.3.0": ATTACKS["a program"],
+        "1.4.0": "ctypes.string_at(0)",
+        "1.5.0": "x = []\nwhile True: x.append(bytearray(1 << 28))",
+        "1.6.0": f"{_PIPES}{_FORGED}{ATTACKS['a program']}",
+        "1.7.0": f"{_PIPES}{_FORGED}{ATTACKS['a file']}",
+    }
+    for version, attack in attacks.items():
         path = tmp_path / f"{version}.pkl"
         path.write_bytes(pickle.dumps(Code(ground.code(attack))))
         registry.register(MODEL, path, version=version, trust="it came from a friend")
     with Serving(tmp_path / "store", tmp_path, "--sandbox", "require") as server:
-        for version in ("1.2.0", "1.3.0"):
+        for version in attacks:
             registry.promote(f"{MODEL}@{version}", force=True, reason="what can happen")
             until(partial(fails, server, version))
         status, told = server.get("/ready")
 
         assert (status, told["live"]) == (200, {MODEL: "1.1.0"})
         assert "SIGABRT" in server.log
-        assert server.log.count("failed its trial") >= 2
+        assert "SIGSEGV" in server.log
+        assert "MemoryError" in server.log
+        for version in ("1.2.0", "1.3.0", "1.4.0", "1.5.0"):
+            assert f"{MODEL}@{version}: failed its trial" in server.log
+        for version in ("1.6.0", "1.7.0"):  # they claimed to have passed, and were loaded
+            assert f"{MODEL}@{version} takes no traffic" in server.log
+            assert f"{MODEL}@{version}: failed its trial" not in server.log
         assert "seccomp" in told["sandbox"]
 
     assert ground.is_untouched()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -73,7 +73,9 @@ class Serving:
         *options: str,
         environment: Mapping[str, str] | None = None,
         descriptors: int | None = None,
+        before: Sequence[str] = (),
     ) -> None:
+        """Begin it, by a program *before* it that then runs Python with what follows."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.predictions = folder / "predictions"
@@ -81,6 +83,8 @@ class Serving:
         command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
         if descriptors is not None:
             command = [sys.executable, "-c", _LIMITED, str(descriptors), *command]
+        if before:
+            command = [*before, *command[1:]]
         command += ["--port", str(self.port), "--log", str(self.predictions), *options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(

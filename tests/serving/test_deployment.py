@@ -268,3 +268,31 @@ def test_a_file_that_asks_for_the_exit_fails_as_any_other(
     deployment.follow(now())
 
     assert house.held["iris"] == (Held("1.0.0", "failed", "SystemExit: bye"),)
+
+
+def test_a_new_worker_answers_by_the_version_before_one_that_ended_others(
+    deployment: Deployment, loads: Loads, house: Served
+) -> None:
+    deployment.set_aside = lambda _model, version: version == "1.1.0"
+    situation = now(production="1.1.0", previous="1.0.0")
+    deployment.follow(situation)
+    loads.fail("1.1.0")
+    deployment.follow(situation)
+    before = loads.end("1.0.0")
+    deployment.follow(situation)
+
+    assert house.lineups["iris"].active is before
+    assert [one.state for one in house.held["iris"]] == ["ready", "failed"]
+
+
+def test_a_new_worker_whose_live_version_fails_otherwise_answers_nothing(
+    deployment: Deployment, loads: Loads, house: Served
+) -> None:
+    situation = now(production="1.1.0", previous="1.0.0")
+    deployment.follow(situation)
+    loads.fail("1.1.0")
+    deployment.follow(situation)
+    loads.end("1.0.0")
+    deployment.follow(situation)
+
+    assert house.lineups["iris"].active is None

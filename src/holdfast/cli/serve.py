@@ -288,7 +288,7 @@ def _restraint(mode: "Mode") -> str:
     from holdfast.sandbox import chosen
 
     restraint = chosen(mode)
-    return str(restraint) if restraint else "off" if mode == "off" else "none, this system has none"
+    return str(restraint) if restraint else "off" if mode == "off" else "none: this system has none"
 
 
 def _notices() -> Path:

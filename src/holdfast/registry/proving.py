@@ -161,7 +161,7 @@ class _Nurseries:
         """Return trials begun by this very process with its present path; None if it has none."""
         mark = (os.getpid(), tuple(sys.path), Path.cwd())
         with self._lock:
-            if self._nursery is not None and self._mark == mark and self._nursery.lives:
+            if self._nursery is not None and self._mark == mark:
                 return self._nursery
             restraint = chosen("auto")
             if restraint is None:

@@ -196,13 +196,9 @@ def _try(request: dict[str, Any], limits: Limits, scratch: Path, ends: tuple[int
     writing, warden = ends
     try:
         _settle(writing, warden, scratch)
-        module, _, name = request["work"].partition(":")
-        work: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module(module), name)
-        files = [Path(file) for file in request["files"]]
-        on_trial(Restraint(**request["restraint"]), limits, scratch, files)
-        told = _told(work, request["argument"])
+        answer = _answered(request, limits, scratch)
         with open(writing, "wb", closefd=False) as pipe:
-            pipe.write(told + b"\n")
+            pipe.write(answer + b"\n")
     finally:
         os._exit(1)
 
@@ -221,9 +217,14 @@ def _settle(writing: int, warden: int, scratch: Path) -> None:
     sys.dont_write_bytecode = True
 
 
-def _told(work: Callable[[dict[str, Any]], Any], argument: dict[str, Any]) -> bytes:
+def _answered(request: dict[str, Any], limits: Limits, scratch: Path) -> bytes:
+    """Restrain this process and do the work; whatever goes wrong is the answer."""
     try:
-        return json.dumps({"result": work(argument)}).encode()
+        module, _, name = request["work"].partition(":")
+        work: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module(module), name)
+        files = [Path(file) for file in request["files"]]
+        on_trial(Restraint(**request["restraint"]), limits, scratch, files)
+        return json.dumps({"result": work(request["argument"])}).encode()
     except BaseException as error:  # noqa: BLE001 - a file may even ask for the exit
         problem = f"{type(error).__name__}: {error}"
         return json.dumps({"problem": problem[:_LONGEST_PROBLEM]}).encode()

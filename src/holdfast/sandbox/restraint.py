@@ -26,8 +26,9 @@ _SYSTEM: Final = (
     "/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/ssl/openssl.cnf",
     "/etc/nsswitch.conf",
     "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
-    "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems",
-    "/sys/devices/system", "/sys/fs/cgroup",
+    "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/version",
+    "/proc/loadavg", "/proc/sys/vm", "/sys/devices/system", "/sys/fs/cgroup",
+    "/sys/kernel/mm/transparent_hugepage",
 )  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def on_trial(restraint: Restraint, limits: Limits, scratch: Path, files: Sequenc
     kernel.forbid_new_privileges()
     whole = restraint.landlock >= landlock.WHOLE
     if restraint.landlock:
-        readable = [*map(Path, _SYSTEM), *_python(), *files]
+        own = Path(f"/proc/{os.getpid()}")  # where libraries look which others are loaded
+        readable = [*map(Path, _SYSTEM), own, *_python(), *files]
         written = scratch if whole else None
         landlock.restrict_to(restraint.landlock, readable, written)
     kernel.drop_capabilities(_KEPT_CAPABILITIES)

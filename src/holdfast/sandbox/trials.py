@@ -1,10 +1,12 @@
 """The side of a trial that asks: a model is tried out elsewhere before it is loaded here."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -18,13 +20,16 @@ from holdfast.sandbox.restraint import Limits, Restraint
 
 __all__ = ["Nursery", "Outcome", "Trial", "Trials"]
 
+_log = logging.getLogger(__name__)
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; import holdfast.sandbox.child as c; c.main()"
 )
 _PASSED_ON: Final = (
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
+    "PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "KERAS_BACKEND",
 )  # fmt: skip
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 10.0
 _GRACE_S: Final = 60.0
 _ATTEMPTS: Final = 3
 _LONGEST_PROBLEM: Final = 300
@@ -117,37 +122,25 @@ class Trials:
 
 
 class Nursery(Trials):
-    """Begins the process that models are tried out in, and ends it.
+    """Begins the process that models are tried out in, begins it again if it dies, and ends it.
 
     It is begun while this process may still start programs. What it forks dies alone: it forks
-    another, and a trial that was lost with it is tried again.
+    another. A trial that was lost with either is tried again.
     """
 
     def __init__(self, restraint: Restraint) -> None:
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        searched = [path or os.getcwd() for path in sys.path]  # empty: where a notebook runs
-        paths = [path for path in searched if os.path.exists(path)]
-        with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 - this very Python
-                [sys.executable, "-I", "-c", _START, *paths],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                cwd="/",
-                start_new_session=True,
-            )
+        control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         super().__init__(restraint, control)
+        self._ending = threading.Event()
+        self.process = _started(self._theirs)
+        self._thread = threading.Thread(target=self._watch, name="watch trials", daemon=True)
+        self._thread.start()
         forks.tell(self)
 
     def after_fork(self) -> None:
         """Leave the process to the parent: it ends when nobody can ask it any more."""
         self._control.close()
-
-    @property
-    def lives(self) -> bool:
-        """Whether the process is still there."""
-        return self.process.poll() is None
+        self._theirs.close()
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -159,10 +152,40 @@ class Nursery(Trials):
 
     def close(self) -> None:
         """End the process, and what it still tries out."""
+        self._ending.set()
         self._control.close()
+        self._theirs.close()
         with suppress(PermissionError):  # a restrained process; then nobody else can ask it
             self.process.terminate()
-        self.process.wait()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            self.process.wait()
+            if self._ending.wait(pause_s):
+                return
+            try:
+                self.process = _started(self._theirs)
+            except OSError as error:  # this process is restrained by now
+                _log.error("the process for trials is gone, no version is tried out: %s", error)
+                self._theirs.close()
+                return
+            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+
+
+def _started(theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    """Start the process at its end of the socket."""
+    paths = [os.path.abspath(path) for path in sys.path if os.path.exists(path or ".")]
+    return subprocess.Popen(  # noqa: S603 - this very Python
+        [sys.executable, "-I", "-c", _START, *paths],
+        stdin=theirs.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def _call(modules: Sequence[str]) -> bytes:

@@ -30,6 +30,7 @@ from holdfast.serving.lineup import Lineup
 from holdfast.serving.recycling import Recycling
 from holdfast.serving.served import Served
 from holdfast.serving.setting import Setting
+from holdfast.serving.swapping.aside import Aside
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
 from holdfast.serving.telling.access import AccessLog
@@ -81,7 +82,8 @@ def run(setting: Setting, taken: socket.socket, seat: Seat) -> None:
             counting.lost(call, time.time_ns() // 1000)
             app.metrics.lost(call)
         wake = threading.Event()
-        following = Following(setting.open_registry, served, wake.set, trials)
+        aside = Aside(seat.folder, worker)
+        following = Following(setting.open_registry, served, wake.set, trials, aside)
         following.loading = vitals
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         app.metrics.crew = Crew(seat.folder, worker, app.metrics.own)

@@ -57,6 +57,7 @@ class Deployment:
 
     Attributes:
         seq: The journal entry followed to.
+        set_aside: Tells whether a version of a model ended so many workers that none loads it.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Deployment:
     ) -> None:
         self.model = model
         self.seq = 0
+        self.set_aside: Callable[[str, str], bool] = lambda _model, _version: False
         self._served = served
         self._load = load
         self._pool = pool
@@ -157,10 +159,17 @@ class Deployment:
         return news
 
     def _active(self, situation: Situation, before: Lineup) -> Loaded | None:
-        """Return what answers: the live version, or what answered before while it is not ready."""
+        """Return what answers: the live version, or what answered before while it is not ready.
+
+        A worker that is new has nothing from before. If the live version ended those before it,
+        that is the version which was live before.
+        """
         if situation.production is None:
             return None
-        return self._ready.get(situation.production, before.active)
+        active = self._ready.get(situation.production, before.active)
+        if active is None and self.set_aside(self.model, situation.production):
+            return self._ready.get(situation.previous or "")
+        return active
 
     def _candidate(self, situation: Situation) -> Loaded | None:
         """Return what is routed to beside the live version, once both are ready.

@@ -19,6 +19,7 @@ from holdfast.sandbox import Trials
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.served import Served
 from holdfast.serving.swapping import loading
+from holdfast.serving.swapping.aside import Aside
 from holdfast.serving.swapping.deployment import Deployment
 
 __all__ = ["Following"]
@@ -37,6 +38,7 @@ class Following:
         served: Where the line-ups stand.
         changed: Called when what answers, or what is told of it, changed.
         trials: Where versions are tried out before they are loaded here; None if nowhere.
+        aside: Which versions ended workers; None if nobody is to know.
 
     Attributes:
         settled: Set once every model was followed and what it needs is ready, or failed.
@@ -49,8 +51,10 @@ class Following:
         served: Served,
         changed: Callable[[], None],
         trials: Trials | None = None,
+        aside: Aside | None = None,
     ) -> None:
         self._trials = trials
+        self._aside = aside or Aside(None, "")
         self.loading: AbstractContextManager[object] = nullcontext()
         self.settled = threading.Event()
         self._open = open_registry
@@ -62,6 +66,8 @@ class Following:
             model: Deployment(model, served, self._load, pool, time.monotonic, self._due.set)
             for model in served.lineups
         }
+        for deployment in self._deployments.values():
+            deployment.set_aside = self._aside.holds
         self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
 
@@ -107,8 +113,10 @@ class Following:
         return news
 
     def _load(self, model: str, version: str) -> Loaded:
-        with self.loading:
-            return loading.load(self._open(), model, version, self._trials)
+        self._aside.require(model, version)
+        with self.loading, self._aside.loading(model, version):
+            loaded = loading.load(self._open(), model, version, self._trials)
+        return self._aside.watched(loaded)
 
 
 class _Pool:
