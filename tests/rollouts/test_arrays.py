@@ -8,26 +8,28 @@ from hypothesis import strategies as st
 from holdfast.core.rollout import evidence
 from holdfast.core.rollout.analysis import Absolute, Relative
 from holdfast.core.rollout.bands import band
+from holdfast.core.rollout.blocks import Blocking
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
-from holdfast.rollouts.arrays import bands, mean_of_logs
-from holdfast.rollouts.simulation import Wealth
-from holdfast.rollouts.traffic import Arms
+from holdfast.rollouts.arrays import bands, block_bets, mean_of_logs
+from holdfast.rollouts.simulation import BlockWealth, Wealth
+from holdfast.rollouts.traffic import Arms, Stretch
 
 PLAN = Plan(steps=(0.05, 0.3, 1.0))
 SHADOW = Plan(strategy="shadow", steps=(1.0,))
 RULES = [Relative(), Absolute(), Relative(margin=0.1, ratios=(2.0, 7.0)), Absolute(margin=0.01)]
 
 
-def drawn(seed: int, plan: Plan) -> tuple[Arms, np.ndarray, np.ndarray]:
-    """Draw failures of five runs, the requests that count, and each run's step."""
+def drawn(seed: int, plan: Plan) -> tuple[Stretch, np.ndarray, np.ndarray]:
+    """Draw requests of five runs, how many count up to each, and each run's step."""
     random = np.random.default_rng(seed)
     shape = (5, 400)
     canary = random.random(shape) < 0.3
     active = canary if plan is SHADOW else ~canary
     arms = Arms(canary & (random.random(shape) < 0.2), active & (random.random(shape) < 0.1))
     asked = np.cumsum(canary | active, axis=1)
-    return arms, asked, random.integers(0, max(1, len(plan.steps) - 1), 5)
+    stretch = Stretch(canary, active, arms.canary, arms, ())
+    return stretch, asked, random.integers(0, max(1, len(plan.steps) - 1), 5)
 
 
 def by_core(rule: Relative | Absolute, plan: Plan, arms: Arms, asked: int, step: int) -> float:
@@ -46,9 +48,9 @@ def by_core(rule: Relative | Absolute, plan: Plan, arms: Arms, asked: int, step:
 def test_wealth_over_arrays_is_the_cores_at_the_end_of_a_stretch(
     rule: Relative | Absolute, plan: Plan, seed: int
 ) -> None:
-    arms, asked, steps = drawn(seed, plan)
-    test = Wealth.of(rule, 0.05, plan, 5)
-    test.look(arms, asked, steps, 3)
+    stretch, asked, steps = drawn(seed, plan)
+    arms, test = stretch.errors, Wealth.of(rule, 0.05, plan, 5)
+    test.look(arms, stretch, steps, 3)
     expected = [
         by_core(rule, plan, Arms(arms.canary[run], arms.active[run]), asked[run, -1], steps[run])
         for run in range(5)
@@ -63,8 +65,9 @@ def test_wealth_over_arrays_is_the_cores_at_the_end_of_a_stretch(
 def test_it_speaks_at_the_request_at_which_the_core_would(
     rule: Relative | Absolute, plan: Plan, seed: int
 ) -> None:
-    arms, asked, steps = drawn(seed, plan)
-    found = Wealth.of(rule, 0.3, plan, 5).look(arms, asked, steps, 3)
+    stretch, asked, steps = drawn(seed, plan)
+    arms = stretch.errors
+    found = Wealth.of(rule, 0.3, plan, 5).look(arms, stretch, steps, 3)
     expected = []
     for run in range(5):
         places = [
@@ -83,6 +86,58 @@ def test_it_speaks_at_the_request_at_which_the_core_would(
         expected.append(places[0] if places else 400)
 
     assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_over_arrays_are_the_cores(seed: int) -> None:
+    rule, plan = Relative(margin=0.1), Plan(steps=(0.05, 0.3, 0.5, 1.0))
+    random = np.random.default_rng(seed)
+    test = BlockWealth.of(rule, 0.3, (plan, 0.9), 6)
+    steps = np.array([0, 1, 2, 0, 2, 3])
+    blockings = [Blocking(rule, plan.steps[step], [0.9]) for step in steps]
+    places: list[int] = []
+    expected = [[400, 400] for _ in steps]
+    for turn in range(2):
+        canary = random.random((6, 400)) < 0.3
+        slow = random.random((6, 400)) < np.where(canary, 0.5, 0.2)
+        arms = Arms(canary & slow, ~canary & slow)
+        found = test.look(arms, Stretch(canary, ~canary, canary, arms, ()), steps, 3)
+        places += found.tolist()
+        for run, blocking in enumerate(blockings[:5]):
+            for place in range(400):
+                is_slow = {0.9: bool(slow[run, place])}
+                blocking.note(of_canary=bool(canary[run, place]), requests=1, slow=is_slow)
+                ((_, full),) = blocking.full()
+                speaks = evidence.mean_of_logs(full.logs) >= np.log(1 / 0.3) and full.events >= 3
+                if speaks and place < expected[run][turn]:
+                    expected[run][turn] = place
+    core = [blocking.full()[0][1] for blocking in blockings]
+
+    assert test.wealth == pytest.approx(np.array([full.logs for full in core]), abs=1e-9)
+    assert test.events.tolist() == [full.events for full in core]
+    # a test that has spoken before may speak again only where a block ends
+    assert places[:6] == [one[0] for one in expected]
+    assert any(place < 400 for place in places)
+
+
+def test_a_block_begins_anew_with_a_step() -> None:
+    rule, plan = Relative(margin=0.1), Plan(steps=(0.5, 0.75, 1.0))
+    test = BlockWealth.of(rule, 0.3, (plan, 0.9), 1)
+    canary = np.array([[True, False] * 3])
+    arms = Arms(canary, np.zeros_like(canary))
+    stretch = Stretch(canary, ~canary, canary, arms, ())
+    test.look(arms, stretch, np.array([0]), 3)
+    test.look(arms, stretch, np.array([1]), 3)
+
+    assert test.opened.tolist() == [[3], [3], [0], [6]]
+    assert test.events.tolist() == [0]
+
+
+def test_where_all_may_be_slow_blocks_say_nothing() -> None:
+    counts = np.array([[4], [4], [4], [0]])
+
+    assert block_bets(Relative(margin=1.0), 0.5, counts).tolist() == [[0.0] * 7]
+    assert block_bets(Relative(), 0.5, counts[:, :0]).shape == (0, 7)
 
 
 @given(st.integers(1, 100_000), st.floats(0, 1), st.floats(1e-9, 0.5))

@@ -29,7 +29,7 @@ def test_a_scenario_is_read_as_it_is_named(text: str, scenario: Scenario) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1%", "is not ACTIVE:CANARY; write 1%:6%, then slower, tail, outage, users"),
+        ("1%", "is not ACTIVE:CANARY; write 1%:6%, then slower, tail, noise, outage, users"),
         ("1%:2%,faster=2", "is not ACTIVE:CANARY"),
         ("one:2%", "could not convert string to float"),
         ("1%:2%,users=1.5", "invalid literal for int"),

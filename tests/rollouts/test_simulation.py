@@ -49,6 +49,19 @@ def test_healthy_shadows_and_latencies_are_halted_at_most_as_often_as_alpha() ->
     assert both.halted <= most(0.10, RUNS)
 
 
+@pytest.mark.parametrize("text", ["0:0,users=200", "0:0,noise=20%", "0:0,users=60,noise=20%"])
+@pytest.mark.parametrize("weight", [0.05, 0.5])
+def test_heavy_users_and_a_busy_machine_halt_no_healthy_version_by_latency(
+    text: str, weight: float
+) -> None:
+    plan = Plan(steps=(weight, 1.0), dwell_s=1e9, max_step_time_s=None)
+    setting = Setting(requests=6_000, runs=100)
+    (outcome,) = simulate(plan, Analysis(), [scenario.parse(text)], setting).outcomes
+
+    assert outcome.healthy
+    assert outcome.halted <= most(0.05, 100)
+
+
 def test_the_plain_rule_halts_most_healthy_versions() -> None:
     analysis = Analysis(errors=Threshold(), latency=None)
     for outcome in play(endless(0.5, 1), analysis, "1%:1%", "20%:20%"):

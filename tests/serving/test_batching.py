@@ -413,10 +413,10 @@ def test_rows_that_a_version_without_a_schema_does_not_take_are_the_callers(
 
         async def ask() -> Any:
             found = [
-                await asyncio.gather(asked(one, [[value, 1]]), return_exceptions=True)
+                (await asyncio.gather(asked(one, [[value, 1]]), return_exceptions=True))[0]
                 for value in values
             ]
-            return found[-1][0]
+            return found[-1]
 
         refused = asyncio.run(ask())
         one.close()

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from tests.serving.facing import lineup, rollout, sums
 
 from holdfast.core.fleet import Sides
-from holdfast.core.rollout import merging, verdict
-from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout import blocks, merging, verdict
+from holdfast.core.rollout.analysis import Analysis, Relative
+from holdfast.core.rollout.blocks import Block, Blocks
 from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.predictions.row import Role
@@ -175,7 +176,7 @@ def test_of_very_many_keys_a_sample_is_kept() -> None:
 def test_what_is_slower_than_the_baseline_is_counted_by_the_models_time() -> None:
     baseline = Baseline(2_000, ((0.5, 400), (0.99, 800)))
     course = rollout(weight=0.25, baseline=baseline)
-    found = seen(
+    told = counted(
         request(course, latency_us=9_000, model_us=300),
         request(course, "canary", model_us=500),
         request(course, "canary", model_us=900),
@@ -183,7 +184,31 @@ def test_what_is_slower_than_the_baseline_is_counted_by_the_models_time() -> Non
         course=course,
     )
 
-    assert found.latency == {0.5: (Tally(0.25, 3, 1, 3, 0),), 0.99: (Tally(0.25, 3, 1, 2, 0),)}
+    assert dict(told.steps[0].slower) == {0.5: Sides(3, 0), 0.99: Sides(2, 0)}
+
+
+def test_a_call_is_one_observation_and_the_first_ones_of_a_candidate_are_none() -> None:
+    baseline = Baseline(2_000, ((0.5, 400),))
+    course = rollout(weight=0.5, baseline=baseline)
+    cold = [request(course, "canary", model_us=900)] * 20
+    shared = [request(course, "canary", model_us=900, leads=False)] * 20
+    calls = [request(course, "canary", model_us=900), request(course, model_us=300)] * 3
+    before = seen(*cold, *shared, *calls, course=course)
+    after = seen(*cold, *shared, *calls, *calls[:2], course=course)
+
+    assert before.latency == {0.5: Blocks((0.0,) * 7, 0)}  # no block is full yet
+    assert after.latency[0.5].events == 4
+    assert after.latency[0.5].logs == blocks.won(Relative(0.1), 0.5, Block(4, 4, 4, 0))
+
+
+def test_calls_are_compared_with_calls_for_about_as_many_requests() -> None:
+    course = rollout(weight=0.5, baseline=Baseline(2_000, ((0.5, 400),)))
+    cold = [request(course, "canary")] * 20
+    alone = [request(course, "canary", model_us=300)] * 8
+    joined = [request(course, model_us=900, batch=6)] * 8
+    found = seen(*cold, *alone, *joined, course=course)
+
+    assert found.latency == {0.5: Blocks((0.0,) * 7, 0)}  # neither block has both sides
 
 
 def test_a_mirrored_request_is_a_pair() -> None:
@@ -191,18 +216,19 @@ def test_a_mirrored_request_is_a_pair() -> None:
     course = rollout(weight=0.5, strategy="shadow", baseline=baseline)
     pairs = [(False, False, 100, 100), (True, False, 500, 100), (False, True, 100, 500)]
     pairs += [(True, True, 500, 500)]
+    cold = [(False, False, 500, 100)] * 20
     found = seen(
         *(
             request(
                 course, "shadow", failed=ours, model_us=our_us, mirrored=Mirrored(theirs, their_us)
             )
-            for ours, theirs, our_us, their_us in pairs
+            for ours, theirs, our_us, their_us in [*cold, *pairs]
         ),
         course=course,
     )
 
-    assert found.failures == Pairs(4, 1, 1, 1)
-    assert found.latency == {0.5: Pairs(4, 1, 1, 1)}
+    assert found.failures == Pairs(24, 1, 1, 1)
+    assert found.latency == {0.5: Pairs(24, 1, 1, 1)}
 
 
 def test_scores_are_counted_in_the_bins_of_the_baseline() -> None:

@@ -178,6 +178,8 @@ class StepCounts(Struct, frozen=True):
         pairs: Of a shadow: mirrored requests at which the canary alone, the active version alone,
             and both failed.
         scores: Counts by bin of the baseline's edges, the canary's and the active version's.
+        blocks: By quantile of the baseline, what blocks of calls say of it: the log wealth of each
+            bet, and the slow calls of the canary.
     """
 
     step: Count
@@ -191,6 +193,7 @@ class StepCounts(Struct, frozen=True):
     slower_pairs: tuple[tuple[float, tuple[Count, Count, Count]], ...] = ()
     scores: tuple[tuple[Count, ...], tuple[Count, ...]] = ((), ())
     assigned: Sides = Sides()
+    blocks: tuple[tuple[float, tuple[float, ...], Count], ...] = ()
 
 
 class Counts(Struct, frozen=True):

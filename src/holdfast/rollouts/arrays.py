@@ -5,7 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.core.rollout.analysis import Relative
 from holdfast.core.rollout.bands import log_mixture
+from holdfast.core.rollout.blocks import allowed
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -18,6 +20,42 @@ def mean_of_logs(logs: Floats) -> Floats:
     top = logs.max(axis=-1, keepdims=True)
     mean = np.exp(logs - top).mean(axis=-1)
     return np.asarray(top[..., 0] + np.log(mean), dtype=np.float64)
+
+
+def block_bets(rule: Relative, quantile: float, counts: Counts) -> Floats:
+    """Return what each bet wins with blocks of calls, as `core.rollout.blocks.won` does.
+
+    Args:
+        counts: Calls of the canary, of the active version, and the slow ones of each; shape (4, n).
+
+    Returns:
+        Log wealth, shape (n, bets).
+    """
+    canary, active, canary_slow, active_slow = counts
+    health = allowed(rule.margin, quantile)
+    if not counts.shape[1] or math.isinf(health):
+        return np.zeros((counts.shape[1], len(rule.ratios)))
+    slow = canary_slow + active_slow
+    possible = np.arange(int(np.minimum(canary, slow).max()) + 1)[:, None]
+    with np.errstate(invalid="ignore"):
+        ways = _log_ways(canary, possible) + _log_ways(active, slow - possible)
+    odds = np.log(health * np.array((1.0, *rule.ratios)))
+    terms = ways[..., None] + possible[..., None] * odds
+    top = terms.max(axis=0)
+    chances = canary_slow[:, None] * odds - top - np.log(np.exp(terms - top).sum(axis=0))
+    lacking = (canary == 0) | (active == 0)
+    return np.where(lacking[:, None], 0.0, chances[:, 1:] - chances[:, :1])
+
+
+_LOG_FACTORIALS = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, 1001)))])
+
+
+def _log_ways(whole: Counts, part: Counts) -> Floats:
+    """Return log C(whole, part), minus infinity where there is none; of at most 1,000."""
+    inside = (part >= 0) & (part <= whole)
+    some = np.where(inside, part, 0)
+    ways = _LOG_FACTORIALS[whole] - _LOG_FACTORIALS[some] - _LOG_FACTORIALS[whole - some]
+    return np.where(inside, ways, -np.inf)
 
 
 def bands(failures: Counts, requests: Counts, alpha: float) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from holdfast.core.rollout.analysis import Absolute, Analysis
 from holdfast.errors import InvalidInputError
 
-_WORDS: Final = ("slower", "tail", "outage", "users")
+_WORDS: Final = ("slower", "tail", "noise", "outage", "users")
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,6 +19,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         canary: Error rate of the canary.
         slower: Factor on the canary's latencies.
         tail: Share of the canary's calls that take ten times as long, besides.
+        noise: Share of the requests that fall into spells in which the machine is busy, and both
+            versions take ten times as long.
         outage: Error rate that both have while what they depend on is down, for a tenth of the
             requests; 0 for no outage.
         users: Users whose requests stay on one side and fail all or not at all, a few of them
@@ -29,6 +31,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     canary: float
     slower: float = 1.0
     tail: float = 0.0
+    noise: float = 0.0
     outage: float = 0.0
     users: int = 0
 
@@ -40,7 +43,11 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
             parts.append(f"slower={self.slower:g}")
         parts += [
             f"{word}={percent(share)}"
-            for word, share in (("tail", self.tail), ("outage", self.outage))
+            for word, share in (
+                ("tail", self.tail),
+                ("noise", self.noise),
+                ("outage", self.outage),
+            )
             if share
         ]
         if self.users:
@@ -64,7 +71,7 @@ def check(scenario: Scenario) -> Scenario:
     Raises:
         InvalidInputError: If a rate is outside [0, 1], or the factor or the users are none.
     """
-    for field in ("active", "canary", "tail", "outage"):
+    for field in ("active", "canary", "tail", "noise", "outage"):
         rate = getattr(scenario, field)
         if not 0 <= rate <= 1:
             raise InvalidInputError(
@@ -80,7 +87,7 @@ def check(scenario: Scenario) -> Scenario:
 
 
 def parse(text: str) -> Scenario:
-    """Read `ACTIVE:CANARY[,slower=F][,tail=RATE][,outage=RATE][,users=N]`, such as `1%:6%`.
+    """Read `ACTIVE:CANARY[,slower=F][,tail=RATE][,noise=RATE][,outage=RATE][,users=N]`.
 
     Raises:
         InvalidInputError: If it is not that.
@@ -100,6 +107,7 @@ def parse(text: str) -> Scenario:
                 share(canary),
                 slower=float(given.get("slower", 1)),
                 tail=share(given.get("tail", "0")),
+                noise=share(given.get("noise", "0")),
                 outage=share(given.get("outage", "0")),
                 users=int(given.get("users", 0)),
             )

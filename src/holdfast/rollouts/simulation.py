@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 
 from holdfast.core.rollout import analysis as analyses
-from holdfast.core.rollout import evidence
+from holdfast.core.rollout import blocks, evidence
 from holdfast.core.rollout import plan as plans
 from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
 from holdfast.core.rollout.plan import Plan
 from holdfast.rollouts import results
 from holdfast.rollouts import scenario as scenarios_
-from holdfast.rollouts.arrays import Counts, Floats, bands, mean_of_logs
+from holdfast.rollouts.arrays import Counts, Floats, bands, block_bets, mean_of_logs
 from holdfast.rollouts.results import Outcome, Setting, Simulation
 from holdfast.rollouts.scenario import Scenario
 from holdfast.rollouts.traffic import Arms, Marks, Stretch, Traffic
@@ -66,12 +66,12 @@ class Wealth:
         wealth = np.zeros((runs, bets.shape[1]))
         return cls(-math.log(alpha), bets, wealth, np.zeros(runs, dtype=np.int64))
 
-    def look(self, arms: Arms, asked: Counts, steps: Counts, fewest: int) -> Counts:
+    def look(self, arms: Arms, stretch: Stretch, steps: Counts, fewest: int) -> Counts:
         """Look after every request of a stretch and add it up.
 
         Args:
             arms: Failures that count.
-            asked: Requests that count up to each, shape (runs, requests).
+            stretch: The requests.
             steps: Index of each run's step.
             fewest: Canary failures without which nothing is said.
 
@@ -79,6 +79,7 @@ class Wealth:
             The place of the first request at which it speaks, the stretch's length where none.
         """
         kinds = self._kinds(arms)
+        asked = np.cumsum(stretch.canary | stretch.active, axis=1, dtype=np.int64)
         sums = [np.cumsum(kind, axis=1) for kind in kinds]
         canary = np.cumsum(arms.canary, axis=1)
         rows, places = np.nonzero(arms.canary)  # wealth rises nowhere else
@@ -108,6 +109,74 @@ class Wealth:
 
 
 @dataclass(slots=True)
+class BlockWealth:
+    """One latency test in every run; each request is a call of its own.
+
+    Attributes:
+        needed: Logarithm of the wealth at which it speaks.
+        sizes: Calls of a block, by step; 0 where no control is left.
+        wealth: Logarithm of what each bet has won, shape (runs, bets).
+        events: Slow calls of the canary in full blocks, shape (runs,).
+        opened: Of the open block: calls of the canary, slow ones of it and of the active version,
+            and all calls; shape (4, runs).
+        steps: Index of each run's step, of which the open block is.
+    """
+
+    rule: Relative
+    quantile: float
+    needed: float
+    sizes: Counts
+    wealth: Floats
+    events: Counts
+    opened: Counts
+    steps: Counts
+
+    @classmethod
+    def of(cls, rule: Relative, alpha: float, of: tuple[Plan, float], runs: int) -> "BlockWealth":
+        """Begin with 1; *of* is the plan and the quantile."""
+        plan, quantile = of
+        sizes = np.array([blocks.size(step) if step < 1 else 0 for step in plan.steps])
+        wealth = np.zeros((runs, len(rule.ratios)))
+        none = np.zeros(runs, dtype=np.int64)
+        opened = np.zeros((4, runs), dtype=np.int64)
+        needed = -math.log(alpha)
+        return cls(rule, quantile, needed, sizes, wealth, none, opened, none.copy())
+
+    def look(self, arms: Arms, stretch: Stretch, steps: Counts, fewest: int) -> Counts:
+        """Look at each block of a stretch that is full; see `Wealth.look`."""
+        length = stretch.canary.shape[1]
+        self.opened[:, steps != self.steps] = 0
+        self.steps = steps.copy()
+        sizes, filled = self.sizes[steps], self.opened[3]
+        sums = [np.cumsum(one, axis=1) for one in (stretch.canary, arms.canary, arms.active)]
+        last = -self.opened[:3]
+        first = np.full(len(steps), length, dtype=np.int64)
+        full = np.zeros(len(steps), dtype=np.int64)
+        while True:
+            ends = sizes * (full + 1) - filled - 1
+            rows = np.nonzero((sizes > 0) & (ends < length))[0]
+            if not len(rows):
+                break
+            now = np.array([total[rows, ends[rows]] for total in sums])
+            self._close(rows, now - last[:, rows])
+            last[:, rows] = now
+            full[rows] += 1
+            speaks = mean_of_logs(self.wealth[rows]) >= self.needed
+            speaks &= self.events[rows] >= fewest
+            np.minimum.at(first, rows[speaks], ends[rows[speaks]])
+        self.opened[:3] = np.array([total[:, -1] for total in sums]) - last
+        self.opened[3] = np.where(sizes > 0, filled + length - full * sizes, 0)
+        return first
+
+    def _close(self, rows: Counts, counts: Counts) -> None:
+        canary, canary_slow, active_slow = counts
+        active = self.sizes[self.steps[rows]] - canary
+        block = np.array([canary, active, canary_slow, active_slow])
+        self.wealth[rows] += block_bets(self.rule, self.quantile, block)
+        self.events[rows] += canary_slow
+
+
+@dataclass(slots=True)
 class _Runs:
     """All runs of one scenario; arrays have shape (runs,).
 
@@ -127,7 +196,7 @@ class _Runs:
     scenario: Scenario
     setting: Setting
     traffic: Traffic
-    tests: list[Wealth]
+    tests: list[Wealth | BlockWealth]
     counts: Counts
     steps: Counts = field(init=False)
     state: Counts = field(init=False)
@@ -145,14 +214,17 @@ class _Runs:
     @classmethod
     def of(cls, plan: Plan, analysis: Analysis, scenario: Scenario, setting: Setting) -> "_Runs":
         runs, rule, latency = setting.runs, analysis.errors, analysis.latency
-        tests = []
+        tests: list[Wealth | BlockWealth] = []
         if not isinstance(rule, Threshold):
             tests.append(Wealth.of(rule, analysis.alpha, plan, runs))
         quantiles = latency.quantiles if latency else ()
         if latency:
             slow = Relative(latency.margin, latency.ratios)
             alpha = analysis.alpha / len(quantiles)
-            tests += [Wealth.of(slow, alpha, plan, runs) for _ in quantiles]
+            if plan.strategy == "shadow":
+                tests += [Wealth.of(slow, alpha, plan, runs) for _ in quantiles]
+            else:
+                tests += [BlockWealth.of(slow, alpha, (plan, one), runs) for one in quantiles]
         random = np.random.default_rng(setting.seed)
         mirrored = plan.strategy == "shadow"
         traffic = Traffic(scenario, runs, setting.requests, mirrored, quantiles, random)
@@ -176,7 +248,6 @@ class _Runs:
     def _halt(self, start: int, stretch: Stretch) -> None:
         """Look after every request, and end the runs in which a test spoke."""
         length = stretch.canary.shape[1]
-        asked = np.cumsum(stretch.canary | stretch.active, axis=1, dtype=np.int64)
         first = np.full(len(self.state), length, dtype=np.int64)
         rule = self.analysis.errors
         kinds = [*stretch.slow]
@@ -185,7 +256,7 @@ class _Runs:
         else:
             kinds.insert(0, stretch.errors)
         for test, arms in zip(self.tests, kinds, strict=True):
-            found = test.look(arms, asked, self.steps, self.analysis.min_keys)
+            found = test.look(arms, stretch, self.steps, self.analysis.min_keys)
             first = np.minimum(first, found)
         self.keys += stretch.errors.canary.sum(axis=1)
         halted = (self.state == _RUNNING) & (first < length)

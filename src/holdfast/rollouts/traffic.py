@@ -17,6 +17,8 @@ _SPREAD = 0.5
 """Standard deviation of the logarithm of latencies."""
 _WAVE, _PERIOD = 0.2, 1000
 """Load makes both versions slower and faster by this share, over this many requests."""
+_SPELL = 40
+"""Requests of a spell in which the machine is busy."""
 _OUTAGE = (0.2, 0.3)
 """Part of the requests that falls into an outage."""
 _HEAVY = 1.1
@@ -152,12 +154,20 @@ class Traffic:
         wave = np.log1p(_WAVE * np.sin(2 * np.pi * numbers / _PERIOD))
         return np.asarray(_SPREAD * self.random.standard_normal((self.runs, length)) + wave)
 
+    def _noise(self, length: int) -> Floats:
+        """Draw what a busy machine adds to both sides, shape (runs, requests)."""
+        spells = self.random.random((self.runs, length // _SPELL + 1)) < self.scenario.noise
+        return np.asarray(_TENFOLD * np.repeat(spells, _SPELL, axis=1)[:, :length])
+
     def _slow(self, start: int, canary: Marks, active: Marks) -> tuple[Arms, ...]:
         if not self.quantiles:
             return ()
         length = canary.shape[1]
         ours: Any = self._latencies(start, length)
         theirs = self._latencies(start, length) if self.mirrored else ours
+        if self.scenario.noise:
+            noise = self._noise(length)
+            ours, theirs = ours + noise, theirs + noise
         ours = ours + np.log(self.scenario.slower)
         if self.scenario.tail:
             ours += _TENFOLD * (self.random.random(canary.shape) < self.scenario.tail)

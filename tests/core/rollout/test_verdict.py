@@ -15,7 +15,7 @@ from holdfast.core.rollout.analysis import (
 from holdfast.core.rollout.drift import Drift
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Counts, Rate, Seen, Verdict, judge
+from holdfast.core.rollout.verdict import Rate, Seen, Verdict, judge
 from holdfast.errors import InvalidInputError
 
 PLAN = Plan()
@@ -23,7 +23,9 @@ ERRORS = Analysis(latency=None, sample_ratio=None)
 SHADOW = Plan(strategy="shadow", steps=(1.0,))
 
 
-def seen(failures: Counts | None, elapsed_s: float = 600.0, **facts: Any) -> Seen:
+def seen(
+    failures: tuple[Tally, ...] | Pairs | None, elapsed_s: float = 600.0, **facts: Any
+) -> Seen:
     """Look at the first step when its dwell is over."""
     return Seen(**({"step": 0} | facts), elapsed_s=elapsed_s, failures=failures)
 

@@ -1,10 +1,14 @@
 """What workers counted of a rollout, put together: the same in any order and any parts."""
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
+from holdfast.core.rollout.blocks import Blocks, united
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.drift import Drift, psi
 from holdfast.core.rollout.evidence import Pairs, Tally
@@ -105,13 +109,31 @@ def _tallies(rollout: Rollout, requests: _Found, failures: _Found) -> tuple[Tall
 
 
 def _latency(
-    rollout: Rollout, steps: Iterable[StepCounts], requests: _Found, quantile: float
+    rollout: Rollout, steps: Sequence[StepCounts], requests: _Found, quantile: float
 ) -> Counted:
     if rollout.plan.strategy == "shadow":
         slower = (dict(one.slower_pairs).get(quantile, (0, 0, 0)) for one in steps)
         return _pairs(_mirrored(requests), slower)
+    if any(one.blocks for one in steps):  # who sees each call judges by blocks of them
+        parts = [
+            Blocks(logs, events)
+            for one in steps
+            for at, logs, events in one.blocks
+            if at == quantile and all(map(math.isfinite, logs))
+        ]
+        asked = rollout.analysis.latency
+        return united(parts, len(asked.ratios) if asked else 0)
     beyond = _sums((one.step, dict(one.slower).get(quantile, Sides())) for one in steps)
-    return _tallies(rollout, requests, beyond)
+    tallies = _tallies(rollout, requests, beyond)
+    if rollout.sticky is None:
+        return tallies
+    return tuple(_as_shared(one) for one in tallies)  # a few users may be most of one side
+
+
+def _as_shared(tally: Tally) -> Tally:
+    """Return a tally with the share of the requests that the canary got, not that of the keys."""
+    share = tally.canary / max(1, tally.canary + tally.active)
+    return replace(tally, weight=share) if 0 < share < 1 else tally
 
 
 def _mirrored(requests: _Found) -> int:

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from holdfast.core.rollout import evidence
 from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
 from holdfast.core.rollout.bands import band
+from holdfast.core.rollout.blocks import Blocks
 from holdfast.core.rollout.drift import Drift
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
 from holdfast.errors import InvalidInputError
 
 Outcome = Literal["halt", "advance", "hold"]
-Counts = tuple[Tally, ...] | Pairs
+Counts = tuple[Tally, ...] | Pairs | Blocks
 
 _RATIO: Final = "sample ratio"
 
@@ -35,7 +36,8 @@ class Seen:
         failures: Of every step and worker so far; of a shadow, its pairs.
         failing_keys: Distinct keys that failed on the canary; `None` takes each counted failure
             for a key of its own.
-        latency: By quantile, the same counts of requests slower than it; timeouts are.
+        latency: By quantile, the same counts of requests slower than it, timeouts among them; or
+            what blocks of calls say.
         assignments: Tallies of keys by the side each was first given; requests, where routing is
             not sticky.
         scores: The canary's against the active version's.
@@ -43,7 +45,7 @@ class Seen:
 
     step: int
     elapsed_s: float
-    failures: Counts | None = None
+    failures: tuple[Tally, ...] | Pairs | None = None
     failing_keys: int | None = None
     latency: Mapping[float, Counts] = field(default_factory=dict)
     assignments: tuple[Tally, ...] | None = None
@@ -217,6 +219,8 @@ def _readings(analysis: Analysis, seen: Seen) -> list[Reading]:
 def _reading(test: str, rule: Relative | Absolute, counts: Counts, needed: float) -> Reading:
     if isinstance(counts, Pairs):
         wealth = evidence.log_pair_wealth(rule, evidence.checked_pairs(counts))
+    elif isinstance(counts, Blocks):
+        wealth = evidence.mean_of_logs(counts.logs)
     else:
         wealth = evidence.log_wealth(rule, [evidence.checked(tally) for tally in counts])
     return Reading(test, _canary_failures(counts), evidence.odds(wealth), needed)
@@ -231,6 +235,8 @@ def _failing_keys(seen: Seen) -> int:
 def _canary_failures(counts: Counts) -> int:
     if isinstance(counts, Pairs):
         return counts.canary_only + counts.both
+    if isinstance(counts, Blocks):
+        return counts.events
     return sum(tally.canary_failures for tally in counts)
 
 

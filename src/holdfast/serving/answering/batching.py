@@ -53,6 +53,8 @@ class Lane:
         check: For the rows of a request.
         caller: Calls the version.
         aside: True if its calls must never be made on the event loop: those that are mirrored.
+        peer: Of the version that this one is compared with: one is called on the event loop only
+            while the other is as well.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Lane:
     ) -> None:
         self.loaded = loaded
         self.aside = False
+        self.peer: Lane | None = None
         self.check = Checker(loaded.input_schema)
         counted = self.check.form.kind != "whole"
         self.caller = Caller(loaded, patience or Patience(), vitals, counted=counted)
@@ -152,7 +155,8 @@ class Lane:
             batch = self._waiting.take(self._most)
             if not batch:
                 continue
-            found = self.caller.here(batch) if self._is_quick() else None
+            is_quick = self.is_quick and (self.peer is None or self.peer.is_quick)
+            found = self.caller.here(batch) if is_quick else None
             if found is None:
                 self._called = _Call(batch, loop.time())
                 self._thread(loop).put(self._called)
@@ -169,7 +173,9 @@ class Lane:
         if self._closing:
             self._end()
 
-    def _is_quick(self) -> bool:
+    @property
+    def is_quick(self) -> bool:
+        """Whether its calls may be made on the event loop."""
         pace = self.caller.pace
         return (
             not self.aside

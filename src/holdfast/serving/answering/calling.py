@@ -142,7 +142,8 @@ def _shared(batch: Batch, output: Any, values: list[Any], us: int) -> list[Outco
     start, size = 0, len(batch)
     for job in batch:
         end = start + job.count
-        outcomes.append(Answered(cut(output, start, end), values[start:end], size, us))
+        leads = not start
+        outcomes.append(Answered(cut(output, start, end), values[start:end], size, us, leads))
         start = end
     return outcomes
 

@@ -37,6 +37,7 @@ class Finished(Struct):
         at_us: Microseconds since 1970, UTC, when the answer was ready.
         key: 64-bit hash of the sticky key, None without one.
         batch: Requests that shared the model's call.
+        leads: Whether it is the first of them, by which the call is counted once.
         model_us: How long that call took; None if there was none, or it failed.
         input: The body as it came, JSON; None if it was of another form.
         given: Its rows as they were read, for a body of another form.
@@ -59,6 +60,7 @@ class Finished(Struct):
     trace_id: str | None = None
     key: int | None = None
     batch: int = 1
+    leads: bool = True
     model_us: int | None = None
     input: bytes | None = None
     given: Any = None

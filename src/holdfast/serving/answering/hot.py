@@ -213,6 +213,20 @@ class Hot:
         if self._seen.get(lineup.model) is not lineup:
             self._seen[lineup.model] = lineup
             self._forget()
+            self._pair(lineup)
+        return self._lane_of(lineup, loaded)
+
+    def _pair(self, lineup: Lineup) -> None:
+        """Have both sides of a rollout called the same way, else one would seem slower."""
+        for lane in self._lanes.values():
+            if lane.loaded.model == lineup.model:
+                lane.peer = None
+        sides = [one for one in (lineup.active, lineup.candidate) if one is not None]
+        if lineup.rollout is not None and len(sides) > 1:
+            one, other = (self._lane_of(lineup, side) for side in sides)
+            one.peer, other.peer = other, one
+
+    def _lane_of(self, lineup: Lineup, loaded: Loaded) -> Lane:
         lane = self._lanes.get((loaded.model, loaded.version))
         if lane is None or lane.loaded is not loaded:
             lane = Lane(loaded, self.limits, self.patience, self.vitals)
@@ -341,7 +355,7 @@ def _failed(loaded: Loaded, error: BaseException) -> Refusal:
 
 def _answered(request: _Request, answered: Answered, predictions: bytes) -> Finished:
     one = _finished(request, 200)
-    one.batch, one.model_us = answered.batch, answered.us
+    one.batch, one.model_us, one.leads = answered.batch, answered.us, answered.leads
     one.output, one.score = predictions, score(answered.values)
     return one
 

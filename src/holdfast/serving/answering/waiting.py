@@ -31,12 +31,14 @@ class Answered(Struct, eq=False):
         values: The same as JSON has it, one value for each row.
         batch: Requests that shared the call.
         us: Microseconds that it took.
+        leads: Whether this is the first of them.
     """
 
     output: Any
     values: list[Any]
     batch: int
     us: int
+    leads: bool = True
 
 
 Outcome = Answered | Refusal

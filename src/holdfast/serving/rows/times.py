@@ -16,7 +16,21 @@ from holdfast.core.schema import Column
 
 __all__ = ["Times", "of"]
 
-_DTYPE: Final = re.compile(r"datetime64(?:\[(?P<unit>[^,\]]*)(?:, *(?P<zone>[^\]]+))?\])?")
+_DTYPES: Final = tuple(
+    map(
+        re.compile,
+        (
+            r"datetime64(?:\[(?P<unit>[^,\]]*)(?:, *(?P<zone>[^\]]+))?\])?",  # numpy, pandas
+            r"timestamp\[(?P<unit>\w+)(?:, *tz=(?P<zone>[^\]]+))?\]\[pyarrow\]",
+            r"date(?:32|64)\[(?:day|ms)\]\[pyarrow\](?P<unit>)(?P<zone>)",
+            (
+                r"Datetime\((?:time_unit=)?'(?P<unit>\w+)', "
+                r"(?:time_zone=)?(?:None|'(?P<zone>[^']+)')\)"
+            ),
+            r"(?:Datetime|Date)(?P<unit>)(?P<zone>)",  # polars, as the one above
+        ),
+    )
+)
 _OFFSET: Final = re.compile(r"(?:UTC)?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _TEXT: Final = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
@@ -86,7 +100,8 @@ def of(column: Column) -> Times | None:
 
 @lru_cache(maxsize=256)
 def _of(dtype: str) -> Times | None:
-    match = _DTYPE.fullmatch(dtype.strip())
+    matches = (form.fullmatch(dtype.strip()) for form in _DTYPES)
+    match = next((one for one in matches if one is not None), None)
     if match is None:
         return None
     unit, name = match["unit"], match["zone"]

@@ -1,12 +1,14 @@
 """One value held against its column."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.core.schema import ANY, Column, dtypes
+from holdfast.core.schema import ANY, Column
 from holdfast.core.schema.words import category_key
 from holdfast.serving.rows import times
+from holdfast.serving.rows.layout import bare_dtype
 
 __all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
 
@@ -14,6 +16,7 @@ Fields = Mapping[str, Sequence[Column]]
 """The fields of nested objects, by the name of the column they belong to."""
 
 _SHOWN: Final = 40
+_INTEGER: Final = re.compile(r"(?P<u>u?)int(?P<bits>8|16|32|64)")
 _NAMES: Final = {"integer": "a whole number", "number": "a number", "string": "a text"}
 
 
@@ -93,13 +96,13 @@ def out_of_bounds(column: Column, value: float) -> str | None:
 
 def integer_range(column: Column) -> tuple[float, float]:
     """Return the bounds of a column's integer dtype; infinite for other ones."""
-    name = dtypes.canonical(column.dtype) if column.dtype else ""
-    if column.type == "integer" and not name.startswith(("int", "uint")):
-        name = "int64"
-    if not name.startswith(("int", "uint")):
+    match = _INTEGER.fullmatch(bare_dtype(column.dtype) if column.dtype else "")
+    if match is None and column.type == "integer":
+        match = _INTEGER.fullmatch("int64")
+    if match is None:
         return float("-inf"), float("inf")
-    bits = int(name.lstrip("uint"))
-    return (0, 2**bits - 1) if name[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    bits = int(match["bits"])
+    return (0, 2**bits - 1) if match["u"] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def _kinds(value: Any) -> set[str]:

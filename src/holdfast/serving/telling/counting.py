@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
+from holdfast.core.rollout.analysis import Relative
+from holdfast.core.rollout.blocks import Blocking
 from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
 from holdfast.serving.answering.finished import Finished
@@ -30,6 +32,9 @@ _FINENESS: Final = math.log(1.05)
 _SCORES: Final = 1_000
 _MOST_KEYS: Final = 4_096
 _KEPT: Final = 2
+_WARM_CALLS: Final = 20
+"""Calls of a candidate in a worker before its calls are compared: first ones are slow."""
+
 _HOUR_US: Final = 3_600_000_000
 _CANARY, _ACTIVE = 0, 1
 
@@ -51,6 +56,7 @@ class _Step:
     slower: dict[float, list[int]] = field(default_factory=dict)
     pairs: list[int] = field(default_factory=lambda: [0, 0, 0])
     slower_pairs: dict[float, list[int]] = field(default_factory=dict)
+    blocks: Blocking | None = None
     scores: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
 
 
@@ -62,6 +68,7 @@ class _Evidence:
         self.news = 0
         self._steps: dict[int, _Step] = {}
         self._met = _keys()
+        self._cold = _WARM_CALLS
 
     def routed(self, choice: Choice, prediction_id: str, rollout: Rollout) -> None:
         step = self._step(rollout)
@@ -102,9 +109,29 @@ class _Evidence:
             self._note_key(step, side, one)
         if rollout.baseline is not None:
             _note_against(rollout, step, side, one)
+            self._note_call(rollout, step, side, one)
         if one.mirrored is not None:
             _add_pair(step.pairs, one.failed, one.mirrored.failed)
         self.news += 1
+
+    def _note_call(self, rollout: Rollout, step: _Step, side: int, one: Finished) -> None:
+        """Hold a call against the baseline, but for the first ones of the candidate here."""
+        asked, baseline = rollout.analysis.latency, rollout.baseline
+        if not one.leads or asked is None or baseline is None:
+            return
+        if side == _CANARY and self._cold:
+            self._cold -= 1
+            return
+        slow = {at: one.late or one.call_us > bound for at, bound in baseline.slower_than_us}
+        if one.mirrored is not None:
+            for at, bound in baseline.slower_than_us:
+                pairs = step.slower_pairs.setdefault(at, [0, 0, 0])
+                _add_pair(pairs, slow[at], one.mirrored.call_us > bound)
+            return
+        if step.blocks is None:
+            rule = Relative(asked.margin, asked.ratios)
+            step.blocks = Blocking(rule, step.weight, slow)
+        step.blocks.note(of_canary=side == _CANARY, requests=one.batch, slow=slow)
 
     def _note_key(self, step: _Step, side: int, one: Finished) -> None:
         key = self._meet(step, side, one.key, one.prediction_id)
@@ -144,6 +171,10 @@ class _Evidence:
                 (at, _three(found)) for at, found in sorted([*one.slower_pairs.items()])
             ),
             scores=(tuple(one.scores[0]), tuple(one.scores[1])),
+            blocks=tuple(
+                (at, full.logs, full.events)
+                for at, full in (one.blocks.full() if one.blocks else ())
+            ),
         )
 
 
@@ -166,11 +197,8 @@ def _note_against(rollout: Rollout, step: _Step, side: int, one: Finished) -> No
     """Hold a request against the baseline."""
     assert rollout.baseline is not None  # noqa: S101 - asked by the only caller
     for quantile, bound_us in rollout.baseline.slower_than_us:
-        slower = one.late or one.call_us > bound_us
-        if one.mirrored is not None:
-            pairs = step.slower_pairs.setdefault(quantile, [0, 0, 0])
-            _add_pair(pairs, slower, one.mirrored.call_us > bound_us)
-        else:
+        if one.mirrored is None:
+            slower = one.late or one.call_us > bound_us
             step.slower.setdefault(quantile, [0, 0])[side] += slower
     edges = rollout.baseline.score_edges
     if edges and one.score is not None:
