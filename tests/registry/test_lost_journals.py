@@ -105,6 +105,7 @@ def test_a_journal_that_is_not_there_is_told_by_every_look(
         "verify": lambda: looking.verify().whole,
         "models": lambda: not any(info.damage for info in looking.models()),
         "overview": lambda: all(one.gravity for one in looking.overview()),
+        "history": lambda: bool(looking.history("iris")),
         "heads": lambda: bool(looking.heads()),
         "models then": lambda: bool(looking.models(at="2026-03-03")),
         "repair": lambda: looking.repair_plan().whole,

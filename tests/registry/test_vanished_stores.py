@@ -21,6 +21,7 @@ LOOKS: dict[str, Verb] = {
     "models": lambda one, _folder: one.models(),
     "overview": lambda one, _folder: one.overview(),
     "status": lambda one, _folder: one.status("iris"),
+    "history": lambda one, _folder: one.history("iris"),
     "heads": lambda one, _folder: one.heads(),
     "verify": lambda one, _folder: one.verify(),
     "a model that is not there": lambda one, _folder: one.resolve("nelly@latest"),
@@ -267,3 +268,18 @@ def test_a_promotion_in_a_bucket_does_not_wait_for_the_look_at_its_identity(
 
     assert wire.requests["get"] - before == 8
     assert bucket.read("holdfast.json") is not None
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_read_of_a_folder_that_is_gone_is_not_told_as_if_it_were_there(
+    process: Registry, store: Path, change: str
+) -> None:
+    CHANGES[change](store)
+    for look in (
+        lambda: process.versions("iris"),
+        lambda: process.resolve("iris@production"),
+        lambda: process.load("iris@production"),
+        lambda: process.situation("iris"),
+    ):
+        with pytest.raises(StoreError):
+            look()

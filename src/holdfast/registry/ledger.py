@@ -243,7 +243,12 @@ class Ledger:
     def audit(self) -> Iterator[tuple[Entry, str]]:
         """Go through all entries as `entries` does, each with the digest of its bytes."""
         head = None
-        for seq, raw in enumerate(self._journal.read_many(1, self._journal.tail()), start=1):
+        tail = self._journal.tail()
+        if self._state is not None and tail < self._state.seq:
+            raise DamagedError(
+                self._journal.slot(tail + 1), "was seen, and is missing", "restore it from a copy"
+            )
+        for seq, raw in enumerate(self._journal.read_many(1, tail), start=1):
             if raw is None:
                 raise DamagedError(self._journal.slot(seq), "missing from the journal")
             entry = entries.read(raw, self._model, seq, head)

@@ -159,6 +159,7 @@ def history_of(session: Session, model: str, at: str | None) -> list[Past]:
     holds.
     """
     session.require_known(model)
+    session.require_same()
     today = session.ledger(model).state().policy
     entries = session.ledger(model).entries()
     wanted = entries if at is None else history.until(entries, parse_time(at))

@@ -252,11 +252,15 @@ class Session:
 
         Raises:
             NotFoundError: If there is no such model; the nearest names are listed.
+            StoreError: If the store is gone, or another is in its place: a folder tells at once, a
+                bucket when a list or a write asks.
         """
         if at is not None:
             return self._state_at(model, at)
         if not self.exists or not (state := self.ledger(model).state()).exists:
             raise self._not_found(model)
+        if self.place.store.traits.near:
+            self.require_same()  # a journal that is gone looks like one without news
         return state
 
     def require_known(self, model: str) -> None:
