@@ -11,10 +11,10 @@ from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
-from holdfast.registry import signatures
+from holdfast.registry import signatures, strays
 from holdfast.registry.session import Session
 from holdfast.signing import genuine, require_genuine
-from holdfast.store import layout, projections
+from holdfast.store import foreign, layout, projections
 from holdfast.store.journal import Journal
 
 Progress = Callable[[int, int], None]
@@ -64,6 +64,7 @@ def verify(
         for folder in session.folders():
             _check_folder(session, folder, found)
         _expect_strays(session, found)
+        found.remarks += strays.among_blobs(session)
     elif "@" in target:
         state, record = session.find(target)
         _check_versions(session, state, [record], found)
@@ -129,6 +130,7 @@ def _check_model(session: Session, model: str, found: _Findings) -> None:
         return
     now = format_time(session.clock())
     found.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
+    found.remarks += strays.in_journal(session, model)
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
     journal = Journal(session.place.store, layout.model(model))
@@ -194,11 +196,15 @@ def _expect_strays(session: Session, found: _Findings) -> None:
 
 
 def stored(session: Session) -> Iterator[File]:
-    """Go through all that has the place of a blob, be it a file or not."""
+    """Go through all that has the place of a blob, be it a file or not.
+
+    What systems and synchronisers leave in any folder is passed over.
+    """
     store = session.place.store
     sizes = {item.name: item.size_bytes for item in store.items(layout.BLOBS)}
     for name in store.list(layout.BLOBS):
-        yield File(layout.blob(name), name, sizes.get(name, 0))
+        if foreign.maker_of(name) is None:
+            yield File(layout.blob(name), name, sizes.get(name, 0))
 
 
 def _check_files(session: Session, found: _Findings, progress: Progress | None) -> None:
