@@ -214,10 +214,10 @@ def _check_files(session: Session, found: _Findings, progress: Progress | None) 
         done += file.size_bytes
         if progress is not None:
             progress(done, total)
-        if damage is not None:
-            for model, version, path in found.users[file.sha256]:
-                if _given_up(session, file.sha256, model, version):
-                    continue
+        if damage is None:
+            continue
+        for model, version, path in found.users[file.sha256]:
+            if not _given_up(session, file.sha256, model, version):
                 subject = path if version is None else f"{path} ({layout.blob(file.sha256)})"
                 found.damages.append(Damage(model, version, subject, damage.problem))
 
