@@ -183,3 +183,24 @@ def test_the_help_of_the_grace_time_says_what_0_does(holdfast: Any, verb: str) -
     assert "How long bytes that no version names any more are kept" in said
     assert "With 0 they go at once, beyond recall" in said
     assert "[default: 7d]" in said
+
+
+def test_a_store_without_its_configuration_says_how_to_make_another(
+    churn: Any, tmp_path: Path
+) -> None:
+    before = churn("ls", "churn").out
+    (tmp_path / "store" / "holdfast.json").unlink()
+
+    for words in (("verify",), ("register", "churn", "one.json"), ("init", "store")):
+        refused = churn(*words)
+        assert refused.status != 0
+        assert "holdfast.json is lost; put it back from a backup" in refused.err
+    steps = churn("repair").err.partition("with a new id: ")[2].strip().split("; ")
+
+    assert [step.split()[0] for step in steps] == ["holdfast", "mv", "rmdir", "holdfast"]
+    assert churn(*steps[0].split()[1:]).status == 0
+    for step in steps[1:3]:
+        subprocess.run(step.split(), check=True)
+    assert churn(*steps[3].split()[1:]).status == 0
+    assert churn("ls", "churn").out == before
+    assert churn("promote", "churn@1.2.0", "--force", "--reason", "it is whole").status == 0

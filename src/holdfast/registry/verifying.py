@@ -11,11 +11,11 @@ from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
-from holdfast.registry import needs, signatures
+from holdfast.registry import needs, signatures, strays
 from holdfast.registry.ledger import lost
 from holdfast.registry.session import Session, Survey
 from holdfast.signing import genuine, require_genuine
-from holdfast.store import layout, projections
+from holdfast.store import foreign, layout, projections
 from holdfast.store.journal import Journal
 
 Progress = Callable[[int, int], None]
@@ -65,6 +65,7 @@ def verify(
     if target is None:
         _check_models(session, found)
         _expect_strays(session, found)
+        found.remarks += strays.among_blobs(session)
     elif "@" in target:
         state, record = session.find(target)
         _check_versions(session, state, [record], found)
@@ -143,6 +144,7 @@ def _check_model(session: Session, model: str, found: _Findings) -> None:
         return
     now = format_time(session.clock())
     found.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
+    found.remarks += strays.in_journal(session, model)
     _check_versions(session, state, state.ordered(), found)
     _check_pointer(session, state, found)
     if session.place.known.is_stale(model):
@@ -211,11 +213,15 @@ def _expect_strays(session: Session, found: _Findings) -> None:
 
 
 def stored(session: Session) -> Iterator[File]:
-    """Go through all that has the place of a blob, be it a file or not."""
+    """Go through all that has the place of a blob, be it a file or not.
+
+    What systems and synchronisers leave in any folder is passed over.
+    """
     store = session.place.store
     sizes = {item.name: item.size_bytes for item in store.items(layout.BLOBS)}
     for name in store.list(layout.BLOBS):
-        yield File(layout.blob(name), name, sizes.get(name, 0))
+        if foreign.maker_of(name) is None:
+            yield File(layout.blob(name), name, sizes.get(name, 0))
 
 
 def _check_files(session: Session, found: _Findings, progress: Progress | None) -> None:
@@ -225,10 +231,10 @@ def _check_files(session: Session, found: _Findings, progress: Progress | None) 
         done += file.size_bytes
         if progress is not None:
             progress(done, total)
-        if damage is not None:
-            for model, version, path in found.users[file.sha256]:
-                if _given_up(session, file.sha256, model, version):
-                    continue
+        if damage is None:
+            continue
+        for model, version, path in found.users[file.sha256]:
+            if not _given_up(session, file.sha256, model, version):
                 subject = path if version is None else f"{path} ({layout.blob(file.sha256)})"
                 found.damages.append(Damage(model, version, subject, damage.problem))
 

@@ -4,6 +4,7 @@
 layout      names to keys                    journal   entries, created once, in order
 blobs       bytes under their own digest     config    `holdfast.json`
 place       what a place does in its own way: locks or conditions, links or a cache
+foreign     files that systems and synchronisers leave
 in_order    some questions at the same time, answered in their order
 folder      a folder: local, durable, locks, probe, projections, garbage
 objects/    a bucket: S3, GCS, Azure

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import msgspec
@@ -81,12 +82,34 @@ def _made_meanwhile(root: Path, path: Path) -> Config:
     try:
         return decode(_read(path), str(path))
     except FileNotFoundError:
+        if (root / layout.BLOBS).is_dir() and (root / layout.MODELS).is_dir():
+            raise _headless(root) from None
         raise NotAStoreError(
             root,
             f"has files and no {layout.CONFIG}, so it is not a store",
             "name a store, or an empty or new folder to make one; "
             "`holdfast adopt` takes in a folder of model files",
         ) from None
+
+
+def _headless(root: Path) -> NotAStoreError:
+    """Tell of a store whose configuration is lost, and how to make another.
+
+    Nothing else holds the registry's id, and what a folder says of itself would let anybody take
+    the place of a store that others know: so a person makes a new one, by hand.
+    """
+    beside = root.with_name(f"{root.name}.new")
+    steps = (
+        f"holdfast init {quote(str(beside))}",
+        f"mv {quote(str(beside / layout.CONFIG))} {quote(str(root))}",
+        f"rmdir {quote(str(beside))}",
+        f"holdfast verify --store {quote(str(root))}",
+    )
+    return NotAStoreError(
+        root,
+        f"has blobs and models, but its {layout.CONFIG} is lost",
+        f"put it back from a backup; without one make another, with a new id: {'; '.join(steps)}",
+    )
 
 
 def decode(raw: bytes, place: str) -> Config:
