@@ -28,6 +28,7 @@ from holdfast.core.views import (
 )
 from holdfast.formats.pair import Pair
 from holdfast.registry import (
+    environments,
     loading,
     moves,
     reading,
@@ -35,6 +36,7 @@ from holdfast.registry import (
     waiting,
 )
 from holdfast.registry.bundles import Bundled, pack
+from holdfast.registry.environments import Difference, EnvironmentForm
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.reading import CardFormat
 from holdfast.registry.session import Session
@@ -179,6 +181,18 @@ class Reader:
             MissingLibraryError: If its format's library is not installed.
         """
         return loading.load(self._session, str(ref))
+
+    def environment(self, ref: Reference, form: EnvironmentForm = "requirements") -> str:
+        """Write what a version was registered with as `requirements`, `uv` or `conda` reads it."""
+        return environments.write(self.manifest(ref), form)
+
+    def check_environment(self, ref: Reference) -> tuple[Difference, ...]:
+        """List the libraries whose versions here are not those that a version records."""
+        return environments.check(self.manifest(ref))
+
+    def demand_environment(self) -> None:
+        """Refuse from now on to load versions whose libraries differ here, instead of telling."""
+        self._session.demands_environment = True
 
     def paths(self, ref: Reference) -> dict[str, Path]:
         """Return where a version's artifacts and manifest lie, once every byte is verified."""
