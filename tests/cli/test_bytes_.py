@@ -148,3 +148,24 @@ def test_a_bundle_that_is_none_is_refused(churn: Any, tmp_path: Path) -> None:
 
     assert done.status == 6
     assert absent.status == 2
+
+
+def test_an_environment_is_written_and_checked(churn: Any) -> None:
+    written = churn("env", "churn@1.0.0")
+    checked = churn("env", "check", "churn@1.0.0")
+    told = churn("env", "check", "churn@1.0.0", "--json").data
+
+    assert written.out.startswith("# churn@1.0.0, registered with Python ")
+    assert (checked.status, told["differences"]) == (0, [])
+    assert "every library is of the version recorded" in checked.out
+    assert churn("env", "churn@1.0.0", "--form", "conda", "--json").data["form"] == "conda"
+    assert churn("env", "churn@1.0.0", "churn@1.1.0").status == 2
+
+
+def test_a_check_of_another_environment_says_so(churn: Any, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("words")
+    churn("register", "other", "words.txt", "--environment", "numpy=0.9")
+    checked = churn("env", "check", "other@latest")
+
+    assert checked.status == 1
+    assert "numpy: registered with 0.9, here " in checked.out

@@ -25,7 +25,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Predictions": {"predictions": ("predictions",)},
     "Notices": {"notify": ("notify",)},
     "Trust": {"signing": ("key", "sign", "head")},
-    "Bytes": {"bytes_": ("load", "checkout", "export", "import", "copy")},
+    "Bytes": {"bytes_": ("load", "env", "checkout", "export", "import", "copy", "backup")},
     "Upkeep": {"upkeep": ("init", "purge", "gc", "repair", "delete")},
 }
 """Every command by family and by the module that has it, which only its use imports."""

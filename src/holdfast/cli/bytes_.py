@@ -1,12 +1,15 @@
 """Commands that bring bytes out and in."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdfast.cli import context, screens, tables
 from holdfast.cli.context import Context, command, json_file
 from holdfast.cli.exits import DAMAGED, DONE
+
+if TYPE_CHECKING:
+    from holdfast.registry.environments import EnvironmentForm
 
 
 @command("load")
@@ -145,4 +148,40 @@ def backup(given: Context, target: str) -> int:
     return DONE if done.whole else DAMAGED
 
 
-COMMANDS = (load, checkout, export, import_, copy, backup)
+@command("env")
+@click.argument("words", nargs=-1, required=True, metavar="[check] REF")
+@click.option(
+    "--form",
+    type=click.Choice(["requirements", "uv", "conda"]),
+    default="requirements",
+    show_default=True,
+    help="For pip, as a pyproject.toml for uv, or as an environment.yml for conda.",
+)
+@context.at
+def env(given: Context, words: tuple[str, ...], form: "EnvironmentForm", at: str | None) -> int:
+    """Write the libraries that the version REF was registered with.
+
+    `env check REF` says which of them are of another version here, or missing; status 1 if any is.
+    """
+    from holdfast.cli.exits import CHECK, DONE
+
+    checks = len(words) > 1 and words[0] == "check"
+    if len(words) != 1 + checks:
+        raise click.UsageError("give one REF: holdfast env [check] REF")
+    ref, registry = given.named(words[-1], at), given.registry()
+    if not checks:
+        text = registry.environment(ref, form)
+        given.emit({"ref": ref, "form": form, "text": text}, text.splitlines())
+        return DONE
+    found = registry.check_environment(ref)
+    lines = [
+        f"{one.name}: registered with {one.recorded}, here {one.installed or 'none'}"
+        for one in found
+    ]
+    given.emit(
+        {"ref": ref, "differences": found}, lines or [f"{ref}: every version is as recorded"]
+    )
+    return CHECK if found else DONE
+
+
+COMMANDS = (load, env, checkout, export, import_, copy, backup)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.http.hosts import HostRules
+    from holdfast.registry import Registry
     from holdfast.sandbox import Mode, Trials
     from holdfast.serving.limits import Limits
     from holdfast.serving.setting import Setting
@@ -143,6 +144,13 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     show_default=True,
     help="Restrain workers and the trials of versions.",
 )
+@click.option(
+    "--env-check",
+    type=click.Choice(["refuse", "warn"]),
+    default="warn",
+    show_default=True,
+    help="Versions whose libraries differ from the recorded ones.",
+)
 @click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
 def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
     """Answer predictions of MODELs over HTTP, always by the version that the journal says.
@@ -237,7 +245,7 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
     log = options["log"] or os.environ.get("HOLDFAST_LOG") or "predictions"
     return Setting(
         tuple(dict.fromkeys(models)),
-        given.registry,
+        functools.partial(_opened, given, options["env_check"]),
         _limits(options),
         None if log == "none" else log,
         Recording(options["inputs"], options["sample"], options["redact"]),
@@ -253,6 +261,13 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         options["sandbox"],
         _writable(given, options),
     )
+
+
+def _opened(given: Context, env_check: str) -> "Registry":
+    registry = given.registry()
+    if env_check == "refuse":
+        registry.demand_environment()
+    return registry
 
 
 def _prefix(text: str) -> str:

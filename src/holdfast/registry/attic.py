@@ -83,7 +83,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the digests and names of a folder's files."""
+    """Return the SHA-256 of a file, or of the list of a folder's files and their digests."""
     named_files = formats.files(path)
     digests = []
     for _, file in named_files:

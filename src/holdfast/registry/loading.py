@@ -12,9 +12,9 @@ from typing import Final
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.registry import signatures, surroundings, verdicts
+from holdfast.registry import environments, signatures, verdicts
 from holdfast.registry.moves import require_whole, unless_purged, was_purged
 from holdfast.registry.session import Session
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
@@ -60,7 +60,7 @@ def fetch(session: Session, ref: str) -> Fetched:
     state, record = session.find(ref)
     manifest = _present(session, state.model, record)
     named = f"{state.model}@{record.version}"
-    _tell_of_versions(named, record.manifest, manifest)
+    _compare_versions(session, named, record.manifest, manifest)
     blobs = session.place.blobs
     artifacts = manifest.artifacts.values()
     data = [one for one in artifacts if one.format in verdicts.DATA_ONLY]
@@ -70,18 +70,18 @@ def fetch(session: Session, ref: str) -> Fetched:
         return Fetched(named, manifest, _own_paths(session, state, record, manifest))
 
 
-def _tell_of_versions(ref: str, digest: str, manifest: Manifest) -> None:
-    """Warn once of libraries that are of another version than those it was registered with."""
+def _compare_versions(session: Session, ref: str, digest: str, manifest: Manifest) -> None:
+    """Warn once of libraries that are of another version than recorded, or refuse them."""
     with _LOCK:
-        if digest in _TOLD:
-            return
+        told = digest in _TOLD
         _TOLD.add(digest)
-    differences = surroundings.differing(manifest.environment)
-    if differences:
-        shown = ", ".join(
-            f"{name} {recorded} → {installed or 'not installed'}"
-            for name, (recorded, installed) in differences.items()
-        )
+    if told and not session.demands_environment:
+        return
+    shown = ", ".join(map(str, environments.check(manifest)))
+    if shown and session.demands_environment:
+        advice = "`holdfast env` writes what to install"
+        raise UnsupportedError(ref, f"was registered with other versions: {shown}", advice)
+    if shown:
         _log.warning("%s was registered with other versions: %s", ref, shown)
 
 

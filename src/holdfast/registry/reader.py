@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.registry.backup import Backup
     from holdfast.registry.bundles import Bundled
     from holdfast.registry.carding import CardFormat
+    from holdfast.registry.environments import Difference, EnvironmentForm
     from holdfast.registry.fleet import Fleet
     from holdfast.registry.loading import Fetched
     from holdfast.registry.verifying import Progress
@@ -221,6 +222,22 @@ class Reader:
         from holdfast.registry import loading
 
         return loading.fetch(self._session, str(ref))
+
+    def environment(self, ref: Reference, form: EnvironmentForm = "requirements") -> str:
+        """Write what a version was registered with as `requirements`, `uv` or `conda` reads it."""
+        from holdfast.registry import environments
+
+        return environments.write(self.manifest(ref), form)
+
+    def check_environment(self, ref: Reference) -> tuple[Difference, ...]:
+        """List the libraries whose versions here are not those that a version records."""
+        from holdfast.registry import environments
+
+        return environments.check(self.manifest(ref))
+
+    def demand_environment(self) -> None:
+        """Refuse from now on to load versions whose libraries differ here, instead of telling."""
+        self._session.demands_environment = True
 
     def paths(self, ref: Reference) -> dict[str, Path]:
         """Return where a version's artifacts and manifest lie, once every byte is verified."""

@@ -100,6 +100,7 @@ class Session:
         self.by = by
         self.clock = clock
         self.keyring = keyring
+        self.demands_environment = False
         self._new_id = new_id
         self._ledgers: dict[str, Ledger] = {}
         self._scratch: dict[int, Path] = {}
