@@ -15,6 +15,7 @@ from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError, RefusedError
 from holdfast.registry import folds, whereabouts
+from holdfast.registry.missing import check_unused, lost
 from holdfast.signing import genuine
 from holdfast.store import Store, TakenError, layout, projections
 from holdfast.store.journal import Journal
@@ -86,7 +87,7 @@ class Ledger:
         raw = journal.read(1)
         if raw is None:
             journal.tail()  # a missing entry before others is damage
-            _check_unused(store, prefix)
+            check_unused(store, prefix)
             return None
         name = entries.model_of(raw)
         if name is None or layout.model(name) != prefix:
@@ -384,16 +385,6 @@ class Ledger:
         self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
 
 
-def lost(model: str) -> DamagedError:
-    """Return the error that tells of a model that has had entries, and whose journal is gone."""
-    return DamagedError(
-        layout.journal(layout.model(model)),
-        f"missing, though {model} has had entries ({layout.known(model)} says so)",
-        "mount its disk, or restore the folder from a copy; if it was removed for good, delete "
-        "that file",
-    )
-
-
 def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:
     """Refuse to write what every reader would refuse to read."""
     key = stamp.pen.key if stamp.pen else None
@@ -404,15 +395,6 @@ def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:
             "require_signature",
             [f"the entry {WORDS[type(event)]!r} {said}"],
             "sign with --key-file FILE, as its owner with --by NAME",
-        )
-
-
-def _check_unused(store: Store, prefix: str) -> None:
-    """Refuse a folder without a journal that holds what only a journal's model has."""
-    pointer = projections.pointer_at(store, layout.pointer_below(prefix))
-    if pointer is not None or any(store.list(layout.versions(prefix))):
-        raise DamagedError(
-            layout.numbered(layout.journal(prefix), 1), "missing", "restore it from a copy"
         )
 
 

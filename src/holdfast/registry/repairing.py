@@ -21,7 +21,7 @@ from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
 from holdfast.registry import whereabouts
 from holdfast.registry.copies import Candidate, Copies
-from holdfast.registry.ledger import lost
+from holdfast.registry.missing import lost
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import stored
 from holdfast.signing import genuine

@@ -17,7 +17,8 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
-from holdfast.registry.ledger import Decide, Ledger, Outcome, lost
+from holdfast.registry.ledger import Decide, Ledger, Outcome
+from holdfast.registry.missing import lost
 from holdfast.signing import SigningKey, genuine
 from holdfast.store import layout
 from holdfast.store.place import Place, Site

@@ -12,7 +12,7 @@ from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
 from holdfast.registry import needs, signatures, strays
-from holdfast.registry.ledger import lost
+from holdfast.registry.missing import lost
 from holdfast.registry.session import Session, Survey
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import foreign, layout, projections
