@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# Processes among which tests are shared out.
+WORKERS ?= auto
 BIN := $(VENV)/bin
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
@@ -68,12 +70,12 @@ servers: $(VENV)/.servers ## Install the object servers of the quick tests
 all-servers: $(VENV)/.all-servers ## Install the object servers of all tests
 
 .PHONY: test
-test: $(VENV)/.servers ## Run all tests but the long ones
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/.servers ## Run all tests but the long ones, in short form
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
 .PHONY: test-all
 test-all: $(VENV)/.all-servers ## Run all tests, the long ones too
-	@$(BIN)/python -m pytest -q -m ""
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "" --whole
 
 $(VENV)/.fuzz: pyproject.toml uv.lock
 	$(call sync,--group dev --group fuzz,$@)
@@ -88,9 +90,9 @@ fuzz: $(VENV)/.fuzz ## Fuzz all that reads bytes of others, guided by coverage (
 	done
 
 .PHONY: coverage
-coverage: $(VENV)/.servers ## Run these tests and hold branch coverage to its bounds
+coverage: $(VENV)/.servers ## Run these tests in whole and hold branch coverage to its bounds
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage run -m pytest -q -n $(WORKERS) --whole
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report --include='src/holdfast/core/*' --fail-under=100
 	@$(BIN)/coverage report --fail-under=95

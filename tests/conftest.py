@@ -6,6 +6,7 @@ The figures are those of `docs/reliability.md`.
 import os
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,31 @@ for _size in ("COLUMNS", "LINES"):
 
 settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.load_profile("untimed")
+
+
+_SAMPLE: Final = 25
+"""Examples of each property where not all are asked for."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that asks for all."""
+    text = "try every example and every sweep, not a sample of them"
+    parser.addoption("--whole", action="store_true", help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep to a sample, unless all is asked for."""
+    if config.getoption("--whole"):
+        return
+    sweeps = [item for item in items if item.get_closest_marker("sweep")]
+    config.hook.pytest_deselected(items=sweeps)
+    items[:] = [item for item in items if item not in set(sweeps)]
+    for test in {item.obj for item in items if isinstance(item, pytest.Function)}:
+        inner = getattr(test, "__func__", test)
+        chosen = getattr(inner, "_hypothesis_internal_use_settings", None)
+        if chosen is not None:
+            fewer = settings(chosen, max_examples=min(_SAMPLE, chosen.max_examples))
+            inner._hypothesis_internal_use_settings = fewer
 
 
 @pytest.fixture

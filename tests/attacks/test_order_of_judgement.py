@@ -106,7 +106,9 @@ def hostile_folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the payloads are commands of Unix")
-@pytest.mark.parametrize("step", [12, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "step", [96, pytest.param(12, marks=pytest.mark.sweep), pytest.param(1, marks=pytest.mark.long)]
+)
 def test_no_verb_runs_anything_of_any_hostile_file(
     hostile_folder: Path, tmp_path: Path, marker: Path, tally: Tally, step: int
 ) -> None:

@@ -176,7 +176,9 @@ def test_models_of_allowed_names_make_no_mark_if_they_are_trusted(
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "step", [64, pytest.param(16, marks=pytest.mark.sweep), pytest.param(1, marks=pytest.mark.long)]
+)
 def test_no_hostile_file_makes_its_mark_once_it_is_trusted(
     trials: Trials, tmp_path: Path, marker: Path, tally: Tally, step: int
 ) -> None:

@@ -32,6 +32,9 @@ VERBS: dict[str, Verb] = {
 }
 
 
+_SAMPLE = ("promote", "import")
+
+
 class CutOffError(Exception):
     """The client is gone."""
 
@@ -101,7 +104,13 @@ def told(registry: Registry) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *_SAMPLE,
+        *(pytest.param(name, marks=pytest.mark.sweep) for name in VERBS if name not in _SAMPLE),
+    ],
+)
 def test_a_client_that_is_cut_off_leaves_the_old_or_the_new(
     moto: Endpoint, base: Path, tmp_path: Path, name: str, tally: Tally
 ) -> None:

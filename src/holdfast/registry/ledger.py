@@ -307,7 +307,8 @@ class Ledger:
             try:
                 self._journal.append(seq, raw, signed.commit)
             except TakenError:
-                _pause(attempt)
+                longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+                time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time
                 continue
             return self._written(state, raw, entry)
         raise BusyError(self._model, f"other writers won {_ATTEMPTS} times in a row")
@@ -396,8 +397,3 @@ def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:
             [f"the entry {WORDS[type(event)]!r} {said}"],
             "sign with --key-file FILE, as its owner with --by NAME",
         )
-
-
-def _pause(attempt: int) -> None:
-    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
-    time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time
