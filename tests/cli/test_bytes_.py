@@ -169,3 +169,35 @@ def test_a_check_of_another_environment_says_so(churn: Any, tmp_path: Path) -> N
 
     assert checked.status == 1
     assert "numpy: registered with 0.9, here " in checked.out
+
+
+def test_a_backup_says_what_is_in_it_and_what_is_new(churn: Any) -> None:
+    first = churn("backup", "kept")
+    churn("note", "churn@1.0.0", "kept for the audit")
+    again = churn("backup", "kept", "--json")
+
+    assert first.status == 0, first.err
+    assert first.out.startswith("1 model, 5 journal entries (5 new), 6 new files, ")
+    assert first.out.endswith(" in kept\n")
+    assert (again.data["entries"], again.data["new_entries"], again.data["new_files"]) == (6, 1, 0)
+    assert churn("verify", "--store", "kept").status == 0
+    assert churn("head", "churn").out == churn("head", "churn", "--store", "kept").out
+
+
+def test_a_backup_lists_what_is_damaged_with_status_6(churn: Any, tmp_path: Path) -> None:
+    blob = max((tmp_path / "store" / "blobs" / "sha256").iterdir(), key=lambda path: path.name)
+    blob.unlink()
+    done = churn("backup", "kept")
+
+    assert done.status == 6
+    assert done.out.startswith("damaged: churn@")
+    assert "missing" in done.out
+    assert "1 model, 5 journal entries (5 new), 5 new files" in done.out
+
+
+def test_a_backup_over_another_store_is_refused_with_status_5(churn: Any, model: Any) -> None:
+    churn("register", "iris", model("four"), "--store", "other")
+    done = churn("backup", "other", "--json")
+
+    assert done.status == 5
+    assert done.error["code"] == "conflict"

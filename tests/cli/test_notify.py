@@ -178,9 +178,14 @@ def test_once_says_1_while_something_waits_and_leaves_it_to_another(
     waiting = told("notify", "once")
     with Outbox(tmp_path / "outbox").alone():
         busy = told("notify", "once")
+        (tmp_path / "outbox" / "lock").write_bytes(b"")
+        silent = told("notify", "once")
 
+    assert (silent.status, silent.out) == (0, "another process is delivering already\n")
     assert (waiting.status, "1 waiting" in waiting.out) == (1, True)
-    assert (busy.status, busy.out) == (0, "another process is delivering already\n")
+    assert busy.status == 0
+    assert busy.out.startswith(f"process {os.getpid()} on ")
+    assert busy.out.endswith(" is delivering already\n")
 
 
 def test_without_a_configuration_the_way_to_one_is_named(churn: Any) -> None:

@@ -203,6 +203,26 @@ def test_what_is_purged_while_a_backup_runs_is_purged_in_it(
     assert kept.verify().whole
 
 
+def test_a_backup_that_was_stopped_goes_on(
+    grow: Grow, registry: Registry, kept: Registry, tmp_path: Path
+) -> None:
+    grow(2)
+    grow(1, "later")
+
+    def stop(done: int, total: int) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        registry.backup(kept, progress=stop)
+
+    assert holdfast.open(tmp_path / "kept").verify().whole
+    assert holdfast.open(tmp_path / "kept").models() == []
+    done = registry.backup(holdfast.open(tmp_path / "kept"))
+    assert (done.new_entries, done.new_files) == (3, 2)
+    assert holdfast.open(tmp_path / "kept").verify().whole
+
+
 def test_what_is_damaged_is_told_and_the_rest_taken_along(
     grow: Grow, registry: Registry, kept: Registry, store: Path
 ) -> None:
@@ -426,6 +446,39 @@ def test_a_store_without_a_place_in_its_pointer_stays_refused(torn: Path) -> Non
     path.write_bytes(projections.encode(replace(pointer, sum="", place=None)))
     with pytest.raises(DamagedError, match="ends at entry 4, but entry 6 was seen"):
         holdfast.open(torn).resolve("iris@production")
+
+
+def test_a_pin_is_held_against_a_copy_that_is_ahead(torn: Path, registry: Registry) -> None:
+    (head,) = registry.heads("iris")
+    with pytest.raises(DamagedError, match=r"ends at entry 4, but the head 6:.* was pinned"):
+        holdfast.open(torn, pins={"iris": str(head)}).resolve("iris@production")
+
+
+def test_a_copy_with_a_hole_is_refused_until_its_original_fills_it(
+    torn: Path, registry: Registry
+) -> None:
+    (torn / "models" / "iris" / "journal" / "0000000003.json").unlink()
+    with pytest.raises(DamagedError, match=r"0000000003\.json: missing"):
+        holdfast.open(torn).resolve("iris@production")
+
+    assert not holdfast.open(torn).repair().whole
+    assert holdfast.open(torn).repair(source=registry).whole
+    assert holdfast.open(torn).heads("iris") == registry.heads("iris")
+
+
+def test_what_is_remembered_of_a_store_is_the_users_and_may_be_lost(
+    torn: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    holdfast.open(store).resolve("iris@production")
+    (kept,) = (tmp_path / "home/.cache/holdfast-checked/heads").iterdir()
+    shutil.rmtree(store)
+    torn.rename(store)
+    with pytest.raises(DamagedError, match="but entry 6 was seen"):
+        holdfast.open(store).resolve("iris@production")
+    kept.write_bytes(b"{")
+
+    assert holdfast.open(store).resolve("iris@production").version == "1.0.0"
 
 
 def test_a_copy_of_a_bucket_that_is_ahead_opens_and_its_original_does_not(

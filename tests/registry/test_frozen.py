@@ -271,6 +271,18 @@ def test_a_collector_waits_its_turn_before_those_who_come_later(
     assert impatient().promote("iris@1.0.0").changed
 
 
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_backup_waits_for_nobody(
+    grow: Grow, store: Path, impatient: Callable[[], Registry], holder: str, tmp_path: Path
+) -> None:
+    grow(1)
+    with stopped(holder, store):
+        kept = holdfast.open(tmp_path / "kept")
+
+        assert impatient().backup(kept).whole
+        assert kept.verify().whole
+
+
 def test_a_limit_below_zero_is_refused(store: Path) -> None:
     with pytest.raises(holdfast.errors.InvalidInputError, match="lock_timeout_s -1: is below 0"):
         holdfast.open(store, lock_timeout_s=-1)

@@ -207,6 +207,13 @@ def test_who_died_or_let_go_is_not_named(path: str) -> None:
     assert [one.split()[1].strip(",") for one in caught.value.holders] == [str(holder.pid)]
 
 
+def test_who_holds_a_lock_can_be_asked(path: str) -> None:
+    assert locks.holders(path) == []
+    with locks.alone(path, "testing"):
+        assert [words[: len("process")] for words in locks.holders(path)] == ["process"]
+    assert locks.holders(path) == []
+
+
 def test_a_lock_that_is_tried_is_not_waited_for(path: str) -> None:
     with locks.tried(path, "testing") as first, locks.tried(path, "testing") as second:
         assert (first, second) == (True, False)

@@ -52,9 +52,11 @@ def run(given: Context, config: str | None, every: str) -> None:
 @config
 def once(given: Context, config: str | None) -> int:
     """Deliver what waits, each target up to three times, and stop: for cron; 1 if some still do."""
-    done = courier(given, _named(config)).insist()
+    teller = courier(given, _named(config))
+    done = teller.insist()
     if done is None:
-        given.emit(None, ["another process is delivering already"])
+        by = " and ".join(teller.outbox.holders) or "another process"
+        given.emit(None, [f"{by} is delivering already"])
         return DONE
     given.emit(done, _lines(done))
     return CHECK if done.waiting or done.problems else DONE

@@ -77,8 +77,17 @@ class Outbox:
     def alone(self) -> Iterator[bool]:
         """Hold the outbox if nobody else does, and tell whether that is so."""
         durable.make_folder(str(self.folder.absolute()))
-        with locks.tried(str(self.folder / "lock"), "delivering notices") as held:
+        with locks.tried(str(self._lock), "delivering notices") as held:
             yield held
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def holders(self) -> list[str]:
+        """Who says that they hold it, in sentences: one that hangs delivers nothing."""
+        return locks.holders(str(self._lock))
 
     def drop(self, notice: Notice) -> None:
         """Leave a notice for every target that wants it; any process may, at any time."""

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
-from holdfast.errors import LockedError
+from holdfast.errors import LockedError, StoreError
 from holdfast.store import durable
 
 if sys.platform == "win32":
@@ -173,6 +173,15 @@ def folder(path: str, limit: Limit = Limit()) -> Iterator[None]:
     with _opened(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)) as hold:
         _wait(path, hold, _try_alone, limit)
         yield
+
+
+def holders(path: str) -> list[str]:
+    """Return who says that they hold a lock, in sentences: for people."""
+    try:
+        with _opened(path, os.O_RDONLY | _NO_LINK) as hold:
+            return [str(holder) for holder in _holders(hold)]
+    except StoreError:
+        return []
 
 
 def _wait(path: str, hold: _Hold, attempt: Callable[[_Hold], bool], limit: Limit) -> None:
