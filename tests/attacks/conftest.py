@@ -30,7 +30,8 @@ _CATALOGUES = {
     "hostile_pickle": _pickles.PICKLES,
     "hostile_joblib": _joblib.FILES,
     "hostile_file": _files.FILES | _archives.FILES,
-    "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS | _parts.PARTS,
+    "hostile_model": _models.MODELS | _callables.CALLABLES | _chains.CHAINS,
+    "hostile_part": _parts.PARTS,
     "published_bypass": _published.BYPASSES,
 }
 
@@ -73,7 +74,7 @@ def live_models() -> dict[str, Callable[[str], bytes]]:
 @pytest.fixture
 def hostile_models() -> dict[str, Callable[[str], bytes]]:
     """Return every model of allowed names that would act once it predicts."""
-    return dict(_CATALOGUES["hostile_model"])
+    return _CATALOGUES["hostile_model"] | _CATALOGUES["hostile_part"]
 
 
 @pytest.fixture

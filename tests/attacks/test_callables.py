@@ -58,6 +58,15 @@ def test_a_bunch_lends_its_items_to_numpy_as_memory_and_is_refused(tmp_path: Pat
     assert any("__array_interface__" in doubt for doubt in formats.scan(path).unknown)
 
 
+def test_no_part_passes_that_honest_files_do_not_make(
+    hostile_part: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(hostile_part("true"))
+
+    assert formats.scan(path).unknown
+
+
 def _callable_names() -> list[tuple[str, str]]:
     """Name every class of the list whose instances can be called, under all its names."""
     listed = AllowList()

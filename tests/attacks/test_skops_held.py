@@ -198,6 +198,13 @@ _HOSTILE: dict[str, Node] = {
     "a generator by another class": node("collections.OrderedDict", "RandomGeneratorNode", content={
         "bit_generator": mapped(type_of(), bit_generator=text("PCG64")),
         "seed_seq": mapped(type_of())}),
+    "a generator of another function": node(
+        "numpy.random._generator.Generator", "RandomGeneratorNode", content={
+            "bit_generator": mapped(type_of(), bit_generator=text("seed")),
+            "seed_seq": mapped(type_of())}),
+    "a generator of nothing": node(
+        "numpy.random._generator.Generator", "RandomGeneratorNode", content={}),
+    "a node without a class": {"__loader__": "ObjectNode"},
     "a loss that is an array over objects": node(
         "numpy._core.numeric._frombuffer", "LossNode", content=mapped(type_of()),
         __reduce__={"args": tupled(_objects(text(1)), type_of("numpy.uint64"), tupled(text(1)),
@@ -321,6 +328,7 @@ _ARCHIVES = {
     "one key twice": _archive(("schema.json", _TWICE)),
     "one key twice, deep inside": _archive(
         ("schema.json", _PLAIN.replace(b'"content": "1"', b'"content": "2", "content": "1"'))),
+    "a schema that is not JSON": _archive(("schema.json", b'{"__loader__": "ListNode"')),
     "a member outside": _archive(("schema.json", _PLAIN), ("../1.npy", _npy([1]))),
     "an absolute member": _archive(("schema.json", _PLAIN), ("/tmp/1.npy", _npy([1]))),
     "an archive as an array": _archive(
