@@ -249,7 +249,11 @@ def test_a_server_goes_on_with_the_version_before_one_that_acts_or_crashes(
         path = tmp_path / f"{version}.pkl"
         path.write_bytes(pickle.dumps(Code(ground.code(attack))))
         registry.register(MODEL, path, version=version, trust="it came from a friend")
-    with Serving(tmp_path / "store", tmp_path, "--sandbox", "require") as server:
+    own = tmp_path / "temporary"
+    own.mkdir()
+    where = {"TMPDIR": str(own)}
+    options = ("--sandbox", "require")
+    with Serving(tmp_path / "store", tmp_path, *options, environment=where) as server:
         for version in attacks:
             registry.promote(f"{MODEL}@{version}", force=True, reason="what can happen")
             until(partial(fails, server, version))

@@ -158,12 +158,16 @@ def _restrained(
         served.restraint = "off" if setting.sandbox == "off" else "none: this system has none"
         return None
     trials = setting.trials or stack.enter_context(Nursery(restraint))
-    writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
+    writable = [*setting.writable, Path("/dev/shm")]  # noqa: S108 - semaphores
     if setting.log is not None and "://" not in setting.log:
         Path(setting.log).mkdir(parents=True, exist_ok=True)
         writable.append(Path(setting.log))
-    if place is not None:
+    if place is not None:  # temporary files go where the supervisor takes them away
         writable.append(place.crew)
+        tempfile.tempdir = tempfile.mkdtemp(dir=place.crew)
+        os.putenv("TMPDIR", tempfile.tempdir)
+    else:
+        writable.append(Path(tempfile.gettempdir()))
     on_worker(restraint, writable)
     served.restraint = str(restraint)
     return trials
