@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def open_all(argument: dict[str, Any]) -> None:
     import numpy as np
 
     path = Path(argument["path"])
-    ways = (
+    ways: tuple[Callable[[], Any], ...] = (
         lambda: pickle.loads(path.read_bytes()),
         lambda: joblib.load(path),
         lambda: np.load(path, allow_pickle=True)["arr_0"],
