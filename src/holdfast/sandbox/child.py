@@ -106,13 +106,17 @@ def _wait_for_trials(control: socket.socket, held: int, keeper: int) -> NoReturn
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # libraries may wait for theirs
             if not called:
                 break
-            for module in json.loads(called):
-                with suppress(Exception):  # the trial that needs it says why it cannot be imported
-                    importlib.import_module(module)
+            _import(json.loads(called))
             for descriptor in descriptors:
                 _begin(descriptor, (control.fileno(), held))
     finally:
         os._exit(0)
+
+
+def _import(modules: list[str]) -> None:
+    for module in modules:
+        with suppress(Exception):  # the trial that needs it says why it cannot be imported
+            importlib.import_module(module)
 
 
 def _begin(descriptor: int, own: tuple[int, ...]) -> None:
