@@ -178,3 +178,22 @@ def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     assert "says: class=0 (malignant)" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert (tmp_path / "demo-store" / "holdfast.json").exists()
+
+
+def test_each_attack_in_security_names_tests_that_exist() -> None:
+    page = (ROOT / "SECURITY.md").read_text()
+    table = page.partition("## Attacks, the wall")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    unproved = []
+    for row in rows:
+        paths = re.findall(r"`(tests/[^`]+)`", row.rsplit("|", 2)[1])
+        found = [path for path in paths if (ROOT / path).is_file()]
+        if (
+            not found
+            or found != paths
+            or not any("def test_" in (ROOT / path).read_text() for path in found)
+        ):
+            unproved.append(row)
+
+    assert len(rows) > 20
+    assert unproved == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 from tests.registry.disk import blob, flip
 from tests.serving.facing import NUMBER, NUMBERS, Does, made
 from tests.serving.serving import MODEL, due, telling
@@ -121,3 +122,56 @@ def test_categories_come_to_the_model_as_it_learned_them(
     assert np.mean((np.asarray(found) > 0.5) == labels) > 0.95
     with pytest.raises(Refusal, match="'z' is none of 'c', 'a', 'b'"):
         check([{"city": "z", "area": 50.0, "floor": 1}])
+
+
+def _bytes_read(act: Callable[[], object]) -> int:
+    """Count the bytes that this process asks the system for meanwhile."""
+
+    def count() -> int:
+        words = Path("/proc/self/io").read_text().split()
+        return int(words[words.index("rchar:") + 1])
+
+    before = count()
+    act()
+    return count() - before
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system does not count")
+@pytest.mark.parametrize("kind", ["data", "code"])
+def test_a_large_version_is_not_read_again_for_the_sandbox(tmp_path: Path, kind: str) -> None:
+    """Data alone is not tried out; of code, this process reads no more than without a trial."""
+    from holdfast.sandbox import Nursery, chosen
+
+    restraint = chosen("auto")
+    if restraint is None:
+        pytest.skip("this system restrains nothing")
+    store = holdfast.open(tmp_path / "store", by="ana")
+    store.register("large", _large(tmp_path, kind))
+    size_bytes = store.manifest("large@1.0.0").artifacts["model"].size_bytes
+    plain = _bytes_read(lambda: loading.load(store, "large", "1.0.0"))
+    with Nursery(restraint) as nursery:
+        tried = _bytes_read(lambda: loading.load(store, "large", "1.0.0", nursery))
+
+    assert size_bytes > 16 << 20
+    assert plain <= 3.1 * size_bytes
+    assert tried < plain + size_bytes / 2
+
+
+def _large(folder: Path, kind: str) -> Any:
+    if kind == "code":
+        model = LinearRegression()
+        model.coef_, model.intercept_ = np.ones(1 << 22), 0.0
+        return model
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.ones((4, 1 << 20), np.float32), "weights")
+    entry = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 4])
+    answer = helper.make_tensor_value_info("sums", TensorProto.FLOAT, [None, 1 << 20])
+    product = helper.make_node("MatMul", ["rows", "weights"], ["sums"])
+    graph = helper.make_graph([product], "large", [entry], [answer], [weights])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / "model.onnx"
+    path.write_bytes(made.SerializeToString())
+    assert onnx.__version__
+    return path

@@ -13,6 +13,7 @@ Only the trial sees the model, and what it tells its warden is a bounded text in
 
 import importlib
 import json
+import multiprocessing
 import os
 import select
 import shutil
@@ -21,9 +22,11 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from multiprocessing import context
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -223,11 +226,24 @@ def _answered(request: dict[str, Any], limits: Limits, scratch: Path) -> bytes:
         module, _, name = request["work"].partition(":")
         work: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module(module), name)
         files = [Path(file) for file in request["files"]]
+        _share_with_threads_alone()
         on_trial(Restraint(**request["restraint"]), limits, scratch, files)
         return json.dumps({"result": work(request["argument"])}).encode()
     except BaseException as error:  # noqa: BLE001 - a file may even ask for the exit
         problem = f"{type(error).__name__}: {error}"
         return json.dumps({"problem": problem[:_LONGEST_PROBLEM]}).encode()
+
+
+def _share_with_threads_alone() -> None:
+    """Have locks for several processes be locks for threads: a trial is one process for ever.
+
+    Those for several are files in `/dev/shm`, where other processes have theirs. Thread pools of
+    joblib ask for them.
+    """
+    for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event"):
+        made: Callable[..., Any] = getattr(threading, name)
+        setattr(multiprocessing, name, made)
+        setattr(context.BaseContext, name, lambda _self, *args, made=made: made(*args))
 
 
 def send(connection: socket.socket, text: bytes) -> None:

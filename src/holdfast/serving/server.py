@@ -137,12 +137,14 @@ def _restrained(
         served.restraint = "off" if setting.sandbox == "off" else "none: this system has none"
         return None
     trials = setting.trials or stack.enter_context(Nursery(restraint))
-    writable = [*setting.writable, Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108 - semaphores
+    writable = [*setting.writable, Path("/dev/shm")]  # noqa: S108 - semaphores
     if setting.log is not None and "://" not in setting.log:
         with contextlib.suppress(OSError):  # the log tells, and `/ready`
             Path(setting.log).mkdir(parents=True, exist_ok=True)
         writable.append(Path(setting.log))
-    writable.append(seat.folder)
+    writable.append(seat.folder)  # temporary files go where the supervisor takes them away
+    tempfile.tempdir = tempfile.mkdtemp(dir=seat.folder)
+    os.putenv("TMPDIR", tempfile.tempdir)
     on_worker(restraint, writable)
     served.restraint = str(restraint)
     return trials
