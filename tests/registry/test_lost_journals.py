@@ -229,33 +229,48 @@ def test_a_blob_stored_anew_is_not_replaced_by_a_damaged_one_from_the_trash(
 # Registrations that were stopped before their first entry
 
 
-@pytest.fixture
-def stopped(furnished: Registry, store: Path, text: Text) -> Registry:
-    """Return a registry in which the first registration of a model was stopped."""
-    furnished.register("tulip", text("tulip"))
+def stop(registry: Registry, store: Path, text: Text) -> None:
+    """Leave what the first registration of a model does that is stopped before its entry."""
+    registry.register("tulip", text("tulip"))
     disk.remove(store / "models/tulip")
     (store / "known/tulip.json").unlink()
-    return holdfast.open(store, by="ann")
 
 
-def test_what_a_first_registration_left_waits_until_there_is_a_journal(
-    stopped: Registry, store: Path, text: Text, caplog: pytest.LogCaptureFixture
+def test_what_a_first_registration_left_goes_where_all_models_are_noted(
+    furnished: Registry, store: Path, text: Text, opened: Callable[..., Registry]
 ) -> None:
+    stop(furnished, store, text)
+
+    found = opened().gc(grace_s=0)
+
+    assert (found.freed_blobs, found.waiting_blobs) == (2, 0)
+    assert opened().verify().whole
+
+
+def test_what_a_first_registration_left_waits_where_no_model_is_noted(
+    registry: Registry,
+    store: Path,
+    text: Text,
+    opened: Callable[..., Registry],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop(registry, store, text)
     before = blobs(store)
-    found = stopped.gc(grace_s=0)
+    found = opened().gc(grace_s=0)
     there = blobs(store)
-    stopped.register("tulip", text("others"))
-    afterwards = stopped.gc(grace_s=0)
+    opened().register("tulip", text("others"))
+    afterwards = opened().gc(grace_s=0)
 
     assert (found.freed_blobs, found.waiting_blobs, there) == (0, 2, before)
-    assert "tulip@1.0.0" in caplog.text
+    assert "2 blobs are kept" in caplog.text
     assert (afterwards.freed_blobs, afterwards.waiting_blobs) == (2, 0)
-    assert stopped.verify().whole
+    assert opened().verify().whole
 
 
-def test_a_file_that_looks_like_a_manifest_keeps_nothing_of_a_model_that_is_there(
-    furnished: Registry, store: Path, text: Text
+def test_a_file_that_looks_like_a_manifest_keeps_nothing(
+    of_old: Registry, store: Path, text: Text
 ) -> None:
+    furnished = of_old
     for number, content in enumerate(('{"format": 1}', '{"format": 9}', '{"name"')):
         furnished.register("iris", text(content), version=f"2.{number}.0")
     furnished.purge("iris", versions=["2.0.0", "2.1.0", "2.2.0"], grace_s=0)
@@ -292,6 +307,19 @@ def test_a_store_of_old_without_any_journal_is_damaged(
         assert "models" in {damage.subject for damage in of_old.verify().damages}
     except HoldfastError as error:
         assert "models" in str(error)  # noqa: PT017 - either tells it
+
+
+@pytest.mark.parametrize("loss", ["a model gone", "a model empty", "a model a link to nothing"])
+def test_a_store_of_old_keeps_what_manifests_name_of_a_model_that_is_gone(
+    of_old: Registry, store: Path, loss: str
+) -> None:
+    before = blobs(store)
+    LOSSES[loss](store)
+
+    found = of_old.gc(grace_s=0)
+
+    assert (found.freed_blobs, found.waiting_blobs) == (0, 4)
+    assert blobs(store) == before
 
 
 @pytest.mark.parametrize("write", ["promote", "gc"])

@@ -30,16 +30,19 @@ def claims(session: Session) -> Claims:
     models = session.journals()
     if not models:
         require_journals(session)
+    told = session.place.config.known and session.place.known.folders()
     _note(session, models)
     named = _named(session, models)
+    if told:  # all models are noted: what is left without a journal never had one
+        return Claims(named)
     doubtful: set[str] = set()
     for digest, manifest in unclaimed(session, models, named):
         doubtful |= {digest, *(file.sha256 for file in manifest.files)}
+    if doubtful:
         _log.warning(
-            "kept, for a manifest names them: the files of %s@%s, which has no journal (a "
-            "registration that was stopped; it may be repeated)",
-            manifest.name,
-            manifest.version,
+            "%d blobs are kept, for manifests name them whose models have no journal: of "
+            "registrations that were stopped, or of journals that are lost",
+            len(doubtful),
         )
     return Claims(named, doubtful - named)
 

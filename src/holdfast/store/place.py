@@ -27,7 +27,7 @@ class Claims:
 
     Attributes:
         named: By versions.
-        doubtful: By manifests of models that have no journal: they wait until that is clear.
+        doubtful: By manifests whose models may have lost their journals: they wait.
     """
 
     named: Collection[str]
@@ -49,7 +49,7 @@ class Collected(Struct, frozen=True):
         freed_bytes: Length of the blobs removed.
         freed_blobs: How many.
         waiting_bytes: Length of unreferenced blobs that are younger than the grace time, or
-            named by a manifest of a model that has no journal.
+            named by a manifest whose model may have lost its journal.
         waiting_blobs: How many.
         leftovers: Files and folders of crashed writers removed.
     """
