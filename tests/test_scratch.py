@@ -120,6 +120,20 @@ def test_a_folder_of_a_child_of_multiprocessing_goes_with_it(how: str, tmp_path:
     assert ran(program, tmp_path, how) == ["True", "False"]
 
 
+def test_a_folder_that_is_removed_twice_leaves_what_is_around_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    program = (
+        "import multiprocessing.util, sys, tempfile\n"  # which removes it too, at exit
+        "tempfile.tempdir = sys.argv[1]\n"
+        "from holdfast import scratch\n"
+        "print(scratch.until_exit().parent)\n"
+    )
+
+    assert ran(program, tmp_path) == [str(tmp_path)]
+    assert list(tmp_path.iterdir()) == []
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), scratch.folder(tmp_path / "missing"):
         pass
