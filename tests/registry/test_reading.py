@@ -143,7 +143,7 @@ def test_times_rise_with_the_entries_though_the_clock_goes_back(
 ) -> None:
     clock.on("2026-05-01T12:00")
     grow(1)
-    clock.on("2026-04-01T12:00")
+    clock.on("2026-04-08T12:00")
     registry.promote("iris@1.0.0")
 
     first, second = (past.at for past in registry.history("iris"))
