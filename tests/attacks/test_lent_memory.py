@@ -100,9 +100,20 @@ def test_memory_lent_by_a_series_is_refused(
 
 def test_a_series_of_other_objects_passes(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps(pd.Series(["a", None, 1.5, (1, 2)], name="__missing__")))
+    path.write_bytes(pickle.dumps(pd.Series(["a", None, {"b": 1}, (1, 2)], name="__missing__")))
 
     assert formats.scan(path).unknown == ()
+
+
+def test_a_dict_in_a_series_may_not_come_to_lend_memory_later(tmp_path: Path) -> None:
+    later: dict[str, object] = {}
+    series = pd.Series([later], index=[_SPECIAL], dtype=object)
+    content = pickle.dumps((series, later), 4).removesuffix(b"\x86\x94.")
+    path = tmp_path / "model.pkl"
+    path.write_bytes(content + _text("typestr") + _text("|u1") + b"s\x86.")
+
+    assert pickle.loads(path.read_bytes())[0][_SPECIAL] == {"typestr": "|u1"}
+    assert any("in use" in doubt for doubt in formats.scan(path).unknown)
 
 
 @pytest.mark.parametrize("protocol", range(6))

@@ -281,8 +281,8 @@ def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> 
         seen.add(id(value))
         match value:
             case Made() if value.is_a("numpy.ndarray"):
-                if _has_dicts(value):
-                    doubt(f"hands {maker.path} an array of dicts")
+                if _lends_memory(value):
+                    doubt(f"hands {maker.path} an array of dicts that could lend memory")
             case tuple():
                 waiting += value
             case Listed():
@@ -291,12 +291,12 @@ def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> 
                 waiting += value.entries.values()
 
 
-def _has_dicts(array: Made) -> bool:
+def _lends_memory(array: Made) -> bool:
     waiting, seen = [array], {id(array)}
     while waiting:  # joblib's stand-in of an array holds the one that was read
         made = waiting.pop()
         for part in (*made.args, *(made.state if isinstance(made.state, tuple) else ())):
-            if isinstance(part, Listed) and any(map(_is_dict, part.items)):
+            if isinstance(part, Listed) and any(map(_lends, part.items)):
                 return True
             if isinstance(part, Made) and id(part) not in seen:
                 seen.add(id(part))
@@ -304,8 +304,11 @@ def _has_dicts(array: Made) -> bool:
     return False
 
 
-def _is_dict(value: object) -> bool:
-    return isinstance(value, Mapped) or (isinstance(value, Made) and value.is_a(*_DICTS, *_BUNCHES))
+def _lends(value: object) -> bool:
+    if isinstance(value, Mapped):
+        value.sealed = True  # nor may it come to say so later
+        return not value.whole or "typestr" in value.entries
+    return isinstance(value, Made) and value.is_a(*_DICTS, *_BUNCHES)
 
 
 def _check_scalar(values: tuple[object, ...], doubt: Doubt) -> None:
