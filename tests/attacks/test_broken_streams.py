@@ -196,7 +196,14 @@ def test_each_of_them_does_act_where_it_is_loaded(loader: str, tmp_path: Path) -
 def test_what_would_need_a_registered_number_to_be_text_or_a_container_is_chance(
     tmp_path: Path,
 ) -> None:
-    for stream in (b"\x82\x05Na", b"\x82\x05NNs", b"\x82\x052\x93", b"\x82\x05NR", b"\x82\x05}b"):
+    for stream in (
+        b"\x82\x05Na",
+        b"\x82\x05NNs",
+        b"\x82\x052\x93",
+        b"\x82\x05NR",
+        b"\x82\x05}b",
+        b"\x82\x05)\x81",
+    ):
         (tmp_path / "weights.bin").write_bytes(stream + b"\xff\x00")
 
         assert scan(tmp_path / "weights.bin").unknown == ()

@@ -1,11 +1,15 @@
-"""A Bunch that lends memory to numpy by an item of a special name, however the item gets in."""
+"""Objects that lend memory to numpy by an item of a special name, however the item gets in."""
 
+import collections
 import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import Bunch
@@ -62,6 +66,54 @@ def test_memory_lent_to_numpy_is_refused(items: Callable[[], bytes], tmp_path: P
     assert lent.tolist() == _THERE.tolist()
     assert lent.ctypes.data == _THERE.ctypes.data
     assert formats.scan(path).unknown
+
+
+def _labelled(name: object) -> pd.Series:
+    lent: dict[str, object] = dict(_THERE.__array_interface__)
+    return pd.Series([lent, "more"], index=[name, "b"], dtype=object)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        _labelled(_SPECIAL),
+        _labelled(np.str_(_SPECIAL)),
+        pd.Series([collections.OrderedDict(_THERE.__array_interface__)], [_SPECIAL]),
+        pd.Series([None, _THERE.__array_interface__], ["b", _SPECIAL]),
+    ],
+    ids=["a label", "numpy's text as a label", "an ordered dict", "a later item"],
+)
+@pytest.mark.parametrize("library", [pickle, joblib])
+def test_memory_lent_by_a_series_is_refused(
+    series: pd.Series, library: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    with path.open("wb") as stream:
+        library.dump(series, stream)
+
+    with path.open("rb") as stream:
+        lent = np.asarray(library.load(stream))
+
+    assert lent.tolist() == _THERE.tolist()
+    assert any("an array of dicts" in doubt for doubt in formats.scan(path).unknown)
+
+
+def test_a_series_of_other_objects_passes(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(pd.Series(["a", None, {"b": 1}, (1, 2)], name="__missing__")))
+
+    assert formats.scan(path).unknown == ()
+
+
+def test_a_dict_in_a_series_may_not_come_to_lend_memory_later(tmp_path: Path) -> None:
+    later: dict[str, object] = {}
+    series = pd.Series([later], index=[_SPECIAL], dtype=object)
+    content = pickle.dumps((series, later), 4).removesuffix(b"\x86\x94.")
+    path = tmp_path / "model.pkl"
+    path.write_bytes(content + _text("typestr") + _text("|u1") + b"s\x86.")
+
+    assert pickle.loads(path.read_bytes())[0][_SPECIAL] == {"typestr": "|u1"}
+    assert any("in use" in doubt for doubt in formats.scan(path).unknown)
 
 
 @pytest.mark.parametrize("protocol", range(6))

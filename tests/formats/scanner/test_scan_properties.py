@@ -46,6 +46,17 @@ class _Stub:
     append = add = extend
 
 
+class _Registered(_Stub):
+    """Counts no instance that is made of nothing and not initialised."""
+
+    def __new__(cls, *args: object, **keywords: object) -> Self:
+        _Stub.calls += bool(args or keywords)
+        return object.__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        _Stub.calls += 1
+
+
 _REGISTERED = ("registered", "Thing")
 _CODES = (1, 5, 300)
 
@@ -66,7 +77,7 @@ class _Recorder:
 
     def find(self, module: str, name: str) -> Any:
         if (module, name) == _REGISTERED:
-            return _Stub  # by its number: no name is read
+            return _Registered  # by its number: no name is read
         path = f"{module}.{name}"
         self.names.add(path if path.isprintable() else ascii(path)[1:-1])
         return self.known.get(f"{module}.{name}", _Stub)

@@ -65,6 +65,14 @@ def calls(func: object, args: object) -> bool:
     return not _is_empty(args) or int(func.name) <= _ASSIGNED
 
 
+def makes(cls: object, args: object) -> bool:
+    """Tell whether `cls.__new__(cls, *args)` is a call that may do something.
+
+    Handed nothing, what is registered only comes to be; whatever then changes it counts.
+    """
+    return calls(cls, args) and not (is_extension(cls) and _is_empty(args))
+
+
 def sets_state(target: object, state: object) -> bool:
     """Tell whether BUILD with *state* changes *target*, or has it change something."""
     if not is_extension(target):

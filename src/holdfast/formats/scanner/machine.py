@@ -297,7 +297,7 @@ class Machine:
 
     def _make(self, args: object, keywords: object) -> None:
         cls = self._pop()
-        self.calls += effects.calls(cls, args)
+        self.calls += effects.makes(cls, args)
         self._push_made(rules.made(cls, args, keywords, self._doubt))
 
     def _push_made(self, thing: Made) -> None:

@@ -213,6 +213,8 @@ def _handed_over(func: Global, args: object, doubt: Doubt) -> tuple[object, ...]
 
 
 def _check_handed(func: Global, values: Iterable[object], doubt: Doubt) -> None:
+    values = tuple(values)
+    _check_labelled(func, values, doubt)
     for value in values:
         if isinstance(value, Global) and not _may_be_handed(value, func):
             doubt(f"hands {value.path} to {func.path}")
@@ -251,10 +253,53 @@ def _check_state(target: Made, state: object, doubt: Doubt) -> None:
     if target.is_a(WRAPPER):
         return
     check_attributes(target, state, doubt)
+    _check_labelled(target.maker or _NOTHING, (state,), doubt)
     values = state.entries.values() if isinstance(state, Mapped) else state
     for value in values if isinstance(values, Iterable) else ():
         if isinstance(value, Global) and value.use in ("note", "wrap"):
             doubt(f"holds {value.path}")
+
+
+def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> None:
+    # A series gives its items as attributes, by their labels: of a special name, numpy takes a
+    # dict for the address of memory. Labels may be bytes that are not read; dicts are seen.
+    waiting = list(values) if maker.module.partition(".")[0] == "pandas" else []
+    seen: set[int] = set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        match value:
+            case Made() if value.is_a("numpy.ndarray"):
+                if _lends_memory(value):
+                    doubt(f"hands {maker.path} an array of dicts that could lend memory")
+            case tuple():
+                waiting += value
+            case Listed():
+                waiting += value.items
+            case Mapped():
+                waiting += value.entries.values()
+
+
+def _lends_memory(array: Made) -> bool:
+    waiting, seen = [array], {id(array)}
+    while waiting:  # joblib's stand-in of an array holds the one that was read
+        made = waiting.pop()
+        for part in (*made.args, *(made.state if isinstance(made.state, tuple) else ())):
+            if isinstance(part, Listed) and any(map(_lends, part.items)):
+                return True
+            if isinstance(part, Made) and id(part) not in seen:
+                seen.add(id(part))
+                waiting.append(part)
+    return False
+
+
+def _lends(value: object) -> bool:
+    if isinstance(value, Mapped):
+        value.sealed = True  # nor may it come to say so later
+        return not value.whole or "typestr" in value.entries
+    return isinstance(value, Made) and value.is_a(*_DICTS, *_BUNCHES)
 
 
 def _same_function(args: tuple[object, ...], state: object) -> bool:

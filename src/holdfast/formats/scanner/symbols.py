@@ -69,7 +69,7 @@ class Mapped:
     Attributes:
         entries: As many as are kept.
         whole: False once an entry was left out.
-        sealed: True once a numpy type is made of it.
+        sealed: True once a numpy type is made of it, or a pandas object holds it.
         others: Objects under other keys, as keys, beyond the room, or written over since.
     """
 
