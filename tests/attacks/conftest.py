@@ -74,7 +74,7 @@ def live_models() -> dict[str, Callable[[str], bytes]]:
 @pytest.fixture
 def hostile_models() -> dict[str, Callable[[str], bytes]]:
     """Return every model of allowed names that would act once it predicts."""
-    return dict(_CATALOGUES["hostile_model"]) | dict(_CATALOGUES["hostile_part"])
+    return dict(_CATALOGUES["hostile_model"] | _CATALOGUES["hostile_part"])
 
 
 @pytest.fixture
