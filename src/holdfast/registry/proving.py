@@ -118,7 +118,7 @@ def _answered(name: str, faces: Mapping[str, object], rows: Any) -> Any:
     """
     if not callable(getattr(faces["model"], "predict", None)):
         return rows
-    forms = _forms(rows)
+    forms, problem = _forms(rows), ""
     for form in forms:
         try:
             _answers(faces, form, ["predict"])
