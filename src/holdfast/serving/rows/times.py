@@ -16,7 +16,11 @@ from holdfast.core.schema import Column
 
 __all__ = ["Times", "of"]
 
-_DTYPE: Final = re.compile(r"datetime64(?:\[(?P<unit>[^,\]]*)(?:, *(?P<zone>[^\]]+))?\])?")
+_DTYPE: Final = re.compile(  # schemas inferred from frames name the zone alone
+    r"datetime64"
+    r"(?:\[(?:(?P<unit>(?:[YMWDhms]|ms|us|ns|ps|fs|as|generic)?)(?=[,\]]))?"
+    r"(?:, *)?(?P<zone>[^\],]+)?\])?"
+)
 _OFFSET: Final = re.compile(r"(?:UTC)?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _TEXT: Final = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
