@@ -46,9 +46,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the pages' commands run one after the other."""
     folder = tmp_path_factory.mktemp("workshop")
     (folder / "examples").symlink_to(ROOT / "examples")
-    custom = (
-        "import pickle, decimal, wave; pickle.dump(wave.Error('cut'), open('custom.pkl', 'wb'))"
-    )
+    custom = "import pickle, decimal, wave; pickle.dump(wave.Error('x'), open('custom.pkl', 'wb'))"
     subprocess.run([sys.executable, "-c", custom], cwd=folder, check=True)
     return folder
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +151,19 @@ def test_a_bundle_that_is_none_is_refused(churn: Any, tmp_path: Path) -> None:
     assert absent.status == 2
 
 
-def test_an_environment_is_written_and_checked(churn: Any) -> None:
-    written = churn("env", "churn@1.0.0")
-    checked = churn("env", "check", "churn@1.0.0")
-    told = churn("env", "check", "churn@1.0.0", "--json").data
+def test_an_environment_is_written_and_checked(churn: Any, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("words")
+    churn("register", "other", "words.txt", "--environment", f"numpy={version('numpy')}")
+    written = churn("env", "other@latest")
+    checked = churn("env", "check", "other@latest")
+    told = churn("env", "check", "other@latest", "--json").data
 
-    assert written.out.startswith("# churn@1.0.0, registered with Python ")
+    assert written.out.startswith("# other@1.0.0, registered with Python ")
+    assert written.out.endswith(f"\nnumpy=={version('numpy')}\n")
     assert (checked.status, told["differences"]) == (0, [])
-    assert "every library is of the version recorded" in checked.out
-    assert churn("env", "churn@1.0.0", "--form", "conda", "--json").data["form"] == "conda"
-    assert churn("env", "churn@1.0.0", "churn@1.1.0").status == 2
+    assert "every version is as recorded" in checked.out
+    assert churn("env", "other@latest", "--form", "conda", "--json").data["form"] == "conda"
+    assert churn("env", "other@latest", "churn@1.1.0").status == 2
 
 
 def test_a_check_of_another_environment_says_so(churn: Any, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_others_follow_each_other(candidate: str, champion: str) -> None:
 
 
 def test_the_gate_asks_unless_it_lets_callers_break() -> None:
-    kept, loadable = (Candidate(_version(one), {}, frozenset()) for one in ("file", "joblib"))
+    kept, model = (Candidate(_version(one), {}, frozenset()) for one in ("file", "joblib"))
 
-    assert not judge(Policy(), kept, loadable).passed
-    assert judge(OPEN, kept, loadable).passed
+    assert not judge(Policy(), kept, model).passed
+    assert judge(OPEN, kept, model).passed

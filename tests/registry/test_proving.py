@@ -89,6 +89,32 @@ def test_an_object_that_does_not_answer_its_example_is_refused(registry: Registr
         registry.register("iris", model, input_example=ROWS[:2, :1])
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        [{"a": 0.1, "b": 0.2, "c": 0.3}],
+        {"a": [0.1, 0.2], "b": [0.1, 0.2], "c": [0.1, 0.2]},
+        {"a": 0.1, "b": 0.2, "c": 0.3},
+        [[0.1, 0.2, 0.3]],
+    ],
+)
+def test_rows_as_callers_send_them_are_laid_out_as_the_objects_take_them(
+    registry: Registry, example: Any
+) -> None:
+    model = LinearRegression().fit(ROWS, LABELS)
+    forgetful = Forgetful().fit(ROWS, LABELS)
+
+    assert registry.register("iris", model, input_example=example).created
+    with pytest.raises(RefusedError, match="answers otherwise"):
+        registry.register("iris", forgetful, input_example=example, trust="mine")
+
+
+def test_rows_that_only_a_server_can_lay_out_are_no_reason_to_refuse(registry: Registry) -> None:
+    model = LinearRegression().fit(ROWS, LABELS)
+
+    assert registry.register("iris", model, input_example=[{"a": "words"}]).created
+
+
 def test_an_object_that_answers_otherwise_each_time_is_let_in(registry: Registry) -> None:
     model = Dice().fit(ROWS, LABELS)
 

@@ -1,13 +1,16 @@
 """Dates and times of a column, read by themselves and brought to the schema's zone."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import pytest
 from tests.serving.facing import Does, made
 
+from holdfast.core import schema
 from holdfast.core.schema import Column
 from holdfast.errors import UnsupportedError
+from holdfast.formats import example
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows import times
 from holdfast.serving.rows.checking import Checker
@@ -101,3 +104,18 @@ def test_a_zone_that_is_not_known_here_is_told_when_the_version_is_loaded() -> N
 def test_a_zone_is_no_path() -> None:
     with pytest.raises(UnsupportedError, match="is not known here"):
         made(Does(len), input_schema=words("datetime64[ns, ../../etc/passwd]"))
+
+
+@pytest.mark.parametrize("library", ["pandas", "arrow", "polars"])
+def test_the_schema_of_a_frame_takes_the_frame_s_own_times(library: str) -> None:
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    if library == "polars":
+        frame: Any = pytest.importorskip("polars").DataFrame({"at": [moment]})
+    else:
+        frame = pd.DataFrame({"at": pd.to_datetime([moment])})
+        if library == "arrow":
+            frame = frame.astype("timestamp[us, tz=UTC][pyarrow]")
+    shown = example.describe(frame)
+
+    assert shown.schema["properties"]["at"] == {"type": "string", "dtype": "datetime64[UTC]"}
+    assert len(Checker(schema.parse(shown.schema, "input_schema"))(shown.rows)) == 1

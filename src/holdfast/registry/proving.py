@@ -8,6 +8,7 @@ load of the artifacts; without an `input_example` there is nothing to ask, and n
 """
 
 import base64
+import importlib
 import math
 import os
 import pickle
@@ -59,12 +60,14 @@ def prove(
     """
     paths = {role: part.path.resolve() for role, part in packaged.items()}
     size_bytes = sum(_size(path) for path in paths.values())
-    rows = _first(example)
-    raw = _pickled(rows)
-    if size_bytes > _MOST_BYTES or raw is None:
+    if size_bytes > _MOST_BYTES:
         return
     faces = {role: formats.face(part.format, sources[role]) for role, part in packaged.items()}
-    expected = _given_answer(name, faces, rows)
+    rows = _answered(name, faces, _first(example))
+    raw = _pickled(rows)
+    if rows is None or raw is None:
+        return
+    expected = _given_answers(faces, rows)
     argument = {
         "parts": {role: [part.format, str(paths[role])] for role, part in packaged.items()},
         "example": base64.b64encode(raw).decode("ascii"),
@@ -104,15 +107,51 @@ _NOBODY: Final = Manifest(
 )
 
 
-def _given_answer(name: str, faces: Mapping[str, object], rows: Any) -> dict[str, Any]:
+def _answered(name: str, faces: Mapping[str, object], rows: Any) -> Any:
+    """Return the example in the form that the objects answer; None if they take none of them.
+
+    Records and lists are what callers send. A server lays them out for the model, by the schema: so
+    objects that take only arrays or frames are asked these, and are not refused over it.
+
+    Raises:
+        RefusedError: If the example is an array or a frame, and the objects do not answer it.
+    """
+    if not callable(getattr(faces["model"], "predict", None)):
+        return rows
+    forms, problem = _forms(rows), ""
+    for form in forms:
+        try:
+            _answers(faces, form, ["predict"])
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model raises anything
+            problem = f"it does not answer its input_example: {type(error).__name__}: {error}"
+        else:
+            return form
+    if len(forms) > 1:
+        return None
+    advice = "give rows as the model, or the preprocessor before it, takes them"
+    raise _refused(name, problem, advice)
+
+
+def _forms(rows: Any) -> list[Any]:
+    if not isinstance(rows, list | dict):
+        return [rows]
+    records = rows if isinstance(rows, list) else [rows]
+    by_name = bool(records) and all(isinstance(row, Mapping) for row in records)
+    forms = [rows]
+    with suppress(ImportError, ValueError, TypeError):
+        if by_name:
+            columns = isinstance(rows, dict) and all(isinstance(one, list) for one in rows.values())
+            frame = importlib.import_module("pandas").DataFrame(rows if columns else records)
+            forms += [frame, frame.to_numpy()]
+        else:
+            forms.append(importlib.import_module("numpy").asarray(rows))
+    return forms if len(forms) > 1 else [rows, rows]
+
+
+def _given_answers(faces: Mapping[str, object], rows: Any) -> dict[str, Any]:
     """Ask the objects, twice: what an object answers otherwise by itself proves nothing."""
     asked = [method for method in _ASKED if callable(getattr(faces["model"], method, None))]
-    try:
-        first, again = (_answers(faces, rows, asked[:1]) for _ in range(2))
-    except (Exception, SystemExit) as error:
-        problem = f"it does not answer its input_example: {type(error).__name__}: {error}"
-        advice = "give rows as the model, or the preprocessor before it, takes them"
-        raise _refused(name, problem, advice) from error
+    first, again = (_answers(faces, rows, asked[:1]) for _ in range(2))
     with suppress(Exception, SystemExit):  # some have the method and no probabilities
         first |= _answers(faces, rows, asked[1:])
         again |= _answers(faces, rows, asked[1:])

@@ -24,12 +24,24 @@ from holdfast.core.schema import dtypes
         ("str_", "object"),
         ("datetime64[ns]", "datetime64"),
         ("datetime64[us, Europe/Vienna]", "datetime64[Europe/Vienna]"),
+        ("datetime64[UTC]", "datetime64[UTC]"),
+        ("datetime64[Mars/Olympus]", "datetime64[Mars/Olympus]"),
+        ("datetime64[m]", "datetime64"),
         ("timedelta64[s]", "timedelta64"),
+        ("int64[pyarrow]", "int64"),
+        ("double[pyarrow]", "float64"),
+        ("bool[pyarrow]", "bool"),
+        ("large_string[pyarrow]", "object"),
+        ("timestamp[us][pyarrow]", "datetime64"),
+        ("timestamp[ns, tz=Europe/Vienna][pyarrow]", "datetime64[Europe/Vienna]"),
+        ("Datetime(time_unit='us', time_zone=None)", "datetime64"),
+        ("Datetime(time_unit='ms', time_zone='UTC')", "datetime64[UTC]"),
         ("float8_e4m3fn", "float8_e4m3fn"),
     ],
 )
 def test_every_spelling_has_one_name(spelling: str, name: str) -> None:
     assert dtypes.canonical(spelling) == name
+    assert dtypes.canonical(name) == name
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,16 @@ _ALIASES: Final = {
 _CODE: Final = re.compile(r"[<>=|]?([fiuUSa])(\d*)")
 _CODES: Final = {"f": "float", "i": "int", "u": "uint"}
 _TEXT: Final = re.compile(r"string\[.*\]|enum\(.*\)|(str|bytes)(_|\d+)")
-_TIME: Final = re.compile(r"(datetime|timedelta)64(?:\[[^,\]]*(?:, *(?P<zone>[^\]]+))?\])?")
+_TIME: Final = re.compile(
+    r"(datetime|timedelta)64"
+    r"(?:\[(?:\d*(?:[YMWDhms]|ms|us|ns|ps|fs|as|generic)(?=[,\]]))?(?:, *)?(?P<zone>[^\],]+)?\])?"
+)
+# as pandas spells Arrow's types, and polars its own
+_ARROW: Final = "[pyarrow]"
+_ARROW_TIME: Final = re.compile(r"timestamp\[\w+(?:, tz=(?P<zone>[^\]]+))?\]")
+_POLARS_TIME: Final = re.compile(
+    r"Datetime\(time_unit='\w+', time_zone=(?:None|'(?P<zone>[^']+)')\)"
+)
 _NUMBER: Final = re.compile(r"(u?int|b?float)(\d+)")
 
 
@@ -55,11 +64,16 @@ _FLOATS: Final = {
 def canonical(dtype: str) -> str:
     """Return numpy's name for *dtype*, one for all spellings of the same thing.
 
-    pandas' `Int64`, torch's `torch.float32` and polars' `Boolean` become `int64`, `float32` and
-    `bool`. Everything that holds text or categories becomes `object`, and a date or time loses
-    its resolution, since JSON carries either as a string. What is not known stays as it is.
+    pandas' `Int64` and `int64[pyarrow]`, torch's `torch.float32` and polars' `Boolean` become
+    `int64`, `float32` and `bool`, and a name so made stays as it is. Everything that holds text or
+    categories becomes `object`, and a date or time loses its resolution, since JSON carries either
+    as a string. What is not known stays as it is.
     """
-    text = dtype.strip()
+    text = dtype.strip().removesuffix(_ARROW)
+    if text == "large_string":
+        return "object"
+    if time := _ARROW_TIME.fullmatch(text) or _POLARS_TIME.fullmatch(text):
+        return f"datetime64[{time['zone']}]" if time["zone"] else "datetime64"
     if code := _CODE.fullmatch(text):
         stem = _CODES.get(code[1])
         return f"{stem}{8 * int(code[2] or 8)}" if stem else "object"

@@ -20,7 +20,11 @@ _DTYPES: Final = tuple(
     map(
         re.compile,
         (
-            r"datetime64(?:\[(?P<unit>[^,\]]*)(?:, *(?P<zone>[^\]]+))?\])?",  # numpy, pandas
+            (  # numpy and pandas; schemas inferred from frames name the zone alone
+                r"datetime64"
+                r"(?:\[(?:(?P<unit>(?:[YMWDhms]|ms|us|ns|ps|fs|as|generic)?)(?=[,\]]))?"
+                r"(?:, *)?(?P<zone>[^\],]+)?\])?"
+            ),
             r"timestamp\[(?P<unit>\w+)(?:, *tz=(?P<zone>[^\]]+))?\]\[pyarrow\]",
             r"date(?:32|64)\[(?:day|ms)\]\[pyarrow\](?P<unit>)(?P<zone>)",
             (
