@@ -49,6 +49,7 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 2
+_HANDOVER_S: Final = 3
 _PATIENCE_S: Final = 60.0
 _BACKLOG: Final = 2048
 _TURN_S: Final = 0.0005
@@ -208,13 +209,18 @@ def _server(
             served = app.served
             hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
             served.draining = True
-            if hurries or not setting.drain_s:
+            app.leaves = vitals.leaves
+            drain_s = max(setting.drain_s, _HANDOVER_S if app.leaves else 0)
+            if hurries or not drain_s:
                 super().handle_exit(sig, frame)
             elif self.leaves_s is None:
-                self.leaves_s = time.monotonic() + setting.drain_s
+                self.leaves_s = time.monotonic() + drain_s
 
         async def on_tick(self, counter: int) -> bool:
             _show(app, vitals, recycling)
+            if app.leaves:  # the successor takes new connections; those here get their answers
+                for one in self.servers:
+                    one.close()
             if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
                 self.should_exit = True
             return await super().on_tick(counter)
