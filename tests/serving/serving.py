@@ -139,7 +139,7 @@ class Serving:
             except OSError:
                 return False
 
-        until(answered, 60)  # two processes begin, one after the other
+        until(answered, 180)  # two processes begin, one after the other, on a busy machine
 
     def workers(self) -> list[int]:
         """Return the processes that its supervisor has begun."""

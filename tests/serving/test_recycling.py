@@ -38,7 +38,7 @@ def test_no_request_is_lost_while_a_worker_is_replaced(tmp_path: Path) -> None:
     with Serving(tmp_path / "store", tmp_path, "--max-requests", "50") as server:
         (first,) = server.workers()
         with Callers(server.port, 2) as callers:
-            until(lambda: first not in server.workers(), 60)
+            until(lambda: first not in server.workers(), 180)
             callers.more(20)
         told = server.get("/ready")[1]["live"]
 

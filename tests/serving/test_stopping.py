@@ -61,6 +61,16 @@ def test_a_second_ctrl_c_ends_the_drain(store: Path, tmp_path: Path) -> None:
         assert server.process.wait(30) == 0
 
 
+def test_a_worker_whose_supervisor_was_killed_does_not_drain(store: Path, tmp_path: Path) -> None:
+    with Serving(store, tmp_path, "--drain", "3600") as server:
+        (worker,) = server.workers()
+        server.process.kill()
+        server.process.wait(20)
+        until(lambda: not Path(f"/proc/{worker}").exists(), 60)
+
+        assert server.process.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_listens_on_a_unix_socket(store: Path, tmp_path: Path, workers: str) -> None:
     path = tmp_path / "s"

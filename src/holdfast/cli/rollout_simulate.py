@@ -22,7 +22,7 @@ _SCENARIOS = ("1%:1%", "1%:1.05%", "1%:2%", "1%:6%", "5%:10%", "1%:50%", "1%:1%,
     "--scenario",
     multiple=True,
     metavar="ACTIVE:CANARY[,…]",
-    help="True error rates, then slower=F, tail=RATE, outage=RATE, users=N.",
+    help="True error rates, then slower=F, tail=, noise=, outage=RATE, users=N.",
 )
 @click.option("--requests", type=int, metavar="N", help="Length of a run [20000].")
 @click.option("--per-minute", type=int, metavar="N", help="Requests in a minute [200].")

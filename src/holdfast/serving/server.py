@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +50,7 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 2
+_HANDOVER_S: Final = 3
 _PATIENCE_S: Final = 60.0
 _BACKLOG: Final = 2048
 _TURN_S: Final = 0.0005
@@ -171,6 +172,12 @@ def _log_of(
     return recorder, stack.enter_context(contextlib.closing(open_in_time(location)))
 
 
+def _close(listening: Iterable[Any]) -> None:
+    """Take no new connections: the successor does; those that are open get their answers."""
+    for one in listening:
+        one.close()
+
+
 def _show(app: Application, vitals: Vitals, recycling: Recycling) -> None:
     """Show that the loop turns, and ask for a successor when it is time."""
     vitals.beat()
@@ -183,15 +190,19 @@ def _show(app: Application, vitals: Vitals, recycling: Recycling) -> None:
         vitals.leave()
 
 
-def _server(
-    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling
-) -> "uvicorn.Server":
+def _protocol() -> type[Any]:
     try:
-        import uvicorn
-
         from holdfast.serving.web.direct import Protocol
     except ModuleNotFoundError as error:
         raise MissingLibraryError(str(error.name), "serve", "serving listens with it") from error
+    return Protocol
+
+
+def _server(
+    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling
+) -> "uvicorn.Server":
+    protocol = _protocol()
+    import uvicorn
 
     class Server(uvicorn.Server):
         """Stops when it is told to, once it has drained, and lets its caller end in order."""
@@ -211,19 +222,22 @@ def _server(
             served = app.served
             hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
             served.draining = True
-            if hurries or not setting.drain_s:
+            app.leaves = vitals.leaves
+            drain_s = max(setting.drain_s, _HANDOVER_S if app.leaves else 0)
+            if hurries or not drain_s:
                 super().handle_exit(sig, frame)
             elif self.leaves_s is None:
-                self.leaves_s = time.monotonic() + setting.drain_s
+                self.leaves_s = time.monotonic() + drain_s
 
         async def on_tick(self, counter: int) -> bool:
             _show(app, vitals, recycling)
+            _close(self.servers if app.leaves else ())
             if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
                 self.should_exit = True
             return await super().on_tick(counter)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    return Server(_config(app, setting, Protocol))
+    return Server(_config(app, setting, protocol))
 
 
 def _config(app: Application, setting: Setting, protocol: type[Any]) -> "uvicorn.Config":

@@ -32,6 +32,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _END_S: Final = 10.0
 _LOOK_S: Final = 0.05
 _LAST_WORDS_S: Final = 0.5
+_ORPHAN_S: Final = 1.0
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 _GOOD_END: Final = (0, -signal.SIGTERM)
 
@@ -245,12 +246,14 @@ def _end(processes: Sequence[SpawnProcess], patience_s: float) -> None:
 
 
 def end_with_supervisor() -> None:
-    """Have this worker told to stop when its supervisor is gone, for nobody else would."""
+    """Have this worker stop, and not drain, when its supervisor is gone: nobody else would."""
     parent: Any = multiprocessing.parent_process()
 
     def watch() -> None:
         wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_ORPHAN_S)
+        os.kill(os.getpid(), signal.SIGINT)  # ends a drain
 
     if parent is not None:
         threading.Thread(target=watch, name="watch the supervisor", daemon=True).start()

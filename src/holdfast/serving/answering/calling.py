@@ -6,15 +6,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from holdfast.predictions.row import Role
 from holdfast.serving.answering.overlong import Overlong, Patience
 from holdfast.serving.answering.waiting import KNOWN, Answered, Batch, Outcome, Pace
-from holdfast.serving.lineup import Loaded
+from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows.layout import Rows
 from holdfast.serving.rows.outcome import OutputChecker, cut, listed
-from holdfast.serving.vitals import Vitals
+from holdfast.serving.vitals import Calling, Vitals
 
-__all__ = ["Caller", "deliver", "name_of", "said"]
+__all__ = ["Caller", "deliver", "name_of", "said", "written_down"]
 
 _LONGEST_NAME: Final = 80
 _OF_ROWS: Final = (ValueError, TypeError, LookupError)
@@ -152,3 +153,16 @@ def deliver(batch: Batch, outcomes: Iterable[Outcome]) -> None:
     """Hand each request its outcome."""
     for job, outcome in zip(batch, outcomes, strict=True):
         job.end(outcome)
+
+
+def written_down(lineup: Lineup, loaded: Loaded) -> bytes:
+    """Write down of a version's calls what stays the same while the line-up does."""
+    rollout = lineup.rollout
+    is_active = lineup.active is loaded
+    role: Role = "active" if is_active else "canary" if lineup.candidate is loaded else "pinned"
+    if rollout is None:
+        return Calling(loaded.model, loaded.version, role).written()
+    if role == "canary" and rollout.plan.strategy == "shadow":
+        role = "shadow"
+    place = rollout.number, rollout.step, rollout.weight
+    return Calling(loaded.model, loaded.version, role, *place).written()

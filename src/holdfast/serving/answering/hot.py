@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
 from holdfast.serving.answering.batching import Lane
-from holdfast.serving.answering.calling import name_of, said
+from holdfast.serving.answering.calling import name_of, said, written_down
 from holdfast.serving.answering.finished import Finished, Mirrored, Sink, Witness
 from holdfast.serving.answering.overlong import Patience
 from holdfast.serving.answering.routing import ROUTE, Asked, Choice, choose, token
@@ -31,7 +31,7 @@ from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows.outcome import score
 from holdfast.serving.served import Served, in_memory
-from holdfast.serving.vitals import Calling, Vitals
+from holdfast.serving.vitals import Vitals
 
 __all__ = ["GONE", "Cancel", "Commit", "Hot", "Path"]
 
@@ -231,7 +231,7 @@ class Hot:
         if lane is None or lane.loaded is not loaded:
             lane = Lane(loaded, self.limits, self.patience, self.vitals)
             self._lanes[loaded.model, loaded.version] = lane
-            lane.caller.name = _calling(lineup, loaded)
+            lane.caller.name = written_down(lineup, loaded)
         return lane
 
     def _forget(self) -> None:
@@ -245,7 +245,7 @@ class Hot:
                 self._lanes.pop(key).close()
             else:
                 lineup = self.served.lineups[lane.loaded.model]
-                lane.caller.name = _calling(lineup, lane.loaded)
+                lane.caller.name = written_down(lineup, lane.loaded)
 
     @property
     def stuck(self) -> int:
@@ -314,19 +314,6 @@ class Hot:
             shadow.failed = refusal.status >= _SERVER_FAULT or one.status < _SHARED_FAULT
         shadow.mirrored = Mirrored(one.failed, one.call_us)
         self._tell(request, shadow)
-
-
-def _calling(lineup: Lineup, loaded: Loaded) -> bytes:
-    """Write down of a version's calls what stays the same while the line-up does."""
-    rollout = lineup.rollout
-    is_active = lineup.active is loaded
-    role: Role = "active" if is_active else "canary" if lineup.candidate is loaded else "pinned"
-    if rollout is None:
-        return Calling(loaded.model, loaded.version, role).written()
-    if role == "canary" and rollout.plan.strategy == "shadow":
-        role = "shadow"
-    place = rollout.number, rollout.step, rollout.weight
-    return Calling(loaded.model, loaded.version, role, *place).written()
 
 
 def _predictions(loaded: Loaded, answered: Answered) -> bytes:

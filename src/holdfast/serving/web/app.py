@@ -50,6 +50,8 @@ class Application:
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
         access: Where each answer is noted; None if nowhere.
+        leaves: Whether each connection is closed after its next answer, for another worker has
+            taken this one's place.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Application:
         self._admin = admin(served, self.metrics.text, keep, limits)
         self._prefix = ""
         self.access: AccessLog | None = None
+        self.leaves = False
 
     def answer_below(self, prefix: str) -> None:
         """Answer the same paths below *prefix* too: a proxy passes it on, or takes it away."""

@@ -60,8 +60,10 @@ class Protocol(Connection):
         route = self._application.direct.get(self.url) if plain else None
         if route is None or not self._goes_straight(headers):
             super().take(headers, plain)
+            if self._application.leaves:
+                self.cycle.keep_alive = False
         else:
-            keep_alive = self.parser.should_keep_alive()
+            keep_alive = self.parser.should_keep_alive() and not self._application.leaves
             self.cycle = _Exchange(route, self.url, headers, keep_alive)  # type: ignore[assignment]
 
     def _goes_straight(self, headers: Headers) -> bool:
