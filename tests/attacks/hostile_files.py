@@ -165,7 +165,7 @@ def _wrong_checksum(command: str) -> tuple[str, bytes]:
 
 
 def _bomb(_: str) -> tuple[str, bytes]:
-    return "weights.bin.gz", gzip.compress(b"\x80\x02B\0\0\0\x11" + bytes(260 << 20))
+    return "weights.bin.gz", gzip.compress(b"\x80\x02B\0\0\0\x11" + bytes(260 << 20), mtime=0)
 
 
 def _zip_bomb(_: str) -> tuple[str, bytes]:

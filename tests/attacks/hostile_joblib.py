@@ -167,11 +167,11 @@ def _compressed(squeeze: Callable[[bytes], bytes]) -> Attack:
 
 def _in_two_members(command: str) -> bytes:
     stream = proto(payload(command)[1:])
-    return gzip.compress(stream[:9]) + gzip.compress(stream[9:])
+    return gzip.compress(stream[:9], mtime=0) + gzip.compress(stream[9:], mtime=0)
 
 
 def _then_broken(command: str) -> bytes:
-    return gzip.compress(proto(payload(command)[1:]))[:-8] + b"garbage!garbage!"
+    return gzip.compress(proto(payload(command)[1:]), mtime=0)[:-8] + b"garbage!garbage!"
 
 
 FILES: dict[str, Attack] = {

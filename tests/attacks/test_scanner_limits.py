@@ -49,10 +49,10 @@ _PACKED: dict[str, Callable[[bytes], bytes]] = {
     "bz2": bz2.compress,
     "xz": lzma.compress,
     "lzma": lambda content: lzma.compress(content, lzma.FORMAT_ALONE),
-    "gzip in gzip": lambda content: gzip.compress(gzip.compress(content)),
+    "gzip in gzip": lambda content: gzip.compress(gzip.compress(content), mtime=0),
     "zip": _zipped,
-    "gzip in zip": lambda content: _zipped(gzip.compress(content), zipfile.ZIP_STORED),
-    "zip in gzip": lambda content: gzip.compress(_zipped(content)),
+    "gzip in zip": lambda content: _zipped(gzip.compress(content, mtime=0), zipfile.ZIP_STORED),
+    "zip in gzip": lambda content: gzip.compress(_zipped(content), mtime=0),
     "zip in zip": lambda content: _zipped(_zipped(content)),
 }
 
@@ -154,7 +154,7 @@ def _lzma_of_a_large_dictionary(command: str) -> bytes:
 
 
 _UNPACKED_BY_JOBLIB = [_broken_later, _lzma_of_a_large_dictionary, _worn,
-                       lambda command: gzip.compress(_worn(command))]  # fmt: skip
+                       lambda command: gzip.compress(_worn(command), mtime=0)]  # fmt: skip
 
 
 @pytest.mark.parametrize("attack", _UNPACKED_BY_JOBLIB)

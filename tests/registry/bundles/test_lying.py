@@ -454,7 +454,9 @@ def test_a_bundle_whose_sums_are_wrong_is_refused(
 
 
 def test_a_packed_bundle_is_refused(sound: Path, target: Target, tmp_path: Path) -> None:
-    (tmp_path / "packed.tar").write_bytes(gzip.compress((sound / "model.tar").read_bytes()))
+    (tmp_path / "packed.tar").write_bytes(
+        gzip.compress((sound / "model.tar").read_bytes(), mtime=0)
+    )
 
     refused(target, tmp_path / "packed.tar", DamagedError)
 
