@@ -86,7 +86,8 @@ def test_packaging_a_hostile_pickle_never_runs_it(
     path = tmp_path / "model.pkl"
     path.write_bytes(hostile_pickle(f"touch {marker}"))
 
-    formats.package(path, "model", tmp_path)
+    with contextlib.suppress(InvalidInputError):  # some are not whole
+        formats.package(path, "model", tmp_path)
 
     assert not marker.exists()
 
@@ -97,7 +98,8 @@ def test_packaging_a_hostile_joblib_file_never_runs_it(
     path = tmp_path / "model.joblib"
     path.write_bytes(hostile_joblib(f"touch {marker}"))
 
-    formats.package(path, "model", tmp_path)
+    with contextlib.suppress(InvalidInputError):  # some are not whole
+        formats.package(path, "model", tmp_path)
 
     assert not marker.exists()
 
@@ -169,7 +171,7 @@ def test_a_joblib_file_is_not_taken_for_a_pickle(tmp_path: Path, hidden_in_array
     path.write_bytes(hidden_in_array)
 
     assert formats.scan(path).unknown == ()
-    with pytest.raises(InvalidInputError, match="is no pickle by its content"):
+    with pytest.raises(InvalidInputError, match="is not pickle by its content"):
         formats.package(path, "model", tmp_path, "pickle")
 
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from tests.formats.boosters import lightgbm
 
 from holdfast import formats
+from holdfast.errors import InvalidInputError
 from holdfast.formats import Description, scanner
 from holdfast.formats.describing import describe_object
 
@@ -135,7 +136,9 @@ def test_a_pickle_nested_without_end_is_described(tmp_path: Path) -> None:
     estimator = b"csklearn.linear_model._base\nLinearRegression\n)\x81"
     deep = b"]" * 50_000 + b"a" * 49_999
     path = tmp_path / "model.pkl"
-    path.write_bytes(b"\x80\x02" + estimator + b"}(U\x05depth" + deep + b"U\x01nK\x03ub.")
+    path.write_bytes(
+        b"\x80\x02" + estimator + b"}(U\x05depth" + deep + b"U\x05coef_K\x01U\x01nK\x03ub."
+    )
 
     assert formats.package(path, "model", tmp_path).description.hyperparameters == {"n": 3}
 
@@ -180,7 +183,7 @@ def test_ranges_are_told_as_lists(tmp_path: Path) -> None:
 
 
 def test_estimators_within_estimators_are_told_to_a_depth(tmp_path: Path) -> None:
-    model: Any = LogisticRegression(C=5)
+    model: Any = LogisticRegression(C=5).fit(ROWS, LABELS)
     for _ in range(7):
         model = make_pipeline(model)
     path = tmp_path / "model.pkl"
@@ -212,11 +215,12 @@ def test_a_skops_file_of_a_list_has_no_algorithm(tmp_path: Path) -> None:
     assert from_file.framework is None
 
 
-def test_a_lying_safetensors_file_is_described_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_lying_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"\xff" * 20)
 
-    assert formats.package(path, "model", tmp_path).description.hyperparameters == {}
+    with pytest.raises(InvalidInputError, match="announces 18,446,744,073,709,551,615 bytes"):
+        formats.package(path, "model", tmp_path)
 
 
 def test_a_broken_skops_file_has_no_root(tmp_path: Path) -> None:

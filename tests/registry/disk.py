@@ -11,9 +11,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from holdfast.store import config
+from holdfast.store import config, projections
 
 Hurt = Callable[[Path], None]
+
+
+def unplaced(path: Path) -> bytes:
+    """Return a file's bytes; of a pointer, without the place that it was written in."""
+    raw = path.read_bytes()
+    pointer = projections.decode(raw) if path.name == "active_version.json" else None
+    return raw if pointer is None else projections.encode(replace(pointer, place=None))
 
 
 def noise(size: int, seed: int = 0) -> bytes:

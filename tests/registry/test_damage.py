@@ -172,6 +172,7 @@ def test_every_damage_to_every_file_is_told_or_healed_and_never_loaded(
     failures = []
     for place, key in enumerate(files(pristine)):
         store = disk.copy(pristine, tmp_path / str(place))
+        holdfast.open(store).models()  # from now on it is known how far its journals go here
         try:
             _part_from_its_blob(store / key)
             DAMAGES[name](store / key)
@@ -206,8 +207,10 @@ def _not_healed(pristine: Path, store: Path, key: str) -> Iterator[str]:
     """Repair what is derived, without any copy; name what is not as it was."""
     left = holdfast.open(store).repair().left
     yield from (f"left {one.subject}: {one.problem}" for one in left)
-    path, sound = store / key, (pristine / key).read_bytes()
-    if path.exists() and (path.is_symlink() or path.read_bytes() != sound):
+    path = store / key
+    if path.exists() and (
+        path.is_symlink() or disk.unplaced(path) != disk.unplaced(pristine / key)
+    ):
         yield "is not as it was"
     yield from told(store)
 

@@ -17,6 +17,7 @@ class Worker:
     name: str = "a"
     model: str = "iris"
     steps: dict[int, StepCounts] = field(default_factory=dict)
+    every_s: float = 2.0
 
     def report(
         self, now: datetime, *held: Held, latency_us: Iterable[tuple[int, int]] = ()
@@ -28,7 +29,7 @@ class Worker:
                 self.model,
                 self.name,
                 format_time(now),
-                every_s=2.0,
+                every_s=self.every_s,
                 seq=1,
                 active=live,
                 versions=(Held(live, "ready"), *held),

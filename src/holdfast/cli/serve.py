@@ -16,9 +16,10 @@ import click
 
 from holdfast import scratch
 from holdfast.cli.context import Context, command, seconds
+from holdfast.cli.exits import status_of
 from holdfast.cli.tables import count, inert
 from holdfast.cli.telling import carrying, config_of
-from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
+from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +236,11 @@ def _work(setting: "Setting", taken: socket.socket, seat: "Seat") -> None:
     from holdfast.serving import server
 
     _tell_on_stderr()
-    server.run(setting, taken, seat)
+    try:
+        server.run(setting, taken, seat)
+    except (InvalidInputError, MissingLibraryError, UnsupportedError) as error:
+        click.echo(f"holdfast: {inert(str(error))}", err=True)
+        sys.exit(status_of(error))
 
 
 def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":

@@ -73,8 +73,8 @@ class Xgboost:
         with loading(path.name):
             raw = bytearray(path.read_bytes())  # of a path, xgboost believes the extension
             booster = _row_booster()(model_file=raw)
-            record = strict_json.decode(booster.attr(_RECORD) or "{}")
-            attribute = strict_json.decode(booster.attr("scikit_learn") or "{}")
+            record = _json(booster.attr(_RECORD))
+            attribute = _json(booster.attr("scikit_learn"))
             kind = attribute.get("_estimator_type")
             name = record.get("class") or _WRAPPERS.get(kind)
             if name not in _ESTIMATORS:
@@ -98,6 +98,11 @@ class Xgboost:
         config = strict_json.decode(source.save_config())["learner"]  # type: ignore[attr-defined]
         objective = {"objective": config["objective"]["name"]}
         return Description("xgboost", described.algorithm, objective, described.packages)
+
+
+def _json(text: str | None) -> Any:
+    """Read an attribute; XGBoost writes `NaN` there, as Python does."""
+    return json.loads(text or "{}", object_pairs_hook=strict_json.distinct)
 
 
 def _described(path: Path) -> Description:

@@ -35,6 +35,8 @@ _LAST_WORDS_S: Final = 0.5
 _ORPHAN_S: Final = 1.0
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 _GOOD_END: Final = (0, -signal.SIGTERM)
+_REFUSAL: Final = 2
+"""From this status on, one that never answered refused its settings: others would as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def supervise(
     ended; one that asks to leave is told to stop once its successor answers. Those told to stop
     are killed if they have not ended ten seconds after the time that they drain for. Told a second
     time, this process passes it on.
+
+    Raises:
+        SystemExit: With the status of a process that refused its settings, which is 2 or more.
 
     Args:
         count: How many.
@@ -193,6 +198,8 @@ class _Seat:
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._early) if self._early else 0.0
         told = "worker %d (process %d) ended with %s; another one begins in %.1f s"
         process = worker.process
+        if (process.exitcode or 0) >= _REFUSAL and not worker.watched.answers:
+            raise SystemExit(process.exitcode)
         _log.error(told, self._index, process.pid, process.exitcode, pause_s)
         self._close(worker)
         self._worker, self._due_s = None, now_s + pause_s

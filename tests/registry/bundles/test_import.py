@@ -70,7 +70,7 @@ def test_a_whole_model_is_the_same_in_another_store(
     assert elsewhere.load("iris@production").model.read_text() == "iris 1\n"
     assert elsewhere.resolve("iris@production", at="2026-03-05T12:00:02").version == "1.1.0"
     pointers = [
-        json.loads((root / "models/iris/active_version.json").read_bytes())
+        disk.unplaced(root / "models/iris/active_version.json")
         for root in (store, tmp_path / "elsewhere")
     ]
     assert pointers[0] == pointers[1]
