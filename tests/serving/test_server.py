@@ -178,18 +178,21 @@ def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
             victim = server.workers()[0]
             os.kill(victim, signal.SIGKILL)
             until(lambda: len(server.workers()) == 2 and victim not in server.workers())
-            until(lambda: len(workers_in(tmp_path / "predictions")) == 3)
+            until(lambda: len(registry.fleet.servers(MODEL)) == 3)  # the dead one's report is kept
+            with Callers(server.port, 12) as more:  # the others stay where they are
+                until(lambda: len(workers_in(tmp_path / "predictions")) == 3)
             registry.promote(f"{MODEL}@1.2.0")
             until(lambda: callers.answered["1.2.0", 200] > 50)
 
     assert server.process.returncode == 0
     assert "ended with -9" in server.log
-    assert [one for one in callers.wrong if not one.startswith(CUT)] == []
+    assert [one for one in callers.wrong if not one.startswith(CUT)] == more.wrong == []
     assert len(callers.wrong) <= 24
     assert registry.verify().whole
     rows = list(open_log(tmp_path / "predictions").scan(ALL))
     assert len({row.prediction_id for row in rows}) == len(rows)
-    assert len(rows) >= callers.answered.total() - 200  # of the last 50 ms before the kill
+    answered = callers.answered.total() + more.answered.total()
+    assert len(rows) >= answered - 200  # of the last 50 ms before the kill
 
 
 def workers_in(log: Path) -> set[str]:
