@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.store import AbsentError, BlobStore, TakenError, at_most, layout
 
 _MOST_BYTES = 1 << 16
@@ -78,7 +79,7 @@ class Known:
         """Return the name of the model with that folder; the folder's, where it cannot be read."""
         raw = self._read(f"{layout.KNOWN}/{folder}{_ENDING}")
         try:
-            model = msgspec.json.decode(raw or b"", type=_Note).model
+            model = strict_json.decode(raw or b"", _Note).model
         except (ValueError, RecursionError):
             return folder
         return model if layout.model(model) == f"{layout.MODELS}/{folder}" else folder

@@ -31,6 +31,7 @@ _TIME: Final = re.compile(
 )
 # as pandas spells Arrow's types, and polars its own
 _ARROW: Final = "[pyarrow]"
+_ARROW_FLOATS: Final = {"halffloat": "float16", "float": "float32", "double": "float64"}
 _ARROW_TIME: Final = re.compile(r"timestamp\[\w+(?:, tz=(?P<zone>[^\]]+))?\]")
 _POLARS_TIME: Final = re.compile(
     r"Datetime\(time_unit='\w+', time_zone=(?:None|'(?P<zone>[^']+)')\)"
@@ -69,7 +70,10 @@ def canonical(dtype: str) -> str:
     categories becomes `object`, and a date or time loses its resolution, since JSON carries either
     as a string. What is not known stays as it is.
     """
-    text = dtype.strip().removesuffix(_ARROW)
+    given = dtype.strip()
+    text = given.removesuffix(_ARROW)
+    if text != given and text in _ARROW_FLOATS:  # what Arrow calls a float has 32 bits
+        return _ARROW_FLOATS[text]
     if text == "large_string":
         return "object"
     if time := _ARROW_TIME.fullmatch(text) or _POLARS_TIME.fullmatch(text):

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from holdfast.core.schema import Column, Signature, dtypes
 
-__all__ = ["Layout", "Rows", "bare_dtype", "layout", "numpy_dtype"]
+__all__ = ["Layout", "Rows", "layout", "numpy_dtype"]
 
 Rows = Any
 """A numpy array whose first axis counts rows, or a list of rows."""
@@ -19,8 +19,6 @@ _BY_TYPE: Final = {"boolean": "bool", "integer": "int64", "number": "float64"}
 _DTYPES: Final = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
 )
-_ARROW: Final = "[pyarrow]"
-_ARROW_NAMES: Final = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def numpy_dtype(column: Column) -> str | None:
 
     A number that may be null is a float, NaN standing for null.
     """
-    told = bare_dtype(column.dtype) if column.dtype else ""
+    told = dtypes.canonical(column.dtype) if column.dtype else ""
     types = {*column.type.split("|")} - {"null"}
     kind = types.pop() if len(types) == 1 else ""
     nullable = column.nullable or "null" in column.type
@@ -79,15 +77,6 @@ def numpy_dtype(column: Column) -> str | None:
     if not nullable:
         return told or None
     return (told if told.startswith("float") else "float64") if kind == "number" else None
-
-
-def bare_dtype(dtype: str) -> str:
-    """Return numpy's name of a dtype; of Arrow's, which pandas marks, that of their values."""
-    found = dtypes.canonical(dtype)
-    if not found.endswith(_ARROW):
-        return found
-    name = found.removesuffix(_ARROW)
-    return _ARROW_NAMES.get(name, name)
 
 
 def _in_order(signature: Signature) -> tuple[Column, ...]:

@@ -5,10 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.core.schema import ANY, Column
+from holdfast.core.schema import ANY, Column, dtypes
 from holdfast.core.schema.words import category_key
 from holdfast.serving.rows import times
-from holdfast.serving.rows.layout import bare_dtype
 
 __all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
 
@@ -96,7 +95,7 @@ def out_of_bounds(column: Column, value: float) -> str | None:
 
 def integer_range(column: Column) -> tuple[float, float]:
     """Return the bounds of a column's integer dtype; infinite for other ones."""
-    match = _INTEGER.fullmatch(bare_dtype(column.dtype) if column.dtype else "")
+    match = _INTEGER.fullmatch(dtypes.canonical(column.dtype) if column.dtype else "")
     if match is None and column.type == "integer":
         match = _INTEGER.fullmatch("int64")
     if match is None:
