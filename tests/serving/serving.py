@@ -148,7 +148,7 @@ class Serving:
 
 
 def _is_worker(process: int) -> bool:
-    return b"resource_tracker" not in Path(f"/proc/{process}/cmdline").read_bytes()
+    return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 class Callers:

@@ -93,7 +93,7 @@ def test_scores_are_told_only_where_a_rollout_asks_for_them(registry: holdfast.R
         until(lambda: registry.fleet.servers("iris")[0].scores == (0.25,))
 
     assert before.scores == ()
-    assert [count for _, count in before.latency_us] == [1]
+    assert before.latency_us == ()  # the first calls of a worker are slow, and tell nothing
 
 
 def test_a_store_that_cannot_be_written_is_told_of_once_and_harms_nothing(
