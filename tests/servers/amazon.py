@@ -49,9 +49,15 @@ def endpoint(name: str, port: int, key_id: str = KEY_ID, secret: str = SECRET) -
 
 @contextlib.contextmanager
 def moto(folder: Path) -> Iterator[Amazon]:
-    """Run moto: S3's answers, in memory, without its guarantees against races."""
+    """Run moto: S3's answers, in memory."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+    command = [
+        sys.executable,
+        "-P",
+        str(Path(__file__).with_name("serial_moto.py")),
+        HOST,
+        str(port),
+    ]
     with running(command, port, folder):
         yield endpoint("moto", port)
 

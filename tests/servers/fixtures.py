@@ -26,7 +26,7 @@ def _served(
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: Folders) -> Iterator[Endpoint]:
-    """Return a running moto: S3's answers without its guarantees against races."""
+    """Return a running moto: S3's answers, one at a time."""
     yield from _served(lambda: amazon.moto(tmp_path_factory.mktemp("moto")))
 
 

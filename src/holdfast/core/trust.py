@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from holdfast.core import events, signers
-from holdfast.core.entry import Entry, Signature
+from holdfast.core.entry import Entry, Signature, Stamp
 from holdfast.core.policy import Policy
-from holdfast.errors import DamagedError
+from holdfast.errors import DamagedError, RefusedError
 
 Genuine = Callable[[Signature], bool]
 """Tells whether a signature was made by the key it names, over the bytes it stands behind."""
@@ -54,6 +54,22 @@ def objection(policy: Policy, event: events.AnyEvent, by: str, key: str | None) 
     if name != by:
         return f"is signed with {known} of {name}, in the name of {by}"
     return None
+
+
+def check_signer(model: str, policy: Policy, event: events.AnyEvent, stamp: Stamp) -> None:
+    """Refuse to write what every reader would refuse to read.
+
+    Raises:
+        RefusedError: If the policy wants the entry signed, or by somebody else.
+    """
+    said = objection(policy, event, stamp.by, stamp.pen.key if stamp.pen else None)
+    if said is not None:
+        raise RefusedError(
+            model,
+            "require_signature",
+            [f"the entry {events.WORDS[type(event)]!r} {said}"],
+            "sign with --key-file FILE, as its owner with --by NAME",
+        )
 
 
 def require(policy: Policy, entry: Entry, genuine: Genuine) -> None:

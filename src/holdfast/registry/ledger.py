@@ -10,10 +10,10 @@ from holdfast.core import commands, trust
 from holdfast.core import entry as entries
 from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry, Stamp
-from holdfast.core.events import WORDS, AnyEvent
+from holdfast.core.events import AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
-from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError, RefusedError
+from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
 from holdfast.registry import folds, whereabouts
 from holdfast.registry.missing import check_unused, lost
 from holdfast.signing import genuine
@@ -211,8 +211,17 @@ class Ledger:
         """Tell whether the journal does not have the entry that a projection has seen."""
         if witness.seq > state.seq:
             return True
-        raw = self._journal.read(witness.seq) if witness.seq else None
-        return bool(witness.seq) and (raw is None or entries.digest(raw) != witness.head)
+        return witness.seq > 0 and self._digest_at(witness.seq, state) != witness.head
+
+    def _digest_at(self, seq: int, state: State) -> str | None:
+        """Return the digest of an entry up to *state*: the last two are known without a look."""
+        if seq == state.seq:
+            return state.head
+        newest = self._newest
+        if newest is not None and seq + 1 == newest.seq == state.seq:
+            return newest.prev
+        raw = self._journal.read(seq)
+        return None if raw is None else entries.digest(raw)
 
     def _is_torn(self, witness: Pointer, state: State) -> bool:
         """Tell whether a projection that the journal denies came from elsewhere.
@@ -299,7 +308,7 @@ class Ledger:
             event = repeated or decide(state, at)
             if isinstance(event, Unchanged):
                 return Outcome(state, None, event)
-            _check_signer(state, event, signed)
+            trust.check_signer(state.model, state.policy, event, signed)
             seq, head = state.seq + 1, state.head
             raw, entry = entries.write(self._model, seq, head, at, signed, event)
             if trust.demands(event):
@@ -384,16 +393,3 @@ class Ledger:
         """Write all projections anew."""
         state = self.state()
         self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
-
-
-def _check_signer(state: State, event: AnyEvent, stamp: Stamp) -> None:
-    """Refuse to write what every reader would refuse to read."""
-    key = stamp.pen.key if stamp.pen else None
-    said = trust.objection(state.policy, event, stamp.by, key)
-    if said is not None:
-        raise RefusedError(
-            state.model,
-            "require_signature",
-            [f"the entry {WORDS[type(event)]!r} {said}"],
-            "sign with --key-file FILE, as its owner with --by NAME",
-        )
