@@ -129,6 +129,18 @@ def test_a_worn_out_scan_is_a_finding_in_a_folder(tmp_path: Path) -> None:
     assert any("given up" in line for line in scan(tmp_path / "model").unknown)
 
 
+def test_a_large_value_that_every_call_is_handed_wears_the_scan_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two bytes of each call name it again, and it is judged again."""
+    monkeypatch.setattr(findings, "_INSTRUCTIONS", 1_000_000)
+    path = tmp_path / "model.pkl"
+    value = b"(" + b"N" * 1000 + b"tq\x00cpandas.core.indexes.base\n_new_Index\nq\x0100"
+    path.write_bytes(b"\x80\x02" + value + b"h\x01h\x00R0" * 2000 + b"N.")
+
+    assert any("given up" in line for line in scan(path).unknown)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
 def test_bytes_beyond_the_budget_are_a_finding(
     pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -267,3 +267,23 @@ def test_a_cut_archive_of_any_name_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInputError, match="is cut short or damaged: compressed data ends"):
         formats.package(path, "model", tmp_path)
+
+
+def test_a_tensor_of_more_axes_than_there_are_is_refused(tmp_path: Path) -> None:
+    """Their lengths would be multiplied."""
+    path = tmp_path / "model.gguf"
+    name = (1).to_bytes(8, "little") + b"t"
+    axes = 300_000
+    head = b"GGUF" + (3).to_bytes(4, "little") + (1).to_bytes(8, "little") + bytes(8)
+    path.write_bytes(head + name + axes.to_bytes(4, "little") + b"\xff" * 8 * axes + bytes(12))
+
+    with pytest.raises(InvalidInputError, match="a tensor of 300,000 axes"):
+        formats.package(path, "model", tmp_path)
+
+
+def test_items_that_take_no_bytes_are_passed_over_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "model.ubj"
+    key = (7).to_bytes(8, "big") + b"learner"
+    path.write_bytes(b"{L" + key + b"[$Z#L" + (1 << 60).to_bytes(8, "big") + b"}")
+
+    assert formats.package(path, "model", tmp_path).format == "xgboost"

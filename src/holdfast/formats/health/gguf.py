@@ -4,15 +4,25 @@ import math
 from pathlib import Path
 from typing import Final
 
-from holdfast.formats.scanner.findings import UnreadableError
+from holdfast.formats.scanner.findings import Budget, UnreadableError
+from holdfast.formats.scanner.gguf import (
+    ARRAY,
+    LONGEST_KEY,
+    MOST_KEYS,
+    pass_array,
+    pass_value,
+    read_int,
+    read_long,
+    read_text,
+)
 from holdfast.formats.scanner.sources import Reader, of_file
 
 __all__ = ["problem_of"]
 
-_WIDTHS: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_STRING, _ARRAY, _UINT32 = 8, 9, 4
+_UINT32: Final = 4
 _ALIGNMENT: Final = b"general.alignment"
-_MOST: Final = 1 << 20
+_MOST_TENSORS: Final = 1 << 20
+_MOST_AXES: Final = 8
 
 # Numbers in a block and bytes of it by type, from ggml's table of types.
 _BLOCKS: Final = {
@@ -29,7 +39,7 @@ def problem_of(path: Path) -> str | None:
     size_bytes = path.stat().st_size
     try:
         with of_file(path).reader() as reader:
-            end = _end(reader)
+            end = _end(reader, Budget.of_size(size_bytes))
     except UnreadableError as error:
         return f"is cut short or damaged: gguf: {error}"
     if end > size_bytes:
@@ -37,58 +47,31 @@ def problem_of(path: Path) -> str | None:
     return None
 
 
-def _end(reader: Reader) -> int:
+def _end(reader: Reader, budget: Budget) -> int:
     """Return where the last tensor ends, as far as its type is known."""
     reader.read(8)
-    tensors, keys = _long(reader), _long(reader)
-    if max(tensors, keys) > _MOST:
-        raise UnreadableError(f"announces {max(tensors, keys):,} entries")
+    tensors, keys = read_long(reader), read_long(reader)
+    if tensors > _MOST_TENSORS or keys > MOST_KEYS:
+        raise UnreadableError(f"announces {tensors:,} tensors and {keys:,} keys")
     alignment = 32
     for _ in range(keys):
-        name, kind = _text(reader), _int(reader)
+        name, kind = read_text(reader, LONGEST_KEY), read_int(reader)
         if name == _ALIGNMENT and kind == _UINT32:
-            alignment = max(1, _int(reader))
+            alignment = max(1, read_int(reader))
+        elif kind == ARRAY:
+            pass_array(reader, budget)
         else:
-            _pass(reader, kind)
+            pass_value(reader, kind)
     ends = [_tensor_end(reader) for _ in range(tensors)]
     start = -(-reader.pos // alignment) * alignment
     return start + max(ends) if ends else reader.pos
 
 
 def _tensor_end(reader: Reader) -> int:
-    _text(reader)
-    dims = _int(reader)
-    if dims > _MOST:
-        raise UnreadableError(f"a tensor of {dims:,} axes")
-    count = math.prod(_long(reader) for _ in range(dims))
-    numbers, size_bytes = _BLOCKS.get(_int(reader), (1, 0))
-    return _long(reader) + -(-count // numbers) * size_bytes
-
-
-def _pass(reader: Reader, kind: int) -> None:
-    if kind == _STRING:
-        reader.skip(_long(reader))
-    elif kind == _ARRAY:
-        inner, count = _int(reader), _long(reader)
-        if inner in _WIDTHS:
-            reader.skip(count * _WIDTHS[inner])
-            return
-        for _ in range(count):
-            _pass(reader, inner)
-    else:
-        reader.skip(_WIDTHS.get(kind, 0))
-
-
-def _text(reader: Reader) -> bytes:
-    length = _long(reader)
-    if length > _MOST:
-        raise UnreadableError(f"a name of {length:,} bytes")
-    return reader.read(length)
-
-
-def _int(reader: Reader) -> int:
-    return int.from_bytes(reader.read(4), "little")
-
-
-def _long(reader: Reader) -> int:
-    return int.from_bytes(reader.read(8), "little")
+    read_text(reader, LONGEST_KEY)
+    axes = read_int(reader)
+    if axes > _MOST_AXES:
+        raise UnreadableError(f"a tensor of {axes:,} axes")
+    count = math.prod(read_long(reader) for _ in range(axes))
+    numbers, size_bytes = _BLOCKS.get(read_int(reader), (1, 0))
+    return read_long(reader) + -(-count // numbers) * size_bytes

@@ -13,6 +13,8 @@ _SIZES: Final = {
     b"d": 4, b"D": 8, b"h": 2, b"C": 1, b"B": 1,
 }  # fmt: skip
 _EMPTY: Final = (b"Z", b"N", b"T", b"F")
+_WIDTHS: Final = {**_SIZES, **dict.fromkeys(_EMPTY, 0)}
+"""Of items of one kind, which stand there without their marks."""
 _DEEPEST: Final = 200
 
 
@@ -74,8 +76,8 @@ class _Walk:
             count = self.length()
         if kind is not None and count is None:
             raise ValueError(f"a kind without a count at byte {self.at:,}")
-        if count is not None and kind in _SIZES and not named:
-            self.skip(count * _SIZES[kind])
+        if count is not None and kind in _WIDTHS and not named:
+            self.skip(count * _WIDTHS[kind])
             return
         if count is not None:
             for _ in range(count):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from holdfast.formats.scanner.allowlist import AllowList
+from holdfast.formats.scanner.symbols import parts_within
 
 LISTED = 200
 """How many names or findings a scan keeps; the rest is counted."""
@@ -82,6 +83,11 @@ class Findings:
     executes_code: bool = False
     found_names: set[str] = field(default_factory=set)
     found_doubts: set[str] = field(default_factory=set)
+
+    def charge(self, *values: object) -> None:
+        """Spend a step on each part of values that are about to be judged."""
+        for _ in parts_within(*values):
+            self.budget.spend_instruction()
 
     def name(self, name: str, *, known: bool) -> None:
         """Note a global; one that is not *known* is a doubt as well."""

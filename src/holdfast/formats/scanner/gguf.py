@@ -1,14 +1,14 @@
 """GGUF files: weights and their metadata, in which a chat template may be a program."""
 
-from holdfast.formats.scanner.findings import Findings, UnreadableError
+from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
 from holdfast.formats.scanner.sources import Reader, Source
 from holdfast.formats.scanner.templates import check_template
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_STRING, _ARRAY = 8, 9
+STRING, ARRAY = 8, 9
 _VERSIONS = (2, 3)
-_MOST_KEYS = 1 << 16
-_LONGEST_KEY = 1 << 16
+MOST_KEYS = 1 << 16
+LONGEST_KEY = 1 << 16
 _LONGEST_TEMPLATE = 1 << 20
 
 
@@ -21,9 +21,9 @@ def judge_gguf(source: Source, findings: Findings) -> None:
     with source.reader() as reader:
         if int.from_bytes(reader.read(8)[4:], "little") not in _VERSIONS:
             raise UnreadableError("gguf: a version that is not read here")
-        _long(reader)
-        count = _long(reader)
-        if count > _MOST_KEYS:
+        read_long(reader)
+        count = read_long(reader)
+        if count > MOST_KEYS:
             raise UnreadableError(f"gguf: announces {count:,} keys")
         templates = [_template(reader, findings) for _ in range(count)]
     for template in templates:
@@ -35,43 +35,60 @@ def judge_gguf(source: Source, findings: Findings) -> None:
 
 def _template(reader: Reader, findings: Findings) -> bytes:
     """Pass over one key and its value; return the value if it is a template."""
-    key = _text(reader, _LONGEST_KEY)
-    kind = int.from_bytes(reader.read(4), "little")
-    if kind == _STRING and b"template" in key:
-        return _text(reader, _LONGEST_TEMPLATE)
-    if kind == _ARRAY:
-        _pass_array(reader, findings)
+    key = read_text(reader, LONGEST_KEY)
+    kind = read_int(reader)
+    if kind == STRING and b"template" in key:
+        return read_text(reader, _LONGEST_TEMPLATE)
+    if kind == ARRAY:
+        pass_array(reader, findings.budget)
     else:
-        _pass(reader, kind)
+        pass_value(reader, kind)
     return b""
 
 
-def _pass_array(reader: Reader, findings: Findings) -> None:
-    kind = int.from_bytes(reader.read(4), "little")
-    count = _long(reader)
+def pass_array(reader: Reader, budget: Budget) -> None:
+    """Pass over an array of a key's value.
+
+    Raises:
+        UnreadableError: If it ends early, or holds what is not known.
+    """
+    kind = read_int(reader)
+    count = read_long(reader)
     if kind in _SIZES:
         reader.skip(count * _SIZES[kind])
         return
     for _ in range(count):
-        findings.budget.spend_instruction()
-        _pass(reader, kind)
+        budget.spend_instruction()
+        pass_value(reader, kind)
 
 
-def _pass(reader: Reader, kind: int) -> None:
-    if kind == _STRING:
-        reader.skip(_long(reader))
+def pass_value(reader: Reader, kind: int) -> None:
+    """Pass over a value that is no array.
+
+    Raises:
+        UnreadableError: If it ends early, or its kind is not known.
+    """
+    if kind == STRING:
+        reader.skip(read_long(reader))
     elif kind in _SIZES:
         reader.skip(_SIZES[kind])
     else:
         raise UnreadableError(f"gguf: a value of kind {kind}")
 
 
-def _text(reader: Reader, longest: int) -> bytes:
-    length = _long(reader)
+def read_text(reader: Reader, longest: int) -> bytes:
+    """Read a length and the text behind it."""
+    length = read_long(reader)
     if length > longest:
         raise UnreadableError(f"gguf: a text of {length:,} bytes")
     return reader.read(length)
 
 
-def _long(reader: Reader) -> int:
+def read_long(reader: Reader) -> int:
+    """Read a number of eight bytes."""
     return int.from_bytes(reader.read(8), "little")
+
+
+def read_int(reader: Reader) -> int:
+    """Read a number of four bytes."""
+    return int.from_bytes(reader.read(4), "little")

@@ -8,20 +8,12 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from holdfast.formats.scanner import effects, held, rules
+from holdfast.formats.scanner import effects, held, rules, symbols
 from holdfast.formats.scanner.arrays import payload_of
 from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
 from holdfast.formats.scanner.opcodes import INSTRUCTIONS
 from holdfast.formats.scanner.sources import Reader
-from holdfast.formats.scanner.symbols import (
-    KEPT_ITEMS,
-    OPAQUE,
-    Global,
-    Listed,
-    Made,
-    Mapped,
-    is_plain,
-)
+from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
 Dialect = Literal["plain", "joblib", "torch", "torchscript"]
 """What a loader does beyond plain pickle.
@@ -203,7 +195,7 @@ class Machine:
 
     def _tuple(self, _: object) -> None:
         items = self._pop_to_mark()
-        known = len(items) <= KEPT_ITEMS or not all(map(is_plain, items))
+        known = len(items) <= symbols.KEPT_ITEMS or not all(map(symbols.is_plain, items))
         self._push(tuple(items) if known else OPAQUE)
 
     def _tuple_1(self, _: object) -> None:
@@ -277,6 +269,7 @@ class Machine:
         self._push(self._named(module, name))
 
     def _call(self, func: object, args: object) -> None:
+        self._findings.charge(args)
         self.calls += effects.calls(func, args)
         self._push_made(rules.called(func, args, self._doubt))
 
@@ -297,6 +290,7 @@ class Machine:
 
     def _make(self, args: object, keywords: object) -> None:
         cls = self._pop()
+        self._findings.charge(args, keywords)
         self.calls += effects.makes(cls, args)
         self._push_made(rules.made(cls, args, keywords, self._doubt))
 
@@ -315,6 +309,7 @@ class Machine:
     def _build(self, _: object) -> None:
         state = self._pop()
         target = self._top()
+        self._findings.charge(state)
         self.calls += effects.sets_state(target, state)
         rules.built(target, state, self._doubt)
         if isinstance(target, Made) and target.is_a(rules.WRAPPER):
@@ -346,14 +341,14 @@ class Machine:
 
     def _persistent(self, identity: object) -> None:
         match identity:
-            case ("storage", Global(module="torch" | "torch.storage"), *_):
-                known = self._dialect in ("torch", "torchscript")
+            case ("storage", Global(module="torch" | "torch.storage"), *_) if self._dialect in (
+                "torch",
+                "torchscript",
+            ):
+                self._push(OPAQUE)
             case _:
-                known = False
-        self._check(known, "a persistent id, which only a special loader understands")
-        if not known:
-            raise UnreadableError("a persistent id")
-        self._push(OPAQUE)
+                self._doubt("a persistent id, which only a special loader understands")
+                raise UnreadableError("a persistent id")
 
     def _persistent_on_stack(self, _: object) -> None:
         self._persistent(self._pop())

@@ -4,6 +4,7 @@ A value on the symbolic stack is a plain `None`, bool, number, str or bytes wher
 so outright, a tuple of values, or one of the classes here.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -133,3 +134,25 @@ def is_plain(value: object) -> bool:
         case Global() | Listed() | Mapped():
             return False
     return True
+
+
+def parts_within(*values: object) -> Iterator[object]:
+    """Go through all that tuples, lists and dicts hold, as often as they hold it.
+
+    What was made before is a part, and not looked into: it was judged when it was made. One byte of
+    a pickle may name a large value once more, so whoever judges values has to count this way.
+    """
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        match value:
+            case tuple():
+                parts = value
+            case Listed():
+                parts = tuple(value.items)
+            case Mapped():
+                parts = (*value.entries.values(), *value.others)
+            case _:
+                continue
+        yield from parts
+        waiting += parts
