@@ -273,7 +273,7 @@ def test_a_file_that_asks_for_the_exit_fails_as_any_other(
 def test_a_new_worker_answers_by_the_version_before_one_that_ended_others(
     deployment: Deployment, loads: Loads, house: Served
 ) -> None:
-    deployment.set_aside = lambda _model, version: version == "1.1.0"
+    deployment.aside = {(deployment.model, "1.1.0")}
     situation = now(production="1.1.0", previous="1.0.0")
     deployment.follow(situation)
     loads.fail("1.1.0")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, Serving
 
@@ -142,3 +143,25 @@ def test_a_worker_that_cannot_be_helped_is_replaced_and_its_version_blamed(tmp_p
     assert f"hangs in a call of {MODEL}@1.1.0" in server.log
     assert f"ended in a call of {MODEL}@1.1.0 for 1 requests" in server.log
     assert server.log.count("moody.py") >= 2  # where it hung, and where it crashed
+
+
+@pytest.mark.sweep
+def test_a_version_with_which_three_workers_died_is_set_aside_for_the_one_before(
+    tmp_path: Path,
+) -> None:
+    def answer(port: int, value: float) -> Any:
+        with contextlib.suppress(OSError, http.client.HTTPException), caller(port) as ask:
+            return ask(value)[1].get("predictions")
+        return None
+
+    with moody(tmp_path, (0.5, True), (1.5, False)) as registry:
+        registry.promote(f"{MODEL}@1.2.0")
+        with server_of(tmp_path) as server:
+            for _ in range(3):  # the one before is being loaded meanwhile, and is not blamed
+                until(lambda: answer(server.port, 1.0) == [2.5])
+                assert answer(server.port, -3.0) is None
+            until(lambda: answer(server.port, 1.0) == [1.5])
+            failed = server.get("/ready")[1]["failed"]
+
+    assert "set aside" in json.dumps(failed)
+    assert registry.resolve(f"{MODEL}@production").version == "1.2.0"

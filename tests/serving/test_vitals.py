@@ -69,7 +69,7 @@ def test_calls_that_follow_each_other_and_loads_are_no_hanging(
         assert watched.stuck(float(turn), 2.0) == []
         vitals.end(place)
     vitals.begin(NAME.written(), 1, 0)
-    with vitals:
+    with vitals.loading("iris", "1.3.0"):
         assert [watched.stuck(float(turn), 2.0) for turn in range(6, 12)] == [[]] * 6
 
 
@@ -103,3 +103,20 @@ def test_a_worker_asks_to_leave(pair: tuple[Vitals, Watched]) -> None:
     assert before == (False, False)
     assert vitals.leaves
     assert watched.leaves
+
+
+def test_a_load_is_seen_until_it_ends_however_it_does(pair: tuple[Vitals, Watched]) -> None:
+    vitals, watched = pair
+    vitals.beat()
+    seen = []
+
+    def load() -> None:
+        with vitals.loading("iris", "1.3.0"):
+            seen.extend(watched.calls())
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        load()
+
+    assert [(one.model, one.version, one.requests) for one in seen] == [("iris", "1.3.0", 0)]
+    assert watched.calls() == []

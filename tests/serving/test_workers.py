@@ -33,6 +33,8 @@ def work(seat):
     vitals = Vitals(seat.vitals)
     for one in lost_in(seat.folder, seat.index):
         (seat.folder / f"lost-{one.model}@{one.version}-{one.requests}-{one.counted}").touch()
+    for model, version in seat.aside:
+        (seat.folder / f"aside-{seat.index}-{model}@{version}").touch()
     (seat.folder / f"{seat.index}-{os.getpid()}").touch()
     name = Calling("iris", "1.2.0", "canary", 7, 1, 0.5).written()
     orders = seat.folder / f"order-{seat.index}"
@@ -49,10 +51,13 @@ def work(seat):
         if order == "crash":
             os.abort()
         if order == "load":
-            with vitals:
-                vitals.begin(name, 3, 2)
+            with vitals.loading("iris", "1.3.0"):
+                place = vitals.begin(name, 3, 2)
                 time.sleep(3)
-                vitals.end(1024 * 63 + 64)
+                vitals.end(place)
+        if order in ("exit in load", "abort in load"):
+            with vitals.loading("iris", "1.3.0"):
+                os.abort() if order == "abort in load" else os._exit(0)
         if order == "hang":
             time.sleep(3600)
 """
@@ -188,3 +193,21 @@ def test_a_worker_that_loads_a_version_may_stand_still_for_it(crew: Crew) -> Non
     until(lambda: len(crew.begun(1)) == 2)
 
     assert crew.begun(0) == workers[:1]
+
+
+def test_a_version_with_which_three_workers_ended_is_set_aside_for_those_that_follow(
+    crew: Crew,
+) -> None:
+    """Whatever its code ends them with, a good status too."""
+    crew.ready()
+    for number, (index, order) in enumerate(
+        ((0, "abort in load"), (1, "exit in load"), (0, "exit in load"))
+    ):
+        before = len(crew.begun(index))
+        crew.order(index, order)
+        until(lambda index=index, before=before: len(crew.begun(index)) > before)  # type: ignore[misc]
+        assert list(crew.seen.glob("aside-*")) == [] or number == 2
+
+    assert [one.name for one in crew.seen.glob("aside-*")] == ["aside-0-iris@1.3.0"]
+    assert "its process ended while it loaded iris@1.3.0" in crew.log
+    assert list(crew.seen.glob("lost-*")) == []

@@ -30,7 +30,6 @@ from holdfast.serving.lineup import Lineup
 from holdfast.serving.recycling import Recycling
 from holdfast.serving.served import Served
 from holdfast.serving.setting import Setting
-from holdfast.serving.swapping.aside import Aside
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
 from holdfast.serving.telling.access import AccessLog
@@ -83,12 +82,11 @@ def run(setting: Setting, taken: socket.socket, seat: Seat) -> None:
             counting.lost(call, time.time_ns() // 1000)
             app.metrics.lost(call)
         wake = threading.Event()
-        aside = Aside(seat.folder, worker)
-        following = Following(setting.open_registry, served, wake.set, trials, aside)
-        following.loading = vitals
+        following = Following(setting.open_registry, served, wake.set, trials, seat.aside)
+        following.loading = vitals.loading
         reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
         app.metrics.crew = Crew(seat.folder, worker, app.metrics.own)
-        parts: list[Any] = [following, reporting, app.metrics.crew]
+        parts: list[Any] = [app.metrics.crew, reporting, following]  # a version may end this one
         if setting.drives and seat.index == 0:
             parts.append(Driving(setting.open_registry, served))
         for part in parts:

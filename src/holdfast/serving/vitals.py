@@ -5,13 +5,14 @@ crashes has no time to. So each call of a model is written down before it begins
 when it ends: whoever finds the file later knows which version was being called, for whom.
 """
 
+import contextlib
 import itertools
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +27,7 @@ _SLOT_BYTES: Final = 1024
 _HEAD_BYTES: Final = 64
 _BYTES: Final = _HEAD_BYTES + _SLOTS * _SLOT_BYTES
 _BEAT, _LOADING, _LEAVING = range(3)
-_WORDS: Final = struct.Struct("<4Q")  # requests, those that are evidence, serial, bytes of name
+_WORDS: Final = struct.Struct("<4Q")  # serial, requests, those that are evidence, bytes of name
 _NAME_BYTES: Final = _SLOT_BYTES - _WORDS.size
 _MOST_REQUESTS: Final = 1_000_000
 _LONGEST_LOOK_S: Final = 1.0
@@ -38,7 +39,7 @@ class Calling(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         rollout: Number of the rollout that the line-up is in; None without one.
         step: Of that rollout, with its weight.
-        requests: Requests that share the call.
+        requests: Requests that share the call; 0 while the version is loaded.
         counted: Of these, those that are evidence of the rollout.
         serial: No two calls of a worker have the same.
     """
@@ -88,19 +89,16 @@ class Vitals:
         """Whether a successor was asked for."""
         return bool(self._words[_LEAVING])
 
-    def __enter__(self) -> Self:
-        """Begin to load a version, which may keep the interpreter for long."""
+    @contextlib.contextmanager
+    def loading(self, model: str, version: str) -> Iterator[None]:
+        """Write down that a version is loaded, which may keep the interpreter for long."""
+        place = self.begin(Calling(model, version, "active").written(), 0, 0)
         self._words[_LOADING] += 1
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End to load a version."""
-        self._words[_LOADING] -= 1
+        try:
+            yield
+        finally:
+            self._words[_LOADING] -= 1
+            self.end(place)
 
     def begin(self, name: bytes, requests: int, counted: int) -> int:
         """Write down a call.
@@ -116,7 +114,7 @@ class Vitals:
         place = self._free.pop()
         start = place + _WORDS.size
         self._map[start : start + len(name)] = name
-        _WORDS.pack_into(self._map, place, requests, counted, next(self._serial), len(name))
+        _WORDS.pack_into(self._map, place, next(self._serial), requests, counted, len(name))
         return place
 
     def end(self, place: int) -> None:
@@ -157,11 +155,11 @@ class Watched:
         return bool(self._words[_LEAVING])
 
     def calls(self) -> list[Calling]:
-        """Return the calls that are under way; what a worker wrote is not believed to be sound."""
+        """Return what is under way; what a worker wrote is not believed to be sound."""
         found = []
         for place in range(_HEAD_BYTES, _BYTES, _SLOT_BYTES):
-            requests, counted, serial, size = _WORDS.unpack_from(self._map, place)
-            if not requests:
+            serial, requests, counted, size = _WORDS.unpack_from(self._map, place)
+            if not serial:
                 continue
             start = place + _WORDS.size
             raw = self._map[start : start + min(size, _NAME_BYTES)]
@@ -181,7 +179,7 @@ class Watched:
             limit_s: How long that must have been so.
         """
         beat, loading, _ = self._words[:3]
-        calls = self.calls() if beat else []
+        calls = [one for one in self.calls() if one.requests] if beat else []
         same = [one for one in calls if one.serial in self._serials]
         pause_s, self._looked_s = now_s - self._looked_s, now_s
         if beat != self._beat or not same or loading:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from msgspec import msgpack
 
+from holdfast.serving.aside import Strikes
 from holdfast.serving.vitals import Calling, Watched
 
 __all__ = ["Patience", "Seat", "end_with_supervisor", "lost_in", "supervise", "tell_where_it_hangs"]
@@ -35,6 +36,8 @@ _LAST_WORDS_S: Final = 0.5
 _ORPHAN_S: Final = 1.0
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 _GOOD_END: Final = (0, -signal.SIGTERM)
+"""Of one that was told to stop; nobody else ends well."""
+
 _REFUSAL: Final = 2
 """From this status on, one that never answered refused its settings: others would as well."""
 
@@ -48,12 +51,14 @@ class Seat:
         folder: Shared by all workers, and by nobody else.
         vitals: The file by which its supervisor sees what it does.
         has_others: Whether other workers may answer while this one begins.
+        aside: Versions that ended workers before, and are not to be loaded.
     """
 
     index: int
     folder: Path
     vitals: Path
     has_others: bool = False
+    aside: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,10 @@ def supervise(
     """
     patience = patience or Patience()
     stopping = threading.Event()
+    strikes = Strikes()
     seats = [
-        _Seat(Seat(index, folder, folder, count > 1), work, patience) for index in range(count)
+        _Seat(Seat(index, folder, folder, count > 1), work, patience, strikes)
+        for index in range(count)
     ]
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -125,12 +132,20 @@ class _Worker:
         )
         self.process.start()
 
+    def close(self) -> None:
+        """Let go what is kept of one that has ended."""
+        self.process.close()
+        self.watched.close()
+
 
 class _Seat:
     """One place among the workers, and the process that fills it; two while one leaves."""
 
-    def __init__(self, seat: Seat, work: Callable[[Seat], None], patience: Patience) -> None:
+    def __init__(
+        self, seat: Seat, work: Callable[[Seat], None], patience: Patience, strikes: Strikes
+    ) -> None:
         self._seat = seat
+        self._strikes = strikes
         self._index, self._folder = seat.index, seat.folder
         self._work = work
         self._patience = patience
@@ -167,13 +182,16 @@ class _Seat:
         self._begun += 1
         vitals = self._folder / f"{self._index}-{self._begun}.vitals"
         has_others = self._seat.has_others or self._before is not None
-        seat = replace(self._seat, vitals=vitals, has_others=has_others)
+        aside = self._strikes.aside(now_s)
+        seat = replace(self._seat, vitals=vitals, has_others=has_others, aside=aside)
         return _Worker(seat, self._work, now_s)
 
     def _see_off(self, leaving: _Worker, now_s: float) -> None:
         """Have a worker stop that asked for it, once another one answers."""
         if not leaving.process.is_alive():
-            self._close(leaving)
+            if leaving.leaves_by_s is None or leaving.process.exitcode not in _GOOD_END:
+                self._blame(leaving, now_s)
+            leaving.close()
             self._before = None
         elif leaving.leaves_by_s is None:
             if self._worker is not None and self._worker.watched.answers:
@@ -201,21 +219,29 @@ class _Seat:
         if (process.exitcode or 0) >= _REFUSAL and not worker.watched.answers:
             raise SystemExit(process.exitcode)
         _log.error(told, self._index, process.pid, process.exitcode, pause_s)
-        self._close(worker)
+        self._blame(worker, now_s)
+        worker.close()
         self._worker, self._due_s = None, now_s + pause_s
 
-    def _close(self, worker: _Worker) -> None:
-        calls = [] if worker.process.exitcode in _GOOD_END else worker.watched.calls()
-        for one in calls:
-            told = "its process ended in a call of %s@%s for %d requests: they count as failed"
-            _log.error(told, one.model, one.version, one.requests)
+    def _blame(self, worker: _Worker, now_s: float) -> None:
+        """Have what a worker was doing known, which ended though nobody told it to.
+
+        A version that is loaded passed its trial: while others are called, they are blamed.
+        """
+        running = worker.watched.calls()
+        calls = [one for one in running if one.requests]
+        for one in calls or running:
+            if one.requests:
+                told = "its process ended in a call of %s@%s for %d requests: they count as failed"
+                _log.error(told, one.model, one.version, one.requests)
+            else:
+                _log.error("its process ended while it loaded %s@%s", one.model, one.version)
+        self._strikes.note(((one.model, one.version) for one in calls or running), now_s)
         if calls:
             lost = self._folder / f"{self._index}-{worker.process.pid}.lost"
             draft = lost.with_suffix(".draft")
             draft.write_bytes(msgpack.encode(calls))
             os.replace(draft, lost)
-        worker.process.close()
-        worker.watched.close()
 
 
 def lost_in(folder: Path, index: int) -> list[Calling]:

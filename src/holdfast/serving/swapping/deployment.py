@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from holdfast.core.fleet import Held
 from holdfast.core.views import Situation
 from holdfast.errors import HoldfastError
+from holdfast.serving.aside import Versions
 from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.served import Served
 
@@ -57,7 +58,7 @@ class Deployment:
 
     Attributes:
         seq: The journal entry followed to.
-        set_aside: Tells whether a version of a model ended so many workers that none loads it.
+        aside: Versions that ended workers, and are not to be loaded.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Deployment:
     ) -> None:
         self.model = model
         self.seq = 0
-        self.set_aside: Callable[[str, str], bool] = lambda _model, _version: False
+        self.aside: Versions = ()
         self._served = served
         self._load = load
         self._pool = pool
@@ -167,7 +168,7 @@ class Deployment:
         if situation.production is None:
             return None
         active = self._ready.get(situation.production, before.active)
-        if active is None and self.set_aside(self.model, situation.production):
+        if active is None and (self.model, situation.production) in self.aside:
             return self._ready.get(situation.previous or "")
         return active
 

@@ -16,10 +16,10 @@ from holdfast.core.views import Situation
 from holdfast.errors import NotFoundError
 from holdfast.registry.reader import Reader
 from holdfast.sandbox import Trials
+from holdfast.serving import aside as set_aside
 from holdfast.serving.lineup import Loaded
 from holdfast.serving.served import Served
 from holdfast.serving.swapping import loading
-from holdfast.serving.swapping.aside import Aside
 from holdfast.serving.swapping.deployment import Deployment
 
 __all__ = ["Following"]
@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _NEAR_S: Final = 0.02
 _FAR_S: Final = 1.0
 _END_S: Final = 1.0
+
+Loading = Callable[[str, str], AbstractContextManager[None]]
+"""Told a model and a version, gives what is entered while it is loaded."""
 
 
 class Following:
@@ -38,11 +41,11 @@ class Following:
         served: Where the line-ups stand.
         changed: Called when what answers, or what is told of it, changed.
         trials: Where versions are tried out before they are loaded here; None if nowhere.
-        aside: Which versions ended workers; None if nobody is to know.
+        aside: Versions that ended workers, and are not to be loaded.
 
     Attributes:
         settled: Set once every model was followed and what it needs is ready, or failed.
-        loading: Entered while a version is loaded.
+        loading: Entered while a version of a model is loaded.
     """
 
     def __init__(
@@ -51,11 +54,11 @@ class Following:
         served: Served,
         changed: Callable[[], None],
         trials: Trials | None = None,
-        aside: Aside | None = None,
+        aside: set_aside.Versions = (),
     ) -> None:
         self._trials = trials
-        self._aside = aside or Aside(None, "")
-        self.loading: AbstractContextManager[object] = nullcontext()
+        self._aside = aside
+        self.loading: Loading = lambda _model, _version: nullcontext()
         self.settled = threading.Event()
         self._open = open_registry
         self._changed = changed
@@ -67,7 +70,7 @@ class Following:
             for model in served.lineups
         }
         for deployment in self._deployments.values():
-            deployment.set_aside = self._aside.holds
+            deployment.aside = aside
         self._troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
 
@@ -113,10 +116,9 @@ class Following:
         return news
 
     def _load(self, model: str, version: str) -> Loaded:
-        self._aside.require(model, version)
-        with self.loading, self._aside.loading(model, version):
-            loaded = loading.load(self._open(), model, version, self._trials)
-        return self._aside.watched(loaded)
+        set_aside.require(self._aside, model, version)
+        with self.loading(model, version):
+            return loading.load(self._open(), model, version, self._trials)
 
 
 class _Pool:

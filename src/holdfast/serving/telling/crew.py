@@ -54,7 +54,8 @@ class Crew:
         self._thread = threading.Thread(target=self._run, name="crew", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Write what is counted so far, and go on writing."""
+        self._write()
         self._thread.start()
 
     def stop(self) -> None:
