@@ -363,3 +363,17 @@ def test_a_model_is_named_by_its_folder_where_its_note_cannot_be_read(
     LOSSES["a model gone"](store)
 
     assert [info.model for info in furnished.models() if info.damage] == ["iris"]
+
+
+def test_models_whose_journals_and_notes_are_both_gone_are_told_by_what_is_left(
+    furnished: Registry, store: Path, opened: Callable[..., Registry]
+) -> None:
+    assert furnished.verify().remarks == ()
+    shutil.rmtree(store / "models")
+    shutil.rmtree(store / "known")
+
+    remarks = opened().verify().remarks
+
+    assert [one.model for one in remarks] == ["iris", "rose"]
+    assert all("the journal is lost" in one.text for one in remarks)
+    assert opened().gc(grace_s=0).freed_blobs == 0

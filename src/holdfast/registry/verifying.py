@@ -66,6 +66,7 @@ def verify(
         _check_models(session, found)
         _expect_strays(session, found)
         found.remarks += strays.among_blobs(session)
+        found.remarks += _orphans(session, found)
     elif "@" in target:
         state, record = session.find(target)
         _check_versions(session, state, [record], found)
@@ -210,6 +211,18 @@ def _expect_strays(session: Session, found: _Findings) -> None:
     for file in stored(session):
         if file.sha256 not in found.files:
             found.expect(file, None, None)
+
+
+def _orphans(session: Session, found: _Findings) -> Iterator[Remark]:
+    """Name models that only manifests tell of: journal and note may both be gone."""
+    named = {digest for digest, users in found.users.items() if any(user[0] for user in users)}
+    orphans = needs.unclaimed(session, session.survey().names, named)
+    for model in sorted({manifest.name for _digest, manifest in orphans}):
+        text = (
+            "manifests name it, and it has no journal: its first registration was stopped, or "
+            "the journal is lost"
+        )
+        yield Remark(model, model, text)
 
 
 def stored(session: Session) -> Iterator[File]:
