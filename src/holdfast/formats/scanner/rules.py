@@ -25,6 +25,7 @@ _DICTS = (
 )
 _BUNCHES = ("sklearn.utils.Bunch", "sklearn.utils._bunch.Bunch")
 _PARTIAL = "functools.partial"
+_ZONE_FILE = re.compile(r"dateutil/(?![\w+-]+(/[\w+-]+)*\Z)")
 _NOT_HANDED = ("name", "type", "wrap", "note")
 _OF_A_CLASS = re.compile(r"_new_\w*Index|newObj")  # what makes an instance of the class handed over
 _MADE_SO = re.compile(r"\w*Index|(KD|Ball)Tree(32|64)?|\w+Distance(32|64)?")
@@ -263,6 +264,7 @@ def _check_state(target: Made, state: object, doubt: Doubt) -> None:
 def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> None:
     # A series gives its items as attributes, by their labels: of a special name, numpy takes a
     # dict for the address of memory. Labels may be bytes that are not read; dicts are seen.
+    # Names of time zones are read from files, which dateutil takes anywhere.
     waiting = list(values) if maker.module.partition(".")[0] == "pandas" else []
     seen: set[int] = set()
     while waiting:
@@ -274,12 +276,21 @@ def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> 
             case Made() if value.is_a("numpy.ndarray"):
                 if _lends_memory(value):
                     doubt(f"hands {maker.path} an array of dicts that could lend memory")
+            case str() if _ZONE_FILE.match(value):
+                doubt(f"hands {maker.path} a file's path as a time zone")
             case tuple():
                 waiting += value
             case Listed():
                 waiting += value.items
             case Mapped():
                 waiting += value.entries.values()
+                if _is_of_numpy(value.entries.get("tz")):  # a text of numpy's is one, unread here
+                    doubt(f"hands {maker.path} a time zone of numpy's")
+
+
+def _is_of_numpy(value: object) -> bool:
+    made_by = value.maker if isinstance(value, Made) else None
+    return made_by is not None and made_by.module.partition(".")[0] == "numpy"
 
 
 def _lends_memory(array: Made) -> bool:
