@@ -1,8 +1,10 @@
 """The collector: crash leftovers and bytes nobody names, after their time, and nothing else."""
 
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -217,3 +219,37 @@ def test_where_locks_do_not_reach_the_least_grace_is_a_day(store: Path, grow: Gr
             remote.gc(grace_s=grace_s)
 
     assert remote.gc(grace_s=86_400).freed_blobs == 0
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk that the store's is not, removed at the end."""
+    memory = Path("/dev/shm")  # another disk, on any Linux
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is only one disk")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("folder", ["blobs", "trash"])
+def test_bytes_on_another_disk_are_collected_and_put_back(
+    registry: Registry, store: Path, grow: Grow, other_disk: Path, folder: str
+) -> None:
+    grow(3)
+    shutil.move(store / "blobs", other_disk / "blobs")
+    (store / "trash").mkdir(exist_ok=True)
+    shutil.move(store / "trash", other_disk / "trash")
+    (store / folder).symlink_to(other_disk / folder)
+    for other in {"blobs", "trash"} - {folder}:
+        shutil.move(other_disk / other, store / other)
+    stale = store / "blobs/sha256/.tmp-1-a"
+    stale.write_bytes(b"left by a crash")
+    os.utime(stale, (0, 0))
+    registry.purge("iris", versions=["1.1.0"], reason="too large")
+    needed = registry.manifest("iris@1.2.0").artifacts["model"].files[0].sha256
+    shutil.move(store / "blobs/sha256" / needed, store / "trash" / needed)
+    assert registry.gc(grace_s=0).freed_blobs == 1
+
+    assert not stale.exists()
+    assert registry.verify().whole
+    assert disk.leftovers(store) == []

@@ -88,6 +88,10 @@ def _leftovers(store: LocalStore) -> Iterator[str]:
         for name in filter(_is_temporary, [*folders, *files]):
             yield os.path.join(parent, name)
         folders[:] = [name for name in folders if not _is_temporary(name)]
+    if os.path.islink(store.path(layout.BLOBS.partition("/")[0])):  # the walk follows no links
+        for item in store.items(layout.BLOBS):
+            if _is_temporary(item.name):
+                yield store.path(f"{layout.BLOBS}/{item.name}")
 
 
 def _removed(path: str, oldest: float) -> bool:

@@ -267,15 +267,35 @@ class LocalStore:
         return os.path.samestat(one, other)
 
     def move(self, key: str, name: str) -> None:
-        """Rename an object over whatever has the new name."""
-        target = self._target(name)
+        """Rename an object over whatever has the new name.
+
+        `blobs` and `models` may be links to another disk: there a file is copied, then removed.
+        """
+        source, target = self._target(key), self._target(name)
         with durable.translated(target):
             durable.make_folder(os.path.dirname(target))
-            os.replace(self._target(key), target)
+            try:
+                os.replace(source, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _carry(source, target)
 
     def remove_folder(self, prefix: str) -> None:
         """Remove everything below a prefix."""
         durable.remove(self._target(prefix))
+
+
+def _carry(source: str, target: str) -> None:
+    """Move a file to another disk; a crash leaves it at its old name, at the new one or at both."""
+    folder = os.path.dirname(target)
+    with durable.temporary(folder) as (file, written):
+        with readable(Path(source)) as original:
+            hashed_copies.copy(original, file.fileno())
+        durable.finish(file)
+        os.replace(written, target)
+    durable.sync_folder(folder)
+    durable.remove(source)
 
 
 def regular(path: str) -> BufferedReader:
