@@ -216,7 +216,8 @@ def _expect_strays(session: Session, found: _Findings) -> None:
 def _orphans(session: Session, found: _Findings) -> Iterator[Remark]:
     """Name models that only manifests tell of: journal and note may both be gone."""
     named = {digest for digest, users in found.users.items() if any(user[0] for user in users)}
-    orphans = needs.unclaimed(session, session.survey().names, named)
+    seen = session.survey()
+    orphans = needs.unclaimed(session, {*seen.names, *seen.hurt, *seen.lost}, named)
     for model in sorted({manifest.name for _digest, manifest in orphans}):
         text = (
             "manifests name it, and it has no journal: its first registration was stopped, or "
