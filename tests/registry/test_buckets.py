@@ -18,6 +18,7 @@ from holdfast import Registry
 from holdfast.errors import (
     ConflictError,
     DamagedError,
+    HoldfastError,
     InvalidInputError,
     NotAStoreError,
     StoreError,
@@ -344,10 +345,10 @@ def test_opening_a_long_journal_costs_what_follows_its_last_fold(
 
 # What each verb costs where nothing is kept yet; `docs/object-stores.md` shows the table.
 PRICES = {
-    "register": {"get": 7, "list": 1, "head": 5, "create": 4, "put": 1},
-    "promote": {"get": 8, "create": 1, "put": 1},
-    "rollback": {"get": 8, "head": 2, "create": 1, "put": 1},
-    "stage": {"get": 7, "create": 1, "put": 1},
+    "register": {"get": 3, "list": 1, "head": 5, "create": 4, "put": 1},
+    "promote": {"get": 2, "create": 1, "put": 1},
+    "rollback": {"get": 4, "head": 2, "create": 1, "put": 1},
+    "stage": {"get": 2, "create": 1, "put": 1},
     "resolve": {"get": 1},
     "load": {"get": 2, "head": 2},
 }
@@ -358,7 +359,7 @@ def test_every_verb_costs_what_the_page_says(registry: Registry, text: Text) -> 
         registry.promote(registry.register("iris", text(words), text(f"scaler {words}")))
     verbs: dict[str, Callable[[], object]] = {
         "register": lambda: registry.register("iris", text("two"), text("scaler two")),
-        "promote": lambda: registry.promote("iris@latest"),
+        "promote": lambda: registry.promote("iris@1.2.0"),
         "rollback": lambda: registry.rollback("iris"),
         "stage": lambda: registry.stage("iris@1.2.0"),
         "resolve": lambda: registry.resolve("iris@production"),
@@ -512,3 +513,62 @@ def test_a_list_that_cannot_be_read_is_damage(
     with pytest.raises(DamagedError, match=r"gc/[0-9]+\.json"):
         opened().gc(grace_s=DAY_S)
     assert store.size(layout.blob(purged)) == 4
+
+
+# What is supposed of a journal far away, and is not so
+
+
+def test_a_verb_that_supposed_too_little_decides_again_with_what_others_wrote(
+    registry: Registry, opened: Open, text: Text
+) -> None:
+    for words in ("zero", "one", "two"):
+        registry.register("iris", text(words))
+    other = opened(by="bob")
+    other.promote("iris@1.0.0")
+    moved = registry.promote("iris@1.1.0")
+    other.archive("iris@1.2.0")
+    with pytest.raises(HoldfastError, match="archived"):
+        registry.promote("iris@1.2.0", expect="1.1.0")
+    other.purge("iris", versions=["1.2.0"], grace_s=DAY_S)
+
+    with pytest.raises(HoldfastError, match="purged"):
+        registry.stage("iris@1.2.0")
+    assert (moved.was, registry.stage("iris@1.1.0").changed) == ("1.0.0", True)
+    assert [past.seq for past in registry.history("iris")] == list(range(1, 10))
+    assert opened().verify().whole
+
+
+def test_a_refusal_that_others_lifted_meanwhile_is_none(
+    registry: Registry, opened: Open, text: Text
+) -> None:
+    registry.register("iris", text("zero"))
+    registry.promote("iris@1.0.0")
+    opened(by="bob").promote(opened(by="bob").register("iris", text("one")))
+
+    assert registry.promote("iris@1.0.0", expect="1.1.0", force=True, reason="back").changed
+    assert registry.promote("iris@1.1.0", expect="1.0.0", force=True, reason="on").was == "1.0.0"
+
+
+def test_an_entry_that_was_seen_and_is_gone_stops_a_writer_far_away(
+    registry: Registry, store: ObjectStore, text: Text
+) -> None:
+    registry.register("iris", text("zero"))
+    registry.promote("iris@1.0.0")
+    store.delete("models/iris/journal/0000000002.json")
+
+    with pytest.raises(DamagedError, match="was seen"):
+        registry.stage("iris@1.0.0")
+    assert store.read("models/iris/journal/0000000003.json") is None
+
+
+def test_a_pointer_of_others_that_is_ahead_of_a_cut_journal_stops_a_writer_far_away(
+    registry: Registry, opened: Open, store: ObjectStore, text: Text
+) -> None:
+    registry.register("iris", text("zero"))
+    other = opened(by="bob")
+    other.note("iris@1.0.0", "one more")
+    store.delete("models/iris/journal/0000000002.json")
+
+    with pytest.raises(DamagedError, match="entry 2 was seen"):
+        registry.stage("iris@1.0.0")
+    assert store.read("models/iris/journal/0000000002.json") is None

@@ -1,5 +1,6 @@
 """One model's journal as a process uses it: read what is new, fold, decide, append, try again."""
 
+import functools
 import logging
 import random
 import time
@@ -14,10 +15,10 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
-from holdfast.registry import folds, whereabouts
-from holdfast.registry.missing import check_unused, lost
+from holdfast.registry import folds, pins, whereabouts
+from holdfast.registry.missing import lost
 from holdfast.signing import genuine
-from holdfast.store import Store, TakenError, layout, projections
+from holdfast.store import TakenError, in_order, layout, projections
 from holdfast.store.journal import Journal
 from holdfast.store.place import Change, Place
 from holdfast.store.projections import Pointer
@@ -76,25 +77,10 @@ class Ledger:
         self._newest: Entry | None = None  # of those written here
         self._noted = False
 
-    @staticmethod
-    def name_in(store: Store, prefix: str) -> str | None:
-        """Return the name of the model whose journal is below *prefix*, `None` if it is empty.
-
-        Raises:
-            DamagedError: If the first entry is missing, or names a model of another folder.
-        """
-        journal = Journal(store, prefix)
-        raw = journal.read(1)
-        if raw is None:
-            journal.tail()  # a missing entry before others is damage
-            check_unused(store, prefix)
-            return None
-        name = entries.model_of(raw)
-        if name is None or layout.model(name) != prefix:
-            raise DamagedError(
-                journal.slot(1), "unreadable, or of another model", "restore it from a copy"
-            )
-        return name
+    @property
+    def seen(self) -> State | None:
+        """The state as it was read last, without a look at what is new; None before the first."""
+        return self._state
 
     def state(self) -> State:
         """Return the state as the journal has it now.
@@ -131,7 +117,7 @@ class Ledger:
         if state.seq - (start.seq if start else 0) >= self._store.traits.fold_every:
             folds.keep(self._id, state)
         self._check(witness, state)
-        self._check_pin(state)
+        pins.check(self._pin, state)
         if state.seq:
             self._memory.keep(state.seq)
         return state
@@ -143,7 +129,7 @@ class Ledger:
         for raw in self._journal.since(seq + 1, known):
             entry = entries.read(raw, self._model, seq + 1, head)
             seq, head = entry.seq, entries.digest(raw)
-            self._compare_pin(seq, head)
+            pins.compare(self._pin, self._journal.slot(seq), seq, head)
             news.append((entry, head))
         return self._folded(state, news) if news else state
 
@@ -164,24 +150,6 @@ class Ledger:
                         self._journal.slot(entry.seq), f"cannot be true: {error}", "restore a copy"
                     ) from error
             raise
-
-    def _compare_pin(self, seq: int, head: str) -> None:
-        """Refuse another entry than the one that was pinned, when its place is read."""
-        if self._pin is not None and seq == self._pin.seq and head != self._pin.sha256:
-            raise DamagedError(
-                self._journal.slot(seq),
-                f"is sha256:{head}, but the head {self._pin} was pinned",
-                "the journal was rewritten or is another; restore it from a copy",
-            )
-
-    def _check_pin(self, state: State) -> None:
-        """Refuse a journal that ends before the head that was pinned."""
-        if self._pin is not None and state.seq < self._pin.seq:
-            raise DamagedError(
-                f"journal of {self._model}",
-                f"ends at entry {state.seq}, but the head {self._pin} was pinned",
-                "it was cut or is an older copy; restore it from a newer one",
-            )
 
     def _check(self, witness: Pointer | None, state: State) -> None:
         """Refuse a journal without the last entry that the projection has seen.
@@ -298,16 +266,20 @@ class Ledger:
             OutcomeUnknownError: If it cannot be told whether the entry was written.
         """
         for attempt in range(_ATTEMPTS):
-            witness = projections.read_pointer(self._store, self._model)  # before the journal
-            state = self.state()
-            self._check(witness, state)
-            self._check_last(state)
+            state = self._checked(supposed=attempt == 0)
             signed = stamp()
             repeated = commands.repeated(state, signed.key, operation)
             at = entries.next_time(signed.at, state.at)
-            event = repeated or decide(state, at)
+            try:
+                event = repeated or decide(state, at)
+            except HoldfastError:
+                if self.state() is state:
+                    raise
+                continue  # it was refused on what is no longer so
             if isinstance(event, Unchanged):
-                return Outcome(state, None, event)
+                if self.state() is state:
+                    return Outcome(state, None, event)
+                continue
             trust.check_signer(state.model, state.policy, event, signed)
             seq, head = state.seq + 1, state.head
             raw, entry = entries.write(self._model, seq, head, at, signed, event)
@@ -321,6 +293,30 @@ class Ledger:
                 continue
             return self._written(state, raw, entry)
         raise BusyError(self._model, f"other writers won {_ATTEMPTS} times in a row")
+
+    def _checked(self, *, supposed: bool) -> State:
+        """Return the state to write after, once its last entry and the pointer were looked at.
+
+        Args:
+            supposed: Far away, what was read before may be supposed to be all: if it is not, the
+                entry's place is taken, and its writer comes again.
+        """
+        state = self._state if supposed and not self._store.traits.near else None
+        if state is None or not state.seq:
+            witness = self._place.projections.look(self._model)  # before the journal
+            state = self.state()
+            self._check(witness, state)
+            self._check_last(state)
+            return state
+        looks: list[Callable[[], Pointer | None]] = [
+            functools.partial(self._place.projections.look, self._model),
+            functools.partial(self._check_last, state),
+        ]
+        witness, _ = in_order.answers(lambda look: look(), looks, len(looks))
+        if witness is not None and witness.seq > state.seq:
+            return self._checked(supposed=False)
+        self._check(witness, state)
+        return state
 
     def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
@@ -338,6 +334,7 @@ class Ledger:
             DamagedError: If the entry does not belong there.
         """
         entry = entries.read(raw, self._model, seq, head)
+        self._newest = None
         if trust.demands(entry.event):
             self._journal.seal()
         try:
@@ -366,12 +363,19 @@ class Ledger:
             _log.warning(_LAGGING, self._model, error)
 
     def _change(self, pointer: Pointer | None) -> Change | None:
-        state = self.state()
+        state = self._state if self._is_own() else None
+        state = state or self.state()
         if pointer and self._is_denied(pointer, state) and self._is_torn(pointer, state):
             pointer = None  # it tells of another history than the one that goes on here
         if not projections.behind(pointer, state):
             return None
         return Change(state, self._touched(pointer, state))
+
+    def _is_own(self) -> bool:
+        """Tell whether what is known of a journal far away was written here: no look is due."""
+        newest, state = self._newest, self._state
+        same = newest is not None and state is not None and newest.seq == state.seq
+        return same and not self._store.traits.near
 
     def _touched(self, pointer: Pointer | None, state: State) -> list[str]:
         """Name the versions that changed since the pointer was written, each once."""

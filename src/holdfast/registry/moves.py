@@ -262,7 +262,9 @@ def _move(
 ) -> Moved:
     """Resolve *ref* once, then decide about that version, again after each lost race."""
     parsed = read_ref(ref)
-    state, selector = session.state(parsed.model), selector_of(parsed)
+    selector = selector_of(parsed)
+    state = session.seen(parsed.model, selector) if signing.key is None else None
+    state = state or session.state(parsed.model)
     done = commands.repeated(state, signing.key, operation, fixed(state, selector))
     if done is not None:
         return moved(Outcome(state, None, done))

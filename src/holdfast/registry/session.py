@@ -10,17 +10,18 @@ from pathlib import Path
 from holdfast import scratch
 from holdfast.core import history, names
 from holdfast.core.commands import Unchanged, check_signing
-from holdfast.core.entry import Stamp, parse_time
+from holdfast.core.entry import Stamp, model_of, parse_time
 from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
 from holdfast.core.manifest import Manifest
-from holdfast.core.refs import Ref, parse_ref, resolve, selector_of
+from holdfast.core.refs import Exact, Number, Ref, Selector, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
 from holdfast.registry.ledger import Decide, Ledger, Outcome
-from holdfast.registry.missing import lost
+from holdfast.registry.missing import check_unused, lost
 from holdfast.signing import SigningKey, genuine
 from holdfast.store import layout
+from holdfast.store.journal import Journal
 from holdfast.store.place import Place, Site
 
 read_ref = functools.lru_cache(maxsize=1024)(parse_ref)
@@ -145,7 +146,7 @@ class Session:
         Raises:
             StoreError: If it is gone, or another one is in its place.
         """
-        self.place.recognise()()
+        self.place.require_same()
 
     def writable_as(self, store_id: str, created_at: datetime) -> Place:
         """Return the store for writing; if it is not there, it is made as the one with that id."""
@@ -224,8 +225,24 @@ class Session:
         return list(found.names)
 
     def name_in(self, folder: str) -> str | None:
-        """Return the name of the model in a folder below `models`; see `Ledger.name_in`."""
-        return Ledger.name_in(self.place.store, f"{layout.MODELS}/{folder}")
+        """Return the name of the model whose journal is in a folder, `None` if it is empty.
+
+        Raises:
+            DamagedError: If the first entry is missing, or names a model of another folder.
+        """
+        prefix = f"{layout.MODELS}/{folder}"
+        journal = Journal(self.place.store, prefix)
+        raw = journal.read(1)
+        if raw is None:
+            journal.tail()  # a missing entry before others is damage
+            check_unused(self.place.store, prefix)
+            return None
+        name = model_of(raw)
+        if name is None or layout.model(name) != prefix:
+            raise DamagedError(
+                journal.slot(1), "unreadable, or of another model", "restore it from a copy"
+            )
+        return name
 
     def require_models(self) -> None:
         """Refuse to begin a journal where all others are gone: it would hide below their disk.
@@ -263,6 +280,22 @@ class Session:
             raise self._not_found(model)
         if self.place.store.traits.near:
             self.require_same()  # a journal that is gone looks like one without news
+        return state
+
+    def seen(self, model: str, selector: Selector) -> State | None:
+        """Return what was read of a model before, if that tells what *selector* names for ever.
+
+        Only far away: in a folder a look at what is new costs next to nothing.
+        """
+        if not self.exists or self.place.store.traits.near:
+            return None
+        state = self.ledger(model).seen
+        if state is None or not state.exists or not isinstance(selector, Exact | Number):
+            return None
+        try:
+            resolve(state, selector)
+        except NotFoundError:
+            return None
         return state
 
     def require_known(self, model: str) -> None:
@@ -314,12 +347,13 @@ class Session:
     ) -> Outcome:
         """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
         place = self.writable()
-        same = place.recognise()
         ledger = self.ledger(model)
+        near = place.store.traits.near
 
         def decided(state: State, at: str) -> AnyEvent | Unchanged:
             event = decide(state, at)
-            same()  # right before it is written
+            if near or not state.seq:  # elsewhere the last entry is there: no other store has it
+                self.require_same()  # right before it is written
             if not state.seq:
                 self.require_models()
             return event
@@ -332,7 +366,7 @@ class Session:
             try:
                 outcome = ledger.commit(decided, stamp, operation)
             except DamagedError:
-                same()  # which tells more, if the whole store is gone
+                self.require_same()  # which tells more, if the whole store is gone
                 raise
             if outcome.entry is not None:
                 ledger.project()

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _WORTH_THREADS = 8 << 20
 """Bytes that are hashed in less time than threads take to start."""
 _THREADS = 4
 _KEPT_MANIFESTS = 256
+_KEPT_WRITTEN = 8
+_LARGEST_KEPT = 1 << 20
 _RESTORE = "`holdfast repair --from` fetches it from a copy, or register the same file again"
 
 
@@ -35,6 +38,7 @@ class Blobs:
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
+        self._written: OrderedDict[str, bytes] = OrderedDict()
         self.manifest = functools.lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifest)
 
     def add(self, source: Path, sizes: Collection[int] = ()) -> Ingested:
@@ -58,8 +62,12 @@ class Blobs:
         digest = digest_of(data)
         try:
             self._store.create(layout.blob(digest), data)
-        except TakenError:
+        except TakenError:  # what is there is looked at when it is read
             return digest
+        if not self._store.traits.near and len(data) <= _LARGEST_KEPT:
+            self._written[digest] = data
+            if len(self._written) > _KEPT_WRITTEN:
+                self._written.popitem(last=False)
         return digest
 
     def read(self, sha256: str) -> bytes:
@@ -83,11 +91,13 @@ class Blobs:
     def _read_manifest(self, sha256: str) -> Manifest:
         """Return a manifest, its bytes checked when they are first read; it never changes.
 
+        One that was written here a moment ago is not asked for.
+
         Raises:
             DamagedError: If it is missing, its bytes changed or they are no manifest.
             NewerFormatError: If a newer Holdfast wrote it.
         """
-        return decode(self.read(sha256), sha256)
+        return decode(self._written.get(sha256) or self.read(sha256), sha256)
 
     def open(self, sha256: str) -> BufferedReader:
         """Open a blob for reading, unchecked; `AbsentError` if there is none."""

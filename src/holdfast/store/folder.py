@@ -21,6 +21,7 @@ from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
 from holdfast.store.place import Changed, Collected, Here, Needed
 from holdfast.store.probe import is_local
+from holdfast.store.projections import Pointer
 
 _LEAST_UNLOCKED_GRACE_S = 86_400.0
 _AT_ONCE = Limit(0)
@@ -72,11 +73,7 @@ class Folder:
         self.projections = _Projections(self.store, self.blobs, limit)
         self.least_grace_s = 0.0 if self._locked else _LEAST_UNLOCKED_GRACE_S
 
-    def recognise(self) -> Callable[[], None]:
-        """Look when what is returned is called: it costs next to nothing here."""
-        return self._require_same
-
-    def _require_same(self) -> None:
+    def require_same(self) -> None:
         """Read the configuration, unless its file is the very one that was read before."""
         try:
             now = os.lstat(self.store.path(layout.CONFIG))
@@ -166,6 +163,10 @@ class _Projections:
         """Say where a model's are."""
         real = os.path.realpath(self._store.path(""))
         return Here(real, projections.mark(self._store, model))
+
+    def look(self, model: str) -> Pointer | None:
+        """Read the pointer."""
+        return projections.read_pointer(self._store, model)
 
     def write(self, model: str, changed: Changed) -> None:
         """Write the folders of the versions that changed, and then the pointer."""

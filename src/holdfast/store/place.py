@@ -93,6 +93,13 @@ class Projections(Protocol):
         """Say where a model's are."""
         ...
 
+    def look(self, model: str) -> Pointer | None:
+        """Return a model's pointer, before its journal is written; a broken one counts as absent.
+
+        Far away, the next `write` of it need not read it again.
+        """
+        ...
+
     def write(self, model: str, changed: Changed) -> None:
         """Bring a model's up to date: told the pointer as it stands, *changed* says how.
 
@@ -151,11 +158,11 @@ class Place(Protocol):
         """Seconds that loose bytes must be kept at least: a writer may be about to name them."""
         ...
 
-    def recognise(self) -> Callable[[], None]:
-        """Begin to look whether the store is still the one that was opened.
+    def require_same(self) -> None:
+        """Refuse to go on where the store is no longer the one that was opened.
 
-        Returns:
-            Tells, or waits until it can: raises `StoreError` if nothing or another store is there.
+        Raises:
+            StoreError: If nothing or another store is there.
         """
         ...
 

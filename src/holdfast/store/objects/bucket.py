@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from holdfast.store.objects.probing import probe
 from holdfast.store.objects.store import ObjectStore
 from holdfast.store.place import Changed, Collected, Here, Needed
 from holdfast.store.probe import Probe
+from holdfast.store.projections import Pointer
 
 _LEAST_GRACE_S = 86_400.0
 _KEPT = Probe(links=False, case_sensitive=True, locks=False)
@@ -74,19 +74,11 @@ class BucketPlace:
         self.projections = _Projections(store)
         self._condemned = Condemned(store)
 
-    def recognise(self) -> Callable[[], None]:
-        """Ask while the caller asks other things: a verb takes no longer for it."""
-        threads = ThreadPoolExecutor(1)
-        asked = threads.submit(self.store.read, layout.CONFIG)
-        threads.shutdown(wait=False)
-        key = f"{self.store.url}/{layout.CONFIG}"
-
-        def tell() -> None:
-            raw = asked.result()
-            found = None if raw is None else config.decode(raw, key)
-            config.require_same(found, self.config, self.store.url)
-
-        return tell
+    def require_same(self) -> None:
+        """Read the configuration."""
+        raw = self.store.read(layout.CONFIG)
+        found = None if raw is None else config.decode(raw, f"{self.store.url}/{layout.CONFIG}")
+        config.require_same(found, self.config, self.store.url)
 
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
@@ -129,6 +121,20 @@ class _Projections:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._looked: dict[str, tuple[bytes, str]] = {}
+
+    def look(self, model: str) -> Pointer | None:
+        """Read the pointer, and keep the tag of what was read."""
+        found = self._read(model)
+        if found is not None:
+            self._looked[model] = found
+        return projections.decode(found[0]) if found else None
+
+    def _read(self, model: str) -> tuple[bytes, str] | None:
+        try:
+            return self._store.tagged(layout.pointer(model))
+        except OSError:
+            return None
 
     def here(self, _model: str) -> Here:
         """Name the bucket and the prefix in it."""
@@ -142,8 +148,8 @@ class _Projections:
     def write(self, model: str, changed: Changed) -> None:
         """Write the pointer over the one that was read, and read again if a rival did."""
         key = layout.pointer(model)
+        found = self._looked.pop(model, None) or self._store.tagged(key)
         while True:
-            found = self._store.tagged(key)
             change = changed(projections.decode(found[0]) if found else None)
             if change is None:
                 return
@@ -154,6 +160,7 @@ class _Projections:
                     return
             elif self._store.replace_tagged(key, raw, found[1]):
                 return
+            found = self._store.tagged(key)
 
     def stale(self, _model: str, _record: Record, _manifest: Manifest) -> Iterator[tuple[str, str]]:
         """Find nothing: versions have no projections here."""
