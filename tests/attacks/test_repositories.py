@@ -109,3 +109,32 @@ def test_a_repository_of_another_user_is_told_and_not_read(
 
     assert surroundings.lineage() == Lineage()
     assert "git refuses a repository of another user" in caplog.text
+
+
+def test_an_index_without_end_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("this system has no file without end")
+    code = tmp_path / "code"
+    commit = _repository(code)
+    (code / ".git/index").unlink()
+    (code / ".git/index").symlink_to("/dev/zero")
+    monkeypatch.chdir(code)
+
+    assert surroundings.lineage() == Lineage(git_commit=commit, git_dirty=None)
+
+
+@pytest.mark.parametrize("name", [".git", ".git/HEAD", ".git/packed-refs", ".git/commondir"])
+def test_a_file_of_git_s_of_a_terabyte_is_not_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if name != ".git":
+        (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main")
+    try:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    except OSError:
+        pytest.skip("this disk has no files with holes")
+
+    assert surroundings.head_commit(tmp_path) is None

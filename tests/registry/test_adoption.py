@@ -522,3 +522,32 @@ def test_what_the_store_holds_does_not_depend_on_the_folder_staying(
 
     assert opened().load("iris@production").predict(rows).shape == (150,)
     assert opened().verify().whole
+
+
+def test_links_that_lead_out_of_the_folder_are_passed_over(
+    registry: Registry, attic: Path, tmp_path: Path
+) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    put(tmp_path, "other.pkl", model(2), day=1)
+    (tmp_path / "secret.json").write_text('{"pin": 1234}')
+    (attic / "other.pkl").symlink_to(tmp_path / "other.pkl")
+    (attic / "model.json").symlink_to(tmp_path / "secret.json")
+
+    plan = registry.adopt_plan("iris", attic)
+
+    rows = {row.file: row for row in plan.rows}
+    assert [row.file for row in plan.models] == ["model.pkl"]
+    assert plan.models[0].metrics is None
+    assert (
+        rows["other.pkl"].note == rows["model.json"].note == "a link that leads out of the folder"
+    )
+
+
+def test_a_metric_beyond_what_numbers_can_be_is_left_out(registry: Registry, attic: Path) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    (attic / "model.json").write_text(f'{{"auc": 0.5, "loss": {10**400}}}')
+
+    plan = registry.adopt_plan("iris", attic)
+
+    assert plan.models[0].metrics == "model.json"
+    assert "left out: loss" in plan.models[0].note

@@ -1,5 +1,8 @@
 """What the filters are made of; what they do is shown by `tests/attacks/test_sandbox.py`."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from holdfast.sandbox import filters, syscalls
@@ -96,3 +99,49 @@ def test_a_worker_keeps_its_sockets_and_starts_no_program(machine: str) -> None:
     assert verdict(program, arch, numbers["fchmod"]) == _ALLOW
     assert verdict(program, arch, numbers["execve"]) == _REFUSE
     assert verdict(program, arch, numbers["clone"], 17) == _REFUSE
+
+
+@pytest.mark.parametrize("restrained", [filters.worker, partial(filters.trial, writes=True)])
+@pytest.mark.parametrize("name", ["sched_setscheduler", "sched_setattr", "sched_setparam"])
+def test_ranks_of_other_processes_stay_as_they_are(
+    machine: str, name: str, restrained: Callable[[str, int], list[filters.Instruction]]
+) -> None:
+    program, arch = restrained(machine, 42), syscalls.AUDIT_ARCH[machine]
+    number = syscalls.NUMBERS[machine][name]
+
+    assert verdict(program, arch, number, 0) == _ALLOW
+    assert verdict(program, arch, number, 42) == _ALLOW
+    assert verdict(program, arch, number, 43) == _REFUSE
+
+
+def test_a_worker_limits_itself_alone(machine: str) -> None:
+    program, arch = filters.worker(machine, 42), syscalls.AUDIT_ARCH[machine]
+    number = syscalls.NUMBERS[machine]["prlimit64"]
+
+    assert verdict(program, arch, number, 0, 0, 8) == _ALLOW
+    assert verdict(program, arch, number, 42, 0, 8) == _ALLOW
+    assert verdict(program, arch, number, 43, 0, 8) == _REFUSE
+
+
+@pytest.mark.parametrize("restrained", [filters.worker, partial(filters.trial, writes=True)])
+@pytest.mark.parametrize("command", [8, 10, 15])
+def test_no_file_sends_signals_to_other_processes(
+    machine: str, command: int, restrained: Callable[[str, int], list[filters.Instruction]]
+) -> None:
+    program, arch = restrained(machine, 42), syscalls.AUDIT_ARCH[machine]
+    number = syscalls.NUMBERS[machine]["fcntl"]
+
+    assert verdict(program, arch, number, 3, 4) == _ALLOW
+    assert verdict(program, arch, number, 3, command) == _REFUSE
+
+
+@pytest.mark.parametrize("name", ["fchown", "fchownat", "setxattr", "fremovexattr"])
+def test_a_worker_gives_no_file_away(machine: str, name: str) -> None:
+    program, arch = filters.worker(machine, 42), syscalls.AUDIT_ARCH[machine]
+
+    assert verdict(program, arch, syscalls.NUMBERS[machine][name]) == _REFUSE
+
+
+def test_a_trial_chooses_processors_for_itself_alone(machine: str) -> None:
+    assert asked(machine, "sched_setaffinity", 0) == _ALLOW
+    assert asked(machine, "sched_setaffinity", 43) == _REFUSE

@@ -132,3 +132,20 @@ def test_lines_of_a_block_are_whole(tmp_path: Path) -> None:
 
     assert found == [str(number) for number in range(500)]
     assert "secret" not in path.read_text()
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x7f", "\x9b", "\u202e", "\U000e0041"])
+def test_nothing_that_callers_choose_steers_the_terminal_of_who_reads_it(
+    sign: str, path: Path
+) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    log, chosen = AccessLog(descriptor), sign.encode("latin-1", "replace")
+
+    log.note(("GET", f"/{sign}[31m"), 404, [(b"x-request-id", chosen)], 0, time.perf_counter_ns())
+    log.close()
+    os.close(descriptor)
+
+    (line,) = path.read_text().splitlines()
+    assert line.isprintable()
+    assert json.loads(line)["path"] == f"/{sign}[31m"
+    assert json.loads(line)["request_id"] == chosen.decode("latin-1")

@@ -140,10 +140,14 @@ def plan(session: Session, model: str, folder: Path, preprocessors: Mapping[str,
     choices = tuple(item.name for item in fitted)
     answers = _answers(preprocessors, {item.name for item in kept}, choices)
     questions = []
+    measured = {
+        row.file for row in rows if row.role == "metrics"
+    }  # read by name, so none that leads out
+    tables = [path for path in paths if path.relative_to(folder).as_posix() in measured]
     for item in kept:
         beside, asked = _match(item, fitted, answers)
         questions += [item.name] if asked else []
-        rows.append(_model_row(item, beside, paths, repeated))
+        rows.append(_model_row(item, beside, tables, repeated))
     rows += [_row(item, "preprocessor", "") for item in fitted]
     rows += [_row(item, "duplicate", f"same bytes as {first}") for item, first in repeated]
     if not kept:
@@ -163,6 +167,10 @@ def _look(
     for path in paths:
         name = path.relative_to(folder).as_posix()
         modified = format_timestamp(round(attic.modified(path) * 1e6))
+        if attic.leads_out(path, folder):
+            note = "a link that leads out of the folder"
+            skipped.append(Row(name, modified, "", "skipped", note=note))
+            continue
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
@@ -244,15 +252,15 @@ def _row(item: _Found, role: Role, note: str) -> Row:
 def _model_row(
     item: _Found,
     beside: str | None,
-    paths: Sequence[Path],
+    tables: Sequence[Path],
     repeated: Sequence[tuple[_Found, str]],
 ) -> Row:
     stem = item.path.stem
     wanted = {f"{stem}.json", f"{stem}_metrics.json", f"{stem}.metrics.json"}
     if item.place:
         wanted |= {"metrics.json", "eval.json", "evaluation.json", "scores.json"}
-    near = [path for path in paths if path.parent == item.path.parent]
-    beside_it = [path for path in near if path.name in wanted and any(attic.read_metrics(path))]
+    near = [path for path in tables if path.parent == item.path.parent]
+    beside_it = [path for path in near if path.name in wanted]
     prefix = item.name.removesuffix(item.path.name)
     metrics = prefix + beside_it[0].name if beside_it else None
     also = [other.name for other, first in repeated if first == item.name]

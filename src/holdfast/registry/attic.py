@@ -11,7 +11,7 @@ from holdfast import formats
 from holdfast.core import strict_json
 from holdfast.errors import HoldfastError, InvalidInputError
 
-__all__ = ["candidates", "digest_of", "metrics_of", "modified", "read_metrics"]
+__all__ = ["candidates", "digest_of", "leads_out", "metrics_of", "modified", "read_metrics"]
 
 _MOST_METRICS: Final = 1 << 20  # bytes; a longer file is no table of metrics
 _COUNTED: Final = re.compile(r"\d")
@@ -68,6 +68,16 @@ def _is_of_versions(path: Path) -> bool:
         return True
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Tell whether a path is a link to something outside of *folder*."""
+    if not path.is_symlink():
+        return False
+    try:
+        return not path.resolve(strict=True).is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return False  # told as what it is, by whoever opens it
+
+
 def modified(path: Path) -> float:
     """Return when a file was changed; of a link that leads nowhere, the link itself."""
     try:
@@ -121,5 +131,12 @@ def read_metrics(path: Path) -> tuple[dict[str, float], tuple[str, ...]]:
         for key, value in inner.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
+    finite = {key: value for key, value in numbers.items() if _is_finite(value)}
     return finite, tuple(sorted(numbers.keys() - finite.keys()))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond what metrics can be
+        return False

@@ -1,10 +1,12 @@
 """Facts about the present process that a manifest records by itself."""
 
+import errno
 import logging
 import os
 import platform
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +18,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
 _CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
+_LONGEST_TEXT = 1 << 24  # of packed refs; a repository of a million has more, and Git reads those
+_LONGEST_INDEX = 1 << 30
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -92,13 +96,9 @@ def head_commit(folder: Path) -> str | None:
     try:
         private = top / ".git"
         if private.is_file():  # of a work tree or a submodule
-            private = top / private.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-        if not (private / "HEAD").is_file():  # a pipe would be waited for
-            return None
-        common = private / "commondir"
-        beside = common.read_text(encoding="utf-8").strip() if common.is_file() else ""
-        shared = private / beside
-        head = (private / "HEAD").read_text(encoding="utf-8").strip()
+            private = top / _text(private).removeprefix("gitdir:").strip()
+        shared = private / _text(private / "commondir").strip()
+        head = _text(private / "HEAD").strip()
         found = _resolved(head, (private, shared)) if head.startswith("ref: ") else head
     except (OSError, ValueError):
         return None
@@ -111,14 +111,27 @@ def _resolved(head: str, places: Iterable[Path]) -> str | None:
         return None
     for place in places:
         if (place / name).is_file():
-            return (place / name).read_text(encoding="utf-8").strip()
-        packed = place / "packed-refs"
-        lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
-        for line in lines:
+            return _text(place / name).strip()
+        for line in _text(place / "packed-refs").splitlines():
             commit, _, ref = line.partition(" ")
             if ref == name:
                 return commit
     return None
+
+
+def _text(path: Path) -> str:
+    """Read a file of Git's, empty where there is none; a pipe or a device has no end.
+
+    Raises:
+        ValueError: If it is longer than Git writes it, or no text.
+    """
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        content = file.read(_LONGEST_TEXT + 1)
+    if len(content) > _LONGEST_TEXT:
+        raise ValueError(path)
+    return content.decode()
 
 
 def _is_dirty(folder: Path, commit: str) -> bool | None:
@@ -155,7 +168,14 @@ def _is_dirty(folder: Path, commit: str) -> bool | None:
 
 
 def _borrow(private: Path, index: Path, commit: str) -> None:
-    """Make the least folder that git takes for a repository at *commit*."""
+    """Make the least folder that git takes for a repository at *commit*.
+
+    Raises:
+        OSError: If the index is not a file of a usual size: copying a device would never end.
+    """
+    status = index.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST_INDEX:
+        raise OSError(errno.EINVAL, "not an index", str(index))
     for name in ("objects", "refs"):
         (private / name).mkdir()
     (private / "HEAD").write_text(f"{commit}\n", encoding="ascii")

@@ -6,7 +6,7 @@ does not exist; one on a list is refused with `EPERM`; all others pass.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from holdfast.sandbox import syscalls
@@ -54,7 +54,7 @@ def worker(machine: str, process: int) -> list[Instruction]:
     """
     judge = _Judge(machine)
     _judge_processes(judge, process)
-    judge.refuse(syscalls.PROGRAMS, syscalls.PROCESSES, syscalls.MACHINE)
+    judge.demand_values("prlimit64", 0, (0, process))
     return judge.program()
 
 
@@ -68,11 +68,10 @@ def trial(machine: str, process: int, *, writes: bool) -> list[Instruction]:
     """
     judge = _Judge(machine)
     _judge_processes(judge, process)
-    judge.refuse(syscalls.PROGRAMS, syscalls.PROCESSES, syscalls.MACHINE)
     judge.refuse(syscalls.SOCKETS, syscalls.ATTRIBUTES)
     judge.demand_null("prlimit64", 2)  # a new limit; asking for one is allowed
+    judge.demand_values("sched_setaffinity", 0, (0, process))  # workers bind threads by number
     judge.refuse_values("prctl", 0, _PRCTLS)
-    judge.refuse_values("fcntl", 1, _FCNTLS)
     if not writes:
         judge.refuse(syscalls.NAMES)
         judge.refuse_bits("open", 1, _WRITING)
@@ -85,7 +84,11 @@ def _judge_processes(judge: "_Judge", process: int) -> None:
     judge.demand_bit("clone", 0, _CLONE_THREAD)
     for name in ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
         judge.demand_value(name, 0, process)
+    for name in ("sched_setscheduler", "sched_setattr", "sched_setparam"):
+        judge.demand_values(name, 0, (0, process))
     judge.refuse_values("ioctl", 1, _IOCTLS)
+    judge.refuse_values("fcntl", 1, _FCNTLS)
+    judge.refuse(syscalls.PROGRAMS, syscalls.PROCESSES, syscalls.MACHINE, syscalls.OWNERS)
 
 
 class _Judge:
@@ -138,7 +141,12 @@ class _Judge:
 
     def demand_value(self, name: str, argument: int, value: int) -> None:
         """Refuse a call unless its argument has the value."""
-        self._when(name, [_load(argument), (_EQUAL, 1, 0, value), _REFUSE, _ALLOW])
+        self.demand_values(name, argument, (value,))
+
+    def demand_values(self, name: str, argument: int, values: Sequence[int]) -> None:
+        """Refuse a call unless its argument has one of the values."""
+        passes = [part for value in values for part in ((_EQUAL, 0, 1, value), _ALLOW)]
+        self._when(name, [_load(argument), *passes, _REFUSE])
 
     def _when(self, name: str, part: list[Instruction]) -> None:
         if name in self._numbers:

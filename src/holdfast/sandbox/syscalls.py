@@ -12,6 +12,7 @@ __all__ = [
     "MACHINE",
     "NAMES",
     "NUMBERS",
+    "OWNERS",
     "PROCESSES",
     "PROGRAMS",
     "SOCKETS",
@@ -46,7 +47,8 @@ pidfd_open:434 pidfd_send_signal:424 pivot_root:155 prctl:157 prlimit64:302
 process_madvise:440 process_mrelease:448 process_vm_readv:310 process_vm_writev:311
 ptrace:101 quotactl:179 quotactl_fd:443 reboot:169 removexattr:197 rename:82 renameat:264
 renameat2:316 request_key:249 rmdir:84 rt_sigqueueinfo:129 rt_tgsigqueueinfo:297
-sched_setattr:314 sched_setparam:142 sched_setscheduler:144 semctl:66 semget:64 semop:65
+sched_setaffinity:203 sched_setattr:314 sched_setparam:142 sched_setscheduler:144
+semctl:66 semget:64 semop:65
 semtimedop:220 setdomainname:171 setfsgid:123 setfsuid:122 setgid:106 setgroups:116
 sethostname:170 setns:308 setpgid:109 setpriority:141 setregid:114 setresgid:119
 setresuid:117 setreuid:113 setrlimit:160 setsid:112 settimeofday:164 setuid:105
@@ -72,7 +74,8 @@ personality:92 pidfd_getfd:438 pidfd_open:434 pidfd_send_signal:424 pivot_root:4
 prctl:167 prlimit64:261 process_madvise:440 process_mrelease:448 process_vm_readv:270
 process_vm_writev:271 ptrace:117 quotactl:60 quotactl_fd:443 reboot:142 removexattr:14
 renameat:38 renameat2:276 request_key:218 rt_sigqueueinfo:138 rt_tgsigqueueinfo:240
-sched_setattr:274 sched_setparam:118 sched_setscheduler:119 semctl:191 semget:190
+sched_setaffinity:122 sched_setattr:274 sched_setparam:118 sched_setscheduler:119
+semctl:191 semget:190
 semop:193 semtimedop:192 setdomainname:162 setfsgid:152 setfsuid:151 setgid:144
 setgroups:159 sethostname:161 setns:268 setpgid:154 setpriority:140 setregid:143
 setresgid:149 setresuid:147 setreuid:145 setrlimit:164 setsid:157 settimeofday:170
@@ -122,11 +125,18 @@ socket socketpair connect bind listen accept accept4
 )
 """Talk to others."""
 
+OWNERS: Final = tuple(
+    """
+chown fchown lchown fchownat
+setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+""".split()
+)
+"""Change whose a file is, or its extended attributes."""
+
 ATTRIBUTES: Final = tuple(
     """
-chmod fchmod fchmodat chown fchown lchown fchownat utime utimes utimensat futimesat
-setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr flock setrlimit
-sched_setscheduler sched_setattr sched_setparam mq_open mq_unlink memfd_create
+chmod fchmod fchmodat utime utimes utimensat futimesat flock setrlimit
+mq_open mq_unlink memfd_create
 """.split()
 )
 """Change what is known of a file, which Landlock does not cover, or lift a limit."""

@@ -5,6 +5,9 @@ Estimators call what they hold: `FunctionTransformer` its `func`, `KNeighborsReg
 have them call a method of an object that is only data: `ndarray.tofile` writes any file,
 `DataFrame.eval` runs any text. So nothing that can be called may be held but functions of the
 list; an instance that can be called may be held only where scikit-learn itself puts it.
+
+Whatever a file gives attributes to can be asked like an estimator: an ordered dict whose `predict`
+is a function held for later, which calls what that function was given. So all of it is looked at.
 """
 
 import re
@@ -15,6 +18,8 @@ from holdfast.formats.scanner.parameters import may_name, may_name_to_lightgbm
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
 _LIBRARIES = frozenset(("sklearn", "xgboost", "lightgbm", "_loss"))
+_CONTAINERS = frozenset(("builtins", "collections"))
+_PARTIAL = "functools.partial"
 _SLOTS = 2  # a state of two is attributes and slots
 _PLAIN_TYPES = frozenset(("bool", "complex", "float", "int", "object", "str"))
 _REDUCERS = frozenset(("mean", "median", "nanmean", "nanmedian", "std", "sum", "var"))
@@ -54,10 +59,36 @@ class _Held:
     place: str
     owner: Made
 
+    @property
+    def own_parts(self) -> str:
+        """The package whose objects the owner may hold, being one of them; empty for none."""
+        package = _package(self.owner)
+        return package if package in ("pandas", "torch") else ""
+
+
+def _package(thing: Made) -> str:
+    return thing.maker.module.partition(".")[0] if thing.maker is not None else ""
+
 
 def is_of_a_library(thing: Made) -> bool:
     """Tell whether an object's own methods call what it holds."""
-    return thing.maker is not None and thing.maker.module.partition(".")[0] in _LIBRARIES
+    return _package(thing) in _LIBRARIES
+
+
+def can_be_asked(thing: Made) -> bool:
+    """Tell whether a file could have put something to call under an attribute of an object."""
+    if is_of_a_library(thing) or thing.is_a(_PARTIAL):
+        return True
+    waiting = [thing.state]
+    if _package(thing) not in _CONTAINERS:
+        waiting += thing.args  # some functions set attributes from what they are handed
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapped):
+            return True
+        if isinstance(part, tuple):
+            waiting += part
+    return False
 
 
 def is_special(name: object) -> bool:
@@ -103,23 +134,24 @@ def _check_lightgbm(target: Made, table: Mapped, doubt: Doubt) -> None:
             doubt(f"gives {_named(target)} the name of a file or a machine in {name}")
 
 
-def check_held(estimators: Iterable[Made], doubt: Doubt) -> None:
-    """Judge what every estimator of a file holds, once the file is read to its end."""
+def check_held(owners: Iterable[Made], doubt: Doubt) -> None:
+    """Judge what all that can be asked holds, once the file is read to its end."""
     waiting: list[_Held] = []
-    for estimator in estimators:
-        waiting += (_Held(value, "", estimator) for value in _arguments(estimator))
-        waiting.append(_Held(estimator.items, "", estimator))
-        for part in estimator.state if isinstance(estimator.state, tuple) else (estimator.state,):
+    for owner in owners:
+        if _package(owner) not in _CONTAINERS:  # whose items are no attributes
+            waiting += (_Held(value, "", owner) for value in _arguments(owner))
+            waiting.append(_Held(owner.items, "", owner))
+        for part in owner.state if isinstance(owner.state, tuple) else (owner.state,):
             if isinstance(part, Mapped):
-                _check_names(estimator, part, doubt)
-            waiting.append(_Held(part, "", estimator))
-    seen: set[tuple[int, str]] = set()
+                _check_names(owner, part, doubt)
+            waiting.append(_Held(part, "", owner))
+    seen: set[tuple[int, str, str]] = set()
     while waiting:
         held = waiting.pop()
         if isinstance(held.value, Global | Made):
             _check_one(held, doubt)
         if isinstance(held.value, Made | Mapped | Listed | tuple):
-            key = id(held.value), held.place
+            key = id(held.value), held.place, held.own_parts
             if key not in seen:
                 seen.add(key)
                 waiting += _within(held)
@@ -155,6 +187,8 @@ def _arguments(thing: Made) -> tuple[object, ...]:
 
 def _check_one(held: _Held, doubt: Doubt) -> None:
     value = held.value
+    if _is_own_part(held):
+        return
     if isinstance(value, Global):
         if not _is_function(value) and not _is_type(value, held.place):
             doubt(f"gives {_named(held.owner)} {value.path} to call")
@@ -164,6 +198,13 @@ def _check_one(held: _Held, doubt: Doubt) -> None:
     for path, place in _PLACES:
         if path.fullmatch(value.maker.path) and not (place and place.fullmatch(held.place)):
             doubt(f"gives {_named(held.owner)} {value.maker.path}, which can be called or run text")
+
+
+def _is_own_part(held: _Held) -> bool:
+    value = held.value
+    named = value if isinstance(value, Global) else value.maker if isinstance(value, Made) else None
+    package = named.module.partition(".")[0] if named is not None else ""
+    return bool(package) and package == held.own_parts
 
 
 def _is_function(value: Global) -> bool:

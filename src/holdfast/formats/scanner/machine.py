@@ -55,7 +55,7 @@ class Machine:
         self._protocol = 0
         self._frame_end = 0
         self._at = reader.pos
-        self._estimators: list[Made] = []
+        self._owners: list[Made] = []
         self.steps = 0
         self.calls = 0
         self.marked = False
@@ -72,7 +72,7 @@ class Machine:
             while self._step():
                 self.steps += 1
             self.root = self._pop()
-            held.check_held(self._estimators, self._findings.doubt)
+            held.check_held(self._owners, self._findings.doubt)
         except ExhaustedError:
             raise
         except UnreadableError as error:
@@ -295,8 +295,8 @@ class Machine:
         self._push_made(rules.made(cls, args, keywords, self._doubt))
 
     def _push_made(self, thing: Made) -> None:
-        if held.is_of_a_library(thing):
-            self._estimators.append(thing)
+        if held.can_be_asked(thing):
+            self._owners.append(thing)
         self._push(thing)
 
     def _new_object(self, _: object) -> None:
@@ -312,8 +312,12 @@ class Machine:
         self._findings.charge(state)
         self.calls += effects.sets_state(target, state)
         rules.built(target, state, self._doubt)
-        if isinstance(target, Made) and target.is_a(rules.WRAPPER):
+        if not isinstance(target, Made):
+            return
+        if target.is_a(rules.WRAPPER):
             self._pass_array(target)
+        elif held.can_be_asked(target):
+            self._owners.append(target)
 
     def _pass_array(self, wrapper: Made) -> None:
         if self._dialect != "joblib":

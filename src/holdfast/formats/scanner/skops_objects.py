@@ -36,12 +36,12 @@ class Builder:
         self._doubt = doubt
         self._oldest = protocol == 0
         self._known: dict[object, object] = {}
-        self._estimators: list[Made] = []
+        self._owners: list[Made] = []
 
     def judge(self, schema: Node) -> None:
-        """Judge all that loading *schema* makes, and what its estimators hold in the end."""
+        """Judge all that loading *schema* makes, and what its objects hold in the end."""
         self._build(schema)
-        held.check_held(self._estimators, self._doubt)
+        held.check_held(self._owners, self._doubt)
 
     def _build(self, node: object) -> object:
         if not isinstance(node, dict) or "__loader__" not in node:
@@ -74,8 +74,8 @@ class Builder:
         return Global(module, name, self._allowed.use_of(module, name))
 
     def _remember(self, thing: Made) -> Made:
-        if held.is_of_a_library(thing):
-            self._estimators.append(thing)
+        if held.can_be_asked(thing):
+            self._owners.append(thing)
         return thing
 
     def _called(self, func: Global, args: object) -> Made:
@@ -182,7 +182,7 @@ class Builder:
         state = self._of(node, "content")
         if state is not None:
             rules.built(target, state, self._doubt)
-        return target
+        return self._remember(target)
 
     # numbers
 

@@ -1,5 +1,6 @@
 """A line of JSON for each answer: who was answered how, and never what was asked."""
 
+import json
 import os
 import threading
 import time
@@ -111,4 +112,13 @@ def _line(note: _Note) -> bytes:
     for name, value in headers:
         if name in _NAMES:
             told[_NAMES[name]] = value.decode("latin-1")
-    return msgspec.json.encode(told) + b"\n"
+    return _shown(msgspec.json.encode(told)) + b"\n"
+
+
+def _shown(line: bytes) -> bytes:
+    """Escape what would steer a terminal: callers choose paths and ids, and people read logs."""
+    text = line.decode()
+    if text.isprintable():
+        return line
+    signs = (sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    return "".join(signs).encode()
