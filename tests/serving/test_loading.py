@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from tests.registry.disk import blob, flip
 from tests.serving.facing import NUMBER, NUMBERS, Does, made
-from tests.serving.serving import MODEL, due, telling
+from tests.serving.serving import MODEL, due, estimating
 
 import holdfast
 from holdfast.errors import DamagedError, UnsupportedError
@@ -19,7 +19,7 @@ from holdfast.serving.swapping import loading
 @pytest.fixture
 def registry(tmp_path: Path) -> holdfast.Registry:
     registry = holdfast.open(tmp_path / "store", by="ana")
-    telling(registry, 1)
+    estimating(registry, 1)
     return registry
 
 

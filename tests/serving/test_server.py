@@ -14,7 +14,7 @@ from tests.notices.receiver import listening
 from tests.registry.disk import blob, flip
 from tests.servers.running import Endpoint
 from tests.serving.facing import until
-from tests.serving.serving import BODY, MODEL, Callers, Serving, telling
+from tests.serving.serving import BODY, MODEL, Callers, Serving, estimating, telling
 
 import holdfast
 from holdfast.predictions import ALL, open_log
@@ -341,7 +341,7 @@ def test_a_bucket_is_followed(moto: Endpoint, tmp_path: Path) -> None:
     location = f"s3://{moto.make_bucket()}/x"
     registry = holdfast.open(location, options=moto.options, cache=tmp_path / "cache")
     for number in (1, 2):
-        telling(registry, number)
+        estimating(registry, number)
     registry.promote(f"{MODEL}@1.1.0")
     environment = {
         "AWS_ENDPOINT_URL": moto.address,
