@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -241,6 +242,7 @@ def test_drivers_killed_at_any_moment_step_once_and_lose_nothing(
             rollout = registry.rollout("iris")
             if rollout is not None and rollout.goes_on and rollout.step >= 0:
                 count(worker, GOOD)
+            threading.Event().wait(0.05)  # the drivers need the processor
         for one in drivers:
             one.send_signal(signal.SIGKILL)
             one.communicate(timeout=60)
