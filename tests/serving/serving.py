@@ -24,6 +24,8 @@ import holdfast
 
 MODEL = "sums"
 _ROOT: Final = Path(__file__).parents[2]
+PATIENCE_S: Final = 300
+"""How long anything may take: a busy machine is no failure."""
 _ON_ONE_CONNECTION = 20
 _LIMITED = """
 import os, resource, sys
@@ -139,14 +141,14 @@ class Serving:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
 
     def get(self, path: str) -> tuple[int, Any]:
         """Ask once, by a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -209,7 +211,7 @@ class Callers:
     ) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(PATIENCE_S)
 
     def more(self, count: int) -> None:
         """Wait until so many more were answered."""
@@ -217,7 +219,7 @@ class Callers:
         until(lambda: self.answered.total() >= enough)
 
     def _call(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         headers = {"content-type": "application/json"}
         for turn in itertools.count():
             if self._over.is_set():
