@@ -75,7 +75,7 @@ def test_a_worker_whose_supervisor_was_killed_does_not_drain(store: Path, tmp_pa
 def test_a_server_listens_on_a_unix_socket(store: Path, tmp_path: Path, workers: str) -> None:
     path = tmp_path / "s"
     command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
-    command += ["--uds", str(path), "--workers", workers, "--log", "none"]
+    command += ["--uds", str(path), "--workers", workers, "--log", "none", "--sandbox", "off"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         until(lambda: answered(path) == 200)
         second = subprocess.run(
