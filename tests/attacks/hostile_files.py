@@ -3,6 +3,7 @@
 An attack is a function of the payload's shell command; it gives the file's name and content.
 """
 
+import functools
 import gzip
 import io
 import json
@@ -164,12 +165,22 @@ def _wrong_checksum(command: str) -> tuple[str, bytes]:
     return "model.zip", content[:14] + b"abcd" + content[18:at] + b"abcd" + content[at + 4 :]
 
 
+@functools.cache  # squeezing so much takes a second
+def _squeezed() -> bytes:
+    return gzip.compress(b"\x80\x02B\0\0\0\x11" + bytes(260 << 20), mtime=0)
+
+
 def _bomb(_: str) -> tuple[str, bytes]:
-    return "weights.bin.gz", gzip.compress(b"\x80\x02B\0\0\0\x11" + bytes(260 << 20), mtime=0)
+    return "weights.bin.gz", _squeezed()
+
+
+@functools.cache
+def _squeezed_member() -> bytes:
+    return zipped({"a": b"\x80\x02B\0\0\0\x10" + bytes(260 << 20)}, zipfile.ZIP_DEFLATED)
 
 
 def _zip_bomb(_: str) -> tuple[str, bytes]:
-    return "a.zip", zipped({"a": b"\x80\x02B\0\0\0\x10" + bytes(260 << 20)}, zipfile.ZIP_DEFLATED)
+    return "a.zip", _squeezed_member()
 
 
 def _npy(array: np.ndarray) -> bytes:

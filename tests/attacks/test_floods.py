@@ -67,7 +67,7 @@ def flooded(port: int) -> Iterator[Flood]:
         yield flood
     finally:
         flood.end()
-        thread.join(20)
+        thread.join(300)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

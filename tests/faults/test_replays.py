@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import Tally
+from tests.conftest import Extent, Tally
 from tests.faults.crash_states import Disk, is_temporary, replays, successful
 from tests.faults.deeds import DEEDS, Judge
 from tests.faults.tracing import Call, calls_in, strace
 from tests.registry import disk
 from tests.registry.crew import Crew, Job
 
-QUICK = 40
+QUICK: dict[Extent, int] = {"short": 12, "whole": 40}
+"""States of each recording that are replayed in the short form, and in whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,9 @@ def violations(recorded: Recorded, folder: Path, most: int | None, tally: Tally)
 
 @pytest.mark.parametrize("name", DEEDS)
 def test_a_power_cut_leaves_the_old_or_the_new_and_the_verb_can_be_done_again(
-    recordings: dict[str, Recorded], memory: Path, tally: Tally, name: str
+    recordings: dict[str, Recorded], memory: Path, tally: Tally, extent: Extent, name: str
 ) -> None:
-    assert list(violations(recordings[name], memory, QUICK, tally)) == []
+    assert list(violations(recordings[name], memory, QUICK[extent], tally)) == []
 
 
 @pytest.mark.long

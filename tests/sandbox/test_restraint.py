@@ -123,7 +123,8 @@ def test_a_server_says_what_is_in_force_when_it_starts_and_when_it_is_asked(
     registry = holdfast.open(tmp_path / "store", by="ana")
     telling(registry, 1)
     registry.promote(f"{MODEL}@1.1.0")
-    server = Serving(tmp_path / "store", tmp_path, before=[sys.executable, "-c", WITHOUT, calls])
+    before = [sys.executable, "-c", WITHOUT, calls]
+    server = Serving(tmp_path / "store", tmp_path, "--sandbox", "auto", before=before)
     with server:
         until(lambda: server.get("/ready")[1]["live"] == {MODEL: "1.1.0"})
         told = server.get("/ready")[1]["sandbox"]

@@ -52,6 +52,9 @@ class Relay(BaseHTTPRequestHandler):
     """One connection of a client; faults act through `forward`, `answer`, `reset`, `stall`."""
 
     protocol_version = "HTTP/1.1"
+    # A body that follows its head in a packet of its own waits 40 ms for the head's receipt.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     upstream: str
     lossy: Lossy
     lock: threading.Lock

@@ -45,6 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
     """Requests on `objects`, which are kept by `bucket/key`."""
 
     protocol_version = "HTTP/1.1"
+    # A body that follows its head in a packet of its own waits 40 ms for the head's receipt.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     lock = threading.RLock()
     generations = count(1)
     objects: dict[str, _Object]

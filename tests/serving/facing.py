@@ -121,12 +121,22 @@ class Told:
 
 
 def until(true: Callable[[], bool], most_s: float = 120) -> None:
-    """Wait until something is true, at most for so many seconds: machines may be busy."""
+    """Wait until something is true, at most for so many seconds: machines may be busy.
+
+    It asks less and less often, and the less the longer an answer takes: what is waited for needs
+    the processor itself.
+    """
     end = time.monotonic() + most_s
-    while not true():
-        if time.monotonic() > end:
+    pause_s = 0.005
+    while True:
+        asked = time.monotonic()
+        if true():
+            return
+        answered = time.monotonic()
+        if answered > end:
             raise TimeoutError
-        threading.Event().wait(0.005)
+        threading.Event().wait(max(pause_s, 2 * (answered - asked)))
+        pause_s = min(0.1, 1.2 * pause_s)
 
 
 @dataclass

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.serving.serving import BODY, MODEL, Serving, telling
+from tests.serving.serving import BODY, MODEL, PATIENCE_S, Serving, telling
 
 import holdfast
 
@@ -22,7 +22,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def refused(store: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "holdfast", *options, "--store", str(store)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_no_option_can_be_is_a_usage_error(store: Path, options: list[str])
 
 
 def status(server: Serving, **headers: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     named = {"content-type": "application/json", **headers}
     connection.request("POST", "/predict", BODY, named)
     found = connection.getresponse().status
@@ -105,7 +105,7 @@ def test_a_server_answers_below_the_path_that_a_proxy_shows(store: Path, tmp_pat
         plain = [server.get(path)[0] for path in ("/homes/livez", "/livez", "/homes/models")]
         other = [server.get(path)[0] for path in ("/homeslivez", "/homes/homes/livez")]
         page = server.get("/homes/docs")[1]
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         answers = []
         for path in ("/homes/predict", "/predict", "/homes/predict/"):
             connection.request("POST", path, BODY, {"content-type": "application/json"})

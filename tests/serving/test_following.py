@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.facing import sums, until
-from tests.serving.serving import MODEL, telling
+from tests.serving.serving import MODEL, estimating
 
 import holdfast
 from holdfast import Registry
@@ -19,7 +19,7 @@ from holdfast.serving.swapping.following import Following, _Pool
 def registry(tmp_path: Path) -> Registry:
     made = holdfast.open(tmp_path / "store", by="ana")
     for number in (1, 2):
-        telling(made, number)
+        estimating(made, number)
     made.promote(f"{MODEL}@1.1.0")
     return made
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.servers.running import Endpoint
 from tests.serving.facing import lineup, rollout, served, sums, until
-from tests.serving.serving import telling
+from tests.serving.serving import estimating
 from tests.serving.test_counting import request
 
 import holdfast
@@ -22,7 +22,7 @@ from holdfast.serving.telling.reporting import Reporting
 @pytest.fixture
 def registry(tmp_path: Path) -> holdfast.Registry:
     registry = holdfast.open(tmp_path / "store", by="ana")
-    telling(registry, 1)
+    estimating(registry, 1)
     return registry
 
 
@@ -124,7 +124,7 @@ def test_a_bucket_is_told_too(moto: Endpoint, tmp_path: Path) -> None:
         return holdfast.open(location, options=moto.options, cache=tmp_path / "cache")
 
     registry = opened()
-    telling(registry, 1)
+    estimating(registry, 1)
     with reporting(opened) as worker:
         worker.counting.finished(request(rollout()))
         until(lambda: bool(registry.fleet.servers("iris")))

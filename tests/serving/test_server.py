@@ -14,7 +14,7 @@ from tests.notices.receiver import listening
 from tests.registry.disk import blob, flip
 from tests.servers.running import Endpoint
 from tests.serving.facing import until
-from tests.serving.serving import BODY, MODEL, Callers, Serving, telling
+from tests.serving.serving import BODY, MODEL, PATIENCE_S, Callers, Serving, estimating, telling
 
 import holdfast
 from holdfast.predictions import ALL, open_log
@@ -141,7 +141,7 @@ def test_a_stop_answers_what_was_begun_and_leaves_nothing_behind(
 
     assert (answer.status, answer.headers["x-model-version"]) == (200, "1.1.0")
     connection.close()
-    assert server.process.wait(20) == 0
+    assert server.process.wait(PATIENCE_S) == 0
     assert registry.fleet.servers(MODEL) == []
     (row,) = open_log(tmp_path / "predictions").scan(ALL)
     assert row.prediction_id == answer.headers["x-prediction-id"]
@@ -164,7 +164,7 @@ def test_a_stop_does_not_wait_for_callers_who_never_end(server: Serving) -> None
     connection.endheaders(b"{")
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(20) == 0
+    assert server.process.wait(PATIENCE_S) == 0
     connection.close()
 
 
@@ -225,7 +225,7 @@ def test_a_promotion_can_wait_for_all_servers_and_the_screen_tells_of_them(
     registry: holdfast.Registry, server: Serving
 ) -> None:
     until(lambda: registry.wait(MODEL, timeout_s=0).workers == 1)
-    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "10s")
+    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "300s")
 
     assert (waited.returncode, live(server)) == (0, "1.2.0")
     assert "serving 1/1 on 1.2.0" in waited.stdout
@@ -241,7 +241,7 @@ def test_a_promotion_that_waits_in_vain_is_done_and_names_who_does_not_serve_it(
     )
     waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "1s")
     screen = cli(registry, "status", MODEL).stdout
-    back = cli(registry, "rollback", MODEL, "--wait", "--json")
+    back = cli(registry, "rollback", MODEL, "--wait", "300s", "--json")
 
     assert waited.returncode == 1
     assert "1.2.0 is live" in waited.stdout
@@ -263,7 +263,7 @@ def test_without_servers_nothing_is_waited_for(registry: holdfast.Registry) -> N
 
 def cli(registry: holdfast.Registry, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "holdfast", *words, "--store", str(registry.location)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_a_bucket_is_followed(moto: Endpoint, tmp_path: Path) -> None:
     location = f"s3://{moto.make_bucket()}/x"
     registry = holdfast.open(location, options=moto.options, cache=tmp_path / "cache")
     for number in (1, 2):
-        telling(registry, number)
+        estimating(registry, number)
     registry.promote(f"{MODEL}@1.1.0")
     environment = {
         "AWS_ENDPOINT_URL": moto.address,
@@ -383,7 +383,7 @@ def test_a_server_that_is_to_tell_nobody_is_not_begun(
         env={name: value for name, value in os.environ.items() if name != "HOLDFAST_NOTIFY"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

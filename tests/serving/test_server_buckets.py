@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.servers.running import Endpoint
 from tests.serving.facing import until
-from tests.serving.serving import MODEL, Callers, serving, telling
+from tests.serving.serving import MODEL, Callers, estimating, serving
 
 import holdfast
 
@@ -17,7 +17,7 @@ def test_a_bucket_is_followed_without_a_lost_request(
     location = f"s3://{moto.make_bucket()}/store"
     registry = holdfast.open(location, by="ana", options=moto.options, cache=tmp_path / "cache")
     for number in (1, 2):
-        telling(registry, number)
+        estimating(registry, number)
     registry.promote(f"{MODEL}@1.1.0")
     environment = {
         "HOLDFAST_CACHE": str(tmp_path / "cache of the server"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.facing import until
-from tests.serving.serving import BODY, MODEL, Serving, telling
+from tests.serving.serving import BODY, MODEL, PATIENCE_S, Serving, telling
 
 import holdfast
 
@@ -40,10 +40,10 @@ def test_a_server_that_drains_is_not_ready_and_still_answers(
         server.process.send_signal(signal.SIGTERM)
         server.wait_for(503)
         told = server.get("/ready")[1]
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         status = predicted(connection)
         connection.close()
-        ended = server.process.wait(30)
+        ended = server.process.wait(PATIENCE_S)
 
     assert told["missing"]["server"] == "is stopping"
     assert status == 200
@@ -58,14 +58,14 @@ def test_a_second_ctrl_c_ends_the_drain(store: Path, tmp_path: Path) -> None:
         server.wait_for(503)
         server.process.send_signal(signal.SIGINT)
 
-        assert server.process.wait(30) == 0
+        assert server.process.wait(PATIENCE_S) == 0
 
 
 def test_a_worker_whose_supervisor_was_killed_does_not_drain(store: Path, tmp_path: Path) -> None:
     with Serving(store, tmp_path, "--drain", "3600") as server:
         (worker,) = server.workers()
         server.process.kill()
-        server.process.wait(20)
+        server.process.wait(PATIENCE_S)
         until(lambda: not Path(f"/proc/{worker}").exists(), 60)
 
         assert server.process.returncode == -signal.SIGKILL
@@ -75,13 +75,15 @@ def test_a_worker_whose_supervisor_was_killed_does_not_drain(store: Path, tmp_pa
 def test_a_server_listens_on_a_unix_socket(store: Path, tmp_path: Path, workers: str) -> None:
     path = tmp_path / "s"
     command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
-    command += ["--uds", str(path), "--workers", workers, "--log", "none"]
+    command += ["--uds", str(path), "--workers", workers, "--log", "none", "--sandbox", "off"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         until(lambda: answered(path) == 200)
-        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        second = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         mode = path.lstat().st_mode & 0o777
         process.terminate()
-        ended = process.wait(30)
+        ended = process.wait(PATIENCE_S)
 
     assert second.returncode == 2
     assert "another server listens there" in second.stderr
@@ -91,7 +93,7 @@ def test_a_server_listens_on_a_unix_socket(store: Path, tmp_path: Path, workers:
 
 def answered(path: Path) -> int:
     """Ask for a prediction by a Unix socket; 0 where nobody answers."""
-    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection = http.client.HTTPConnection("localhost", timeout=PATIENCE_S)
     connection.sock = socket.socket(socket.AF_UNIX)
     with contextlib.closing(connection), contextlib.suppress(OSError):
         connection.sock.connect(str(path))
@@ -102,7 +104,9 @@ def answered(path: Path) -> int:
 def test_a_unix_socket_and_a_port_are_refused_together(store: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
     command += ["--uds", str(tmp_path / "s"), "--port", "0"]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
     assert refused.returncode == 2
     assert "does not go with --port" in refused.stderr

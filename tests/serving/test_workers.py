@@ -107,7 +107,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
         yield made
     finally:
         made.process.kill()
-        made.process.wait(20)
+        made.process.wait(300)
         for index in (0, 1):
             for worker in made.begun(index):
                 with contextlib.suppress(ProcessLookupError):
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_is_begun_anew_and_all_end_with_a_stop(crew: Crew) ->
     until(lambda: len(crew.begun(0)) == 2)
     crew.process.terminate()
 
-    assert crew.process.wait(30) == 0
+    assert crew.process.wait(300) == 0
     assert crew.begun(1) == [second]
     assert [one for one in (*crew.begun(0), second) if is_there(one)] == []
 
@@ -139,14 +139,14 @@ def test_a_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
     workers = crew.ready()
     crew.process.terminate()
 
-    assert crew.process.wait(60) == 0
+    assert crew.process.wait(300) == 0
     assert [one for one in workers if is_there(one)] == []
 
 
 def test_workers_end_when_their_supervisor_was_killed(crew: Crew) -> None:
     workers = crew.ready()
     crew.process.kill()
-    crew.process.wait(20)
+    crew.process.wait(300)
 
     until(lambda: not any(map(is_there, workers)))
     assert len(workers) == 2
@@ -181,7 +181,7 @@ def test_a_worker_that_asks_to_leave_is_told_to_stop_once_another_one_answers(cr
     until(lambda: len(crew.begun(0)) == 2 and not is_there(first))
     crew.process.terminate()
 
-    assert crew.process.wait(30) == 0
+    assert crew.process.wait(300) == 0
     assert "ended with" not in crew.log
     assert list(crew.seen.glob("lost-*")) == []
 

@@ -53,6 +53,7 @@ TABLE = pd.DataFrame(ROWS, columns=list("abcdef")).assign(
 _WORDS = ["a b c", "b c d", "a d e"] * 20
 _BASE = LogisticRegression()
 _ARGUMENTS: list[dict[str, Any]] = [
+    {"n_estimators": 3}, {"max_iter": 3, "max_leaf_nodes": 5},  # a few trees are of all kinds
     {}, {"estimator": _BASE}, {"estimator": Ridge()}, {"regressor": Ridge()},
     {"estimators": [("a", _BASE), ("b", LogisticRegression(C=2))]},
     {"estimators": [("a", Ridge()), ("b", Ridge(2))]},

@@ -290,6 +290,7 @@ def test_a_random_file_is_not_read_through(tmp_path: Path) -> None:
     assert scan(path) == Scan("unknown")
 
 
+@pytest.mark.sweep  # ten million of them take seconds
 def test_a_flood_of_instructions_is_given_up(scanned: Scanner) -> None:
     found = scanned(b"\x80\x02" + b"(" * 10_000_001)
 
