@@ -167,7 +167,9 @@ def passphrase() -> str | None:
 
 
 reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")
-key = click.option("--key", metavar="KEY", help="Idempotency key: the same is done once.")
+key = click.option(
+    "--key", metavar="KEY", help="Idempotency key: the same is done once, another refused."
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
 at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")

@@ -91,6 +91,7 @@ def rollback(
         return commands.rollback(state, state.versions[target.version], undoes)
 
     outcome = session.commit(model, decide, events.RolledBack, signing)
+    commands.repeated(outcome.state, signing.key, events.RolledBack, named)  # a rival's, maybe
     return moved(outcome)
 
 
@@ -263,7 +264,8 @@ def _move(
     """Resolve *ref* once, then decide about that version, again after each lost race."""
     parsed = read_ref(ref)
     state, selector = session.state(parsed.model), selector_of(parsed)
-    done = commands.repeated(state, signing.key, operation, fixed(state, selector))
+    named = fixed(state, selector)
+    done = commands.repeated(state, signing.key, operation, named)
     if done is not None:
         return moved(Outcome(state, None, done))
     record = resolve(state, selector)
@@ -273,6 +275,7 @@ def _move(
         operation,
         signing,
     )
+    commands.repeated(outcome.state, signing.key, operation, named)  # a rival's, maybe
     return moved(outcome)
 
 
