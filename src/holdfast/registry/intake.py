@@ -44,6 +44,9 @@ _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
 
 
+_LOOKED_AT = 16
+"""Versions of the same size whose files are compared with those of a new one."""
+
 _PREDICTING = ("model", "preprocessor")
 """Roles that answer together."""
 
@@ -189,7 +192,22 @@ def _commit(
         return _as_before(session, outcome.state, outcome.unchanged, draft, signing.key)
     presence.ensure(session.place, [event.manifest, *files], store_again)
     info = version_info(outcome.state, outcome.state.versions[event.version])
-    return RegisteredView(info, created=True, why=event.why)
+    twin = _twin(session, outcome.state, event.version, draft)
+    return RegisteredView(info, created=True, why=event.why, same_bytes=twin)
+
+
+def _twin(session: Session, state: State, version: str, draft: Manifest) -> str | None:
+    """Find the newest other version with the same bytes in the same roles, purged or not."""
+    size = draft.size_bytes
+    alike = [one for one in state.versions.values() if one.size_bytes == size]
+    for record in alike[: -_LOOKED_AT - 1 : -1]:
+        if record.version != version and _digests(session.manifest(record)) == _digests(draft):
+            return record.version
+    return None
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    return {role: artifact.digest for role, artifact in manifest.artifacts.items()}
 
 
 def _as_before(
