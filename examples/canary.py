@@ -62,11 +62,11 @@ def main() -> int:
         print(f"  {callers.told()}")
 
         say("Roll 1.1.0 out, step by step, until it is live")
-        holdfast_("rollout", "start", NAME, "1.1.0", *STEPS, "--reason", "retrained")
+        holdfast_("rollout", "start", f"{NAME}@1.1.0", *STEPS, "--reason", "retrained")
         holdfast_("rollout", "status", NAME, "--watch")
 
         say("Roll 1.2.0 out: it has not the imputer any more")
-        holdfast_("rollout", "start", NAME, "1.2.0", *STEPS, "--reason", "simpler pipeline")
+        holdfast_("rollout", "start", f"{NAME}@1.2.0", *STEPS, "--reason", "simpler pipeline")
         holdfast_("rollout", "status", NAME, "--watch")
         failure = callers.failed()
         print(f"  {callers.told()}")

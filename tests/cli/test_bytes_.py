@@ -44,6 +44,110 @@ def test_load_proves_that_the_pair_loads_and_predicts(iris: Any, tmp_path: Path)
     ]
 
 
+_ROWS = {
+    "lists.json": "[[0.0, 9.0], [3.0, 9.0]]",
+    "records.json": '[{"a": 0.0, "b": 9.0}, {"b": 9.0, "a": 3}]',
+    "columns.json": '{"b": [9.0, 9.0], "a": [0.0, 3.0]}',
+    "body.json": '{"instances": [{"a": 0, "b": 9}, {"a": 3, "b": 9}]}',
+    "inputs.json": '{"inputs": {"a": [0, 3], "b": [9, 9]}}',
+    "rows.csv": "b,a\n9,0\n9.0,3\n",
+}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a store whose model was fitted with a frame, and its example."""
+    import joblib
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+
+    root = tmp_path_factory.mktemp("pair")
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [9.0] * 4})
+    joblib.dump(LogisticRegression().fit(frame, ["no", "no", "yes", "yes"]), root / "m.joblib")
+    (root / "example.csv").write_text("a,b\n0,9\n3,9\n")
+    return root
+
+
+@pytest.fixture
+def framed(pair: Path, holdfast: Any, tmp_path: Path) -> Any:
+    example = str(pair / "example.csv")
+    done = holdfast("register", "iris", str(pair / "m.joblib"), "--input-example", example)
+    assert done.status == 0, done.err
+    for name, content in _ROWS.items():
+        (tmp_path / name).write_text(content)
+    return holdfast
+
+
+def test_load_takes_rows_in_every_form_that_serving_takes(framed: Any, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"a": [0.0, 3.0], "b": [9.0, 9.0]}), tmp_path / "rows.parquet")
+
+    for name in (*_ROWS, "rows.parquet"):
+        done = framed("load", "iris@latest", "--predict", name, "--json")
+        assert done.status == 0, (name, done.err)
+        assert done.data["predictions"] == ["no", "yes"], name
+
+
+def test_rows_that_the_schema_does_not_take_are_told(framed: Any, tmp_path: Path) -> None:
+    for name, content, said in (
+        ("a.json", '[{"a": 0.0}]', "b: is missing"),
+        ("b.json", '[{"a": "x", "b": 9}]', "a"),
+        ("c.json", "[]", "holds no rows"),
+        ("d.json", "5", "holds no rows"),
+        ("e.json", "{", "is not JSON"),
+        ("f.csv", "a\n1\n", "is not a row of 2 values"),
+        ("g.parquet", "no parquet", "cannot be read"),
+        ("h.csv", "\udc80", "cannot be read"),
+        ("none.csv", None, "cannot be read"),
+    ):
+        if content is not None:
+            (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
+        done = framed("load", "iris@latest", "--predict", name)
+        assert (done.status, said in done.err) == (2, True), (name, done.status, done.err)
+
+
+def test_a_model_that_fails_on_rows_is_told_and_is_no_bug(iris: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[["x", "y"]]')
+
+    done = iris("load", "iris@latest", "--predict", "rows.json")
+
+    assert done.status not in (0, 70)
+    assert "iris@1.0.0" in done.err or "--predict" in done.err
+
+
+def test_an_example_of_csv_gives_the_order_of_columns_and_lenient_numbers(
+    framed: Any,
+) -> None:
+    schema = json.loads(framed("card", "iris@latest").out)["input_schema"]
+
+    assert schema["order"] == ["a", "b"]
+    assert {one["type"] for one in schema["properties"].values()} == {"number"}
+
+
+def test_an_example_that_is_ragged_or_names_a_column_twice_is_refused(
+    holdfast: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    for content, said in (
+        ("a,b\n1\n", "row 2 has 1 cells, the header 2"),
+        ("a,a\n1,2\n", "two columns have one name"),
+        ("", "no columns"),
+    ):
+        (tmp_path / "rows.csv").write_text(content)
+        done = holdfast("register", "iris", "m.txt", "--input-example", "rows.csv")
+        assert (done.status, said in done.err) == (2, True), done.err
+
+
+@pytest.mark.skipif(bool(_MISSING), reason=f"the kernel lacks {_MISSING}")
+def test_rows_of_a_file_with_a_header_are_taken_in_the_sandbox(framed: Any) -> None:
+    done = framed("load", "iris@latest", "--sandbox", "--predict", "rows.csv", "--json")
+
+    assert done.status == 0, done.err
+    assert done.data["predictions"] == ["no", "yes"]
+
+
 @pytest.mark.skipif(bool(_MISSING), reason=f"the kernel lacks {_MISSING}")
 def test_load_in_the_sandbox_tells_what_the_child_predicts(iris: Any, tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text("[[0.0], [3.0]]")

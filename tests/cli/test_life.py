@@ -292,3 +292,86 @@ def test_results_are_json_on_request(churn: Any) -> None:
 
     assert (moved["version"], moved["was"], moved["changed"]) == ("1.0.0", "1.1.0", True)
     assert json.dumps(moved)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("register", "chrun", "m.txt"),
+        ("policy", "set", "chrun", "--keep", "3"),
+    ],
+)
+def test_a_model_that_may_be_a_slip_of_the_keys_is_begun_only_if_it_is_meant(
+    holdfast: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    holdfast("register", "churn", "m.txt")
+
+    refused = holdfast(*words)
+    names = [info["model"] for info in holdfast("ls", "--json").data]
+    meant = holdfast(*words, "--new")
+
+    assert refused.status == 2
+    assert "model 'chrun': is new, and close to churn; add --new if it is meant" in refused.err
+    assert names == ["churn"]
+    assert meant.status == 0, meant.err
+    assert holdfast("register", "churn", "m.txt").status == 0
+    assert holdfast("register", "weather", "m.txt").status == 0
+
+
+def test_identical_bytes_registered_again_say_so(holdfast: Any, tmp_path: Path) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    (tmp_path / "other.txt").write_text("madel")
+
+    first = holdfast("register", "churn", "m.txt")
+    other = holdfast("register", "churn", "other.txt")
+    again = holdfast("register", "churn", "m.txt", "--metric", "auc=0.9")
+
+    assert "same bytes" not in first.out + other.out
+    assert "files    the same bytes as churn@1.0.0: only facts are new" in again.out
+    told = holdfast("register", "churn", "m.txt", "m.txt", "--json").data
+    assert told["same_bytes"] is None
+
+
+def test_a_schema_withdrawn_without_a_word_is_a_finding_of_the_gate(
+    holdfast: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    (tmp_path / "in.json").write_text('{"type": "object", "properties": {"a": {}}}')
+    holdfast("register", "churn", "m.txt", "--input-schema", "in.json")
+    holdfast("promote", "churn@1.0.0")
+    holdfast("register", "churn", "m.txt")
+
+    refused = holdfast("promote", "churn@latest")
+    holdfast("register", "churn", "m.txt", "--major")
+
+    assert refused.status == 4
+    assert "the input: schema withdrawn" in refused.err
+    assert holdfast("promote", "churn@2.0.0").status == 0
+
+
+def test_an_inferred_schema_that_is_missing_is_remarked(holdfast: Any, tmp_path: Path) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    holdfast("register", "churn", "m.txt", "--input-example", "rows.csv")
+    holdfast("promote", "churn@1.0.0")
+    holdfast("register", "churn", "m.txt")
+
+    done = holdfast("promote", "churn@latest")
+
+    assert done.status == 0
+    assert "gate: input_schema: there is none, the champion's was inferred" in done.out
+
+
+def test_an_adoption_under_a_name_that_may_be_a_slip_is_asked_about_too(
+    holdfast: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "m.txt").write_text("model")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "model.pkl").write_bytes(b"\x80\x04].")
+    holdfast("register", "churn", "m.txt")
+
+    refused = holdfast("adopt", "chrun", "old")
+
+    assert refused.status == 2
+    assert "close to churn; add --new" in refused.err

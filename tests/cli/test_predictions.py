@@ -69,7 +69,7 @@ def test_show_names_who_routed_it(
     holdfast: Holdfast, model: Callable[[str], str], served: Prediction, log: Log
 ) -> None:
     holdfast("register", "iris", model("two"))
-    holdfast("rollout", "start", "iris", "1.1.0", "--reason", "try it")
+    holdfast("rollout", "start", "iris@1.1.0", "--reason", "try it")
     number = holdfast("rollout", "status", "iris", "--json").data["rollout"]["number"]
     other = Rows(start_us=served.at_us + 5000)(
         version="1.1.0", role="canary", rollout=number, weight=0.05, error="boom\nline"

@@ -18,7 +18,7 @@ PLAN = ("--steps", "50,100", "--every", "0", "--no-latency")
 @pytest.fixture
 def started(churn: Holdfast) -> Holdfast:
     """Return churn with a rollout of 1.2.0 beside 1.1.0 that no server knows of yet."""
-    assert churn("rollout", "start", "churn", "1.2.0", *PLAN).status == 0
+    assert churn("rollout", "start", "churn@1.2.0", *PLAN).status == 0
     return churn
 
 
@@ -35,7 +35,7 @@ def now() -> datetime:
 
 def test_a_start_tells_the_plan_what_the_gate_thinks_and_what_comes_next(churn: Holdfast) -> None:
     said = churn(
-        "rollout", "start", "churn", "1.2.0", "--steps", "5,50,100", "--every", "90s", "--sticky",
+        "rollout", "start", "churn@1.2.0", "--steps", "5,50,100", "--every", "90s", "--sticky",
         "header:X-User-Id", "--drift", "hold", "--reason", "weekly",
     )  # fmt: skip
     lines = said.out.splitlines()
@@ -50,7 +50,7 @@ def test_a_start_tells_the_plan_what_the_gate_thinks_and_what_comes_next(churn: 
 
 
 def test_the_same_key_starts_one_rollout(churn: Holdfast) -> None:
-    start = ("rollout", "start", "churn", "churn@latest", "--key", "ci-7")
+    start = ("rollout", "start", "churn@latest", "--key", "ci-7")
     churn(*start)
     said = churn(*start)
 
@@ -62,7 +62,7 @@ def test_what_is_not_said_is_the_policy(churn: Holdfast) -> None:
         "policy", "set", "churn", "--strategy", "shadow", "--every", "1h", "--sticky", "field:id",
         "--analysis", "absolute", "--margin", "2%", "--no-latency",
     )  # fmt: skip
-    churn("rollout", "start", "churn", "1.2.0", "--every", "2h", "--sticky", "none", "--latency")
+    churn("rollout", "start", "churn@1.2.0", "--every", "2h", "--sticky", "none", "--latency")
     found = churn("rollout", "status", "churn", "--json").data["rollout"]
 
     assert (found["plan"]["strategy"], found["plan"]["steps"]) == ("shadow", [1.0])
@@ -102,7 +102,7 @@ def test_a_policy_of_another_rule_loses_the_old_ones_margin(churn: Holdfast) -> 
 def test_terms_without_sense_are_refused(
     churn: Holdfast, option: str, value: str, complaint: str
 ) -> None:
-    said = churn("rollout", "start", "churn", "1.2.0", option, value)
+    said = churn("rollout", "start", "churn@1.2.0", option, value)
 
     assert said.status == 2
     assert complaint in said.err
@@ -142,7 +142,7 @@ def test_promoting_another_version_names_the_ways_out(started: Holdfast) -> None
 
 def test_what_ends_a_rollout_says_so(started: Holdfast) -> None:
     back = started("rollback", "churn", "--reason", "complaints")
-    started("rollout", "start", "churn", "1.1.0", *PLAN)
+    started("rollout", "start", "churn@1.1.0", *PLAN)
     on = started("promote", "churn@1.1.0")
 
     assert back.out.splitlines()[:2] == [
@@ -159,7 +159,7 @@ def test_where_nothing_was_live_before_a_rollback_points_to_the_rollout(
         holdfast("register", "iris", model(content))
     holdfast("promote", "iris@1.0.0")
     plain = holdfast("rollback", "iris")
-    holdfast("rollout", "start", "iris", "1.1.0")
+    holdfast("rollout", "start", "iris@1.1.0")
     said = holdfast("rollback", "iris")
 
     assert plain.err == "holdfast: No previous version to roll back to. (model iris)\n"
@@ -186,13 +186,13 @@ def test_without_a_rollout_there_is_none_to_abort(churn: Holdfast) -> None:
     said = churn("rollout", "abort", "churn")
 
     assert said.status == 3
-    assert "start one: holdfast rollout start churn VERSION" in said.err
+    assert "start one: holdfast rollout start churn@VERSION" in said.err
 
 
 def test_without_a_rollout_the_status_says_how_to_start_one(churn: Holdfast) -> None:
     said = churn("rollout", "status", "churn")
 
-    assert said.out == "no rollout of churn; start one: holdfast rollout start churn VERSION\n"
+    assert said.out == "no rollout of churn; start one: holdfast rollout start churn@VERSION\n"
 
 
 def test_the_screen_shows_steps_counts_tests_and_servers(started: Holdfast, worker: Worker) -> None:
@@ -243,7 +243,7 @@ def test_the_screen_shows_a_shadow_that_was_paused_and_passed(
 ) -> None:
     """Its steps are done then, and there is nothing left to abort."""
     shadow = ("--strategy", "shadow", "--every", "0", "--no-latency", "--sticky", "field:id")
-    churn("rollout", "start", "churn", "1.2.0", *shadow, "--max-step-time", "none")
+    churn("rollout", "start", "churn@1.2.0", *shadow, "--max-step-time", "none")
     paused = churn("rollout", "pause", "churn")
     shown = churn("rollout", "status", "churn").out
     churn("rollout", "resume", "churn")

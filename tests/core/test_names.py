@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from holdfast.core import names
-from holdfast.core.names import check_alias, check_model, check_role, escape, nearest
+from holdfast.core.names import check_alias, check_model, check_role, escape, mistakable, nearest
 from holdfast.core.refs import Named, parse_selector
 from holdfast.errors import InvalidInputError
 
@@ -390,3 +390,42 @@ def test_no_more_than_three_names_are_near() -> None:
 
 def test_nothing_is_near_what_resembles_nothing() -> None:
     assert nearest("zzz", ["iris", "wine"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("churm", "churn"),
+        ("chrun", "churn"),
+        ("chun", "churn"),
+        ("churnn", "churn"),
+        ("Churn", "churn"),
+        ("irsi", "iris"),
+        ("frauddetection", "fraud-detection"),
+        ("fruad-detecton", "fraud-detection"),
+    ],
+)
+def test_a_slip_of_the_keys_is_known_for_one(name: str, other: str) -> None:
+    assert mistakable(name, [other, "weather"]) == (other,)
+    assert mistakable(other, [name]) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("churn", "churn"),
+        ("iris", "rose"),
+        ("a", "b"),
+        ("eu", "us"),
+        ("model-1", "model-2"),
+        ("m2024", "m2025"),
+        ("churn", "churn-eu"),
+        ("iris", "irises-x"),
+    ],
+)
+def test_another_name_is_no_slip(name: str, other: str) -> None:
+    assert mistakable(name, [other]) == ()
+
+
+def test_the_nearest_slip_comes_first() -> None:
+    assert mistakable("churn", ["chrum", "churm"]) == ("churm", "chrum")

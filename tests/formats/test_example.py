@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from holdfast.core.schema import parse
 from holdfast.errors import InvalidInputError
-from holdfast.formats.example import MAX_EXCERPT_BYTES, describe
+from holdfast.formats.example import MAX_EXCERPT_BYTES, Table, describe
 
 Schema = dict[str, Any]
 
@@ -31,7 +31,7 @@ def test_records_tell_what_is_required_and_nested() -> None:
     assert found.schema == {
         "type": "object",
         "properties": {
-            "a": {"type": ["integer", "null"]},
+            "a": {"type": ["number", "null"]},
             "b": {
                 "type": "object",
                 "properties": {"c": {"type": "array", "items": {"type": "number"}, "shape": [2]}},
@@ -51,18 +51,46 @@ def test_a_dict_of_sequences_is_a_table_by_columns() -> None:
     found = describe({"a": [1, 2], "b": np.zeros((2, 3)), "c": ("x", None)})
 
     assert found.schema["properties"] == {
-        "a": {"type": "integer"},
+        "a": {"type": "number"},
         "b": {"type": "array", "items": {"type": "number"}, "dtype": "float64", "shape": [3]},
         "c": {"type": ["string", "null"]},
     }
     assert found.rows[1] == {"a": 2, "b": [0.0, 0.0, 0.0], "c": None}
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (list(range(19)), "number"),
+        (list(range(20)), "integer"),
+        ([1, 2**53 + 1], "integer"),
+        ([1, 2**53], "number"),
+        ([1, 0.5], "number"),
+        ([True, False], "boolean"),
+        ([1, None], ["number", "null"]),
+    ],
+)
+def test_few_whole_numbers_do_not_show_that_no_fraction_comes(values: list[Any], kind: Any) -> None:
+    assert properties({"a": values})["a"]["type"] == kind
+    assert properties([{"a": value} for value in values])["a"]["type"] == kind
+
+
+def test_a_dtype_and_a_tensor_are_taken_at_their_word() -> None:
+    assert properties({"a": np.array([1, 2])})["a"]["type"] == "integer"
+    assert describe([[1, 2], [3, 4]]).schema["items"]["items"] == {"type": "integer"}
+
+
+def test_a_table_with_an_order_may_be_sent_by_position() -> None:
+    found = describe(Table({"b": [1.5], "a": ["x"]}, ordered=True))
+
+    assert (found.schema["order"], found.rows) == (["b", "a"], [{"b": 1.5, "a": "x"}])
+
+
 def test_any_other_dict_is_one_row() -> None:
     found = describe({"a": 1, "b": [0.5, 1.5], "c": None})
 
     assert found.schema["properties"] == {
-        "a": {"type": "integer"},
+        "a": {"type": "number"},
         "b": {"type": "array", "items": {"type": "number"}, "shape": [2]},
         "c": {},
     }
@@ -243,7 +271,7 @@ def test_the_schema_of_an_array_admits_its_excerpt(example: object) -> None:
 
 def test_describing_plain_values_imports_no_library() -> None:
     script = (
-        "import sys; from holdfast.formats.example import describe; describe([{'a': 1.5}]);"
+        "import sys; from holdfast.formats.example import Table, describe; describe([{'a': 1.5}]);"
         "print(sorted({'numpy', 'pandas', 'polars', 'torch', 'sklearn'} & set(sys.modules)))"
     )
 

@@ -12,7 +12,7 @@ from tests.registry.conftest import Clock
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention
 from holdfast.core.events import OPERATIONS
-from holdfast.errors import NotFoundError, RefusedError
+from holdfast.errors import ConflictError, NotFoundError, RefusedError
 
 OPERATIONS_OF_FORMAT_1 = set(
     "registered promoted rolled_back staged archived alias_set alias_removed tagged noted "
@@ -143,9 +143,8 @@ def test_where_an_import_came_from_is_known(registry: Registry, store: Path) -> 
 def test_its_keys_are_known(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("other bytes")
 
-    again = registry.register("iris", tmp_path / "model.txt", key="run 2")
-
-    assert (again.created, again.version.version) == (False, "1.2.0")
+    with pytest.raises(ConflictError, match=r"'run 2': registered iris@1\.2\.0 with other bytes"):
+        registry.register("iris", tmp_path / "model.txt", key="run 2")
 
 
 def test_it_can_be_gone_on_with(registry: Registry, tmp_path: Path) -> None:

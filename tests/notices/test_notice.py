@@ -83,11 +83,6 @@ def test_a_calibration_is_told_by_its_own_word() -> None:
         (events.Promoted(version="1.1.0", was="1.0.0", rollout=40), "1.1.0", "rollout.completed"),
         (events.Promoted(version="1.2.0", was="1.0.0", rollout=40), "1.1.0", "rollout.superseded"),
         (
-            events.RolledBack(version="1.0.0", was="1.1.0", undoes=4, rollout=40),
-            "1.1.0",
-            "rollout.aborted",
-        ),
-        (
             events.RolledBack(version="0.9.0", was="1.0.0", undoes=4, rollout=40),
             "1.1.0",
             "rollout.superseded",
@@ -98,6 +93,12 @@ def test_a_move_of_production_says_what_became_of_the_rollout(
     event: AnyEvent, candidate: str, told: str
 ) -> None:
     assert kinds(event, candidate)[1:] == [told]
+
+
+def test_a_rollback_from_what_a_completed_rollout_brought_aborts_no_rollout() -> None:
+    event = events.RolledBack(version="1.0.0", was="1.1.0", undoes=4, rollout=40)
+
+    assert kinds(event, "1.1.0") == ["version.rolled_back"]
 
 
 @pytest.mark.parametrize(

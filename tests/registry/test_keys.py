@@ -80,7 +80,7 @@ def test_the_same_deed_under_the_same_key_is_done_once(
 
 
 @pytest.mark.parametrize("reopened", [False, True])
-def test_a_registration_under_the_same_key_is_done_once_whatever_its_bytes(
+def test_a_registration_under_the_same_key_is_done_once(
     registry: Registry,
     opened: Callable[..., Registry],
     store: Path,
@@ -88,14 +88,50 @@ def test_a_registration_under_the_same_key_is_done_once_whatever_its_bytes(
     *,
     reopened: bool,
 ) -> None:
-    first = registry.register("iris", text("one"), key="run 7")
+    first = registry.register("iris", text("one"), key="run 7", metrics={"auc": 0.9})
     before = disk.journals(store)
 
-    again = (opened() if reopened else registry).register("iris", text("two"), key="run 7")
+    later = opened() if reopened else registry
+    again = later.register("iris", text("one"), key="run 7", metrics={"auc": 0.9})
 
     assert (first.created, again.created) == (True, False)
     assert again.version == first.version
     assert disk.journals(store) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "facts", "message"),
+    [
+        ("two", {"metrics": {"auc": 0.9}}, r"other bytes of model \(sha256:\w+, not sha256:\w+\)"),
+        ("one", {"metrics": {"auc": 0.8}}, r"other facts \(metrics\)"),
+        ("one", {"metrics": {"auc": 0.9}, "description": "new"}, r"other facts \(description\)"),
+        ("one", {"metrics": {"auc": 0.9}, "artifacts": True}, "bytes of card .nothing, not sha256"),
+    ],
+)
+def test_a_key_reused_with_other_bytes_or_facts_is_refused_and_stores_nothing(
+    registry: Registry, store: Path, text: Text, words: str, facts: dict[str, Any], message: str
+) -> None:
+    registry.register("iris", text("one"), key="run 7", metrics={"auc": 0.9})
+    before = disk.truth(store)
+    if "artifacts" in facts:
+        facts = facts | {"artifacts": {"card": text("card")}}
+
+    with pytest.raises(ConflictError, match=message) as refusal:
+        registry.register("iris", text(words), key="run 7", **facts)
+
+    assert "use another key" in str(refusal.value)
+    assert disk.truth(store) == before
+
+
+def test_a_registration_whose_version_was_purged_is_known_by_its_key(
+    registry: Registry, text: Text
+) -> None:
+    registry.register("iris", text("one"), key="run 7")
+    registry.purge("iris", versions=["1.0.0"], grace_s=0)
+
+    assert not registry.register("iris", text("one"), key="run 7").created
+    with pytest.raises(ConflictError, match="other bytes"):
+        registry.register("iris", text("two"), key="run 7")
 
 
 def test_a_key_that_was_used_for_another_deed_is_a_conflict(
@@ -160,20 +196,21 @@ def test_an_empty_key_is_refused(registry: Registry, text: Text) -> None:
     assert registry.models() == []
 
 
+@pytest.mark.parametrize("same", [True, False])
 def test_of_many_processes_with_one_key_one_does_the_deed(
-    registry: Registry, store: Path, tmp_path: Path, crew: Crew
+    registry: Registry, store: Path, tmp_path: Path, crew: Crew, *, same: bool
 ) -> None:
     registry.init()
     jobs = []
     for place in range(8):
         path = tmp_path / f"{place}.txt"
-        path.write_text(f"model {place}")
+        path.write_text("model" if same else f"model {place}")
         jobs.append(Job(store, [step("register", "iris", path, key="run 7")], by=f"p{place}"))
 
     outcomes = [told[0] for told in crew.work(jobs)]
 
-    assert {(outcome.version, outcome.number, outcome.error) for outcome in outcomes} == {
-        ("1.0.0", 1, None)
-    }
+    expected = [("1.0.0", None)] * 8 if same else [("1.0.0", None), *[(None, "ConflictError")] * 7]
+    found = sorted(((one.version, one.error) for one in outcomes), key=lambda row: row[0] is None)
+    assert found == expected
     assert [outcome.changed for outcome in outcomes].count(True) == 1
     assert len(disk.journals(store)) == 1

@@ -74,6 +74,17 @@ def test_the_same_key_starts_one_rollout(two: Registry) -> None:
 
     assert (first.changed, first.version, first.was) == (True, "1.1.0", "1.0.0")
     assert (again.changed, again.note) == (False, "entry 4 did this under the same key")
+    assert not two.rollouts.start("iris@1.1.0", key="ci-7", terms=Terms()).changed
+
+
+def test_a_key_that_started_a_rollout_starts_none_on_other_terms(two: Registry) -> None:
+    two.rollouts.start("iris@1.1.0", key="ci-7")
+    two.note("iris@1.0.0", "seen")
+
+    with pytest.raises(ConflictError, match=r"'ci-7': began the rollout of 1\.1\.0 in entry 4"):
+        two.rollouts.start("iris@1.1.0", key="ci-7", terms=BRISK)
+    with pytest.raises(ConflictError, match="use another key"):
+        two.rollouts.start("iris@1.0.0", key="ci-7")
 
 
 def test_the_active_version_is_measured_at_the_start_where_servers_have_answered(

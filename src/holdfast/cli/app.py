@@ -27,6 +27,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Trust": {"signing": ("key", "sign", "head")},
     "Bytes": {"bytes_": ("load", "env", "checkout", "export", "import", "copy", "backup")},
     "Upkeep": {"upkeep": ("init", "purge", "gc", "repair", "delete")},
+    "Help": {"helping": ("help", "completion")},
 }
 """Every command by family and by the module that has it, which only its use imports."""
 _MODULES: Final = {

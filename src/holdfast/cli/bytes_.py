@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.cli import context, screens, tables
-from holdfast.cli.context import Context, command, json_file
+from holdfast.cli import rows as rows_of
+from holdfast.cli.context import Context, command
 from holdfast.cli.exits import DAMAGED, DONE
 
 if TYPE_CHECKING:
@@ -15,19 +16,21 @@ if TYPE_CHECKING:
 @command("load")
 @click.argument("ref")
 @click.option(
-    "--predict", "rows", metavar="FILE", help="Rows as JSON; print what the pair predicts."
+    "--predict", "file", metavar="FILE", help="Rows: .json, .csv or .parquet; print predictions."
 )
 @click.option(
     "--sandbox", is_flag=True, help="Load and predict in a child under restraint (Linux)."
 )
 @context.at
-def load(given: Context, ref: str, rows: str | None, at: str | None, *, sandbox: bool) -> None:
+def load(given: Context, ref: str, file: str | None, at: str | None, *, sandbox: bool) -> None:
     """Load the version REF, verified first, as a serving process would.
 
-    Proves that it loads here, with the libraries installed here.
+    Proves that it loads here, with the libraries installed here. Rows are what `/predict` and
+    `--input-example` take: lists, records, columns by name, a file with a header.
     """
     import time
 
+    rows = rows_of.document("--predict", file) if file is not None else None
     if sandbox:
         _load_apart(given, given.named(ref, at), rows)
         return
@@ -39,36 +42,25 @@ def load(given: Context, ref: str, rows: str | None, at: str | None, *, sandbox:
     lines = [f"loaded {pair.ref}, every byte verified, in {took:.2f} s"]
     lines += [f"  {role:<14} {name}" for role, name in parts.items()]
     if rows is not None:
-        predicted = pair.predict(_array(json_file("--predict", rows)))
-        result["predictions"] = getattr(predicted, "tolist", lambda: predicted)()
+        result["predictions"] = rows_of.predict("--predict", pair, rows)
         lines.append(f"  predictions    {result['predictions']}")
     given.emit(result, lines)
 
 
-def _load_apart(given: Context, ref: str, rows: str | None) -> None:
+def _load_apart(given: Context, ref: str, rows: dict[str, Any] | None) -> None:
     """Load in a child that can start no program, open no socket and write no file."""
     from holdfast.registry.trying import try_load
     from holdfast.sandbox import Nursery, chosen
 
     restraint = chosen("require")
     assert restraint is not None  # noqa: S101 - it is required
-    table = json_file("--predict", rows) if rows is not None else None
     with Nursery(restraint) as trials:
-        result = try_load(given.registry(), ref, trials, table)
+        result = try_load(given.registry(), ref, trials, rows, rows_of.WORK)
     lines = [f"loaded {ref} apart, every byte verified; sandbox: {restraint}"]
     lines += [f"  {role:<14} {tables.inert(name)}" for role, name in result["parts"].items()]
     if rows is not None:
         lines.append(f"  predictions    {tables.inert(str(result.get('predictions')))}")
     given.emit({"ref": ref, "sandbox": str(restraint), **result}, lines)
-
-
-def _array(rows: Any) -> Any:
-    """Give rows as numpy arrays where numpy is, for most preprocessors want them so."""
-    try:
-        import numpy as np
-    except ImportError:
-        return rows
-    return np.asarray(rows) if rows and isinstance(rows[0], list) else rows
 
 
 @command("checkout")

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -113,6 +113,40 @@ class Context:
             )
         click.confirm(f"{question}?", abort=True, err=True)
 
+    def require_meant(self, registry: "Registry", name: str, *, new: bool) -> None:
+        """Ask before a model is begun whose name may be a slip of the keys for another's.
+
+        Args:
+            registry: Where it would be.
+            name: Its name.
+            new: The answer in advance.
+
+        Raises:
+            InvalidInputError: If nobody can be asked; the names that may be meant are listed.
+        """
+        from holdfast.core.names import mistakable
+
+        if new or self._exists(registry, name):
+            return
+        near = mistakable(name, [info.model for info in registry.models()])
+        if not near:
+            return
+        listed = ", ".join(near)
+        if not self.interactive:
+            raise InvalidInputError(
+                f"model {name!r}", f"is new, and close to {listed}", "add --new if it is meant"
+            )
+        click.confirm(f"{name} is new, and close to {listed}; begin it?", abort=True, err=True)
+
+    def _exists(self, registry: "Registry", name: str) -> bool:
+        from holdfast.errors import NotFoundError
+
+        try:
+            registry.policy(name)
+        except NotFoundError:
+            return False
+        return True
+
     @property
     def interactive(self) -> bool:
         """True if a person can be asked."""
@@ -125,12 +159,8 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            store, origin = _store(kwargs.pop("store"))
-            by = kwargs.pop("by") or os.environ.get("HOLDFAST_BY")
-            key_file = kwargs.pop("key_file") or os.environ.get("HOLDFAST_KEY")
-            as_json = bool(kwargs.pop("as_json"))
-            context = Context(store, by and str(by), as_json, key_file and str(key_file), origin)
-            return function(context, *args, **kwargs)
+            shared = {name: kwargs.pop(name) for name in ("store", "by", "key_file", "as_json")}
+            return function(context_of(shared), *args, **kwargs)
 
         wrapped: Callable[..., Any] = call
         for option in (
@@ -146,9 +176,36 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
             ),
         ):
             wrapped = option(wrapped)
-        return click.command(name)(wrapped)
+        made = click.command(name)(wrapped)
+        for param in made.params:
+            plain = isinstance(param, click.Argument) and param.type is click.STRING
+            if plain and param.name in _NAMING:
+                param.type = _completed(with_version=_NAMING[param.name])
+        return made
 
     return decorate
+
+
+_NAMING: Final = {
+    "a": True, "b": True, "ref": True, "target": True, "model": False, "models": False,
+    "name": False,
+}  # fmt: skip
+"""Arguments that name a model, and whether a version of it."""
+
+
+def _completed(*, with_version: bool) -> click.ParamType:
+    from holdfast.cli.helping import Completed
+
+    return Completed(with_version=with_version)
+
+
+def context_of(params: Mapping[str, Any]) -> Context:
+    """Return what the options say that all commands have, else the environment."""
+    store, origin = _store(params.get("store"))
+    by = params.get("by") or os.environ.get("HOLDFAST_BY")
+    key_file = params.get("key_file") or os.environ.get("HOLDFAST_KEY")
+    as_json = bool(params.get("as_json"))
+    return Context(store, by and str(by), as_json, key_file and str(key_file), origin)
 
 
 def _store(option: Any) -> tuple[str, str]:
@@ -167,8 +224,11 @@ def passphrase() -> str | None:
 
 
 reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")
-key = click.option("--key", metavar="KEY", help="Idempotency key: the same is done once.")
+key = click.option(
+    "--key", metavar="KEY", help="Idempotency key: the same is done once, another refused."
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+new = click.option("--new", is_flag=True, help="Begin a model whose name is close to another's.")
 force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
 at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
 

@@ -168,6 +168,7 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     "--max-age-days", type=float, metavar="DAYS", help="Retention: age beyond which others go."
 )
 @terms_options
+@context.new
 @context.reason
 def set_(given: Context, model: str, reason: str | None, **options: Any) -> None:
     """Change rules of MODEL; what is not named stays as it is."""
@@ -179,6 +180,7 @@ def set_(given: Context, model: str, reason: str | None, **options: Any) -> None
     try:
         present = registry.policy(model)
     except NotFoundError:  # a policy may come before the first version
+        given.require_meant(registry, model, new=options["new"])
         present = Policy()
     wanted = changed(present, options)
     done = registry.set_policy(model, wanted, reason=reason)

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any, cast
 
+from holdfast.cli import rows
 from holdfast.cli.context import json_file, numbers, pairs, typed
 from holdfast.errors import InvalidInputError
+from holdfast.formats.example import Table
 from holdfast.registry.facts import Facts
 
 
@@ -67,15 +69,23 @@ def _lineage(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(path: str | None) -> Any:
+    """Read an example: JSON as it stands, a file with a header as columns in its order."""
     if path is None:
         return None
-    if not path.endswith(".csv"):
-        return json_file("--input-example", path)
-    import csv
+    found = rows.document("--input-example", path)
+    if "texts" not in found:
+        return json_file("--input-example", path) if path.endswith(".json") else found["values"]
+    header, *lines = found["texts"] or [[]]
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            problem = f"row {number} has {len(line)} cells, the header {len(header)}"
+            raise InvalidInputError(f"--input-example {path!r}", problem, "fix that row")
+    if len(set(header)) < len(header):
+        problem = "two columns have one name"
+        raise InvalidInputError(f"--input-example {path!r}", problem, "rename one of them")
+    columns = {name: [_cell(line[place]) for line in lines] for place, name in enumerate(header)}
+    return Table(columns, ordered=True)
 
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            return [typed(row) for row in csv.DictReader(file)]
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise InvalidInputError(f"--input-example {path!r}", problem, "check its path") from error
+
+def _cell(text: str) -> Any:
+    return None if text == "" else typed({"": text})[""]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--algorithm", metavar="NAME")
 @click.option("--input-schema", metavar="FILE", help="JSON Schema of the input; null for none.")
 @click.option("--output-schema", metavar="FILE", help="JSON Schema of the output; null for none.")
-@click.option("--input-example", metavar="FILE", help="A few rows, .json or .csv.")
+@click.option("--input-example", metavar="FILE", help="A few rows: .json, .csv, .parquet.")
 @click.option("--major", "bump", flag_value="major", help="Callers break.")
 @click.option("--minor", "bump", flag_value="minor", help="Better or retrained.")
 @click.option("--patch", "bump", flag_value="patch", help="A fix, no change expected.")
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scanner", multiple=True, metavar="NAME", help="Ask picklescan or modelaudit as well."
 )
+@context.new
 @context.reason
 @context.key
 def register(
@@ -67,23 +68,25 @@ def register(
     """
     from holdfast.cli.facts_given import facts_from
 
-    done = given.registry().register(
+    registry, facts = given.registry(), facts_from(options)
+    given.require_meant(registry, name, new=options["new"])
+    done = registry.register(
         name,
         model,
         preprocessor,
         bump=options["bump"] or "auto",
         version=options["version"],
-        **facts_from(options),
+        **facts,
     )
     said = "registered" if done.created else "already there"
-    given.emit(
-        done,
-        [
-            f"{said} {done.ref} (v{done.version.number})",
-            f"  version  {done.why}",
-            f"  digest   {done.version.digest}",
-        ],
-    )
+    lines = [
+        f"{said} {done.ref} (v{done.version.number})",
+        f"  version  {done.why}",
+        f"  digest   {done.version.digest}",
+    ]
+    if done.same_bytes:
+        lines.append(f"  files    the same bytes as {name}@{done.same_bytes}: only facts are new")
+    given.emit(done, lines)
 
 
 @command("adopt")
@@ -98,6 +101,7 @@ def register(
 @click.option("--live", metavar="FILE", help="The file that is live now; it is promoted.")
 @click.option("--trust", metavar="REASON", help="Take in code outside the allow-list.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@context.new
 @context.reason
 def adopt(given: Context, name: str, folder: str, **options: Any) -> None:
     """Register every model file of FOLDER as a version of NAME, oldest first.
@@ -112,6 +116,7 @@ def adopt(given: Context, name: str, folder: str, **options: Any) -> None:
         given.emit(plan, _plan_lines(plan))
     if options["dry_run"]:
         return
+    given.require_meant(registry, name, new=options["new"])
     for file in plan.questions if given.interactive else ():
         choices = click.Choice([*plan.choices, "none"])
         answers[file] = click.prompt(f"preprocessor of {file}", type=choices, err=True)

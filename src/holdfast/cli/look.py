@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 @click.argument("model", required=False)
 @click.option("--all", "whole", is_flag=True, help="Without MODEL: the whole screen of each.")
 @context.at
-def status(given: Context, model: str | None, *, whole: bool, at: str | None) -> None:
+def status(given: Context, model: str | None, *, whole: bool, at: str | None) -> int:
     """Tell what is live, since when, by whom and why, and how to go back.
 
-    Without MODEL: a line for each model, those that ask for a look first.
+    Without MODEL: a line for each model, those that ask for a look first. If one old entry of the
+    journal is damaged, what the others prove is told, and the status is 6.
     """
     from holdfast.cli import screens
 
@@ -28,19 +29,20 @@ def status(given: Context, model: str | None, *, whole: bool, at: str | None) ->
     if model is not None:
         shown = registry.status(model, at=at)
         given.emit(shown, screens.status(shown))
-        return
+        return DAMAGED if shown.damage else DONE
     standings = registry.overview(at=at)
     if not standings:
         given.require_store(registry)
     if not whole:
         given.emit(standings, _standing_lines(standings) or [_nothing(registry)])
-        return
+        return DONE
     screened = [
         registry.status(one.model, at=at) for one in standings if one.production or one.latest
     ]
     lines = [line for one in screened for line in screens.status(one)]
     lines += [f"{one.model}: {one.concerns[0]}" for one in standings if not one.latest]
     given.emit(screened, lines or [_nothing(registry)])
+    return DONE
 
 
 def _standing_lines(standings: list["Standing"]) -> list[str]:

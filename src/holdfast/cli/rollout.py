@@ -22,22 +22,18 @@ def rollout() -> None:
 
 
 @command("start")
-@click.argument("model")
-@click.argument("version")
+@click.argument("ref")
 @terms_options
 @context.reason
 @context.key
 @telling
-def start(
-    given: Context, model: str, version: str, reason: str | None, key: str | None, **options: Any
-) -> None:
-    """Begin a rollout of VERSION of MODEL beside the live version.
+def start(given: Context, ref: str, reason: str | None, key: str | None, **options: Any) -> None:
+    """Begin a rollout of the version REF beside the live version.
 
     What is not said is the model's policy (`policy set` has the same options). The live version
     stays live until the gate lets this one pass at the last step.
     """
-    registry = given.registry()
-    ref = version if "@" in version else f"{model}@{version}"
+    registry, model = given.registry(), ref.partition("@")[0]
     terms = changed(registry.policy(model).rollout, options)
     done = registry.rollouts.start(ref, terms=terms, reason=reason, key=key)
     lines = _told(registry, done)
@@ -69,7 +65,7 @@ def status(
         found = look(registry, model, source(model))
     lines = screens.render(rollout_screen.panel(model, found, now))
     if found.rollout is None:
-        lines = [f"no rollout of {model}; start one: holdfast rollout start {model} VERSION"]
+        lines = [f"no rollout of {model}; start one: holdfast rollout start {model}@VERSION"]
     elif found.rollout.goes_on:
         lines.append(f" next  holdfast rollout abort {model}   → {found.rollout.was} alone")
     given.emit(found, lines)

@@ -34,7 +34,8 @@ def stand(rollout: Rollout) -> str:
         weight, steps = rollout.plan.steps[rollout.step], len(rollout.plan.steps)
         where = f"at {share(weight)} (step {rollout.step + 1} of {steps})"
     if rollout.outcome is not None:
-        return f"{rollout.outcome} {where}"
+        undone = ", rolled back since" if rollout.undone_at is not None else ""
+        return f"{rollout.outcome} {where}{undone}"
     return f"paused {where}" if rollout.phase == "paused" else where
 
 
@@ -158,7 +159,8 @@ def _steps(rollout: Rollout) -> "Text":
 
 def _time(rollout: Rollout, now: datetime) -> str:
     if rollout.ended_at is not None:
-        return f"{rollout.outcome} {moment(rollout.ended_at)} UTC"
+        undone = f", rolled back {moment(rollout.undone_at)} UTC" if rollout.undone_at else ""
+        return f"{rollout.outcome} {moment(rollout.ended_at)} UTC{undone}"
     waited = ago(rollout.since, now.isoformat())
     sticky = f", sticky by {rollout.sticky}" if rollout.sticky else ""
     if rollout.step == PREPARING:

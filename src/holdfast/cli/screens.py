@@ -91,7 +91,12 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
 
     from holdfast.cli.rollout_screen import brief
 
-    if one.live is None or one.since is None:
+    if one.damage is not None:
+        yield "DAMAGED", Text(one.damage, style="bold red")
+        yield "", "what follows is what the other entries prove; nothing can be written"
+    if one.live is None and one.damage is not None:
+        yield "live", Text("cannot be told without the damaged entry", style="yellow")
+    elif one.live is None or one.since is None:
         newest = f"; newest is {one.latest}" if one.latest else ""
         yield "live", Text(f"nothing is live{newest}", style="yellow")
     else:
@@ -106,6 +111,8 @@ def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
             yield "", Text(f"{lagging.worker}: {lagging.says}", style="yellow")
     if one.rollout is not None:
         yield from brief(one.rollout, one.at)
+    if one.damage is not None:
+        return
     yield "before it", _before(one.before)
     if one.comparison is not None:
         yield from _differences(one.comparison)

@@ -1,10 +1,13 @@
-"""Whether a version can predict at all, told from the format of its model."""
+"""Whether a version can predict at all, and says what it takes, as the champion does."""
 
 from typing import Final
 
 from holdfast.core.manifest import Manifest
+from holdfast.core.schema.rules import SchemaChange
 
-__all__ = ["judge"]
+__all__ = ["judge", "takes_back", "unsaid"]
+
+_WITHDRAWN: Final = "schema-withdrawn"
 
 _CANNOT: Final = {
     "file": "a file of no format that is loaded",
@@ -24,6 +27,23 @@ def judge(candidate: Manifest, champion: Manifest) -> list[str]:
     if problem is None or _problem(champion) is not None:
         return []
     return [f"model: {problem}: it cannot predict, and the champion can"]
+
+
+def takes_back(change: SchemaChange, champion: Manifest) -> bool:
+    """Tell whether a schema is missing that somebody declared for the champion."""
+    schema = getattr(champion, change.side) or {}
+    return change.rule == _WITHDRAWN and not schema.get("inferred")
+
+
+def unsaid(candidate: Manifest, champion: Manifest) -> list[str]:
+    """Remark on a schema that is missing, where the champion's was only inferred."""
+    return [
+        f"{side}: there is none, the champion's was inferred; --input-example gives one"
+        if side == "input_schema"
+        else f"{side}: there is none, the champion's was inferred"
+        for side in ("input_schema", "output_schema")
+        if getattr(candidate, side) is None and (getattr(champion, side) or {}).get("inferred")
+    ]
 
 
 def _problem(manifest: Manifest) -> str | None:

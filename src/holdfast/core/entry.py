@@ -249,6 +249,18 @@ def model_of(raw: bytes) -> str | None:
         return None
 
 
+class _Prev(msgspec.Struct):
+    prev: str
+
+
+def prev_of(raw: bytes) -> str:
+    """Return the digest of the entry that one says it follows, unchecked; empty if it says none."""
+    try:
+        return strict_json.decode(raw, _Prev).prev
+    except ValueError:
+        return ""
+
+
 def _strict(raw: bytes, subject: str) -> Any:
     match = _SUM.search(raw, max(0, len(raw) - _SUM_BYTES))
     if len(raw) > MAX_BYTES or match is None:

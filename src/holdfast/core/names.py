@@ -31,6 +31,10 @@ LATEST: Final = "latest"
 BUILT_IN: Final = frozenset((PRODUCTION, STAGING, PREVIOUS, LATEST))
 """Selectors the registry moves itself; no alias may take their names."""
 
+_SLIP: Final = 2
+"""Letters by which a name may differ from another and be a slip of the keys."""
+_DIGITS: Final = re.compile(r"\d+")
+
 
 def is_text(value: object) -> bool:
     """Tell whether *value* is text that says something."""
@@ -185,3 +189,42 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     by_fold = {item.casefold(): item for item in known}
     close = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.5)
     return tuple(by_fold[item] for item in close)
+
+
+def mistakable(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return those of *known* for which *name* may be a slip of the keys, the nearest first.
+
+    They differ from it by case, or by up to two letters put in, left out, changed or swapped, but
+    by no more than half of the shorter. What differs in digits is a series, not a slip.
+    """
+    found = []
+    for other in known:
+        one, two = name.casefold(), other.casefold()
+        if other == name or (one != two and _DIGITS.sub("", one) == _DIGITS.sub("", two)):
+            continue
+        apart = _distance(one, two)
+        if apart <= _SLIP and 2 * apart <= min(len(one), len(two)):
+            found.append((apart, other))
+    return tuple(other for _, other in sorted(found))
+
+
+def _distance(one: str, two: str) -> int:
+    """Count the letters put in, left out, changed or swapped with the next; 3 stands for more.
+
+    Source:
+        F. J. Damerau (1964), Communications of the ACM 7, 171-176; optimal string alignment.
+    """
+    if abs(len(one) - len(two)) > _SLIP:
+        return _SLIP + 1
+    before: list[int] = []
+    row = list(range(len(two) + 1))
+    for at, letter in enumerate(one, start=1):
+        after = [at]
+        for place, other in enumerate(two, start=1):
+            changed = row[place - 1] + (letter != other)
+            least = min(row[place] + 1, after[-1] + 1, changed)
+            if at > 1 and place > 1 and letter == two[place - 2] and one[at - 2] == other:
+                least = min(least, before[place - 2] + 1)
+            after.append(least)
+        before, row = row, after
+    return min(row[-1], _SLIP + 1)

@@ -278,6 +278,7 @@ def judge(
         reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
         if policy.schema != "any":
             reasons += ability.judge(candidate.manifest, champion.manifest)
+            remarks += ability.unsaid(candidate.manifest, champion.manifest)
     reasons += _judge_people(policy, candidate)
     reasons += _judge_code(policy, candidate)
     return Verdict(tuple(reasons), changes, tuple(remarks), tuple(paired))
@@ -360,7 +361,7 @@ def _judge_schema(policy: Policy, candidate: Manifest, champion: Manifest) -> li
     return [
         f"schema: {change.sentence}"
         for change in schema_changes(champion, candidate)
-        if change.level == "major"
+        if change.level == "major" or ability.takes_back(change, champion)
     ]
 
 

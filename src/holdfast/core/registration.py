@@ -164,6 +164,26 @@ def again(state: State, record: Record, existing: Manifest, draft: Manifest) -> 
     )
 
 
+def require_same_deed(key: str, ref: str, existing: Manifest, draft: Manifest) -> None:
+    """Check that a registration under a used idempotency key is the one it was used for.
+
+    Raises:
+        ConflictError: If bytes or facts differ; the fields are named, and both digests of bytes.
+    """
+    differing = differing_fields(existing, draft)
+    if not differing:
+        return
+    for role in sorted(existing.artifacts.keys() | draft.artifacts.keys()):
+        before, now = _digest(existing, role), _digest(draft, role)
+        if before != now:
+            raise _reused(key, ref, f"other bytes of {role} ({before}, not {now})")
+    raise _reused(key, ref, f"other facts ({', '.join(differing)})")
+
+
+def _reused(key: str, ref: str, what: str) -> ConflictError:
+    return ConflictError(f"key {key!r}", f"registered {ref} with {what}", "use another key")
+
+
 def _digest(manifest: Manifest, role: str) -> str:
     artifact = manifest.artifacts.get(role)
     return f"sha256:{artifact.digest}" if artifact else "nothing"

@@ -92,11 +92,14 @@ class Registered(Struct, frozen=True):
     Attributes:
         created: False if the same content was registered under this version before.
         why: How it came to its version.
+        same_bytes: The version whose files are, byte for byte, those of the new one; `None` if none
+            with as many bytes is found among the last ones.
     """
 
     version: VersionInfo
     created: bool
     why: str
+    same_bytes: str | None = None
 
     @property
     def ref(self) -> str:
@@ -186,6 +189,8 @@ class Status(Struct, frozen=True):
         rollout: The one that goes on, or the last one.
         serving: How far the servers are; `None` where none ever reported, and of past times.
         remarks: What is odd and no damage: times that cannot be right.
+        damage: What is wrong with the one entry of the journal that cannot be read, and the remedy;
+            all else is what the others still prove, and nothing can be written.
     """
 
     model: str
@@ -207,6 +212,7 @@ class Status(Struct, frozen=True):
     serving: Serving | None = None
     undo: str | None = None
     remarks: tuple[str, ...] = ()
+    damage: str | None = None
 
     def _repr_html_(self) -> str:
         """Show what is live and what happened last in a notebook."""

@@ -29,14 +29,20 @@ from holdfast.formats.arrays import (
 )
 from holdfast.formats.fitted import Fitted, from_fitted
 
-__all__ = ["Example", "Fitted", "describe", "from_fitted"]
+__all__ = ["Example", "Fitted", "Table", "describe", "from_fitted"]
 
 MAX_ROWS: Final = 5
 MAX_EXCERPT_BYTES: Final = 65536
 
+_MANY: Final = 20
+"""Whole numbers from which a column without a dtype is taken for one of integers."""
+
+_EXACT: Final = 2**53
+"""Up to here every whole number is a float."""
+
 _SUBJECT: Final = "input_example"
 _CATEGORY: Final = "category"
-_ADVICE: Final = "mend it, or give input_schema yourself"
+_ADVICE: Final = "fix it, or give input_schema yourself"
 
 Schema = dict[str, Any]
 Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -93,28 +99,30 @@ def describe(example: object) -> Example:
     return Example(schema, _plain(example, _SUBJECT))
 
 
-def _columns(example: Any) -> "_Table | None":
-    """Return the columns of what is a table by columns."""
-    if hasattr(example, "columns") and hasattr(example, "dtypes"):
-        return _Table(_labelled((key, example[key]) for key in example.columns), ordered=True)
-    if isinstance(example, Mapping):
-        by_column = example and all(is_sequence(values) for values in example.values())
-        return _Table(_labelled(example.items()), ordered=False) if by_column else None
-    fields = getattr(getattr(example, "dtype", None), "names", None)  # a structured array's
-    if fields and is_array(example):
-        return _Table({name: example[name] for name in fields}, ordered=True)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """Columns by name; *ordered* if callers may also send them by position."""
+class Table:
+    """Columns by name; *ordered* if callers may also send them by position, as in a CSV file."""
 
     columns: dict[str, Any]
     ordered: bool
 
 
-def _describe_table(table: _Table) -> Example:
+def _columns(example: Any) -> Table | None:
+    """Return the columns of what is a table by columns."""
+    if isinstance(example, Table):
+        return Table(_labelled(example.columns.items()), example.ordered)
+    if hasattr(example, "columns") and hasattr(example, "dtypes"):
+        return Table(_labelled((key, example[key]) for key in example.columns), ordered=True)
+    if isinstance(example, Mapping):
+        by_column = example and all(is_sequence(values) for values in example.values())
+        return Table(_labelled(example.items()), ordered=False) if by_column else None
+    fields = getattr(getattr(example, "dtype", None), "names", None)  # a structured array's
+    if fields and is_array(example):
+        return Table({name: example[name] for name in fields}, ordered=True)
+    return None
+
+
+def _describe_table(table: Table) -> Example:
     columns = table.columns
     if not columns:
         raise InvalidInputError(_SUBJECT, "has no columns", "give at least one")
@@ -126,7 +134,7 @@ def _describe_table(table: _Table) -> Example:
     for name, values in columns.items():
         where = f"{_SUBJECT}.{name}"
         content = _content(values, where)
-        properties[name] = _nested(content, content.inner)
+        properties[name] = _lenient(_nested(content, content.inner), values)
         firsts.append(_excerpt(values, where))
     names = list(columns)
     order = {"order": names} if table.ordered else {}
@@ -211,9 +219,23 @@ def _leaf(values: Sequence[object], where: str) -> Schema:
     for name in names:
         told = [record[name] for record in records if name in record]
         content = _listed_content(told, f"{where}.{name}")
-        properties[name] = _nested(content, content.inner)
+        properties[name] = _lenient(_nested(content, content.inner), told)
     required = [name for name in names if all(name in record for record in records)]
     return {**_typed({"object"}, nulls), "properties": properties, "required": required}
+
+
+def _lenient(column: Schema, values: Sequence[object]) -> Schema:
+    """Take whole numbers without a dtype for numbers, where they are few.
+
+    They do not show that a fraction never comes. That they are many shows it, and that one is
+    larger than a float holds exactly.
+    """
+    words = column.get("type")
+    if "dtype" in column or words not in ("integer", ["integer", "null"]) or len(values) >= _MANY:
+        return column
+    if any(isinstance(value, Integral) and abs(int(value)) > _EXACT for value in values):
+        return column
+    return {**column, "type": "number" if words == "integer" else ["number", "null"]}
 
 
 def _typed(types: set[str], nulls: list[None]) -> Schema:

@@ -107,9 +107,8 @@ def _events(entry: Entry, candidate: str | None) -> Iterator[str]:
                 yield "rollout.completed" if done else "rollout.superseded"
         case RolledBack():
             yield "version.rolled_back"
-            if event.rollout is not None:
-                undone = event.was == candidate
-                yield "rollout.aborted" if undone else "rollout.superseded"
+            if event.rollout is not None and event.was != candidate:
+                yield "rollout.superseded"
         case RolloutEnded():
             yield f"rollout.{event.outcome}"
             yield from _drift(event.verdict)

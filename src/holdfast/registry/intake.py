@@ -1,5 +1,6 @@
 """Registration: from files or objects in memory to a version, blobs first, then the entry."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,9 @@ _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
 
 
+_LOOKED_AT = 16
+"""Versions of the same size whose files are compared with those of a new one."""
+
 _PREDICTING = ("model", "preprocessor")
 """Roles that answer together."""
 
@@ -83,8 +87,6 @@ def register(
     state = session.ledger(name).state()
     exact = str(asked) if isinstance(asked, Version) else None
     done = repeated(state, signing.key, Registered, exact)
-    if done is not None:
-        return _as_before(state, done)
     judge = _Judge(
         state.policy.allowed_globals,
         (facts.get("trust") or "").strip(),
@@ -93,20 +95,23 @@ def register(
     with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
-        for part in parts:
-            judge.scan(part.packaged.path, part.said)
-        _prove(name, sources, parts, facts)
+        if done is None:  # what was let in once may be forbidden now, and is not let in again
+            for part in parts:
+                judge.scan(part.packaged.path, part.said)
+            _prove(name, sources, parts, facts)
         draft = _draft(session, name, sources, parts, facts)
         lineage = _lineage(facts, commit_of_code.result())
+        draft = replace(draft, metrics=metrics, lineage=lineage)
+        if done is not None:
+            hashed = {part.role: _hashed(part) for part in parts}
+            return _as_before(session, state, done, replace(draft, artifacts=hashed), signing.key)
         with place.sharing():
             artifacts = {part.role: _store(place, part) for part in parts}
             scans = {
                 part.role: _scan_stored(place, part, artifacts[part.role], scratch, judge)
                 for part in parts
             }
-            draft = replace(
-                draft, metrics=metrics, lineage=lineage, artifacts=artifacts, scan=scans
-            )
+            draft = replace(draft, artifacts=artifacts, scan=scans)
             return _commit(session, draft, asked, signing, scratch / _STORED)
 
 
@@ -184,14 +189,36 @@ def _commit(
     if not isinstance(event, Registered):
         assert outcome.unchanged is not None  # noqa: S101 - one of the two is set
         presence.ensure(session.place, files, store_again)
-        return _as_before(outcome.state, outcome.unchanged)
+        return _as_before(session, outcome.state, outcome.unchanged, draft, signing.key)
     presence.ensure(session.place, [event.manifest, *files], store_again)
     info = version_info(outcome.state, outcome.state.versions[event.version])
-    return RegisteredView(info, created=True, why=event.why)
+    twin = _twin(session, outcome.state, event.version, draft)
+    return RegisteredView(info, created=True, why=event.why, same_bytes=twin)
 
 
-def _as_before(state: State, unchanged: Unchanged) -> RegisteredView:
-    info = version_info(state, state.versions[unchanged.version or ""])
+def _twin(session: Session, state: State, version: str, draft: Manifest) -> str | None:
+    """Find the newest other version with the same bytes in the same roles, purged or not."""
+    size = draft.size_bytes
+    alike = [one for one in state.versions.values() if one.size_bytes == size]
+    for record in alike[: -_LOOKED_AT - 1 : -1]:
+        if record.version != version and _digests(session.manifest(record)) == _digests(draft):
+            return record.version
+    return None
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    return {role: artifact.digest for role, artifact in manifest.artifacts.items()}
+
+
+def _as_before(
+    session: Session, state: State, unchanged: Unchanged, draft: Manifest, key: str | None
+) -> RegisteredView:
+    """Tell of a registration that was done before, if it was this one."""
+    record = state.versions[unchanged.version or ""]
+    if key is not None and key in state.keys:
+        ref, existing = f"{state.model}@{record.version}", session.manifest(record)
+        registration.require_same_deed(key, ref, existing, draft)
+    info = version_info(state, record)
     return RegisteredView(info, created=False, why=unchanged.why)
 
 
@@ -250,6 +277,17 @@ def _store(place: Place, part: _Part) -> Artifact:
     for path, source in sorted(part.sources.items()):
         taken = place.blobs.add(source, sizes)
         files.append(File(path, taken.sha256, taken.size_bytes))
+    return Artifact(part.path, part.packaged.format, tuple(files))
+
+
+def _hashed(part: _Part) -> Artifact:
+    """Say what `_store` would store, and store nothing."""
+    names.check_paths(part.sources)
+    files = []
+    for path, source in sorted(part.sources.items()):
+        with source.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        files.append(File(path, sha256, source.stat().st_size))
     return Artifact(part.path, part.packaged.format, tuple(files))
 
 

@@ -12,11 +12,11 @@ from typing import Final
 from holdfast import formats
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
-from holdfast.errors import InvalidInputError, UnsupportedError
+from holdfast.errors import DamagedError, InvalidInputError, UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.registry import environments, signatures, verdicts
+from holdfast.registry import environments, incomplete, signatures, verdicts
 from holdfast.registry.moves import require_whole, unless_purged, was_purged
-from holdfast.registry.session import Session
+from holdfast.registry.session import Session, read_ref
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
 from holdfast.store import layout, projections
 
@@ -57,7 +57,7 @@ def load(session: Session, ref: str) -> Pair:
 
 def fetch(session: Session, ref: str) -> Fetched:
     """Verify every byte of a version, and bring it to where it can be loaded from."""
-    state, record = session.find(ref)
+    state, record = _find(session, ref)
     manifest = _present(session, state.model, record)
     named = f"{state.model}@{record.version}"
     _compare_versions(session, named, record.manifest, manifest)
@@ -68,6 +68,24 @@ def fetch(session: Session, ref: str) -> Fetched:
         blobs.read(record.manifest)  # checked now, whatever is remembered of it
         blobs.require([file for artifact in data for file in artifact.files])
         return Fetched(named, manifest, _own_paths(session, state, record, manifest))
+
+
+def _find(session: Session, ref: str) -> tuple[State, Record]:
+    """Find a version, also behind one damaged entry where the others prove what *ref* names.
+
+    Raises:
+        DamagedError: If they do not.
+    """
+    try:
+        return session.find(ref)
+    except DamagedError:
+        parsed = read_ref(ref)
+        found = incomplete.read(session, parsed.model)
+        if found is None:
+            raise
+        record = found.find(parsed)
+        _log.warning("%s is loaded beside a damaged journal: %s", ref, found.damage)
+        return found.state, record
 
 
 def _compare_versions(session: Session, ref: str, digest: str, manifest: Manifest) -> None:

@@ -91,6 +91,7 @@ def rollback(
         return commands.rollback(state, state.versions[target.version], undoes)
 
     outcome = session.commit(model, decide, events.RolledBack, signing)
+    commands.repeated(outcome.state, signing.key, events.RolledBack, named)  # a rival's, maybe
     return moved(outcome)
 
 
@@ -265,7 +266,8 @@ def _move(
     selector = selector_of(parsed)
     state = session.seen(parsed.model, selector) if signing.key is None else None
     state = state or session.state(parsed.model)
-    done = commands.repeated(state, signing.key, operation, fixed(state, selector))
+    named = fixed(state, selector)
+    done = commands.repeated(state, signing.key, operation, named)
     if done is not None:
         return moved(Outcome(state, None, done))
     record = resolve(state, selector)
@@ -275,6 +277,7 @@ def _move(
         operation,
         signing,
     )
+    commands.repeated(outcome.state, signing.key, operation, named)  # a rival's, maybe
     return moved(outcome)
 
 

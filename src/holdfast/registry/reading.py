@@ -24,8 +24,10 @@ from holdfast.core.views import (
     served_s,
     version_info,
 )
-from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
+from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, NotFoundError
+from holdfast.registry import incomplete
 from holdfast.registry.fleet import Fleet
+from holdfast.registry.incomplete import Incomplete
 from holdfast.registry.session import Session
 from holdfast.registry.verifying import version_damages
 from holdfast.signing import require_genuine
@@ -85,7 +87,13 @@ def _compared(session: Session, state: State, a: Record, b: Record) -> Compariso
 
 def status(session: Session, model: str, at: str | None) -> Status:
     """Gather the screen for whoever is on call."""
-    state = session.state(model, at)
+    try:
+        state = session.state(model, at)
+    except DamagedError:
+        found = incomplete.read(session, model) if at is None else None
+        if found is None:
+            raise
+        return _incomplete_status(session, found)
     session.require_same()
     now = parse_time(at) if at else format_time(session.clock())
     live = state.live
@@ -113,6 +121,32 @@ def status(session: Session, model: str, at: str | None) -> Status:
         serving=_serving(session, state) if at is None else None,
         undo=_undo(state) if at is None else None,
         remarks=tuple(clocks.remarks(state, now)) if at is None else (),
+    )
+
+
+def _incomplete_status(session: Session, found: Incomplete) -> Status:
+    """Gather what the entries behind a damaged one still prove."""
+    state = found.state
+    live = state.live if found.live_known else None
+    version = live.version if live else None
+    record = state.versions.get(version or "") if found.holds(version) else None
+    return Status(
+        model=state.model,
+        at=format_time(session.clock()),
+        live=version_info(state, record) if record else None,
+        since=live.at if live else None,
+        by=live.by if live else None,
+        reason=live.reason if live else None,
+        how=live.how if live else None,
+        forced=live.forced if live else False,
+        before=None,
+        comparison=None,
+        staging=None,
+        latest=None,
+        versions=len(found.known),
+        moves=tuple(history.past(entry) for entry in reversed(found.newest)),
+        command=None,
+        damage=str(found.damage),
     )
 
 

@@ -37,7 +37,7 @@ class Registry(Reader):
 
     Every verb either does all it says and returns, its entry durable, or raises a
     `holdfast.errors.HoldfastError` and has done nothing. `reason` is kept in the history; the same
-    `key` never does a thing twice.
+    `key` never does a thing twice, and is refused for another.
     """
 
     def init(self) -> Config:

@@ -6,7 +6,7 @@ from holdfast.core import events
 from holdfast.core.commands import Unchanged, repeated
 from holdfast.core.events import AnyEvent
 from holdfast.core.refs import fixed, resolve, selector_of
-from holdfast.core.rollout import calibration, commands
+from holdfast.core.rollout import calibration, commands, course
 from holdfast.core.rollout import events as happened
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.commands import Place
@@ -14,6 +14,7 @@ from holdfast.core.rollout.course import Baseline, Terms
 from holdfast.core.rollout.verdict import Verdict
 from holdfast.core.state import State
 from holdfast.core.views import Moved
+from holdfast.errors import ConflictError
 from holdfast.registry import moves
 from holdfast.registry.fleet import Fleet
 from holdfast.registry.ledger import Outcome
@@ -49,9 +50,10 @@ class Rollouts:
         """
         parsed, signing = read_ref(str(ref)), Signing(reason, key)
         state, selector = self._session.state(parsed.model), selector_of(parsed)
-        operation = happened.RolloutStarted
-        done = repeated(state, key, operation, fixed(state, selector))
+        operation, named = happened.RolloutStarted, fixed(state, selector)
+        done = repeated(state, key, operation, named)
         if done is not None:
+            self._require_same_terms(state, key, terms)
             return moves.moved(Outcome(state, None, done))
         candidate = resolve(state, selector).version
 
@@ -60,7 +62,28 @@ class Rollouts:
             measured = self._baseline(now, wanted.analysis)
             return commands.start(now, now.versions[candidate], wanted, measured)
 
-        return self._commit(state.model, decide, operation, signing)
+        started = self._commit(state.model, decide, operation, signing)
+        if not started.changed:
+            now = self._session.state(parsed.model)
+            repeated(now, key, operation, named)  # a rival's, maybe
+            self._require_same_terms(now, key, terms)
+        return started
+
+    def _require_same_terms(self, state: State, key: str | None, terms: Terms | None) -> None:
+        """Check that the rollout begun under a key has the terms that are asked for now."""
+        use = state.keys.get(key or "")
+        if use is None or terms is None:
+            return
+        (entry, *_) = self._session.ledger(state.model).last(state.seq - use.seq + 1)
+        event = entry.event
+        assert isinstance(event, happened.RolloutStarted)  # noqa: S101 - `repeated` has checked it
+        before = Terms(event.plan, event.analysis, event.sticky)
+        if before != course.check(terms):
+            raise ConflictError(
+                f"key {key!r}",
+                f"began the rollout of {event.version} in entry {use.seq} on other terms",
+                "use another key",
+            )
 
     def retry(self, model: str, *, reason: str | None = None) -> Moved:
         """Begin the rollout anew that was halted or aborted last, under a new number."""

@@ -149,7 +149,9 @@ def _array(rows: Any) -> Any:
     return numpy.asarray(rows) if rows and isinstance(rows[0], list) else rows
 
 
-def try_load(registry: "Reader", ref: str, trials: Trials, rows: Any = None) -> dict[str, Any]:
+def try_load(
+    registry: "Reader", ref: str, trials: Trials, rows: Any = None, work: str = _WORK
+) -> dict[str, Any]:
     """Load a version in a child under restraint; nothing of it comes to this process.
 
     Args:
@@ -157,6 +159,7 @@ def try_load(registry: "Reader", ref: str, trials: Trials, rows: Any = None) -> 
         ref: Which.
         trials: Where it is tried out.
         rows: What it is to predict, as plain JSON.
+        work: What is done with them in the child, as `module:name`.
 
     Returns:
         `parts`, the type of each role's object, and `predictions`; both as the child tells them.
@@ -165,7 +168,7 @@ def try_load(registry: "Reader", ref: str, trials: Trials, rows: Any = None) -> 
         UnsupportedError: If it cannot be loaded, cannot predict, or ends its process.
     """
     fetched = registry.fetch(ref)
-    outcome = trials.run(trial(_WORK, fetched, _PREDICTIONS_BYTES, rows=rows))
+    outcome = trials.run(trial(work, fetched, _PREDICTIONS_BYTES, rows=rows))
     if outcome.problem is not None:
         advice = "look at the file, or ask for another version"
         raise UnsupportedError(fetched.ref, f"failed under restraint: {outcome.problem}", advice)

@@ -18,7 +18,7 @@ from holdfast.store import (
 )
 
 _ATTEMPTS = 3
-_RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
+RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
 _SEAL = b'{"format":1,"signed":true}\n'
 
 
@@ -48,7 +48,7 @@ class Journal:
         except AbsentError:
             return None
         except NoFileError as error:
-            raise DamagedError(self.slot(seq), str(error.strerror), _RESTORE) from error
+            raise DamagedError(self.slot(seq), str(error.strerror), RESTORE) from error
         except OSError as error:
             raise durable.unreadable(self.slot(seq), error) from error
 
@@ -93,7 +93,7 @@ class Journal:
         numbers = _numbered(names)
         for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
-                raise DamagedError(self.slot(seq), "missing from the journal", _RESTORE)
+                raise DamagedError(self.slot(seq), "missing from the journal", RESTORE)
         return numbers[-1] if numbers else after, layout.SEAL in names
 
     def _names(self, after: int = 0) -> Iterator[str]:
@@ -112,6 +112,11 @@ class Journal:
         """
         with contextlib.suppress(TakenError):
             self._store.create(self._seal, _SEAL)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the mark of `seal` is there, whatever its bytes are."""
+        return layout.SEAL in self._names()
 
     @property
     def seal_problem(self) -> str | None:

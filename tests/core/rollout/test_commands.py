@@ -262,12 +262,20 @@ def test_aborting_a_completed_rollout_restores_what_was_live_before_it(written: 
     assert entry.event == events.RolledBack(version="1.0.0", was="1.1.0", undoes=8, rollout=5)
 
 
-def test_a_completed_rollout_that_is_rolled_back_counts_as_aborted(play: Play) -> None:
+def test_a_completed_rollout_that_is_rolled_back_stays_completed(play: Play) -> None:
     for step in ("rollout abort", "rollback"):
         state = play(*COMPLETED, step)
 
-        assert rollout_of(state).outcome == "aborted"
+        rollout = rollout_of(state)
+        assert (rollout.outcome, rollout.undone_at) == ("completed", state.at)
+        assert rollout.ended_at != rollout.undone_at
         assert state.production == "1.0.0"
+
+
+def test_what_was_rolled_back_from_can_be_tried_again_and_what_is_live_cannot(play: Play) -> None:
+    assert rollout_of(play(*COMPLETED, "rollback", "rollout retry")).goes_on
+    with pytest.raises(ConflictError, match="was neither halted nor aborted, but completed"):
+        play(*COMPLETED, "rollout retry")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +293,7 @@ def test_what_ended_stays_as_it_ended(play: Play, steps: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("verb", ["pause", "abort", "retry", "step", "halt errors"])
 def test_without_a_rollout_there_is_none_to_move(play: Play, verb: str) -> None:
-    with pytest.raises(NotFoundError, match="start one: holdfast rollout start iris VERSION"):
+    with pytest.raises(NotFoundError, match="start one: holdfast rollout start iris@VERSION"):
         play(*LIVE, f"rollout {verb}")
 
 

@@ -97,15 +97,15 @@ def retry(state: State, baseline: Baseline | None = None) -> events.RolloutStart
 
     Raises:
         NotFoundError: If there was none.
-        ConflictError: If it was neither halted nor aborted.
+        ConflictError: If it was not halted, aborted, or rolled back from once it was completed.
     """
     rollout = _last(state)
-    if rollout.outcome not in ("halted", "aborted"):
+    if rollout.outcome not in ("halted", "aborted") and rollout.undone_at is None:
         how = rollout.outcome or "goes on"
         raise ConflictError(
             f"rollout {rollout.number} of {state.model}",
             f"was neither halted nor aborted, but {how}",
-            f"start another: holdfast rollout start {state.model} VERSION",
+            f"start another: holdfast rollout start {state.model}@VERSION",
         )
     terms = Terms(rollout.plan, rollout.analysis, rollout.sticky)
     return start(state, state.versions[rollout.version], terms, baseline, rollout.number)
@@ -278,7 +278,7 @@ def _last(state: State) -> Rollout:
     if state.rollout is None:
         raise NotFoundError(
             f"rollout of {state.model}",
-            advice=f"start one: holdfast rollout start {state.model} VERSION",
+            advice=f"start one: holdfast rollout start {state.model}@VERSION",
         )
     return state.rollout
 

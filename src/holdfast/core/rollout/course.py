@@ -77,6 +77,7 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
         verdict: The last one written.
         judged_at: When that was, if it was written by itself; `None` if a step brought it.
         outcome: `None` as long as it goes on.
+        undone_at: When production was rolled back from what it had brought: it stays `completed`.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     judged_at: str | None = None
     outcome: Ended | None = None
     ended_at: str | None = None
+    undone_at: str | None = None
 
     @property
     def goes_on(self) -> bool:

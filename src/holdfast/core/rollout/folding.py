@@ -64,13 +64,13 @@ def promoted(rollout: Rollout | None, entry: Entry, version: str) -> Rollout | N
 
 
 def rolled_back(rollout: Rollout | None, entry: Entry, left: str) -> Rollout | None:
-    """Return the rollout after a rollback from the version *left*, which may undo it."""
+    """Return the rollout after a rollback from the version *left*, which it may have brought."""
     if rollout is None:
         return None
     if rollout.outcome is None:
         return _ended(rollout, "superseded", entry)
     undone = rollout.outcome == "completed" and rollout.version == left
-    return _ended(rollout, "aborted", entry) if undone else rollout
+    return replace(rollout, undone_at=entry.at) if undone else rollout
 
 
 def deleted(rollout: Rollout | None, entry: Entry) -> Rollout | None:

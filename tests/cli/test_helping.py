@@ -1,0 +1,101 @@
+"""`help`, and what shells complete."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from holdfast.cli.app import app
+
+
+@pytest.fixture
+def complete(holdfast: Any, tmp_path: Path) -> Any:
+    (tmp_path / "m.txt").write_text("model")
+    holdfast("register", "churn", "m.txt")
+    holdfast("register", "iris", "m.txt")
+    holdfast("promote", "churn@1.0.0")
+    holdfast("alias", "churn@1.0.0", "eu")
+
+    def words(*before: str, incomplete: str = "") -> list[str]:
+        maker = ShellComplete(app, {}, "holdfast", "_HOLDFAST_COMPLETE")
+        return [item.value for item in maker.get_completions(list(before), incomplete)]
+
+    return words
+
+
+def test_models_are_completed_where_a_model_is_named(complete: Any) -> None:
+    assert complete("status") == ["churn", "iris"]
+    assert complete("policy", "show", incomplete="ch") == ["churn"]
+    assert complete("register", incomplete="i") == ["iris"]
+
+
+def test_refs_and_aliases_are_completed_behind_the_model(complete: Any) -> None:
+    assert complete("show", incomplete="churn@") == [
+        *("churn@production", "churn@staging", "churn@latest", "churn@previous"),
+        *("churn@eu", "churn@1.0.0"),
+    ]
+    assert complete("rollout", "start", incomplete="churn@e") == ["churn@eu"]
+    assert complete("compare", "churn@eu", incomplete="churn@1") == ["churn@1.0.0"]
+    assert complete("promote", incomplete="churn")[0] == "churn@production"
+
+
+def test_commands_are_completed(complete: Any) -> None:
+    assert complete(incomplete="roll") == ["rollback", "rollout"]
+    assert "start" in complete("rollout")
+
+
+def test_another_store_is_asked_for_its_own_names(complete: Any, tmp_path: Path) -> None:
+    assert complete("status", "--json", "--store", "nowhere") == []
+    assert complete("show", "--store", str(tmp_path / "store"), incomplete="i") == [
+        "iris@production", "iris@staging", "iris@latest", "iris@previous",
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_read_offers_nothing(complete: Any) -> None:
+    assert complete("show", incomplete="nobody@") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_of_its_own(holdfast: Any, shell: str) -> None:
+    done = holdfast("completion", shell)
+
+    assert done.status == 0
+    assert f"{shell}_complete" in done.out
+    assert ("COMP_WORDBREAKS=" in done.out) == (shell == "bash")
+
+
+def test_bash_itself_completes_a_ref(complete: Any, holdfast: Any, tmp_path: Path) -> None:
+    del complete
+    script = tmp_path / "script"
+    script.write_text(holdfast("completion", "bash").out)
+    asked = "source ./script; [[ $COMP_WORDBREAKS != *@* ]] && complete -p holdfast"
+
+    done = subprocess.run(
+        ["bash", "-c", asked],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+
+    assert (done.returncode, "_holdfast_completion" in done.stdout) == (0, True), done.stderr
+
+
+def test_help_shows_what_the_option_shows(holdfast: Any) -> None:
+    assert holdfast("help", "rollout", "start").out == holdfast("rollout", "start", "--help").out
+    assert holdfast("help", "promote").out == holdfast("promote", "--help").out
+    assert holdfast("help").out == holdfast("--help").out
+
+
+@pytest.mark.parametrize("words", [("nope",), ("promote", "now"), ("rollout", "nope")])
+def test_help_of_what_is_no_command_says_so(holdfast: Any, words: tuple[str, ...]) -> None:
+    done = holdfast("help", *words)
+
+    assert done.status == 2
+    assert f"no command {' '.join(words)!r}; `holdfast help` lists all" in done.err
+    assert isinstance(app, click.Group)
