@@ -1,5 +1,6 @@
 """How a server runs, in a form that is sent to its workers."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,20 @@ from holdfast.registry import Registry
 from holdfast.sandbox import Mode, Trials
 from holdfast.serving.limits import Limits
 
-__all__ = ["Setting"]
+__all__ = ["Addresses", "Setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a server answers, as its supervisor holds it for all workers.
+
+    Attributes:
+        http: For HTTP.
+        grpc: For gRPC; None for not at all.
+    """
+
+    http: socket.socket
+    grpc: socket.socket | None = None
 
 
 @dataclass(frozen=True, slots=True)
