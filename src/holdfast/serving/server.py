@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -181,6 +181,17 @@ def _leave(listening: Iterable[Any], rpc: RpcServer | None) -> None:
         rpc.leave(_HANDOVER_S)
 
 
+@contextlib.contextmanager
+def _stopping(handle: Callable[[int, Any], None]) -> Iterator[None]:
+    """Have signals that stop this process handled so."""
+    before = {one: signal.signal(one, handle) for one in _STOPPING}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
 async def _begin(rpc: RpcServer | None) -> None:
     if rpc is not None:
         await rpc.start()
@@ -222,14 +233,8 @@ def _server(
 
         leaves_s: float | None = None
 
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            before = {one: signal.signal(one, self.handle_exit) for one in _STOPPING}
-            try:
-                yield
-            finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
+        def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+            return _stopping(self.handle_exit)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             hurries = app.served.draining and sig == signal.SIGINT  # Ctrl-C twice
