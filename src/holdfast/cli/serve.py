@@ -90,6 +90,11 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     help="Write a line to standard output for each answer, never with inputs.",
 )
 @click.option(
+    "--otel",
+    is_flag=True,
+    help="Export a span of each request, as OTEL_… say; needs the extra otel.",
+)
+@click.option(
     "--max-requests",
     type=click.IntRange(1),
     metavar="N",
@@ -246,6 +251,7 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         _prefix(options["root_path"]),
         options["sandbox"],
         _writable(given, options),
+        options["otel"],
     )
 
 

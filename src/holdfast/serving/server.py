@@ -39,6 +39,7 @@ from holdfast.serving.telling.counting import Counting
 from holdfast.serving.telling.crew import Crew
 from holdfast.serving.telling.failing import Failures
 from holdfast.serving.telling.reporting import Reporting
+from holdfast.serving.telling.tracing import Tracing
 from holdfast.serving.vitals import Vitals
 from holdfast.serving.web.app import Application, application
 from holdfast.serving.workers import Seat
@@ -119,9 +120,14 @@ def _app(
             commit = recording.committing(recorder)
         else:
             sinks.append(recording.Recording(recorder))
+    tracing = Tracing.begun(served.worker) if setting.traces else None
+    if tracing is not None:
+        sinks.append(tracing)
+        stack.callback(tracing.close)
     door = replace(setting.limits.door, connections=connections_allowed())
     app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
     app.metrics.recorder = recorder
+    app.tracing = tracing
     if setting.access_log:
         app.access = AccessLog(sys.stdout.fileno())
         stack.callback(app.access.close)

@@ -47,6 +47,7 @@ class Setting:
         prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
         sandbox: Whether it is restrained, and versions are tried out apart.
         writable: Where it writes beside the log and the folder for temporary files.
+        traces: Whether a span of each request is exported.
         trials: Where versions are tried out, if the sandbox is on and that is begun already.
     """
 
@@ -66,4 +67,5 @@ class Setting:
     prefix: str = ""
     sandbox: Mode = "auto"
     writable: tuple[Path, ...] = ()
+    traces: bool = False
     trials: Trials | None = None

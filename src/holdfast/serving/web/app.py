@@ -28,6 +28,7 @@ from holdfast.serving.telling import feedback
 from holdfast.serving.telling.access import AccessLog
 from holdfast.serving.telling.metrics import Metrics
 from holdfast.serving.telling.tally import Tally
+from holdfast.serving.telling.tracing import Tracing
 from holdfast.serving.web import health, paths
 from holdfast.serving.web.admin import admin
 
@@ -50,6 +51,7 @@ class Application:
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
         access: Where each answer is noted; None if nowhere.
+        tracing: What makes spans of requests; None if nothing.
         leaves: Whether each connection is closed after its next answer, for another worker has
             taken this one's place.
     """
@@ -73,6 +75,7 @@ class Application:
         self._admin = admin(served, self.metrics.text, keep, limits)
         self._prefix = ""
         self.access: AccessLog | None = None
+        self.tracing: Tracing | None = None
         self.leaves = False
 
     def answer_below(self, prefix: str) -> None:
@@ -158,6 +161,8 @@ class Application:
         """Count and write the refusal of a request that no version was chosen for."""
         model = route[1].model if route and route[1].model in self.served.lineups else ""
         self.metrics.refused(model, refusal.status)
+        if self.tracing is not None:
+            self.tracing.refused(model, refusal.status, headers)
         request_id = headers.get(b"x-request-id") or self.hot.new_id().encode()
         return refusal.status, refused(refusal), [(b"x-request-id", request_id)]
 
