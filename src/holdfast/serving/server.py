@@ -239,8 +239,10 @@ def _server(
 
         leaves_s: float | None = None
 
-        def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-            return _stopping(self.handle_exit)
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            with _stopping(self.handle_exit):
+                yield
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             hurries = app.served.draining and sig == signal.SIGINT  # Ctrl-C twice
