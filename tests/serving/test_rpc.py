@@ -34,6 +34,11 @@ from holdfast.serving.web.app import application
 
 INFER = f"/{SERVICE}/ModelInfer"
 CODE = grpc.StatusCode
+AUTHORIZATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"authorization": "Bearer wrong"},
+    {"authorization": "sesame"},
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +149,7 @@ def test_a_token_is_asked_for_before_the_message_is_read(server: Rpc) -> None:
         health = [call(one.address, name)[0] for name in ("ServerLive", "ServerReady")]
         refused = [
             call(one.address, "ModelInfer", infer_request(), **metadata)
-            for metadata in ({}, {"authorization": "Bearer wrong"}, {"authorization": "sesame"})
+            for metadata in AUTHORIZATIONS
         ]
         others = [call(one.address, name)[0] for name in ("ServerMetadata", "ModelMetadata")]
         unread, _ = call(one.address, "ModelInfer", b"\xff")
@@ -179,8 +184,8 @@ def test_two_tokens_are_refused(server: Rpc) -> None:
         with pytest.raises(grpc.RpcError) as failed:
             channel.unary_unary(INFER)(b"", metadata=metadata, timeout=30)
 
-    assert failed.value.code() is CODE.INVALID_ARGUMENT  # type: ignore[attr-defined]
-    assert "more than once" in failed.value.details()  # type: ignore[attr-defined]
+    assert failed.value.code() is CODE.INVALID_ARGUMENT
+    assert "more than once" in failed.value.details()
 
 
 def test_a_message_that_does_not_come_ends_its_call(server: Rpc) -> None:
@@ -295,7 +300,7 @@ def test_what_is_not_here_is_not_found(server: Rpc) -> None:
         channel.unary_unary(f"/{SERVICE}/Nothing")(b"", timeout=30)
 
     assert {model.code(), ready.code(), version.code()} == {CODE.NOT_FOUND}
-    assert failed.value.code() is CODE.UNIMPLEMENTED  # type: ignore[attr-defined]
+    assert failed.value.code() is CODE.UNIMPLEMENTED
 
 
 def test_answers_have_lines_in_the_access_log(server: Rpc, tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def _server(
             elif self.leaves_s is None:
                 self.leaves_s = time.monotonic() + drain_s
 
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        async def startup(self, sockets: Any = None) -> None:
             await _begin(rpc)
             await super().startup(sockets)
 
@@ -268,13 +268,13 @@ def _server(
                 self.should_exit = True
             return await super().on_tick(counter)
 
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return Server(_config(app, setting, protocol))
 
 
 def _config(app: Application, setting: Setting, protocol: type[Any]) -> "uvicorn.Config":
     import uvicorn
 
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return uvicorn.Config(
         app,
         http=protocol,
