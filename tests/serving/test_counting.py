@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.rollouts.bounds import most
 from tests.serving.facing import lineup, rollout, sums
 
 from holdfast.core.fleet import Sides
@@ -333,3 +334,47 @@ def test_a_canary_in_whose_calls_workers_die_is_halted(sticky: str | None) -> No
 
     assert told.outcome == "halt"
     assert told.reasons[0].code == "errors"
+
+
+def noisy(chance: random.Random, course: Rollout, slower: float) -> bool:
+    """Tell whether a rollout on a busy machine with few users is halted within 1,000 requests.
+
+    Two workers answer. The machine has spells in which calls of both versions take ten times as
+    long, each user stays on a side and a few send most, and a worker's first calls of the candidate
+    take ten times as long.
+    """
+    workers = [Counting(["iris"]) for _ in range(2)]
+    cold = [15, 15]
+    sides = [chance.random() < course.weight for _ in range(60)]
+    activity = [1 / (rank + 1) for rank in range(60)]
+    spell = 0
+    for number, of_canary in enumerate(chance.choices(sides, activity, k=1_000), 1):
+        spell = max(0, spell - 1) if chance.random() < 0.99 else 40
+        which = chance.randrange(2)
+        took_us = 500 * chance.lognormvariate(0, 0.5) * (10 if spell else 1)
+        if of_canary:
+            took_us *= slower * (10 if cold[which] else 1)
+            cold[which] = max(0, cold[which] - 1)
+        role = "canary" if of_canary else "active"
+        workers[which].finished(request(course, role, model_us=int(took_us)))
+        if number % 100 == 0:
+            counts = [one.counts("iris", course.number, "here", AT) for one in workers]
+            told = verdict.judge(course.plan, Analysis(), merging.seen(course, counts, 0.0))
+            if told.outcome == "halt":
+                return True
+    return False
+
+
+def test_a_noisy_machine_few_users_and_cold_starts_halt_no_healthy_canary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance = random.Random(5)
+    calm = Baseline(2_000, ((0.5, 500), (0.9, 949), (0.99, 1_600)))  # of 500 us, log-normal
+    courses = [rollout(weight=weight, baseline=calm) for weight in (0.05, 0.25, 0.5)]
+    halted = sum(noisy(chance, course, 1.0) for course in courses for _ in range(6))
+    slow = sum(noisy(chance, courses[2], 2.0) for _ in range(6))
+    monkeypatch.setattr("holdfast.serving.telling.counting._WARM_CALLS", 0)
+    naive = sum(noisy(chance, courses[1], 1.0) for _ in range(6))
+
+    assert halted / 18 <= most(0.05, 18)
+    assert (slow, naive) == (6, 6)  # a slow canary is seen; cold calls must not be counted

@@ -2,11 +2,9 @@
 
 import contextlib
 import functools
-import ipaddress
 import logging
 import os
 import re
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast import scratch
+from holdfast.cli import serve_addresses
 from holdfast.cli.context import Context, command, seconds
 from holdfast.cli.exits import status_of
 from holdfast.cli.tables import count, inert
@@ -22,18 +21,15 @@ from holdfast.cli.telling import carrying, config_of
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from holdfast.http.hosts import HostRules
     from holdfast.registry import Registry
     from holdfast.sandbox import Mode, Trials
     from holdfast.serving.limits import Limits
-    from holdfast.serving.setting import Setting
+    from holdfast.serving.setting import Addresses, Setting
     from holdfast.serving.workers import Seat
 
 _TRIAL = "holdfast.serving.swapping.trying"
 _MEGABYTE = 1 << 20
-_MOST_PORT = 65_535
 _OWN_PREFIXES = ("models", "v1", "v2")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
@@ -43,6 +39,12 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Port [AIP_HTTP_PORT, else 8080]."
+)
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Answer gRPC there, too [no]; needs the extra grpc.",
 )
 @click.option("--uds", metavar="PATH", help="Unix socket to listen on instead of a port.")
 @click.option(
@@ -86,6 +88,11 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     default="off",
     show_default=True,
     help="Write a line to standard output for each answer, never with inputs.",
+)
+@click.option(
+    "--otel",
+    is_flag=True,
+    help="Export a span of each request, as OTEL_… say; needs the extra otel.",
 )
 @click.option(
     "--max-requests",
@@ -181,7 +188,7 @@ def _serve(
 
     setting = replace(_setting(given, models, options), trials=trials)
     notices = _notices() if options["notify"] else None
-    with _taken(options) as (taken, where), carrying(given, notices):
+    with serve_addresses.taken(options) as (taken, where), carrying(given, notices):
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on {where} "
             f"by {count(options['workers'], 'worker')}; "
@@ -197,23 +204,6 @@ def _serve(
             workers.supervise(options["workers"], folder, work, patience)
 
 
-@contextlib.contextmanager
-def _taken(options: dict[str, Any]) -> "Iterator[tuple[socket.socket, str]]":
-    """Take the address to listen on, and tell how it is written."""
-    from holdfast.http import addresses, unix_sockets
-
-    if options["uds"] is not None:
-        if options["port"] is not None:
-            raise InvalidInputError("--uds", "does not go with --port", "give one of them")
-        mode = int(options["uds_mode"], 8)
-        with unix_sockets.at_path(Path(options["uds"]), mode) as taken:
-            yield taken, f"unix:{inert(options['uds'])}"
-        return
-    port = options["port"] if options["port"] is not None else _port()
-    with addresses.taken(options["host"], port) as taken:
-        yield taken, f"http://{_bracketed(options['host'])}:{taken.getsockname()[1]}"
-
-
 def _kept(setting: "Setting") -> str:
     """Tell what the prediction log keeps of callers, and where."""
     from holdfast.predictions.opening import without_credentials
@@ -227,11 +217,7 @@ def _kept(setting: "Setting") -> str:
     return told if "://" in setting.log else f"{told} (files 0600, for their owner alone)"
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _work(setting: "Setting", taken: socket.socket, seat: "Seat") -> None:
+def _work(setting: "Setting", taken: "Addresses", seat: "Seat") -> None:
     """Serve in a process that this is sent to."""
     from holdfast.serving import server
 
@@ -265,6 +251,7 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         _prefix(options["root_path"]),
         options["sandbox"],
         _writable(given, options),
+        options["otel"],
     )
 
 
@@ -324,7 +311,8 @@ def _limits(options: dict[str, Any]) -> "Limits":
     from holdfast.serving.limits import Limits
 
     token = _token(options["token_file"])
-    if token is None and not options["no_token"] and not _is_loopback(options["host"]):
+    is_far = not serve_addresses.is_loopback(options["host"])
+    if token is None and not options["no_token"] and is_far:
         raise RefusedError(
             f"address {options['host']}",
             "serve",
@@ -351,7 +339,7 @@ def _hosts(options: dict[str, Any], token: str | None) -> "HostRules | None":
             raise InvalidInputError(f"--host-name {name!r}", "is not a host name", "leave port out")
     if token is not None and not options["host_name"]:
         return None
-    far = not _is_loopback(options["host"]) and not options["host_name"]
+    far = not serve_addresses.is_loopback(options["host"]) and not options["host_name"]
     return HostRules(frozenset(map(str.lower, options["host_name"])), any_host=far)
 
 
@@ -367,20 +355,6 @@ def _token(file: str | None) -> str | None:
     if not token:
         raise InvalidInputError(f"--token-file {file!r}", "is empty", "write the token into it")
     return token
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _port() -> int:
-    told = os.environ.get("AIP_HTTP_PORT", "8080")  # Vertex says where it asks
-    if not told.isdecimal() or int(told) > _MOST_PORT:
-        raise InvalidInputError(f"AIP_HTTP_PORT {told!r}", "is no port", "give --port N")
-    return int(told)
 
 
 def _tell_on_stderr() -> None:

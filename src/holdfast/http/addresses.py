@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from holdfast.errors import InvalidInputError
 
-__all__ = ["joined", "listen", "taken"]
+__all__ = ["joined", "lent", "listen", "taken"]
 
 _POSIX: Final = os.name == "posix"
 
@@ -71,6 +71,19 @@ def joined(held: socket.socket) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def lent(held: socket.socket) -> str:
+    """Let a library of this process listen at an address that its supervisor holds, as `joined`.
+
+    The library must ask for SO_REUSEPORT.
+
+    Returns:
+        The address as gRPC writes it.
+    """
+    _set(held, socket.SO_REUSEPORT, 1)
+    host, port = held.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _set(opened: socket.socket, option: int, value: int) -> None:

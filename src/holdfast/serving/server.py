@@ -1,5 +1,6 @@
 """A serving worker, put together: what follows, counts, reports, drives, logs around the app."""
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +29,9 @@ from holdfast.serving.answering.finished import Sink
 from holdfast.serving.driving import Driving
 from holdfast.serving.lineup import Lineup
 from holdfast.serving.recycling import Recycling
+from holdfast.serving.rpc import RpcServer
 from holdfast.serving.served import Served
-from holdfast.serving.setting import Setting
+from holdfast.serving.setting import Addresses, Setting
 from holdfast.serving.swapping.following import Following
 from holdfast.serving.telling import recording
 from holdfast.serving.telling.access import AccessLog
@@ -37,6 +39,7 @@ from holdfast.serving.telling.counting import Counting
 from holdfast.serving.telling.crew import Crew
 from holdfast.serving.telling.failing import Failures
 from holdfast.serving.telling.reporting import Reporting
+from holdfast.serving.telling.tracing import Tracing
 from holdfast.serving.vitals import Vitals
 from holdfast.serving.web.app import Application, application
 from holdfast.serving.workers import Seat
@@ -57,12 +60,12 @@ _COLLECTIONS: Final = (50_000, 20, 50)
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(setting: Setting, taken: socket.socket, seat: Seat) -> None:
+def run(setting: Setting, taken: Addresses, seat: Seat) -> None:
     """Serve until the process is told to stop; then answer what was accepted, and end.
 
     Args:
         setting: How.
-        taken: The address it answers at.
+        taken: The addresses it answers at.
         seat: Which of the workers this is. The first one drives rollouts; where others answer
             meanwhile, it listens only once it has its versions.
     """
@@ -95,13 +98,14 @@ def run(setting: Setting, taken: socket.socket, seat: Seat) -> None:
         workers.end_with_supervisor()
         if seat.has_others:
             following.settled.wait(_PATIENCE_S)
-        listening = stack.enter_context(addresses.joined(taken))
+        listening = stack.enter_context(addresses.joined(taken.http))
         addresses.listen(listening, _BACKLOG)
         _settle()
         if setting.limits.inline_us:
             app.hot.patience.begin()
             stack.callback(app.hot.patience.stop)
-        _server(app, vitals, setting, recycling).run(sockets=[listening])
+        rpc = None if taken.grpc is None else RpcServer(app, taken.grpc)
+        _server(app, vitals, setting, recycling, rpc).run(sockets=[listening])
 
 
 def _app(
@@ -116,9 +120,14 @@ def _app(
             commit = recording.committing(recorder)
         else:
             sinks.append(recording.Recording(recorder))
+    tracing = Tracing.begun(served.worker) if setting.traces else None
+    if tracing is not None:
+        sinks.append(tracing)
+        stack.callback(tracing.close)
     door = replace(setting.limits.door, connections=connections_allowed())
     app = application(served, replace(setting.limits, door=door), sinks, keep, commit)
     app.metrics.recorder = recorder
+    app.tracing = tracing
     if setting.access_log:
         app.access = AccessLog(sys.stdout.fileno())
         stack.callback(app.access.close)
@@ -170,10 +179,33 @@ def _log_of(
     return recorder, stack.enter_context(contextlib.closing(open_in_time(location)))
 
 
-def _close(listening: Iterable[Any]) -> None:
+def _leave(listening: Iterable[Any], rpc: RpcServer | None) -> None:
     """Take no new connections: the successor does; those that are open get their answers."""
     for one in listening:
         one.close()
+    if rpc is not None:
+        rpc.leave(_HANDOVER_S)
+
+
+@contextlib.contextmanager
+def _stopping(handle: Callable[[int, Any], None]) -> Iterator[None]:
+    """Have signals that stop this process handled so."""
+    before = {one: signal.signal(one, handle) for one in _STOPPING}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+async def _begin(rpc: RpcServer | None) -> None:
+    if rpc is not None:
+        await rpc.start()
+
+
+async def _end(rpc: RpcServer | None) -> None:
+    if rpc is not None:
+        await rpc.stop(_GRACE_S)
 
 
 def _show(app: Application, vitals: Vitals, recycling: Recycling) -> None:
@@ -197,7 +229,7 @@ def _protocol() -> type[Any]:
 
 
 def _server(
-    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling
+    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling, rpc: RpcServer | None
 ) -> "uvicorn.Server":
     protocol = _protocol()
     import uvicorn
@@ -209,17 +241,12 @@ def _server(
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
-            before = {one: signal.signal(one, self.handle_exit) for one in _STOPPING}
-            try:
+            with _stopping(self.handle_exit):
                 yield
-            finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
 
         def handle_exit(self, sig: int, frame: Any) -> None:
-            served = app.served
-            hurries = served.draining and sig == signal.SIGINT  # Ctrl-C twice
-            served.draining = True
+            hurries = app.served.draining and sig == signal.SIGINT  # Ctrl-C twice
+            app.served.draining = True
             app.leaves = vitals.leaves
             drain_s = max(setting.drain_s, _HANDOVER_S if app.leaves else 0)
             if hurries or not drain_s:
@@ -227,20 +254,27 @@ def _server(
             elif self.leaves_s is None:
                 self.leaves_s = time.monotonic() + drain_s
 
+        async def startup(self, sockets: Any = None) -> None:
+            await _begin(rpc)
+            await super().startup(sockets)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await asyncio.gather(super().shutdown(sockets), _end(rpc))
+
         async def on_tick(self, counter: int) -> bool:
             _show(app, vitals, recycling)
-            _close(self.servers if app.leaves else ())
+            _leave(self.servers if app.leaves else (), rpc if app.leaves else None)
             if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
                 self.should_exit = True
             return await super().on_tick(counter)
 
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return Server(_config(app, setting, protocol))
 
 
 def _config(app: Application, setting: Setting, protocol: type[Any]) -> "uvicorn.Config":
     import uvicorn
 
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return uvicorn.Config(
         app,
         http=protocol,

@@ -1,5 +1,6 @@
 """How a server runs, in a form that is sent to its workers."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,20 @@ from holdfast.registry import Registry
 from holdfast.sandbox import Mode, Trials
 from holdfast.serving.limits import Limits
 
-__all__ = ["Setting"]
+__all__ = ["Addresses", "Setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a server answers, as its supervisor holds it for all workers.
+
+    Attributes:
+        http: For HTTP.
+        grpc: For gRPC; None for not at all.
+    """
+
+    http: socket.socket
+    grpc: socket.socket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,7 @@ class Setting:
         prefix: Of the paths that a proxy shows to callers, such as `/models`; empty for none.
         sandbox: Whether it is restrained, and versions are tried out apart.
         writable: Where it writes beside the log and the folder for temporary files.
+        traces: Whether a span of each request is exported.
         trials: Where versions are tried out, if the sandbox is on and that is begun already.
     """
 
@@ -52,4 +67,5 @@ class Setting:
     prefix: str = ""
     sandbox: Mode = "auto"
     writable: tuple[Path, ...] = ()
+    traces: bool = False
     trials: Trials | None = None

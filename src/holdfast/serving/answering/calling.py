@@ -73,7 +73,7 @@ class Caller:
         if isinstance(found, Refusal):
             return [found]
         try:
-            return _shared(batch, *found, us)
+            return _shared(batch, *found, (us, started))
         except BaseException:  # noqa: BLE001 - an output of a class of the model's own
             return None
 
@@ -136,15 +136,16 @@ def _joined(batch: Batch) -> Rows:
     return np.concatenate([job.rows for job in batch])
 
 
-def _shared(batch: Batch, output: Any, values: list[Any], us: int) -> list[Outcome]:
+def _shared(batch: Batch, output: Any, values: list[Any], times: tuple[int, int]) -> list[Outcome]:
     if len(batch) == 1:
-        return [Answered(output, values, 1, us)]
+        return [Answered(output, values, 1, *times)]
     outcomes: list[Outcome] = []
     start, size = 0, len(batch)
     for job in batch:
         end = start + job.count
         leads = not start
-        outcomes.append(Answered(cut(output, start, end), values[start:end], size, us, leads))
+        part = cut(output, start, end), values[start:end]
+        outcomes.append(Answered(*part, size, *times, leads))
         start = end
     return outcomes
 

@@ -39,6 +39,9 @@ class Finished(Struct):
         batch: Requests that shared the model's call.
         leads: Whether it is the first of them, by which the call is counted once.
         model_us: How long that call took; None if there was none, or it failed.
+        model_after_us: From the whole request read to the beginning of that call.
+        traceparent: As the request had it, of a form that can be read; None without one.
+        tracestate: What came with it.
         input: The body as it came, JSON; None if it was of another form.
         given: Its rows as they were read, for a body of another form.
         output: The predictions, JSON.
@@ -62,6 +65,9 @@ class Finished(Struct):
     batch: int = 1
     leads: bool = True
     model_us: int | None = None
+    model_after_us: int = 0
+    traceparent: str | None = None
+    tracestate: str | None = None
     input: bytes | None = None
     given: Any = None
     output: bytes | None = None

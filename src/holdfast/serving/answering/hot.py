@@ -343,13 +343,14 @@ def _failed(loaded: Loaded, error: BaseException) -> Refusal:
 def _answered(request: _Request, answered: Answered, predictions: bytes) -> Finished:
     one = _finished(request, 200)
     one.batch, one.model_us, one.leads = answered.batch, answered.us, answered.leads
+    one.model_after_us = (answered.since_ns - request.started_ns) // 1000
     one.output, one.score = predictions, score(answered.values)
     return one
 
 
 def _finished(request: _Request, status: int) -> Finished:
     choice, question = request.choice, request.question
-    return Finished(
+    one = Finished(
         request.lineup,
         choice.loaded,
         choice.role,
@@ -360,18 +361,17 @@ def _finished(request: _Request, status: int) -> Finished:
         time.time_ns() // 1000,
         request.prediction_id,
         request.request_id,
-        _trace(request.headers),
+        None,
         choice.key,
         input=request.body if question.is_json else None,
         given=question.given,
     )
-
-
-def _trace(headers: Headers) -> str | None:
-    given = headers.get(b"traceparent")
-    if given is None or len(given) != _TRACE_LENGTH:
-        return None
-    return given[3:35].decode("latin-1")
+    parent = request.headers.get(b"traceparent")
+    if parent is not None and len(parent) == _TRACE_LENGTH:
+        one.traceparent = parent.decode("latin-1")
+        one.trace_id = one.traceparent[3:35]
+        one.tracestate = request.headers.get(b"tracestate", b"").decode("latin-1")
+    return one
 
 
 def _headers(request: _Request) -> list[tuple[bytes, bytes]]:

@@ -31,6 +31,7 @@ class Answered(Struct, eq=False):
         values: The same as JSON has it, one value for each row.
         batch: Requests that shared the call.
         us: Microseconds that it took.
+        since_ns: When it began, by a clock that only rises.
         leads: Whether this is the first of them.
     """
 
@@ -38,6 +39,7 @@ class Answered(Struct, eq=False):
     values: list[Any]
     batch: int
     us: int
+    since_ns: int
     leads: bool = True
 
 

@@ -4,8 +4,7 @@ With the extension a body is JSON and then the bytes of its tensors one after th
 `Inference-Header-Content-Length` tells where the JSON ends.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ from holdfast.serving.lineup import Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows.layout import layout
 
-__all__ = ["OUTPUT", "Infer", "described"]
+__all__ = ["OUTPUT", "Infer", "described", "outputs_of"]
 
 OUTPUT: Final = "predict"
 """Name of the output of a model whose schema names none."""
@@ -26,8 +25,6 @@ OUTPUT: Final = "predict"
 _LENGTH: Final = b"inference-header-content-length"
 _OCTETS: Final = b"application/octet-stream"
 _INPUT: Final = "input"
-_MOST_AXES: Final = 32
-_MOST_VALUES: Final = 1 << 48
 
 
 class _Parameters(Struct):
@@ -88,15 +85,11 @@ class Infer:
     def write(self, question: Question, answer: Answer) -> Body:
         """Write the outputs that were asked for, each as it was asked for."""
         request: _Request = question.echo
-        found = answer.output if isinstance(answer.output, dict) else {OUTPUT: answer.output}
+        found = outputs_of(answer, [one.name for one in request.outputs])
         asked = request.outputs or [_Output(name) for name in found]
         raw: list[bytes] = []
         outputs = []
         for one in asked:
-            if one.name not in found:
-                raise Refusal(
-                    400, f"no output {one.name!r}; there are {', '.join(found)}", one.name
-                )
             binary = one.parameters.binary_data
             wanted = request.parameters.binary_data_output if binary is None else binary
             outputs.append(_written(one.name, found[one.name], raw if wanted else None))
@@ -114,6 +107,19 @@ class Infer:
         return Body(content + b"".join(raw), _OCTETS, (length,))
 
 
+def outputs_of(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
+    """Return the outputs of the given names, or all if there are none.
+
+    Raises:
+        Refusal: 400 if an output is not there.
+    """
+    found = answer.output if isinstance(answer.output, dict) else {OUTPUT: answer.output}
+    for name in names:
+        if name not in found:
+            raise Refusal(400, f"no output {name!r}; there are {', '.join(found)}", name)
+    return {name: found[name] for name in names or found}
+
+
 def _end(length: bytes, body: bytes) -> int:
     if not length.isdigit() or int(length) > len(body):
         raise Refusal(400, "Inference-Header-Content-Length is no length within the body")
@@ -121,10 +127,7 @@ def _end(length: bytes, body: bytes) -> int:
 
 
 def _tensor(one: _Input, raw: bytes) -> Any:
-    sizes = [max(size, 1) for size in one.shape]
-    if min(one.shape, default=0) < 0 or len(sizes) > _MOST_AXES or math.prod(sizes) > _MOST_VALUES:
-        told = f"of {len(sizes)} axes" if len(sizes) > _MOST_AXES else str(one.shape)
-        raise Refusal(400, f"{one.name}: shape {told} cannot be read", one.name)
+    tensors.check_shape(one.name, one.shape)
     if one.parameters.binary_data_size is not None:
         if one.parameters.binary_data_size != len(raw):
             raise Refusal(400, f"{one.name}: the body ends before its bytes do", one.name)

@@ -8,7 +8,15 @@ from holdfast.core.schema import Column, dtypes
 from holdfast.serving.faces import wire
 from holdfast.serving.refusal import Refusal
 
-__all__ = ["datatype_of", "from_bytes", "from_json", "to_bytes", "to_json", "words_of"]
+__all__ = [
+    "check_shape",
+    "datatype_of",
+    "from_bytes",
+    "from_json",
+    "to_bytes",
+    "to_json",
+    "words_of",
+]
 
 _NUMPY: Final = {
     "BOOL": "|b1", "INT8": "|i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
@@ -24,6 +32,20 @@ _BY_NAME: Final = {
 _BY_TYPE: Final = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
 _LENGTH: Final = struct.Struct("<I")
 _HALF_BYTES: Final = 2
+_MOST_AXES: Final = 32
+_MOST_VALUES: Final = 1 << 48
+
+
+def check_shape(name: str, shape: list[int]) -> None:
+    """Refuse a shape that no array can have.
+
+    Raises:
+        Refusal: 400 if a size is negative, or there are too many axes or values.
+    """
+    sizes = [max(size, 1) for size in shape]
+    if min(shape, default=0) < 0 or len(sizes) > _MOST_AXES or math.prod(sizes) > _MOST_VALUES:
+        told = f"of {len(sizes)} axes" if len(sizes) > _MOST_AXES else str(shape)
+        raise _refused(name, f"shape {told} cannot be read")
 
 
 def from_json(name: str, datatype: str, shape: list[int], data: Any) -> Any:

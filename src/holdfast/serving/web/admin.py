@@ -9,7 +9,6 @@ from holdfast.errors import MissingLibraryError
 from holdfast.serving.faces import inference_protocol, wire
 from holdfast.serving.faces.bodies import read_body
 from holdfast.serving.limits import Limits
-from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served, in_memory
 from holdfast.serving.telling import feedback
@@ -18,7 +17,7 @@ from holdfast.serving.web import health, openapi
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["Scrape", "admin", "unknown"]
+__all__ = ["Scrape", "admin"]
 
 Scrape = Callable[[], tuple[bytes, str]]
 """Writes the metrics, and says of what content type."""
@@ -139,7 +138,7 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
     @app.get("/v2/models/{model:path}/versions/{version}/ready", tags=["models"])
     async def version_ready(model: str, version: str) -> JSONResponse:
         """Tell whether a version is in memory here; 503 if not."""
-        good = version in in_memory(_lineup(served, model))
+        good = version in in_memory(health.lineup_of(served, model))
         told = {"name": model, "version": version, "ready": good}
         return JSONResponse(told, 200 if good else _UNREADY)
 
@@ -147,12 +146,12 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
     @app.get("/v2/models/{model:path}/versions/{version}/config", tags=["models"])
     async def version_described(model: str, version: str) -> JSONResponse:
         """Describe the inputs and outputs of a version."""
-        return JSONResponse(inference_protocol.described(_loaded(served, model, version)))
+        return JSONResponse(inference_protocol.described(health.loaded_of(served, model, version)))
 
     @app.get("/v2/models/{model:path}/ready", tags=["models"])
     async def model_ready(model: str) -> JSONResponse:
         """Tell whether a model is answered for; 503 if not."""
-        active = _lineup(served, model).active
+        active = health.lineup_of(served, model).active
         told = {"name": model, "ready": active is not None}
         return JSONResponse(told, 200 if active else _UNREADY)
 
@@ -160,7 +159,7 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
     @app.get("/v2/models/{model:path}/config", tags=["models"])
     async def described(model: str) -> JSONResponse:
         """Describe the inputs and outputs of the version that is live."""
-        return JSONResponse(inference_protocol.described(_loaded(served, model)))
+        return JSONResponse(inference_protocol.described(health.loaded_of(served, model)))
 
 
 def _add_repository(app: "FastAPI", served: Served) -> None:
@@ -212,27 +211,3 @@ def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None, limits
             raise Refusal(504, told) from error
         answer: dict[str, Any] = {"kept": len(truths)}
         return JSONResponse({**answer, "unknown": unknown} if unknown else answer)
-
-
-def _lineup(served: Served, model: str) -> Lineup:
-    lineup = served.lineups.get(model)
-    if lineup is None:
-        raise unknown(served, model)
-    return lineup
-
-
-def _loaded(served: Served, model: str, version: str | None = None) -> Loaded:
-    lineup = _lineup(served, model)
-    found = lineup.active if version is None else in_memory(lineup).get(version)
-    if found is None:
-        told = f"no version of {model} is ready" if version is None else f"{model}@{version}"
-        status = _UNREADY if version is None else 404
-        raise Refusal(status, told if version is None else f"{told} is not in memory here")
-    return found
-
-
-def unknown(served: Served, model: str) -> Refusal:
-    """Return the refusal of a model that is not served here."""
-    return Refusal(
-        404, f"model {model!r} is not served here; these are: {', '.join(served.lineups)}"
-    )

@@ -28,8 +28,9 @@ from holdfast.serving.telling import feedback
 from holdfast.serving.telling.access import AccessLog
 from holdfast.serving.telling.metrics import Metrics
 from holdfast.serving.telling.tally import Tally
-from holdfast.serving.web import paths
-from holdfast.serving.web.admin import admin, unknown
+from holdfast.serving.telling.tracing import Tracing
+from holdfast.serving.web import health, paths
+from holdfast.serving.web.admin import admin
 
 __all__ = ["Application", "Route", "application"]
 
@@ -50,6 +51,7 @@ class Application:
         direct: The paths, as they come, whose POST requests `ask` may be given.
         metrics: What `/metrics` tells.
         access: Where each answer is noted; None if nowhere.
+        tracing: What makes spans of requests; None if nothing.
         leaves: Whether each connection is closed after its next answer, for another worker has
             taken this one's place.
     """
@@ -73,6 +75,7 @@ class Application:
         self._admin = admin(served, self.metrics.text, keep, limits)
         self._prefix = ""
         self.access: AccessLog | None = None
+        self.tracing: Tracing | None = None
         self.leaves = False
 
     def answer_below(self, prefix: str) -> None:
@@ -97,7 +100,8 @@ class Application:
         route = self._paths.get(scope["path"]) or paths.named(scope["path"])
         headers = dict(scope["headers"])
         try:
-            self._admit(scope["path"], headers)
+            if scope["path"] not in paths.OPEN:
+                self.admit(headers)
             if route is None:
                 is_head = scope["method"] == "HEAD"  # answered as GET; the server drops the body
                 asked = {**scope, "method": "GET"} if is_head else scope
@@ -110,7 +114,7 @@ class Application:
             body = await read_body(receive, headers, self.limits)
             await send_body(send, *await self._answer(route, headers, body, receive))
         except Refusal as refusal:
-            await send_body(send, *self._refused(route, headers, refusal))
+            await send_body(send, *self.refused(route, headers, refusal))
         except Gone:
             return
 
@@ -129,11 +133,11 @@ class Application:
         try:
             return self.hot.ask(*route, headers, body, reply)
         except Refusal as refusal:
-            reply(*self._refused(route, headers, refusal))
+            reply(*self.refused(route, headers, refusal))
         except Exception:  # noqa: BLE001 - the connection is to go on
             _log.exception("a request for %s could not be read", route[1].model)
             told = Refusal(500, "the request could not be read; see the server's log")
-            reply(*self._refused(route, headers, told))
+            reply(*self.refused(route, headers, told))
         return None
 
     async def _answer(self, route: Route, headers: Headers, body: bytes, receive: Receive) -> Told:
@@ -153,15 +157,22 @@ class Application:
         finally:
             gone.cancel()
 
-    def _refused(self, route: Route | None, headers: Headers, refusal: Refusal) -> Told:
-        """Write the refusal of a request that no version was chosen for."""
+    def refused(self, route: Route | None, headers: Headers, refusal: Refusal) -> Told:
+        """Count and write the refusal of a request that no version was chosen for."""
         model = route[1].model if route and route[1].model in self.served.lineups else ""
         self.metrics.refused(model, refusal.status)
+        if self.tracing is not None:
+            self.tracing.refused(model, refusal.status, headers)
         request_id = headers.get(b"x-request-id") or self.hot.new_id().encode()
         return refusal.status, refused(refusal), [(b"x-request-id", request_id)]
 
-    def _admit(self, path: str, headers: Headers) -> None:
-        if path in paths.OPEN or self.limits.admits(headers):
+    def admit(self, headers: Headers) -> None:
+        """Ask for the token, where this server has one.
+
+        Raises:
+            Refusal: 401 if it does not come with the request.
+        """
+        if self.limits.admits(headers):
             return
         raise Refusal(
             401,
@@ -171,7 +182,7 @@ class Application:
 
     def _check(self, model: str, scope: Scope) -> None:
         if model not in self.served.lineups:
-            raise unknown(self.served, model)
+            raise health.unknown(self.served, model)
         if scope["method"] != "POST":
             told = f"{scope['method']} {scope['path']}: POST it"
             raise Refusal(405, told, headers={b"allow": b"POST"})

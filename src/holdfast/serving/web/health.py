@@ -1,10 +1,48 @@
-"""Whether a worker lives, is ready, and what it serves: the answers, without HTTP."""
+"""Whether a worker lives, is ready, and what it serves: the answers, without HTTP or gRPC."""
 
-from typing import Any
+from typing import Any, Final
 
+from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served, in_memory
 
-__all__ = ["index", "models", "readiness"]
+__all__ = ["index", "lineup_of", "loaded_of", "models", "readiness", "unknown"]
+
+_UNREADY: Final = 503
+
+
+def lineup_of(served: Served, model: str) -> Lineup:
+    """Return the line-up of a model.
+
+    Raises:
+        Refusal: 404 if the model is not served here.
+    """
+    found = served.lineups.get(model)
+    if found is None:
+        raise unknown(served, model)
+    return found
+
+
+def loaded_of(served: Served, model: str, version: str | None = None) -> Loaded:
+    """Return the live version of a model, or the one that is asked for.
+
+    Raises:
+        Refusal: 404 if the model or version is not here, 503 if no version is ready.
+    """
+    named = lineup_of(served, model)
+    found = named.active if version is None else in_memory(named).get(version)
+    if found is None:
+        told = f"no version of {model} is ready" if version is None else f"{model}@{version}"
+        status = _UNREADY if version is None else 404
+        raise Refusal(status, told if version is None else f"{told} is not in memory here")
+    return found
+
+
+def unknown(served: Served, model: str) -> Refusal:
+    """Return the refusal of a model that is not served here."""
+    return Refusal(
+        404, f"model {model!r} is not served here; these are: {', '.join(served.lineups)}"
+    )
 
 
 def readiness(served: Served, version: str | None = None) -> tuple[bool, dict[str, Any]]:
