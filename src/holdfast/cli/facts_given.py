@@ -1,19 +1,18 @@
 """The options of `register` as the facts they stand for."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from holdfast.cli.context import json_file, numbers, pairs, typed
 from holdfast.errors import InvalidInputError
 from holdfast.registry.facts import Facts
 
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "code", "entry")
+
 
 def facts_from(options: dict[str, Any]) -> Facts:
     """Turn options into facts; what was not said is left out, so that it is found out."""
-    facts: dict[str, Any] = {
-        name: options[name]
-        for name in ("description", "author", "framework", "algorithm", "trust", "reason", "key")
-    }
+    facts: dict[str, Any] = {name: options[name] for name in (*_TEXTS, "trust", "reason", "key")}
     facts["metrics"] = _object("--metrics", options["metrics"]) | numbers(
         "--metric", options["metric"]
     )

@@ -17,6 +17,12 @@ from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 FORMAT = 1
 """The newest manifest format this code reads and the one it writes."""
 
+CODE = "code"
+"""Role and format of a version's own Python code."""
+
+ENTRY = "entry"
+"""Format of a model that a class of that code makes."""
+
 MAX_BYTES = 64 << 20
 """Length of a manifest, of a folder of half a million files."""
 
@@ -186,8 +192,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     @property
     def executes_code(self) -> bool:
-        """True if loading any artifact can run code."""
-        return any(scan.executes_code for scan in self.scan.values())
+        """True if loading any artifact can run code; code does, whatever is said of it."""
+        said = any(scan.executes_code for scan in self.scan.values())
+        return said or any(artifact.format == CODE for artifact in self.artifacts.values())
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -242,8 +249,19 @@ def check(manifest: Manifest) -> None:
     names.check_paths([_OF_EACH_VERSION, *(file.path for file in manifest.files)])
     for role, artifact in manifest.artifacts.items():
         _check_artifact(names.check_role(role), artifact)
+    _check_code(manifest)
     if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
         raise InvalidInputError("manifest", f"nests more than {_MOST_NESTED} levels", "flatten it")
+
+
+def _check_code(manifest: Manifest) -> None:
+    for role, artifact in manifest.artifacts.items():
+        if artifact.format == CODE and (role != CODE or artifact.path != CODE):
+            raise InvalidInputError(f"artifact {role}", "is code in another role than code")
+        if artifact.format == ENTRY:
+            code = manifest.artifacts.get(CODE)
+            if role != "model" or code is None or code.format != CODE:
+                raise InvalidInputError(f"artifact {role}", "names a class and has no code")
 
 
 def _check_artifact(role: str, artifact: Artifact) -> None:
