@@ -25,6 +25,8 @@ def facts_from(options: dict[str, Any]) -> Facts:
     facts["artifacts"] = {
         role: Path(path) for role, path in pairs("--artifact", options["artifact"]).items()
     }
+    if options["postprocessor"] is not None:
+        facts["postprocessor"] = Path(options["postprocessor"])
     facts["losses"] = {
         name: Path(path) for name, path in pairs("--losses", options["losses"]).items()
     }

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Anything of your own.")
 @click.option("--limitation", multiple=True, metavar="TEXT", help="A known limitation.")
 @click.option("--artifact", multiple=True, metavar="ROLE=PATH", help="A further file or folder.")
+@click.option("--postprocessor", metavar="PATH", help="Makes the answer of what MODEL predicts.")
 @click.option(
     "--code", metavar="PATH", help="Its own Python: a module, package or folder of these."
 )

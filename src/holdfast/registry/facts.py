@@ -22,6 +22,8 @@ class Facts(TypedDict, total=False):
         environment: Fields of `core.manifest.Environment`.
         artifacts: Further roles, each a path or an object.
         formats: Format by role, where the natural one is not wanted.
+        postprocessor: A path or an object that makes the answer of what the model predicts: decodes
+            labels, applies thresholds.
         code: A module, a package's folder, or a folder of these: the version's own code, which only
             it imports.
         entry: `module:Class` of that code, which makes the model; there is no other then.
@@ -50,6 +52,7 @@ class Facts(TypedDict, total=False):
     metadata: Mapping[str, object]
     artifacts: Mapping[str, object]
     formats: Mapping[str, str]
+    postprocessor: object
     code: str | PathLike[str]
     entry: str
     trust: str
@@ -107,7 +110,11 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
             an entry point beside a model or without code.
     """
     sources = {"model": _model(model, facts)}
-    given = {"preprocessor": preprocessor, CODE: _code(facts)}
+    given = {
+        "preprocessor": preprocessor,
+        "postprocessor": facts.get("postprocessor"),
+        CODE: _code(facts),
+    }
     sources |= {role: source for role, source in given.items() if source is not None}
     further = facts.get("artifacts", {})
     twice = sorted(sources.keys() & further.keys())
