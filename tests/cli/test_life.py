@@ -32,6 +32,19 @@ def test_register_keeps_code_and_makes_a_model_of_a_class_in_it(
     assert sorted(holdfast("show", "same@1.0.0", "--json").data["artifacts"]) == ["code", "model"]
 
 
+def test_register_names_a_base_and_keeps_a_postprocessor(holdfast: Any, model: Any) -> None:
+    holdfast("register", "llama", model("one"))
+    done = holdfast(
+        "register", "lora", model("two"), "--base", "llama@1.0.0", "--postprocessor", model("post")
+    )
+    shown = holdfast("show", "lora@1.0.0", "--json").data
+
+    assert done.status == 0, done.err
+    assert sorted(shown["artifacts"]) == ["model", "postprocessor"]
+    digest = holdfast("show", "llama@1.0.0", "--json").data["digest"]
+    assert shown["lineage"]["base"] == f"llama@{digest}"
+
+
 def test_register_takes_every_fact_by_option(holdfast: Any, model: Any, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"recall": 0.7}')
     (tmp_path / "schema.json").write_text(

@@ -7,7 +7,7 @@ from holdfast.cli.context import json_file, numbers, pairs, typed
 from holdfast.errors import InvalidInputError
 from holdfast.registry.facts import Facts
 
-_TEXTS: Final = ("description", "author", "framework", "algorithm", "code", "entry")
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "code", "entry", "base")
 
 
 def facts_from(options: dict[str, Any]) -> Facts:

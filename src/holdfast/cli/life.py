@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="NAME=VERSION",
     help="python= or a package; in place of what is installed here.",
 )
+@click.option("--base", metavar="MODEL@REF", help="What an adapter is put on; kept by its digest.")
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Anything of your own.")
 @click.option("--limitation", multiple=True, metavar="TEXT", help="A known limitation.")
 @click.option("--artifact", multiple=True, metavar="ROLE=PATH", help="A further file or folder.")

@@ -122,6 +122,8 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
         data_window: Slice of time of the training data, such as `last_90_days` or `2026-Q3`.
         parents: Refs of the versions this one was made from (fine-tuned, distilled, ...).
         run_id: The experiment tracker's run.
+        base: The version that an adapter (LoRA) is put on, `model@sha256:` and 64 hex digits; not
+            written where there is none.
     """
 
     git_commit: str | None = None
@@ -130,6 +132,7 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
     data_window: str | None = None
     parents: tuple[str, ...] = ()
     run_id: str | None = None
+    base: str | UnsetType = UNSET
 
 
 class Environment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,8 +253,24 @@ def check(manifest: Manifest) -> None:
     for role, artifact in manifest.artifacts.items():
         _check_artifact(names.check_role(role), artifact)
     _check_code(manifest)
+    if manifest.lineage.base is not UNSET:
+        base_digest(manifest.lineage.base)
     if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
         raise InvalidInputError("manifest", f"nests more than {_MOST_NESTED} levels", "flatten it")
+
+
+def base_digest(base: str) -> str:
+    """Return the digest of the version that an adapter names, 64 hex digits.
+
+    Raises:
+        InvalidInputError: If it is not named by its digest.
+    """
+    model, _, digest = base.partition("@sha256:")
+    if not is_digest(digest):
+        advice = "name it by --base MODEL@REF (base=…), which keeps its digest"
+        raise InvalidInputError(f"base {base!r}", "is not model@sha256: and 64 hex digits", advice)
+    names.check_model(model)
+    return digest
 
 
 def _check_code(manifest: Manifest) -> None:

@@ -27,6 +27,7 @@ class Facts(TypedDict, total=False):
         code: A module, a package's folder, or a folder of these: the version's own code, which only
             it imports.
         entry: `module:Class` of that code, which makes the model; there is no other then.
+        base: The version that an adapter is put on, such as `llama@1.2.0`; its digest is kept.
         trust: Why files that run code outside the allow-list are taken in all the same.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
         losses: One value a row by metric, as `Registry.evaluate` takes them: an entry of its own
@@ -55,6 +56,7 @@ class Facts(TypedDict, total=False):
     postprocessor: object
     code: str | PathLike[str]
     entry: str
+    base: str
     trust: str
     scanners: Sequence[str]
     losses: Mapping[str, object]
@@ -63,7 +65,7 @@ class Facts(TypedDict, total=False):
     key: str
 
 
-_TEXTS: Final = ("description", "author", "framework", "algorithm", "trust")
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "base", "trust")
 _MAPPINGS: Final = (
     "hyperparameters",
     "training_data",

@@ -96,7 +96,7 @@ def register(
             judge.scan(part.packaged, part.said)
         _prove(name, sources, parts, facts)
         draft = _draft(session, name, sources, parts, facts)
-        lineage = _lineage(facts, commit_of_code.result())
+        lineage = _lineage(session, facts, commit_of_code.result())
         with place.sharing():
             artifacts = {part.role: _store(place, part) for part in parts}
             scans = {
@@ -350,9 +350,15 @@ def _inferred(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if found is None else {**found, "inferred": True}
 
 
-def _lineage(facts: Facts, found: Lineage) -> Lineage:
-    given = facts.get("lineage", {})
-    return _checked("lineage", msgspec.to_builtins(found) | dict(given), Lineage)
+def _lineage(session: Session, facts: Facts, found: Lineage) -> Lineage:
+    given = dict(facts.get("lineage", {}))
+    if "base" in facts:
+        state, record = session.find(facts["base"])
+        if record.status == "purged":
+            problem, advice = "was purged", "name a version whose files are kept"
+            raise InvalidInputError(f"base {facts['base']!r}", problem, advice)
+        given["base"] = f"{state.model}@sha256:{record.manifest}"
+    return _checked("lineage", msgspec.to_builtins(found) | given, Lineage)
 
 
 def _environment(facts: Facts, packages: set[str]) -> Environment:

@@ -158,6 +158,7 @@ def _model_properties(manifest: Manifest, today: Today) -> Iterable[tuple[str, o
         ("code_version", lineage.code_version),
         ("data_window", lineage.data_window),
         ("run_id", lineage.run_id),
+        ("base", lineage.base or None),
         ("python", manifest.environment.python),
         ("size_bytes", manifest.size_bytes),
         ("executes_code", manifest.executes_code if manifest.scan else None),
