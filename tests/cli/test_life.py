@@ -15,6 +15,36 @@ def test_register_says_the_version_its_number_and_why(holdfast: Any, model: Any)
     assert "the first version" in done.out
 
 
+def test_register_keeps_code_and_makes_a_model_of_a_class_in_it(
+    holdfast: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "class Same:\n    def predict(self, rows):\n        return list(rows)\n"
+    )
+    wanted = ("register", "same", "--code", "shop.py", "--entry", "shop:Same")
+    refused = holdfast(*wanted)
+    done = holdfast(*wanted, "--trust", "ours")
+
+    assert refused.status == 4, refused.err
+    assert "--trust" in refused.err or "trust reason" in refused.err
+    assert done.status == 0, done.err
+    assert holdfast("register", "same", "--code", "shop.py").status == 2
+    assert sorted(holdfast("show", "same@1.0.0", "--json").data["artifacts"]) == ["code", "model"]
+
+
+def test_register_names_a_base_and_keeps_a_postprocessor(holdfast: Any, model: Any) -> None:
+    holdfast("register", "llama", model("one"))
+    done = holdfast(
+        "register", "lora", model("two"), "--base", "llama@1.0.0", "--postprocessor", model("post")
+    )
+    shown = holdfast("show", "lora@1.0.0", "--json").data
+
+    assert done.status == 0, done.err
+    assert sorted(shown["artifacts"]) == ["model", "postprocessor"]
+    digest = holdfast("show", "llama@1.0.0", "--json").data["digest"]
+    assert shown["lineage"]["base"] == f"llama@{digest}"
+
+
 def test_register_takes_every_fact_by_option(holdfast: Any, model: Any, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"recall": 0.7}')
     (tmp_path / "schema.json").write_text(

@@ -1,7 +1,7 @@
 """The options of `register` as the facts they stand for."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from holdfast.cli import rows
 from holdfast.cli.context import json_file, numbers, pairs, typed
@@ -9,13 +9,12 @@ from holdfast.errors import InvalidInputError
 from holdfast.formats.example import Table
 from holdfast.registry.facts import Facts
 
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "code", "entry", "base")
+
 
 def facts_from(options: dict[str, Any]) -> Facts:
     """Turn options into facts; what was not said is left out, so that it is found out."""
-    facts: dict[str, Any] = {
-        name: options[name]
-        for name in ("description", "author", "framework", "algorithm", "trust", "reason", "key")
-    }
+    facts: dict[str, Any] = {name: options[name] for name in (*_TEXTS, "trust", "reason", "key")}
     facts["metrics"] = _object("--metrics", options["metrics"]) | numbers(
         "--metric", options["metric"]
     )
@@ -28,6 +27,8 @@ def facts_from(options: dict[str, Any]) -> Facts:
     facts["artifacts"] = {
         role: Path(path) for role, path in pairs("--artifact", options["artifact"]).items()
     }
+    if options["postprocessor"] is not None:
+        facts["postprocessor"] = Path(options["postprocessor"])
     facts["losses"] = {
         name: Path(path) for name, path in pairs("--losses", options["losses"]).items()
     }

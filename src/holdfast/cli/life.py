@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command("register")
 @click.argument("name")
-@click.argument("model", type=click.Path())
+@click.argument("model", type=click.Path(), required=False)
 @click.argument("preprocessor", type=click.Path(), required=False)
 @click.option("--metric", multiple=True, metavar="NAME=NUMBER", help="A metric; may be repeated.")
 @click.option("--metrics", metavar="FILE", help="Metrics from a JSON object.")
@@ -30,9 +30,15 @@ if TYPE_CHECKING:
     metavar="NAME=VERSION",
     help="python= or a package; in place of what is installed here.",
 )
+@click.option("--base", metavar="MODEL@REF", help="What an adapter is put on; kept by its digest.")
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Anything of your own.")
 @click.option("--limitation", multiple=True, metavar="TEXT", help="A known limitation.")
 @click.option("--artifact", multiple=True, metavar="ROLE=PATH", help="A further file or folder.")
+@click.option("--postprocessor", metavar="PATH", help="Makes the answer of what MODEL predicts.")
+@click.option(
+    "--code", metavar="PATH", help="Its own Python: a module, package or folder of these."
+)
+@click.option("--entry", metavar="MODULE:CLASS", help="What of --code makes the model; no MODEL.")
 @click.option(
     "--format", "form", multiple=True, metavar="ROLE=FORMAT", help="Where content misleads."
 )
@@ -59,7 +65,7 @@ if TYPE_CHECKING:
 @context.reason
 @context.key
 def register(
-    given: Context, name: str, model: str, preprocessor: str | None, **options: Any
+    given: Context, name: str, model: str | None, preprocessor: str | None, **options: Any
 ) -> None:
     """Register MODEL and its PREPROCESSOR as a new version of NAME.
 
@@ -68,6 +74,8 @@ def register(
     """
     from holdfast.cli.facts_given import facts_from
 
+    if model is None and options["entry"] is None:
+        raise click.UsageError("give MODEL, or --code with --entry")
     registry, facts = given.registry(), facts_from(options)
     given.require_meant(registry, name, new=options["new"])
     done = registry.register(

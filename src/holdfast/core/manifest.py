@@ -17,6 +17,12 @@ from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 FORMAT = 1
 """The newest manifest format this code reads and the one it writes."""
 
+CODE = "code"
+"""Role and format of a version's own Python code."""
+
+ENTRY = "entry"
+"""Format of a model that a class of that code makes."""
+
 MAX_BYTES = 64 << 20
 """Length of a manifest, of a folder of half a million files."""
 
@@ -116,6 +122,8 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
         data_window: Slice of time of the training data, such as `last_90_days` or `2026-Q3`.
         parents: Refs of the versions this one was made from (fine-tuned, distilled, ...).
         run_id: The experiment tracker's run.
+        base: The version that an adapter (LoRA) is put on, `model@sha256:` and 64 hex digits; not
+            written where there is none.
     """
 
     git_commit: str | None = None
@@ -124,6 +132,7 @@ class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
     data_window: str | None = None
     parents: tuple[str, ...] = ()
     run_id: str | None = None
+    base: str | UnsetType = UNSET
 
 
 class Environment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,8 +195,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     @property
     def executes_code(self) -> bool:
-        """True if loading any artifact can run code."""
-        return any(scan.executes_code for scan in self.scan.values())
+        """True if loading any artifact can run code; code does, whatever is said of it."""
+        said = any(scan.executes_code for scan in self.scan.values())
+        return said or any(artifact.format == CODE for artifact in self.artifacts.values())
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -242,8 +252,35 @@ def check(manifest: Manifest) -> None:
     names.check_paths([_OF_EACH_VERSION, *(file.path for file in manifest.files)])
     for role, artifact in manifest.artifacts.items():
         _check_artifact(names.check_role(role), artifact)
+    _check_code(manifest)
+    if manifest.lineage.base is not UNSET:
+        base_digest(manifest.lineage.base)
     if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
         raise InvalidInputError("manifest", f"nests more than {_MOST_NESTED} levels", "flatten it")
+
+
+def base_digest(base: str) -> str:
+    """Return the digest of the version that an adapter names, 64 hex digits.
+
+    Raises:
+        InvalidInputError: If it is not named by its digest.
+    """
+    model, _, digest = base.partition("@sha256:")
+    if not is_digest(digest):
+        advice = "name it by --base MODEL@REF (base=…), which keeps its digest"
+        raise InvalidInputError(f"base {base!r}", "is not model@sha256: and 64 hex digits", advice)
+    names.check_model(model)
+    return digest
+
+
+def _check_code(manifest: Manifest) -> None:
+    for role, artifact in manifest.artifacts.items():
+        if artifact.format == CODE and (role != CODE or artifact.path != CODE):
+            raise InvalidInputError(f"artifact {role}", "is code in another role than code")
+        if artifact.format == ENTRY:
+            code = manifest.artifacts.get(CODE)
+            if role != "model" or code is None or code.format != CODE:
+                raise InvalidInputError(f"artifact {role}", "names a class and has no code")
 
 
 def _check_artifact(role: str, artifact: Artifact) -> None:

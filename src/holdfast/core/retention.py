@@ -1,6 +1,7 @@
 """Which versions may lose their bytes: a plan with one reason for every version."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
@@ -63,8 +64,13 @@ class Plan:
         return tuple(row.version for row in self.rows if row.purge)
 
 
-def plan(state: State, rule: Rule) -> Plan:
+def plan(state: State, rule: Rule, adapters: Mapping[str, str] = {}) -> Plan:
     """Say for each version whether it goes under *rule*, and why.
+
+    Args:
+        state: The model.
+        rule: What to purge.
+        adapters: By digest of a version, the adapter that is put on it and is kept.
 
     Raises:
         InvalidInputError: If the number of versions to keep is none.
@@ -73,7 +79,8 @@ def plan(state: State, rule: Rule) -> Plan:
     judged = _judged(state, rule)
     rows = []
     for record in state.present():
-        kept = protection(state, record, target)
+        adapter = adapters.get(record.manifest)
+        kept = protection(state, record, target) or (adapter and f"base of {adapter}")
         purge, reason = (False, kept) if kept else judged[record.version]
         rows.append(Row(record.version, purge, reason, record.size_bytes))
     return Plan(state.model, tuple(rows), target)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats import health, trees
 from holdfast.formats.catboost import CatBoost
+from holdfast.formats.code import Code, Entry
 from holdfast.formats.contract import Description, Faced, Format, Packaged
 from holdfast.formats.describing import packages
 from holdfast.formats.joblib import Joblib
@@ -37,13 +38,15 @@ _OWN: Sequence[Format] = (
 _KEPT: Sequence[Format] = (KeptFile(), KeptFolder())
 # Those that would take anything come after everybody else's.
 _LAST: Sequence[Format] = (Joblib(), *_KEPT)
+# Only where they are named: a folder of Python files, a file that names a class.
+_NAMED: Sequence[Format] = (Code(), Entry())
 _PREDICTING = ("model", "preprocessor", "postprocessor")
 """Roles whose objects are to be fitted, and no classes."""
 
 
 def names() -> tuple[str, ...]:
     """Return the name of every format, installed ones of others included."""
-    own = [item.name for item in (*_OWN, *_LAST)]
+    own = [item.name for item in (*_OWN, *_NAMED, *_LAST)]
     return (*own, *sorted({point.name for point in _entry_points()} - set(own)))
 
 
@@ -127,7 +130,7 @@ def named(name: str) -> Format:
     Raises:
         InvalidInputError: If there is none of that name.
     """
-    for item in (*_OWN, *_LAST):
+    for item in (*_OWN, *_NAMED, *_LAST):
         if item.name == name:
             return item
     for point in _entry_points():

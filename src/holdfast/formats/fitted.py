@@ -29,10 +29,12 @@ def from_fitted(sources: Mapping[str, object]) -> Fitted:
     many numbers it gives has no output schema.
 
     Args:
-        sources: Objects (or paths, which tell nothing) by role: `model`, `preprocessor`.
+        sources: Objects (or paths, which tell nothing) by role: `model`, `preprocessor`; what a
+            `postprocessor` returns cannot be told.
     """
     model = sources.get("model")
-    return Fitted(_features(sources.get("preprocessor", model)), _predictions(model))
+    answers = None if "postprocessor" in sources else _predictions(model)
+    return Fitted(_features(sources.get("preprocessor", model)), answers)
 
 
 def _features(model: object) -> Schema | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from holdfast import forks
 from holdfast.errors import (
     InvalidInputError,
     MissingLibraryError,
@@ -56,7 +57,18 @@ _FRAMEWORKS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 }
 
 
-_IMPORTS = threading.RLock()
+class _Imports:
+    """The lock around imports; a forked child has its own, whoever held it in the parent."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        self.lock = threading.RLock()
+
+
+_IMPORTS = _Imports()
 _PATIENCE_S = 60.0
 """Longest wait for imports of other threads, should one of them wait for this thread."""
 
@@ -91,12 +103,13 @@ def importing() -> Iterator[None]:
     Two threads that import modules which import each other end in a deadlock, of which Python frees
     itself by an error in one of them: a load that fails now and then.
     """
-    mine = _IMPORTS.acquire(timeout=_PATIENCE_S)
+    lock = _IMPORTS.lock
+    mine = lock.acquire(timeout=_PATIENCE_S)
     try:
         yield
     finally:
         if mine:
-            _IMPORTS.release()
+            lock.release()
 
 
 @contextmanager
@@ -114,6 +127,11 @@ def unpickling(what: str) -> Iterator[None]:
 def framework_of(module: str) -> str | None:
     """Name the framework that a module belongs to, None if it is none that is known."""
     return _FRAMEWORKS.get(module.partition(".")[0], (None, ()))[0]
+
+
+def known_modules() -> frozenset[str]:
+    """Return the top modules of the libraries that versions are loaded with."""
+    return frozenset((*_FRAMEWORKS, *_EXTRAS))
 
 
 def distribution_of(module: str) -> str | None:

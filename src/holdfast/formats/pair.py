@@ -1,13 +1,16 @@
-"""What `load` gives: a model and the preprocessor fitted with it, as one."""
+"""What `load` gives: a model with what prepares its rows and what reads its answers, as one."""
 
 import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from holdfast.core.manifest import Manifest
 from holdfast.errors import NotFoundError, UnsupportedError
+
+_READING: Final = ("postprocess", "inverse_transform", "transform")
+"""Methods of a postprocessor, the first that it has is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,18 @@ class Pair:
         """The object in the role `preprocessor`, None if the version has none."""
         return self.parts.get("preprocessor")
 
+    @property
+    def postprocessor(self) -> Any:
+        """The object in the role `postprocessor`, None if the version has none."""
+        return self.parts.get("postprocessor")
+
     def __iter__(self) -> Iterator[Any]:
         """Unpack as `model, preprocessor`."""
         yield self.model
         yield self.preprocessor
 
     def predict(self, rows: Any) -> Any:
-        """Preprocess *rows* and predict.
+        """Preprocess *rows*, predict and postprocess.
 
         Args:
             rows: What the version's input schema describes.
@@ -54,10 +62,32 @@ class Pair:
         Raises:
             UnsupportedError: If the model cannot predict: it is a file, or tensors alone.
         """
-        return self._method("predict")(self.preprocess(rows))
+        return self.answer(self.preprocess(rows))
+
+    def answer(self, prepared: Any) -> Any:
+        """Predict from rows that are preprocessed already, and postprocess.
+
+        The postprocessor is given what `predict` returns, or another method of the model that it
+        names by its attribute `response_method`, such as `predict_proba`. Of its own methods
+        `postprocess` is called, else `inverse_transform` (a label encoder decodes, a scaler of
+        the target scales back), else `transform`, else itself.
+
+        Raises:
+            UnsupportedError: If the model cannot predict, or the postprocessor has none of these.
+        """
+        postprocessor = self.postprocessor
+        if postprocessor is None:
+            return self._method("predict")(prepared)
+        found = (getattr(postprocessor, name, None) for name in _READING)
+        call = next(filter(callable, found), postprocessor)
+        if not callable(call):
+            raise self._unsupported("postprocessor", postprocessor, "postprocess")
+        return call(self._method(getattr(postprocessor, "response_method", "predict"))(prepared))
 
     def predict_proba(self, rows: Any) -> Any:
         """Preprocess *rows* and give the probability of each class, shape (n, classes).
+
+        These are the model's own: no postprocessor sees them.
 
         Raises:
             UnsupportedError: If the model gives none.

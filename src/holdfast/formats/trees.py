@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import InvalidInputError
 
-__all__ = ["files", "require_readable"]
+__all__ = ["files", "require_readable", "walk"]
 
 _KINDS = {
     stat.S_ISFIFO: "a named pipe",
@@ -26,35 +27,51 @@ def files(folder: Path) -> list[tuple[str, Path]]:
         InvalidInputError: If a link leads nowhere, out of the tree or in a circle, or if something
             is neither file nor folder: its bytes would be passed over.
     """
-    if folder.is_file():
-        return [(folder.name, folder)]
+    return [(folder.name, folder)] if folder.is_file() else list(walk(folder, lambda _: False))
+
+
+def walk(folder: Path, leaves_out: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
+    """Go through a folder as `files` does, without what has a name that *leaves_out* is true of.
+
+    Raises:
+        InvalidInputError: As `files` says.
+    """
     try:
         root = folder.resolve(strict=True)
-        return list(_walk(folder, "", root, frozenset((root,))))
+        yield from _Walk(root, leaves_out).below(folder, "", frozenset((root,)))
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise InvalidInputError(f"{error.filename!r}", problem, "check its mode") from error
 
 
-def _walk(
-    place: Path, prefix: str, root: Path, above: frozenset[Path]
-) -> Iterator[tuple[str, Path]]:
-    with os.scandir(place) as listed:
-        entries = sorted(listed, key=lambda entry: entry.name)
-    for entry in entries:
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    root: Path
+    leaves_out: Callable[[str], bool]
+
+    def below(self, place: Path, prefix: str, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+        with os.scandir(place) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
+        for entry in entries:
+            if not self.leaves_out(entry.name):
+                yield from self._entry(entry, prefix, above)
+
+    def _entry(
+        self, entry: "os.DirEntry[str]", prefix: str, above: frozenset[Path]
+    ) -> Iterator[tuple[str, Path]]:
         path = Path(entry.path)
         if entry.is_symlink():
-            _require_inside(path, root)
+            _require_inside(path, self.root)
         if not entry.is_dir():
             require_readable(path)
             yield prefix + entry.name, path
-            continue
+            return
         true = path.resolve()
         if true in above:
             raise InvalidInputError(
                 f"link {str(path)!r}", "leads to a folder that holds it", "remove the link"
             )
-        yield from _walk(path, f"{prefix}{entry.name}/", root, above | {true})
+        yield from self.below(path, f"{prefix}{entry.name}/", above | {true})
 
 
 def _require_inside(link: Path, root: Path) -> None:

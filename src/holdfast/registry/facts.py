@@ -6,8 +6,9 @@ from typing import Any, Final, TypedDict
 
 from holdfast.core import names
 from holdfast.core.commands import check_signing
-from holdfast.core.manifest import clean_metrics
+from holdfast.core.manifest import CODE, clean_metrics
 from holdfast.errors import InvalidInputError
+from holdfast.formats.code import EntryPoint
 
 
 class Facts(TypedDict, total=False):
@@ -21,6 +22,12 @@ class Facts(TypedDict, total=False):
         environment: Fields of `core.manifest.Environment`.
         artifacts: Further roles, each a path or an object.
         formats: Format by role, where the natural one is not wanted.
+        postprocessor: A path or an object that makes the answer of what the model predicts: decodes
+            labels, applies thresholds.
+        code: A module, a package's folder, or a folder of these: the version's own code, which only
+            it imports.
+        entry: `module:Class` of that code, which makes the model; there is no other then.
+        base: The version that an adapter is put on, such as `llama@1.2.0`; its digest is kept.
         trust: Why files that run code outside the allow-list are taken in all the same.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
         losses: One value a row by metric, as `Registry.evaluate` takes them: an entry of its own
@@ -46,6 +53,10 @@ class Facts(TypedDict, total=False):
     metadata: Mapping[str, object]
     artifacts: Mapping[str, object]
     formats: Mapping[str, str]
+    postprocessor: object
+    code: str | PathLike[str]
+    entry: str
+    base: str
     trust: str
     scanners: Sequence[str]
     losses: Mapping[str, object]
@@ -54,7 +65,7 @@ class Facts(TypedDict, total=False):
     key: str
 
 
-_TEXTS: Final = ("description", "author", "framework", "algorithm", "trust")
+_TEXTS: Final = ("description", "author", "framework", "algorithm", "base", "trust")
 _MAPPINGS: Final = (
     "hyperparameters",
     "training_data",
@@ -97,11 +108,16 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
     """Return all sources by role.
 
     Raises:
-        InvalidInputError: If a role is given twice, or a format for a role that is not given.
+        InvalidInputError: If a role is given twice, or a format for a role that is not given, or
+            an entry point beside a model or without code.
     """
-    sources = {"model": model}
-    if preprocessor is not None:
-        sources["preprocessor"] = preprocessor
+    sources = {"model": _model(model, facts)}
+    given = {
+        "preprocessor": preprocessor,
+        "postprocessor": facts.get("postprocessor"),
+        CODE: _code(facts),
+    }
+    sources |= {role: source for role, source in given.items() if source is not None}
     further = facts.get("artifacts", {})
     twice = sorted(sources.keys() & further.keys())
     if twice:
@@ -112,3 +128,24 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
             there = ", ".join(map(str, sources))
             raise InvalidInputError(f"format of {role!r}", "is of no role", f"there are {there}")
     return sources
+
+
+def _model(model: object, facts: Facts) -> object:
+    entry = facts.get("entry")
+    if entry is None:
+        return model
+    point = EntryPoint.parse(entry)
+    if model is not None:
+        advice = "leave the model out; files that the class reads are artifacts"
+        raise InvalidInputError(f"entry {entry!r}", "is given beside a model", advice)
+    if CODE not in facts and CODE not in facts.get("artifacts", {}):
+        advice = "give the package that has the class as code"
+        raise InvalidInputError(f"entry {entry!r}", "is given without code", advice)
+    return point
+
+
+def _code(facts: Facts) -> object:
+    code = facts.get("code")
+    if code is not None and not isinstance(code, str | PathLike):
+        raise InvalidInputError("code", f"must be a path, not {code!r}", "give its folder")
+    return code

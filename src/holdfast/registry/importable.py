@@ -4,36 +4,47 @@ import functools
 import logging
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import machinery, metadata
 from pathlib import Path
 from typing import Final
 
 from holdfast.errors import InvalidInputError
+from holdfast.formats.code.space import PREFIX
 
 __all__ = ["check"]
 
 _log = logging.getLogger(__name__)
 _SCRIPT: Final = "__main__."
+_CODE_OPTION: Final = "--code PATH (code=…), which keeps it with the version"
+_ADVICE: Final = f"register with {_CODE_OPTION}, or install it wherever the version is loaded"
 
 
-def check(shown: str, names: Iterable[str]) -> None:
+def check(shown: str, names: Iterable[str], own_modules: Collection[str] = ()) -> None:
     """Refuse what only the script that ran can load, and tell of what is not installed.
 
     Args:
         shown: The file, as the caller knows it.
         names: What loading it imports, as `module.name`.
+        own_modules: Top modules of the code that is kept with it.
 
     Raises:
-        InvalidInputError: If a class or function of `__main__` is among them.
+        InvalidInputError: If a class or function of `__main__`, or of a loaded version's own code,
+            is among them.
     """
     listed = list(names)
     lost = next((name for name in listed if name.startswith(_SCRIPT)), None)
     if lost is not None:
         problem = f"{lost.removeprefix(_SCRIPT)} is defined in __main__, the script that ran"
-        advice = "move it to a module, import it from there, and register the model again"
+        advice = f"move it to a module, import it from there, and register with {_CODE_OPTION}"
         raise InvalidInputError(shown, problem, advice)
-    for top in sorted({name.partition(".")[0] for name in listed}):
+    theirs = next((name for name in listed if name.startswith(PREFIX)), None)
+    if theirs is not None:
+        name = theirs.partition(".")[2]
+        advice = f"register with the same {_CODE_OPTION}, from an object that was made with it"
+        raise InvalidInputError(shown, f"{name} is of another version's code", advice)
+    tops = {name.partition(".")[0] for name in listed}
+    for top in sorted(tops.difference(own_modules)):
         doubt = _doubt(top)
         if doubt:
             _log.warning("%s: %s", shown, doubt)
@@ -48,13 +59,12 @@ def _doubt(top: str) -> str | None:
     except (ImportError, ValueError, OSError):
         return None
     if spec is None:
-        return f"{top} is not installed here, and loading the version will need it"
+        return f"{top} is not installed here, and loading the version will need it: {_ADVICE}"
     origin = Path(spec.origin or next(iter(spec.submodule_search_locations or ()), ""))
     libraries = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib")}
     if any(origin.is_relative_to(library) for library in libraries):
         return None
-    advice = "install it as a package wherever the version is loaded"
-    return f"{top} is imported from {origin}, which no installed package brings: {advice}"
+    return f"{top} is imported from {origin}, which no installed package brings: {_ADVICE}"
 
 
 @functools.cache

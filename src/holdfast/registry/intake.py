@@ -1,5 +1,6 @@
 """Registration: from files or objects in memory to a version, blobs first, then the entry."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from holdfast.core import names, registration, schema
 from holdfast.core.commands import Unchanged, repeated
 from holdfast.core.events import AnyEvent, Registered
 from holdfast.core.manifest import (
+    CODE,
+    ENTRY,
     Artifact,
     Environment,
     File,
@@ -30,8 +33,10 @@ from holdfast.core.version import Bump, Version
 from holdfast.core.views import Registered as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
-from holdfast.formats import Description, Packaged, evidence, example, trees
-from holdfast.registry import importable, presence, proving, surroundings
+from holdfast.formats import Description, Packaged, code, evidence, example, trees
+from holdfast.formats.code import EntryPoint
+from holdfast.formats.code.parts import PREDICTING
+from holdfast.registry import importable, presence, proving, surroundings, twins
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session, Signing
 from holdfast.store import layout
@@ -42,13 +47,6 @@ _STORED = "stored"
 """Folder below the scratch folder where what was stored lies under its own names."""
 _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
-
-
-_LOOKED_AT = 16
-"""Versions of the same size whose files are compared with those of a new one."""
-
-_PREDICTING = ("model", "preprocessor")
-"""Roles that answer together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +85,18 @@ def register(
     state = session.ledger(name).state()
     exact = str(asked) if isinstance(asked, Version) else None
     done = repeated(state, signing.key, Registered, exact)
-    judge = _Judge(
-        state.policy.allowed_globals,
-        (facts.get("trust") or "").strip(),
-        evidence.check(facts.get("scanners", ())),
-    )
+    scanners = evidence.check(facts.get("scanners", ()))
     with ThreadPoolExecutor(1) as threads, place.workplace() as scratch:
         commit_of_code = threads.submit(surroundings.lineage)
         parts = [_part(role, source, scratch, facts) for role, source in sources.items()]
+        trust = (facts.get("trust") or "").strip()
+        judge = _Judge(state.policy.allowed_globals, trust, scanners, _own_modules(parts))
         if done is None:  # what was let in once may be forbidden now, and is not let in again
             for part in parts:
-                judge.scan(part.packaged.path, part.said)
+                judge.scan(part.packaged, part.said)
             _prove(name, sources, parts, facts)
         draft = _draft(session, name, sources, parts, facts)
-        lineage = _lineage(facts, commit_of_code.result())
+        lineage = _lineage(session, facts, commit_of_code.result())
         draft = replace(draft, metrics=metrics, lineage=lineage)
         if done is not None:
             hashed = {part.role: _hashed(part) for part in parts}
@@ -116,12 +112,22 @@ def register(
 
 
 def _prove(name: str, sources: Mapping[str, object], parts: Sequence[_Part], facts: Facts) -> None:
-    """Prove that objects come back as they are, where a model and what goes with it are objects."""
-    asked = {part.role: part for part in parts if part.role in _PREDICTING}
+    """Prove that objects come back as they are, and that code of a version's own loads it."""
+    own_code = any(part.role == CODE for part in parts)
+    wanted = [part for part in parts if own_code or part.role in PREDICTING]
+    packaged = {part.role: part.packaged for part in wanted}
+    objects = all(part.ours for part in wanted if part.role in PREDICTING)
     example = facts.get("input_example")
-    if example is not None and all(part.ours for part in asked.values()):
-        packaged = {role: part.packaged for role, part in asked.items()}
+    if example is not None and objects and packaged["model"].format != ENTRY:
         proving.prove(name, sources, packaged, example)
+    elif own_code:
+        proving.try_out(name, packaged, example)
+
+
+def _own_modules(parts: Sequence[_Part]) -> tuple[str, ...]:
+    """Name the modules at the top of the code that comes with a version."""
+    folders = [part.packaged.path for part in parts if part.role == CODE]
+    return code.top_modules(folders[0]) if folders else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +137,19 @@ class _Judge:
     allowed: Sequence[str]
     trust: str
     scanners: tuple[str, ...] = ()
+    own_modules: tuple[str, ...] = ()
 
-    def scan(self, path: Path, shown: Path) -> Scan:
-        """Read what loading *path* would run.
+    def scan(self, packaged: Packaged, shown: Path) -> Scan:
+        """Read what loading it would run.
 
         Raises:
             UntrustedError: If it is neither allowed nor trusted.
         """
+        path = packaged.path
         if not path.exists():
             raise InvalidInputError(f"file {str(shown)!r}", "is gone", "name a file that stays")
-        scan = formats.scan(path, self.allowed)
-        importable.check(str(shown), scan.globals)
+        scan = code.mark(packaged.format, formats.scan(path, self.allowed))
+        importable.check(str(shown), scan.globals, self.own_modules)
         if not scan.unknown:
             return scan
         if not self.trust:
@@ -154,7 +162,7 @@ def _scan_stored(
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
     stored = opened.blobs.lay_out(artifact, scratch / _STORED)
-    scan = judge.scan(stored, part.said)
+    scan = judge.scan(dataclasses.replace(part.packaged, path=stored), part.said)
     if not judge.scanners:
         return scan
     return replace(scan, evidence=evidence.gather(stored, judge.scanners))
@@ -192,22 +200,8 @@ def _commit(
         return _as_before(session, outcome.state, outcome.unchanged, draft, signing.key)
     presence.ensure(session.place, [event.manifest, *files], store_again)
     info = version_info(outcome.state, outcome.state.versions[event.version])
-    twin = _twin(session, outcome.state, event.version, draft)
+    twin = twins.find(session, outcome.state, event.version, draft)
     return RegisteredView(info, created=True, why=event.why, same_bytes=twin)
-
-
-def _twin(session: Session, state: State, version: str, draft: Manifest) -> str | None:
-    """Find the newest other version with the same bytes in the same roles, purged or not."""
-    size = draft.size_bytes
-    alike = [one for one in state.versions.values() if one.size_bytes == size]
-    for record in alike[: -_LOOKED_AT - 1 : -1]:
-        if record.version != version and _digests(session.manifest(record)) == _digests(draft):
-            return record.version
-    return None
-
-
-def _digests(manifest: Manifest) -> dict[str, str]:
-    return {role: artifact.digest for role, artifact in manifest.artifacts.items()}
 
 
 def _as_before(
@@ -244,9 +238,25 @@ def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     if source is None:
         raise InvalidInputError(role, "is None", "give a path or an object")
     opened = _source(source)
+    if role == CODE:
+        return _code_part(opened, scratch, wanted)
+    if isinstance(opened, EntryPoint):
+        wanted = wanted or ENTRY
     packaged = formats.package(opened, role, scratch, wanted)
     ours = not isinstance(opened, Path)
     return _Part(role, packaged, dict(_files(role, packaged.path)), ours)
+
+
+def _code_part(source: object, scratch: Path, wanted: str | None) -> _Part:
+    """Copy a version's own code to where it is looked at, stored and tried from."""
+    if not isinstance(source, Path):
+        raise InvalidInputError(CODE, f"must be a path, not {source!r}", "give its folder")
+    if wanted not in (None, CODE):
+        advice = "leave the format out, or give the files another role"
+        raise InvalidInputError(f"format {wanted!r}", "is not of code", advice)
+    folder = code.stage(source, scratch)
+    packaged = Packaged(folder, CODE, code.Code().describe(folder))
+    return _Part(CODE, packaged, dict(_files(CODE, folder)), ours=True)
 
 
 def _source(source: object) -> object:
@@ -361,9 +371,15 @@ def _inferred(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if found is None else {**found, "inferred": True}
 
 
-def _lineage(facts: Facts, found: Lineage) -> Lineage:
-    given = facts.get("lineage", {})
-    return _checked("lineage", msgspec.to_builtins(found) | dict(given), Lineage)
+def _lineage(session: Session, facts: Facts, found: Lineage) -> Lineage:
+    given = dict(facts.get("lineage", {}))
+    if "base" in facts:
+        state, record = session.find(facts["base"])
+        if record.status == "purged":
+            problem, advice = "was purged", "name a version whose files are kept"
+            raise InvalidInputError(f"base {facts['base']!r}", problem, advice)
+        given["base"] = f"{state.model}@sha256:{record.manifest}"
+    return _checked("lineage", msgspec.to_builtins(found) | given, Lineage)
 
 
 def _environment(facts: Facts, packages: set[str]) -> Environment:

@@ -43,11 +43,8 @@ class Fetched:
 
     def load(self) -> Pair:
         """Deserialise it."""
-        parts = {
-            role: formats.load(artifact.format, self.paths[role])
-            for role, artifact in self.manifest.artifacts.items()
-        }
-        return Pair(self.ref, self.manifest, parts)
+        named = {role: artifact.format for role, artifact in self.manifest.artifacts.items()}
+        return Pair(self.ref, self.manifest, formats.load_parts(named, self.paths))
 
 
 def load(session: Session, ref: str) -> Pair:

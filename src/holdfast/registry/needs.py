@@ -9,7 +9,9 @@ import contextlib
 import logging
 from collections.abc import Collection, Iterator
 
-from holdfast.core.manifest import MAX_BYTES, Manifest, decode
+from msgspec import UNSET
+
+from holdfast.core.manifest import MAX_BYTES, Manifest, base_digest, decode
 from holdfast.errors import DamagedError, NewerFormatError, StoreError
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, at_most, in_order, layout
@@ -45,6 +47,22 @@ def claims(session: Session) -> Claims:
             len(doubtful),
         )
     return Claims(named, doubtful - named)
+
+
+def adapters(session: Session) -> dict[str, str]:
+    """Name an adapter by the digest of the version that it is put on, for all that are kept.
+
+    Raises:
+        DamagedError: If a journal or manifest cannot be read: what it names is then unknown.
+    """
+    found: dict[str, str] = {}
+    for model in session.journals():
+        state = session.ledger(model).state()
+        for record in state.present() if state.exists else ():
+            base = session.manifest(record).lineage.base
+            if base is not UNSET:
+                found.setdefault(base_digest(base), f"{model}@{record.version}")
+    return found
 
 
 def _note(session: Session, models: Collection[str]) -> None:

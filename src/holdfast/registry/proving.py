@@ -24,13 +24,15 @@ from holdfast import formats
 from holdfast.core.manifest import Manifest
 from holdfast.errors import RefusedError
 from holdfast.formats import Packaged
+from holdfast.formats.code.parts import PREDICTING
 from holdfast.formats.pair import Pair
 from holdfast.registry import trying
 from holdfast.sandbox import Nursery, Outcome, Trial, Trials, chosen
 
-__all__ = ["answer", "prove"]
+__all__ = ["answer", "ask", "prove", "try_out"]
 
 _WORK: Final = "holdfast.registry.proving:answer"
+_TRIED: Final = "holdfast.registry.proving:ask"
 _ASKED: Final = ("predict", "predict_proba")
 _MOST_BYTES: Final = 4 << 30
 """Artifacts beyond this are not loaded a second time."""
@@ -51,32 +53,24 @@ def prove(
     Args:
         name: The registered model.
         sources: The objects by role.
-        packaged: What each was written to.
+        packaged: What each was written to, and the code they are loaded with.
         example: Rows as the caller has them.
 
     Raises:
         RefusedError: If the objects do not answer it, or the artifacts cannot be loaded in another
             process or answer something else.
     """
-    paths = {role: part.path.resolve() for role, part in packaged.items()}
-    size_bytes = sum(_size(path) for path in paths.values())
+    size_bytes = sum(_size(part.path) for part in packaged.values())
     if size_bytes > _MOST_BYTES:
         return
-    faces = {role: formats.face(part.format, sources[role]) for role, part in packaged.items()}
+    objects = {role: part.format for role, part in packaged.items() if role in PREDICTING}
+    faces = {role: formats.face(form, sources[role]) for role, form in objects.items()}
     rows = _answered(name, faces, _first(example))
     raw = _pickled(rows)
     if rows is None or raw is None:
         return
     expected = _given_answers(faces, rows)
-    argument = {
-        "parts": {role: [part.format, str(paths[role])] for role, part in packaged.items()},
-        "example": base64.b64encode(raw).decode("ascii"),
-        "asked": list(expected),
-    }
-    framework = packaged["model"].description.framework
-    modules = trying.libraries_of(framework, [part.format for part in packaged.values()])
-    limits = replace(trying.limits(size_bytes), answer_bytes=_MOST_ANSWER_BYTES)
-    outcome = _run(Trial(_WORK, argument, list(paths.values()), modules, limits))
+    outcome = _run(_trial(_WORK, packaged, raw, list(expected)))
     if outcome.problem is not None:
         problem = f"what was written of it cannot be loaded and asked again: {outcome.problem}"
         raise _refused(name, problem, "register objects whose classes can be imported anywhere")
@@ -88,13 +82,59 @@ def prove(
             raise _refused(name, problem, "name another format, such as joblib")
 
 
+def try_out(name: str, packaged: Mapping[str, Packaged], example: object) -> None:
+    """Check that artifacts can be loaded with the code that comes with them, and answer.
+
+    Args:
+        name: The registered model.
+        packaged: The artifacts by role.
+        example: Rows as the caller has them, None for none.
+
+    Raises:
+        RefusedError: If they cannot be loaded, or do not answer the example.
+    """
+    if sum(_size(part.path) for part in packaged.values()) > _MOST_BYTES:
+        return
+    raw = None if example is None else _pickled(_first(example))
+    outcome = _run(_trial(_TRIED, packaged, raw, []))
+    if outcome.problem is not None:
+        problem = f"it cannot be loaded with its code and asked: {outcome.problem}"
+        raise _refused(name, problem, "give all modules that it needs as code, or install them")
+
+
+def _trial(work: str, packaged: Mapping[str, Packaged], raw: bytes | None, asked: Any) -> Trial:
+    paths = {role: part.path.resolve() for role, part in packaged.items()}
+    argument = {
+        "parts": {role: [part.format, str(paths[role])] for role, part in packaged.items()},
+        "example": None if raw is None else base64.b64encode(raw).decode("ascii"),
+        "asked": asked,
+    }
+    framework = packaged["model"].description.framework
+    modules = trying.libraries_of(framework, [part.format for part in packaged.values()])
+    base = trying.limits(sum(map(_size, paths.values())))
+    limits = replace(base, answer_bytes=_MOST_ANSWER_BYTES)
+    return Trial(work, argument, list(paths.values()), modules, limits)
+
+
+def ask(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Load artifacts and see that they answer their example, if they have one; in the child."""
+    parts = _loaded(argument)
+    if argument["example"] is not None:
+        rows = pickle.loads(base64.b64decode(argument["example"]))  # noqa: S301 - as below
+        _answered("the artifact", parts, rows)
+    return {}
+
+
+def _loaded(argument: Mapping[str, Any]) -> dict[str, object]:
+    named = {role: form for role, (form, _) in argument["parts"].items()}
+    paths = {role: Path(path) for role, (_, path) in argument["parts"].items()}
+    return formats.load_parts(named, paths)
+
+
 def answer(argument: Mapping[str, Any]) -> dict[str, Any]:
     """Load artifacts and have them answer; in the child."""
     rows = pickle.loads(base64.b64decode(argument["example"]))  # noqa: S301 - the caller's own rows
-    parts = {
-        role: formats.load(form, Path(path)) for role, (form, path) in argument["parts"].items()
-    }
-    return _answers(parts, rows, argument["asked"])
+    return _answers(_loaded(argument), rows, argument["asked"])
 
 
 def _answers(parts: Mapping[str, object], rows: Any, asked: list[str]) -> dict[str, Any]:
@@ -222,7 +262,7 @@ def _run(trial: Trial) -> Outcome:
 def _here(trial: Trial) -> Outcome:
     """Load what this process wrote itself, on systems without restraint."""
     try:
-        return Outcome(None, answer(trial.argument))
+        return Outcome(None, (ask if trial.work == _TRIED else answer)(trial.argument))
     except Exception as error:  # noqa: BLE001 - as in the child
         return Outcome(f"{type(error).__name__}: {error}")
 

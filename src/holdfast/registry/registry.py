@@ -56,7 +56,7 @@ class Registry(Reader):
     def register(
         self,
         name: str,
-        model: object,
+        model: object = None,
         preprocessor: object = None,
         *,
         bump: Bump = "auto",
@@ -67,7 +67,7 @@ class Registry(Reader):
 
         Args:
             name: The registered model; made by its first version.
-            model: A path, or an object in memory.
+            model: A path, or an object in memory; left out where an entry point makes it.
             preprocessor: The same; `None` where the model needs none.
             bump: How far to raise the highest release; `auto` takes the least that the schemas
                 demand, else minor.

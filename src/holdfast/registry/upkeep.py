@@ -1,7 +1,7 @@
 """Giving bytes up: purge by plan, deletion of models, and the collector."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,7 +50,7 @@ def rule(
 
 def plan(session: Session, model: str, rule: Rule) -> Plan:
     """Say for every version of a model whether *rule* purges it, and why."""
-    return retention.plan(session.state(model), rule)
+    return retention.plan(session.state(model), rule, needs.adapters(session))
 
 
 def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Signing) -> Purge:
@@ -61,7 +61,8 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
             held or the rollback target.
     """
     _check_grace(session, grace_s)
-    planned = _required(session.state(model), rule).purged
+    adapters = needs.adapters(session)
+    planned = _required(session.state(model), rule, adapters).purged
     target = rule.target if isinstance(rule, KeepNewest) else "spared"
     purged: list[str] = []
     for start in range(0, len(planned), _BATCH):
@@ -70,7 +71,7 @@ def purge(session: Session, model: str, rule: Rule, grace_s: float, signing: Sig
         def decide(
             state: State, _at: str, batch: frozenset[str] = batch
         ) -> events.AnyEvent | commands.Unchanged:
-            fresh = _required(state, rule)
+            fresh = _required(state, rule, adapters)
             rows = tuple(row for row in fresh.rows if row.version in batch)
             return commands.purge(state, Plan(model, rows, target))
 
@@ -90,13 +91,13 @@ def _freed(session: Session, grace_s: float, purged: Sequence[str]) -> Collected
         return Collected(0, 0, 0, 0, 0)
 
 
-def _required(state: State, rule: Rule) -> Plan:
+def _required(state: State, rule: Rule, adapters: Mapping[str, str]) -> Plan:
     """Plan, and refuse if a version that was named must keep its bytes.
 
     Raises:
         RefusedError: Naming each such version and why.
     """
-    planned = retention.plan(state, rule)
+    planned = retention.plan(state, rule, adapters)
     if isinstance(rule, Chosen):
         kept = [row for row in planned.rows if row.version in rule.versions and not row.purge]
         if kept:
@@ -108,11 +109,31 @@ def _required(state: State, rule: Rule) -> Plan:
 def delete(session: Session, model: str, signing: Signing, *, by_force: bool) -> Moved:
     """Delete a model; its journal and manifests stay."""
     commands.check_force(signing.reason, by_force=by_force)
-    session.state(model)
+    state = session.state(model)
+    if not by_force:
+        _require_no_adapter(session, state)
     outcome = session.commit(
         model, lambda state, _at: commands.delete(state, by_force=by_force), events.Deleted, signing
     )
     return moved(outcome)
+
+
+def _require_no_adapter(session: Session, state: State) -> None:
+    """Refuse if an adapter of another model is put on a version of this one.
+
+    Raises:
+        RefusedError: Naming each such version and its adapter.
+    """
+    adapters = needs.adapters(session)
+    reasons = [
+        f"{record.version} is the base of {adapters[record.manifest]}"
+        for record in state.present()
+        if record.manifest in adapters
+        and not adapters[record.manifest].startswith(f"{state.model}@")
+    ]
+    if reasons:
+        advice = "purge the adapters first, or delete it all the same: --force --reason …"
+        raise RefusedError(state.model, "delete", reasons, advice)
 
 
 def collect(session: Session, grace_s: float) -> Collected:

@@ -19,7 +19,7 @@ from holdfast import formats, scratch
 from holdfast.core.manifest import Artifact, Manifest, Scan
 from holdfast.core.state import Record, State
 from holdfast.errors import UntrustedError
-from holdfast.formats import scanner
+from holdfast.formats import code, scanner
 from holdfast.registry import private
 from holdfast.registry.session import Session
 
@@ -90,7 +90,7 @@ def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: boo
     if known is not None:
         return known
     formats.require(artifact.format, path)
-    scan = formats.scan(path, allowed)
+    scan = code.mark(artifact.format, formats.scan(path, allowed))
     if own:
         private.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
     return scan

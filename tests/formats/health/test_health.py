@@ -287,3 +287,39 @@ def test_items_that_take_no_bytes_are_passed_over_at_once(tmp_path: Path) -> Non
     path.write_bytes(b"{L" + key + b"[$Z#L" + (1 << 60).to_bytes(8, "big") + b"}")
 
     assert formats.package(path, "model", tmp_path).format == "xgboost"
+
+
+@pytest.mark.parametrize("name", ["model", "model.bin", "weights.dat"])
+def test_the_beginning_of_an_onnx_model_is_refused_whatever_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    graph = b"\x0a\x10\x0a\x0ename of inputs" + b"\x12\x04name"
+    begun = b"\x08\x0a\x12\x07pytorch\x3a" + bytes([len(graph)])
+    opset = b"\x42\x04\x0a\x00\x10\x0d"
+    whole = begun + graph + opset
+    path = tmp_path / name
+    for end in range(len(begun), len(whole)):
+        path.write_bytes(whole[:end])
+        if end == len(whole) - len(opset):  # behind its graph it is a model
+            continue
+        with pytest.raises(InvalidInputError, match="is cut short: an ONNX model"):
+            formats.package(path, "model", tmp_path)
+    path.write_bytes(whole)
+
+    assert formats.package(path, "model", tmp_path).format == "onnx"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x08\xff\x7f\x3a\x7fab",
+        b"\x0a\x03abc\x3a\x7fab",
+        b"\x08\x0a\x12\x7fab",
+        b"\x08\x0a\x0b\x3a\x7f",
+    ],
+)
+def test_bytes_that_only_begin_alike_are_kept_as_a_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(content)
+
+    assert formats.package(path, "model", tmp_path).format == "file"

@@ -17,7 +17,8 @@ from holdfast.core.manifest import Artifact, File, Manifest
 Json: TypeAlias = dict[str, Any]
 
 _MODEL: Final = "model"
-_PREPROCESSOR: Final = "preprocessor"
+_BESIDE: Final = ("preprocessor", "postprocessor")
+"""Roles of what was fitted to data as the model was."""
 _MAX_VERSION: Final = 1024
 """Longest version the schema allows, in characters."""
 _PROJECT_NAME: Final = re.compile(r"[A-Z0-9]([A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE | re.ASCII)
@@ -157,6 +158,7 @@ def _model_properties(manifest: Manifest, today: Today) -> Iterable[tuple[str, o
         ("code_version", lineage.code_version),
         ("data_window", lineage.data_window),
         ("run_id", lineage.run_id),
+        ("base", lineage.base or None),
         ("python", manifest.environment.python),
         ("size_bytes", manifest.size_bytes),
         ("executes_code", manifest.executes_code if manifest.scan else None),
@@ -176,8 +178,9 @@ def _properties(facts: Iterable[tuple[str, object]]) -> list[Json]:
 def _components(manifest: Manifest) -> Iterable[Json]:
     for role, artifact in manifest.artifacts.items():
         yield from (_file(role, file) for file in artifact.files)
-    if preprocessor := manifest.artifacts.get(_PREPROCESSOR):
-        yield _preprocessor(manifest, preprocessor)
+    for role in _BESIDE:
+        if beside := manifest.artifacts.get(role):
+            yield _beside(manifest, role, beside)
     for name, version in sorted(manifest.environment.packages.items()):
         yield _library(name, version[:_MAX_VERSION])
 
@@ -196,15 +199,15 @@ def _file_ref(role: str, file: File) -> str:
     return f"file:{quote(role, safe='')}/{file.path}"
 
 
-def _preprocessor(manifest: Manifest, artifact: Artifact) -> Json:
+def _beside(manifest: Manifest, role: str, artifact: Artifact) -> Json:
     # It was fitted to data as the model was, so it is one of the kind, not a library or a file.
     return {
         "type": "machine-learning-model",
-        "bom-ref": _ref(_PREPROCESSOR, manifest),
-        "name": f"{manifest.name} preprocessor",
+        "bom-ref": _ref(role, manifest),
+        "name": f"{manifest.name} {role}",
         "version": manifest.version[:_MAX_VERSION],
         **_filled({"hashes": _hashes(artifact)}),
-        "properties": _properties((("format", artifact.format), ("role", _PREPROCESSOR))),
+        "properties": _properties((("format", artifact.format), ("role", role))),
     }
 
 
@@ -227,15 +230,12 @@ def _library(name: str, version: str) -> Json:
 
 def _dependencies(manifest: Manifest, model: str, refs: set[str]) -> list[Json]:
     """Say what is made of what; of the packages nothing is known, so none is listed as a source."""
-    preprocessor = _ref(_PREPROCESSOR, manifest)
     inner = {
-        _file_ref(role, file)
-        for role, artifact in manifest.artifacts.items()
-        if role == _PREPROCESSOR
-        for file in artifact.files
+        role: {_file_ref(role, file) for file in manifest.artifacts[role].files}
+        for role in _BESIDE
+        if role in manifest.artifacts
     }
     edges: dict[str, list[str]] = {ref: [] for ref in refs if ref.startswith("file:")}
-    edges[model] = sorted(refs - inner)
-    if preprocessor in refs:
-        edges[preprocessor] = sorted(inner)
+    edges[model] = sorted(refs.difference(*inner.values()))
+    edges |= {_ref(role, manifest): sorted(files) for role, files in inner.items()}
     return [{"ref": ref, **_filled({"dependsOn": edges[ref]})} for ref in sorted(edges)]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from holdfast.core.cards import Today, front_matter, inert
 from holdfast.core.cards.facts import completeness, labels, listed, settled, words
@@ -121,6 +121,7 @@ def _lineage(manifest: Manifest) -> list[tuple[str, str]]:
         ("Git commit", commit),
         ("Code version", lineage.code_version),
         ("Data window", lineage.data_window),
+        ("Adapter of", None if lineage.base is UNSET else lineage.base),
         ("Made from", ", ".join(lineage.parents)),
         ("Run", lineage.run_id),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.errors import InvalidInputError
 from holdfast.formats import trees
 from holdfast.formats.health import boosters, estimators, gguf, shards, stand_ins
-from holdfast.formats.scanner import doubts_of, kind_of
+from holdfast.formats.scanner import doubts_of, is_cut_onnx, kind_of
 
 __all__ = ["check", "check_extension", "check_object", "problem_of"]
 
@@ -19,6 +19,7 @@ _PICKLED = frozenset(("joblib", "pickle"))
 _BROKEN = re.compile(
     r"ends early|File is not a zip file|safetensors header: |gguf: |stream broken|npy header"
 )
+_WHOLE = frozenset(("onnx", "text", "json", "script"))
 _WHAT_NEXT = "write or fetch it again"
 
 # What an extension promises, as the scan calls it. An older or rarer use of it stands there too.
@@ -116,6 +117,8 @@ def _in_file(path: Path) -> str | None:
     if broken:
         return f"is cut short or damaged: {broken}"
     kind = kind_of(path)
+    if kind not in _WHOLE and is_cut_onnx(path):
+        return "is cut short: an ONNX model that ends within a field"
     if kind == "gguf":
         return gguf.problem_of(path)
     return boosters.catboost_problem(path) if kind == "catboost" else None

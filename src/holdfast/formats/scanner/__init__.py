@@ -16,7 +16,7 @@ from holdfast.formats.scanner import archives
 from holdfast.formats.scanner.allowlist import AllowList
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
 from holdfast.formats.scanner.judge import judge, pickle_in
-from holdfast.formats.scanner.onnx_graph import read_graph
+from holdfast.formats.scanner.onnx_graph import is_cut, read_graph
 from holdfast.formats.scanner.skops_schema import read_schema
 from holdfast.formats.scanner.sources import of_bytes, of_file
 from holdfast.formats.scanner.symbols import Made
@@ -97,6 +97,11 @@ def onnx_locations(path: Path) -> set[str]:
     """Name the files beside an ONNX file in which it keeps weights."""
     graph = read_graph(of_file(path), Budget.of_size(_size_of(path)))
     return graph.locations if graph else set()
+
+
+def is_cut_onnx(path: Path) -> bool:
+    """Tell whether a file is the beginning of an ONNX model."""
+    return is_cut(of_file(path))
 
 
 def is_onnx(content: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from holdfast.formats.scanner import protobuf
@@ -16,6 +17,8 @@ _MODEL = {
     14: protobuf.BYTES, 20: protobuf.BYTES, 25: protobuf.BYTES, 26: protobuf.BYTES,
 }  # fmt: skip
 _IR_VERSION, _GRAPH = 1, 7
+_LATEST = 64  # version of the form; 13 is the newest
+_ENDLESS = 1 << 62
 
 # Messages on the way from a model to its tensors: field number to the message it holds.
 _INSIDE: dict[str, dict[int, str]] = {
@@ -64,6 +67,28 @@ def read_graph(source: Source, budget: Budget) -> Graph | None:
     with source.reader() as reader:
         _collect(reader, source.size, ("model", 0), graph, budget)
     return graph
+
+
+def is_cut(source: Source) -> bool:
+    """Tell whether a file begins as an ONNX model, reaches its graph, and ends within a field.
+
+    A model begins with the version of its form, a small number; bytes of another kind seldom do,
+    and seldom go on as a model's fields.
+    """
+    with source.reader() as reader:
+        return _ends_within(reader, source.size or 0)
+
+
+def _ends_within(reader: Reader, size: int) -> bool:
+    numbers: list[int] = []
+    with suppress(UnreadableError):  # not of a model, or the end within a field's key or length
+        for entry in _model_fields(reader, _ENDLESS):
+            numbers.append(entry.number)
+            if numbers[0] != _IR_VERSION or (len(numbers) == 1 and entry.value > _LATEST):
+                return False
+            if entry.end >= size:
+                return entry.end > size and _GRAPH in numbers
+    return reader.at_end() and _GRAPH in numbers
 
 
 def _model_fields(reader: Reader, end: int) -> Iterator[Field]:

@@ -73,8 +73,15 @@ def _is_rowwise(pair: Pair, given: Signature | None) -> bool:
     fixed = session is not None and any(
         item.shape and isinstance(item.shape[0], int) for item in session.get_inputs()
     )
+    if not _is_rowwise_part(pair.postprocessor):
+        return False
     known = pair.manifest.framework in _ROWWISE
     return known and not fixed and not _codes_by_rows(given) and layout(given).kind != "whole"
+
+
+def _is_rowwise_part(postprocessor: object) -> bool:
+    """Tell whether an answer is made of each row alone: nobody knows of a team's own code."""
+    return postprocessor is None or type(postprocessor).__module__.startswith("sklearn.")
 
 
 def _codes_by_rows(given: Signature | None) -> bool:
@@ -91,6 +98,8 @@ def _call(pair: Pair, told: Signature | None) -> Callable[[Any], Output]:
         raise UnsupportedError(
             pair.ref, f"a {type(pair.model).__name__} cannot predict", "serve another version"
         )
+    if pair.postprocessor is not None:  # the schema is of what it returns, and it alone answers
+        labels, chances = pair.answer, None
     if told is None:
         return lambda rows: _plain(labels(rows))
     if told.whole.type == "object":
