@@ -37,7 +37,6 @@ def on_a_terminal(*arguments: str) -> str:
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
 @pytest.mark.parametrize(
     "verb",
-    "verb",
     ["history", "status", "ls", "show", "compare", "card", "card as JSON", "show as JSON"],
 )
 def test_a_reason_cannot_steer_the_terminal(tmp_path: Path, verb: str) -> None:
