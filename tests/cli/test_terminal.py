@@ -35,7 +35,10 @@ def on_a_terminal(*arguments: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
-@pytest.mark.parametrize("verb", ["history", "status", "ls", "show", "compare", "card"])
+@pytest.mark.parametrize(
+    "verb",
+    ["history", "status", "ls", "show", "compare", "card", "card as JSON", "show as JSON"],
+)
 def test_a_reason_cannot_steer_the_terminal(tmp_path: Path, verb: str) -> None:
     (tmp_path / "model.txt").write_text("words")
     registry = holdfast.open(tmp_path / "store", by=f"eve{STEERING}")
@@ -48,8 +51,9 @@ def test_a_reason_cannot_steer_the_terminal(tmp_path: Path, verb: str) -> None:
     named = {
         "history": ["iris"], "status": ["iris"], "ls": ["iris"], "show": ["iris@1.0.0"],
         "compare": ["iris@1.0.0", "iris@1.1.0"], "card": ["iris@1.0.0", "--format", "markdown"],
+        "card as JSON": ["iris@1.0.0"], "show as JSON": ["iris@1.0.0", "--json"],
     }[verb]  # fmt: skip
-    sent = on_a_terminal(verb, *named, "--store", str(tmp_path / "store"))
+    sent = on_a_terminal(verb.partition(" ")[0], *named, "--store", str(tmp_path / "store"))
 
     assert sent
     without_colours = "".join(

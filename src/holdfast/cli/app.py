@@ -11,7 +11,7 @@ import click
 from holdfast import __version__
 from holdfast.cli import exits
 from holdfast.cli.context import SCHEMA
-from holdfast.cli.tables import inert
+from holdfast.cli.tables import inert, inert_json
 from holdfast.errors import HoldfastError
 
 FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -123,10 +123,8 @@ def _attributes(error: HoldfastError) -> dict[str, Any]:
 
 def _complain(as_json: bool, code: str, message: str, attributes: dict[str, Any]) -> None:  # noqa: FBT001
     if as_json:
-        import msgspec
-
         document = {"schema": SCHEMA, "error": {"code": code, "message": message} | attributes}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), err=True)
+        click.echo(inert_json(document), err=True)
     else:
         click.echo(f"holdfast: {inert(message)}", err=True)
 

@@ -89,14 +89,11 @@ class Context:
 
     def emit(self, result: object, lines: Iterable[str]) -> None:
         """Print a result: the object as JSON, or the lines."""
+        from holdfast.cli.tables import inert_in_colour, inert_json
+
         if self.as_json:
-            import msgspec
-
-            document = msgspec.json.encode({"schema": SCHEMA, "data": result})
-            click.echo(msgspec.json.format(document, indent=2))
+            click.echo(inert_json({"schema": SCHEMA, "data": result}))
         else:
-            from holdfast.cli.tables import inert_in_colour
-
             click.echo(inert_in_colour("\n".join(lines)))
 
     def confirm(self, question: str, *, yes: bool) -> None:

@@ -233,14 +233,13 @@ def compare(given: Context, a: str, b: str, fail_if: tuple[str, ...], at: str | 
 @context.at
 def card(given: Context, ref: str, form: Any, at: str | None) -> None:
     """Print the model card of the version REF."""
-    import msgspec
+    from holdfast.cli.tables import inert_json
 
     made = given.registry().card(given.named(ref, at), form)
     if isinstance(made, str):
         given.emit(made, [made.rstrip("\n")])
     else:
-        text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode()
-        click.echo(text)
+        click.echo(inert_json(made))
 
 
 @command("verify")

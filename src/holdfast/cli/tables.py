@@ -1,5 +1,6 @@
 """Plain text for people: columns, times, lengths, numbers."""
 
+import json
 import re
 import shutil
 import sys
@@ -35,6 +36,14 @@ def inert(text: str) -> str:
 def inert_in_colour(text: str) -> str:
     """Do the same to text that may have been drawn in colours by us."""
     return _COLOURED.sub(lambda found: found[1] or "\N{REPLACEMENT CHARACTER}", text)
+
+
+def inert_json(document: object) -> str:
+    """Write JSON that says the same and steers no terminal; JSON escapes little of what does."""
+    import msgspec
+
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return _STEERED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:
