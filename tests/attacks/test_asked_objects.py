@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse  # type: ignore[import-untyped]
-from dateutil.relativedelta import relativedelta
+from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 from lightgbm import Booster
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Holdfast
 
-from holdfast.cli import serve
+from holdfast.cli import serve, serve_addresses
 from holdfast.cli.context import Context
 from holdfast.serving.setting import Setting
 
@@ -103,10 +103,10 @@ def test_a_token_file_without_a_token_is_refused(
 
 
 def test_the_port_is_what_the_platform_says_or_8080(put: Set) -> None:
-    default = serve._port()
+    default = serve_addresses._port()
     put("AIP_HTTP_PORT", "9090")
 
-    assert (default, serve._port()) == (8080, 9090)
+    assert (default, serve_addresses._port()) == (8080, 9090)
 
 
 def test_a_port_that_is_none_is_refused(churn: Holdfast, put: Set) -> None:

@@ -190,7 +190,7 @@ _NAMING: Final = {
 """Arguments that name a model, and whether a version of it."""
 
 
-def _completed(*, with_version: bool) -> click.ParamType:
+def _completed(*, with_version: bool) -> "click.ParamType[str, Any]":
     from holdfast.cli.helping import Completed
 
     return Completed(with_version=with_version)

@@ -18,7 +18,7 @@ COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}
 """
 
 
-class Completed(click.ParamType):
+class Completed(click.ParamType):  # type: ignore[type-arg] # it has some in newer releases
     """An argument that names a model, or a version as MODEL@REF, which shells fill in.
 
     Args:

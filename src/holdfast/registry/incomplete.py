@@ -115,11 +115,12 @@ class Incomplete:
         A number that was left out does, or a name that nothing else registered, which is its own.
         """
         event, versions = entry.event, self.state.versions
-        registers = isinstance(event, events.Registered)
-        unknown = [] if registers else [name for name in event.versions() if name not in versions]
-        if registers and event.number == self.state.next_number + 1 and not self._is_placed:
-            self._place(_LOST, entry)
-        elif len(unknown) == 1 and _LOST in versions:
+        if isinstance(event, events.Registered):
+            if event.number == self.state.next_number + 1 and not self._is_placed:
+                self._place(_LOST, entry)
+            return
+        unknown = [name for name in event.versions() if name not in versions]
+        if len(unknown) == 1 and _LOST in versions:
             named = replace(versions[_LOST], version=unknown[0])
             renamed = [named if name == _LOST else one for name, one in versions.items()]
             self.state = replace(self.state, versions={one.version: one for one in renamed})

@@ -290,7 +290,12 @@ class Scorer:
     source = write(tmp_path / "src", shop____init__="", shop__scoring=text, shop__factors="")
     meeting = sys.modules["meeting"] = __import__("types").ModuleType("meeting")
     inside, forked = threading.Event(), threading.Event()
-    meeting.pause = lambda: (inside.set(), forked.wait(10))
+
+    def pause() -> None:
+        inside.set()
+        forked.wait(10)
+
+    meeting.pause = pause
     staged = code.stage(source / "shop", tmp_path / "staged")
     model = pickled(tmp_path / "model.pkl")
     thread = threading.Thread(

@@ -31,7 +31,7 @@ class EntryPoint:
     name: str
 
     @classmethod
-    def parse(cls, text: str) -> "EntryPoint":
+    def parse(cls, text: object) -> "EntryPoint":
         """Read `module:Class`.
 
         Raises:
