@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.app import FAMILIES, commands
+from holdfast.cli.examples import EXAMPLES
 
 PAGE = Path(__file__).parent / "commands.md"
 SHARED = ("store", "by", "as_json", "help")
@@ -27,8 +28,8 @@ Results go to stdout, progress and complaints to stderr. Every command takes, be
 
 A ref names one version: `iris@1.2.0`, `iris@v3` (the third registration), `iris@production`, `iris@previous` (what a rollback goes to),
 `iris@staging`, `iris@latest` (the highest release), `iris@ALIAS`, `iris@^1.2`, `iris@~1.2.0`, `iris@1.x`, `iris@'>=1.2 <2'`,
-`iris@sha256:ab12…`. Exit statuses: [exit-codes.md](exit-codes.md). Shell completion: `eval "$(_HOLDFAST_COMPLETE=bash_source holdfast)"` (also
-`zsh_source`, `fish_source`).
+`iris@sha256:ab12…`. Exit statuses: [exit-codes.md](exit-codes.md). Shell completion of commands, models, refs and
+aliases: `eval "$(holdfast completion bash)"` (also `zsh`, `fish`).
 """
 
 
@@ -59,6 +60,8 @@ def _sections(command: click.Command, path: str) -> Iterator[str]:
         listed = [record for record in own if record]
         lines = [f"| `{_plain(name)}` | {_plain(text)} |" for name, text in listed]
         yield "| option | |\n|---|---|\n" + "\n".join(lines) + "\n"
+    examples = "\n".join(EXAMPLES[path.removeprefix("holdfast ")])
+    yield f"```console\n{examples}\n```\n"
 
 
 def _plain(text: str) -> str:

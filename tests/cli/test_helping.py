@@ -1,7 +1,9 @@
 """`help`, and what shells complete."""
 
 import os
+import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from holdfast.cli.app import app
+from holdfast.cli.examples import EXAMPLES
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_commands_are_completed(complete: Any) -> None:
 
 def test_another_store_is_asked_for_its_own_names(complete: Any, tmp_path: Path) -> None:
     assert complete("status", "--json", "--store", "nowhere") == []
-    assert complete("show", "--store", str(tmp_path / "store"), incomplete="i") == [
+    assert complete("show", "--store", str(tmp_path / "store"), incomplete="iris") == [
         "iris@production", "iris@staging", "iris@latest", "iris@previous",
     ]  # fmt: skip
 
@@ -99,3 +102,37 @@ def test_help_of_what_is_no_command_says_so(holdfast: Any, words: tuple[str, ...
     assert done.status == 2
     assert f"no command {' '.join(words)!r}; `holdfast help` lists all" in done.err
     assert isinstance(app, click.Group)
+
+
+def _leaves(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            yield from _leaves(found, (*words, name))
+    else:
+        yield " ".join(words)
+
+
+def test_every_command_has_two_examples_and_no_other_has() -> None:
+    assert sorted(EXAMPLES) == sorted(_leaves(app, ()))
+    assert all(len(set(two)) == 2 for two in EXAMPLES.values())
+
+
+@pytest.mark.parametrize("words", EXAMPLES)
+def test_examples_are_shown_and_are_what_the_command_takes(words: str, holdfast: Any) -> None:
+    shown = holdfast("help", *words.split())
+
+    for example in EXAMPLES[words]:
+        assert f"  {example}\n" in shown.out
+        inner = example.partition("$(")[2].partition(")")[0] or example.partition(" |")[0]
+        given = shlex.split(inner)
+        command: click.Command = app
+        context = click.Context(app)
+        for word in given[1 : len(words.split()) + 1]:
+            assert isinstance(command, click.Group)
+            found = command.get_command(context, word)
+            assert found is not None
+            command = found
+        rest = given[len(words.split()) + 1 :]
+        command.make_context(words, rest, parent=context)  # says what it does not know

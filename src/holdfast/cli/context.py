@@ -150,6 +150,19 @@ class Context:
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
 
 
+class Command(click.Command):
+    """A command whose help ends with examples."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them, each on a line of its own."""
+        from holdfast.cli.examples import EXAMPLES
+
+        words = " ".join(ctx.command_path.split()[1:])
+        with formatter.section("Examples"):
+            for line in EXAMPLES.get(words, ()):
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function of a `Context` a command, with the options that all commands have."""
 
@@ -173,7 +186,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
             ),
         ):
             wrapped = option(wrapped)
-        made = click.command(name)(wrapped)
+        made = click.command(name, cls=Command)(wrapped)
         for param in made.params:
             plain = isinstance(param, click.Argument) and param.type is click.STRING
             if plain and param.name in _NAMING:

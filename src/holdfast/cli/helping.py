@@ -6,6 +6,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from holdfast.cli.context import Command, context_of
 from holdfast.errors import InvalidInputError
 
 _STANDING: Final = ("production", "staging", "latest", "previous")
@@ -39,8 +40,6 @@ class Completed(click.ParamType):  # type: ignore[type-arg] # it has some in new
         return []
 
     def _words(self, ctx: click.Context, incomplete: str) -> list[str]:
-        from holdfast.cli.context import context_of
-
         registry = context_of(ctx.params).registry()
         model, at, _ = incomplete.partition("@")
         if at:
@@ -56,7 +55,7 @@ class Completed(click.ParamType):  # type: ignore[type-arg] # it has some in new
         return [word for word in words if word.startswith(incomplete)]
 
 
-@click.command("help")
+@click.command("help", cls=Command)
 @click.argument("words", nargs=-1, metavar="[COMMAND]…")
 @click.pass_context
 def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
@@ -71,7 +70,7 @@ def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
     click.echo(shown.get_help())
 
 
-@click.command("completion")
+@click.command("completion", cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

@@ -1,0 +1,208 @@
+"""Two examples of each command, for its help: the plain one, and one for a harder day."""
+
+from typing import Final
+
+__all__ = ["EXAMPLES"]
+
+EXAMPLES: Final[dict[str, tuple[str, str]]] = {
+    "register": (
+        "holdfast register churn model.joblib scaler.joblib --metric roc_auc=0.91",
+        "holdfast register churn --code src/shop --entry shop.model:Net --trust 'our own code'",
+    ),
+    "adopt": (
+        "holdfast adopt churn artifacts --dry-run",
+        "holdfast adopt churn artifacts --live model_final.pkl",
+    ),
+    "stage": (
+        "holdfast stage churn@latest",
+        "holdfast stage churn@1.3.0 --reason 'for the load test'",
+    ),
+    "promote": (
+        "holdfast promote churn@1.3.0 --reason 'weekly retraining'",
+        "holdfast promote churn@latest --expect 1.2.0 --wait 1m",
+    ),
+    "rollback": (
+        "holdfast rollback churn --reason 'recall is falling'",
+        "holdfast rollback churn --to 1.1.0 --expect 1.3.0",
+    ),
+    "archive": (
+        "holdfast archive churn@1.0.0",
+        "holdfast archive churn@v2 --reason 'trained on the wrong month'",
+    ),
+    "alias": ("holdfast alias churn@1.2.0 eu", "holdfast alias churn eu --remove"),
+    "status": ("holdfast status", "holdfast status churn --at 2026-03-03T14:00Z"),
+    "ls": ("holdfast ls", "holdfast ls churn --status archived"),
+    "show": ("holdfast show churn@production", "holdfast show churn@1.2.0 --json"),
+    "history": ("holdfast history churn --limit 20", "holdfast history churn --served"),
+    "compare": (
+        "holdfast compare churn@production churn@latest",
+        "holdfast compare churn@production churn@latest --fail-if 'roc_auc < -0.5%'",
+    ),
+    "card": (
+        "holdfast card churn@production",
+        "holdfast card churn@1.2.0 --format cyclonedx",
+    ),
+    "verify": ("holdfast verify", "holdfast verify churn@1.2.0 --signed-by ana"),
+    "tag": (
+        "holdfast tag churn@1.2.0 team=pricing ticket=ML-411",
+        "holdfast tag churn@1.2.0 ticket --remove",
+    ),
+    "note": (
+        "holdfast note churn@1.2.0 'holds up in the spring sale'",
+        "holdfast note churn@production 'on call: read the runbook first' --by ana",
+    ),
+    "evaluate": (
+        "holdfast evaluate churn@1.3.0 roc_auc=0.93 --dataset holdout-2026-03",
+        "holdfast evaluate churn@1.3.0 log_loss=0.21 --losses log_loss=losses.csv "
+        "--evaluation-set holdout.csv",
+    ),
+    "approve": (
+        "holdfast approve churn@1.3.0",
+        "holdfast approve churn@1.3.0 --by ben --reason 'read the diff'",
+    ),
+    "hold": (
+        "holdfast hold churn@1.1.0 --reason 'audit of Q1'",
+        "holdfast hold churn@production --reason 'incident 2311' --by ana",
+    ),
+    "release": (
+        "holdfast release churn@1.1.0",
+        "holdfast release churn@1.1.0 --reason 'audit is over'",
+    ),
+    "policy set": (
+        "holdfast policy set churn --metric roc_auc:min=0.9 --max-regression 2%",
+        "holdfast policy set churn --approvals 1 --code signed --signer ana=ana.pub",
+    ),
+    "policy show": ("holdfast policy show churn", "holdfast policy show churn --json"),
+    "serve": (
+        "holdfast serve churn --port 8080",
+        "holdfast serve churn fraud --workers 4 --drain 15 --sandbox require",
+    ),
+    "rollout start": (
+        "holdfast rollout start churn@latest --steps 5,25,50,100 --every 10m",
+        "holdfast rollout start churn@1.3.0 --strategy blue-green --sticky header:X-User",
+    ),
+    "rollout status": ("holdfast rollout status churn", "holdfast rollout status churn --watch"),
+    "rollout run": (
+        "holdfast rollout run",
+        "holdfast rollout run churn --until-done --prometheus http://127.0.0.1:9090",
+    ),
+    "rollout tick": (
+        "holdfast rollout tick",
+        "holdfast rollout tick churn --prometheus http://127.0.0.1:9090",
+    ),
+    "rollout pause": (
+        "holdfast rollout pause churn",
+        "holdfast rollout pause churn --reason 'sale begins at noon'",
+    ),
+    "rollout resume": (
+        "holdfast rollout resume churn",
+        "holdfast rollout resume churn --reason 'sale is over'",
+    ),
+    "rollout advance": (
+        "holdfast rollout advance churn --reason 'too few requests at night'",
+        "holdfast rollout advance churn --reason 'looked at by hand' --by ana",
+    ),
+    "rollout promote": (
+        "holdfast rollout promote churn",
+        "holdfast rollout promote churn --force --reason 'the old feed ends today'",
+    ),
+    "rollout abort": (
+        "holdfast rollout abort churn",
+        "holdfast rollout abort churn --reason 'wrong training window'",
+    ),
+    "rollout retry": (
+        "holdfast rollout retry churn",
+        "holdfast rollout retry churn --reason 'the database was slow, not the model'",
+    ),
+    "rollout simulate": (
+        "holdfast rollout simulate",
+        "holdfast rollout simulate --steps 1,10,100 --scenario 0.1%:1%,slower=2 --svg plan.svg",
+    ),
+    "predictions list": (
+        "holdfast predictions list --model churn",
+        "holdfast predictions list --errors --since 2026-03-03",
+    ),
+    "predictions show": (
+        "holdfast predictions show 01a2278f-b90e-7000-9981-7dc0d0a4077b",
+        "holdfast predictions show 01a2278f-b90e-7000-9981-7dc0d0a4077b --json",
+    ),
+    "predictions stats": (
+        "holdfast predictions stats --model churn",
+        "holdfast predictions stats --model churn --since 2026-03-01 --until 2026-03-08",
+    ),
+    "predictions feedback": (
+        "holdfast predictions feedback 01a2278f-b90e-7000-9981-7dc0d0a4077b 1",
+        "holdfast predictions feedback --csv labels.csv",
+    ),
+    "predictions export": (
+        "holdfast predictions export --model churn --format csv -o churn.csv",
+        "holdfast predictions export --since 2026-03-01 --format parquet -o march.parquet",
+    ),
+    "predictions compact": (
+        "holdfast predictions compact",
+        "holdfast predictions compact --json",
+    ),
+    "predictions expire": (
+        "holdfast predictions expire --older-than 90d --dry-run",
+        "holdfast predictions expire --older-than 52w --yes",
+    ),
+    "notify list": ("holdfast notify list", "holdfast notify list --json"),
+    "notify once": ("holdfast notify once", "holdfast notify once --store s3://models/prod"),
+    "notify run": ("holdfast notify run", "holdfast notify run --every 10s"),
+    "notify test": ("holdfast notify test", "holdfast notify test --json"),
+    "key new": ("holdfast key new ana", "holdfast key new ana --out ~/keys"),
+    "key show": ("holdfast key show ana.pub", "holdfast key show ana.pub --json"),
+    "sign": (
+        "holdfast sign churn@1.3.0 --key-file ana.key",
+        "holdfast sign churn@1.3.0 --attach model.sig --signed-by ana",
+    ),
+    "head": ("holdfast head", "holdfast head churn"),
+    "load": (
+        "holdfast load churn@production",
+        "holdfast load churn@1.3.0 --sandbox --predict rows.csv",
+    ),
+    "env": (
+        "holdfast env churn@production",
+        "holdfast env check churn@1.3.0",
+    ),
+    "checkout": (
+        "holdfast checkout churn@production live",
+        "holdfast checkout churn@1.1.0 before --at 2026-03-03T14:00Z",
+    ),
+    "export": (
+        "holdfast export churn@1.3.0 churn-1.3.0.tar",
+        "holdfast export churn churn.tar",
+    ),
+    "import": (
+        "holdfast import churn.tar",
+        "holdfast import churn.tar --trust 'from our own registry' --store s3://models/prod",
+    ),
+    "copy": (
+        "holdfast copy store s3://models/prod",
+        "holdfast copy s3://models/prod store churn",
+    ),
+    "backup": (
+        "holdfast backup /backups/models",
+        "holdfast backup s3://backups/models --store s3://models/prod",
+    ),
+    "init": ("holdfast init", "holdfast init /srv/models"),
+    "purge": (
+        "holdfast purge churn --keep 5 --dry-run",
+        "holdfast purge churn@1.0.0 --reason 'personal data' --yes",
+    ),
+    "gc": ("holdfast gc", "holdfast gc --grace 12h"),
+    "repair": (
+        "holdfast repair --dry-run",
+        "holdfast repair churn --from /backups/models",
+    ),
+    "delete": (
+        "holdfast delete trial --reason 'an experiment'",
+        "holdfast delete churn --force --yes --reason 'replaced by churn-eu'",
+    ),
+    "help": ("holdfast help promote", "holdfast help rollout start"),
+    "completion": (
+        'eval "$(holdfast completion bash)"',
+        "holdfast completion fish | source",
+    ),
+}
+"""By a command's words after `holdfast`."""
