@@ -53,8 +53,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "evaluate": (
         "holdfast evaluate churn@1.3.0 roc_auc=0.93 --dataset holdout-2026-03",
-        "holdfast evaluate churn@1.3.0 log_loss=0.21 --losses log_loss=losses.csv "
-        "--evaluation-set holdout.csv",
+        "holdfast evaluate churn@1.3.0 mae=0.2 --losses mae=rows.csv --evaluation-set test.csv",
     ),
     "approve": (
         "holdfast approve churn@1.3.0",
