@@ -238,7 +238,7 @@ def test_a_notebook_shows_the_metrics_side_by_side(metrics: Compared) -> None:
     assert html == (
         "<table><thead><tr><th>metric</th><th>1.0.0</th><th>1.1.0</th><th>change</th><th></th>"
         "</tr></thead><tbody>"
-        "<tr><td>auc</td><td>0.5</td><td>0.75</td><td>0.25</td><td>better</td></tr>"
+        "<tr><td>auc</td><td>0.5</td><td>0.75</td><td>+0.25</td><td>better</td></tr>"
         "<tr><td>f1</td><td>0.25</td><td>–</td><td>–</td><td>missing</td></tr>"
         "</tbody></table>"
     )

@@ -1,5 +1,6 @@
 """Views: what people are told of versions and models."""
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -141,6 +142,15 @@ def test_a_notebook_shows_what_is_live_and_how_to_go_back(play: Play) -> None:
     assert "<tr><td>before it</td><td>1.0.0</td></tr>" in html
     assert "<tr><td>to go back</td><td>holdfast rollback iris</td></tr>" in html
     assert "<td>promote 1.0.0 → 1.1.0</td><td>auc is up</td>" in html
+
+
+def test_a_notebook_shows_times_to_the_minute(play: Play) -> None:
+    seen = status(play, "auc is up")
+    html = seen._repr_html_() + (seen.live._repr_html_() if seen.live else "")
+
+    assert re.findall(r"\d\d:\d\d:\d\d|\.\d{6}", html) == []
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", html)) >= 3
+    assert "<caption>iris@1.1.0</caption>" in html
 
 
 def test_a_notebook_says_that_nothing_is_live(play: Play) -> None:

@@ -86,7 +86,10 @@ class Comparison(Struct, frozen=True):
 
     def _repr_html_(self) -> str:
         """Show the metrics side by side in a notebook."""
-        rows = [(row.name, row.a, row.b, row.delta, row.verdict) for row in self.metrics]
+        rows = [
+            (row.name, row.a, row.b, notebook.change(row.delta), row.verdict)
+            for row in self.metrics
+        ]
         return notebook.table(("metric", self.a, self.b, "change", ""), rows)
 
 

@@ -67,6 +67,21 @@ class VersionInfo(Struct, frozen=True):
         """Return the exact ref, so that a version can be passed wherever a ref is wanted."""
         return self.ref
 
+    def _repr_html_(self) -> str:
+        """Show the version in a notebook."""
+        told = [
+            ("status", self.status),
+            ("aliases", ", ".join(self.aliases)),
+            ("registered", f"{notebook.moment(self.registered_at)} by {self.registered_by}"),
+            *sorted(self.metrics.items()),
+            *sorted(self.tags.items()),
+            ("approved by", ", ".join(self.approvals)),
+            ("signed by", ", ".join(self.signed_by)),
+            ("held", self.held),
+            ("digest", f"{self.digest.removeprefix('sha256:')[:12]}…"),
+        ]
+        return notebook.facts(self.ref, told)
+
 
 class ModelInfo(Struct, frozen=True):
     """One registered model.
@@ -219,13 +234,13 @@ class Status(Struct, frozen=True):
         live = self.live.version if self.live else "nothing"
         facts = [
             ("live", live),
-            ("since", self.since),
+            ("since", notebook.moment(self.since)),
             ("by", self.by),
             ("why", self.reason),
             ("before it", self.before.version if self.before else None),
             ("to go back", self.command),
         ]
-        moves = [(past.at, past.by, past.what, past.reason) for past in self.moves]
+        moves = [(notebook.moment(past.at), past.by, past.what, past.reason) for past in self.moves]
         told = notebook.table(("when", "who", "what", "why"), moves)
         return notebook.table((self.model, ""), facts) + told
 

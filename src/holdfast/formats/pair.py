@@ -1,11 +1,11 @@
 """What `load` gives: a model with what prepares its rows and what reads its answers, as one."""
 
-import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast.core import notebook
 from holdfast.core.manifest import Manifest
 from holdfast.errors import NotFoundError, UnsupportedError
 
@@ -134,9 +134,4 @@ class Pair:
             **{role: type(part).__name__ for role, part in self.parts.items()},
             **self.manifest.metrics,
         }
-        rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
-            for name, value in facts.items()
-            if value is not None
-        )
-        return f"<table><caption>{html.escape(self.ref)}</caption>{rows}</table>"
+        return notebook.facts(self.ref, facts.items())
