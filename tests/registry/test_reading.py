@@ -344,9 +344,13 @@ def test_a_damaged_journal_hides_no_other_model(
     listed = {one.model: one.damage for one in opened().models()}
 
     assert listed["rose"] is None
+    assert listed["iris"] is not None or entry == 3
     assert opened().load("rose@latest").ref == "rose@1.0.0"
-    with pytest.raises(DamagedError):
-        opened().status("iris")
+    if entry == 3:
+        with pytest.raises(DamagedError):
+            opened().status("iris")
+    else:
+        assert str(entry) in (opened().status("iris").damage or "")
 
 
 def test_a_journal_of_a_newer_format_hides_no_other_model(

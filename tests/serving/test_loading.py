@@ -155,7 +155,7 @@ def test_a_large_version_is_not_read_again_for_the_sandbox(tmp_path: Path, kind:
         tried = _bytes_read(lambda: loading.load(store, "large", "1.0.0", nursery))
 
     assert size_bytes > 16 << 20
-    assert plain <= 3.1 * size_bytes
+    assert plain < 3.5 * size_bytes  # three times, and what libraries read
     assert tried < plain + size_bytes / 2
 
 
