@@ -107,6 +107,14 @@ FATAL: dict[str, tuple[str, str]] = {
     "memory bit by bit": ("x = []\nwhile True: x.append(bytearray(1 << 24))", "MemoryError"),
     "an exit": ("raise SystemExit(0)", "SystemExit"),
     "the exit at once": ("os._exit(0)", "ended by itself with status 0"),
+    "files without end": (
+        "n = 0\nwhile n < 9000: open(f'f{n}', 'wb').write(bytes(1 << 20)); n += 1",
+        "wrote more than",
+    ),
+    "a file that takes its room at once": (
+        "os.posix_fallocate(os.open('x', os.O_CREAT | os.O_RDWR), 0, 1 << 26)",
+        "not permitted",
+    ),
     "a large file": ("open('x', 'wb').write(bytes(1 << 27))", "File too large"),
     "the calls of another machine": ("libc.syscall(0x40000000 | 39)", "SIGSYS"),
     "a cut of what is told": ("import gc; os.write(2, b'x'); os.kill(os.getpid(), 9)", "SIGKILL"),
@@ -117,7 +125,9 @@ FATAL: dict[str, tuple[str, str]] = {
 def test_a_version_that_kills_its_process_has_failed(
     trials: Trials, tmp_path: Path, ground: Ground, attack: str, word: str
 ) -> None:
-    quick = {"time_s": 1.0} if word == "took longer than" else {}
+    quick: dict[str, Any] = {"time_s": 1.0} if word == "took longer than" else {}
+    if word == "wrote more than":
+        quick = {"folder_bytes": 64 << 20}
     code = pickle.dumps(Code(ground.code(attack)))
     outcome = ask(trials, tmp_path, code, memory_bytes=2 << 30, **quick)
     after = ask(trials, tmp_path, pickle.dumps([1, 2]))

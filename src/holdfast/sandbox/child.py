@@ -39,6 +39,7 @@ _LONGEST_CALL: Final = 64 << 10
 _LONGEST_REQUEST: Final = 256 << 20
 _LONGEST_PROBLEM: Final = 300
 _PIECE: Final = 1 << 16
+_MEASURED_EVERY_S: Final = 0.5
 _LENGTH: Final = struct.Struct("<Q")
 _YOUNG_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.05
@@ -155,7 +156,7 @@ def _guarded(request: dict[str, Any]) -> bytes:
         _try(request, limits, Path(scratch), (writing, warden))
     os.close(writing)
     try:
-        text, problem = _listen(reading, limits)
+        text, problem = _listen(reading, limits, scratch)
         os.kill(process, signal.SIGKILL)
         status = os.waitpid(process, 0)[1]
     finally:
@@ -164,20 +165,38 @@ def _guarded(request: dict[str, Any]) -> bytes:
     return json.dumps({"problem": problem}).encode() if problem else text
 
 
-def _listen(reading: int, limits: Limits) -> tuple[bytes, str | None]:
-    """Read what a trial tells, until it has told all, tells too much or has taken too long."""
-    deadline = time.monotonic() + limits.time_s
+def _listen(reading: int, limits: Limits, scratch: str) -> tuple[bytes, str | None]:
+    """Read what a trial tells, until it has told all, or takes too much time or room."""
+    now_s = time.monotonic()
+    deadline_s, measured_s = now_s + limits.time_s, now_s
     text = bytearray()
     while True:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
+        is_told = bool(select.select([reading], [], [], _MEASURED_EVERY_S)[0])
+        now_s = time.monotonic()
+        if now_s >= deadline_s:
             return bytes(text), f"took longer than {limits.time_s:g} s"
+        if now_s - measured_s >= _MEASURED_EVERY_S:
+            if _taken_bytes(scratch) > limits.folder_bytes:
+                return b"", f"wrote more than {limits.folder_bytes} bytes"
+            measured_s = time.monotonic()
+        if not is_told:
+            continue
         piece = os.read(reading, _PIECE)
         text += piece
         if len(text) > limits.answer_bytes:
             return b"", f"answered with more than {limits.answer_bytes} bytes"
         if not piece or text.endswith(b"\n"):
             return bytes(text), None
+
+
+def _taken_bytes(folder: str) -> int:
+    """Measure what a folder takes of the disk, while files in it come and go."""
+    taken = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                taken += 512 * os.lstat(os.path.join(parent, name)).st_blocks
+    return taken
 
 
 def _ended(status: int, text: bytes) -> str | None:

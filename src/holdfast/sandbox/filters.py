@@ -69,6 +69,7 @@ def trial(machine: str, process: int, *, writes: bool) -> list[Instruction]:
     judge = _Judge(machine)
     _judge_processes(judge, process)
     judge.refuse(syscalls.SOCKETS, syscalls.ATTRIBUTES)
+    judge.refuse(["fallocate"])  # fills a disk at once; the folder is measured while it is written
     judge.demand_null("prlimit64", 2)  # a new limit; asking for one is allowed
     judge.demand_values("sched_setaffinity", 0, (0, process))  # workers bind threads by number
     judge.refuse_values("prctl", 0, _PRCTLS)

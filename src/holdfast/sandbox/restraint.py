@@ -72,12 +72,14 @@ class Limits:
         time_s: By the clock, and as long of each processor.
         memory_bytes: Of addresses.
         file_bytes: Of each file in its scratch folder.
+        folder_bytes: Of all of them; it is measured about twice a second.
         answer_bytes: Of the text that it tells.
     """
 
     time_s: float = 60.0
     memory_bytes: int = 8 << 30
     file_bytes: int = 64 << 20
+    folder_bytes: int = 1 << 30
     answer_bytes: int = 64 << 10
 
 

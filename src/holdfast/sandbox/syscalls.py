@@ -33,7 +33,8 @@ _X86_64: Final = """
 accept:43 accept4:288 acct:163 add_key:248 adjtimex:159 bind:49 bpf:321 capset:126
 chmod:90 chown:92 chroot:161 clock_adjtime:305 clock_settime:227 clone:56 clone3:435
 connect:42 creat:85 create_module:174 delete_module:176 execve:59 execveat:322
-fanotify_init:300 fanotify_mark:301 fchmod:91 fchmodat:268 fchown:93 fchownat:260 fcntl:72
+fallocate:285 fanotify_init:300 fanotify_mark:301 fchmod:91 fchmodat:268 fchown:93
+fchownat:260 fcntl:72
 finit_module:313 flock:73 fork:57 fremovexattr:199 fsconfig:431 fsetxattr:190 fsmount:432
 fsopen:430 fspick:433 futimesat:261 init_module:175 io_uring_enter:426
 io_uring_register:427 io_uring_setup:425 ioctl:16 ioperm:173 iopl:172 ioprio_set:251
@@ -61,7 +62,7 @@ vfork:58 vhangup:153
 _AARCH64: Final = """
 accept:202 accept4:242 acct:89 add_key:217 adjtimex:171 bind:200 bpf:280 capset:91
 chroot:51 clock_adjtime:266 clock_settime:112 clone:220 clone3:435 connect:203
-delete_module:106 execve:221 execveat:281 fanotify_init:262 fanotify_mark:263 fchmod:52
+delete_module:106 execve:221 execveat:281 fallocate:47 fanotify_init:262 fanotify_mark:263 fchmod:52
 fchmodat:53 fchown:55 fchownat:54 fcntl:25 finit_module:273 flock:32 fremovexattr:16
 fsconfig:431 fsetxattr:7 fsmount:432 fsopen:430 fspick:433 init_module:105
 io_uring_enter:426 io_uring_register:427 io_uring_setup:425 ioctl:29 ioprio_set:30
