@@ -123,9 +123,9 @@ def test_a_recorder_takes_no_rows_in_a_child_and_holds_nobody_up(tmp_path: Path)
 def test_a_child_keeps_no_process_for_trials_alive() -> None:
     program = (
         "from holdfast.sandbox.restraint import chosen\n"
-        "from holdfast.sandbox.trials import Trials\n"
+        "from holdfast.sandbox.trials import Nursery\n"
         "ours, theirs = os.pipe()\n"
-        "trials = Trials(chosen('auto'))\n"
+        "trials = Nursery(chosen('auto'))\n"
         "child = os.fork()\n"
         "if child == 0:\n"
         "    os.close(theirs)\n"

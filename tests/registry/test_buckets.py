@@ -526,9 +526,10 @@ def test_a_verb_that_supposed_too_little_decides_again_with_what_others_wrote(
     other = opened(by="bob")
     other.promote("iris@1.0.0")
     moved = registry.promote("iris@1.1.0")
-    other.archive("iris@1.2.0")
-    with pytest.raises(HoldfastError, match="archived"):
+    other.promote("iris@1.0.0")
+    with pytest.raises(HoldfastError, match=r"to be live, 1\.0\.0 is"):
         registry.promote("iris@1.2.0", expect="1.1.0")
+    other.archive("iris@1.2.0")
     other.purge("iris", versions=["1.2.0"], grace_s=DAY_S)
 
     with pytest.raises(HoldfastError, match="purged"):

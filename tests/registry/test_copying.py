@@ -175,7 +175,7 @@ def test_code_outside_the_allow_list_needs_a_reason_there_too(
     registry: Registry, make: Make, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps(os.getcwd))
+    path.write_bytes(pickle.dumps([os.getcwd]))
     registry.register("iris", path, trust="ours")
     copy = make("folder")
 

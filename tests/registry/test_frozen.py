@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import holdfast
 from holdfast.store.folder import FolderSite
+from holdfast.store.place import Claims
 
 def hold(*_):
     print("holds", flush=True)
@@ -44,7 +45,7 @@ def collector():  # reads the journals first before, then inside its lock
         looks.append(1)
         if len(looks) == 2:
             hold()
-        return {path.name for path in Path(store, "blobs/sha256").iterdir()}
+        return Claims({path.name for path in Path(store, "blobs/sha256").iterdir()})
     FolderSite(Path(store)).find().collect(needed, 0)
 
 def projector():

@@ -72,6 +72,7 @@ def _rewrite(store: Path) -> None:
 def _rewrite_all(store: Path) -> None:
     """Write another history of the same length, by the rules."""
     disk.remove(store / "models" / "iris")
+    (store / "known" / "iris.json").unlink()
     eve = holdfast.open(store, by="eve", clock=Clock())
     (store / "m.txt").write_text("evil")
     made = eve.register("iris", store / "m.txt")
