@@ -14,6 +14,7 @@ from holdfast.serving.setting import Setting
 
 GIVEN = Context("store", "ana", as_json=False)
 OPTIONS = {
+    **serve.COMMANDS[0].make_context("serve", ["iris"]).params,
     "host": "127.0.0.1",
     "host_name": (),
     "port": None,
@@ -163,7 +164,7 @@ def test_options_become_a_setting() -> None:
 def test_a_setting_can_be_sent_to_a_worker() -> None:
     made = setting()
 
-    assert pickle.loads(pickle.dumps(made)).open_registry.__self__ == GIVEN
+    assert pickle.loads(pickle.dumps(made)).open_registry.args[0] == GIVEN
 
 
 @pytest.mark.usefixtures("put")

@@ -82,7 +82,7 @@ def test_a_null_far_below_the_excerpt_is_seen() -> None:
         (pd.Series([None, None], dtype="object"), {"dtype": "object"}),
         (
             pd.Series([{"x": 1}, {"x": 2}]),
-            {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
+            {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]},
         ),
         (
             pd.Series(["u", None], dtype=pd.CategoricalDtype(["u", "v"])),

@@ -146,7 +146,7 @@ def test_a_cut_file_is_refused_unless_it_is_to_be_just_a_file(tmp_path: Path) ->
     path.write_bytes(_doubling().SerializeToString()[:-7])
 
     assert formats.scan(path).kind == "unknown"
-    with pytest.raises(InvalidInputError, match=r"is not what \.onnx promises"):
+    with pytest.raises(InvalidInputError, match="is cut short"):
         formats.package(path, "model", tmp_path)
     assert formats.package(path, "model", tmp_path, "file").format == "file"
 

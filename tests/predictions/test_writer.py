@@ -116,7 +116,7 @@ def test_after_closing_rows_are_counted_as_dropped(start: Callable[..., Recorder
 
     assert recorder.dropped == 1
     assert not recorder.flush()
-    with pytest.raises(StoreError, match="its queue is full"):
+    with pytest.raises(StoreError, match="is closed"):
         recorder.submit(row()).result(0)
 
 

@@ -200,8 +200,10 @@ class Model:
 
     def purge_chosen(self, version: str) -> list[str]:
         """Purge one version if nothing spares it; say which went."""
-        if self.versions[version].status == "purged" or self._spared(version, target_too=True):
+        if self.versions[version].status == "purged":
             return []
+        if self._spared(version, target_too=True):
+            raise Forbidden
         self.versions[version].status = "purged"
         return [version]
 

@@ -192,8 +192,10 @@ class Machine(RuleBasedStateMachine):
     def purge_chosen(self, place: int) -> None:
         """Purge one version, if nothing spares it."""
         version = self.version(place)
-        gone = self.law.purge_chosen(version)
-        assert list(self.registry.purge("iris", versions=[version], grace_s=0).purged) == gone
+        self.agree(
+            lambda: self.law.purge_chosen(version),
+            lambda: list(self.registry.purge("iris", versions=[version], grace_s=0).purged),
+        )
 
     @precondition(lambda self: self.law.exists)
     @rule()
