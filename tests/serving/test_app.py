@@ -1,7 +1,10 @@
 """Paths, tokens, limits and administration, by real servers."""
 
+import base64
 import gzip
+import hashlib
 import http.client
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +19,7 @@ from holdfast.errors import MissingLibraryError
 from holdfast.serving.limits import Limits
 from holdfast.serving.served import Served
 from holdfast.serving.telling.feedback import Truth
+from holdfast.serving.web import documentation
 from holdfast.serving.web.app import application
 
 ROWS = {"instances": [[1, 2]]}
@@ -317,7 +321,35 @@ def test_the_description_holds_hot_and_other_paths(server: Server) -> None:
     assert "/predict" not in page["paths"]
     assert {*rows["instances"]["items"]["properties"]} == {"age", "height"}
     assert {"200", "401", "413", "422", "503", "504"} <= {*predict["responses"]}
-    assert server.get("/docs").status_code == 200
+
+
+def test_the_documentation_fetches_and_runs_nothing(server: Server) -> None:
+    answer = server.get("/docs")
+    page = answer.text
+
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert re.findall(r"<script|<link|<img|@import|https?://(?!HOST:PORT)", page) == []
+    assert "/models/iris/predict" in page
+    assert "&quot;instances&quot;: [{&quot;age&quot;" in page
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in answer.headers["content-security-policy"]
+
+
+def test_what_a_schema_says_is_inert_in_the_documentation() -> None:
+    hostile = "<script>alert('1')</script>"
+    operation = {
+        "summary": hostile,
+        "parameters": [{"name": hostile, "in": "header", "description": hostile}],
+        "requestBody": {"content": {hostile: {"schema": {"type": "string", "enum": [hostile]}}}},
+        "responses": {"200": {"description": hostile}},
+    }
+    paths = {hostile: {"post": operation}}
+    page = documentation.drawn({"info": {"title": "x", "version": "1"}, "paths": paths}, "/a")
+
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 6
 
 
 def test_what_mlflow_asks_for_is_there(server: Server) -> None:

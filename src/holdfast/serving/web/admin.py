@@ -12,7 +12,7 @@ from holdfast.serving.limits import Limits
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.served import Served, in_memory
 from holdfast.serving.telling import feedback
-from holdfast.serving.web import health, openapi
+from holdfast.serving.web import documentation, health, openapi
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -45,6 +45,7 @@ def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Li
         title="Holdfast",
         version=__version__,
         description="Predictions by versions that a registry holds, and which version made them.",
+        docs_url=None,  # FastAPI's pages fetch scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -64,7 +65,19 @@ def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Li
         return {**page, "paths": {**hot, **page["paths"]}}
 
     app.openapi = described  # type: ignore[method-assign]
+    _add_documentation(app)
     return app
+
+
+def _add_documentation(app: "FastAPI") -> None:
+    from fastapi import Request
+    from fastapi.responses import HTMLResponse
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        prefix = request.scope.get("root_path", "").rstrip("/")
+        page = documentation.drawn(app.openapi(), prefix)
+        return HTMLResponse(page, headers=documentation.HEADERS)
 
 
 def _add_errors(app: "FastAPI") -> None:
