@@ -20,6 +20,7 @@ summary span { opacity: .75; }
 details > div { border-top: 1px solid var(--line); padding: .2rem .8rem .8rem; }
 table { border-collapse: collapse; width: 100%; } h3 { font-size: .95rem; margin: .8rem 0 .2rem; }
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; text-align: left; }
+td:first-child { width: 11rem; }
 pre { background: var(--soft); border-radius: 6px; overflow-x: auto; padding: .6rem .8rem; }
 """
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -50,7 +51,8 @@ def drawn(document: Mapping[str, Any], prefix: str) -> str:
             shown = "".join(_operation(method.upper(), prefix + path, operation))
             groups.setdefault(group, []).append(shown)
     body = "".join(
-        f"<h2>{escape(name)}</h2>{''.join(shown)}" for name, shown in sorted(groups.items())
+        f"<h2>{escape(name)}</h2>{''.join(shown)}"
+        for name, shown in sorted(groups.items(), reverse=True)
     )
     title, version = escape(document["info"]["title"]), escape(document["info"]["version"])
     told = escape(document["info"].get("description", ""))
