@@ -57,6 +57,9 @@ def _remove(path: str, owner: int) -> None:
                 os.chmod(os.path.dirname(place), _WRITABLE)
             if not os.path.islink(place):
                 os.chmod(place, _WRITABLE)
-            remove(place)
+            if remove in (os.unlink, os.rmdir):
+                remove(place)
+            else:  # it could not be looked into
+                shutil.rmtree(place, ignore_errors=True)
 
     shutil.rmtree(path, onerror=unprotect)

@@ -19,7 +19,8 @@ summary b { color: var(--mark); display: inline-block; min-width: 3.2rem; }
 summary span { opacity: .75; }
 details > div { border-top: 1px solid var(--line); padding: .2rem .8rem .8rem; }
 table { border-collapse: collapse; width: 100%; } h3 { font-size: .95rem; margin: .8rem 0 .2rem; }
-td, th { vertical-align: baseline; border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; text-align: left; }
+td { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; }
+td { text-align: left; vertical-align: baseline; }
 td:first-child { width: 11rem; }
 pre { background: var(--soft); border-radius: 6px; overflow-x: auto; padding: .6rem .8rem; }
 """
