@@ -14,6 +14,8 @@ import click
 from holdfast.errors import InvalidInputError, StoreError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from holdfast.registry import Registry
     from holdfast.signing import SigningKey
 
@@ -190,7 +192,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         for param in made.params:
             plain = isinstance(param, click.Argument) and param.type is click.STRING
             if plain and param.name in _NAMING:
-                param.type = _completed(with_version=_NAMING[param.name])
+                param.type = Named(with_version=_NAMING[param.name])
         return made
 
     return decorate
@@ -203,10 +205,25 @@ _NAMING: Final = {
 """Arguments that name a model, and whether a version of it."""
 
 
-def _completed(*, with_version: bool) -> "click.ParamType[str, Any]":
-    from holdfast.cli.helping import Completed
+class Named(click.ParamType):  # type: ignore[type-arg] # it has some in newer releases
+    """An argument that names a model, or a version as MODEL@REF, which shells fill in.
 
-    return Completed(with_version=with_version)
+    Args:
+        with_version: Whether a version is wanted behind the model.
+    """
+
+    name = "text"
+
+    def __init__(self, *, with_version: bool) -> None:
+        self._with_version = with_version
+
+    def shell_complete(
+        self, ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """List what fits."""
+        from holdfast.cli.helping import completed
+
+        return completed(ctx, incomplete, with_version=self._with_version)
 
 
 def context_of(params: Mapping[str, Any]) -> Context:

@@ -19,40 +19,30 @@ COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}
 """
 
 
-class Completed(click.ParamType):  # type: ignore[type-arg] # it has some in newer releases
-    """An argument that names a model, or a version as MODEL@REF, which shells fill in.
+def completed(ctx: click.Context, incomplete: str, *, with_version: bool) -> list[CompletionItem]:
+    """List what fits an argument that names a model, or a version.
 
-    Args:
-        with_version: Whether a version is wanted behind the model.
+    A store that is not there, or damaged, has nothing to offer.
     """
+    with contextlib.suppress(Exception):
+        return [CompletionItem(word) for word in _words(ctx, incomplete, with_version=with_version)]
+    return []
 
-    name = "text"
 
-    def __init__(self, *, with_version: bool) -> None:
-        self._with_version = with_version
-
-    def shell_complete(
-        self, ctx: click.Context, _param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """List what fits; a store that is not there, or damaged, has nothing to offer."""
-        with contextlib.suppress(Exception):
-            return [CompletionItem(word) for word in self._words(ctx, incomplete)]
-        return []
-
-    def _words(self, ctx: click.Context, incomplete: str) -> list[str]:
-        registry = context_of(ctx.params).registry()
-        model, at, _ = incomplete.partition("@")
-        if at:
-            versions = registry.versions(model)
-            aliases = {alias for info in versions for alias in info.aliases}
-            names = [*_STANDING, *sorted(aliases), *(info.version for info in versions[::-1])]
-            words = [f"{model}@{name}" for name in dict.fromkeys(names)]
-        else:
-            found = [info.model for info in registry.models()]
-            words = [word for word in found if word.startswith(incomplete)]
-            if self._with_version and words == [incomplete]:
-                words = [f"{incomplete}@{name}" for name in _STANDING]
-        return [word for word in words if word.startswith(incomplete)]
+def _words(ctx: click.Context, incomplete: str, *, with_version: bool) -> list[str]:
+    registry = context_of(ctx.params).registry()
+    model, at, _ = incomplete.partition("@")
+    if at:
+        versions = registry.versions(model)
+        aliases = {alias for info in versions for alias in info.aliases}
+        names = [*_STANDING, *sorted(aliases), *(info.version for info in versions[::-1])]
+        words = [f"{model}@{name}" for name in dict.fromkeys(names)]
+    else:
+        found = [info.model for info in registry.models()]
+        words = [word for word in found if word.startswith(incomplete)]
+        if with_version and words == [incomplete]:
+            words = [f"{incomplete}@{name}" for name in _STANDING]
+    return [word for word in words if word.startswith(incomplete)]
 
 
 @click.command("help", cls=Command)

@@ -1,7 +1,7 @@
 """The public API: every verb of Holdfast over one store."""
 
+import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -82,7 +82,7 @@ def open_registry(
             _site(location, setting),
             by or author(),
             setting.get("clock", lambda: datetime.now(UTC)),
-            setting.get("new_id", lambda: secrets.token_hex(16)),
+            setting.get("new_id", lambda: os.urandom(16).hex()),
             keyring,
         )
     )

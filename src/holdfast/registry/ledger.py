@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -289,6 +288,8 @@ class Ledger:
                 self._journal.append(seq, raw, signed.commit)
             except TakenError:
                 longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
+                import random
+
                 time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time
                 continue
             return self._written(state, raw, entry)

@@ -6,7 +6,6 @@ there is checked again.
 
 import contextlib
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import Final
@@ -39,7 +38,7 @@ def keep(kind: str, key: str, data: bytes) -> None:
     folder = _folder(kind)
     if folder is None:
         return
-    draft = folder / f".{secrets.token_hex(8)}"
+    draft = folder / f".{os.urandom(8).hex()}"
     try:
         draft.write_bytes(data)
         draft.replace(folder / _name(key))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -14,7 +15,6 @@ from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
-from holdfast.core.standing import Standing, damaged, standing, worst_first
 from holdfast.core.state import Record, State
 from holdfast.core.views import (
     Before,
@@ -25,12 +25,11 @@ from holdfast.core.views import (
     version_info,
 )
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, NotFoundError
-from holdfast.registry import incomplete
-from holdfast.registry.fleet import Fleet
-from holdfast.registry.incomplete import Incomplete
 from holdfast.registry.session import Session
-from holdfast.registry.verifying import version_damages
-from holdfast.signing import require_genuine
+
+if TYPE_CHECKING:
+    from holdfast.core.standing import Standing
+    from holdfast.registry.incomplete import Incomplete
 
 _SHOWN_MOVES = 5
 
@@ -48,8 +47,10 @@ def models(session: Session, at: str | None) -> list[ModelInfo]:
     return shown
 
 
-def overview(session: Session, at: str | None) -> list[Standing]:
+def overview(session: Session, at: str | None) -> "list[Standing]":
     """Tell where every model stands, those that ask for a look first."""
+    from holdfast.core.standing import damaged, standing, worst_first
+
     shown = []
     for name in session.models() if at is None else sorted(session.journals()):
         try:
@@ -90,6 +91,8 @@ def status(session: Session, model: str, at: str | None) -> Status:
     try:
         state = session.state(model, at)
     except DamagedError:
+        from holdfast.registry import incomplete
+
         found = incomplete.read(session, model) if at is None else None
         if found is None:
             raise
@@ -124,7 +127,7 @@ def status(session: Session, model: str, at: str | None) -> Status:
     )
 
 
-def _incomplete_status(session: Session, found: Incomplete) -> Status:
+def _incomplete_status(session: Session, found: "Incomplete") -> Status:
     """Gather what the entries behind a damaged one still prove."""
     state = found.state
     live = state.live if found.live_known else None
@@ -161,6 +164,8 @@ def _undo(state: State) -> str | None:
 
 
 def _serving(session: Session, state: State) -> Serving | None:
+    from holdfast.registry.fleet import Fleet
+
     found = serving(Fleet(session).servers(state.model), state.production, session.clock())
     return found if found.workers or found.lagging else None
 
@@ -173,6 +178,8 @@ def _comparison(session: Session, state: State, a: Record, b: Record) -> Compari
 
 
 def _before(session: Session, state: State, record: Record, now: str) -> Before:
+    from holdfast.registry.verifying import version_damages
+
     damages = version_damages(session, state.model, record)
     return Before(record.version, served_s(state.moves, record.version, now), damages)
 
@@ -214,6 +221,8 @@ def entries(session: Session, model: str, after: int) -> list[Entry]:
 def _signer(entry: Entry, listed: Mapping[str, Signer]) -> str | None:
     name = signers.name_of(listed, entry.signature.key) if entry.signature else None
     if name is not None:
+        from holdfast.signing import require_genuine
+
         require_genuine(entry)
     return name
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -140,6 +139,8 @@ class Blobs:
         if self._store.traits.near and sum(file.size_bytes for file in files) < _WORTH_THREADS:
             yield from ((file, check(file.sha256, file.size_bytes)) for file in files)
             return
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
+
         with ThreadPoolExecutor(max(_THREADS, self._store.traits.at_once)) as threads:
             checks = threads.map(lambda file: check(file.sha256, file.size_bytes), files)
             yield from zip(files, checks, strict=True)

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import functools
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -144,7 +143,7 @@ def temporary(folder: str) -> Iterator[tuple[FileIO, str]]:
 
 
 def _unused(folder: str) -> str:
-    return os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
+    return os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

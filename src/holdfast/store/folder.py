@@ -13,7 +13,7 @@ from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import LockedError, NotAStoreError, StoreError
-from holdfast.store import config, durable, garbage, layout, locks, projections
+from holdfast.store import config, durable, layout, locks, projections
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.known import Known
@@ -143,6 +143,8 @@ class Folder:
 
     def collect(self, needed: Needed, grace_s: float) -> Collected:
         """Remove what nothing names, writers kept away where locks reach them."""
+        from holdfast.store import garbage  # noqa: PLC0415 - slow to import
+
         return garbage.collect(self.store, needed, grace_s, self._alone)
 
 

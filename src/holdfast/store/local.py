@@ -4,7 +4,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from io import BufferedReader, FileIO
@@ -242,7 +241,7 @@ class LocalStore:
         """Rename what has this name, a file or not, into `trash/damaged`."""
         if not os.path.lexists(self._prefix + key):
             raise AbsentError(key)
-        self.move(key, layout.aside(key, secrets.token_hex(4)))
+        self.move(key, layout.aside(key, os.urandom(4).hex()))
 
     # What only a file system has, for projections and the collector:
 

@@ -10,7 +10,6 @@ A forked child holds no lock of its parent: its copies of the descriptors are cl
 import contextlib
 import errno
 import os
-import random
 import sys
 import threading
 import time
@@ -193,6 +192,8 @@ def _wait(path: str, hold: _Hold, attempt: Callable[[_Hold], bool], limit: Limit
             if left_s <= 0:
                 told = [str(holder) for holder in _holders(hold)]
                 raise LockedError(path, told[:_SHOWN], limit.seconds, limit.advice)
+            import random  # noqa: PLC0415 - slow to import
+
             time.sleep(min(left_s, pause_s * random.uniform(0.5, 1)))  # noqa: S311 - no secret
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
 

@@ -1,7 +1,6 @@
 """What a file system keeps of what the journal stands on, tried out before a store is made."""
 
 import os
-import secrets
 import sys
 import threading
 from pathlib import Path
@@ -37,7 +36,7 @@ def probe(root: Path) -> Probe:
         UnfitStoreError: If a created file does not keep its name against rivals.
         StoreError: If the folder cannot be written at all.
     """
-    folder = os.path.join(os.path.abspath(root), f"{layout.TEMPORARY}probe-{secrets.token_hex(8)}")
+    folder = os.path.join(os.path.abspath(root), f"{layout.TEMPORARY}probe-{os.urandom(8).hex()}")
     with durable.translated(str(root)):
         os.makedirs(folder)
         try:
