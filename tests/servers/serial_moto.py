@@ -1,5 +1,6 @@
 """moto, one request at a time: it looks whether a name is free, and takes it, in two steps."""
 
+import io
 import signal
 import sys
 from collections.abc import Iterable
@@ -14,6 +15,11 @@ _TURN = Lock()
 
 
 def _in_turn(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+    body = environ["wsgi.input"]  # read first: a client that stops keeps nobody else waiting
+    if environ.get("wsgi.input_terminated"):
+        environ["wsgi.input"] = io.BytesIO(body.read())
+    elif environ.get("CONTENT_LENGTH"):
+        environ["wsgi.input"] = io.BytesIO(body.read(int(environ["CONTENT_LENGTH"])))
     with _TURN:
         return list(_APP(environ, start))
 
