@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.conftest import Extent
 from tests.registry import disk, rules
 from tests.registry.conftest import Clock
 from tests.registry.rules import Forbidden
@@ -297,8 +298,8 @@ def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("often")
-def test_the_registry_keeps_its_rules() -> None:
-    run_state_machine_as_test(Machine, settings=_runs(60, 40))
+def test_the_registry_keeps_its_rules(extent: Extent) -> None:
+    run_state_machine_as_test(Machine, settings=_runs(60 if extent == "whole" else 10, 40))
 
 
 @pytest.mark.long
