@@ -226,8 +226,9 @@ def test_a_journal_that_was_replaced_by_another_is_noticed(
     other = holdfast.open(tmp_path / "other", by="eve", clock=Clock())
     for content in ("one", "two"):
         other.register("iris", text(content))
-    shutil.rmtree(store / "models/iris/journal")
-    shutil.copytree(tmp_path / "other/models/iris/journal", store / "models/iris/journal")
+    journal = store / "models/iris/journal"
+    journal.rename(tmp_path / "away")  # so that the new folder is another to the disk as well
+    shutil.copytree(tmp_path / "other/models/iris/journal", journal)
     shutil.copytree(tmp_path / "other/blobs", store / "blobs", dirs_exist_ok=True)
     before = disk.journals(store)
 

@@ -118,7 +118,7 @@ class Ledger:
         self._check(witness, state)
         pins.check(self._pin, state)
         if state.seq:
-            self._memory.keep(state.seq)
+            self._memory.keep(state.seq, state.head)
         return state
 
     def _advance(self, state: State, known: int = 0) -> State:
@@ -193,11 +193,11 @@ class Ledger:
     def _is_torn(self, witness: Pointer, state: State) -> bool:
         """Tell whether a projection that the journal denies came from elsewhere.
 
-        A store that was seen further at this path is no copy that was made here, but an older one
-        that took its place.
+        A store that was seen further at this path, or with another entry, is no copy that was made
+        here, but took its place.
         """
         elsewhere = whereabouts.is_elsewhere(self._place, self._model, witness)
-        return elsewhere and self._memory.seq <= state.seq
+        return elsewhere and self._memory.fits(state.seq, lambda seq: self._digest_at(seq, state))
 
     def _check_last(self, state: State) -> None:
         """Refuse to write after an entry that was seen and is gone or another one by now."""
@@ -322,7 +322,7 @@ class Ledger:
     def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
         self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
         self._newest = entry
-        self._memory.keep(self._state.seq)
+        self._memory.keep(self._state.seq, self._state.head)
         if self._state.seq % self._store.traits.fold_every == 0:
             folds.keep(self._id, self._state)
         return Outcome(self._state, entry, None)

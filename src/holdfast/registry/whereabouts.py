@@ -6,6 +6,7 @@ than the pointer says, and was never seen further by this user, at this path.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -20,7 +21,8 @@ _MOST_BYTES: Final = 4096
 
 
 class _Seen(Struct):
-    seq: int
+    seq: int = 0
+    head: str | None = None
 
 
 def is_elsewhere(place: Place, model: str, pointer: Pointer) -> bool:
@@ -34,7 +36,7 @@ class Memory:
     def __init__(self, place: Place, model: str) -> None:
         self._place = place
         self._model = model
-        self._known: int | None = None
+        self._known: _Seen | None = None
 
     @functools.cached_property
     def _key(self) -> str:
@@ -44,19 +46,34 @@ class Memory:
     @property
     def seq(self) -> int:
         """Number of the last entry seen; 0 where none was."""
+        return self._seen().seq
+
+    def fits(self, last: int, digest_at: Callable[[int], str | None]) -> bool:
+        """Tell whether a journal that ends with entry *last* has what was seen here.
+
+        Args:
+            digest_at: Tells the digest of an entry that it has.
+        """
+        seen = self._seen()
+        if seen.seq > last:
+            return False
+        return seen.head is None or digest_at(seen.seq) == seen.head
+
+    def _seen(self) -> _Seen:
         if self._known is None:
             self._known = _decoded(private.read(_KIND, self._key, _MOST_BYTES))
         return self._known
 
-    def keep(self, seq: int) -> None:
+    def keep(self, seq: int, head: str | None) -> None:
         """Keep what was seen now, be it less: whoever let it be so decided that."""
-        if self.seq != seq:
-            private.keep(_KIND, self._key, msgspec.json.encode(_Seen(seq)))
-            self._known = seq
+        seen = _Seen(seq, head)
+        if self._seen() != seen:
+            private.keep(_KIND, self._key, msgspec.json.encode(seen))
+            self._known = seen
 
 
-def _decoded(raw: bytes | None) -> int:
+def _decoded(raw: bytes | None) -> _Seen:
     try:
-        return msgspec.json.decode(raw, type=_Seen).seq if raw is not None else 0
+        return msgspec.json.decode(raw, type=_Seen) if raw is not None else _Seen()
     except (ValueError, RecursionError):
-        return 0
+        return _Seen()
