@@ -105,7 +105,9 @@ def run(setting: Setting, taken: Addresses, seat: Seat) -> None:
             app.hot.patience.begin()
             stack.callback(app.hot.patience.stop)
         rpc = None if taken.grpc is None else RpcServer(app, taken.grpc)
-        _server(app, vitals, setting, recycling, rpc).run(sockets=[listening])
+        server: Any = _server(app, vitals, setting, recycling, rpc)
+        server.listening = [listening]
+        server.run(sockets=[listening])
 
 
 def _app(
@@ -179,12 +181,39 @@ def _log_of(
     return recorder, stack.enter_context(contextlib.closing(open_in_time(location)))
 
 
-def _leave(listening: Iterable[Any], rpc: RpcServer | None) -> None:
+async def _hand_over(server: Any, rpc: RpcServer | None, *, leaves: bool) -> None:
     """Take no new connections: the successor does; those that are open get their answers."""
-    for one in listening:
+    if not leaves:
+        return
+    listening, server.listening = server.listening, ()
+    await _answer_waiting(server, listening)
+    for one in server.servers:
         one.close()
     if rpc is not None:
         rpc.leave(_HANDOVER_S)
+
+
+def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
+    """Accept the connections that wait at a socket: closing it would reset them."""
+    listening.settimeout(0)
+    while True:
+        try:
+            accepted, _ = listening.accept()
+        except OSError:  # none is left
+            return
+        yield accepted
+
+
+async def _answer_waiting(server: "uvicorn.Server", listening: Iterable[socket.socket]) -> None:
+    """Answer the connections that wait at sockets which are about to be closed."""
+
+    def made() -> Any:
+        kind: Any = server.config.http_protocol_class
+        return kind(server.config, server.server_state, server.lifespan.state)
+
+    for held in listening:
+        for waiting in _waiting(held):
+            await asyncio.get_running_loop().connect_accepted_socket(made, waiting)
 
 
 @contextlib.contextmanager
@@ -263,7 +292,7 @@ def _server(
 
         async def on_tick(self, counter: int) -> bool:
             _show(app, vitals, recycling)
-            _leave(self.servers if app.leaves else (), rpc if app.leaves else None)
+            await _hand_over(self, rpc, leaves=app.leaves)
             if self.leaves_s is not None and time.monotonic() >= self.leaves_s:
                 self.should_exit = True
             return await super().on_tick(counter)
