@@ -111,6 +111,14 @@ FATAL: dict[str, tuple[str, str]] = {
         "n = 0\nwhile n < 9000: open(f'f{n}', 'wb').write(bytes(1 << 20)); n += 1",
         "wrote more than",
     ),
+    "names without end": (
+        "n = 0\nwhile True: open(f'f{n}', 'w').close(); n += 1",
+        "wrote more than",
+    ),
+    "files below a folder too deep to look into": (
+        "import time\nfor n in range(40): os.mkdir('d' * 200); os.chdir('d' * 200)\ntime.sleep(99)",
+        "wrote more than",
+    ),
     "a file that takes its room at once": (
         "os.posix_fallocate(os.open('x', os.O_CREAT | os.O_RDWR), 0, 1 << 26)",
         "not permitted",

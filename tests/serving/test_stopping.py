@@ -35,19 +35,25 @@ def predicted(connection: http.client.HTTPConnection) -> int:
 def test_a_server_that_drains_is_not_ready_and_still_answers(
     store: Path, tmp_path: Path, workers: str
 ) -> None:
-    options = ["--drain", "3", "--workers", workers]
+    options = ["--drain", "3600", "--workers", workers]
     with Serving(store, tmp_path, *options) as server:
         server.process.send_signal(signal.SIGTERM)
-        server.wait_for(503)
-        told = server.get("/ready")[1]
+        until(lambda: server.get("/ready")[1].get("missing") == {"server": "is stopping"})
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         status = predicted(connection)
         connection.close()
+        server.process.send_signal(signal.SIGINT)
         ended = server.process.wait(PATIENCE_S)
 
-    assert told["missing"]["server"] == "is stopping"
     assert status == 200
     assert ended == 0
+
+
+def test_a_drain_ends_by_itself(store: Path, tmp_path: Path) -> None:
+    with Serving(store, tmp_path, "--drain", "1") as server:
+        server.process.send_signal(signal.SIGTERM)
+
+        assert server.process.wait(PATIENCE_S) == 0
 
 
 def test_a_second_ctrl_c_ends_the_drain(store: Path, tmp_path: Path) -> None:

@@ -73,9 +73,11 @@ def _rows(path: str | None) -> Any:
     """Read an example: JSON as it stands, a file with a header as columns in its order."""
     if path is None:
         return None
+    if not path.endswith((".csv", ".parquet")):
+        return json_file("--input-example", path)
     found = rows.document("--input-example", path)
     if "texts" not in found:
-        return json_file("--input-example", path) if path.endswith(".json") else found["values"]
+        return found["values"]
     header, *lines = found["texts"] or [[]]
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):

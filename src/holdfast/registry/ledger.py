@@ -287,9 +287,9 @@ class Ledger:
             try:
                 self._journal.append(seq, raw, signed.commit)
             except TakenError:
-                longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
                 import random
 
+                longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)
                 time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time
                 continue
             return self._written(state, raw, entry)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
-from holdfast.core.state import Record, State
+from holdfast.core.state import Move, Record, State
 from holdfast.core.views import (
     Before,
     ModelInfo,
@@ -106,11 +106,7 @@ def status(session: Session, model: str, at: str | None) -> Status:
         model=model,
         at=now,
         live=version_info(state, record) if record else None,
-        since=live.at if live else None,
-        by=live.by if live else None,
-        reason=live.reason if live else None,
-        how=live.how if live else None,
-        forced=live.forced if live else False,
+        **_moved(live),
         before=_before(session, state, before, now) if before else None,
         comparison=_comparison(session, state, before, record) if before and record else None,
         staging=state.staging,
@@ -137,11 +133,7 @@ def _incomplete_status(session: Session, found: "Incomplete") -> Status:
         model=state.model,
         at=format_time(session.clock()),
         live=version_info(state, record) if record else None,
-        since=live.at if live else None,
-        by=live.by if live else None,
-        reason=live.reason if live else None,
-        how=live.how if live else None,
-        forced=live.forced if live else False,
+        **_moved(live),
         before=None,
         comparison=None,
         staging=None,
@@ -151,6 +143,17 @@ def _incomplete_status(session: Session, found: "Incomplete") -> Status:
         command=None,
         damage=str(found.damage),
     )
+
+
+def _moved(live: Move | None) -> dict[str, Any]:
+    """Tell how a version came to be live, by the fields of `Status`."""
+    return {
+        "since": live.at if live else None,
+        "by": live.by if live else None,
+        "reason": live.reason if live else None,
+        "how": live.how if live else None,
+        "forced": live.forced if live else False,
+    }
 
 
 def _undo(state: State) -> str | None:

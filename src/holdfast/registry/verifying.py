@@ -63,10 +63,10 @@ def verify(
     found = _Findings()
     _check_demand(session, target or "", demand, found)
     if target is None:
-        _check_models(session, found)
+        seen = _check_models(session, found)
         _expect_strays(session, found)
         found.remarks += strays.among_blobs(session)
-        found.remarks += _orphans(session, found)
+        found.remarks += _orphans(session, seen, found)
     elif "@" in target:
         state, record = session.find(target)
         _check_versions(session, state, [record], found)
@@ -110,7 +110,7 @@ def version_damages(session: Session, model: str, record: Record) -> tuple[Damag
     return tuple(found.damages)
 
 
-def _check_models(session: Session, found: _Findings) -> None:
+def _check_models(session: Session, found: _Findings) -> Survey:
     """Check all journals, those too of which it is only known that they were there."""
     seen = session.survey()
     found.damages += missing(seen)
@@ -121,6 +121,7 @@ def _check_models(session: Session, found: _Findings) -> None:
             needs.require_journals(session)
     except DamagedError as error:
         found.damages.append(Damage(None, None, error.subject, str(error)))
+    return seen
 
 
 def missing(seen: Survey) -> Iterator[Damage]:
@@ -213,10 +214,9 @@ def _expect_strays(session: Session, found: _Findings) -> None:
             found.expect(file, None, None)
 
 
-def _orphans(session: Session, found: _Findings) -> Iterator[Remark]:
+def _orphans(session: Session, seen: Survey, found: _Findings) -> Iterator[Remark]:
     """Name models that only manifests tell of: journal and note may both be gone."""
     named = {digest for digest, users in found.users.items() if any(user[0] for user in users)}
-    seen = session.survey()
     orphans = needs.unclaimed(session, {*seen.names, *seen.hurt, *seen.lost}, named)
     for model in sorted({manifest.name for _digest, manifest in orphans}):
         text = (

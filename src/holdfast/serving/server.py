@@ -213,7 +213,8 @@ async def _answer_waiting(server: "uvicorn.Server", listening: Iterable[socket.s
 
     for held in listening:
         for waiting in _waiting(held):
-            await asyncio.get_running_loop().connect_accepted_socket(made, waiting)
+            with contextlib.suppress(OSError):  # whoever waited is gone
+                await asyncio.get_running_loop().connect_accepted_socket(made, waiting)
 
 
 @contextlib.contextmanager

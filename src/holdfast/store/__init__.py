@@ -131,6 +131,10 @@ class Store(Protocol):
         ...
 
 
+MOST_READ = 128 << 20
+"""Bytes read at once of what stands in a place of ours; nothing of ours is longer."""
+
+
 def at_most(file: BufferedReader, most_bytes: int) -> bytes:
     """Read a file that is likely short: room for *most_bytes* is made only where it is long."""
     start = file.read(min(_SHORT, most_bytes))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from holdfast.errors import InvalidInputError, StoreError
 from holdfast.store import (
+    MOST_READ,
     AbsentError,
     Ingested,
     Item,
@@ -26,8 +27,6 @@ from holdfast.store.probe import probe
 
 _COMPARED = 256 << 10
 """Bytes compared at a time: few enough to stay in the processor's cache."""
-_MOST_READ = 128 << 20
-"""Bytes read at once of what stands in a place of ours; nothing of ours is longer."""
 _READING = os.O_RDONLY | sum(
     getattr(os, flag, 0) for flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 )
@@ -207,7 +206,7 @@ class LocalStore:
         """
         try:
             with self.open(key) as file:
-                return at_most(file, _MOST_READ)
+                return at_most(file, MOST_READ)
         except AbsentError:
             return None
         except NoFileError:

@@ -47,6 +47,19 @@ def test_a_version_can_be_written_over_once(store: ObjectStore) -> None:
     assert store.read(KEY) == b"two"
 
 
+def test_an_object_is_cut_where_no_honest_one_is_so_long(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.store.objects.wire.MOST_READ", 1000)
+    store.replace(KEY, b"x" * 1001)
+    found = store.tagged(KEY)
+
+    assert found is not None
+    assert found[0] == store.read(KEY) == b"x" * 1000
+    assert store.replace_tagged(KEY, b"y" * 1000, found[1])
+    assert store.read(KEY) == b"y" * 1000
+
+
 def test_what_is_absent_has_no_version_to_write_over(store: ObjectStore) -> None:
     store.replace(KEY, b"one")
     found = store.tagged(KEY) or (b"", "")

@@ -27,7 +27,9 @@ __all__ = ["Tracing"]
 
 _log = logging.getLogger(__name__)
 
-_MOST_WAITING: Final = 10_000
+_MOST_WAITING: Final = 1_000
+_LONGEST_STATE: Final = 512
+"""Characters of a tracestate that must be passed on; a longer one is dropped whole."""
 _END_S: Final = 1.0
 _FAILED: Final = 500
 _NAME: Final = "service.name"
@@ -107,10 +109,10 @@ class Tracing:
     def refused(self, model: str, status: int, headers: Headers) -> None:
         """Have a span made of a request that no version was chosen for."""
         if self._waiting.qsize() < _MOST_WAITING:
-            parent, state = (
-                headers.get(name, b"").decode("latin-1") for name in (b"traceparent", b"tracestate")
-            )
-            self._waiting.put(_Refused(model, status, parent, state, time.time_ns()))
+            parent = headers.get(b"traceparent", b"")[:_LONGEST_STATE].decode("latin-1")
+            state = headers.get(b"tracestate", b"")
+            kept = state.decode("latin-1") if len(state) <= _LONGEST_STATE else ""
+            self._waiting.put(_Refused(model, status, parent, kept, time.time_ns()))
 
     def close(self) -> None:
         """Send what waits, as far as that takes no more than two seconds."""
