@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import context
 from pathlib import Path
@@ -196,21 +196,32 @@ def _exceeds(folder: str, most_bytes: int) -> bool:
     Each name counts as a block at least. What cannot be looked into is taken for too much: a trial
     could hide files there.
     """
-    left, folders = most_bytes, [folder]
-    while folders and left >= 0:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    left -= max(_BLOCK_BYTES, 512 * entry.stat(follow_symlinks=False).st_blocks)
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    if left < 0:
-                        break
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return True
-    return left < 0
+    left = most_bytes
+    try:
+        for taken in _taken_bytes(folder):
+            left -= max(_BLOCK_BYTES, taken)
+            if left < 0:
+                return True
+    except OSError:
+        return True
+    return False
+
+
+def _taken_bytes(folder: str) -> Iterator[int]:
+    """Go through what each name below a folder takes of the disk."""
+    folders = [folder]
+    while folders:
+        with suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                folders += [entry.path] if entry.is_dir(follow_symlinks=False) else []
+                yield _size(entry)
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    try:
+        return 512 * entry.stat(follow_symlinks=False).st_blocks
+    except FileNotFoundError:  # a file that goes while others stay hides none of them
+        return 0
 
 
 def _ended(status: int, text: bytes) -> str | None:
