@@ -16,7 +16,6 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import scipy.stats  # type: ignore[import-untyped]
-import torch
 import xgboost
 from numpy._core.multiarray import _reconstruct
 from numpy.ma.core import _mareconstruct  # type: ignore[attr-defined]
@@ -150,9 +149,10 @@ PARTS: dict[str, Attack] = {
     "a masked array of another class": _call(_mareconstruct, bytearray, np.ndarray, (0,), b"d"),
     "a masked array over another class": _call(
         _mareconstruct, np.ma.MaskedArray, dict, (0,), b"d"),
-    "a tensor of a size": _call(torch.Tensor, 64),
-    "a storage of a size": _call(torch.FloatStorage, 64),
-    "an untyped storage of a size": _call(torch.UntypedStorage, 64),
+    "a tensor of a size": _raw(b"\x80\x02" + named("torch", "Tensor") + b"K\x40\x85R."),
+    "a storage of a size": _raw(b"\x80\x02" + named("torch", "FloatStorage") + b"K\x40\x85R."),
+    "an untyped storage of a size": _raw(
+        b"\x80\x02" + named("torch", "UntypedStorage") + b"K\x40\x85R."),
     "a tensor of a size, made anew": _raw(
         b"\x80\x02" + named("torch", "Tensor") + b"K\x40\x85\x81."),
     # files and machines

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -32,6 +31,12 @@ DECLARED = {
     "type": "object",
     "properties": {"c": {"type": "string", "dtype": "category", "enum": ["a", "b"]}},
 }
+
+
+def _torch() -> Any:
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
 CONTAINERS: list[Callable[[list[float]], Any]] = [
     list,
     tuple,
@@ -42,8 +47,8 @@ CONTAINERS: list[Callable[[list[float]], Any]] = [
     lambda values: [np.float64(one) for one in values],
     lambda values: (one for one in values),
     lambda values: (np.array(values), "and more"),
-    lambda values: torch.tensor(values, requires_grad=True),
-    lambda values: torch.tensor(values, dtype=torch.bfloat16),
+    lambda values: _torch().tensor(values, requires_grad=True),
+    lambda values: _torch().tensor(values, dtype=_torch().bfloat16),
     lambda values: np.array(values).reshape(2, 1),
 ]
 
