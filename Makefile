@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
-# Processes among which tests are shared out.
-WORKERS ?= auto
+# Processes among which tests are shared out: more than processors, for many tests wait for a server.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 BIN := $(VENV)/bin
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
@@ -34,7 +34,7 @@ $(VENV)/.demo: pyproject.toml uv.lock
 
 $(VENV)/.dev: pyproject.toml uv.lock
 	$(call sync,--group dev,$@)
-	@touch $(VENV)/.demo $(VENV)/.serving
+	@touch $(VENV)/.demo $(VENV)/.serving $(VENV)/.web
 
 $(VENV)/.peers: pyproject.toml uv.lock
 	$(call sync,--group dev --group peers,$@)
@@ -56,6 +56,13 @@ $(VENV)/.serving: pyproject.toml uv.lock
 demo-canary: $(VENV)/.serving ## Serve, roll a good version out and a broken one back, audit a prediction
 	@$(BIN)/python examples/canary.py
 
+$(VENV)/.web: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo --extra web,$@)
+
+.PHONY: demo-web
+demo-web: $(VENV)/.web ## Fill a store with a year of five models, and show it in a browser
+	@$(BIN)/python examples/web.py
+
 # Servers that tests drive; where one cannot be installed its tests say so and are skipped.
 $(VENV)/.servers: tests/servers/install.py $(VENV)/.dev
 	@$(BIN)/python $< azurite && touch $@
@@ -70,8 +77,8 @@ servers: $(VENV)/.servers ## Install the object servers of the quick tests
 all-servers: $(VENV)/.all-servers ## Install the object servers of all tests
 
 .PHONY: test
-test: $(VENV)/.servers ## Run all tests but the long ones, in short form
-	@$(BIN)/python -m pytest -q -n $(WORKERS)
+test: $(VENV)/.servers ## Run all tests but the slow and the long ones, in short form
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --quick
 
 .PHONY: test-all
 test-all: $(VENV)/.all-servers ## Run all tests, the long ones too
@@ -89,14 +96,28 @@ fuzz: $(VENV)/.fuzz ## Fuzz all that reads bytes of others, guided by coverage (
 	  echo "$$target: $$(sed -n 's/stat::number_of_executed_units: *//p' build/fuzz-$$target.log) runs, nothing found"; \
 	done
 
+$(VENV)/.linters: pyproject.toml uv.lock $(VENV)/.dev
+	$(call sync,--group deploy-lint,$@)
+
+.PHONY: linters
+linters: $(VENV)/.linters ## Install the linters of deploy/, .github/ and ci/, which tests call
+
+# What drives the machine's own Chromium; without that browser the tests say so and are skipped.
+$(VENV)/.e2e: pyproject.toml uv.lock $(VENV)/.dev
+	$(call sync,--group e2e,$@)
+
+.PHONY: e2e
+e2e: $(VENV)/.e2e ## Use the pages in a real browser: by mouse, by keyboard, without a script, with axe
+	@$(BIN)/python -m pytest -q -n 0 -rs tests/e2e
+
 .PHONY: coverage
-coverage: $(VENV)/.servers ## Run these tests in whole and hold branch coverage to its bounds
+coverage: $(VENV)/.servers ## Run the tests of `make test` and the slow ones, and hold coverage to its bounds
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -n $(WORKERS) --whole
+	@$(BIN)/coverage run -m pytest -q -n $(WORKERS)
 	@$(BIN)/coverage combine -q
 	@rm -f .coverage.*  # of processes that tests killed while they wrote it
 	@$(BIN)/coverage report --include='src/holdfast/core/*' --fail-under=100
-	@$(BIN)/coverage report --fail-under=95
+	@$(BIN)/coverage report --include='src/holdfast/*' --fail-under=95
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, format, types and import rules
@@ -109,6 +130,10 @@ check: $(VENV)/.dev ## Lint, format, types and import rules
 format: $(VENV)/.dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+.PHONY: pictures
+pictures: $(VENV)/.dev ## Photograph the pages of the demo for the documentation
+	@$(BIN)/python docs/pictures/make.py
 
 .PHONY: reference
 reference: $(VENV)/.dev ## Write docs/reference/commands.md from the commands
@@ -129,8 +154,8 @@ bench-serving: $(VENV)/.peers ## Measure `holdfast serve` beside its peers (need
 	@$(BIN)/python -m benchmarks.serving.run && $(BIN)/python -m benchmarks.serving.swap
 
 .PHONY: docs
-docs: $(VENV)/.docs ## Build the documentation site into site/
-	@$(BIN)/zensical build --clean
+docs: $(VENV)/.docs ## Build the documentation site into site/; a warning is an error
+	@$(BIN)/python docs/build.py
 
 .PHONY: build
 build: $(VENV)/.dev ## Build the wheel and the source archive into dist/

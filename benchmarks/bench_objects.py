@@ -19,7 +19,7 @@ from tests.servers.running import Endpoint, NoServerError
 
 import holdfast
 from holdfast import Registry
-from holdfast.store.objects.store import ObjectStore
+from holdfast.store.objects.object_store import ObjectStore
 
 SIZE_BYTES = 200 << 20
 HUGE_BYTES = 2 << 30
@@ -61,7 +61,7 @@ def changed(path: Path) -> None:
 
 def emptied(registry: Registry, cache: Path) -> None:
     """Remove large blobs of the round before, that server, disk and cache are as for the upload."""
-    store = registry._session.place.store
+    store = registry._session.open_store.store
     for item in list(store.items(BLOBS)):
         if item.size_bytes >= SIZE_BYTES:
             store.delete(f"{BLOBS}/{item.name}")

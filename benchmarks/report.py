@@ -51,6 +51,10 @@ GOALS: dict[str, list[Any]] = {
         ("holdfast_cli[10000]", "mlflow_new_process[10000]", 0.1),
     ],
     "list all versions": [("holdfast_cold[10000]", 150e-3, 1.0)],
+    "search versions by metric and tag": [
+        ("holdfast_running[10000]", 100e-3, 1.0),
+        ("holdfast_running[10000]", "mlflow_running[10000]", 0.1),
+    ],
     "write 500 predictions": [("holdfast_write", 10e-3, 1.0)],
     "keep 20,000 predictions, CPU of all threads": [("holdfast_record", 0.3, 1.0)],
     "get one prediction among a million": [("holdfast_get", 1e-3, 1.0)],

@@ -3,18 +3,21 @@
 Usage: python benchmarks/scan_random_bytes.py [thousands of draws] [bytes of a file]
 
 An alarm is rarer than one in a million, so plain draws would take hours to count a few. What random
-bytes are taken for hangs on the first two above all: each of the 65,536 heads is tried some times,
-and the heads are split into strata by how far the scan then followed them; those that start an
-extension code, a mark of protocol or a compressed stream are one of their own, for there chance
-does most. Strata of more alarms are drawn more often and weighted down. Draws within one are
-independent, so its rate has the bounds of Clopper and Pearson; the strata's bounds are added.
+bytes are taken for hangs on the first two above all, so these are split into strata: heads that
+start an extension code, a protocol that there is or a compressed stream, for there chance does
+most; heads that start with an instruction that is followed by others; and all else. The first are
+drawn far more often than they come, and weighted down. Draws within a stratum are independent, so
+its rate has the bounds of Clopper and Pearson; the strata's bounds are added. Interrupted, the run
+tells what it has so far.
 
-Heads that are not followed start neither an instruction of pickle nor a mark of compression. They
-can be taken for something only by a signature of four bytes or more, one in 4,000,000,000 each:
-too rare to be met, so their own bound tells of the number of draws alone and is given apart.
+Heads of the last stratum start neither an instruction that does anything nor a mark of compression.
+They can be taken for something only by a signature of four bytes or more, one in 4,000,000,000
+each: too rare to be met, so their own bound tells of the number of draws alone and is given apart.
 """
 
+import contextlib
 import math
+import pickle
 import random
 import sys
 import time
@@ -22,15 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from holdfast.formats.scanner.allowlist import AllowList
+from holdfast.formats.scanner.byte_sources import of_bytes
 from holdfast.formats.scanner.findings import Budget, Findings
 from holdfast.formats.scanner.judge import judge
-from holdfast.formats.scanner.sources import of_bytes
 
 _HEADS = 1 << 16
-_TRIES = 4  # of each head, before the strata are made
-_FOLLOWED = 2  # instructions on average, from which on a head is followed further
-_BY_CHANCE = b"\x78\x5d\x80\x82\x83\x84"
-_SHARES = (0.15, 0.05, 0.5, 0.3)  # of the draws
+_TRIES = 100  # of each first byte, to tell whether anything follows it
+_SHARES = (0.02, 0.66, 0.32)  # of the draws
 _CONFIDENCE = 0.95
 _ALLOWED = AllowList()
 
@@ -74,15 +75,30 @@ def judged(head: int, chance: random.Random, size: int) -> tuple[Findings, int]:
 
 
 def strata(chance: random.Random, size: int) -> list[Stratum]:
-    """Try every head, and sort the heads by how far the scan follows them."""
-    names = ("not followed", "followed a little", "followed further", "much by chance")
-    made = [Stratum(name) for name in names]
+    """Sort the heads by how far the scan may follow them."""
+    made = [Stratum(name) for name in ("not followed", "followed", "much by chance")]
+    followed = {
+        first for first in range(256)
+        if any(judged(first | chance.getrandbits(8) << 8, chance, size)[1] > 1
+               for _ in range(_TRIES))
+    }  # fmt: skip
     for head in range(_HEADS):
-        work = [judged(head, chance, size)[1] for _ in range(_TRIES)]
-        place = 0 if max(work) <= 1 else 1 if sum(work) / _TRIES < _FOLLOWED else 2
-        place = 3 if head % 256 in _BY_CHANCE else place
+        first, second = head.to_bytes(2, "little")
+        place = 2 if much_by_chance(first, second) else int(first in followed and first != 0x80)
         made[place].heads.append(head)
     return made
+
+
+def much_by_chance(first: int, second: int) -> bool:
+    """Tell whether two bytes start an extension code, a protocol, zlib's head or lzma's."""
+    match first:
+        case 0x78:
+            return (first << 8 | second) % 31 == 0
+        case 0x5D:
+            return second == 0
+        case 0x80:
+            return second <= pickle.HIGHEST_PROTOCOL
+    return first in b"\x82\x83\x84"
 
 
 def bounds(count: int, draws: int) -> tuple[float, float]:
@@ -116,9 +132,11 @@ def main(thousands: int = 1000, size: int = 512) -> None:
     """Draw, and print the rates with their bounds and the most frequent reasons."""
     chance, started = random.Random(), time.monotonic()
     made = strata(chance, size)
-    for stratum, share in zip(made, _SHARES, strict=True):
-        for _ in range(int(1000 * thousands * share)):
-            stratum.draw(chance, size)
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in range(thousands):
+            for stratum, share in zip(made, _SHARES, strict=True):
+                for _ in range(round(1000 * share)):
+                    stratum.draw(chance, size)
     print(f"files of {size:,} random bytes, {time.monotonic() - started:.0f} s")
     for what in ("alarms", "programs"):
         rate = lower = upper = 0.0

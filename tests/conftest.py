@@ -3,14 +3,21 @@
 The figures are those of `docs/reliability.md`.
 """
 
+import faulthandler
+import gc
 import os
+import shutil
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from hypothesis import settings
+
+from holdfast import scratch
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -36,19 +43,57 @@ settings.load_profile("untimed")
 
 _LONGEST: Final = (
     "tests/faults/", "tests/serving/test_server.py", "tests/test_docs.py",
-    "tests/attacks/test_sandbox.py", "tests/serving/test_doors.py", "tests/registry/test_damage.py",
+    "tests/attacks/test_sandbox.py", "tests/serving/scenarios/test_doors.py",
+    "tests/registry/scenarios/test_damage.py",
     "tests/attacks/test_attacks.py", "tests/formats/scanner/", "tests/cli/test_rollout_run.py",
     "tests/registry/bundles/", "tests/serving/", "tests/store/", "tests/registry/",
 )  # fmt: skip
 """Begun first, so that no process is left with a long file when the others have ended."""
+_SLOW: Final = Path(__file__).with_name("slow.txt")
+"""Names the tests that take most of the time, which `make coverage` runs."""
+_LONGEST_TEST_S: Final = 600
+"""No test of the short form takes so long, however busy the machine is."""
 _SAMPLE: Final = 25
 """Examples of each property where not all are asked for."""
+
+
+_IN_MEMORY: Final = (
+    "tests/registry/", "tests/cli/", "tests/predictions/", "tests/rollouts/", "tests/golden/",
+    "tests/signing/", "tests/notices/", "tests/test_compat.py",
+)  # fmt: skip
+"""Where many stores are written and the disk, which takes most of the time, is not the point.
+
+What servers, payloads and disks may do is tried on the disk: a server may write in `/dev/shm`.
+"""
+_ON_DISK: Final = (
+    "tests/registry/scenarios/test_buckets.py",
+    "tests/registry/scenarios/test_vanished_stores.py",
+)
+"""Among them, what counts requests: caches in memory ask for more."""
+_ROOM_BYTES: Final = 1 << 30
+"""Below it memory is not written to; a test that is over leaves nothing there."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that asks for all."""
     text = "try every example and every sweep, not a sample of them"
     parser.addoption("--whole", action="store_true", help=text)
+    text = "leave out the tests of tests/slow.txt"
+    parser.addoption("--quick", action="store_true", help=text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the search for garbage, which reads all that tests and libraries made so far.
+
+    What is there then stays for the session, so no later search has to read it again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,9 +101,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_turn)
     if config.getoption("--whole"):
         return
-    sweeps = [item for item in items if item.get_closest_marker("sweep")]
-    config.hook.pytest_deselected(items=sweeps)
-    items[:] = [item for item in items if item not in set(sweeps)]
+    left_out = [item for item in items if item.get_closest_marker("sweep")]
+    if config.getoption("--quick"):
+        slow = set(_SLOW.read_text().splitlines())
+        left_out += [item for item in items if item.nodeid.partition("[")[0] in slow]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
     for test in {item.obj for item in items if isinstance(item, pytest.Function)}:
         inner = getattr(test, "__func__", test)
         chosen = getattr(inner, "_hypothesis_internal_use_settings", None)
@@ -67,9 +115,57 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             inner._hypothesis_internal_use_settings = fewer
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End the process of a test that waits for ever, with what each thread of it did.
+
+    xdist tells which test that was, and begins another process for the others.
+    """
+    most_s = 4 * _LONGEST_TEST_S if item.config.getoption("--whole") else _LONGEST_TEST_S
+    faulthandler.dump_traceback_later(most_s, exit=True, file=sys.__stderr__ or 2)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def _turn(item: pytest.Item) -> int:
     longest = (turn for turn, path in enumerate(_LONGEST) if item.nodeid.startswith(path))
     return next(longest, len(_LONGEST))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each module a user of its own, without what the real one set up.
+
+    What a user remembers of stores is looked through at each write: thousands of them, of all
+    tests before, take longer than the write. And nothing of the tests stays with who runs them.
+    """
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path | None]:
+    """Return a folder in memory, where there is one with room."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shutil.disk_usage(shared).free < _ROOM_BYTES:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="holdfast-tests-", dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, memory: Path | None, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Return the test's own folder, in memory where that is all the same to it."""
+    name = request.node.nodeid
+    if memory is None or not name.startswith(_IN_MEMORY) or name.startswith(_ON_DISK):
+        yield tmp_path
+        return
+    with scratch.folder(memory, prefix="") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -261,11 +261,11 @@ def test_every_move_is_in_the_history_and_the_open_gate_too(
     registry.promote(first)
     registry.promote(second)
     registry.rollback()
-    told = [past.what for past in holdfast.open(tmp_path / "store").history("model")]
+    history = [past.what for past in holdfast.open(tmp_path / "store").history("model")]
 
     opened = "clean_scan true → false; max_regression 0.05 → none; schema declared → any"
-    assert told[0] == f"set policy: {opened}"
-    assert told[-3:] == ["promote 1.0.0", "promote 1.0.0 → 1.1.0", "rollback 1.1.0 → 1.0.0"]
+    assert history[0] == f"set policy: {opened}"
+    assert history[-3:] == ["promote 1.0.0", "promote 1.0.0 → 1.1.0", "rollback 1.1.0 → 1.0.0"]
 
 
 def test_a_model_that_has_a_policy_keeps_its_gate(files: dict[str, Any], tmp_path: Path) -> None:
@@ -301,14 +301,14 @@ def test_a_model_saved_by_name_comes_back_with_its_metadata(
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
     metadata = dict(CARD)
     by_name.save_model("iris", "1.2.0", model, metadata)
-    said = capsys.readouterr().out
-    loaded, found = by_name.load_model("iris", "1.2.0")
+    output = capsys.readouterr().out
+    loaded, loaded_metadata = by_name.load_model("iris", "1.2.0")
 
-    assert said.startswith("Saved iris v1.2.0 to ")
-    assert Path(said.split(" to ")[1].strip()).is_dir()
+    assert output.startswith("Saved iris v1.2.0 to ")
+    assert Path(output.split(" to ")[1].strip()).is_dir()
     assert loaded.predict([[1.0]]).tolist() == [1]
-    assert found == metadata
-    assert found["saved_at"]
+    assert loaded_metadata == metadata
+    assert loaded_metadata["saved_at"]
 
 
 def test_a_classic_card_fills_the_manifest(by_name: ModelRegistry, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_versions_by_name_are_listed_as_semver(by_name: ModelRegistry) -> None:
 def test_a_saved_version_is_never_overwritten(by_name: ModelRegistry) -> None:
     by_name.save_model("iris", "1.2.0", LogisticRegression(C=1).fit([[0.0], [1.0]], [0, 1]), {})
 
-    with pytest.raises(RegistryError, match="taken"):
+    with pytest.raises(RegistryError, match="other bytes"):
         by_name.save_model("iris", "1.2.0", LogisticRegression(C=2).fit([[0.0], [1.0]], [0, 1]), {})
     with pytest.raises(RegistryError, match="not found"):
         by_name.load_model("iris", "9.0.0")

@@ -1,11 +1,19 @@
 """What the README and the guides show is what the commands print and the code does."""
 
+import ast
+import contextlib
+import importlib
 import os
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -16,7 +24,7 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "HEX"),
     (re.compile(r"\b[0-9a-f]{4}…"), "HEX…"),
     (re.compile(r"\d+(\.\d+)? (B|kB|MB)"), "SIZE"),
-    (re.compile(r"\(\d+ s\)|served \d+ s"), "SPAN"),
+    (re.compile(r"\(\d+ s\)|served \d+ s|in \d+\.\d+ s"), "SPAN"),
     (re.compile(r"─+"), "─"),
     (re.compile(r"[ │]+"), " "),
 )
@@ -31,14 +39,14 @@ def told(text: str) -> list[str]:
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
     """Read a page's sessions: each command and what it shows after it."""
-    found: list[tuple[str, list[str]]] = []
+    transcript: list[tuple[str, list[str]]] = []
     for language, block in BLOCKS.findall(page.read_text()):
         for line in block.splitlines() if language == "console" else ():
             if line.startswith("$ "):
-                found.append((line[2:], []))
+                transcript.append((line[2:], []))
             else:
-                found[-1][1].append(line)
-    return found
+                transcript[-1][1].append(line)
+    return transcript
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +85,7 @@ def run(command: str, folder: Path) -> str:
         "docs/guides/pickles.md",
         "docs/guides/signing.md",
         "docs/guides/backups.md",
+        "docs/how-to/from-folders.md",
         pytest.param("docs/guides/rollout-statistics.md", marks=pytest.mark.long),
     ],
 )
@@ -86,23 +95,67 @@ def test_a_page_shows_what_its_commands_print(workshop: Path, name: str) -> None
     for command, expected in commands(ROOT / name):
         if command.startswith(("pip install", "make ", ".ci/")):
             continue
-        lines, wanted = told(run(command, workshop)), told("\n".join(expected))
-        if "…" in wanted:  # the rest is left out
-            wanted = wanted[: wanted.index("…")]
-            lines = lines[: len(wanted)]
-        shown.append((command, wanted))
+        lines, expected_lines = told(run(command, workshop)), told("\n".join(expected))
+        if "…" in expected_lines:  # the rest is left out
+            expected_lines = expected_lines[: expected_lines.index("…")]
+            lines = lines[: len(expected_lines)]
+        shown.append((command, expected_lines))
         printed.append(
-            (command, [re.sub(r"(list: ).*(; review)", r"\1…\2", line) for line in lines])
+            (command, [re.sub(r"(when loaded: ).*(; review)", r"\1…\2", line) for line in lines])
         )
 
     assert printed == shown
 
 
-def test_the_first_program_of_the_readme_runs(tmp_path: Path) -> None:
-    blocks = dict(BLOCKS.findall((ROOT / "README.md").read_text()))
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own; servers that a page started there, and did not stop, are stopped."""
+    yield tmp_path
+    for file in tmp_path.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def test_the_tutorial_shows_what_its_commands_print(scratch: Path) -> None:
+    """From an empty folder, with the programs that it tells to save, and servers on free ports."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    page = ROOT / "docs" / "tutorial.md"
+    for language, block in BLOCKS.findall(page.read_text()):
+        if language == "python":
+            (scratch / block.partition("\n")[0].removeprefix("# ")).write_text(block)
+    ports = {"8080": str(free_port()), "8090": str(free_port())}
+    shown, printed = [], []
+    for command, expected in commands(page):
+        if command.startswith("pip install"):
+            continue
+        here, expected_lines = command, told("\n".join(expected))
+        for written, port in ports.items():
+            here = here.replace(written, port)
+        output = run(here, scratch)
+        for written, port in ports.items():
+            output = output.replace(port, written)
+        lines = told(output)
+        if "…" in expected_lines:  # the rest is left out
+            expected_lines = expected_lines[: expected_lines.index("…")]
+            lines = lines[: len(expected_lines)]
+        shown.append((command, expected_lines))
+        printed.append((command, lines))
+
+    assert printed == shown
+    assert len(shown) > 30
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_the_first_program_of_a_page_runs(tmp_path: Path, name: str) -> None:
     program = next(
         block
-        for language, block in BLOCKS.findall((ROOT / "README.md").read_text())
+        for language, block in BLOCKS.findall((ROOT / name).read_text())
         if language == "python"
     )
     done = subprocess.run(
@@ -117,9 +170,50 @@ def test_the_first_program_of_the_readme_runs(tmp_path: Path) -> None:
         check=True,
     )
 
-    assert blocks
     assert done.stdout == "[0 0]\n"
     assert (tmp_path / "store" / "models" / "iris" / "versions" / "1.0.0" / "model.joblib").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_and_their_options_exist(page: Path) -> None:
+    """Those of sessions, scripts and running text, whether or not the tests can run them."""
+    from holdfast.cli.group import app
+
+    text = page.read_text().replace("\\\n", " ")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    scripts = "\n".join(block for language, block in blocks if language not in ("python", "json"))
+    calls = re.findall(r"(?:^|[$|&:*] )holdfast ([a-z-][^|&#\n$]*)", scripts, re.MULTILINE)
+    calls += re.findall(r"`holdfast ([a-z-][^`$|…]*)`", text)
+    unknown = []
+    for words in map(str.split, calls):
+        command: click.Command | None = app
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            command = command.get_command(click.Context(app), words.pop(0))
+        known = {
+            name
+            for option in (command.params if command else ())
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        used = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)}
+        if command is None or not used <= known | {"--help", "--version"}:
+            unknown.append(words)
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_the_programs_import_exists(page: Path) -> None:
+    imports = [
+        (statement.module or "", name.name)
+        for language, block in BLOCKS.findall(page.read_text())
+        if language == "python"
+        for statement in ast.walk(ast.parse(block))
+        if isinstance(statement, ast.ImportFrom)
+        for name in statement.names
+    ]
+    ours = [(module, name) for module, name in imports if module.startswith("holdfast")]
+
+    assert [pair for pair in ours if not hasattr(importlib.import_module(pair[0]), pair[1])] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -141,14 +235,60 @@ def test_the_python_reference_names_every_verb() -> None:
     from holdfast.registry.reader import Reader
 
     page = (ROOT / "docs" / "reference" / "python.md").read_text()
-    named = vars(Registry) | vars(Reader)
-    verbs = [name for name in named if not name.startswith("_") and name != "location"]
+    members = vars(Registry) | vars(Reader)
+    verbs = [name for name in members if not name.startswith("_") and name != "location"]
 
     assert [
         verb
         for verb in verbs
         if f"`{verb}(" not in page and f"`{verb}`" not in page and f", `{verb}(" not in page
     ] == []
+
+
+def test_every_error_code_has_a_section_that_says_what_to_do() -> None:
+    from holdfast.core import error_facts
+
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    sections = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL))
+    codes = {error.code for error in error_facts.classes()} - {"error"}
+    incomplete = [
+        code for code, text in sections.items() if "**Means**" not in text or "**Do:**" not in text
+    ]
+
+    assert list(sections) == sorted(codes)
+    assert incomplete == []
+
+
+def test_every_code_of_a_server_is_explained() -> None:
+    table = (ROOT / "docs" / "reference" / "rest.md").read_text().partition("## Errors")[2]
+    rows = re.findall(r"^\| [\d, ]+ \| (.*) \|$", table.partition("Limits:")[0], re.MULTILINE)
+    codes = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+
+    assert len(codes) > 20
+    assert [code for code in codes if f"`{code}`" not in page] == []
+
+
+def test_every_page_is_in_the_site_s_navigation() -> None:
+    named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    pages = {page for page in pages if not re.match(r"adr/\d", page)}
+
+    assert named == pages | {"security.md", "changelog.md"}
+
+
+def test_the_site_is_built_without_a_warning() -> None:
+    if not Path(sys.executable).with_name("zensical").exists():
+        pytest.skip("zensical is not installed (make docs brings it)")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "build.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pip install" in (ROOT / "site" / "index.html").read_text()
 
 
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:
@@ -185,13 +325,33 @@ def test_each_attack_in_security_names_tests_that_exist() -> None:
     unproved = []
     for row in rows:
         paths = re.findall(r"`(tests/[^`]+)`", row.rsplit("|", 2)[1])
-        found = [path for path in paths if (ROOT / path).is_file()]
+        existing_paths = [path for path in paths if (ROOT / path).is_file()]
         if (
-            not found
-            or found != paths
-            or not any("def test_" in (ROOT / path).read_text() for path in found)
+            not existing_paths
+            or existing_paths != paths
+            or not any("def test_" in (ROOT / path).read_text() for path in existing_paths)
         ):
             unproved.append(row)
 
     assert len(rows) > 20
     assert unproved == []
+
+
+def test_every_picture_is_shown_and_small_and_every_one_that_is_shown_is_there() -> None:
+    shown = {
+        (page.parent / name).resolve()
+        for page in PAGES
+        for name in re.findall(r"""[("]([\w/.-]+\.png)[)"]""", page.read_text("utf-8"))
+    }
+    pictures = {path.resolve() for path in (ROOT / "docs" / "pictures").glob("*.png")}
+
+    assert shown == pictures
+    assert max(path.stat().st_size for path in pictures) <= 150_000
+
+
+def test_pictures_are_not_taken_where_there_is_no_browser() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "pictures" / "make.py")]
+    bare = {"PATH": "", "SYSTEMROOT": os.environ.get("SYSTEMROOT", "")}
+    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("no browser here (chromium, ")

@@ -114,7 +114,7 @@ def test_a_recorder_takes_no_rows_in_a_child_and_holds_nobody_up(tmp_path: Path)
     )
 
     assert ran(program, tmp_path / "log") == [
-        "(2, 'prediction log: is closed in this process; see its disk', False, False)",
+        "(2, 'prediction log is closed in this process; check its disk', False, False)",
         "True True 0",
     ]
 
@@ -148,6 +148,6 @@ def test_a_child_does_not_end_its_parents_session(database_server: Postgres) -> 
         "log.write([third])\n"
         "print(found(first), found(second), found(third))\n"
     )
-    told = ran(program, database_server.new_database())
+    lines = ran(program, database_server.new_database())
 
-    assert told == ["(None, True, True, None)", "True True True"]
+    assert lines == ["(None, True, True, None)", "True True True"]

@@ -43,7 +43,7 @@ def test_a_folder_goes_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_what_was_made_read_only_goes_too_and_what_it_links_to_stays() -> None:
     program = (
-        "import os\n"
+        "import os, shutil, tempfile\n"  # while their files can be read
         "from holdfast import scratch\n"
         "if os.getuid() == 0:\n"
         "    os.setuid(65534)\n"  # whom modes keep out

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli.app import FAMILIES, commands
 from holdfast.cli.examples import EXAMPLES
+from holdfast.cli.families import FAMILIES
+from holdfast.cli.group import commands
 
 PAGE = Path(__file__).parent / "commands.md"
 SHARED = ("store", "by", "as_json", "help")
 
-HEAD = """# Commands
+HEAD = r"""# Commands
 
 Written from the commands themselves by `make reference`.
 
@@ -21,12 +22,13 @@ Results go to stdout, progress and complaints to stderr. Every command takes, be
 
 | | |
 |---|---|
-| `--store DIR` | the store; else `HOLDFAST_STORE`, else `./store` |
-| `--by NAME` | the author of what is written; else `HOLDFAST_BY`, else the system's user |
+| `--store DIR\|URL` | the store: a folder, a bucket or a server; else `HOLDFAST_STORE`, else `./store` |
+| `--by NAME` | the author of what is written; else `HOLDFAST_BY`, else the system's user; a server knows whose token it is |
+| `HOLDFAST_TOKEN`, `HOLDFAST_INSECURE_HTTP` | for servers: [Use a server](../how-to/use-a-server.md) |
 | `HOLDFAST_LOCK_TIMEOUT` | how long others that hold the lock of a folder are waited for: `0`, `10s` (else that), `2m`; then exit status 10 |
-| `--json` | the result as `{"schema": 1, "data": …}` on stdout, an error as `{"schema": 1, "error": {"code", "message", …}}` on stderr |
+| `--json` | the result as `{"schema": 1, "data": …}` on stdout, where what lists (`status` and `ls` without a model, `ls MODEL`, `history`, `head`, `rollout tick`, `predictions list stats compact`, `notify list`) has an array of objects, empty where there is nothing; an error as `{"schema": 1, "error": {"code", "message", …}}` on stderr |
 
-A ref names one version: `iris@1.2.0`, `iris@v3` (the third registration), `iris@production`, `iris@previous` (what a rollback goes to),
+A ref names one version, in every command alike (`VERSION|REF` also takes what stands behind the `@` alone): `iris@1.2.0`, `iris@v3` (the third registration), `iris@production`, `iris@previous` (what a rollback goes to),
 `iris@staging`, `iris@latest` (the highest release), `iris@ALIAS`, `iris@^1.2`, `iris@~1.2.0`, `iris@1.x`, `iris@'>=1.2 <2'`,
 `iris@sha256:ab12…`. Exit statuses: [exit-codes.md](exit-codes.md). Shell completion of commands, models, refs and
 aliases: `eval "$(holdfast completion bash)"` (also `zsh`, `fish`).

@@ -11,7 +11,8 @@ Names are imported when they are first used, so `import holdfast` costs next to 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # `typing` is not imported: the current folder may come first on the path
 
 __version__ = "0.1.0"
 
@@ -33,7 +34,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     try:
         module, attribute = _HOMES[name]
     except KeyError:

@@ -29,7 +29,7 @@ from holdfast.errors import HoldfastError, InvalidInputError, NoPreviousVersionE
 from holdfast.registry import open_registry
 from holdfast.registry.facts import Facts
 from holdfast.registry.registry import Registry
-from holdfast.store.place import GRACE_S
+from holdfast.store.open_store import GRACE_S
 
 logger = logging.getLogger(__name__)
 
@@ -199,13 +199,13 @@ class ModelRegistry:
     def _present(self, model: str) -> list[VersionInfo]:
         try:
             with _translated():
-                found = self._registry.versions(model)
+                versions = self._registry.versions(model)
         except RegistryError as error:
             if isinstance(error.__cause__, NotFoundError | InvalidInputError):
                 return []
             raise
         return sorted(
-            (info for info in found if info.status != "purged"), key=lambda info: info.number
+            (info for info in versions if info.status != "purged"), key=lambda info: info.number
         )
 
     def _find(self, version: str) -> VersionInfo:
@@ -276,9 +276,9 @@ def _facts(metadata: Mapping[str, Any]) -> Facts:
         facts[name] = metadata[name] if isinstance(metadata.get(name), str) else None
     limitations = metadata.get("limitations")
     facts["limitations"] = limitations if isinstance(limitations, list) else ()
-    said = {name: value for name, value in facts.items() if value is not None}
+    stated_facts = {name: value for name, value in facts.items() if value is not None}
     # Old code changes schemas under any version: no schema is held against it.
-    return cast("Facts", said | {"input_schema": None, "output_schema": None})
+    return cast("Facts", stated_facts | {"input_schema": None, "output_schema": None})
 
 
 def _mapping(value: object) -> dict[str, Any]:

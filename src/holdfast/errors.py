@@ -2,29 +2,32 @@
 
 ```
 HoldfastError
-├── InvalidInputError        mend the argument and call again
+├── InvalidInputError        fix the argument and call again
 ├── NotFoundError            name something that exists
 │   └── NoPreviousVersionError   nothing was live before; name a version with `to`
 ├── AmbiguousRefError        give more characters of the digest
-├── ConflictError            look again, then decide again
+├── ConflictError            read the state again, then decide again
+│   ├── ChangedError         the same: the journal has an entry that the caller had not seen
 │   └── VersionTakenError    choose another version, or register the same bytes
-├── RefusedError             mend what the reasons name, or force with a reason
+├── RefusedError             fix what the reasons name, or force with a reason
 ├── UntrustedError           review the file, then register it with a trust reason
 ├── DamagedError             restore the bytes from a copy; nothing was changed
 ├── NewerFormatError         install a newer Holdfast
-├── StoreError               mend the folder or the disk
+├── StoreError               fix the folder or the disk
 │   ├── NotAStoreError
 │   ├── ReadOnlyStoreError
 │   ├── StoreFullError
 │   └── UnfitStoreError
-├── BusyError                too many rivals at once; call again
-│   └── LockedError              another process holds a lock; look what it does, call again
-├── OutcomeUnknownError      ask the journal for the commit before doing anything else
+├── BusyError                too many concurrent writers; call again
+│   └── LockedError              another process holds a lock; check on it, then call again
+├── OutcomeUnknownError      look up the commit in the journal before doing anything else
+├── UnauthenticatedError     sign in, or give a token that is valid
+├── ForbiddenError           ask for a role that may
 ├── MissingLibraryError      install the extra that the message names
-└── UnsupportedError         the format holds no such thing (tensors have no `predict`)
+└── UnsupportedError         the format cannot do this (tensors have no `predict`)
 ```
 
-Errors know nothing of exit codes or HTTP: the faces map `code`, which never changes.
+Errors know nothing of exit codes or HTTP: `cli` and `serving` map `code`, which never changes.
 """
 
 from collections.abc import Sequence
@@ -33,8 +36,10 @@ from typing import ClassVar
 __all__ = [
     "AmbiguousRefError",
     "BusyError",
+    "ChangedError",
     "ConflictError",
     "DamagedError",
+    "ForbiddenError",
     "HoldfastError",
     "InvalidInputError",
     "LockedError",
@@ -48,6 +53,7 @@ __all__ = [
     "RefusedError",
     "StoreError",
     "StoreFullError",
+    "UnauthenticatedError",
     "UnfitStoreError",
     "UnsupportedError",
     "UntrustedError",
@@ -56,7 +62,8 @@ __all__ = [
 
 
 def _sentence(subject: str, problem: str, advice: str) -> str:
-    return f"{subject}: {problem}; {advice}" if advice else f"{subject}: {problem}"
+    """Join three parts into one message; *subject* and *problem*, a verb first, are a sentence."""
+    return f"{subject} {problem}; {advice}" if advice else f"{subject} {problem}"
 
 
 class HoldfastError(Exception):
@@ -66,7 +73,7 @@ class HoldfastError(Exception):
 
 
 class InvalidInputError(HoldfastError):
-    """An argument is malformed: *subject* has *problem*, *advice* mends it."""
+    """An argument is malformed; *subject* and *problem* say what and how, *advice* what to do."""
 
     code = "invalid_input"
 
@@ -112,7 +119,7 @@ class AmbiguousRefError(HoldfastError):
         self.ref = ref
         self.candidates = tuple(candidates)
         super().__init__(
-            _sentence(ref, f"fits {', '.join(self.candidates)}", "give more characters")
+            _sentence(ref, f"matches {', '.join(self.candidates)}", "give more characters")
         )
 
 
@@ -127,6 +134,12 @@ class ConflictError(HoldfastError):
         super().__init__(_sentence(subject, problem, advice))
 
 
+class ChangedError(ConflictError):
+    """A journal has moved on from the entry that the caller named as its last."""
+
+    code = "changed"
+
+
 class VersionTakenError(ConflictError):
     """The version exists with other bytes or facts; both digests are attributes."""
 
@@ -138,13 +151,13 @@ class VersionTakenError(ConflictError):
         self.ours = ours
         super().__init__(
             ref,
-            f"taken, with other {differing}: registered {theirs}, yours {ours}",
-            "a version never changes; register under another version",
+            f"exists with other {differing}: registered {theirs}, yours {ours}",
+            "a version never changes, so register yours under another",
         )
 
 
 class RefusedError(HoldfastError):
-    """A gate or rule said no; *reasons* holds every reason, not the first."""
+    """A gate or rule refused; *reasons* holds every reason, not only the first."""
 
     code = "refused"
 
@@ -168,7 +181,7 @@ class UntrustedError(HoldfastError):
         super().__init__(
             _sentence(
                 path,
-                f"loading it would run code outside the allow-list: {', '.join(self.findings)}",
+                f"would run code outside the allow-list when loaded: {', '.join(self.findings)}",
                 "review the file, then register it with a trust reason",
             )
         )
@@ -190,21 +203,21 @@ class NewerFormatError(HoldfastError):
 
     code = "newer_format"
 
-    def __init__(self, subject: str, found: str, understood: str) -> None:
+    def __init__(self, subject: str, requirement: str, understood: str) -> None:
         self.subject = subject
-        self.found = found
+        self.found = requirement
         self.understood = understood
         super().__init__(
             _sentence(
                 subject,
-                f"needs {found}, this Holdfast reads {understood}",
+                f"needs {requirement}, but this Holdfast reads {understood}",
                 "install a newer Holdfast",
             )
         )
 
 
 class StoreError(HoldfastError):
-    """The place where the registry is kept cannot be used as it is."""
+    """The folder or bucket that holds the registry cannot be used as it is."""
 
     code = "store"
 
@@ -233,13 +246,13 @@ class StoreFullError(StoreError):
 
 
 class UnfitStoreError(StoreError):
-    """The file system does not keep a promise the journal stands on."""
+    """The file system lacks a guarantee that the journal depends on."""
 
     code = "unfit_store"
 
 
 class BusyError(HoldfastError):
-    """Others were at it all the time; nothing was written, and a later call may get through."""
+    """Other writers got in first every time; nothing was written, and a later call may succeed."""
 
     code = "busy"
 
@@ -254,8 +267,8 @@ class LockedError(BusyError):
 
     Attributes:
         path: The lock's file.
-        holders: Who says that they hold it, for people to read; empty if nobody does.
-        waited_s: How long it was waited for.
+        holders: Those who say that they hold it, for people to read; empty if nobody does.
+        waited_s: How long the caller waited.
     """
 
     code = "locked"
@@ -264,12 +277,14 @@ class LockedError(BusyError):
         self.path = path
         self.holders = tuple(holders)
         self.waited_s = waited_s
-        by = " and ".join(self.holders) or "a process that did not say who it is"
-        super().__init__(path, f"held by {by}; waited {waited_s:g} s", f"{advice}, then call again")
+        by = " and ".join(self.holders) or "a process that did not identify itself"
+        super().__init__(
+            path, f"is held by {by}; waited {waited_s:g} s", f"{advice}, then call again"
+        )
 
 
 class OutcomeUnknownError(HoldfastError):
-    """It cannot be told whether the entry was written; nothing was cleaned up."""
+    """Nobody knows whether the entry was written; nothing was cleaned up."""
 
     code = "outcome_unknown"
 
@@ -279,10 +294,35 @@ class OutcomeUnknownError(HoldfastError):
         super().__init__(
             _sentence(
                 slot,
-                f"the outcome of commit {commit} is unknown",
+                f"may or may not hold commit {commit}: its outcome is unknown",
                 "read that slot before trying again",
             )
         )
+
+
+class UnauthenticatedError(HoldfastError):
+    """Nobody knows who asks; the message never holds the secret that was given."""
+
+    code = "unauthenticated"
+
+    def __init__(self, subject: str, problem: str, advice: str = "") -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(_sentence(subject, problem, advice))
+
+
+class ForbiddenError(HoldfastError):
+    """Whoever asks may not do this; *roles* may, and the advice says who can give one."""
+
+    code = "forbidden"
+
+    def __init__(
+        self, subject: str, problem: str, roles: Sequence[str] = (), advice: str = ""
+    ) -> None:
+        self.subject = subject
+        self.problem = problem
+        self.roles = tuple(roles)
+        super().__init__(_sentence(subject, problem, advice))
 
 
 class MissingLibraryError(HoldfastError):
@@ -294,12 +334,14 @@ class MissingLibraryError(HoldfastError):
         self.library = library
         self.extra = extra
         super().__init__(
-            _sentence(f"{library} is not installed", purpose, f"pip install 'holdfast[{extra}]'")
+            _sentence(
+                library, f"is not installed, but {purpose}", f"pip install 'holdfast[{extra}]'"
+            )
         )
 
 
 class UnsupportedError(HoldfastError):
-    """What was asked does not exist for this format or object."""
+    """This format or object cannot do what was asked."""
 
     code = "unsupported"
 

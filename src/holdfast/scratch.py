@@ -7,9 +7,7 @@ would remove them at the child's exit, while the parent works in them.
 import atexit
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ def folder(parent: str | Path | None = None, prefix: str = "holdfast-") -> Itera
     Raises:
         OSError: If it cannot be made; what cannot be removed stays.
     """
-    path, owner = tempfile.mkdtemp(prefix=prefix, dir=parent), os.getpid()
+    path, owner = _made(prefix, parent), os.getpid()
     try:
         yield Path(path)
     finally:
@@ -35,7 +33,7 @@ def folder(parent: str | Path | None = None, prefix: str = "holdfast-") -> Itera
 
 def until_exit(prefix: str = "holdfast-") -> Path:
     """Make a folder that is removed when this process ends."""
-    path, owner = tempfile.mkdtemp(prefix=prefix), os.getpid()
+    path, owner = _made(prefix), os.getpid()
     atexit.register(_remove, path, owner)
     multiprocessing = sys.modules.get("multiprocessing.util")
     if multiprocessing is not None:  # whose children end without what `atexit` knows
@@ -43,23 +41,30 @@ def until_exit(prefix: str = "holdfast-") -> Path:
     return Path(path)
 
 
+def _made(prefix: str, parent: str | Path | None = None) -> str:
+    import tempfile  # noqa: PLC0415 - few commands need a folder
+
+    return tempfile.mkdtemp(prefix=prefix, dir=parent)
+
+
 def _remove(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return
+    import shutil  # noqa: PLC0415 - likewise
 
-    def unprotect(remove: Callable[..., Any], place: str, _info: object) -> None:
+    def unprotect(remove: Callable[..., Any], entry_path: str, _info: object) -> None:
         """Remove what was made read-only: Windows looks at a file's mode, others at its folder's.
 
         What is around the folder that is to be removed, or behind a link in it, is left as it is.
         """
         with contextlib.suppress(OSError):
-            if place != path:
-                os.chmod(os.path.dirname(place), _WRITABLE)
-            if not os.path.islink(place):
-                os.chmod(place, _WRITABLE)
+            if entry_path != path:
+                os.chmod(os.path.dirname(entry_path), _WRITABLE)
+            if not os.path.islink(entry_path):
+                os.chmod(entry_path, _WRITABLE)
             if remove in (os.unlink, os.rmdir):
-                remove(place)
+                remove(entry_path)
             else:  # it could not be looked into
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(entry_path, ignore_errors=True)
 
     shutil.rmtree(path, onerror=unprotect)

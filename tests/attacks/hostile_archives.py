@@ -37,12 +37,12 @@ def parts(archive: bytes) -> tuple[bytes, bytes]:
 
 def moved(table: bytes, by: int) -> bytes:
     """Return a table of one member whose place is further back."""
-    (place,) = struct.unpack_from("<I", table, 42)
-    return table[:42] + struct.pack("<I", place + by) + table[46:]
+    (offset,) = struct.unpack_from("<I", table, 42)
+    return table[:42] + struct.pack("<I", offset + by) + table[46:]
 
 
-def ended(table: bytes, place: int, comment: bytes = b"") -> bytes:
-    return struct.pack("<4s4H2IH", _END, 0, 0, 1, 1, len(table), place, len(comment)) + comment
+def ended(table: bytes, offset: int, comment: bytes = b"") -> bytes:
+    return struct.pack("<4s4H2IH", _END, 0, 0, 1, 1, len(table), offset, len(comment)) + comment
 
 
 def torch_archive(pickled: bytes) -> bytes:
@@ -65,9 +65,9 @@ def _table_elsewhere(command: str) -> tuple[str, bytes]:
     good_body, good_table = parts(torch_archive(_EMPTY))
     bad_body, bad_table = parts(torch_archive(evil(command)))
     hidden = moved(bad_table, len(good_body))
-    place = len(good_body) + len(bad_body)
+    offset = len(good_body) + len(bad_body)
     shift = len(hidden)
-    end = ended(good_table, place)
+    end = ended(good_table, offset)
     return "model.pt", good_body + bad_body + hidden + moved(good_table, -shift % 2**32) + end
 
 
@@ -84,8 +84,8 @@ def _end_elsewhere(command: str) -> tuple[str, bytes]:
     return "model.pt", (body + good_table + _long_end(len(good_table), len(body)) + locator + last)
 
 
-def _long_end(length: int, place: int) -> bytes:
-    return struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, length, place)
+def _long_end(length: int, offset: int) -> bytes:
+    return struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, length, offset)
 
 
 def _changed(at: int, value: bytes, *, local: bool = True) -> Attack:
@@ -107,8 +107,8 @@ def _hidden_member(command: str) -> tuple[str, bytes]:
     after, other = parts(zipped({"b.txt": b"words"}))
     other = moved(other, len(body) + len(hidden))
     both = table + other
-    place = len(body) + len(hidden) + len(after)
-    end = struct.pack("<4s4H2IH", _END, 0, 0, 2, 2, len(both), place, 0)
+    offset = len(body) + len(hidden) + len(after)
+    end = struct.pack("<4s4H2IH", _END, 0, 0, 2, 2, len(both), offset, 0)
     return "model.zip", body + hidden + after + both + end
 
 

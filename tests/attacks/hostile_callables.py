@@ -51,18 +51,18 @@ def _answer() -> DummyClassifier:
     return DummyClassifier().fit(ROWS, [0, 1])
 
 
-def _threshold(command: str, way: str) -> bytes:
+def _threshold(command: str, variant: str) -> bytes:
     """Make a threshold of a frame, and have its score evaluate the command's text."""
     frame = StandardScaler().fit(ROWS).set_output(transform="pandas")
     wrap: Any = FixedThresholdClassifier
     arguments: dict[str, Any] = {"response_method": "eval"}
-    if way == "partial":
+    if variant == "partial":
         wrap, arguments = functools.partial(wrap, **arguments), {}
     ask = FunctionTransformer(
         _PassthroughScorer(None), kw_args={"X": _EVALUATED.format(command), "y": [1]}
     )
     steps: list[Any] = [frame, FunctionTransformer(wrap, kw_args=arguments), ask]
-    if way == "union":
+    if variant == "union":
         union = FeatureUnion([("asked", make_pipeline(*steps[1:]))])
         union._validate_transformers = np.abs
         steps = [frame, union]
@@ -112,11 +112,11 @@ def _fake(kind: Any, key: str) -> Attack:
 
 def address_leak(_: int) -> bytes:
     """Make an array of numbers over an array of objects: each number is an object's address."""
-    held = Ridge()
+    estimator = Ridge()
     array = np.empty(1, dtype=object)
-    array[0] = held
+    array[0] = estimator
     leak = Reduced(_frombuffer, array, np.dtype("u8"), (1,), "C")
-    return pickle.dumps({"object": held, "address": leak})
+    return pickle.dumps({"object": estimator, "address": leak})
 
 
 def memory_read(address: int) -> bytes:

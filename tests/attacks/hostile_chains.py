@@ -58,8 +58,8 @@ def _called(method: str, argument: object) -> tuple[Any, Any]:
 def _evaluates(command: str) -> bytes:
     """Have a threshold set a classifier's state, which then evaluates text by a frame."""
     target = _given(_answer())
-    held = FrozenEstimator(pd.DataFrame({"a": [1]}))
-    state = {"stack_method_": ["eval"], "estimators_": [held]}
+    estimator = FrozenEstimator(pd.DataFrame({"a": [1]}))
+    state = {"stack_method_": ["eval"], "estimators_": [estimator]}
     return pickle.dumps(
         make_pipeline(
             *_handed(target), *_called("__setstate__", state),
@@ -71,8 +71,8 @@ def _evaluates(command: str) -> bytes:
 def _saves(command: str) -> bytes:
     """Have a threshold save a booster under a name of the file's choice."""
     booster = xgboost.XGBClassifier(n_estimators=1).fit(ROWS, _CLASSES)
-    place = command.rpartition(" ")[2]
-    steps = *_handed(booster), *_called("save_model", place)
+    path = command.rpartition(" ")[2]
+    steps = *_handed(booster), *_called("save_model", path)
     return pickle.dumps(make_pipeline(*steps, _answer()))
 
 

@@ -389,3 +389,5 @@ FILES: dict[str, Attack] = {
     "Python source": lambda _: ("train.txt", b"import os\n\nos.system('true')\n"),
     "shell script": lambda _: ("weights", b"#!/bin/sh\ntrue\n"),
 }  # fmt: skip
+LARGE = {"gzip bomb", "zip bomb", "zip of too many members"}
+"""Too large for those who try many files, and long in the making."""

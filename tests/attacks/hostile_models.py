@@ -27,9 +27,9 @@ ROWS = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
 VALUES = np.array([1.0, 2.0])
 
 
-def _stacked(held: object, method: object) -> StackingRegressor:
+def _stacked(target: object, method: object) -> StackingRegressor:
     model = StackingRegressor([("a", Ridge())], Ridge())
-    model.estimators_, model.final_estimator_ = [held], Ridge().fit(ROWS[:, :1], VALUES)
+    model.estimators_, model.final_estimator_ = [target], Ridge().fit(ROWS[:, :1], VALUES)
     model.stack_method_ = method if isinstance(method, collections.deque) else [method]
     return model
 
@@ -41,13 +41,13 @@ def _constant(text: str) -> DummyClassifier:
     return model
 
 
-def _asked(text: str, held: object, method: str) -> bytes:
+def _asked(text: str, target: object, method: str) -> bytes:
     """Make a model that calls `held.method(text)`, whatever row it is given."""
     return pickle.dumps(
         Pipeline([
             ("constant", _stacked(_constant(text), "predict")),
             ("alone", FunctionTransformer(np.sum)),  # of one object in an array: that object
-            ("call", _stacked(held, method)),
+            ("call", _stacked(target, method)),
         ])
     )  # fmt: skip
 
@@ -60,8 +60,8 @@ def _array_that_writes_a_file(command: str) -> bytes:
 
 
 def _frame_that_evaluates(command: str) -> bytes:
-    held = FrozenEstimator(pd.DataFrame({"a": [1]}))
-    return _asked(_EVALUATED.format(command), held, "eval")
+    estimator = FrozenEstimator(pd.DataFrame({"a": [1]}))
+    return _asked(_EVALUATED.format(command), estimator, "eval")
 
 
 def _path_that_writes(command: str) -> bytes:
@@ -69,8 +69,8 @@ def _path_that_writes(command: str) -> bytes:
 
 
 def _methods_in_a_deque(command: str) -> bytes:
-    held = np.array([b"anything"])
-    model = _stacked(held, collections.deque(["tofile"]))
+    array = np.array([b"anything"])
+    model = _stacked(array, collections.deque(["tofile"]))
     return pickle.dumps(Pipeline([("path", _constant(command)), ("call", model)]))
 
 

@@ -16,6 +16,7 @@ from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 from lightgbm import Booster
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array
+from tests.attacks.skops_nodes import listed, mapped, node, skops_file, text, type_of
 
 from holdfast import formats
 
@@ -87,6 +88,32 @@ def test_what_one_object_may_hold_another_may_not(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps([series, functools.partial(np.abs, a=shared)]))
 
     assert any("DataFrame to call" in doubt for doubt in formats.scan(path).unknown)
+
+
+_IN_SKOPS = (
+    "collections.OrderedDict",
+    "dateutil.relativedelta.relativedelta",
+    "numpy.poly1d",
+    "scipy.sparse._csr.csr_matrix",
+    "sklearn.linear_model._base.LinearRegression",
+    "sklearn.utils._bunch.Bunch",
+)
+
+
+@pytest.mark.parametrize("host", _IN_SKOPS)
+def test_in_a_skops_file_an_object_with_attributes_is_judged_as_in_a_pickle(
+    host: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.skops"
+    called = type_of("pandas.core.frame.DataFrame")
+    for held, passes in ((called, False), (listed(text(1), called), False), (text(1), True)):
+        node_of = node(host, "ObjectNode", content=mapped(type_of(), predict=held))
+        path.write_bytes(skops_file(node_of))
+
+        doubt = f"gives {host} pandas.core.frame.DataFrame to call"
+        doubts = formats.scan(path).unknown
+        assert any(doubt in one for one in doubts) is not passes
+        assert (doubts == ()) is passes
 
 
 @pytest.mark.parametrize(

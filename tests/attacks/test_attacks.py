@@ -171,7 +171,7 @@ def test_a_joblib_file_is_not_taken_for_a_pickle(tmp_path: Path, hidden_in_array
     path.write_bytes(hidden_in_array)
 
     assert formats.scan(path).unknown == ()
-    with pytest.raises(InvalidInputError, match="is not pickle by its content"):
+    with pytest.raises(InvalidInputError, match="does not contain pickle"):
         formats.package(path, "model", tmp_path, "pickle")
 
 
@@ -181,6 +181,6 @@ def test_the_pickle_format_refuses_to_load_what_joblib_wrote(
     path = tmp_path / "model.pkl"
     path.write_bytes(hidden_in_array)
 
-    with pytest.raises(UnsupportedError, match="joblib wrote it"):
+    with pytest.raises(UnsupportedError, match="was written by joblib"):
         formats.load("pickle", path)
     assert not marker.exists()

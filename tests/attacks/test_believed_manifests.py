@@ -103,11 +103,11 @@ def test_bytes_of_another_format_than_the_manifest_says(
     registry = lie(content, name, form, JSON)
     registry_of_another = holdfast.open(tmp_path / "other")
 
-    with pytest.raises(InvalidInputError, match=f"is not {form} by its content"):
+    with pytest.raises(InvalidInputError, match=f"does not contain {form}"):
         registry.load("iris@1.0.0")
-    with pytest.raises(InvalidInputError, match=f"is not {form} by its content"):
+    with pytest.raises(InvalidInputError, match=f"does not contain {form}"):
         registry.promote("iris@1.0.0")
-    with pytest.raises(InvalidInputError, match=f"is not {form} by its content"):
+    with pytest.raises(InvalidInputError, match=f"does not contain {form}"):
         registry.copy(registry_of_another, "iris")
 
 
@@ -115,7 +115,7 @@ def test_a_second_person_is_asked_for_whatever_the_manifest_calls_code(lie: Lie)
     registry = lie(HARMLESS, "model.pkl", "pickle", JSON)
     registry.set_policy("iris", Policy(code="approved"))
 
-    with pytest.raises(UntrustedError, match="its manifest says json, its bytes are pickle"):
+    with pytest.raises(UntrustedError, match="its manifest says json, but its bytes are pickle"):
         registry.promote("iris@1.0.0")
 
 
@@ -132,8 +132,8 @@ def test_an_honest_manifest_is_held_to_its_policy(tmp_path: Path) -> None:
 
 
 def test_what_is_trusted_shows_the_gate_what_is_found_now(lie: Lie, marker: Path) -> None:
-    said = Scan("pickle", executes_code=True, unknown=("numpy.array",), trusted="reviewed")
-    registry = lie(hostile(marker), "model.pkl", "pickle", said)
+    recorded_scan = Scan("pickle", executes_code=True, unknown=("numpy.array",), trusted="reviewed")
+    registry = lie(hostile(marker), "model.pkl", "pickle", recorded_scan)
 
     with pytest.raises(RefusedError, match=r"posix\.system outside the allow-list"):
         registry.promote("iris@1.0.0")

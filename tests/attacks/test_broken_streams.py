@@ -41,8 +41,8 @@ def _stack_global(module: bytes, name: str) -> bytes:
 
 def _constant_as_module(command: str) -> bytes:
     """Take the module's name from a module, so that the stream has no text that names it."""
-    named = _stack_global(_text("joblib.disk"), "os.__name__")
-    return b"\x80\x04" + _stack_global(named, "system") + _args(command) + b"R\xff"
+    module_opcodes = _stack_global(_text("joblib.disk"), "os.__name__")
+    return b"\x80\x04" + _stack_global(module_opcodes, "system") + _args(command) + b"R\xff"
 
 
 def _environment(command: str) -> bytes:
@@ -90,6 +90,9 @@ _SPLIT: dict[str, Attack] = {
 """Calls that Python's own unpickler makes and C's does not; joblib builds on the former."""
 
 _BROKEN: dict[str, Attack] = {
+    "names in escaped letters": lambda command: (
+        b"Vp\\u006fsix\nVsyst\\u0065m\n\x93" + _args(command) + b"R\xff"
+    ),
     "no instruction": lambda command: _call(command) + b"\xff",
     "the end": _call,
     "nothing on the stack": lambda command: _call(command) + b"000000",
@@ -140,11 +143,11 @@ def test_what_acts_is_a_finding_however_it_ends(attack: Attack, name: str, tmp_p
     path = tmp_path / name
     path.write_bytes(attack("true"))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert found.unknown
-    assert found.executes_code
-    assert found.kind != "unknown"
+    assert result.unknown
+    assert result.executes_code
+    assert result.kind != "unknown"
 
 
 _LOAD = """
@@ -193,6 +196,54 @@ def test_each_of_them_does_act_where_it_is_loaded(loader: str, tmp_path: Path) -
     assert idle == []
 
 
+_FAILING = {
+    "a number is called": b"K\x01)R)R",
+    "text is called": b"U\x01a]R}b",
+    "a list is called": b"](K\x01tRNNs",
+    "nothing is called": b"N(NtRNa",
+    "a number as a class": b"K\x01)\x81)R",
+    "a tuple as a class": b"))}\x92}b",
+    "a number as arguments": b"K\x01K\x01RNNs",
+    "no arguments": b"]NR}b",
+    "text in one quote": b"S'\n)R)R",
+    "text whose quotes differ": b"S'a\"\n)R)R",
+    "letters that do not exist": b"V\\u00\n\x82\x05(K\x01tR",
+    "a name of other letters": b"V\xc4\\}\nVsystem\n\x93",
+    "letters one by one as arguments": b"\x82\x05Vmore than eight \\d letters\nR",
+    "a short pickle before chance": b"\x80\x04G\0\0\0\0\0\0\0\0.",
+}
+
+
+@pytest.mark.parametrize("stream", _FAILING.values(), ids=_FAILING)
+def test_what_fails_in_both_unpicklers_before_it_acts_is_chance(
+    stream: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(stream + b"\xff\x00")
+
+    assert scan(tmp_path / "weights.bin").unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "length", "answer"),
+    [
+        (1 << 31, (1 << 64) - 1, "Memory usage"),
+        (3 << 28, 1 << 37, "Memory usage"),
+        ((1 << 32) - 1, 1, "Memory usage"),
+        ((1 << 31) + (5 << 8), 1, "not supported"),
+        (1 << 31, 1 << 38, "not supported"),
+    ],
+)
+def test_a_head_of_lzma_asks_for_memory_only_where_its_reader_takes_it(
+    dictionary: int, length: int, answer: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.lzma"
+    path.write_bytes(struct.pack("<BIQB", 0x5D, dictionary, length, 0) + bytes(40))
+
+    with pytest.raises(lzma.LZMAError, match=answer):
+        lzma.LZMADecompressor(memlimit=1 << 26).decompress(path.read_bytes())
+    assert bool(scan(path).unknown) is (answer == "Memory usage")
+
+
 def test_what_would_need_a_registered_number_to_be_text_or_a_container_is_chance(
     tmp_path: Path,
 ) -> None:
@@ -203,6 +254,9 @@ def test_what_would_need_a_registered_number_to_be_text_or_a_container_is_chance
         b"\x82\x05NR",
         b"\x82\x05}b",
         b"\x82\x05)\x81",
+        b"\x82\x05)R",
+        b"\x83\x05\x07]R",
+        b"\x82\x05\x8a\x02\x01\x01RNNs",
     ):
         (tmp_path / "weights.bin").write_bytes(stream + b"\xff\x00")
 

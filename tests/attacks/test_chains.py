@@ -81,8 +81,8 @@ def loaded(
     (folder / "secret.txt").write_text("m e l o n")
     joblib.dump(_reader(), folder / "reader.joblib")
     command = [sys.executable, "-W", "ignore", "-c", _LOAD_ALL, str(folder)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return Loaded(folder, *json.loads(told))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return Loaded(folder, *json.loads(output))
 
 
 def test_chains_act_once_they_predict_and_are_refused(

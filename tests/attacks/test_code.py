@@ -21,7 +21,7 @@ from holdfast.errors import (
 )
 from holdfast.formats import code
 from holdfast.formats.code import tree
-from holdfast.registry import proving
+from holdfast.registry import round_trip
 
 Client = Callable[..., Registry]
 TRUST = "so says the client"
@@ -37,9 +37,9 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
             lying.setattr(tree, "_check_file", lambda _name: None)
             lying.setattr(tree, "_check_top", lambda _top: None)
             lying.setattr(tree, "_is_left_out", lambda _name: False)
-            lying.setattr(proving, "try_out", lambda *_: None)
-            for place, name, value in facts.pop("lies", ()):
-                lying.setattr(place, name, value)
+            lying.setattr(round_trip, "try_out", lambda *_: None)
+            for target, name, value in facts.pop("lies", ()):
+                lying.setattr(target, name, value)
             model = pickled(tmp_path / "model.pkl", *facts.pop("names", ()))
             evil.register("shop", model, code=source, trust=TRUST, **facts)
         return holdfast.open(tmp_path / "store", by="ann")
@@ -80,7 +80,7 @@ def test_a_stored_package_with_the_name_of_a_library_is_not_loaded(
     registry = client(source / name, names=(name, "Scorer"))
     library = sys.modules[name]
 
-    with pytest.raises(InvalidInputError, match="is not code by its content"):
+    with pytest.raises(InvalidInputError, match="does not contain code"):
         registry.load("shop@v1")
     assert sys.modules[name] is library
     assert not (tmp_path / "ran").exists()
@@ -97,7 +97,7 @@ def test_stored_files_that_could_be_run_unseen_are_not_loaded(
     (source / name).write_bytes(b"\x7fELF")
     registry = client(source)
 
-    with pytest.raises(InvalidInputError, match="is not code by its content"):
+    with pytest.raises(InvalidInputError, match="does not contain code"):
         registry.load("shop@v1")
 
 
@@ -108,7 +108,7 @@ def test_names_that_fall_together_where_case_does_not_count_are_refused(tmp_path
         pytest.skip("the disk does not tell case apart")
     registry = holdfast.open(tmp_path / "store")
 
-    with pytest.raises(InvalidInputError, match="where case does not count"):
+    with pytest.raises(InvalidInputError, match="on file systems that ignore case"):
         registry.register("shop", pickled(tmp_path / "model.pkl"), code=source, trust=TRUST)
 
 
@@ -155,7 +155,7 @@ def test_a_pickle_cannot_name_the_private_modules_of_another_version(tmp_path: P
     private = type(keep.model).__module__
 
     assert plain_names() == []
-    with pytest.raises(InvalidInputError, match="of another version's code"):
+    with pytest.raises(InvalidInputError, match="which is code of another version"):
         registry.register("thief", pickled(tmp_path / "b.pkl", private), trust=TRUST)
 
 
@@ -168,7 +168,7 @@ def test_code_in_another_role_or_a_class_without_code_is_no_manifest(
     moved["model"] = msgspec.structs.replace(moved["model"], format="code")
     alone = {"model": msgspec.structs.replace(manifest.artifacts["model"], format="entry")}
 
-    for artifacts, problem in ((moved, "code in another role"), (alone, "has no code")):
+    for artifacts, problem in ((moved, "is code, but its role"), (alone, "has no code")):
         lying = msgspec.structs.replace(manifest, artifacts=artifacts)
         with pytest.raises(InvalidInputError, match=problem):
             holdfast.core.manifest.check(lying)

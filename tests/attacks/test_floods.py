@@ -85,12 +85,12 @@ def test_a_flood_of_connections_leaves_the_store_its_descriptors(
         with flooded(server.port) as flood:
             until(lambda: flood.opened > 5 * AT_ONCE)
             registry.promote(f"{MODEL}@1.2.0")
-            until(lambda: {one.active for one in registry.fleet.servers(MODEL)} == {"1.2.0"})
+            until(lambda: {report.active for report in registry.fleet.servers(MODEL)} == {"1.2.0"})
             before = flood.opened
             until(lambda: flood.opened > before + AT_ONCE)
         server.wait_for(200, "/livez")
-        told = server.get("/ready")
+        answer = server.get("/ready")
 
-    assert told[0] == 200
-    assert told[1]["live"] == {MODEL: "1.2.0"}
+    assert answer[0] == 200
+    assert answer[1]["live"] == {MODEL: "1.2.0"}
     assert "Too many open files" not in server.log

@@ -119,11 +119,11 @@ def test_templates_that_place_messages_pass(template: str, tmp_path: Path) -> No
     path = tmp_path / "model.gguf"
     path.write_bytes(_gguf(template.encode()))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert found.kind == "gguf"
-    assert found.unknown == ()
-    assert not found.executes_code
+    assert result.kind == "gguf"
+    assert result.unknown == ()
+    assert not result.executes_code
 
 
 @pytest.mark.parametrize("template", _HOSTILE.values(), ids=_HOSTILE)
@@ -131,10 +131,10 @@ def test_other_templates_need_trust(template: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(_gguf(template.encode(), b"tokenizer.chat_template.tools"))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert any("chat template" in line for line in found.unknown)
-    assert found.executes_code
+    assert any("chat template" in line for line in result.unknown)
+    assert result.executes_code
 
 
 def test_a_template_that_is_no_text_needs_trust(tmp_path: Path) -> None:

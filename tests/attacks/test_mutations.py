@@ -30,8 +30,8 @@ def test_no_damage_to_a_file_breaks_the_scan(
     edits: list[tuple[float, int, bytes]],
 ) -> None:
     name, content = small_files[number % len(small_files)]
-    for place, removed, added in edits:
-        at = int(place * len(content))
+    for fraction, removed, added in edits:
+        at = int(fraction * len(content))
         content = content[:at] + added + content[at + removed :]
     path = tmp_path / name
     path.write_bytes(content or b"x")

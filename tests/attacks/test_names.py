@@ -20,7 +20,7 @@ from holdfast import HoldfastError, Registry
 from holdfast.core import manifest as manifests
 from holdfast.core import names
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.formats.scanner.places import leads_outside
+from holdfast.formats.scanner.file_references import leads_outside
 from holdfast.store import layout
 from holdfast.store.local import LocalStore
 
@@ -44,10 +44,10 @@ class Yard:
 
     def _around(self) -> dict[str, tuple[int, int, str]]:
         inside = tuple(str(path.relative_to(self.root)) for path in (self.store, self.targets))
-        found = disk.listing(self.root)
+        listing = disk.listing(self.root)
         return {
             name: about if not Path(self.root, name).is_dir() else (0, 0, "")
-            for name, about in found.items()
+            for name, about in listing.items()
             if not name.startswith(inside)
         }
 
@@ -186,12 +186,12 @@ _PLACES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("place", _PLACES)
-def test_no_stored_manifest_leads_out(yard: Yard, place: str, tally: Tally) -> None:
+@pytest.mark.parametrize("field", _PLACES)
+def test_no_stored_manifest_leads_out(yard: Yard, field: str, tally: Tally) -> None:
     """Whoever may write to a store may write manifests."""
     taken = []
     for name in NAMES:
-        raw = _forged(yard.registry, lambda d, name=name: _PLACES[place](d, name))
+        raw = _forged(yard.registry, lambda d, name=name: _PLACES[field](d, name))
         with contextlib.suppress(DamagedError):
             taken.append(manifests.decode(raw, "0" * 64))
     tally("hostile names: stored manifests", len(NAMES))

@@ -123,11 +123,11 @@ def test_no_verb_runs_anything_of_any_hostile_file(
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout)
-    assert told["ran"] == []
+    report = json.loads(done.stdout)
+    assert report["ran"] == []
     assert not marker.exists()
-    assert told["refs"] > 200 / step
-    tally("verbs watched over hostile bytes", told["verbs"])
+    assert report["refs"] > 200 / step
+    tally("verbs watched over hostile bytes", report["verbs"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the payloads are commands of Unix")

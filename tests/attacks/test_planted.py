@@ -1,6 +1,7 @@
 """A store in which somebody else planted links and huge or endless files."""
 
 import contextlib
+import hashlib
 import io
 import os
 import struct
@@ -51,11 +52,11 @@ PLACES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("relative_path", PLACES)
 def test_nothing_is_written_or_removed_behind_a_planted_link(
-    registry: Registry, home: Path, tmp_path: Path, place: str, tally: Tally
+    registry: Registry, home: Path, tmp_path: Path, relative_path: str, tally: Tally
 ) -> None:
-    planted = Path(registry.location) / place
+    planted = Path(registry.location) / relative_path
     if planted.exists():
         disk.remove(planted)
     planted.symlink_to(home)
@@ -114,26 +115,81 @@ def test_a_file_without_an_end_is_not_read_to_it(
     registry: Registry, tmp_path: Path, key: str, what: str
 ) -> None:
     del registry
-    place = tmp_path / "store" / key
-    place.parent.mkdir(exist_ok=True)
-    place.unlink(missing_ok=True)
+    path = tmp_path / "store" / key
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
     match what:
         case "an endless device":
-            place.symlink_to("/dev/zero")
+            path.symlink_to("/dev/zero")
         case "a pipe":
-            os.mkfifo(place)
+            os.mkfifo(path)
         case _:
-            with place.open("wb") as file:
+            with path.open("wb") as file:
                 file.truncate(1 << 40)
 
-    told = []
+    outcomes = []
     with contextlib.suppress(HoldfastError):
         victim = holdfast.open(tmp_path / "store", by="ann")
-        told.append(victim.verify().whole)
+        outcomes.append(victim.verify().whole)
         victim.load("iris@1.0.0")
 
     healed = [True] if key.endswith("active_version.json") else []
-    assert told in ([], [False], healed)
+    assert outcomes in ([], [False], healed)
+
+
+NO_VERSIONS = (
+    "x", "../../x", "1.0.0/../../..", "1.0", "1.0.0-" + "9" * 5000, "9" * 4000 + ".0.0", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", NO_VERSIONS, ids=[text[:9] for text in NO_VERSIONS])
+def test_an_entry_that_registers_what_is_not_a_version_is_damaged(
+    registry: Registry, tmp_path: Path, version: str
+) -> None:
+    """Its checksum fits: whoever may write to the folder can write another."""
+    path = Path(registry.location) / "models/rose/journal/0000000001.json"
+    signed = path.read_bytes().rpartition(b',"sum"')[0]
+    signed = signed.replace(b'"version":"1.0.0"', b'"version":"%s"' % version.encode())
+    checksum = hashlib.sha256(signed).hexdigest().encode()
+    path.unlink()
+    path.write_bytes(signed + b',"sum":"%s"}\n' % checksum)
+    (tmp_path / "store" / "models/rose/active_version.json").unlink(missing_ok=True)
+    before = disk.listing(tmp_path)
+    victim = holdfast.open(tmp_path / "store", by="ann")
+    verbs: list[Callable[[], object]] = [
+        lambda: list(victim.versions("rose")), lambda: victim.resolve("rose@latest"),
+        lambda: victim.resolve("rose@^1"), lambda: victim.load("rose@v1"),
+        lambda: victim.register("rose", tmp_path / "model.txt"),
+    ]  # fmt: skip
+    for verb in verbs:
+        with pytest.raises(DamagedError, match="is not a version"):
+            verb()
+
+    assert not victim.verify().whole
+    assert not victim.repair().whole
+    assert victim.load("iris@1.0.0").model is not None
+    assert disk.listing(tmp_path).keys() == before.keys()
+
+
+@pytest.mark.parametrize("selector", [
+    "9" * 5000 + ".0.0", "1.0.0-" + "9" * 5000, "^" + "9" * 5000, ">=1.0.0-" + "9" * 5000,
+    "v" + "9" * 5000, "1 || " * 50_000 + "1", ">" * 100_000, "sha256:" + "a" * 100_000,
+    "a" * 100_000,
+], ids=range(9))  # fmt: skip
+def test_a_ref_of_any_length_is_refused(registry: Registry, selector: str) -> None:
+    with pytest.raises(HoldfastError) as refused:
+        registry.resolve(f"iris@{selector}")
+
+    assert refused.value.code in ("invalid_input", "not_found")
+
+
+def test_no_version_is_made_that_is_too_long_to_be_read(registry: Registry, tmp_path: Path) -> None:
+    registry.register("iris", tmp_path / "model.txt", version="9" * 196 + ".0.0")
+    with pytest.raises(InvalidInputError, match="has 201 characters, more than 200"):
+        registry.register("iris", tmp_path / "folder", bump="major")
+    registry.register("iris", tmp_path / "folder", bump="minor")
+
+    assert holdfast.open(tmp_path / "store").verify().whole
 
 
 def _manifest() -> manifests.Manifest:
@@ -155,7 +211,7 @@ def test_a_manifest_that_nests_without_end_is_damaged() -> None:
 def test_a_manifest_that_no_reader_would_take_is_not_written() -> None:
     large = msgspec.structs.replace(_manifest(), metadata={"a": "x" * manifests.MAX_BYTES})
 
-    with pytest.raises(InvalidInputError, match="at most"):
+    with pytest.raises(InvalidInputError, match="more than"):
         manifests.encode(large)
 
 

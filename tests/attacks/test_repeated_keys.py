@@ -15,7 +15,7 @@ from holdfast.cli.app import run
 from holdfast.core import manifest as manifests
 from holdfast.core.fleet import Report
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.predictions import telling
+from holdfast.predictions import label_csv
 from holdfast.store import config, layout, projections
 
 
@@ -54,7 +54,7 @@ def test_a_bundle_with_such_a_manifest_is_refused(
     forging.index(members, manifest=digest)
     bundle = forging.put_together(tmp_path / "forged.tar", members)
 
-    with pytest.raises(DamagedError, match="stands twice"):
+    with pytest.raises(DamagedError, match="appears twice"):
         holdfast.open(tmp_path / "other").import_(bundle)
 
 
@@ -66,14 +66,14 @@ def test_a_bundle_with_such_an_index_is_refused(
     members["bundle.json"] = twice(members["bundle.json"], key, "iris")
     bundle = forging.put_together(tmp_path / "forged.tar", members)
 
-    with pytest.raises(DamagedError, match="stands twice"):
+    with pytest.raises(DamagedError, match="appears twice"):
         holdfast.open(tmp_path / "other").import_(bundle)
 
 
 def test_a_manifest_of_the_store_itself_is_damage() -> None:
     raw = b'{"format":1,"format":1}\n'
 
-    with pytest.raises(DamagedError, match="stands twice"):
+    with pytest.raises(DamagedError, match="appears twice"):
         manifests.decode(raw, hashlib.sha256(raw).hexdigest())
 
 
@@ -83,7 +83,7 @@ def test_a_configuration_with_a_key_twice_is_damage(registry: Registry) -> None:
     del old["sum"]  # as the first stores have it
     raw = twice(json.dumps(old).encode(), "id", "0" * 32)
 
-    with pytest.raises(DamagedError, match="stands twice"):
+    with pytest.raises(DamagedError, match="appears twice"):
         config.decode(raw, str(path))
 
 
@@ -124,7 +124,7 @@ def test_a_file_for_the_command_line_is_refused(
     status = run([*words, "--store", "store"])
 
     assert status != 0
-    assert "stands twice" in capfd.readouterr().err
+    assert "appears twice" in capfd.readouterr().err
     assert disk.journals(Path(registry.location)) == before
 
 
@@ -140,15 +140,15 @@ def test_a_value_for_the_command_line_is_refused(
     status = run(["register", "iris", "model.txt", "--param", value, "--store", "store"])
 
     assert status != 0
-    assert "stands twice" in capfd.readouterr().err
+    assert "appears twice" in capfd.readouterr().err
     assert len(registry.versions("iris")) == 1
 
 
 def test_a_label_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="stands twice"):
-        telling.value_of('{"a": 1, "a": 2}')
+    with pytest.raises(InvalidInputError, match="appears twice"):
+        label_csv.value_of('{"a": 1, "a": 2}')
 
-    assert telling.value_of('{"a": 1, "b": 2}') == {"a": 1, "b": 2}
+    assert label_csv.value_of('{"a": 1, "b": 2}') == {"a": 1, "b": 2}
 
 
 def test_metrics_beside_an_adopted_model_are_left_out(tmp_path: Path) -> None:

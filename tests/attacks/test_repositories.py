@@ -8,7 +8,7 @@ import pytest
 
 import holdfast
 from holdfast.core.manifest import Lineage
-from holdfast.registry import surroundings
+from holdfast.registry import provenance
 
 _CALM = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
 
@@ -107,7 +107,7 @@ def test_a_repository_of_another_user_is_told_and_not_read(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SUDO_UID", raising=False)
 
-    assert surroundings.lineage() == Lineage()
+    assert provenance.lineage() == Lineage()
     assert "git refuses a repository of another user" in caplog.text
 
 
@@ -122,7 +122,7 @@ def test_an_index_without_end_is_not_copied(
     (code / ".git/index").symlink_to("/dev/zero")
     monkeypatch.chdir(code)
 
-    assert surroundings.lineage() == Lineage(git_commit=commit, git_dirty=None)
+    assert provenance.lineage() == Lineage(git_commit=commit, git_dirty=None)
 
 
 @pytest.mark.parametrize("name", [".git", ".git/HEAD", ".git/packed-refs", ".git/commondir"])
@@ -137,4 +137,4 @@ def test_a_file_of_git_s_of_a_terabyte_is_not_read(name: str, tmp_path: Path) ->
     except OSError:
         pytest.skip("this disk has no files with holes")
 
-    assert surroundings.head_commit(tmp_path) is None
+    assert provenance.head_commit(tmp_path) is None

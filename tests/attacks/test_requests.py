@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from tests.predictions.rows import Rows
-from tests.serving.facing import Server, lineup, rollout, running, served, sums
+from tests.serving.facing import Server, rollout, routing_table, running, served, sums
 
 from holdfast.predictions.feedback import FolderFeedback
-from holdfast.predictions.folder import FolderLog
-from holdfast.predictions.private import make_folder, opened_for_writing
-from holdfast.serving.limits import Limits
-from holdfast.serving.telling.feedback import MOST, Truth
+from holdfast.predictions.log_folder import FolderLog
+from holdfast.predictions.private_files import make_folder, opened_for_writing
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.telemetry.feedback_queue import MOST, Truth
 
 ROWS = b'{"instances": [[1, 2]]}'
 TWINS = b'{"instances": [[1, 2]], "instances": [[3, 4]]}'
@@ -21,19 +21,19 @@ INFER = "/v2/models/iris/infer"
 
 
 @pytest.fixture
-def kept() -> list[Truth]:
+def received_truths() -> list[Truth]:
     return []
 
 
 @pytest.fixture
-def server(kept: list[Truth]) -> Iterator[Server]:
+def server(received_truths: list[Truth]) -> Iterator[Server]:
     async def keep(truths: Sequence[Truth]) -> None:
-        kept.extend(truths)
+        received_truths.extend(truths)
 
-    rolled = lineup(sums(), candidate=sums("1.1.0", 100.0), rollout=rollout(weight=0.0))
-    limits = Limits(body_bytes=1 << 20, pinning=False)
-    with running(served(rolled), limits, keep=keep) as one:
-        yield one
+    rolled = routing_table(sums(), candidate=sums("1.1.0", 100.0), rollout=rollout(weight=0.0))
+    limits = ServerLimits(body_bytes=1 << 20, pinning=False)
+    with running(served(rolled), limits, keep=keep) as running_server:
+        yield running_server
 
 
 def status(server: Server, path: str, body: bytes, media: str = "application/json") -> int:
@@ -59,17 +59,17 @@ def test_a_key_that_stands_twice_is_refused_on_every_path(server: Server, path: 
     assert status(server, "/feedback", twins) == 400
 
 
-def test_feedback_has_the_limits_of_any_body(server: Server, kept: list[Truth]) -> None:
-    one = b'{"prediction_id": "a", "label": 1}'
-    many = b"[" + b",".join([one] * (MOST + 1)) + b"]"
+def test_feedback_has_the_limits_of_any_body(server: Server, received_truths: list[Truth]) -> None:
+    body = b'{"prediction_id": "a", "label": 1}'
+    many = b"[" + b",".join([body] * (MOST + 1)) + b"]"
 
     assert status(server, "/feedback", b'"' + b"a" * (1 << 20) + b'"') == 413
     assert status(server, "/feedback", many) == 413
     assert status(server, "/feedback", b"[" * 200_000) == 400
     assert status(server, "/feedback", b'{"label":' * 50_000) == 400
     assert status(server, "/feedback", b'{"prediction_id": "a", "label": ' + b"[" * 9999) == 400
-    assert kept == []
-    assert status(server, "/feedback", one) == 200
+    assert received_truths == []
+    assert status(server, "/feedback", body) == 200
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_server_without_pinning_lets_no_header_choose(
 
 
 def test_a_route_that_is_made_up_chooses_nothing_without_pinning() -> None:
-    rolled = lineup(sums(), candidate=sums("1.1.0", 100.0), rollout=rollout(weight=1e-12))
-    with running(served(rolled), Limits(pinning=False)) as server:
+    rolled = routing_table(sums(), candidate=sums("1.1.0", 100.0), rollout=rollout(weight=1e-12))
+    with running(served(rolled), ServerLimits(pinning=False)) as server:
         answer = server.client.post(
             "/predict", content=ROWS, headers={"x-holdfast-route": "7:canary"}
         )
@@ -132,12 +132,12 @@ def test_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
     log = FolderLog(root)
     log.write([Rows()()])
     assert isinstance(log.feedback, FolderFeedback)
-    found = {path.suffix: path for path in root.rglob("*") if path.is_file()}
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in found.values()}
+    paths_by_suffix = {path.suffix: path for path in root.rglob("*") if path.is_file()}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in paths_by_suffix.values()}
     folders = {stat.S_IMODE(path.stat().st_mode) for path in (root, *root.iterdir(), root.parent)}
     log.close()
 
-    assert set(found) == {".sqlite", ".sqlite-wal", ".sqlite-shm"}
+    assert set(paths_by_suffix) == {".sqlite", ".sqlite-wal", ".sqlite-shm"}
     assert modes == {0o600}
     assert folders == {0o700}
 

@@ -21,8 +21,8 @@ from tests.serving.serving import MODEL, Serving, telling
 
 import holdfast
 from holdfast.errors import HoldfastError, InvalidInputError, UnsupportedError
-from holdfast.registry.trying import try_load
-from holdfast.sandbox import Limits, Nursery, Outcome, Trial, Trials, chosen
+from holdfast.registry.trial_runs import try_load
+from holdfast.sandbox import Nursery, Trial, TrialLimits, TrialOutcome, Trials, chosen
 
 _ROOT = Path(__file__).parents[2]
 _RESTRAINT = chosen("auto")
@@ -61,11 +61,11 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     made.listener.close()
 
 
-def ask(trials: Trials, tmp_path: Path, content: bytes, **limits: Any) -> Outcome:
+def ask(trials: Trials, tmp_path: Path, content: bytes, **limits: Any) -> TrialOutcome:
     path = tmp_path / "model.pkl"
     path.write_bytes(content)
     work = "tests.sandbox.works:unpickle"
-    return trials.run(Trial(work, {"path": str(path)}, [path], (), Limits(**limits)))
+    return trials.run(Trial(work, {"path": str(path)}, [path], (), TrialLimits(**limits)))
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
@@ -142,7 +142,7 @@ def test_a_version_that_kills_its_process_has_failed(
 
     assert outcome.problem is not None
     assert word in outcome.problem
-    assert after == Outcome(None, "list")
+    assert after == TrialOutcome(None, "list")
 
 
 def test_an_answer_without_end_is_cut(trials: Trials, tmp_path: Path, ground: Ground) -> None:
@@ -169,13 +169,12 @@ _OTHER_FORMS = {
 }
 
 
-@pytest.mark.parametrize("told", _OTHER_FORMS.values(), ids=_OTHER_FORMS.keys())
+@pytest.mark.parametrize("answer", _OTHER_FORMS.values(), ids=_OTHER_FORMS.keys())
 def test_an_answer_of_another_form_is_a_failure(
-    trials: Trials, tmp_path: Path, ground: Ground, told: str
+    trials: Trials, tmp_path: Path, ground: Ground, answer: str
 ) -> None:
-    code = (
-        f"{_PIPES}[os.write(fd, b'''{told}\\n''') for fd in range(3, 256) if pipe(fd)]; os._exit(0)"
-    )
+    write = f"[os.write(fd, b'''{answer}\\n''') for fd in range(3, 256) if pipe(fd)]"
+    code = f"{_PIPES}{write}; os._exit(0)"
     outcome = ask(trials, tmp_path, pickle.dumps(Code(ground.code(code))))
 
     assert outcome.problem is not None
@@ -289,17 +288,17 @@ def test_a_server_goes_on_with_the_version_before_one_that_acts_or_crashes(
         for version in attacks:
             registry.promote(f"{MODEL}@{version}", force=True, reason="what can happen")
             until(partial(fails, server, version))
-        status, told = server.get("/ready")
+        status, readiness = server.get("/ready")
 
-        assert (status, told["live"]) == (200, {MODEL: "1.1.0"})
+        assert (status, readiness["live"]) == (200, {MODEL: "1.1.0"})
         assert "SIGABRT" in server.log
         assert "SIGSEGV" in server.log
         assert "MemoryError" in server.log
         for version in ("1.2.0", "1.3.0", "1.4.0", "1.5.0"):
-            assert f"{MODEL}@{version}: failed its trial" in server.log
+            assert f"{MODEL}@{version} failed its trial" in server.log
         for version in ("1.6.0", "1.7.0"):  # they claimed to have passed, and were loaded
             assert f"{MODEL}@{version} takes no traffic" in server.log
-            assert f"{MODEL}@{version}: failed its trial" not in server.log
-        assert "seccomp" in told["sandbox"]
+            assert f"{MODEL}@{version} failed its trial" not in server.log
+        assert "seccomp" in readiness["sandbox"]
 
     assert ground.is_untouched()

@@ -83,17 +83,17 @@ _PLACES: dict[str, Callable[[bytes], bytes]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("place", _PLACES.values(), ids=_PLACES)
+@pytest.mark.parametrize("embed", _PLACES.values(), ids=_PLACES)
 def test_no_place_in_a_file_hides_that_the_scan_gave_up(
-    place: Callable[[bytes], bytes], tmp_path: Path
+    embed: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.bin"
-    path.write_bytes(place(_worn("true")))
+    path.write_bytes(embed(_worn("true")))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert any("given up" in line for line in found.unknown)
-    assert found.executes_code
+    assert any("given up" in line for line in result.unknown)
+    assert result.executes_code
 
 
 @pytest.mark.parametrize("pack", _PACKED.values(), ids=_PACKED)
@@ -103,10 +103,10 @@ def test_instructions_beyond_the_budget_are_a_finding(
     path = tmp_path / "model.bin"
     path.write_bytes(pack(_worn("true")))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert any("given up" in line for line in found.unknown)
-    assert found.executes_code
+    assert any("given up" in line for line in result.unknown)
+    assert result.executes_code
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_what_joblib_unpacks_and_runs_is_a_finding(
     path = tmp_path / "model.joblib"
     path.write_bytes(attack("true"))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert found.unknown
-    assert found.executes_code
+    assert result.unknown
+    assert result.executes_code
 
 
 _LOAD = """

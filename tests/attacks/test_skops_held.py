@@ -224,10 +224,10 @@ def test_what_an_estimator_must_not_hold_is_refused(hostile: Node, tmp_path: Pat
     path = tmp_path / "model.skops"
     path.write_bytes(skops_file(hostile))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert found.kind == "skops"
-    assert found.unknown
+    assert result.kind == "skops"
+    assert result.unknown
 
 
 _OLD = node("builtins.str", "FunctionNode", content={"module_path": "numpy", "function": "abs"})
@@ -268,13 +268,15 @@ def test_a_function_of_the_oldest_protocol_is_judged_where_skops_looks_it_up(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "model.skops"
-    named = node("numpy.abs", "FunctionNode", content={"module_path": "numpy", "function": "exp"})
-    path.write_bytes(skops_file(_holding(func=named), protocol=0))
+    function_node = node(
+        "numpy.abs", "FunctionNode", content={"module_path": "numpy", "function": "exp"}
+    )
+    path.write_bytes(skops_file(_holding(func=function_node), protocol=0))
 
     assert scan(path).unknown == ()
 
-    named["content"] = {"module_path": "numpy", "function": "sum"}
-    path.write_bytes(skops_file(_holding(func=named), protocol=0))
+    function_node["content"] = {"module_path": "numpy", "function": "sum"}
+    path.write_bytes(skops_file(_holding(func=function_node), protocol=0))
 
     assert any("numpy.sum" in doubt for doubt in scan(path).unknown)
 

@@ -104,10 +104,10 @@ def test_what_is_made_otherwise_than_written_is_a_finding(
     path = tmp_path / "model.skops"
     path.write_bytes(skops_file(*nodes))
 
-    found = scan(path)
+    result = scan(path)
 
-    assert found.kind == "skops"
-    assert found.unknown
+    assert result.kind == "skops"
+    assert result.unknown
 
 
 @pytest.mark.parametrize("protocol", [True, "2", None, 2.0, -1])

@@ -26,8 +26,8 @@ _DONE = 77
 def main(folder: Path) -> None:
     if os.getpid() != 1:
         raise SystemExit("run it as the first process of a namespace")
-    found = {name: harm(folder / str(at), name) for at, name in enumerate(ATTACKS)}
-    sys.stdout.write(json.dumps(found))
+    signs_by_attack = {name: harm(folder / str(at), name) for at, name in enumerate(ATTACKS)}
+    sys.stdout.write(json.dumps(signs_by_attack))
 
 
 def harm(folder: Path, name: str) -> list[str]:
@@ -42,17 +42,17 @@ def harm(folder: Path, name: str) -> list[str]:
     if not parent:
         _be_parent(ground.code(ATTACKS[name], server), folder)
     status = os.waitpid(parent, 0)[1]
-    found = []
+    signs = []
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _DONE:
-        found.append("it says so")
+        signs.append("it says so")
     if os.WIFSIGNALED(status):
-        found.append("its parent ended")
+        signs.append("its parent ended")
     deadline = time.monotonic() + _MOMENT_S  # signals and children take a moment
-    while not found and time.monotonic() < deadline:
+    while not signs and time.monotonic() < deadline:
         if not ground.is_untouched():
-            found.append("its mark is there")
+            signs.append("its mark is there")
         if os.waitpid(server, os.WNOHANG)[0]:
-            found.append("the server ended")
+            signs.append("the server ended")
         time.sleep(0.01)
     ground.listener.close()
     with contextlib.suppress(ProcessLookupError):
@@ -60,7 +60,7 @@ def harm(folder: Path, name: str) -> list[str]:
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
-    return found
+    return signs
 
 
 def _be_parent(code: str, folder: Path) -> NoReturn:

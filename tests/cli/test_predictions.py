@@ -36,25 +36,25 @@ def served(holdfast: Holdfast, model: Callable[[str], str], log: Log) -> Predict
     holdfast("promote", "iris@1.0.0", "--reason", "the first")
     digest = holdfast("show", "iris@1.0.0", "--json").data["digest"]
     now_us = moment_us("2126-01-01T00:00")
-    one = Prediction(
+    prediction = Prediction(
         Mint("host-1", lambda: now_us // 1000)(), now_us, "iris", "1.0.0",
         digest.removeprefix("sha256:"), "active", 200, 1500, "host-1",
         input={"instances": [[1]]}, output=[0],
     )  # fmt: skip
-    log.write([one])
-    return one
+    log.write([prediction])
+    return prediction
 
 
 def test_show_answers_the_auditor(holdfast: Holdfast, served: Prediction) -> None:
-    said = holdfast("predictions", "show", served.prediction_id)
+    result = holdfast("predictions", "show", served.prediction_id)
 
-    assert said.status == 0
-    assert said.out.startswith(f"iris@1.0.0  {served.digest}\n")
-    assert "status 200, in 1.5 ms" in said.out
-    assert "live then  1.0.0, promoted by ana at" in said.out
-    assert '"the first"' in said.out
-    assert 'input      {"instances":[[1]]}' in said.out
-    assert "doubt" not in said.out
+    assert result.status == 0
+    assert result.out.startswith(f"iris@1.0.0  {served.digest}\n")
+    assert "status 200, in 1.5 ms" in result.out
+    assert "live then  1.0.0, promoted by ana at" in result.out
+    assert '"the first"' in result.out
+    assert 'input      {"instances":[[1]]}' in result.out
+    assert "doubt" not in result.out
 
 
 def test_show_tells_the_same_as_json(holdfast: Holdfast, served: Prediction) -> None:
@@ -80,7 +80,7 @@ def test_show_names_who_routed_it(
 
     assert f"as         canary, rollout {number} at weight 5 %" in out
     assert "live then  1.0.0, promoted by ana" in out
-    assert "routed by  rollout of 1.1.0 starts" in out
+    assert "routed by  rollout 1 of 1.1.0 starts" in out
     assert '"try it"' in out
     assert "doubt      iris@1.1.0 is another one in store" in out
     assert "error      boom line" in out
@@ -88,12 +88,12 @@ def test_show_names_who_routed_it(
 
 
 def test_show_answers_without_a_store(holdfast: Holdfast, log: Log, row: Rows) -> None:
-    one = row()
-    log.write([one])
-    said = holdfast("predictions", "show", one.prediction_id)
+    prediction = row()
+    log.write([prediction])
+    result = holdfast("predictions", "show", prediction.prediction_id)
 
-    assert said.status == 0
-    assert "doubt" in said.out
+    assert result.status == 0
+    assert "doubt" in result.out
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_what_cannot_be_done_has_its_status(
 def test_a_damaged_log_has_its_status(holdfast: Holdfast, log: Log, tmp_path: Path) -> None:
     log.write([Rows()()])
     (tmp_path / "predictions" / DAY / "aaaa-x.sqlite").write_bytes(b"no database" * 400)
-    said = holdfast("predictions", "list", "--json")
+    result = holdfast("predictions", "list", "--json")
 
-    assert said.status == 6
-    assert said.error["code"] == "damaged"
+    assert result.status == 6
+    assert result.error["code"] == "damaged"
 
 
 def test_list_shows_the_newest_first(holdfast: Holdfast, log: Log, row: Rows) -> None:
@@ -133,20 +133,33 @@ def test_list_shows_the_newest_first(holdfast: Holdfast, log: Log, row: Rows) ->
     data = holdfast("predictions", "list", "--model", "iris", "--limit", "3", "--json").data
     lines = holdfast("predictions", "list", "--errors").out.splitlines()
 
-    assert [one["prediction_id"] for one in data] == [one.prediction_id for one in rows[:-4:-1]]
+    assert [prediction["prediction_id"] for prediction in data] == [
+        prediction.prediction_id for prediction in rows[:-4:-1]
+    ]
     assert len(lines) == 2
     assert lines[1].endswith("500     1.0  boom")
-    assert holdfast("predictions", "list", "--version", "9.9.9").out == "no such predictions\n"
+    assert holdfast("predictions", "list", "--model", "iris@9.9.9").out == "no such predictions\n"
 
 
 def test_list_cuts_what_a_library_says_to_its_line(holdfast: Holdfast, log: Log, row: Rows) -> None:
     log.write([row(status=500, error="first line\n" + "x" * 500)])
     _, line = holdfast("predictions", "list").out.splitlines()
-    (told,) = holdfast("predictions", "list", "--json").data
+    (prediction,) = holdfast("predictions", "list", "--json").data
 
     assert line.endswith("xxx…")
     assert len(line) < 160
-    assert len(told["error"]) == 511
+    assert len(prediction["error"]) == 511
+
+
+def test_a_routing_key_chooses_its_rows(holdfast: Holdfast, log: Log, row: Rows) -> None:
+    wanted = row(key="00ff00ff00ff00ff")
+    log.write([row(), wanted, row(key="11ff00ff00ff00ff")])
+    option = ("--routing-key", "00ff00ff00ff00ff", "--json")
+    (listed,) = holdfast("predictions", "list", *option).data
+    (counted,) = holdfast("predictions", "stats", *option).data
+
+    assert listed["prediction_id"] == wanted.prediction_id
+    assert counted["requests"] == 1
 
 
 def test_list_takes_times(holdfast: Holdfast, log: Log, row: Rows) -> None:
@@ -167,8 +180,8 @@ def test_list_takes_times(holdfast: Holdfast, log: Log, row: Rows) -> None:
 def test_stats_tell_each_version(holdfast: Holdfast, log: Log, row: Rows) -> None:
     rows = [row(output=[1]) for _ in range(4)]
     log.write(rows)
-    for one, label in zip(rows, (1, 1, 0), strict=False):
-        assert holdfast("predictions", "feedback", one.prediction_id, str(label)).status == 0
+    for prediction, label in zip(rows, (1, 1, 0), strict=False):
+        assert holdfast("predictions", "feedback", prediction.prediction_id, str(label)).status == 0
     header, line = holdfast("predictions", "stats").out.splitlines()
     (data,) = holdfast("predictions", "stats", "--json").data
 
@@ -182,14 +195,14 @@ def test_stats_tell_each_version(holdfast: Holdfast, log: Log, row: Rows) -> Non
 def test_feedback_of_a_prediction_nobody_had_is_told(
     holdfast: Holdfast, log: Log, row: Rows
 ) -> None:
-    one, never = row(), row()
-    log.write([one])
-    known = holdfast("predictions", "feedback", one.prediction_id, "1", "--json")
-    told = holdfast("predictions", "feedback", never.prediction_id, "1")
+    prediction, never = row(), row()
+    log.write([prediction])
+    known = holdfast("predictions", "feedback", prediction.prediction_id, "1", "--json")
+    result = holdfast("predictions", "feedback", never.prediction_id, "1")
 
     assert known.data == {"labels": 1, "unknown": []}
-    assert "of no prediction that is kept" in told.out
-    assert never.prediction_id in told.out
+    assert "for predictions that are not kept" in result.out
+    assert never.prediction_id in result.out
 
 
 def test_a_bare_date_begins_with_its_first_moment_and_ends_with_its_last(
@@ -199,21 +212,24 @@ def test_a_bare_date_begins_with_its_first_moment_and_ends_with_its_last(
     edges = (day_us - 1, day_us, day_us + 86_399_000_000, day_us + 86_400_000_000)
     rows = [Rows("a", at_us)() for at_us in edges]
     log.write(rows)
-    kept = holdfast("predictions", "list", "--since", DAY, "--until", DAY, "--json").data
+    listing = holdfast("predictions", "list", "--since", DAY, "--until", DAY, "--json").data
 
-    assert [one["prediction_id"] for one in kept] == [rows[2].prediction_id, rows[1].prediction_id]
+    assert [prediction["prediction_id"] for prediction in listing] == [
+        rows[2].prediction_id,
+        rows[1].prediction_id,
+    ]
 
 
 def test_feedback_comes_in_bulk(holdfast: Holdfast, log: Log, row: Rows, tmp_path: Path) -> None:
     rows = [row(), row()]
     log.write(rows)
-    lines = "".join(f"{one.prediction_id},cat\n" for one in rows)
+    lines = "".join(f"{prediction.prediction_id},cat\n" for prediction in rows)
     (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{lines}")
-    said = holdfast(
+    result = holdfast(
         "predictions", "feedback", "--csv", "labels.csv", "--at", "2026-03-03T12:00Z", "--by", "ben"
     )
 
-    assert said.out == "kept 2 labels\n"
+    assert result.out == "kept 2 labels\n"
     assert log.feedback.of(rows[1].prediction_id) == [
         Label(rows[1].prediction_id, "cat", NOON, "ben")
     ]
@@ -222,12 +238,12 @@ def test_feedback_comes_in_bulk(holdfast: Holdfast, log: Log, row: Rows, tmp_pat
 def test_feedback_without_a_name_is_the_users(
     holdfast: Holdfast, log: Log, row: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = row()
-    log.write([one])
+    prediction = row()
+    log.write([prediction])
     monkeypatch.delitem(os.environ, "HOLDFAST_BY")
-    holdfast("predictions", "feedback", one.prediction_id, "1")
+    holdfast("predictions", "feedback", prediction.prediction_id, "1")
 
-    assert [label.by for label in log.feedback.of(one.prediction_id)] == [author()]
+    assert [label.by for label in log.feedback.of(prediction.prediction_id)] == [author()]
 
 
 def test_export_writes_to_the_output_or_to_a_file(
@@ -235,11 +251,13 @@ def test_export_writes_to_the_output_or_to_a_file(
 ) -> None:
     log.write([row(), row()])
     events = holdfast("predictions", "export").out.splitlines()
-    said = holdfast("predictions", "export", "--format", "parquet", "-o", "rows.parquet", "--json")
+    result = holdfast(
+        "predictions", "export", "--format", "parquet", "-o", "rows.parquet", "--json"
+    )
     text = holdfast("predictions", "export", "--format", "csv", "-o", "rows.csv", "--limit", "1")
 
     assert [json.loads(event)["specversion"] for event in events] == ["1.0", "1.0"]
-    assert said.data == {"file": "rows.parquet", "format": "parquet", "rows": 2}
+    assert result.data == {"file": "rows.parquet", "format": "parquet", "rows": 2}
     assert text.out == "wrote 1 row to rows.csv\n"
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 2
 
@@ -253,9 +271,9 @@ def test_days_that_are_over_are_compacted(holdfast: Holdfast, log: Log, row: Row
 
 
 def test_a_database_is_not_compacted(holdfast: Holdfast, database_server: Any) -> None:
-    said = holdfast("predictions", "compact", "--log", database_server.new_database())
+    result = holdfast("predictions", "compact", "--log", database_server.new_database())
 
-    assert said.status == 8
+    assert result.status == 8
 
 
 def test_expire_plans_first(
@@ -266,13 +284,13 @@ def test_expire_plans_first(
     words = ("predictions", "expire", "--older-than", "90d")
     planned = holdfast(*words, "--dry-run")
     unasked = holdfast(*words)
-    kept = len(log.days())
+    day_count = len(log.days())
     done = holdfast(*words, "--yes")
 
     assert planned.out.splitlines()[-1] == "1 prediction would be removed"
     assert unasked.status == 2
-    assert "add --yes to go ahead" in unasked.err
-    assert kept == 1
+    assert "add --yes" in unasked.err
+    assert day_count == 1
     assert done.out.splitlines()[-1] == "1 prediction removed"
     assert log.days() == []
     assert holdfast(*words).out == "nothing is that old\n"

@@ -9,7 +9,7 @@ import pytest
 from tests.rollouts.fleet import Worker
 
 from holdfast import open as open_registry
-from holdfast.core.fleet import Held
+from holdfast.core.fleet import LoadedVersion
 
 Holdfast = Callable[..., Any]
 PLAN = ("--steps", "50,100", "--every", "0", "--no-latency")
@@ -34,27 +34,27 @@ def now() -> datetime:
 
 
 def test_a_start_tells_the_plan_what_the_gate_thinks_and_what_comes_next(churn: Holdfast) -> None:
-    said = churn(
+    result = churn(
         "rollout", "start", "churn@1.2.0", "--steps", "5,50,100", "--every", "90s", "--sticky",
         "header:X-User-Id", "--drift", "hold", "--reason", "weekly",
     )  # fmt: skip
-    lines = said.out.splitlines()
+    lines = result.out.splitlines()
 
-    assert said.status == 0, said.err
-    assert lines[:2] == ["rollout of 1.2.0 starts: canary 5 → 50 → 100 %", "  live      1.1.0"]
+    assert result.status == 0, result.err
+    assert lines[:2] == ["rollout 1 of 1.2.0 starts: canary 5 → 50 → 100 %", "  live      1.1.0"]
     assert lines[3] == "  plan      canary 5 → 50 → 100 %, 1 m 30 s and 120 requests each"
     assert lines[4].endswith("latency p50 p90 p99 10 %, drift of scores (hold), alpha 0.05")
     assert lines[5] == "  sticky    header:X-User-Id"
-    assert lines[6].startswith("  gate      would refuse by now: roc_auc: 0.7 is 13.58% worse")
+    assert lines[6].startswith("  gate      would refuse it now: roc_auc: 0.7 is 13.58% worse")
     assert lines[7:] == ["  next      holdfast rollout run churn   (or a server drives it)"]
 
 
 def test_the_same_key_starts_one_rollout(churn: Holdfast) -> None:
-    start = ("rollout", "start", "churn@latest", "--key", "ci-7")
+    start = ("rollout", "start", "churn@latest", "--idempotency-key", "ci-7")
     churn(*start)
-    said = churn(*start)
+    result = churn(*start)
 
-    assert said.out == "nothing to do: entry 6 did this under the same key\n"
+    assert result.out == "nothing to do: entry 6 did this with the same key\n"
 
 
 def test_what_is_not_said_is_the_policy(churn: Holdfast) -> None:
@@ -63,16 +63,16 @@ def test_what_is_not_said_is_the_policy(churn: Holdfast) -> None:
         "--analysis", "absolute", "--margin", "2%", "--no-latency",
     )  # fmt: skip
     churn("rollout", "start", "churn@1.2.0", "--every", "2h", "--sticky", "none", "--latency")
-    found = churn("rollout", "status", "churn", "--json").data["rollout"]
+    rollout = churn("rollout", "status", "churn", "--json").data["rollout"]
 
-    assert (found["plan"]["strategy"], found["plan"]["steps"]) == ("shadow", [1.0])
-    assert found["plan"]["dwell_s"] == 7_200.0
-    assert found["sticky"] is None
-    assert (found["analysis"]["errors"]["rule"], found["analysis"]["errors"]["margin"]) == (
+    assert (rollout["plan"]["strategy"], rollout["plan"]["steps"]) == ("shadow", [1.0])
+    assert rollout["plan"]["dwell_s"] == 7_200.0
+    assert rollout["sticky"] is None
+    assert (rollout["analysis"]["errors"]["rule"], rollout["analysis"]["errors"]["margin"]) == (
         "absolute",
         0.02,
     )
-    assert found["analysis"]["latency"] is not None
+    assert rollout["analysis"]["latency"] is not None
 
 
 def test_a_margin_alone_keeps_the_rule(churn: Holdfast) -> None:
@@ -93,19 +93,19 @@ def test_a_policy_of_another_rule_loses_the_old_ones_margin(churn: Holdfast) -> 
 @pytest.mark.parametrize(
     ("option", "value", "complaint"),
     [
-        ("--sticky", "cookie", "names no place of a key"),
-        ("--steps", "5,x", "are no percentages"),
-        ("--margin", "much", "is no share"),
-        ("--every", "soon", "is no span of time"),
+        ("--sticky", "cookie", "does not say where the key is"),
+        ("--steps", "5,x", "must be percentages"),
+        ("--margin", "much", "is not a share"),
+        ("--every", "soon", "is not a span of time"),
     ],
 )
 def test_terms_without_sense_are_refused(
     churn: Holdfast, option: str, value: str, complaint: str
 ) -> None:
-    said = churn("rollout", "start", "churn@1.2.0", option, value)
+    result = churn("rollout", "start", "churn@1.2.0", option, value)
 
-    assert said.status == 2
-    assert complaint in said.err
+    assert result.status == 2
+    assert complaint in result.err
 
 
 def test_a_rollout_is_paused_resumed_and_advanced_by_hand(started: Holdfast) -> None:
@@ -113,10 +113,10 @@ def test_a_rollout_is_paused_resumed_and_advanced_by_hand(started: Holdfast) -> 
     resumed = started("rollout", "resume", "churn")
     advanced = started("rollout", "advance", "churn", "--reason", "no servers of ours")
 
-    assert pauses[0].out.splitlines()[:2] == ["rollout 6 paused", "  live      1.1.0"]
-    assert pauses[1].out == "nothing to do: rollout 6 is paused already\n"
-    assert resumed.out.startswith("rollout 6 resumed\n")
-    assert advanced.out.startswith("rollout 6 to 50 %\n")
+    assert pauses[0].out.splitlines()[:2] == ["rollout 1 paused", "  live      1.1.0"]
+    assert pauses[1].out == "nothing to do: rollout 1 is already paused\n"
+    assert resumed.out.startswith("rollout 1 resumed\n")
+    assert advanced.out.startswith("rollout 1 to 50 %\n")
     assert started("rollout", "advance", "churn").status == 2
 
 
@@ -127,17 +127,17 @@ def test_the_gate_stands_before_an_early_end(started: Holdfast) -> None:
     assert refused.status == 4
     assert "roc_auc: 0.7 is 13.58% worse" in refused.err
     assert forced.out.splitlines()[1:3] == [
-        "promote 1.1.0 → 1.2.0 past the gate, ends rollout 6",
+        "promote 1.1.0 → 1.2.0 by force, ends rollout 1",
         "  live      1.2.0",
     ]
 
 
 def test_promoting_another_version_names_the_ways_out(started: Holdfast) -> None:
-    said = started("promote", "churn@1.0.0")
+    result = started("promote", "churn@1.0.0")
 
-    assert said.status == 5
-    assert "rollout 6 of 1.2.0 goes on" in said.err
-    assert "holdfast rollout abort churn" in said.err
+    assert result.status == 5
+    assert "while rollout 1 of 1.2.0 is running" in result.err
+    assert "holdfast rollout abort churn" in result.err
 
 
 def test_what_ends_a_rollout_says_so(started: Holdfast) -> None:
@@ -147,9 +147,9 @@ def test_what_ends_a_rollout_says_so(started: Holdfast) -> None:
 
     assert back.out.splitlines()[:2] == [
         "churn@1.0.0 is live, 1.1.0 is archived",
-        "  rollout 6 ended by this",
+        "  rollout 1 ended by this",
     ]
-    assert "  rollout 8 ended by this\n" in on.out
+    assert "  rollout 2 ended by this\n" in on.out
 
 
 def test_where_nothing_was_live_before_a_rollback_points_to_the_rollout(
@@ -160,12 +160,12 @@ def test_where_nothing_was_live_before_a_rollback_points_to_the_rollout(
     holdfast("promote", "iris@1.0.0")
     plain = holdfast("rollback", "iris")
     holdfast("rollout", "start", "iris@1.1.0")
-    said = holdfast("rollback", "iris")
+    result = holdfast("rollback", "iris")
 
     assert plain.err == "holdfast: No previous version to roll back to. (model iris)\n"
-    assert said.status == 3
-    assert said.err == (
-        "rollout 4 of 1.1.0 goes on; holdfast rollout abort iris ends it\n"
+    assert result.status == 3
+    assert result.err == (
+        "rollout 1 of 1.1.0 is running; holdfast rollout abort iris ends it\n"
         "holdfast: No previous version to roll back to. (model iris)\n"
     )
 
@@ -177,22 +177,61 @@ def test_an_abort_is_legal_in_every_state(started: Holdfast) -> None:
     started("rollout", "promote", "churn", "--force", "--reason", "test")
     completed = started("rollout", "abort", "churn")
 
-    assert running.out.splitlines()[:2] == ["rollout 6 aborted", "  live      1.1.0"]
-    assert again.out == "nothing to do: rollout 6 has ended: aborted\n"
-    assert completed.out.startswith("rollback 1.2.0 → 1.1.0, ends rollout 8\n")
+    assert running.out.splitlines()[:2] == ["rollout 1 aborted", "  live      1.1.0"]
+    assert again.out == "nothing to do: rollout 1 has ended: aborted\n"
+    assert completed.out.startswith("rollback 1.2.0 → 1.1.0, ends rollout 2\n")
+
+
+def test_nothing_says_aborted_after_a_rollout_that_was_completed(started: Holdfast) -> None:
+    started("rollout", "promote", "churn", "--force", "--reason", "test")
+    started("rollback", "churn", "--reason", "slower")
+    screens = [
+        started(*words).out
+        for words in (
+            ("rollout", "status", "churn"),
+            ("rollout", "abort", "churn"),
+            ("rollout", "status", "churn", "--json"),
+            ("status", "churn"),
+            ("history", "churn"),
+            ("history", "churn", "--json"),
+        )
+    ]
+
+    assert "nothing to do: rollout 1 has ended: completed\n" in screens
+    assert [screen for screen in screens if "aborted" in screen] == []
+    assert "rolled back" in screens[0]
+    assert ", rolled back since" in screens[3]
+
+
+def test_rollouts_are_numbered_for_each_model_from_one(started: Holdfast) -> None:
+    started("rollout", "abort", "churn")
+    retried = started("rollout", "retry", "churn")
+    shown = started("rollout", "status", "churn", "--json").data["rollout"]
+    lines = [line["what"] for line in started("history", "churn", "--json").data]
+
+    assert retried.out.startswith(
+        "rollout 2 of 1.2.0 starts: canary 50 → 100 %, repeats rollout 1\n"
+    )
+    assert (shown["number"], shown["seq"]) == (2, 8)
+    assert lines[:3] == [
+        "rollout 2 of 1.2.0 starts: canary 50 → 100 %, repeats rollout 1",
+        "rollout 1 aborted",
+        "rollout 1 of 1.2.0 starts: canary 50 → 100 %",
+    ]
+    assert "churn · rollout 2 · " in started("rollout", "status", "churn").out
 
 
 def test_without_a_rollout_there_is_none_to_abort(churn: Holdfast) -> None:
-    said = churn("rollout", "abort", "churn")
+    result = churn("rollout", "abort", "churn")
 
-    assert said.status == 3
-    assert "start one: holdfast rollout start churn@VERSION" in said.err
+    assert result.status == 3
+    assert "start one: holdfast rollout start churn@VERSION" in result.err
 
 
 def test_without_a_rollout_the_status_says_how_to_start_one(churn: Holdfast) -> None:
-    said = churn("rollout", "status", "churn")
+    result = churn("rollout", "status", "churn")
 
-    assert said.out == "no rollout of churn; start one: holdfast rollout start churn@VERSION\n"
+    assert result.out == "no rollout of churn; start one: holdfast rollout start churn@VERSION\n"
 
 
 def test_the_screen_shows_steps_counts_tests_and_servers(started: Holdfast, worker: Worker) -> None:
@@ -200,12 +239,14 @@ def test_the_screen_shows_steps_counts_tests_and_servers(started: Holdfast, work
     worker.ready(now(), "1.2.0")
     assert started("rollout", "tick", "churn").status == 0
     worker.answer(canary=200, active=300, canary_failures=1, active_failures=3)
-    Worker(worker.registry, "b", "churn").report(now(), Held("1.2.0", "failed", "no column"))
-    said = started("rollout", "status", "churn").out
-    lines = [line.strip("│ ") for line in said.splitlines()]
+    Worker(worker.registry, "b", "churn").report(
+        now(), LoadedVersion("1.2.0", "failed", "no column")
+    )
+    screen = started("rollout", "status", "churn").out
+    lines = [line.strip("│ ") for line in screen.splitlines()]
 
     assert "no server reports that it serves this model" in before
-    assert all(len(line) <= 100 for line in said.splitlines())
+    assert all(len(line) <= 100 for line in screen.splitlines())
     assert lines[1] == "version 1.2.0 beside 1.1.0, canary, by ana"
     assert lines[2] == "steps ● 50 %   ○ 100 %"
     rails = {line[:6]: line[37:] for line in lines if line.startswith(("canary", "active"))}
@@ -213,7 +254,7 @@ def test_the_screen_shows_steps_counts_tests_and_servers(started: Holdfast, work
         "canary": "  1 of 200 failed (0.0005 %–4.5 %)",
         "active": "  3 of 300 failed (0.051 %–4.5 %)",
     }
-    assert "test silent errors: " in said
+    assert "test silent errors: " in screen
     assert lines[-3] == "servers 1 of 2 have 1.2.0 ready; active 1.1.0"
     assert lines[-1] == "next  holdfast rollout abort churn   → 1.1.0 alone"
 
@@ -228,14 +269,14 @@ def test_the_screen_for_11_pm_shows_the_rollout_with_its_verdict(
     halted = started("rollout", "tick", "churn")
     ended = started("status", "churn").out
 
-    assert "rollout 6 of 1.2.0  at 50 % (step 1 of 2) since" in running
+    assert "rollout 1 of 1.2.0  at 50 % (step 1 of 2) since" in running
     assert 'next  holdfast rollout abort churn --reason "…"   → 1.1.0 alone' in running
     assert halted.status == 1
-    assert halted.out.startswith("churn: halted; rollout 6 of 1.2.0 halted at 50 % (step 1 of 2);")
-    assert "rollout 6 of 1.2.0  halted at 50 % (step 1 of 2) since" in ended
+    assert halted.out.startswith("churn: halted; rollout 1 of 1.2.0 halted at 50 % (step 1 of 2);")
+    assert "rollout 1 of 1.2.0  halted at 50 % (step 1 of 2) since" in ended
     assert "verdict halt at 0.5: errors: the evidence against the canary is" in ended
     assert "rollout abort" not in ended
-    assert "rollout 6 halted (errors)" in started("history", "churn").out
+    assert "rollout 1 halted (errors)" in started("history", "churn").out
 
 
 def test_the_screen_shows_a_shadow_that_was_paused_and_passed(

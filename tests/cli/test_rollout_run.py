@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.cli.test_terminal import STEERING, on_a_terminal
+from tests.cli.scenarios.test_terminal import STEERING, on_a_terminal
 from tests.notices.receiver import listening
 from tests.predictions.rows import Rows
 from tests.rollouts.fleet import Worker
@@ -22,10 +22,10 @@ from tests.servers.running import free_port
 
 import holdfast as api
 from holdfast import Registry
-from holdfast.core.fleet import Held
+from holdfast.core.fleet import LoadedVersion
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Terms
 from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_state import Terms
 from holdfast.predictions import open_log
 
 Holdfast = Callable[..., Any]
@@ -47,10 +47,10 @@ def registry(tmp_path: Path) -> Registry:
 @pytest.fixture
 def worker(registry: Registry) -> Worker:
     """Return a worker that reports so seldom that it lives as long as the test."""
-    found = Worker(registry, every_s=600.0)
+    slow_worker = Worker(registry, every_s=600.0)
     registry.rollouts.start("iris@1.1.0", terms=TERMS)
-    found.ready(datetime.now(UTC))
-    return found
+    slow_worker.ready(datetime.now(UTC))
+    return slow_worker
 
 
 def count(worker: Worker, failures: int) -> None:
@@ -68,9 +68,9 @@ def goes_on(registry: Registry) -> bool:
 
 def until_counted(holdfast: Holdfast, worker: Worker, failures: int = GOOD) -> list[Any]:
     """Tick and count in turns until the rollout ends."""
-    said = []
+    ticks = []
     for _ in range(20):
-        said.append(holdfast("rollout", "tick", "iris"))
+        ticks.append(holdfast("rollout", "tick", "iris"))
         if not goes_on(worker.registry):
             break
         rollout = worker.registry.rollout("iris")
@@ -78,34 +78,34 @@ def until_counted(holdfast: Holdfast, worker: Worker, failures: int = GOOD) -> l
         if rollout.step >= 0:
             count(worker, failures)
     assert not goes_on(worker.registry)
-    return said
+    return ticks
 
 
 def test_ticks_bring_a_good_version_to_all_of_the_traffic(
     holdfast: Holdfast, worker: Worker
 ) -> None:
-    said = until_counted(holdfast, worker)
+    ticks = until_counted(holdfast, worker)
 
-    assert {one.status for one in said} == {0}
-    assert [one.out.split(";")[0] for one in said] == [
+    assert {tick.status for tick in ticks} == {0}
+    assert [tick.out.split(";")[0] for tick in ticks] == [
         "iris: began", "iris: advanced", "iris: advanced", "iris: advanced", "iris: completed",
     ]  # fmt: skip
-    assert holdfast("rollout", "tick", "iris").out.startswith("iris: nothing; rollout 4 of 1.1.0 ")
+    assert holdfast("rollout", "tick", "iris").out.startswith("iris: nothing; rollout 1 of 1.1.0 ")
 
 
 def test_a_tick_that_halts_says_so_by_its_status(holdfast: Holdfast, worker: Worker) -> None:
-    said = until_counted(holdfast, worker, BROKEN)
+    ticks = until_counted(holdfast, worker, BROKEN)
 
-    assert [one.status for one in said] == [0, 1]
-    assert said[-1].out.startswith(
-        "iris: halted; rollout 4 of 1.1.0 halted at 25 % (step 1 of 4); "
+    assert [tick.status for tick in ticks] == [0, 1]
+    assert ticks[-1].out.startswith(
+        "iris: halted; rollout 1 of 1.1.0 halted at 25 % (step 1 of 4); "
     )
 
 
 def test_a_tick_over_all_models_tells_of_each(holdfast: Holdfast, registry: Registry) -> None:
-    said = holdfast("rollout", "tick", "--json").data
+    ticks = holdfast("rollout", "tick", "--json").data
 
-    assert said == [{"model": "iris", "did": "nothing", "rollout": None, "verdict": None}]
+    assert ticks == [{"model": "iris", "did": "nothing", "rollout": None, "verdict": None}]
     assert holdfast("rollout", "tick").out == "iris: no rollout\n"
     assert holdfast("rollout", "tick", "--store", "empty").out == "no models\n"
     assert registry.rollout("iris") is None
@@ -120,14 +120,25 @@ def test_run_until_done_tells_each_change_on_a_line(holdfast: Holdfast, worker: 
 
     assert broken.status == 1
     assert len(broken.out.splitlines()) == 1
-    assert "  iris  rollout 4 of 1.1.0  halted at 25 % (step 1 of 4)  halt at 0.25: " in broken.out
+    assert "  iris  rollout 1 of 1.1.0  halted at 25 % (step 1 of 4)  halt at 0.25: " in broken.out
     assert good.status == 0
 
 
-def test_run_until_done_without_a_rollout_is_done(holdfast: Holdfast, registry: Registry) -> None:
+def test_the_json_of_a_run_steers_no_terminal(holdfast: Holdfast, worker: Worker) -> None:
+    worker.registry.rollouts.abort("iris")
+    worker.report(datetime.now(UTC), LoadedVersion("1.1.0", "failed", "\x9b31m\u202e"))
+
     said = holdfast("rollout", "run", "iris", "--until-done", "--json")
 
-    assert (said.status, json.loads(said.out)["look"]["rollout"]) == (0, None)
+    (told,) = json.loads(said.out)["look"]["servers"]
+    assert "\x9b31m\u202e" in [held["problem"] for held in told["versions"]]
+    assert not set(said.out) & set("\x9b\u202e")
+
+
+def test_run_until_done_without_a_rollout_is_done(holdfast: Holdfast, registry: Registry) -> None:
+    result = holdfast("rollout", "run", "iris", "--until-done", "--json")
+
+    assert (result.status, json.loads(result.out)["look"]["rollout"]) == (0, None)
     assert holdfast("rollout", "run", "iris", "--until-done").out.endswith("  iris  no rollout\n")
     assert registry.rollout("iris") is None
 
@@ -159,10 +170,10 @@ def test_a_store_that_cannot_be_asked_just_now_is_asked_again(
 
 def test_watching_ends_with_the_rollout(holdfast: Holdfast, worker: Worker) -> None:
     worker.registry.rollouts.abort("iris")
-    said = holdfast("rollout", "status", "iris", "--watch")
+    result = holdfast("rollout", "status", "iris", "--watch")
 
-    assert said.status == 0
-    assert said.out.rstrip().endswith("rollout 4 of 1.1.0  aborted before its first step")
+    assert result.status == 0
+    assert result.out.rstrip().endswith("rollout 1 of 1.1.0  aborted before its first step")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes end in another way there")
@@ -177,9 +188,9 @@ def test_watching_tells_each_change_until_the_end(worker: Worker, tmp_path: Path
 
     assert process.wait(300) == 0
     assert first.endswith(
-        "rollout 4 of 1.1.0  before its first step  advance at 0: 1 of 1 servers have it ready\n"
+        "rollout 1 of 1.1.0  before its first step  advance at 0: 1 of 1 servers have it ready\n"
     )
-    assert rest.endswith("rollout 4 of 1.1.0  aborted before its first step\n")
+    assert rest.endswith("rollout 1 of 1.1.0  aborted before its first step\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
@@ -199,7 +210,7 @@ def test_what_a_server_reports_cannot_steer_the_terminal(
 ) -> None:
     worker = Worker(registry, f"web{STEERING}", every_s=600.0)
     registry.rollouts.start("iris@1.1.0", terms=TERMS, reason=f"why{STEERING}")
-    worker.report(datetime.now(UTC), Held("1.1.0", "failed", f"because{STEERING}"))
+    worker.report(datetime.now(UTC), LoadedVersion("1.1.0", "failed", f"because{STEERING}"))
     store = str(tmp_path / "store")
     shown = on_a_terminal("rollout", "status", "iris", "--store", store)
     registry.rollouts.abort("iris", reason=f"enough{STEERING}")
@@ -234,18 +245,18 @@ def test_drivers_killed_at_any_moment_step_once_and_lose_nothing(
     dice, killed = random.Random(7), 0
     for _ in range(40):
         drivers = [driver(tmp_path / "store", name) for name in ("d1", "d2")]
-        for one in drivers:
-            assert one.stdout is not None
-            one.stdout.readline()  # it has looked at the rollout, however slow the machine is
+        for process in drivers:
+            assert process.stdout is not None
+            process.stdout.readline()  # it has looked at the rollout, however slow the machine is
         deadline = datetime.now(UTC) + timedelta(seconds=dice.uniform(0.0, 1.0))
         while datetime.now(UTC) < deadline:
             rollout = registry.rollout("iris")
             if rollout is not None and rollout.goes_on and rollout.step >= 0:
                 count(worker, GOOD)
             threading.Event().wait(0.05)  # the drivers need the processor
-        for one in drivers:
-            one.send_signal(signal.SIGKILL)
-            one.communicate(timeout=300)
+        for process in drivers:
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=300)
             killed += 1
         if not goes_on(registry):
             break
@@ -254,9 +265,9 @@ def test_drivers_killed_at_any_moment_step_once_and_lose_nothing(
 
     assert rollout is not None
     assert rollout.outcome == "completed"
-    told = [past for past in registry.history("iris") if past.op == "rollout_stepped"]
-    assert [past.what.partition(" (")[0] for past in told] == [
-        "rollout 6 to 25 %", "rollout 6 to 50 %", "rollout 6 to 75 %", "rollout 6 to 100 %",
+    steps = [past for past in registry.history("iris") if past.op == "rollout_stepped"]
+    assert [past.what.partition(" (")[0] for past in steps] == [
+        "rollout 2 to 25 %", "rollout 2 to 50 %", "rollout 2 to 75 %", "rollout 2 to 100 %",
     ]  # fmt: skip
     assert sum(past.op == "promoted" for past in registry.history("iris")) == 2
     looking = api.open(tmp_path / "store")
@@ -270,10 +281,10 @@ def test_a_prometheus_that_does_not_answer_holds_whatever_servers_published(
     holdfast("rollout", "tick", "iris")
     count(worker, GOOD)
 
-    held = holdfast("rollout", "tick", "iris", "--prometheus", f"http://127.0.0.1:{free_port()}")
+    result = holdfast("rollout", "tick", "iris", "--prometheus", f"http://127.0.0.1:{free_port()}")
     advanced = holdfast("rollout", "tick", "iris")
 
-    assert (held.status, held.out.split(";")[0]) == (0, "iris: held")
+    assert (result.status, result.out.split(";")[0]) == (0, "iris: held")
     assert advanced.out.startswith("iris: advanced")
 
 
@@ -284,8 +295,8 @@ def record(tmp_path: Path, registry: Registry, failures: int) -> None:
     routed = {"rollout": rollout.number, "weight": rollout.weight}
     canary = round(1_000 * rollout.weight)
     rows = [row(**routed) for _ in range(1_000 - canary)]
-    for place in range(canary):
-        rows.append(row(**routed, role="canary", status=500 if place < failures else 200))
+    for index in range(canary):
+        rows.append(row(**routed, role="canary", status=500 if index < failures else 200))
     log = open_log(tmp_path / "log")
     log.write(rows)
     log.close()

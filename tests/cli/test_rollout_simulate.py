@@ -14,10 +14,10 @@ QUICK = ("rollout", "simulate", "--requests", "1000", "--runs", "20")
 
 
 def test_the_table_tells_each_scenario(holdfast: Holdfast) -> None:
-    said = holdfast(*QUICK, "--scenario", "1%:1%", "--scenario", "1%:50%")
-    head, _, header, healthy, broken = said.out.splitlines()
+    result = holdfast(*QUICK, "--scenario", "1%:1%", "--scenario", "1%:50%")
+    head, _, header, healthy, broken = result.out.splitlines()
 
-    assert said.status == 0
+    assert result.status == 0
     assert head == (
         "canary 5 % → 25 % → 50 % → 100 %, 20 runs of 1,000 requests each, 200 a minute, seed 1"
     )
@@ -35,7 +35,7 @@ def test_without_scenarios_it_plays_healthy_and_broken_ones(holdfast: Holdfast) 
 
 
 def test_options_are_the_plan_and_the_analysis(holdfast: Holdfast) -> None:
-    said = holdfast(
+    result = holdfast(
         *QUICK, "--json", "--scenario", "1%:1%", "--strategy", "blue-green", "--steps", "95,100%",
         "--every", "90s", "--min-requests", "50", "--advance", "counted", "--limits", "3,1",
         "--max-step-time", "2h", "--overdue", "rollback", "--analysis", "absolute", "--margin",
@@ -43,7 +43,7 @@ def test_options_are_the_plan_and_the_analysis(holdfast: Holdfast) -> None:
         "--seed", "9",
     )  # fmt: skip
 
-    assert said.data["plan"] == {
+    assert result.data["plan"] == {
         "strategy": "blue-green",
         "steps": [0.95, 1.0],
         "dwell_s": 90.0,
@@ -53,12 +53,12 @@ def test_options_are_the_plan_and_the_analysis(holdfast: Holdfast) -> None:
         "max_step_time_s": 7200.0,
         "overdue": "rollback",
     }
-    assert said.data["setting"] == {"requests": 1000, "per_minute": 60, "runs": 20, "seed": 9}
-    assert said.data["analysis"]["errors"]["rule"] == "absolute"
-    assert said.data["analysis"]["errors"]["margin"] == 0.02
-    assert said.data["analysis"]["alpha"] == 0.01
-    assert said.data["analysis"]["min_keys"] == 5
-    assert said.data["analysis"]["latency"] is None
+    assert result.data["setting"] == {"requests": 1000, "per_minute": 60, "runs": 20, "seed": 9}
+    assert result.data["analysis"]["errors"]["rule"] == "absolute"
+    assert result.data["analysis"]["errors"]["margin"] == 0.02
+    assert result.data["analysis"]["alpha"] == 0.01
+    assert result.data["analysis"]["min_keys"] == 5
+    assert result.data["analysis"]["latency"] is None
 
 
 def test_without_options_they_are_the_defaults(holdfast: Holdfast) -> None:
@@ -83,41 +83,41 @@ def test_a_rule_is_named(holdfast: Holdfast, name: str, rule: Any) -> None:
 
 
 def test_other_strategies_begin_with_all_of_the_traffic(holdfast: Holdfast) -> None:
-    said = holdfast(
+    result = holdfast(
         *QUICK, "--json", "--scenario", "1%:50%", "--strategy", "shadow",
         "--max-step-time", "none",
     )  # fmt: skip
 
-    assert said.data["plan"]["steps"] == [1.0]
-    assert said.data["plan"]["max_step_time_s"] is None
-    assert said.data["outcomes"][0]["halted"] == 1
+    assert result.data["plan"]["steps"] == [1.0]
+    assert result.data["plan"]["max_step_time_s"] is None
+    assert result.data["outcomes"][0]["halted"] == 1
 
 
 def test_a_picture_is_drawn(holdfast: Holdfast, tmp_path: Path) -> None:
-    said = holdfast(*QUICK, "--scenario", "1%:50%", "--svg", "rollout.svg")
+    result = holdfast(*QUICK, "--scenario", "1%:50%", "--plot", "rollout.svg")
 
-    assert said.status == 0
+    assert result.status == 0
     assert "1%:50% – 100 %" in (tmp_path / "rollout.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("--steps", "5,half"), "--steps '5,half': are no percentages; write 5,25,50,100"),
-        (("--steps", "50,25,100"), "plan steps: 0.25 comes after 0.5; give them rising"),
-        (("--every", "soon"), "--every 'soon': is no span of time; write 0, 10m, 12h or 7d"),
-        (("--margin", "off"), "--margin 'off': is no share; write 5% or 0.05"),
-        (("--alpha", "2"), "analysis alpha: 2 is no share"),
-        (("--scenario", "broken"), "scenario 'broken': is not ACTIVE:CANARY"),
-        (("--runs", "0"), "simulation runs: 0; give 1 or more"),
-        (("--svg", "no/such/folder.svg"), "cannot be written: No such file or directory"),
+        (("--steps", "5,half"), "--steps '5,half' must be percentages; write 5,25,50,100"),
+        (("--steps", "50,25,100"), "plan steps must rise, but 0.25 comes after 0.5; sort them"),
+        (("--every", "soon"), "--every 'soon' is not a span of time; write 0, 10m, 12h or 7d"),
+        (("--margin", "off"), "--margin 'off' is not a share; write 5% or 0.05"),
+        (("--alpha", "2"), "analysis alpha must be between 0 and 1, such as 0.05, not 2"),
+        (("--scenario", "broken"), "scenario 'broken' is not ACTIVE:CANARY"),
+        (("--runs", "0"), "simulation runs must be 1 or more, not 0"),
+        (("--plot", "no/such/folder.svg"), "cannot be written: No such file or directory"),
     ],
 )
 def test_what_cannot_be_played_is_refused_with_advice(
-    holdfast: Holdfast, words: tuple[str, ...], said: str
+    holdfast: Holdfast, words: tuple[str, ...], message: str
 ) -> None:
     refused = holdfast(*QUICK, *words)
 
     assert refused.status == 2
-    assert said in refused.err
+    assert message in refused.err
     assert refused.out == ""

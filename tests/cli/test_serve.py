@@ -10,7 +10,7 @@ from tests.cli.conftest import Holdfast
 
 from holdfast.cli import serve, serve_addresses
 from holdfast.cli.context import Context
-from holdfast.serving.setting import Setting
+from holdfast.serving.settings import ServerSettings
 
 GIVEN = Context("store", "ana", as_json=False)
 OPTIONS = {
@@ -47,44 +47,44 @@ Set = Callable[[str, str], None]
 
 
 @pytest.fixture
-def put(monkeypatch: pytest.MonkeyPatch) -> Set:
+def set_variable(monkeypatch: pytest.MonkeyPatch) -> Set:
     """Set a variable of the environment, those of a server being unset."""
     for name in ("HOLDFAST_TOKEN", "HOLDFAST_LOG", "AIP_HTTP_PORT", "HOLDFAST_CACHE"):
         monkeypatch.delitem(os.environ, name, raising=False)
     return lambda name, value: monkeypatch.setitem(os.environ, name, value)
 
 
-def setting(**options: object) -> Setting:
+def setting(**options: object) -> ServerSettings:
     return serve._setting(GIVEN, ("iris", "wine", "iris"), {**OPTIONS, **options})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com", "192.168.0.7"])
 def test_an_address_that_others_reach_needs_a_token_or_a_word(
-    churn: Holdfast, put: Set, host: str
+    churn: Holdfast, set_variable: Set, host: str
 ) -> None:
-    said = churn("serve", "churn", "--host", host, "--json")
-    put("HOLDFAST_TOKEN", "secret")
+    result = churn("serve", "churn", "--host", host, "--json")
+    set_variable("HOLDFAST_TOKEN", "secret")
 
-    assert said.status == 4
-    assert "--no-token" in said.error["message"]
+    assert result.status == 4
+    assert "--no-token" in result.error["message"]
     assert setting(host=host).limits.token == "secret"
     os.environ.pop("HOLDFAST_TOKEN")
     assert setting(host=host, no_token=True).limits.token is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("set_variable")
 def test_an_address_of_this_machine_needs_no_token(host: str) -> None:
     assert setting(host=host).limits.token is None
 
 
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("set_variable")
 def test_every_version_can_be_given_a_thread() -> None:
     assert [setting(inline=inline).limits.inline_us for inline in (True, False)] == [1000, 0]
 
 
-def test_a_token_is_read_from_its_file(put: Set, tmp_path: Path) -> None:
-    put("HOLDFAST_TOKEN", "other")
+def test_a_token_is_read_from_its_file(set_variable: Set, tmp_path: Path) -> None:
+    set_variable("HOLDFAST_TOKEN", "other")
     file = tmp_path / "token"
     file.write_text("secret\n")
 
@@ -97,48 +97,48 @@ def test_a_token_file_without_a_token_is_refused(
 ) -> None:
     if content is not None:
         (tmp_path / "token").write_text(content)
-    said = churn("serve", "churn", "--token-file", "token")
+    result = churn("serve", "churn", "--token-file", "token")
 
-    assert said.status == 2
-    assert "--token-file 'token'" in said.err
+    assert result.status == 2
+    assert "--token-file 'token'" in result.err
 
 
-def test_the_port_is_what_the_platform_says_or_8080(put: Set) -> None:
+def test_the_port_is_what_the_platform_says_or_8080(set_variable: Set) -> None:
     default = serve_addresses._port()
-    put("AIP_HTTP_PORT", "9090")
+    set_variable("AIP_HTTP_PORT", "9090")
 
     assert (default, serve_addresses._port()) == (8080, 9090)
 
 
-def test_a_port_that_is_none_is_refused(churn: Holdfast, put: Set) -> None:
-    put("AIP_HTTP_PORT", "http")
-    said = churn("serve", "churn")
+def test_a_port_that_is_none_is_refused(churn: Holdfast, set_variable: Set) -> None:
+    set_variable("AIP_HTTP_PORT", "http")
+    result = churn("serve", "churn")
 
-    assert said.status == 2
-    assert "AIP_HTTP_PORT 'http': is no port" in said.err
+    assert result.status == 2
+    assert "AIP_HTTP_PORT 'http' is not a port" in result.err
 
 
-def test_a_port_that_is_taken_is_refused(churn: Holdfast, put: Set) -> None:
+def test_a_port_that_is_taken_is_refused(churn: Holdfast, set_variable: Set) -> None:
     import socket
 
-    put("HOLDFAST_LOG", "none")
+    set_variable("HOLDFAST_LOG", "none")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = churn("serve", "churn", "--port", str(taken.getsockname()[1]))
+        result = churn("serve", "churn", "--port", str(taken.getsockname()[1]))
 
-    assert said.status == 2
-    assert "cannot be listened on" in said.err
+    assert result.status == 2
+    assert "cannot be listened on" in result.err
 
 
 def test_a_model_that_does_not_exist_is_told_before_anything_listens(churn: Holdfast) -> None:
-    said = churn("serve", "chrun")
+    result = churn("serve", "chrun")
 
-    assert said.status == 3
-    assert "churn" in said.err
+    assert result.status == 3
+    assert "churn" in result.err
 
 
-def test_the_log_is_where_the_environment_says_or_nowhere(put: Set) -> None:
+def test_the_log_is_where_the_environment_says_or_nowhere(set_variable: Set) -> None:
     default = setting().log
-    put("HOLDFAST_LOG", "elsewhere")
+    set_variable("HOLDFAST_LOG", "elsewhere")
 
     assert [default, setting().log, setting(log="here").log] == [
         "predictions",
@@ -148,7 +148,7 @@ def test_the_log_is_where_the_environment_says_or_nowhere(put: Set) -> None:
     assert setting(log="none").log is None
 
 
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("set_variable")
 def test_options_become_a_setting() -> None:
     made = setting(
         pin=False, timeout="2s", queue=9, drive=False, inputs="hash", sample=0.5, durable=True
@@ -167,7 +167,7 @@ def test_a_setting_can_be_sent_to_a_worker() -> None:
     assert pickle.loads(pickle.dumps(made)).open_registry.args[0] == GIVEN
 
 
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("set_variable")
 def test_no_worker_may_write_what_was_checked_of_its_models(
     churn: Holdfast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -178,4 +178,4 @@ def test_no_worker_may_write_what_was_checked_of_its_models(
     places = serve._writable(GIVEN, {**OPTIONS, "uds": str(tmp_path / "run" / "socket")})
 
     assert (tmp_path / "run").resolve() in places
-    assert not any(checked.is_relative_to(place) for place in places)
+    assert not any(checked.is_relative_to(folder) for folder in places)

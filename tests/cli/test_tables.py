@@ -5,11 +5,14 @@ import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.predictions.rows import Rows
 
 from holdfast.cli import tables
+from holdfast.predictions import open_log
 
 termios = pytest.importorskip("termios")  # there is no such terminal on Windows
 LONG = "first release of the year, agreed with risk and compliance at the weekly meeting"
@@ -51,7 +54,16 @@ def crowded(churn: Any, model: Any) -> Any:
 @pytest.mark.parametrize("columns", [60, 80, 100, 200])
 @pytest.mark.parametrize(
     "words",
-    [("status", "churn"), ("ls", "churn"), ("ls",), ("history", "churn"), ("status",)],
+    [
+        ("status", "churn"),
+        ("ls", "churn"),
+        ("ls",),
+        ("history", "churn"),
+        ("status",),
+        ("show", "churn@latest"),
+        ("compare", "churn@1.2.0", "churn@latest"),
+        ("policy", "show", "churn"),
+    ],
     ids=" ".join,
 )
 def test_a_screen_fits_its_terminal(columns: int, words: tuple[str, ...]) -> None:
@@ -79,6 +91,92 @@ def test_columns_that_are_left_out_are_told_in_the_header() -> None:
     assert header.endswith("…")
 
 
+LONG_NAME = "customer-churn-probability-of-the-european-west"
+
+
+def test_a_long_name_is_cut_with_an_ellipsis_and_its_values_begin_under_one_another(
+    holdfast: Any, model: Any
+) -> None:
+    name = "area_under_the_receiver_operating_characteristic_curve_of_all"
+    words = ("--metric", f"{name}=0.83", "--metric", "recall=0.5", "--description", LONG + LONG)
+    for content in ("one", "two"):
+        holdfast("register", LONG_NAME, model(content), *words)
+    title = on_terminal(60, "status", LONG_NAME)[0]
+    shown = on_terminal(60, "show", f"{LONG_NAME}@latest")
+    compared = on_terminal(60, "compare", f"{LONG_NAME}@1.0.0", f"{LONG_NAME}@1.1.0")
+    at = next(place for place, line in enumerate(shown) if line.startswith("description"))
+
+    assert "… ·" in title
+    assert title.endswith(" UTC ─┐")
+    assert max(map(len, shown)) <= 60
+    assert " ".join(line.strip() for line in shown[at : at + 5])[11:].strip().startswith(LONG)
+    assert shown[at + 1].startswith(" " * 23)
+    equal = [line.partition(" ")[0] for line in compared if line.endswith("= equal")]
+    assert [one[:6] for one in equal] == ["area_u", "recall"]
+    assert equal[0].endswith("…")
+
+
+NAMES = ("credit-risk-of-the-emea-team/quarterly-retraining-2026", "予測モデル")
+
+
+@pytest.fixture
+def named(churn: Any, model: Any) -> Any:
+    for name in NAMES:
+        churn("register", name, model("five"), "--metric", "roc_auc=0.9", "--new")
+    return churn
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("words", [("ls",), ("status",), ("ls", "--where", "roc_auc > 0")])
+def test_long_and_wide_names_of_models_leave_room_for_the_rest(
+    columns: int, words: tuple[str, ...]
+) -> None:
+    lines = on_terminal(columns, *words)
+
+    assert max(map(tables.cells, lines)) <= columns
+    assert [line for line in lines if line.startswith("credit-risk-of-the-emea") and "…" in line]
+    starts = set()
+    for name in (NAMES[1], "churn", "MODEL"):
+        line = next(line for line in lines if line.startswith(f"{name} "))
+        rest = line.removeprefix(name)
+        starts.add(tables.cells(name) + len(rest) - len(rest.lstrip()))
+    assert len(starts) == 1
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_predictions_keep_their_id_on_every_screen(
+    columns: int, named: Any, tmp_path: Path
+) -> None:
+    log = open_log(tmp_path / "predictions")
+    rows = Rows()
+    log.write([rows(model=NAMES[0]), rows(model=NAMES[1]), rows(status=500, error=LONG)])
+    log.close()
+    listed = on_terminal(columns, "predictions", "list")
+    counted = on_terminal(columns, "predictions", "stats")
+
+    assert named
+    assert max(map(tables.cells, listed + counted)) <= columns
+    assert [len(line.split()[0]) for line in listed] == [2, 36, 36, 36]
+    assert counted[0].startswith("MODEL")
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("churn", 5, "churn"),
+        ("churner", 5, "chur…"),
+        ("予測モデル", 10, "予測モデル"),
+        ("予測モデル", 9, "予測モデ…"),
+        ("予測モデル", 8, "予測モ…"),
+        ("e\u0301te\u0301", 3, "e\u0301te\u0301"),
+        ("e\u0301te\u0301s", 3, "e\u0301t…"),
+    ],
+)
+def test_a_text_is_cut_by_the_columns_it_takes(text: str, length: int, shown: str) -> None:
+    assert tables.cut(text, length) == shown
+
+
 @pytest.mark.usefixtures("crowded")
 def test_a_wide_terminal_shows_more() -> None:
     narrow, wide = (" ".join(on_terminal(columns, "ls", "churn")) for columns in (60, 200))
@@ -94,15 +192,3 @@ def test_the_way_back_is_whole_on_every_screen() -> None:
         shown = " ".join(on_terminal(columns, "status", "churn"))
         assert "holdfast rollback churn --expect 1.3.0" in shown
         assert "every byte verified" in shown
-
-
-@pytest.mark.parametrize(
-    ("at", "text"),
-    [
-        ("2026-03-02T11:00:00.000000Z", "1 h 0 m"),
-        ("2026-03-02T12:00:30.000000Z", "0 s"),
-        ("2035-03-02T12:00:00.000000Z", "in the future: a clock was wrong"),
-    ],
-)
-def test_no_age_is_shown_of_what_is_yet_to_come(at: str, text: str) -> None:
-    assert tables.ago(at, "2026-03-02T12:00:00.000000Z") == text

@@ -10,19 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core import commands, registration, retention
+from holdfast.core import commands, numbering, retention
+from holdfast.core import rollout_commands as rollouts
 from holdfast.core import version as versions
-from holdfast.core.commands import Unchanged
+from holdfast.core.approvals import Mover
 from holdfast.core.entry import Entry, Stamp, digest, next_time, write
 from holdfast.core.events import AnyEvent
+from holdfast.core.gate import Candidate, judge
+from holdfast.core.gate import Verdict as Passage
+from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import Artifact, File, Manifest
-from holdfast.core.policy import Candidate, Policy, judge
-from holdfast.core.policy import Verdict as Passage
+from holdfast.core.policy import Policy
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Rule
-from holdfast.core.rollout import commands as rollouts
-from holdfast.core.rollout.course import Baseline, Terms
-from holdfast.core.rollout.verdict import Outcome, Rate, Reading, Reason, Verdict
+from holdfast.core.rollout.rollout_state import Baseline, Terms
+from holdfast.core.rollout.step_verdict import Outcome, Rate, Reason, StatisticalTest, StepVerdict
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.version import Bump
 from holdfast.errors import HoldfastError
@@ -33,27 +35,27 @@ OPTIONS = ("at", "by", "key", "why")
 NO = Passage((), (), ())
 
 
-def verdict_of(outcome: str, *codes: str) -> Verdict:
+def verdict_of(outcome: str, *codes: str) -> StepVerdict:
     """Return a verdict with these kinds of reasons."""
     reasons = tuple(Reason(code, f"{code} it is") for code in codes or ("errors",))
-    readings = (Reading("errors", 3, 31.25, 20.0),)
+    readings = (StatisticalTest("errors", 3, 31.25, 20.0),)
     rates = Rate(3, 120, 0.003, 0.081), Rate(5, 2_000, 0.0004, 0.006)
     word = msgspec.convert(outcome, Outcome)
-    return Verdict(word, word == "halt", 0.05, reasons, readings, *rates)
+    return StepVerdict(word, word == "halt", 0.05, reasons, readings, *rates)
 
 
 def _manifest(version: str = "1.0.0", **facts: Any) -> Manifest:
     """Return a manifest of one file whose bytes are those of no other version."""
     sha256 = hashlib.sha256(version.encode()).hexdigest()
     model = Artifact("model.joblib", "joblib", (File("model.joblib", sha256, 1000),))
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "name": MODEL,
         "number": 1,
         "registered_at": "2026-03-01T12:00:00.000000Z",
         "registered_by": "ada",
         "artifacts": {"model": model},
     }
-    return Manifest(version=version, **(given | facts))
+    return Manifest(version=version, **(defaults | facts))
 
 
 def _stamp(**given: Any) -> Stamp:
@@ -72,15 +74,15 @@ class _Journal:
     def do(self, step: str) -> None:
         """Carry out one line: a verb, its words, and options such as `by=eve`."""
         verb, *words = shlex.split(step)
-        given = dict(word.split("=", 1) for word in words if word.partition("=")[0] in OPTIONS)
+        options = dict(word.split("=", 1) for word in words if word.partition("=")[0] in OPTIONS)
         rest = [word for word in words if word.partition("=")[0] not in OPTIONS]
         now = NOON + timedelta(minutes=self.state.seq)
         stamp = Stamp(
-            at=datetime.fromisoformat(given["at"]) if "at" in given else now,
-            by=given.get("by", "ada"),
+            at=datetime.fromisoformat(options["at"]) if "at" in options else now,
+            by=options.get("by", "ada"),
             commit=f"{self.state.seq:032x}",
-            reason=given.get("why"),
-            key=given.get("key"),
+            reason=options.get("why"),
+            key=options.get("key"),
         )
         event = _VERBS[verb](self, rest, stamp)
         if not isinstance(event, Unchanged):
@@ -99,13 +101,13 @@ class _Journal:
     def register(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         asked = _asked(words[0])
         draft = _manifest("", metrics=_figures(words[1:]), registered_by=stamp.by)
-        taken = registration.taken_by(self.state, asked)
+        taken = numbering.taken_by(self.state, asked)
         if taken is not None:
-            return registration.again(self.state, taken, self.manifests[taken.version], draft)
-        bases = registration.bases_of(self.state, asked)
+            return numbering.again(self.state, taken, self.manifests[taken.version], draft)
+        bases = numbering.bases_of(self.state, asked)
         before = self.manifests[bases[0].version] if bases else None
         at = next_time(stamp.at, self.state.at)
-        planned = registration.register(self.state, draft, asked, before, at)
+        planned = numbering.register(self.state, draft, asked, before, at)
         self.manifests[planned.manifest.version] = planned.manifest
         return planned.event
 
@@ -126,8 +128,8 @@ class _Journal:
     def rollout(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         match words:
             case ["start", version, *terms]:
-                given = msgspec.json.decode(terms[0], type=Terms) if terms else Terms()
-                return rollouts.start(self.state, self.find([version]), given)
+                rollout_terms = msgspec.json.decode(terms[0], type=Terms) if terms else Terms()
+                return rollouts.start(self.state, self.find([version]), rollout_terms)
             case ["pause"]:
                 return rollouts.pause(self.state)
             case ["resume"]:
@@ -140,24 +142,26 @@ class _Journal:
                 return self._driven(words, stamp)
 
     def _driven(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
-        found = self.state.rollout
-        place = rollouts.place_of(found) if found else rollouts.Place(0, 0)
+        rollout = self.state.rollout
+        position = rollouts.place_of(rollout) if rollout else rollouts.StepPosition(0, 0)
         match words:
             case ["step"]:
-                return rollouts.step(self.state, place, None)
+                return rollouts.step(self.state, position, None)
             case ["step", *codes]:
-                return rollouts.step(self.state, place, verdict_of("advance", *codes))
+                return rollouts.step(self.state, position, verdict_of("advance", *codes))
             case ["calibrate", requests]:
-                return rollouts.calibrate(self.state, place.rollout, Baseline(int(requests)))
+                return rollouts.calibrate(self.state, position.rollout, Baseline(int(requests)))
             case ["judge", outcome, *codes]:
-                return rollouts.judge(self.state, place, verdict_of(outcome, *codes))
+                return rollouts.judge(self.state, position, verdict_of(outcome, *codes))
             case ["halt", *codes]:
-                return rollouts.halt(self.state, place, verdict_of("halt", *codes))
+                return rollouts.halt(self.state, position, verdict_of("halt", *codes))
             case ["pass"]:
-                return rollouts.pass_(self.state, place, verdict_of("advance", "certified"))
+                return rollouts.pass_(self.state, position, verdict_of("advance", "certified"))
             case _:
-                judged = self._judged(self.state.versions[found.version], stamp.by) if found else NO
-                return rollouts.finish(self.state, place, judged)
+                judged = (
+                    self._judged(self.state.versions[rollout.version], stamp.by) if rollout else NO
+                )
+                return rollouts.finish(self.state, position, judged)
 
     def _candidate(self, record: Record, by: str) -> Candidate:
         approvals = frozenset(record.approvals) - {by}
@@ -168,7 +172,7 @@ class _Journal:
 
     def alias(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         record, force = self.find(words[1:]), "force" in words
-        return commands.set_alias(self.state, words[0], record, stamp.by, by_force=force)
+        return commands.set_alias(self.state, words[0], record, Mover(stamp.by), by_force=force)
 
     def purge(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         return commands.purge(self.state, retention.plan(self.state, self._rule(words, stamp)))
@@ -217,7 +221,9 @@ _VERBS: dict[str, _Verb] = {
     "evaluate": lambda one, words, _: commands.evaluate(
         one.find(words), _figures(words[1:]), "holdout"
     ),
-    "approve": lambda one, words, stamp: commands.approve(one.state, one.find(words), stamp.by),
+    "approve": lambda one, words, stamp: commands.approve(
+        one.state, one.find(words), Mover(stamp.by)
+    ),
     "hold": lambda one, words, _: commands.hold(one.state, one.find(words)),
     "release": lambda one, words, _: commands.release(one.find(words)),
     "policy": lambda one, words, _: commands.set_policy(

@@ -1,8 +1,9 @@
 import pytest
 
 from holdfast.core import ability
+from holdfast.core.gate import Candidate, judge
 from holdfast.core.manifest import Artifact, Manifest
-from holdfast.core.policy import OPEN, Candidate, Policy, judge
+from holdfast.core.policy import OPEN, Policy
 
 
 def _version(format_name: str | None) -> Manifest:
@@ -20,7 +21,7 @@ def test_a_version_that_cannot_predict_does_not_follow_one_that_can(
     (reason,) = ability.judge(_version(format_name), _version("joblib"))
 
     assert reason.startswith("model: ")
-    assert reason.endswith("it cannot predict, and the champion can")
+    assert reason.endswith("it cannot predict, but the champion can")
 
 
 @pytest.mark.parametrize(("candidate", "champion"), [("onnx", "joblib"), ("file", "folder")])
@@ -29,7 +30,9 @@ def test_others_follow_each_other(candidate: str, champion: str) -> None:
 
 
 def test_the_gate_asks_unless_it_lets_callers_break() -> None:
-    kept, model = (Candidate(_version(one), {}, frozenset()) for one in ("file", "joblib"))
+    file_candidate, model = (
+        Candidate(_version(format_name), {}, frozenset()) for format_name in ("file", "joblib")
+    )
 
-    assert not judge(Policy(), kept, model).passed
-    assert judge(OPEN, kept, model).passed
+    assert not judge(Policy(), file_candidate, model).passed
+    assert judge(OPEN, file_candidate, model).passed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.core.clocks import Watch, is_ahead, remarks, seconds_between
+from holdfast.core.clocks import Watch, ago, is_ahead, remarks, seconds_between
 from holdfast.core.entry import Entry
 from holdfast.core.events import Noted
 from holdfast.core.state import Move, State
@@ -30,12 +30,12 @@ def test_times_that_rise_and_are_over_are_without_remark() -> None:
 def test_a_time_later_than_the_one_behind_it_is_told_once() -> None:
     (remark,) = watched("2026-03-01T12:00:00.000000Z", LATE, NOW, "2026-03-02T12:00:01.000000Z")
 
-    assert remark.startswith(f"entry 2 says {LATE}, later than entry 3 behind it, which says {NOW}")
+    assert remark.startswith(f"entry 2 says {LATE}, later than the next entry, 3, which says {NOW}")
 
 
 def test_a_last_time_that_is_yet_to_come_is_told() -> None:
     assert watched(NOW, LATE) == [
-        f"entry 2 says {LATE}, which is yet to come: its clock was wrong, or this one is"
+        f"entry 2 says {LATE}, which is in the future: its clock was wrong, or this one is"
     ]
 
 
@@ -66,3 +66,15 @@ def test_a_state_tells_of_its_last_entry_and_its_live_version(
     state = State("iris", seq=3, at=last, moves=moves, production="1.0.0" if moved else None)
 
     assert len(list(remarks(state, NOW))) == count
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        ("2026-03-02T11:00:00.000000Z", "1 h 0 m"),
+        ("2026-03-02T12:00:30.000000Z", "0 s"),
+        (LATE, "in the future: a clock was wrong"),
+    ],
+)
+def test_no_age_is_shown_of_what_is_yet_to_come(at: str, text: str) -> None:
+    assert ago(at, NOW) == text

@@ -36,8 +36,8 @@ def of(make_manifest: Make) -> Compared:
 
     def compared(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
         same = {"artifacts": {"model": file("model.bin", "a", 10)}}
-        one, other = make_manifest("1.0.0", **(same | a)), make_manifest("1.1.0", **(same | b))
-        return compare(Side(one, one.metrics), Side(other, other.metrics), {})
+        first, other = make_manifest("1.0.0", **(same | a)), make_manifest("1.1.0", **(same | b))
+        return compare(Side(first, first.metrics), Side(other, other.metrics), {})
 
     return compared
 
@@ -92,16 +92,18 @@ def test_a_delta_is_free_of_the_noise_of_floats(metrics: Compared) -> None:
 
 def test_a_given_direction_goes_before_the_name(make_manifest: Make) -> None:
     manifest = make_manifest()
-    found = compare(Side(manifest, {"loss": 1}), Side(manifest, {"loss": 2}), {"loss": "higher"})
+    comparison = compare(
+        Side(manifest, {"loss": 1}), Side(manifest, {"loss": 2}), {"loss": "higher"}
+    )
 
-    assert found.metrics[0].verdict == "better"
+    assert comparison.metrics[0].verdict == "better"
 
 
 def test_later_evaluations_are_what_is_compared(make_manifest: Make) -> None:
     manifest = make_manifest(metrics={"auc": 0.5})
-    found = compare(Side(manifest, {"auc": 0.5}), Side(manifest, {"auc": 0.6}), {})
+    comparison = compare(Side(manifest, {"auc": 0.5}), Side(manifest, {"auc": 0.6}), {})
 
-    assert found.metrics[0].b == 0.6
+    assert comparison.metrics[0].b == 0.6
 
 
 @pytest.mark.parametrize(
@@ -227,21 +229,32 @@ def test_an_environment_that_differs_is_shown(
 
 
 def test_a_comparison_survives_the_wire(of: Compared) -> None:
-    found = of({"metrics": {"mae": 0.0}, "input_schema": ONE}, {"metrics": {"mae": 0.5}})
+    comparison = of({"metrics": {"mae": 0.0}, "input_schema": ONE}, {"metrics": {"mae": 0.5}})
 
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Comparison) == found
+    assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
 
 
 def test_a_notebook_shows_the_metrics_side_by_side(metrics: Compared) -> None:
     html = metrics({"auc": 0.5, "f1": 0.25}, {"auc": 0.75})._repr_html_()
 
-    assert html == (
-        "<table><thead><tr><th>metric</th><th>1.0.0</th><th>1.1.0</th><th>change</th><th></th>"
-        "</tr></thead><tbody>"
-        "<tr><td>auc</td><td>0.5</td><td>0.75</td><td>+0.25</td><td>better</td></tr>"
-        "<tr><td>f1</td><td>0.25</td><td>–</td><td>–</td><td>missing</td></tr>"
-        "</tbody></table>"
-    )
+    assert '<td>auc</td><td class="n">0.5</td><td class="n">0.75</td><td>+0.25</td>' in html
+    assert '<span class="g">better</span>' in html
+    assert 'aria-label="auc 0.5 to 0.75 (+50 %), better"' in html
+    assert '<td class="n">0.25</td><td class="n">–</td><td>–</td>' in html
+    assert '<span class="m">missing</span>' in html
+
+
+def test_a_notebook_shows_what_else_differs_and_only_that(of: Compared) -> None:
+    many = {f"p{index}": index for index in range(9)}
+    html = of({"hyperparameters": many, "author": "ana"}, {"hyperparameters": {"p0": 0.25}})
+    shown = html._repr_html_()
+
+    assert "neither has metrics" in shown
+    assert "p0 0 → 0.25, p1 1 → –" in shown
+    assert "and 1 more" in shown
+    assert "<th>schema</th><td>unchanged</td>" in shown
+    assert "<th>files</th><td>the same bytes</td>" in shown
+    assert "<th>environment</th>" not in shown
 
 
 def test_the_names_of_metrics_are_inert_in_a_notebook(metrics: Compared) -> None:
@@ -319,10 +332,10 @@ def test_a_value_needs_the_second_version_alone(metrics: Compared) -> None:
 
     assert condition.holds(metrics({}, {"auc": 0.9})) == "auc of 1.1.0 is 0.9: auc > 0.7"
     assert condition.holds(metrics({"auc": 0.9}, {})) == (
-        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be judged"
+        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be evaluated"
     )
     assert condition.holds(metrics({"f1": 0.9}, {"f1": 0.9})) == (
-        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be judged"
+        "auc is missing in 1.1.0, so 'auc > 0.7' cannot be evaluated"
     )
 
 
@@ -382,6 +395,6 @@ def test_a_condition_that_holds_says_by_how_much(metrics: Compared) -> None:
 def test_a_metric_that_is_missing_counts_as_holding(
     metrics: Compared, a: dict[str, float], b: dict[str, float], lacking: str
 ) -> None:
-    said = parse_condition("auc < -1%").holds(metrics(a, b))
+    reason = parse_condition("auc < -1%").holds(metrics(a, b))
 
-    assert said == f"auc is missing in {lacking}, so 'auc < -1%' cannot be judged"
+    assert reason == f"auc is missing in {lacking}, so 'auc < -1%' cannot be evaluated"

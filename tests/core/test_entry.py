@@ -117,10 +117,10 @@ def test_the_digest_is_the_sha256_of_all_bytes(raw: bytes) -> None:
 
 def test_a_byte_changed_to_any_other_is_found(raw: bytes) -> None:
     unseen = [
-        (place, value)
-        for place in range(len(raw))
+        (index, value)
+        for index in range(len(raw))
         for value in range(256)
-        if value != raw[place] and not is_refused(raw[:place] + bytes([value]) + raw[place + 1 :])
+        if value != raw[index] and not is_refused(raw[:index] + bytes([value]) + raw[index + 1 :])
     ]
 
     assert unseen == []
@@ -132,9 +132,9 @@ def test_an_entry_cut_short_anywhere_is_found(raw: bytes) -> None:
 
 def test_a_byte_added_anywhere_is_found(raw: bytes) -> None:
     unseen = [
-        place
-        for place in range(len(raw) + 1)
-        if not all(is_refused(raw[:place] + extra + raw[place:]) for extra in (b" ", b"\n", b"\0"))
+        index
+        for index in range(len(raw) + 1)
+        if not all(is_refused(raw[:index] + extra + raw[index:]) for extra in (b" ", b"\n", b"\0"))
     ]
 
     assert unseen == []
@@ -142,9 +142,9 @@ def test_a_byte_added_anywhere_is_found(raw: bytes) -> None:
 
 def test_two_bytes_that_change_places_are_found(raw: bytes) -> None:
     swapped = (
-        raw[:place] + raw[place + 1 : place + 2] + raw[place : place + 1] + raw[place + 2 :]
-        for place in range(len(raw) - 1)
-        if raw[place] != raw[place + 1]
+        raw[:index] + raw[index + 1 : index + 2] + raw[index : index + 1] + raw[index + 2 :]
+        for index in range(len(raw) - 1)
+        if raw[index] != raw[index + 1]
     )
 
     assert all(map(is_refused, swapped))
@@ -154,11 +154,11 @@ def test_two_bytes_that_change_places_are_found(raw: bytes) -> None:
     "raw", [b"", b"\n", b"{}", b"null", b"\0" * 600, b"\xff" * 600, b"<html></html>"]
 )
 def test_what_is_no_entry_is_damage(raw: bytes) -> None:
-    assert damage(raw) == "cut short or overwritten"
+    assert damage(raw) == "was truncated or overwritten"
 
 
 def test_a_changed_byte_is_told_from_a_cut(raw: bytes) -> None:
-    assert damage(raw.replace(b"ada", b"eve")) == "its bytes do not fit their checksum"
+    assert damage(raw.replace(b"ada", b"eve")) == "does not match its checksum"
 
 
 def test_a_checksum_made_to_fit_shows_the_words_are_sound() -> None:
@@ -197,7 +197,7 @@ def test_a_checksum_made_to_fit_shows_the_words_are_sound() -> None:
     ],
 )
 def test_what_is_not_strict_json_is_refused_whatever_its_checksum(words: str) -> None:
-    assert damage(forged(words)).startswith("not strict JSON")
+    assert damage(forged(words)).startswith("is not strict JSON")
 
 
 def test_bytes_that_are_not_utf_8_are_refused_whatever_their_checksum() -> None:
@@ -221,7 +221,7 @@ def test_bytes_that_are_not_utf_8_are_refused_whatever_their_checksum() -> None:
     ],
 )
 def test_a_field_of_the_wrong_kind_is_damage(changed: dict[str, Any]) -> None:
-    assert damage(forged(document(**changed))).startswith("not an entry")
+    assert damage(forged(document(**changed))).startswith("is not an entry")
 
 
 @pytest.mark.parametrize("words", ["[1]", '{"v":1}', '"text" '])
@@ -233,16 +233,16 @@ def test_a_document_of_another_shape_is_damage(words: str) -> None:
     ("model", "seq"), [("wine", 7), ("Iris", 7), ("iris", 6), ("iris", 8), ("wine", 8)]
 )
 def test_an_entry_in_the_place_of_another_is_refused(raw: bytes, model: str, seq: int) -> None:
-    assert damage(raw, model=model, seq=seq) == "it is entry 7 of iris"
+    assert damage(raw, model=model, seq=seq) == "holds entry 7 of iris"
 
 
 @pytest.mark.parametrize("prev", [None, "b" * 64, HEAD.upper(), ""])
 def test_an_entry_behind_another_history_is_refused(raw: bytes, prev: str | None) -> None:
-    assert damage(raw, prev=prev) == "it does not follow the entry before it"
+    assert damage(raw, prev=prev) == "does not follow the entry before it"
 
 
 def test_damage_names_the_entry(raw: bytes) -> None:
-    with pytest.raises(DamagedError, match=r"^entry 7 of iris: "):
+    with pytest.raises(DamagedError, match=r"^entry 7 of iris was truncated"):
         read(raw[:-1], "iris", 7, HEAD)
 
 
@@ -250,7 +250,7 @@ def test_damage_names_the_entry(raw: bytes) -> None:
 def test_an_entry_of_a_newer_format_is_refused(field: str) -> None:
     newer = forged(document(**{field: FORMAT + 1}))
 
-    with pytest.raises(NewerFormatError, match=f"entry 7 of iris: needs entry format {FORMAT + 1}"):
+    with pytest.raises(NewerFormatError, match=f"entry 7 of iris needs entry format {FORMAT + 1}"):
         read(newer, "iris", 7, HEAD)
 
 
@@ -273,7 +273,9 @@ def test_a_field_of_a_later_release_is_passed_over() -> None:
 
 
 def test_an_entry_of_more_than_a_mebibyte_is_not_written(make_stamp: Stamps) -> None:
-    with pytest.raises(InvalidInputError, match=r"entry 7 of iris: .* at most 1048576 fit"):
+    with pytest.raises(
+        InvalidInputError, match=r"entry 7 of iris has \d+ bytes, more than 1048576"
+    ):
         write("iris", 7, HEAD, AT, make_stamp(reason="x" * MAX_BYTES), Archived(version="1.0.0"))
 
 
@@ -289,7 +291,7 @@ def test_an_entry_of_just_a_mebibyte_is_written_and_read(make_stamp: Stamps) -> 
 
 
 def test_a_larger_entry_is_not_read() -> None:
-    assert damage(forged(document(reason="x" * MAX_BYTES))) == "cut short or overwritten"
+    assert damage(forged(document(reason="x" * MAX_BYTES))) == "was truncated or overwritten"
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def test_a_time_is_utc_with_microseconds(moment: datetime) -> None:
 
 
 @given(moments, moments)
-def test_times_as_text_are_in_the_order_of_time(one: datetime, other: datetime) -> None:
-    assert (format_time(one) < format_time(other)) == (one < other)
+def test_times_as_text_are_in_the_order_of_time(moment: datetime, other: datetime) -> None:
+    assert (format_time(moment) < format_time(other)) == (moment < other)
 
 
 @given(
@@ -51,8 +51,8 @@ def test_times_rise_strictly_however_clocks_differ(start: datetime, clock: list[
 
 
 @given(moments, moments)
-def test_every_time_that_is_written_is_one_that_follows(one: datetime, other: datetime) -> None:
-    first = next_time(one, None)
+def test_every_time_that_is_written_is_one_that_follows(moment: datetime, other: datetime) -> None:
+    first = next_time(moment, None)
 
     assert follows(first, None)
     assert follows(next_time(other, first), first)
@@ -87,13 +87,15 @@ def test_after_the_last_moment_there_is_no_time() -> None:
     last = datetime.fromisoformat(END)
 
     assert next_time(last, None) == END
-    with pytest.raises(InvalidInputError, match="after which there is no time; set this machine"):
+    with pytest.raises(
+        InvalidInputError, match="which leaves no later time to record; set this machine"
+    ):
         next_time(last, END)
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:00:00-05:00", "0001-01-01T00:00:00+05:00"])
 def test_a_moment_that_utc_does_not_have_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="beyond the years 1 to 9999 in UTC"):
+    with pytest.raises(InvalidInputError, match="outside the years 1 to 9999 in UTC"):
         format_time(datetime.fromisoformat(text))
 
 

@@ -15,15 +15,16 @@ from holdfast.core.manifest import Scan
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import Losses
 from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
-from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Absolute, Analysis, Latency, ScoreDrift, Threshold
-from holdfast.core.rollout.course import Baseline, Terms
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Rate, Reading, Reason, Verdict
+from holdfast.core.rollout.rollout_state import Baseline, Terms
+from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, StepVerdict
 
 Stamps = Callable[..., Stamp]
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
+releases = st.builds("{}.{}.{}".format, *[st.integers(0, 99)] * 3)
 maybe = st.none() | texts
 counts = st.integers(0, 2**63 - 1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -56,12 +57,12 @@ baselines = st.builds(
 )
 rates = st.none() | st.builds(Rate, counts, counts, numbers, numbers)
 verdicts = st.builds(
-    Verdict,
+    StepVerdict,
     st.sampled_from(("halt", "advance", "hold")),
     st.booleans(),
     numbers,
     st.lists(st.builds(Reason, texts, texts), max_size=2).map(tuple),
-    st.lists(st.builds(Reading, texts, counts, numbers, numbers), max_size=2).map(tuple),
+    st.lists(st.builds(StatisticalTest, texts, counts, numbers, numbers), max_size=2).map(tuple),
     rates,
     rates,
 )
@@ -87,7 +88,7 @@ scans = st.dictionaries(
 every = {
     events.Registered: st.builds(
         events.Registered,
-        version=texts,
+        version=releases,
         number=counts,
         manifest=texts,
         size_bytes=counts,

@@ -1,6 +1,5 @@
 """History: a sentence for each event, and what was live when."""
 
-import dataclasses
 import typing
 from collections.abc import Callable
 from datetime import datetime
@@ -11,21 +10,22 @@ from msgspec.structs import replace
 from holdfast.core import events
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Origin, Past
-from holdfast.core.history import Imported, Period, past, periods, sentence, told, until
+from holdfast.core.history import Imported, past, periods, sentence, told, until
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
+from holdfast.core.period import Period
 from holdfast.core.policy import Policy
-from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Reason, Verdict
+from holdfast.core.rollout.rollout_state import Baseline
+from holdfast.core.rollout.step_verdict import Reason, StepVerdict
 from holdfast.core.state import State
 
 Play = Callable[..., State]
 Written = Callable[..., list[tuple[Entry, str]]]
 
-HOLD = Verdict(
+HOLD = StepVerdict(
     "hold",
     conclusive=False,
     weight=0.05,
@@ -50,7 +50,7 @@ IMPORTED = events.Registered(
 ROLLOUT: list[tuple[AnyEvent, str]] = [
     (
         rollouts.RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis()),
-        "rollout of 1.1.0 starts: canary 5 → 25 → 50 → 100 %",
+        "rollout 3 of 1.1.0 starts: canary 5 → 25 → 50 → 100 %",
     ),
     (
         rollouts.RolloutStarted(
@@ -60,30 +60,30 @@ ROLLOUT: list[tuple[AnyEvent, str]] = [
             analysis=Analysis(),
             again=7,
         ),
-        "rollout of 1.1.0 starts: blue-green 100 %, repeats 7",
+        "rollout 3 of 1.1.0 starts: blue-green 100 %, repeats rollout 2",
     ),
     (
         rollouts.RolloutStepped(rollout=7, version="1.1.0", step=0, weight=0.05),
-        "rollout 7 to 5 %",
+        "rollout 2 to 5 %",
     ),
     (
         rollouts.RolloutStepped(rollout=7, version="1.1.0", step=1, weight=0.25, verdict=HOLD),
-        "rollout 7 to 25 % (dwell, uncertain)",
+        "rollout 2 to 25 % (dwell, uncertain)",
     ),
     (
         rollouts.RolloutCalibrated(rollout=7, version="1.1.0", baseline=Baseline(2_400)),
-        "rollout 7: active version measured on 2,400 requests",
+        "rollout 2: active version measured on 2,400 requests",
     ),
     (
         rollouts.RolloutJudged(rollout=7, version="1.1.0", verdict=HOLD),
-        "rollout 7: hold (dwell, uncertain)",
+        "rollout 2: hold (dwell, uncertain)",
     ),
-    (rollouts.RolloutPaused(rollout=7, version="1.1.0"), "rollout 7 paused"),
-    (rollouts.RolloutResumed(rollout=7, version="1.1.0"), "rollout 7 resumed"),
-    (rollouts.RolloutEnded(rollout=7, version="1.1.0", outcome="aborted"), "rollout 7 aborted"),
+    (rollouts.RolloutPaused(rollout=7, version="1.1.0"), "rollout 2 paused"),
+    (rollouts.RolloutResumed(rollout=7, version="1.1.0"), "rollout 2 resumed"),
+    (rollouts.RolloutEnded(rollout=7, version="1.1.0", outcome="aborted"), "rollout 2 aborted"),
     (
         rollouts.RolloutEnded(rollout=7, version="1.1.0", outcome="halted", verdict=HOLD),
-        "rollout 7 halted (dwell, uncertain)",
+        "rollout 2 halted (dwell, uncertain)",
     ),
 ]
 SENTENCES: list[tuple[AnyEvent, str]] = [
@@ -93,7 +93,7 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     (events.Promoted(version="1.0.0", was=None), "promote 1.0.0"),
     (
         events.Promoted(version="1.1.0", was="1.0.0", forced=True),
-        "promote 1.0.0 → 1.1.0 past the gate",
+        "promote 1.0.0 → 1.1.0 by force",
     ),
     (events.RolledBack(version="1.0.0", was="1.1.0", undoes=4), "rollback 1.1.0 → 1.0.0"),
     (events.Staged(version="1.0.0", was="0.9.0"), "stage 1.0.0"),
@@ -101,7 +101,7 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     (events.AliasSet(alias="eu", version="1.0.0", was=None), "alias eu → 1.0.0"),
     (
         events.AliasSet(alias="eu", version="1.0.0", was=None, forced=True),
-        "alias eu → 1.0.0 past its protection",
+        "alias eu → 1.0.0 overriding its protection",
     ),
     (events.AliasRemoved(alias="eu", was="1.0.0"), "remove alias eu (was 1.0.0)"),
     (events.PolicySet(policy=Policy()), "set policy"),
@@ -146,29 +146,38 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
             version="1.0.0",
             scan={"model": Scan("pickle", unknown=("os.system", "a.b"), trusted="reviewed")},
         ),
-        "trust 1.0.0 from elsewhere: model names os.system, a.b (trusted: reviewed)",
+        "trust 1.0.0 from another store: model names os.system, a.b (trusted: reviewed)",
     ),
     (events.Held(version="1.0.0"), "hold 1.0.0"),
     (events.Released(version="1.0.0"), "release 1.0.0"),
     (
         events.Promoted(version="1.1.0", was="1.0.0", rollout=7),
-        "promote 1.0.0 → 1.1.0, ends rollout 7",
+        "promote 1.0.0 → 1.1.0, ends rollout 2",
     ),
     (
         events.Promoted(version="1.1.0", was="1.0.0", forced=True, rollout=7),
-        "promote 1.0.0 → 1.1.0, ends rollout 7",
+        "promote 1.0.0 → 1.1.0, ends rollout 2",
     ),
     (
         events.RolledBack(version="1.0.0", was="1.1.0", undoes=4, rollout=7),
-        "rollback 1.1.0 → 1.0.0, ends rollout 7",
+        "rollback 1.1.0 → 1.0.0, ends rollout 2",
     ),
     *ROLLOUT,
 ]
 
 
-@pytest.mark.parametrize(("event", "said"), SENTENCES, ids=[said for _, said in SENTENCES])
-def test_each_event_has_its_sentence(event: AnyEvent, said: str) -> None:
-    assert sentence(event) == said
+@pytest.mark.parametrize(("event", "text"), SENTENCES, ids=[said for _, said in SENTENCES])
+def test_each_event_has_its_sentence(written: Written, event: AnyEvent, text: str) -> None:
+    entry, _ = written("register 1.0.0")[-1]
+
+    assert sentence(replace(entry, seq=30, event=event), (4, 7, 30)) == text
+
+
+def test_a_rollout_whose_start_was_lost_is_named_by_its_entry(written: Written) -> None:
+    entry, _ = written("register 1.0.0")[-1]
+    paused = rollouts.RolloutPaused(rollout=9, version="1.1.0")
+
+    assert sentence(replace(entry, event=paused), (4, 12)) == ("the rollout of entry 9 paused")
 
 
 def test_no_event_is_without_a_sentence() -> None:
@@ -178,7 +187,7 @@ def test_no_event_is_without_a_sentence() -> None:
 def test_an_entry_becomes_a_line_of_history(written: Written) -> None:
     entry, _ = written("register 1.0.0", "promote 1.0.0 by=eve why='auc is up'")[-1]
 
-    assert past(entry) == Past(
+    assert past(entry, ()) == Past(
         seq=2,
         at="2026-03-01T12:01:00.000000Z",
         by="eve",
@@ -192,9 +201,9 @@ def test_an_import_tells_what_happened_elsewhere(written: Written) -> None:
     before = Past(1, "2026-02-01T12:00:00.000000Z", "zoe", "registered", "register 1.0.0", None)
     entry, _ = written("register 1.0.0")[-1]
     imported = replace(IMPORTED, origin=Origin("elsewhere", "b", (before,)))
-    line = told(dataclasses.replace(entry, event=imported))
+    line = told(replace(entry, event=imported), ())
 
-    assert told(entry) == past(entry)
+    assert told(entry, ()) == past(entry, ())
     assert isinstance(line, Imported)
     assert (line.what, line.elsewhere) == ("import 1.0.0 (v3)", (before,))
 
@@ -233,10 +242,10 @@ def test_a_period_tells_who_began_it_why_and_who_ended_it(play: Play) -> None:
 
 
 def test_periods_follow_each_other_without_gaps(play: Play) -> None:
-    found = periods(play(*ABC, "promote 1.2.0", "rollback", "rollback", "promote 1.2.0 force"))
+    timeline = periods(play(*ABC, "promote 1.2.0", "rollback", "rollback", "promote 1.2.0 force"))
 
-    assert [period.until for period in found[:-1]] == [period.since for period in found[1:]]
-    assert [period.version for period in found] == [
+    assert [period.until for period in timeline[:-1]] == [period.since for period in timeline[1:]]
+    assert [period.version for period in timeline] == [
         "1.0.0",
         "1.1.0",
         "1.2.0",
@@ -247,16 +256,16 @@ def test_periods_follow_each_other_without_gaps(play: Play) -> None:
 
 
 def test_a_period_tells_how_it_began(play: Play) -> None:
-    found = periods(play(*ABC, "rollback"))
+    timeline = periods(play(*ABC, "rollback"))
 
-    assert [period.how for period in found] == ["promoted", "promoted", "rolled_back"]
+    assert [period.how for period in timeline] == ["promoted", "promoted", "rolled_back"]
 
 
 def test_a_period_begun_by_force_is_marked(play: Play) -> None:
     script = ("register 1.0.0 auc=0.9", "register 1.1.0 auc=0.1", "promote 1.0.0")
-    found = periods(play(*script, "promote 1.1.0 force"))
+    timeline = periods(play(*script, "promote 1.1.0 force"))
 
-    assert [period.forced for period in found] == [False, True]
+    assert [period.forced for period in timeline] == [False, True]
 
 
 def test_a_deletion_ends_the_last_period(play: Play) -> None:
@@ -295,7 +304,7 @@ def test_an_entry_was_written_before_those_behind_it_whatever_its_clock_said(
     written: Written,
 ) -> None:
     entries = [entry for entry, _ in written(*ABC)]
-    entries[2] = dataclasses.replace(entries[2], at="9999-12-31T23:59:59.999999Z")
+    entries[2] = replace(entries[2], at="9999-12-31T23:59:59.999999Z")
 
     assert [entry.seq for entry in until(entries, entries[3].at)] == [1, 2, 3, 4]
     assert [entry.seq for entry in until(entries, entries[1].at)] == [1, 2]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import get_scorer_names
 
-from holdfast.core.metrics import Change, Direction, changes, direction_of
+from holdfast.core.metrics import Direction, MetricChange, changes, direction_of
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 directions: st.SearchStrategy[Direction | None] = st.sampled_from(("higher", "lower", None))
@@ -98,14 +98,14 @@ def test_a_score_at_a_fixed_rate_is_a_score(name: str) -> None:
 
 
 def test_a_delta_is_after_less_before() -> None:
-    assert Change("auc", "higher", 0.5, 0.75).delta == 0.25
+    assert MetricChange("auc", "higher", 0.5, 0.75).delta == 0.25
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 0.5), (0.5, None), (None, None)])
 def test_a_missing_side_leaves_nothing_to_subtract(
     before: float | None, after: float | None
 ) -> None:
-    change = Change("auc", "higher", before, after)
+    change = MetricChange("auc", "higher", before, after)
 
     assert (change.delta, change.relative, change.loss) == (None, None, 0.0)
 
@@ -125,7 +125,7 @@ def test_a_missing_side_leaves_nothing_to_subtract(
 def test_a_relative_change_is_a_share_of_the_magnitude_before(
     before: float, after: float, share: float
 ) -> None:
-    assert Change("auc", "higher", before, after).relative == share
+    assert MetricChange("auc", "higher", before, after).relative == share
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_relative_change_is_a_share_of_the_magnitude_before(
 def test_a_verdict_says_what_a_change_means(
     direction: Direction | None, before: float | None, after: float | None, verdict: str
 ) -> None:
-    assert Change("m", direction, before, after).verdict == verdict
+    assert MetricChange("m", direction, before, after).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_a_verdict_says_what_a_change_means(
 def test_a_loss_is_the_relative_change_for_the_worse(
     direction: Direction | None, before: float, after: float, loss: float
 ) -> None:
-    assert Change("m", direction, before, after).loss == loss
+    assert MetricChange("m", direction, before, after).loss == loss
 
 
 @given(directions, finite, finite)
 def test_a_loss_is_never_negative_and_only_what_is_worse_has_one(
     direction: Direction | None, before: float, after: float
 ) -> None:
-    change = Change("m", direction, before, after)
+    change = MetricChange("m", direction, before, after)
 
     assert change.loss >= 0
     assert change.loss == 0 or change.verdict == "worse"
@@ -180,18 +180,18 @@ def test_a_loss_is_never_negative_and_only_what_is_worse_has_one(
 @given(finite, finite)
 def test_what_is_better_higher_is_worse_lower(before: float, after: float) -> None:
     mirror = {"better": "worse", "worse": "better", "equal": "equal"}
-    higher = Change("m", "higher", before, after).verdict
+    higher = MetricChange("m", "higher", before, after).verdict
 
-    assert Change("m", "lower", before, after).verdict == mirror[higher]
+    assert MetricChange("m", "lower", before, after).verdict == mirror[higher]
 
 
 def test_metrics_of_both_sides_are_paired_by_name() -> None:
-    found = changes({"auc": 0.5, "mae": 1.0}, {"auc": 0.6, "f1": 0.7}, {})
+    pairs = changes({"auc": 0.5, "mae": 1.0}, {"auc": 0.6, "f1": 0.7}, {})
 
-    assert found == (
-        Change("auc", "higher", 0.5, 0.6),
-        Change("f1", "higher", None, 0.7),
-        Change("mae", "lower", 1.0, None),
+    assert pairs == (
+        MetricChange("auc", "higher", 0.5, 0.6),
+        MetricChange("f1", "higher", None, 0.7),
+        MetricChange("mae", "lower", 1.0, None),
     )
 
 

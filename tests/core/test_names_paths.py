@@ -87,7 +87,7 @@ def test_a_path_that_could_leave_its_folder_or_not_exist_somewhere_is_refused(pa
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("path", "other"),
     [
         ("model.bin", "Model.bin"),
         ("a/B/c", "A/b/C"),
@@ -101,10 +101,10 @@ def test_a_path_that_could_leave_its_folder_or_not_exist_somewhere_is_refused(pa
     ],
 )
 def test_paths_that_are_one_file_where_case_does_not_count_are_refused(
-    one: str, other: str
+    path: str, other: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match="where case does not count"):
-        check_paths([one, other])
+    with pytest.raises(InvalidInputError, match="on file systems that ignore case"):
+        check_paths([path, other])
 
 
 @pytest.mark.parametrize(
@@ -129,5 +129,7 @@ def test_allowed_paths_can_all_be_written_below_one_folder_and_nowhere_else(
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(path)
 
-    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-    assert found == set(paths)
+    written_paths = {
+        path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
+    }
+    assert written_paths == set(paths)

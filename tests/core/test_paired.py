@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from holdfast.core import paired
+from holdfast.core.gate import Candidate, judge
 from holdfast.core.manifest import Manifest
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import Losses, Paired
-from holdfast.core.policy import Candidate, MetricRule, Policy, judge
+from holdfast.core.policy import MetricRule, Policy
 from holdfast.errors import InvalidInputError
 
 JUNE, JULY = "6" * 64, "7" * 64
@@ -21,9 +22,9 @@ def losses(name: str = "log_loss", on: str = JUNE, rows: int = 500, **facts: Any
 
 def pair(low: float, high: float, direction: Direction = "lower", **facts: Any) -> Paired:
     known = {"name": "log_loss", "rows": 500, "before": 0.5, "after": 0.6, "absolute": False}
-    given: dict[str, Any] = known | facts
+    fields: dict[str, Any] = known | facts
     return Paired(
-        on=JUNE, direction=direction, change=(low + high) / 2, low=low, high=high, **given
+        on=JUNE, direction=direction, change=(low + high) / 2, low=low, high=high, **fields
     )
 
 
@@ -41,9 +42,9 @@ def side(make_manifest: Callable[..., Manifest]) -> Side:
 @pytest.mark.parametrize(
     ("low", "high", "refuses", "remarks"),
     [
-        (0.051, 0.2, "at most 5.00% is allowed", None),
+        (0.051, 0.2, "more than the 5.00% allowed", None),
         (-0.1, 0.05, None, "within 5.00%"),
-        (0.01, 0.06, "inconclusive, n too small to tell whether it is within 5.00%", None),
+        (0.01, 0.06, "inconclusive, n is too small to tell whether it is within 5.00%", None),
         (0.05, 0.2, "inconclusive", None),
     ],
 )
@@ -81,7 +82,7 @@ def test_a_figure_of_which_more_is_better_regresses_downwards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("comparison", "phrase"),
     [
         (
             pair(0.1, 0.3),
@@ -93,29 +94,31 @@ def test_a_figure_of_which_more_is_better_regresses_downwards() -> None:
         (pair(0.01, 0.03, absolute=True, before=0.0, after=0.02), "0.02 is 0.02 worse than 0 ("),
     ],
 )
-def test_a_pair_says_its_interval_and_how_many_rows_it_rests_on(one: Paired, said: str) -> None:
-    assert said in one.sentence
+def test_a_pair_says_its_interval_and_how_many_rows_it_rests_on(
+    comparison: Paired, phrase: str
+) -> None:
+    assert phrase in comparison.sentence
 
 
 def test_losses_are_paired_by_name_on_the_last_set_that_both_have() -> None:
     before = [losses(on=JULY, sha256="b" * 64), losses(on=JUNE), losses("mae")]
     after = [losses(on=JUNE), losses(on=JULY, sha256="c" * 64), losses("brier")]
 
-    found, said = paired.pairs(before, after)
+    pairs, remarks = paired.pairs(before, after)
 
-    assert [(one.sha256, other.sha256) for one, other in found] == [("b" * 64, "c" * 64)]
-    assert said == [
-        "brier: its losses are not paired, only one side has any",
-        "mae: its losses are not paired, only one side has any",
+    assert [(first.sha256, other.sha256) for first, other in pairs] == [("b" * 64, "c" * 64)]
+    assert remarks == [
+        "brier: its losses are not paired, only one side has losses",
+        "mae: its losses are not paired, only one side has losses",
     ]
 
 
 @pytest.mark.parametrize("other", [losses(on=JULY), losses(rows=499)])
 def test_losses_of_other_rows_are_not_paired(other: Losses) -> None:
-    found, said = paired.pairs([losses()], [other])
+    pairs, remarks = paired.pairs([losses()], [other])
 
-    assert found == []
-    assert said == [
+    assert pairs == []
+    assert remarks == [
         "log_loss: its losses are not paired, the two were not measured on the same set"
     ]
 
@@ -127,18 +130,18 @@ def test_the_last_losses_of_a_name_and_set_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
-        ([losses("")], "not a name"),
+        ([losses("")], "are not under a valid name"),
         ([losses(on="june")], "no digest"),
         ([losses(sha256="x")], "no digest"),
         ([losses(rows=0)], "no rows"),
-        ([losses(mean=0.7)], "is 0.5, the mean of its losses 0.7"),
-        ([losses(), losses()], "stand twice"),
+        ([losses(mean=0.7)], "is 0.5, but the mean of its losses is 0.7"),
+        ([losses(), losses()], "given twice"),
     ],
 )
-def test_losses_that_cannot_be_are_refused(wrong: list[Losses], said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+def test_losses_that_cannot_be_are_refused(wrong: list[Losses], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         paired.check(wrong, {"log_loss": 0.5, "": 0.5})
 
 

@@ -59,7 +59,7 @@ def test_what_lowers_the_gate_needs_a_reason(fields: dict[str, Any]) -> None:
     after = replace(STRICT, **fields)
 
     assert len(lowered(STRICT, after)) == 1
-    with pytest.raises(InvalidInputError, match=r"lowers the gate \(.+ → .+\); say why"):
+    with pytest.raises(InvalidInputError, match=r"lowers the gate \(.+ → .+\); give a --reason"):
         check_reason(STRICT, after, None)
     check_reason(STRICT, after, "agreed")
 

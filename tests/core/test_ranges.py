@@ -39,8 +39,8 @@ def test_releases_fall_into_the_ranges_that_semantic_version_puts_them_in(
 ) -> None:
     spec = NpmSpec(text)
 
-    assert [holds(text, one) for one in candidates] == [
-        OtherVersion(one) in spec for one in candidates
+    assert [holds(text, candidate) for candidate in candidates] == [
+        OtherVersion(candidate) in spec for candidate in candidates
     ]
 
 
@@ -58,8 +58,8 @@ def test_a_lower_bound_with_a_pre_release_is_read_as_semantic_version_reads_it(
     near = [*candidates, release, *(f"{release}-{sibling}" for sibling in siblings)]
     spec = NpmSpec(f"{operator}{bound}")
 
-    assert [holds(f"{operator}{bound}", one) for one in near] == [
-        OtherVersion(one) in spec for one in near
+    assert [holds(f"{operator}{bound}", candidate) for candidate in near] == [
+        OtherVersion(candidate) in spec for candidate in near
     ]
 
 
@@ -76,9 +76,9 @@ def test_build_metadata_counts_for_nothing(text: str, candidate: str, build: str
 
 
 @given(releases, releases)
-def test_an_alternative_only_adds(one: str, other: str) -> None:
-    assert holds(f"{one} || {other}", one)
-    assert holds(f"{one} || {other}", other)
+def test_an_alternative_only_adds(release: str, other: str) -> None:
+    assert holds(f"{release} || {other}", release)
+    assert holds(f"{release} || {other}", other)
 
 
 # What npm's own reader (semver 7.8) holds to be in, and to be out of, each range. semantic_version
@@ -190,7 +190,7 @@ def test_a_number_behind_a_free_part_counts_for_nothing() -> None:
     ],
 )
 def test_what_is_no_range_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="is no version or part of one"):
+    with pytest.raises(InvalidInputError, match="is neither a version nor part of one"):
         parse(text)
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from holdfast.core.ranges import Range
 from holdfast.core.refs import (
+    AliasRef,
     Digest,
     Exact,
-    Named,
     Number,
     Selector,
     fixed,
@@ -54,11 +54,11 @@ def missing(state: State, text: str) -> NotFoundError:
         ("2.0.0-rc.1+b.7", Exact(parse("2.0.0-rc.1+b.7"))),
         ("v3", Number(3)),
         ("v10", Number(10)),
-        ("production", Named("production")),
-        ("previous", Named("previous")),
-        ("staging", Named("staging")),
-        ("latest", Named("latest")),
-        ("eu-west.1", Named("eu-west.1")),
+        ("production", AliasRef("production")),
+        ("previous", AliasRef("previous")),
+        ("staging", AliasRef("staging")),
+        ("latest", AliasRef("latest")),
+        ("eu-west.1", AliasRef("eu-west.1")),
         ("sha256:ab12", Digest("ab12")),
         ("sha256:" + "0" * 64, Digest("0" * 64)),
     ],
@@ -199,7 +199,7 @@ def test_a_number_names_the_registration_of_that_number(many: State) -> None:
 
 
 def test_a_number_beyond_the_last_says_which_there_are(many: State) -> None:
-    assert "numbers go from v1 to v12" in str(missing(many, "v13"))
+    assert "the numbers run from v1 to v12" in str(missing(many, "v13"))
 
 
 def test_a_number_of_thousands_of_digits_names_no_version(many: State) -> None:
@@ -265,19 +265,19 @@ def test_latest_names_the_highest_release_and_no_pre_release(many: State) -> Non
     [
         ("production", "nothing is live; promote a version"),
         ("staging", "nothing is staged; stage a version"),
-        ("previous", "nothing fit to serve was live before"),
+        ("previous", "nothing that could serve was live before"),
     ],
 )
 def test_a_name_that_stands_for_nothing_says_what_to_do(
     many: State, name: str, advice: str
 ) -> None:
-    assert str(missing(many, name)) == f"iris@{name}: not found; {advice}"
+    assert str(missing(many, name)) == f"iris@{name} not found; {advice}"
 
 
 def test_latest_of_a_model_without_bytes_says_what_to_do(play: Play) -> None:
     state = play("register 1.0.0", "delete")
 
-    assert str(missing(state, "latest")) == "iris@latest: not found; register a version"
+    assert str(missing(state, "latest")) == "iris@latest not found; register a version"
 
 
 def test_an_alias_names_its_version(play: Play) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.core.policy import Retention
-from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Rule, plan, protection
+from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, PurgePlan, Rule, plan, protection
 from holdfast.core.state import State
 from holdfast.errors import InvalidInputError
 
@@ -28,7 +28,7 @@ PROTECTED = {
 }
 
 
-def fates(planned: Plan) -> dict[str, str]:
+def fates(planned: PurgePlan) -> dict[str, str]:
     return {row.version: row.reason for row in planned.rows}
 
 
@@ -42,7 +42,7 @@ def by_age(keep: int, days: float, now: datetime = YEARS_LATER) -> ByPolicy:
 
 @pytest.mark.parametrize("keep", [-1, 2.5, "2", None])
 def test_less_than_none_cannot_be_kept(play: Play, keep: Any) -> None:
-    with pytest.raises(InvalidInputError, match="is no count"):
+    with pytest.raises(InvalidInputError, match="must be a whole number from 0"):
         plan(play(*ARCHIVED), KeepNewest(keep))
 
 
@@ -111,7 +111,7 @@ def test_a_rule_can_give_up_the_rollback_target(play: Play) -> None:
 def test_what_has_no_bytes_can_lose_none(play: Play) -> None:
     state = play("register 1.0.0", "purge 1.0.0")
 
-    assert protection(state, state.record("1.0.0"), "spared") == "purged already"
+    assert protection(state, state.record("1.0.0"), "spared") == "already purged"
 
 
 def test_what_nothing_protects_has_no_reason_to_stay(play: Play) -> None:
@@ -190,7 +190,7 @@ def test_a_plan_names_each_version_with_its_bytes_once_in_order_with_a_reason(
     state = play(*ARCHIVED, "purge 1.5.0", *PROTECTED[why])
     planned = plan(state, rule)
 
-    assert [row.version for row in planned.rows] == [one.version for one in state.present()]
+    assert [row.version for row in planned.rows] == [record.version for record in state.present()]
     assert all(row.reason for row in planned.rows)
     assert set(planned.purged) == {row.version for row in planned.rows if row.purge}
 
@@ -207,4 +207,4 @@ def test_a_plan_changes_nothing(play: Play) -> None:
 
 
 def test_a_model_without_versions_has_an_empty_plan() -> None:
-    assert plan(State("iris"), KeepNewest(0)) == Plan("iris", (), "spared")
+    assert plan(State("iris"), KeepNewest(0)) == PurgePlan("iris", (), "spared")

@@ -48,10 +48,10 @@ def test_a_name_is_found_by_either_key() -> None:
     [
         ({"ana": Signer()}, "no name or no key"),
         ({" ": ANA.signer}, "no name or no key"),
-        ({"ana": Signer(ed25519="bm9uZQ==")}, "a key that is none"),
-        ({"ana": Signer(ed25519=ANA.key[:-1])}, "a key that is none"),
-        ({"ana": Signer(ed25519=ANA.key.replace("=", "=\n"))}, "a key that is none"),
-        ({"ana": Signer(ec="é")}, "a key that is none"),
+        ({"ana": Signer(ed25519="bm9uZQ==")}, "an invalid key"),
+        ({"ana": Signer(ed25519=ANA.key[:-1])}, "an invalid key"),
+        ({"ana": Signer(ed25519=ANA.key.replace("=", "=\n"))}, "an invalid key"),
+        ({"ana": Signer(ec="é")}, "an invalid key"),
         ({"ana": ANA.signer, "eva": ANA.signer}, "has the key of 'ana'"),
     ],
 )

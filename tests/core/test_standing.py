@@ -19,11 +19,11 @@ FORCED = (
 
 
 def test_a_calm_model_tells_what_is_live_and_what_was_before(play: Play) -> None:
-    told = standing(play(*LIVE, "register 1.1.0", "promote 1.1.0"), None)
+    summary = standing(play(*LIVE, "register 1.1.0", "promote 1.1.0"), None)
 
-    assert (told.production, told.previous, told.latest) == ("1.1.0", "1.0.0", "1.1.0")
-    assert (told.concerns, told.gravity) == ((), 9)
-    assert told.since is not None
+    assert (summary.production, summary.previous, summary.latest) == ("1.1.0", "1.0.0", "1.1.0")
+    assert (summary.concerns, summary.gravity) == ((), 9)
+    assert summary.since is not None
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def test_a_calm_model_tells_what_is_live_and_what_was_before(play: Play) -> None
 def test_what_asks_for_a_look_is_said(
     play: Play, script: tuple[str, ...], serving: Serving | None, concern: str
 ) -> None:
-    told = standing(play(*script), serving)
+    summary = standing(play(*script), serving)
 
-    assert told.concerns == (concern,)
-    assert told.gravity < 9
+    assert summary.concerns == (concern,)
+    assert summary.gravity < 9
 
 
 def test_an_empty_model_and_whole_servers_ask_for_none(play: Play) -> None:

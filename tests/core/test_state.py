@@ -1,7 +1,8 @@
 """The state: what single entries do to it."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from holdfast.core import events
 from holdfast.core.entry import Entry
@@ -181,8 +182,13 @@ def test_versions_are_ordered_by_semver_and_present_by_number(play: Play) -> Non
         "register 1.10.0", "register 1.9.0", "register 1.9.0-rc.1", "register 1.8.0", "purge 1.8.0"
     )
 
-    assert [one.version for one in state.ordered()] == ["1.8.0", "1.9.0-rc.1", "1.9.0", "1.10.0"]
-    assert [one.version for one in state.present()] == ["1.10.0", "1.9.0", "1.9.0-rc.1"]
+    assert [record.version for record in state.ordered()] == [
+        "1.8.0",
+        "1.9.0-rc.1",
+        "1.9.0",
+        "1.10.0",
+    ]
+    assert [record.version for record in state.present()] == ["1.10.0", "1.9.0", "1.9.0-rc.1"]
 
 
 def test_ten_is_later_than_nine(play: Play) -> None:

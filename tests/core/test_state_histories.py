@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdfast.core import commands, events, retention
 from holdfast.core.entry import Entry
 from holdfast.core.policy import Retention
-from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Plan, Row, Rule
+from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, PurgeDecision, PurgePlan, Rule
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError
 
@@ -184,7 +184,9 @@ def test_the_live_version_alone_has_the_status_production(
     attempt: Attempt, script: list[str]
 ) -> None:
     for state in prefixes(attempt(script)):
-        live = [one.version for one in state.versions.values() if one.status == "production"]
+        live = [
+            record.version for record in state.versions.values() if record.status == "production"
+        ]
 
         assert live == [version for version in (state.production,) if version is not None]
 
@@ -195,7 +197,9 @@ def test_the_staged_version_alone_has_the_status_staging(
     attempt: Attempt, script: list[str]
 ) -> None:
     for state in prefixes(attempt(script)):
-        staged = [one.version for one in state.versions.values() if one.status == "staging"]
+        staged = [
+            record.version for record in state.versions.values() if record.status == "staging"
+        ]
 
         assert staged == [version for version in (state.staging,) if version is not None]
 
@@ -251,7 +255,7 @@ def test_what_is_protected_is_in_no_plan(attempt: Attempt, script: list[str], ru
             state.staging,
             state.previous,
             *state.aliases.values(),
-            *(one.version for one in state.versions.values() if one.held is not None),
+            *(record.version for record in state.versions.values() if record.held is not None),
         }
 
         assert protected.isdisjoint(retention.plan(state, rule).purged)
@@ -265,7 +269,9 @@ def test_what_is_protected_is_not_purged_whatever_a_plan_says(
     state = at_once(attempt(script))
     pointers = {state.production, state.staging, state.previous, *state.aliases.values()}
     for version in pointers - {None}:
-        wish = Plan("iris", (Row(str(version), purge=True, reason="", size_bytes=1),), "spared")
+        wish = PurgePlan(
+            "iris", (PurgeDecision(str(version), purge=True, reason="", size_bytes=1),), "spared"
+        )
 
         with pytest.raises(ConflictError):
             commands.purge(state, wish)
@@ -285,7 +291,7 @@ def test_what_is_pointed_at_has_its_bytes(attempt: Attempt, script: list[str]) -
 def test_what_was_purged_never_comes_back(attempt: Attempt, script: list[str]) -> None:
     gone: set[str] = set()
     for state in prefixes(attempt(script)):
-        now = {one.version for one in state.versions.values() if one.status == "purged"}
+        now = {record.version for record in state.versions.values() if record.status == "purged"}
 
         assert gone <= now
         gone = now
@@ -297,9 +303,9 @@ def test_the_moves_tell_what_was_live_at_every_time(attempt: Attempt, script: li
     journal = attempt(script)
     final = at_once(journal).moves
     for state in prefixes(journal):
-        told = [move.version for move in final if move.seq <= state.seq]
+        versions = [move.version for move in final if move.seq <= state.seq]
 
-        assert (told[-1] if told else None) == state.production
+        assert (versions[-1] if versions else None) == state.production
 
 
 @thorough
@@ -330,7 +336,9 @@ def test_a_record_tells_the_time_of_the_last_entry_about_it(
     journal = attempt(script)
     last = {version: entry.at for entry, _ in journal for version in entry.event.versions()}
 
-    assert {one.version: one.updated_at for one in at_once(journal).versions.values()} == last
+    assert {
+        record.version: record.updated_at for record in at_once(journal).versions.values()
+    } == last
 
 
 @thorough

@@ -1,6 +1,5 @@
 """Which entries must be signed by whom, in the fold itself."""
 
-import dataclasses
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,14 +9,15 @@ from msgspec.structs import replace
 from tests.keys import ANA, BOB, EVE, Person
 
 from holdfast.core import events, trust
-from holdfast.core.entry import Entry, Signature, Stamp, digest, read, write
+from holdfast.core.entry import Entry, Stamp, digest, read, write
+from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.events import AnyEvent
 from holdfast.core.policy import Policy
-from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Verdict
+from holdfast.core.rollout.rollout_state import Baseline
+from holdfast.core.rollout.step_verdict import StepVerdict
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import DamagedError
 from holdfast.signing import genuine
@@ -29,7 +29,7 @@ REGISTERED = events.Registered(
     version="1.0.0", number=1, manifest="a", size_bytes=1, metrics={}, why="first"
 )
 PROMOTED = events.Promoted(version="1.0.0", was=None)
-HOLD = Verdict(
+HOLD = StepVerdict(
     "hold", conclusive=False, weight=0.05, reasons=(), readings=(), canary=None, active=None
 )
 Written = Callable[..., tuple[Entry, str]]
@@ -85,14 +85,14 @@ def _guarded() -> Iterator[AnyEvent]:
     yield events.PolicySet(policy=Policy())
     yield events.Purged(reasons={"1.0.0": "old"})
     yield events.Deleted(purged=("1.0.0",))
-    one: dict[str, Any] = {"rollout": 7, "version": "1.0.0"}
+    common_fields: dict[str, Any] = {"rollout": 7, "version": "1.0.0"}
     yield rollouts.RolloutStarted(version="1.0.0", was="0.9.0", plan=Plan(), analysis=Analysis())
-    yield rollouts.RolloutStepped(**one, step=0, weight=0.05)
-    yield rollouts.RolloutCalibrated(**one, baseline=Baseline(2_000))
-    yield rollouts.RolloutJudged(**one, verdict=HOLD)
-    yield rollouts.RolloutPaused(**one)
-    yield rollouts.RolloutResumed(**one)
-    yield rollouts.RolloutEnded(**one, outcome="aborted")
+    yield rollouts.RolloutStepped(**common_fields, step=0, weight=0.05)
+    yield rollouts.RolloutCalibrated(**common_fields, baseline=Baseline(2_000))
+    yield rollouts.RolloutJudged(**common_fields, verdict=HOLD)
+    yield rollouts.RolloutPaused(**common_fields)
+    yield rollouts.RolloutResumed(**common_fields)
+    yield rollouts.RolloutEnded(**common_fields, outcome="aborted")
 
 
 GUARDED = list(_guarded())
@@ -107,18 +107,18 @@ def test_every_event_is_free_or_guarded() -> None:
 
 @pytest.mark.parametrize("event", GUARDED, ids=lambda event: type(event).__name__)
 @pytest.mark.parametrize(
-    ("by", "pen", "said"),
+    ("by", "pen", "message"),
     [
         ("ana", None, "is not signed; the policy demands the signature of ana, bob"),
-        ("eve", EVE, "which is of none of ana, bob"),
-        ("ana", EVE, "which is of none of ana, bob"),
+        ("eve", EVE, "which belongs to none of ana, bob"),
+        ("ana", EVE, "which belongs to none of ana, bob"),
         ("ana", BOB, "of bob, in the name of ana"),
     ],
 )
 def test_what_no_listed_signer_wrote_in_their_own_name_is_refused(
-    entry: Written, strict: State, event: AnyEvent, by: str, pen: Person | None, said: str
+    entry: Written, strict: State, event: AnyEvent, by: str, pen: Person | None, message: str
 ) -> None:
-    with pytest.raises(DamagedError, match=said) as caught:
+    with pytest.raises(DamagedError, match=message) as caught:
         fold(strict, [entry(strict, event, by, pen)], genuine=genuine)
 
     assert caught.value.subject == "entry 3 of iris"
@@ -159,22 +159,22 @@ def test_no_registration_takes_the_place_of_another(
 def test_a_signature_that_is_not_its_keys_is_refused(entry: Written, strict: State) -> None:
     sound, head = entry(strict, PROMOTED, "ana", ANA)
     assert sound.signature is not None
-    stolen = Signature(ANA.key, BOB.sign(sound.signature.message), sound.signature.message)
-    wrong = dataclasses.replace(sound, signature=stolen)
+    stolen = EntrySignature(ANA.key, BOB.sign(sound.signature.message), sound.signature.message)
+    wrong = replace(sound, signature=stolen)
 
-    with pytest.raises(DamagedError, match="its signature is not of the key"):
+    with pytest.raises(DamagedError, match="has a signature that its key"):
         fold(strict, [(wrong, head)], genuine=genuine)
 
 
 def test_without_a_way_to_check_no_signature_counts(entry: Written, strict: State) -> None:
-    with pytest.raises(DamagedError, match="its signature is not of the key"):
+    with pytest.raises(DamagedError, match="has a signature that its key"):
         fold(strict, [entry(strict, PROMOTED, "ana", ANA)])
 
 
 def test_nobody_lists_themselves(entry: Written, strict: State) -> None:
     usurped = replace(STRICT, signers={"eve": EVE.signer})
 
-    with pytest.raises(DamagedError, match="of none of ana, bob"):
+    with pytest.raises(DamagedError, match="belongs to none of ana, bob"):
         fold(strict, [entry(strict, events.PolicySet(policy=usurped), "eve", EVE)], genuine=genuine)
 
 
@@ -183,7 +183,7 @@ def test_after_a_change_of_signers_the_old_key_moves_nothing(entry: Written, str
     state = fold(strict, [entry(strict, changed, "ana", ANA)], genuine=genuine)
 
     assert fold(state, [entry(state, PROMOTED, "bob", BOB)], genuine=genuine).production == "1.0.0"
-    with pytest.raises(DamagedError, match="of none of bob"):
+    with pytest.raises(DamagedError, match="to none of bob"):
         fold(state, [entry(state, PROMOTED, "ana", ANA)], genuine=genuine)
 
 
@@ -206,6 +206,9 @@ def test_a_version_keeps_the_last_signature_of_each_key(entry: Written) -> None:
         event = events.Signed(version="1.0.0", key=key, signature=signature)
         state = fold(state, [entry(state, event)])
 
-    borne = [(one.key, one.signature) for one in state.versions["1.0.0"].signatures]
+    borne = [
+        (version_signature.key, version_signature.signature)
+        for version_signature in state.versions["1.0.0"].signatures
+    ]
 
     assert borne == [("BBBB", "2"), ("AAAA", "3")]

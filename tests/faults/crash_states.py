@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.faults.tracing import Call
 
-from holdfast.store import layout
+from holdfast.store import reserved
 
 _DERIVED = ("manifest.json", "active_version.json")
 _EXHAUSTIVE = 6
@@ -88,14 +88,14 @@ class Disk:
     made: int = 0
 
     @classmethod
-    def holding(cls, root: Path, kept: Path) -> "Disk":
-        """Return the disk of a store at *root* whose files lie, unchanged, at *kept* too."""
+    def holding(cls, root: Path, copy_root: Path) -> "Disk":
+        """Return the disk of a store at *root* whose files lie, unchanged, at *copy_root* too."""
         disk = cls(str(root))
         numbers: dict[int, int] = {}
-        for path in sorted(kept.rglob("*")):
+        for path in sorted(copy_root.rglob("*")):
             inode = path.lstat().st_ino
             number = numbers[inode] = numbers.get(inode) or disk._new()
-            disk.live[str(root / path.relative_to(kept))] = number
+            disk.live[str(root / path.relative_to(copy_root))] = number
             if path.is_dir():
                 disk.folders.add(number)
             else:
@@ -205,25 +205,25 @@ class Disk:
             derived: Count the names of files that can be made anew, too; they promise nothing.
         """
         pending = [change for change in self.pending if derived or not _is_derived(change)]
-        for kept in _selections(len(pending)):
-            chosen = [change for change, stays in zip(pending, kept, strict=True) if stays]
+        for selection in _selections(len(pending)):
+            chosen = [change for change, stays in zip(pending, selection, strict=True) if stays]
             names = _changed(self.durable, chosen)
             yield self._reached(names)
 
     def _reached(self, names: Names) -> dict[str, int]:
         """Leave out what is in folders that are not there, or not the same any more."""
-        found: dict[str, int] = {}
+        numbers_by_path: dict[str, int] = {}
         for path, (number, above) in sorted(names.items()):
-            if above == 0 or found.get(os.path.dirname(path)) == above:
-                found[path] = number
-        return found
+            if above == 0 or numbers_by_path.get(os.path.dirname(path)) == above:
+                numbers_by_path[path] = number
+        return numbers_by_path
 
 
 def _changed(names: Names, changes: Iterable[Change]) -> Names:
     changed: dict[str, tuple[int, int] | None] = {**names}
     for change in changes:
         changed |= change.names
-    return {path: place for path, place in changed.items() if place is not None}
+    return {path: link for path, link in changed.items() if link is not None}
 
 
 def _is_derived(change: Change) -> bool:
@@ -235,11 +235,11 @@ def _selections(count: int) -> Iterator[tuple[bool, ...]]:
     if count <= _EXHAUSTIVE:
         yield from product((True, False), repeat=count)
         return
-    for place in range(count + 1):
-        yield (*[True] * place, *[False] * (count - place))
-    for place in range(count):
-        yield tuple(other != place for other in range(count))
-        yield tuple(other == place for other in range(count))
+    for index in range(count + 1):
+        yield (*[True] * index, *[False] * (count - index))
+    for index in range(count):
+        yield tuple(other != index for other in range(count))
+        yield tuple(other == index for other in range(count))
     chance = random.Random(count)
     for _ in range(_SELECTED):
         yield tuple(chance.random() < 0.5 for _ in range(count))
@@ -251,18 +251,18 @@ def judge(root: Path, calls: Sequence[Call]) -> Verdict:
     for call in successful(calls):
         whole.apply(call)
     disk = Disk(str(root))
-    found = Counter[str]()
+    counts = Counter[str]()
     for call in successful(calls):
         disk.apply(call)
         for names in disk.after_a_cut(derived=False):
-            found["states"] += 1
-            found["torn"] += any(
+            counts["states"] += 1
+            counts["torn"] += any(
                 disk.synced[number] < len(whole.written.get(number, ()))
                 for path, number in names.items()
                 if os.path.basename(path) not in _DERIVED
             )
-            found["lost"] += any(path not in names for path in disk.acknowledged & set(whole.live))
-    return Verdict(found["states"], found["torn"], found["lost"])
+            counts["lost"] += any(path not in names for path in disk.acknowledged & set(whole.live))
+    return Verdict(counts["states"], counts["torn"], counts["lost"])
 
 
 def successful(calls: Iterable[Call]) -> list[Call]:
@@ -340,4 +340,4 @@ def without_syncs(calls: Iterable[Call], *, of_folders: bool) -> list[Call]:
 
 def is_temporary(path: str) -> bool:
     """Tell whether a file is being written; of what is synced, all else are folders."""
-    return f"/{layout.TEMPORARY}" in path or "/#" in path  # so Linux calls those without a name
+    return f"/{reserved.TEMPORARY}" in path or "/#" in path  # so Linux calls those without a name

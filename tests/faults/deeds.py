@@ -21,9 +21,9 @@ def furnish(folder: Path) -> Path:
     """Make a registry with a bit of everything in *folder*, and beside it what the deeds need."""
     store = folder / "store"
     registry = holdfast.open(store, by="ann")
-    for place in range(5):
+    for index in range(5):
         registry.register(
-            "iris", _text(folder, f"iris {place}"), _text(folder, f"scaler {place}", "scaler.txt")
+            "iris", _text(folder, f"iris {index}"), _text(folder, f"scaler {index}", "scaler.txt")
         )
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         registry.promote(f"iris@{version}")
@@ -53,8 +53,8 @@ def furnish_damaged(folder: Path) -> Path:
     """Make a registry with a rotten blob, a lost one and a stale file; `files` has the bytes."""
     store = furnish(folder)
     (folder / "files").mkdir()
-    for place, content in enumerate((b"iris 0", b"scaler 1")):
-        (folder / "files" / str(place)).write_bytes(content)
+    for index, content in enumerate((b"iris 0", b"scaler 1")):
+        (folder / "files" / str(index)).write_bytes(content)
     disk.flip(disk.blob_holding(store, b"iris 0"))
     (store / "models/iris/versions/1.1.0/preprocessor.txt").unlink()
     disk.delete(disk.blob_holding(store, b"scaler 1"))
@@ -70,8 +70,8 @@ def _text(folder: Path, content: str, name: str = "model.txt") -> Path:
 
 def _furnish_bundles(folder: Path) -> None:
     other = holdfast.open(folder / "other", by="zoe")
-    for place in range(2):
-        other.register("lily", _text(folder, f"lily {place}"))
+    for index in range(2):
+        other.register("lily", _text(folder, f"lily {index}"))
         other.promote("lily@latest")
     other.export("lily", folder / "lily.tar")
     other.export("lily@1.0.0", folder / "version.tar")
@@ -181,15 +181,17 @@ class Judge:
     def _healed(self, registry: Registry) -> Iterator[str]:
         """Have what is derived repaired; name what was damaged beyond that."""
         stale = registry.verify().damages
-        yield from (f"{one.subject}: {one.problem}" for one in stale if not _is_derived(one))
+        yield from (
+            f"{damage.subject}: {damage.problem}" for damage in stale if not _is_derived(damage)
+        )
         if stale:
             registry.repair()
             yield from _damages(registry)
 
 
 def _damages(registry: Registry) -> Iterator[str]:
-    for one in registry.verify().damages:
-        yield f"{one.model}@{one.version} {one.subject}: {one.problem}"
+    for damage in registry.verify().damages:
+        yield f"{damage.model}@{damage.version} {damage.subject}: {damage.problem}"
 
 
 def _is_derived(damage: Damage) -> bool:

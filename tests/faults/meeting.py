@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast import Registry
-from holdfast.store.objects.wire import Wire
+from holdfast.store.objects.client import Client
 
 
 def before(registry: Registry, verb: str, part: str, act: Callable[[], object]) -> list[str]:
@@ -13,15 +13,15 @@ def before(registry: Registry, verb: str, part: str, act: Callable[[], object]) 
     Returns:
         The keys of the requests that were met: one, once it happened.
     """
-    wire: Wire = registry._session.site._store.wire  # type: ignore[attr-defined]
+    wire: Client = registry._session.site._store.wire  # type: ignore[attr-defined]
     ask = wire._ask
-    met: list[str] = []
+    matched_keys: list[str] = []
 
     def asked(asking: str, key: str, request: Callable[[], Any]) -> Any:
-        if not met and asking == verb and part in key:
-            met.append(key)
+        if not matched_keys and asking == verb and part in key:
+            matched_keys.append(key)
             act()
         return ask(asking, key, request)
 
     wire._ask = asked  # type: ignore[assignment, method-assign]
-    return met
+    return matched_keys

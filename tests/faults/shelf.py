@@ -38,9 +38,9 @@ class Shelf:
     """The store at *root* and the one model in it."""
 
     def __init__(self, root: Path) -> None:
-        found = config.find(root)
-        assert found is not None
-        self.store = config.local(root, found)
+        stored_config = config.find(root)
+        assert stored_config is not None
+        self.store = config.local(root, stored_config)
         self.blobs = Blobs(self.store)
         self.journal = Journal(self.store, layout.model(MODEL))
 

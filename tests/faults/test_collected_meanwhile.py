@@ -18,9 +18,8 @@ import holdfast
 from holdfast import Registry
 from holdfast.errors import ConflictError, DamagedError
 from holdfast.signing import bundle, create, load
-from holdfast.store import layout
-from holdfast.store.objects import garbage
-from holdfast.store.objects.store import ObjectStore
+from holdfast.store import bucket_collector, layout
+from holdfast.store.objects.object_store import ObjectStore
 
 DAY_S = 86_400.0
 LOST = {"weights": [1, 2]}
@@ -46,7 +45,7 @@ class Bucket:
         return holdfast.open(
             self.location,
             by=by,
-            key=self.folder / "ann.key",
+            signing_key=self.folder / "ann.key",
             options=self.server.options,
             cache=self.folder / "cache",
             clock=Clock(),
@@ -71,8 +70,10 @@ class Later:
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Return a clock that collectors read in place of the store's."""
     clock = Later()
-    honest = garbage.Condemned._now
-    monkeypatch.setattr(garbage.Condemned, "_now", lambda lists: honest(lists) + clock.ahead_s)
+    honest = bucket_collector.Condemned._now
+    monkeypatch.setattr(
+        bucket_collector.Condemned, "_now", lambda lists: honest(lists) + clock.ahead_s
+    )
     return clock
 
 
@@ -131,17 +132,17 @@ FURTHER = {
 
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize(
-    "place", [*MEETINGS, *(pytest.param(name, marks=pytest.mark.long) for name in FURTHER)]
+    "meeting", [*MEETINGS, *(pytest.param(name, marks=pytest.mark.long) for name in FURTHER)]
 )
 def test_what_is_acknowledged_has_its_bytes_whenever_the_collector_comes(
-    bucket: Bucket, place: str, deed: str, tally: Tally
+    bucket: Bucket, meeting: str, deed: str, tally: Tally
 ) -> None:
     writer = bucket.open()
-    met = before(writer, *(MEETINGS | FURTHER)[place], bucket.collect)
+    matched_keys = before(writer, *(MEETINGS | FURTHER)[meeting], bucket.collect)
 
     DEEDS[deed](writer, bucket.folder)
 
-    assert len(met) == 1
+    assert len(matched_keys) == 1
     assert bucket.holds(bucket.lost)
     assert bucket.open().load("rose@1.0.0").model == LOST
     assert bucket.open().verify().whole
@@ -149,9 +150,9 @@ def test_what_is_acknowledged_has_its_bytes_whenever_the_collector_comes(
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-@pytest.mark.parametrize("place", ["list gc/", "delete blobs/"])
+@pytest.mark.parametrize("meeting", ["list gc/", "delete blobs/"])
 def test_what_a_collector_is_removing_is_refused_or_stays(
-    bucket: Bucket, deed: str, place: str, tally: Tally
+    bucket: Bucket, deed: str, meeting: str, tally: Tally
 ) -> None:
     """The writer works between two requests of the collector."""
     collector = bucket.open("collector")
@@ -163,12 +164,12 @@ def test_what_a_collector_is_removing_is_refused_or_stays(
         except ConflictError as error:
             refused.append(error)
 
-    verb, part = place.split()
-    met = before(collector, verb, part, write)
+    verb, part = meeting.split()
+    matched_keys = before(collector, verb, part, write)
     collector.gc(grace_s=DAY_S)
 
     acknowledged = bucket.open().versions("rose") if not refused else []
-    assert len(met) == 1
+    assert len(matched_keys) == 1
     assert bucket.holds(bucket.lost) or not acknowledged
     assert bucket.open().verify().whole
     tally("meetings of a bucket's collector with a whole writer, all good", 1)
@@ -202,10 +203,10 @@ def test_whatever_is_gone_when_its_entry_is_written_is_stored_again(
             bucket.store.delete(layout.blob(digest))
 
     model = "rose" if deed in DEEDS else "iris"
-    met = before(writer, "create", f"models/{model}/journal/", remove)
+    matched_keys = before(writer, "create", f"models/{model}/journal/", remove)
     (DEEDS | LATER_DEEDS)[deed](writer, bucket.folder)
 
-    assert len(met) == 1
+    assert len(matched_keys) == 1
     assert set(bucket.store.list(layout.BLOBS)) - known
     assert bucket.open().verify().whole
 
@@ -232,7 +233,7 @@ def test_what_cannot_be_stored_again_is_not_acknowledged(bucket: Bucket, tmp_pat
 
     before(writer, "create", "models/rose/journal/", lose)
 
-    with pytest.raises(DamagedError, match=rf"{digest}: was collected while"):
+    with pytest.raises(DamagedError, match=rf"{digest} was collected while"):
         writer.import_(path)
 
 
@@ -264,26 +265,26 @@ def test_of_two_collectors_that_find_a_stopped_one_s_list_one_takes_it_over(
     later.ahead_s = DAY_S + 3_600
     second = bucket.open("second")
     freed = []
-    met = before(
+    matched_keys = before(
         second, "put", "closed.json", lambda: freed.append(bucket.open("first").gc(grace_s=DAY_S))
     )
 
     assert second.gc(grace_s=DAY_S).freed_blobs == 0
-    assert len(met) == 1
-    assert [one.freed_blobs for one in freed] == [1]
+    assert len(matched_keys) == 1
+    assert [report.freed_blobs for report in freed] == [1]
 
 
 def test_a_collector_that_is_refused_leaves_its_list_open(bucket: Bucket) -> None:
     key = "models/iris/journal/0000000001.json"
     raw = bucket.store.read(key) or b""
     collector = bucket.open("collector")
-    met = before(collector, "create", "closed.json", lambda: bucket.store.delete(key))
+    matched_keys = before(collector, "create", "closed.json", lambda: bucket.store.delete(key))
     with pytest.raises(DamagedError, match="missing"):
         collector.gc(grace_s=DAY_S)
     bucket.store.create(key, raw)
     DEEDS["register"](bucket.open(), bucket.folder)
 
-    assert len(met) == 1
+    assert len(matched_keys) == 1
     assert bucket.open().verify().whole
 
 

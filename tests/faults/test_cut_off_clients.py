@@ -14,9 +14,9 @@ from tests.servers.running import Endpoint
 import holdfast
 from holdfast import Registry
 from holdfast.errors import ConflictError
-from holdfast.store.objects.wire import Wire
+from holdfast.store.objects.client import Client
 
-DONE = re.compile("was purged|is live already")
+DONE = re.compile("was purged|is already live")
 CHANGING = {"put", "create", "delete"}
 DAY_S = 86_400.0
 Verb = Callable[[Registry, Path], object]
@@ -73,7 +73,7 @@ def filled(moto: Endpoint, base: Path, folder: Path) -> Callable[[], Registry]:
 
 def cut(registry: Registry, at: int, *, done: bool) -> Iterator[None]:
     """Cut a client off at its changing request number *at*, before it or once it is *done*."""
-    wire: Wire = registry._session.site._store.wire  # type: ignore[attr-defined]
+    wire: Client = registry._session.site._store.wire  # type: ignore[attr-defined]
     ask = wire._ask
     numbers = itertools.count()
     gone = False

@@ -89,8 +89,8 @@ class Range:
         honest = {name: self._copy(name, folder / name.replace(" ", "-") / "at") for name in DEEDS}
         with Crew(strace(str(self._log), TRACED, most_data=16), folder) as crew:
             for name, at in honest.items():
-                [[told]] = crew.work([Job(at / "store", [DEEDS[name].step(at)])])
-                assert told.error is None, told.message
+                [[outcome]] = crew.work([Job(at / "store", [DEEDS[name].step(at)])])
+                assert outcome.error is None, outcome.message
         calls = list(calls_in(self._log.read_text().splitlines()))
         last = Counter[str]()
         for call in calls:
@@ -114,34 +114,34 @@ class Range:
                 for call in (able if most is None else chance.sample(able, min(most, len(able))))
             ]
         return [
-            Hit(name, call, self._folder / f"{fault}-{place}" / "at")
-            for place, (name, call) in enumerate(chosen)
+            Hit(name, call, self._folder / f"{fault}-{index}" / "at")
+            for index, (name, call) in enumerate(chosen)
         ]
 
     def hit(self, fault: str, hits: Sequence[Hit]) -> tuple[list[Outcome | None], list[Call]]:
         """Do each deed with its call failing; return what was told, and all calls made."""
         inject = [f"{name}:{FAULTS[fault]}:when={when}" for name, when in self._when.items()]
-        told: list[Outcome | None] = []
+        outcomes: list[Outcome | None] = []
         with Crew(strace(str(self._log), TRACED, inject, most_data=16), self._folder) as crew:
-            for one in hits:
-                spends = (one.call.name, self._when[one.call.name] - one.call.ordinal)
-                asked = DEEDS[one.name].step(self._copy(one.name, one.at))
-                [heard] = crew.work([Job(one.at / "store", [asked], spends=spends)])
-                told.append(heard[0] if heard else None)
+            for hit in hits:
+                spends = (hit.call.name, self._when[hit.call.name] - hit.call.ordinal)
+                asked = DEEDS[hit.name].step(self._copy(hit.name, hit.at))
+                [heard] = crew.work([Job(hit.at / "store", [asked], spends=spends)])
+                outcomes.append(heard[0] if heard else None)
         with self._log.open() as log:
-            return told, [call for call in calls_in(log) if _is_at(self._folder, call)]
+            return outcomes, [call for call in calls_in(log) if _is_at(self._folder, call)]
 
-    def violations(self, hit: Hit, fault: str, told: Outcome | None) -> Iterator[str]:
+    def violations(self, hit: Hit, fault: str, outcome: Outcome | None) -> Iterator[str]:
         """Name all that is wrong after a deed was hit."""
         deed, store = DEEDS[hit.name], hit.at / "store"
         before = disk.journals(self._kept[deed.furnish] / "store")
-        if told is not None and told.error is not None:
-            yield from _misreported(told, fault)
+        if outcome is not None and outcome.error is not None:
+            yield from _misreported(outcome, fault)
             written = len(disk.journals(store)) - len(before)
-            if written and told.error != "OutcomeUnknownError" and hit.name not in SEVERAL:
-                yield f"told {told.error}, and {written} entries were written"
+            if written and outcome.error != "OutcomeUnknownError" and hit.name not in SEVERAL:
+                yield f"told {outcome.error}, and {written} entries were written"
         judge = Judge(deed, deed.step(hit.at), before)
-        done = told is not None and told.error is None
+        done = outcome is not None and outcome.error is None
         yield from judge.violations(store, acknowledged=done)
 
 
@@ -156,11 +156,11 @@ def _made(calls: Sequence[Call], at: Path) -> list[Call]:
     return [call for call in near if call.thread == worker and call.name != "writev"]
 
 
-def _misreported(told: Outcome, fault: str) -> Iterator[str]:
-    if told.error not in ALLOWED[fault]:
-        yield f"told as {told.error}: {told.message}"
-    if not NAMED.search(told.message) or "; " not in told.message:
-        yield f"says neither which file nor what to do: {told.message}"
+def _misreported(outcome: Outcome, fault: str) -> Iterator[str]:
+    if outcome.error not in ALLOWED[fault]:
+        yield f"told as {outcome.error}: {outcome.message}"
+    if not NAMED.search(outcome.message) or "; " not in outcome.message:
+        yield f"says neither which file nor what to do: {outcome.message}"
 
 
 @pytest.fixture(scope="module")
@@ -173,28 +173,28 @@ def shooting(memory: Path) -> Range:
 
 def all_violations(shooting: Range, fault: str, most: int | None, tally: Tally) -> list[str]:
     hits = shooting.hits(fault, most)
-    told, calls = shooting.hit(fault, hits)
+    outcomes, calls = shooting.hit(fault, hits)
     failed = [call for call in calls if call.error == fault]
-    found = []
-    for hit, one in zip(hits, told, strict=True):
-        found += [
+    violations = []
+    for hit, outcome in zip(hits, outcomes, strict=True):
+        violations += [
             f"{hit.name}, {hit.call.name} {hit.call.arguments[-80:]}: {violation}"
-            for violation in shooting.violations(hit, fault, one)
+            for violation in shooting.violations(hit, fault, outcome)
         ]
         shutil.rmtree(hit.at.parent)
     tally(f"faults injected into system calls of verbs: {fault}", len(hits))
-    return found + [
+    return violations + [
         f"{hit.name}, {hit.call.name} {hit.call.arguments[-80:]}: did not arrive"
-        for hit, one in zip(hits, told, strict=True)
-        if not _arrived(shooting, hit, fault, one, failed)
+        for hit, outcome in zip(hits, outcomes, strict=True)
+        if not _arrived(shooting, hit, fault, outcome, failed)
     ]
 
 
 def _arrived(
-    shooting: Range, hit: Hit, fault: str, told: Outcome | None, failed: Sequence[Call]
+    shooting: Range, hit: Hit, fault: str, outcome: Outcome | None, failed: Sequence[Call]
 ) -> bool:
     if fault == "KILL":
-        return told is None
+        return outcome is None
     return any(
         call.name == hit.call.name
         and call.ordinal == shooting._when[call.name]
@@ -221,8 +221,8 @@ def test_every_verb_hit_at_any_system_call_leaves_the_old_or_the_new_and_says_wh
 def test_a_file_that_could_not_be_synced_is_given_up(shooting: Range) -> None:
     hits = [hit for hit in shooting.hits("EIO", None) if _syncs_a_file(hit)]
     _told, calls = shooting.hit("EIO", hits)
-    failed = [place for place, call in enumerate(calls) if call.error == "EIO"]
-    given_up = {calls[place].file: calls[place + 1 :] for place in failed}
+    failed = [index for index, call in enumerate(calls) if call.error == "EIO"]
+    given_up = {calls[index].file: calls[index + 1 :] for index in failed}
     for hit in hits:
         shutil.rmtree(hit.at.parent)
 

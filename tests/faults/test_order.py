@@ -31,7 +31,7 @@ REPLACE = "store.replace('models/active', b'{}')"
 WITH_LINK = ["link NAME", "unlink TEMPORARY"]
 WITH_RENAME = ["renameat2 NAME"]
 WAYS = pytest.mark.parametrize(
-    ("way", "publishing"), [("links", WITH_LINK), ("renames", WITH_RENAME)]
+    ("method", "publishing"), [("links", WITH_LINK), ("renames", WITH_RENAME)]
 )
 
 
@@ -40,7 +40,7 @@ def steps(
     deed: str,
     *,
     before: str = "",
-    way: str = "links",
+    method: str = "links",
     inject: Sequence[str] = (),
 ) -> list[str]:
     """Run a deed under strace; return what it did to which file or folder, failures left out."""
@@ -48,7 +48,7 @@ def steps(
     program.write_text(PROGRAM.replace("{before}", before).replace("{deed}", deed))
     source = tmp_path / "source"
     source.write_bytes(b"weights" * 1_000)
-    run = traced(program, tmp_path / "store", way, source, inject=inject)
+    run = traced(program, tmp_path / "store", method, source, inject=inject)
     assert run.status == 0, run.stderr
     return list(_told(run, tmp_path / "store"))
 
@@ -78,16 +78,16 @@ def _named(path: str, root: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("way", "publishing"),
+    ("method", "publishing"),
     [
         ("links", ["fsync TEMPORARY", "linkat NAME"]),
         ("renames", ["fchmod TEMPORARY", "fsync TEMPORARY", *WITH_RENAME]),
     ],
 )
 def test_an_entry_is_durable_before_it_has_a_name(
-    tmp_path: Path, way: str, publishing: list[str]
+    tmp_path: Path, method: str, publishing: list[str]
 ) -> None:
-    done = steps(tmp_path, CREATE, before="store.create(key + '0', b'')", way=way)
+    done = steps(tmp_path, CREATE, before="store.create(key + '0', b'')", method=method)
 
     assert done == ["write TEMPORARY", *publishing, "fsync models/iris/journal"]
 
@@ -123,9 +123,9 @@ def test_every_new_folder_is_synced_in_its_parent_before_anything_is_in_it(tmp_p
 
 @WAYS
 def test_a_blob_is_durable_before_it_has_a_name(
-    tmp_path: Path, way: str, publishing: list[str]
+    tmp_path: Path, method: str, publishing: list[str]
 ) -> None:
-    done = steps(tmp_path, INGEST, before="store.create('blobs/sha256/other', b'')", way=way)
+    done = steps(tmp_path, INGEST, before="store.create('blobs/sha256/other', b'')", method=method)
 
     assert done == [
         "copy_file_range TEMPORARY",

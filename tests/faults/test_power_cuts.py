@@ -96,8 +96,8 @@ def test_the_states_show_what_the_sync_of_folders_is_for(
 
 def test_an_entry_needs_every_one_of_its_syncs(root: Path, tmp_path: Path) -> None:
     calls = completed(traced(written(tmp_path, APPEND), root))
-    syncs = [place for place, call in enumerate(calls) if call.name == "fsync"]
-    without_one = [judge(root, [*calls[:place], *calls[place + 1 :]]) for place in syncs]
+    syncs = [index for index, call in enumerate(calls) if call.name == "fsync"]
+    without_one = [judge(root, [*calls[:index], *calls[index + 1 :]]) for index in syncs]
 
     assert len(syncs) == 5
     assert all(verdict.torn + verdict.lost > 0 for verdict in without_one), without_one

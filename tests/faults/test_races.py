@@ -49,17 +49,17 @@ folder, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 for seq in range(first, last + 1):
     os.link(folder / "0000000001.json", folder / f"{seq:010d}.json")
 """
-WAYS = pytest.mark.parametrize("way", ["links", "renames"])
+WAYS = pytest.mark.parametrize("method", ["links", "renames"])
 
 
 class Rivals:
     """Processes that each answer a line with a line."""
 
-    def __init__(self, program: str, root: Path, way: str, stack: contextlib.ExitStack) -> None:
+    def __init__(self, program: str, root: Path, method: str, stack: contextlib.ExitStack) -> None:
         self._processes = [
             stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", program, root, way, f"rival {number} "],
+                    [sys.executable, "-c", program, root, method, f"rival {number} "],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -83,44 +83,44 @@ class Rivals:
 
 
 @contextlib.contextmanager
-def rivals(program: str, root: Path, way: str) -> Iterator[Rivals]:
+def rivals(program: str, root: Path, method: str) -> Iterator[Rivals]:
     with contextlib.ExitStack() as stack:
-        yield Rivals(program, root, way, stack)
+        yield Rivals(program, root, method, stack)
 
 
-def winners_of(root: Path, way: str, rounds: int) -> list[str]:
+def winners_of(root: Path, method: str, rounds: int) -> list[str]:
     """Let rivals race for many names; return what went wrong."""
     wrong = []
-    with rivals(CREATOR, root, way) as racing:
+    with rivals(CREATOR, root, method) as racing:
         for turn in range(rounds):
             key = f"models/{turn % 7}/journal/{turn:010d}.json"
             answers = racing.all_do(key)
-            kept = (root / key).read_text()
+            content = (root / key).read_text()
             if sorted(answers) != ["lost"] * (RIVALS - 1) + ["won"]:
                 wrong.append(f"{key}: {answers}")
-            elif kept != f"rival {answers.index('won')} " * 1_000:
+            elif content != f"rival {answers.index('won')} " * 1_000:
                 wrong.append(f"{key}: not the winner's bytes")
     return wrong
 
 
 @WAYS
 def test_of_processes_that_create_one_name_one_wins_and_its_bytes_stay(
-    tmp_path: Path, way: str
+    tmp_path: Path, method: str
 ) -> None:
-    assert winners_of(tmp_path, way, rounds=100) == []
+    assert winners_of(tmp_path, method, rounds=100) == []
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
 @pytest.mark.long
 @WAYS
-def test_of_many_races_each_has_one_winner(tmp_path: Path, way: str) -> None:
-    assert winners_of(tmp_path, way, rounds=2_000) == []
+def test_of_many_races_each_has_one_winner(tmp_path: Path, method: str) -> None:
+    assert winners_of(tmp_path, method, rounds=2_000) == []
 
 
 @WAYS
-def test_of_processes_that_store_one_file_one_makes_the_blob(tmp_path: Path, way: str) -> None:
+def test_of_processes_that_store_one_file_one_makes_the_blob(tmp_path: Path, method: str) -> None:
     wrong = []
-    with rivals(ADDER, tmp_path / "store", way) as racing:
+    with rivals(ADDER, tmp_path / "store", method) as racing:
         for turn in range(30):
             source = tmp_path / "source"
             source.write_bytes(os.urandom(50_000))
@@ -162,13 +162,13 @@ def kill_while_registering(root: Path, luck: random.Random, processes: int) -> l
             )
             for _ in range(processes)
         ]
-        told: list[str] = []
+        lines: list[str] = []
         for process in rivals_of_each_other:
             assert process.stdout is not None
-            told += [process.stdout.readline() for _ in range(luck.randrange(1, 8))]
+            lines += [process.stdout.readline() for _ in range(luck.randrange(1, 8))]
             process.send_signal(signal.SIGKILL)
-            told += process.stdout.readlines()
-    return [key for line in told if line.startswith("acknowledged") for key in line.split()[1:]]
+            lines += process.stdout.readlines()
+    return [key for line in lines if line.startswith("acknowledged") for key in line.split()[1:]]
 
 
 def violations_after_kills(root: Path, seeds: Sequence[int]) -> list[str]:
@@ -176,7 +176,7 @@ def violations_after_kills(root: Path, seeds: Sequence[int]) -> list[str]:
     for seed in seeds:
         acknowledged = kill_while_registering(root, random.Random(seed), processes=3)
         assert acknowledged
-        wrong += [f"seed {seed}: {found}" for found in Shelf(root).violations(acknowledged)]
+        wrong += [f"seed {seed}: {violation}" for violation in Shelf(root).violations(acknowledged)]
         shutil.rmtree(root)
         shelf.make_store(root)
     return wrong

@@ -65,7 +65,7 @@ DEEDS: dict[str, Callable[[Frozen], object]] = {
     "remove a folder": lambda it: it.store.remove_folder("models/iris"),
     "ask the time": lambda it: durable.now_of(it.store.path("")),
     "share a lock": lambda it: locks.shared(it.store.path("lock"), "testing").__enter__(),
-    "lock": lambda it: locks.alone(it.store.path("lock"), "testing").__enter__(),
+    "lock": lambda it: locks.exclusive(it.store.path("lock"), "testing").__enter__(),
     "make a store": lambda it: shelf.make_store(it.disk.path / "another"),
 }
 
@@ -76,7 +76,7 @@ def test_writing_is_refused_and_changes_nothing(
 ) -> None:
     before = sorted(os.walk(frozen.disk.path))
 
-    with pytest.raises(ReadOnlyStoreError, match="may not be written; check the mount"):
+    with pytest.raises(ReadOnlyStoreError, match="cannot be written; check the mount"):
         deed(frozen)
     assert sorted(os.walk(frozen.disk.path)) == before
 

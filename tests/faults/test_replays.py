@@ -45,22 +45,24 @@ class Recorded:
 def recordings(memory: Path) -> dict[str, Recorded]:
     """Do every deed once, on a copy of its own; return what was recorded."""
     folder = memory
-    kept = {furnish: folder / furnish.__name__ for furnish in {d.furnish for d in DEEDS.values()}}
-    for furnish, path in kept.items():
+    folders = {
+        furnish: folder / furnish.__name__ for furnish in {d.furnish for d in DEEDS.values()}
+    }
+    for furnish, path in folders.items():
         path.mkdir()
         furnish(path)
     log = folder / "strace"
     done = {}
     with Crew(strace(str(log)), folder) as crew:
         for name, deed in DEEDS.items():
-            at = disk.copy(kept[deed.furnish], folder / name.replace(" ", "-"))
+            at = disk.copy(folders[deed.furnish], folder / name.replace(" ", "-"))
             asked = deed.step(at)
-            [[told]] = crew.work([Job(at / "store", [asked])])
-            assert told.error is None, told.message
-            done[name] = (Judge(deed, asked, disk.journals(kept[deed.furnish] / "store")), at)
+            [[outcome]] = crew.work([Job(at / "store", [asked])])
+            assert outcome.error is None, outcome.message
+            done[name] = (Judge(deed, asked, disk.journals(folders[deed.furnish] / "store")), at)
     calls = list(calls_in(log.read_text().splitlines()))
     return {
-        name: Recorded(judge, at / "store", kept[judge.deed.furnish] / "store", _of(calls, at))
+        name: Recorded(judge, at / "store", folders[judge.deed.furnish] / "store", _of(calls, at))
         for name, (judge, at) in done.items()
     }
 
@@ -98,14 +100,21 @@ def test_the_recording_leads_to_the_files_that_were_written(
 
 def violations(recorded: Recorded, folder: Path, most: int | None, tally: Tally) -> Iterator[str]:
     """Replay the states of a recording, or *most* of them at random; name what is broken."""
-    found = list(replays(recorded.disk(), recorded.calls))
-    chosen = found if most is None or len(found) <= most else random.Random(7).sample(found, most)
+    all_replays = list(replays(recorded.disk(), recorded.calls))
+    chosen = (
+        all_replays
+        if most is None or len(all_replays) <= most
+        else random.Random(7).sample(all_replays, most)
+    )
     tally("crash states replayed into a folder and opened", len(chosen))
-    tally("crash points: calls after which the power was cut", len({one.call for one in chosen}))
-    for place, replay in enumerate(chosen):
-        store = replay.into(folder / str(place))
+    tally(
+        "crash points: calls after which the power was cut",
+        len({chosen_replay.call for chosen_replay in chosen}),
+    )
+    for index, replay in enumerate(chosen):
+        store = replay.into(folder / str(index))
         for violation in recorded.judge.violations(store, acknowledged=replay.told):
-            yield f"after call {replay.call}, state {place}: {violation}"
+            yield f"after call {replay.call}, state {index}: {violation}"
         shutil.rmtree(store)
 
 

@@ -65,21 +65,21 @@ class Call:
     @property
     def folder(self) -> str:
         """The path behind the descriptor handed in first, empty if there is none."""
-        found = _DESCRIPTOR.match(self.arguments.split(", ")[0])
-        return found[1] if found else ""
+        match = _DESCRIPTOR.match(self.arguments.split(", ")[0])
+        return match[1] if match else ""
 
     @property
     def file(self) -> str:
         """The path behind the descriptor returned, else behind the first handed in."""
-        found = _DESCRIPTOR.match(self.result) or _DESCRIPTOR.match(self.arguments.split(", ")[0])
-        assert found is not None, self
-        return found[1]
+        match = _DESCRIPTOR.match(self.result) or _DESCRIPTOR.match(self.arguments.split(", ")[0])
+        assert match is not None, self
+        return match[1]
 
     @property
     def target(self) -> str:
         """The path behind the last descriptor handed in: where `copy_file_range` writes."""
         return [
-            found[1] for part in self.arguments.split(", ") if (found := _DESCRIPTOR.match(part))
+            match[1] for part in self.arguments.split(", ") if (match := _DESCRIPTOR.match(part))
         ][-1]
 
 

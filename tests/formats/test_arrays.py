@@ -18,23 +18,23 @@ def properties(example: object) -> dict[str, Schema]:
 
 
 def test_an_array_has_free_rows_and_fixed_columns() -> None:
-    found = describe(np.arange(14, dtype="float32").reshape(7, 2))
+    example = describe(np.arange(14, dtype="float32").reshape(7, 2))
 
-    assert found.schema == {
+    assert example.schema == {
         "type": "array",
         "items": {"type": "array", "items": {"type": "number"}},
         "dtype": "float32",
         "shape": [None, 2],
     }
-    assert found.rows == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0], [8.0, 9.0]]
+    assert example.rows == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0], [8.0, 9.0]]
 
 
 def test_a_frame_has_its_columns_in_order_with_their_dtypes() -> None:
     frame = pd.DataFrame({"b": [1, 2], "a": [0.5, 1.5], "c": [True, False], "d": ["x", "y"]})
 
-    found = describe(frame)
+    example = describe(frame)
 
-    assert found.schema == {
+    assert example.schema == {
         "type": "object",
         "properties": {
             "b": {"type": "integer", "dtype": "int64"},
@@ -45,26 +45,26 @@ def test_a_frame_has_its_columns_in_order_with_their_dtypes() -> None:
         "required": ["b", "a", "c", "d"],
         "order": ["b", "a", "c", "d"],
     }
-    assert found.rows == [
+    assert example.rows == [
         {"b": 1, "a": 0.5, "c": True, "d": "x"},
         {"b": 2, "a": 1.5, "c": False, "d": "y"},
     ]
 
 
 def test_nan_is_null_in_the_excerpt_and_makes_the_column_nullable() -> None:
-    found = describe(pd.DataFrame({"a": [0.5, np.nan]}))
+    example = describe(pd.DataFrame({"a": [0.5, np.nan]}))
 
-    assert found.schema["properties"]["a"] == {"type": ["number", "null"], "dtype": "float64"}
-    assert found.rows == [{"a": 0.5}, {"a": None}]
+    assert example.schema["properties"]["a"] == {"type": ["number", "null"], "dtype": "float64"}
+    assert example.rows == [{"a": 0.5}, {"a": None}]
 
 
 def test_a_null_far_below_the_excerpt_is_seen() -> None:
     frame = pd.DataFrame({"a": [0.5] * 100 + [np.nan], "b": ["x"] * 100 + [None]})
 
-    found = properties(frame)
+    column_schemas = properties(frame)
 
-    assert found["a"]["type"] == ["number", "null"]
-    assert found["b"]["type"] == ["string", "null"]
+    assert column_schemas["a"]["type"] == ["number", "null"]
+    assert column_schemas["b"]["type"] == ["string", "null"]
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_dates_are_texts_whoever_holds_them() -> None:
         }
     )
 
-    found = describe(frame)
+    example = describe(frame)
 
-    assert [one["type"] for one in found.schema["properties"].values()] == [
+    assert [column["type"] for column in example.schema["properties"].values()] == [
         ["string", "null"],
         "string",
         "string",
         "string",
     ]
-    assert found.rows == [
+    assert example.rows == [
         {
             "local": "2026-01-02T00:00:00",
             "zoned": "2026-01-02T10:00:00+00:00",
@@ -146,10 +146,10 @@ def test_numpy_dates_are_texts_and_its_missing_dates_null() -> None:
 def test_a_series_is_an_array_even_if_its_labels_are_numbers() -> None:
     series = pd.Series([1.5, 2.5], index=[7.5, 3.5])
 
-    found = describe(series)
+    example = describe(series)
 
-    assert found.schema["shape"] == [None]
-    assert found.rows == [1.5, 2.5]
+    assert example.schema["shape"] == [None]
+    assert example.rows == [1.5, 2.5]
 
 
 def test_columns_called_by_numbers_are_called_by_texts() -> None:
@@ -159,10 +159,10 @@ def test_columns_called_by_numbers_are_called_by_texts() -> None:
 def test_a_structured_array_is_a_table() -> None:
     array = np.array([(1, 0.5)], dtype=[("a", "i4"), ("b", "f8")])
 
-    found = describe(array)
+    example = describe(array)
 
-    assert found.schema["order"] == ["a", "b"]
-    assert found.rows == [{"a": 1, "b": 0.5}]
+    assert example.schema["order"] == ["a", "b"]
+    assert example.rows == [{"a": 1, "b": 0.5}]
 
 
 def test_polars_frames_and_series_are_understood() -> None:
@@ -178,9 +178,9 @@ def test_polars_frames_and_series_are_understood() -> None:
         }
     )
 
-    found = describe(frame)
+    example = describe(frame)
 
-    assert found.schema["properties"] == {
+    assert example.schema["properties"] == {
         "i": {"type": ["integer", "null"], "dtype": "int64"},
         "f": {"type": ["number", "null"], "dtype": "float64"},
         "s": {"type": "string", "dtype": "object"},
@@ -188,7 +188,7 @@ def test_polars_frames_and_series_are_understood() -> None:
         "l": {"type": "array", "items": {"type": "integer"}, "shape": [2]},
         "e": {"type": "string", "enum": ["u", "v", "w"], "dtype": "category"},
     }
-    assert found.rows[1] == {
+    assert example.rows[1] == {
         "i": None,
         "f": None,
         "s": "y",
@@ -203,20 +203,20 @@ def test_tensors_are_arrays() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     tensor = torch.tensor([[0.5, float("nan")]], requires_grad=True)
 
-    found = describe(tensor)
+    example = describe(tensor)
 
-    assert found.schema == {
+    assert example.schema == {
         "type": "array",
         "items": {"type": "array", "items": {"type": ["number", "null"]}},
         "dtype": "float32",
         "shape": [None, 2],
     }
-    assert found.rows == [[0.5, None]]
+    assert example.rows == [[0.5, None]]
     assert describe(torch.zeros(2, dtype=torch.bfloat16)).schema["dtype"] == "bfloat16"
 
 
 def test_the_categories_of_an_array_belong_to_its_elements() -> None:
-    found = describe(pd.Categorical(["u"], categories=["u", "v"]))
+    example = describe(pd.Categorical(["u"], categories=["u", "v"]))
 
-    assert found.schema["items"] == {"type": "string", "enum": ["u", "v"]}
-    assert found.rows == ["u"]
+    assert example.schema["items"] == {"type": "string", "enum": ["u", "v"]}
+    assert example.rows == ["u"]

@@ -73,7 +73,9 @@ def test_a_format_may_be_given_as_an_instance(plugins: Path) -> None:
 def test_a_plug_in_that_cannot_be_imported_is_named(plugins: Path, tmp_path: Path) -> None:
     plugins.write_text("[holdfast.formats]\nlost = shouting:Nowhere\n")
 
-    with pytest.raises(UnsupportedError, match="format 'lost': its plug-in cannot be imported"):
+    with pytest.raises(
+        UnsupportedError, match="format 'lost' has a plug-in that cannot be imported:"
+    ):
         formats.package("HELLO", "model", tmp_path)
 
 
@@ -85,12 +87,12 @@ def test_a_plug_in_cannot_take_the_name_of_a_built_in_format(plugins: Path) -> N
 
 
 def test_an_unknown_format_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="format 'parquet': is not known; one of onnx, "):
+    with pytest.raises(InvalidInputError, match="format 'parquet' is unknown; use one of onnx, "):
         formats.load("parquet", tmp_path)
 
 
 def test_a_missing_path_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"model\.pkl': does not exist; check the path"):
+    with pytest.raises(InvalidInputError, match=r"model\.pkl' does not exist; check the path"):
         formats.package(tmp_path / "model.pkl", "model", tmp_path)
 
 
@@ -125,7 +127,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (folder / "weights.bin").write_bytes(b"x")
     (folder / "weights.bin").chmod(0)
 
-    with pytest.raises(InvalidInputError, match=r"weights\.bin': cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"weights\.bin' cannot be read"):
         formats.package(folder, "model", tmp_path)
 
 
@@ -153,7 +155,7 @@ def test_a_folder_of_no_known_format_is_kept(tmp_path: Path) -> None:
 
 
 def test_an_object_cannot_be_kept_as_just_a_file(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="dict object: is no file; register its path"):
+    with pytest.raises(UnsupportedError, match="dict object is not a file; register its path"):
         formats.package({}, "model", tmp_path, "file")
 
 
@@ -172,7 +174,7 @@ def test_a_plain_pickle_may_be_registered_for_joblib(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_pickled_is_refused_with_the_cause(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"function object: cannot be written: .*lambda"):
+    with pytest.raises(InvalidInputError, match=r"function object cannot be written: .*lambda"):
         formats.package(lambda: None, "model", tmp_path)
 
 
@@ -219,7 +221,7 @@ def test_an_error_of_the_loading_library_becomes_advice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "problem"),
     [
         (
             "import nowhere_to_be_found",
@@ -233,7 +235,7 @@ def test_an_error_of_the_loading_library_becomes_advice(tmp_path: Path) -> None:
     ],
 )
 def test_a_library_that_is_installed_and_broken_says_so_itself(
-    broken: str, said: str, tmp_path: Path
+    broken: str, problem: str, tmp_path: Path
 ) -> None:
     (tmp_path / "lightgbm.py").write_text(broken)
     (tmp_path / "model.txt").write_text("tree\nversion=v4\n")
@@ -245,7 +247,7 @@ def test_a_library_that_is_installed_and_broken_says_so_itself(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
     )
 
-    expected = f"UnsupportedError: lightgbm: is installed and cannot be imported: {said}; fix its"
+    expected = f"UnsupportedError: lightgbm is installed but cannot be imported: {problem}; fix its"
     assert expected in ran.stderr
 
 

@@ -78,9 +78,9 @@ class FormatContract:
         assert case.same(formats.load(packaged.format, packaged.path))
 
     def test_an_object_finds_its_natural_home(self, case: Case, tmp_path: Path) -> None:
-        found = formats.package(case.model, "model", tmp_path)
+        package = formats.package(case.model, "model", tmp_path)
 
-        assert (found.format == case.format) == case.natural
+        assert (package.format == case.format) == case.natural
 
     def test_the_file_bears_the_stem(self, packaged: formats.Packaged, tmp_path: Path) -> None:
         assert packaged.path.parent == tmp_path
@@ -117,7 +117,7 @@ class FormatContract:
         path = tmp_path / "weights.bin"
         path.write_bytes(_RANDOM.bytes(5000))
 
-        with pytest.raises(InvalidInputError, match="by its content"):
+        with pytest.raises(InvalidInputError, match="not contain"):
             formats.package(path, "model", tmp_path, case.format)
 
     def test_a_missing_library_is_named_with_its_extra(

@@ -65,14 +65,14 @@ def test_a_compressed_file_is_described_as_well(tmp_path: Path) -> None:
 
 def test_every_protocol_tells_the_same(tmp_path: Path) -> None:
     model = LogisticRegression(C=7).fit(ROWS, LABELS)
-    found = []
+    descriptions = []
     for protocol in range(6):
         path = tmp_path / f"model-{protocol}.pkl"
         path.write_bytes(pickle.dumps(model, protocol))
-        found.append(formats.package(path, "model", tmp_path).description)
+        descriptions.append(formats.package(path, "model", tmp_path).description)
 
-    assert found == [found[0]] * 6
-    assert found[0].algorithm == "LogisticRegression"
+    assert descriptions == [descriptions[0]] * 6
+    assert descriptions[0].algorithm == "LogisticRegression"
 
 
 def test_parameters_are_plain_json() -> None:
@@ -82,11 +82,11 @@ def test_parameters_are_plain_json() -> None:
             self.kind = kind
             self.scale = scale
 
-    found = describe_object(Odd(float("nan"), np.float32, np.arange(2)))
+    description = describe_object(Odd(float("nan"), np.float32, np.arange(2)))
 
-    assert found.framework == "scikit-learn"
-    assert found.algorithm == "Odd"
-    assert found.hyperparameters == {"gap": "nan", "kind": "numpy.float32", "scale": [0, 1]}
+    assert description.framework == "scikit-learn"
+    assert description.algorithm == "Odd"
+    assert description.hyperparameters == {"gap": "nan", "kind": "numpy.float32", "scale": [0, 1]}
 
 
 def test_a_model_whose_get_params_fails_is_described_without() -> None:
@@ -188,10 +188,10 @@ def test_estimators_within_estimators_are_told_to_a_depth(tmp_path: Path) -> Non
         model = make_pipeline(model)
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(model))
-    told = formats.package(path, "model", tmp_path).description.hyperparameters
+    parameters = formats.package(path, "model", tmp_path).description.hyperparameters
 
-    assert told["verbose"] is False
-    assert max(name.count("__") for name in told) == 4
+    assert parameters["verbose"] is False
+    assert max(name.count("__") for name in parameters) == 4
 
 
 def test_a_broken_compressed_file_has_no_root(tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ def test_the_libraries_of_every_step_of_a_pipeline_are_named(tmp_path: Path) -> 
     packaged = formats.package(pipeline, "model", tmp_path)
     from_file = formats.package(packaged.path, "model", tmp_path)
 
-    named = {"joblib", "lightgbm", "numpy", "scikit-learn"}
-    assert named <= set(packaged.description.packages)
-    assert named <= set(from_file.description.packages)
+    packages = {"joblib", "lightgbm", "numpy", "scikit-learn"}
+    assert packages <= set(packaged.description.packages)
+    assert packages <= set(from_file.description.packages)
 
 
 def test_a_library_that_nobody_listed_is_named_where_it_is_installed() -> None:
@@ -256,7 +256,7 @@ class _Wide(BaseEstimator):  # type: ignore[misc]
         self.count = count
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - as in sklearn
-        return {f"weight_{place}": place for place in range(self.count)} if deep else {}
+        return {f"weight_{index}": index for index in range(self.count)} if deep else {}
 
 
 def test_parameters_are_recorded_whole_and_what_is_left_out_is_said(

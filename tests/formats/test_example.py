@@ -26,9 +26,9 @@ def properties(example: object) -> dict[str, Schema]:
 
 
 def test_records_tell_what_is_required_and_nested() -> None:
-    found = describe([{"a": 1, "b": {"c": [0.5, 1]}}, {"a": None, "b": {"c": [2, 3]}, "d": "x"}])
+    example = describe([{"a": 1, "b": {"c": [0.5, 1]}}, {"a": None, "b": {"c": [2, 3]}, "d": "x"}])
 
-    assert found.schema == {
+    assert example.schema == {
         "type": "object",
         "properties": {
             "a": {"type": ["number", "null"]},
@@ -41,21 +41,21 @@ def test_records_tell_what_is_required_and_nested() -> None:
         },
         "required": ["a", "b"],
     }
-    assert found.rows == [
+    assert example.rows == [
         {"a": 1, "b": {"c": [0.5, 1]}},
         {"a": None, "b": {"c": [2, 3]}, "d": "x"},
     ]
 
 
 def test_a_dict_of_sequences_is_a_table_by_columns() -> None:
-    found = describe({"a": [1, 2], "b": np.zeros((2, 3)), "c": ("x", None)})
+    example = describe({"a": [1, 2], "b": np.zeros((2, 3)), "c": ("x", None)})
 
-    assert found.schema["properties"] == {
+    assert example.schema["properties"] == {
         "a": {"type": "number"},
         "b": {"type": "array", "items": {"type": "number"}, "dtype": "float64", "shape": [3]},
         "c": {"type": ["string", "null"]},
     }
-    assert found.rows[1] == {"a": 2, "b": [0.0, 0.0, 0.0], "c": None}
+    assert example.rows[1] == {"a": 2, "b": [0.0, 0.0, 0.0], "c": None}
 
 
 @pytest.mark.parametrize(
@@ -81,26 +81,30 @@ def test_a_dtype_and_a_tensor_are_taken_at_their_word() -> None:
 
 
 def test_a_table_with_an_order_may_be_sent_by_position() -> None:
-    found = describe(Table({"b": [1.5], "a": ["x"]}, ordered=True))
+    example = describe(Table({"b": [1.5], "a": ["x"]}, ordered=True))
 
-    assert (found.schema["order"], found.rows) == (["b", "a"], [{"b": 1.5, "a": "x"}])
+    assert (example.schema["order"], example.rows) == (["b", "a"], [{"b": 1.5, "a": "x"}])
 
 
 def test_any_other_dict_is_one_row() -> None:
-    found = describe({"a": 1, "b": [0.5, 1.5], "c": None})
+    example = describe({"a": 1, "b": [0.5, 1.5], "c": None})
 
-    assert found.schema["properties"] == {
+    assert example.schema["properties"] == {
         "a": {"type": "number"},
         "b": {"type": "array", "items": {"type": "number"}, "shape": [2]},
         "c": {},
     }
-    assert found.rows == [{"a": 1, "b": [0.5, 1.5], "c": None}]
+    assert example.rows == [{"a": 1, "b": [0.5, 1.5], "c": None}]
 
 
 def test_a_list_that_may_be_missing_in_a_record_is_a_nullable_array() -> None:
-    found = properties([{"a": [1, 2]}, {"a": None}])
+    column_schemas = properties([{"a": [1, 2]}, {"a": None}])
 
-    assert found["a"] == {"type": ["array", "null"], "items": {"type": "integer"}, "shape": [2]}
+    assert column_schemas["a"] == {
+        "type": ["array", "null"],
+        "items": {"type": "integer"},
+        "shape": [2],
+    }
 
 
 def test_lists_of_lists_and_of_arrays_are_arrays() -> None:
@@ -127,11 +131,11 @@ def test_lists_of_lists_and_of_arrays_are_arrays() -> None:
     ids=repr,
 )
 def test_a_lone_value_is_its_own_excerpt(value: object, schema: Schema, rows: object) -> None:
-    found = describe(value)
+    example = describe(value)
 
-    assert found.schema == schema
-    assert found.rows == rows
-    assert type(found.rows) is type(rows)
+    assert example.schema == schema
+    assert example.rows == rows
+    assert type(example.rows) is type(rows)
 
 
 @pytest.mark.parametrize(
@@ -184,12 +188,12 @@ def test_what_is_ragged_is_refused(example: object) -> None:
         ([b"x"], "a value of type bytes"),
         (np.array([1j]), "a value of type complex"),
         (pd.DataFrame({"a": pd.cut([1, 5], 2)}), "a value of type Interval"),
-        ([1.0, float("inf")], "cannot hold inf"),
-        ([10**30], "cannot hold 1000"),
+        ([1.0, float("inf")], "has the value inf"),
+        ([10**30], "has the value 1000"),
         ([{"a": 1}, 2], "mixes records and other values"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
-        (pd.DataFrame([[1]], columns=[("a", "b")]), "is not a column's name"),
-        ({"": 1}, "'' is not a column's name"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "has two columns called 'a'"),
+        (pd.DataFrame([[1]], columns=[("a", "b")]), "which is not a name"),
+        ({"": 1}, "has the column '', which is not a name"),
     ],
     ids=[
         "set",
@@ -214,7 +218,7 @@ def test_what_json_cannot_hold_is_refused(example: object, problem: str) -> None
 
 
 def test_a_refusal_names_the_column() -> None:
-    with pytest.raises(InvalidInputError, match=r"input_example\.b\.c: JSON cannot hold"):
+    with pytest.raises(InvalidInputError, match=r"input_example\.b\.c has a value of type bytes"):
         describe([{"b": {"c": b"x"}}])
 
 
@@ -243,10 +247,10 @@ RECORDS = st.lists(st.fixed_dictionaries({"z": LEAVES}, optional=FIELDS), min_si
 
 @given(RECORDS)
 def test_an_inferred_schema_admits_its_own_example(records: list[Schema]) -> None:
-    found = describe(records)
-    validator = Draft202012Validator(found.schema)
+    example = describe(records)
+    validator = Draft202012Validator(example.schema)
 
-    assert parse(found.schema, "input_schema") is not None
+    assert parse(example.schema, "input_schema") is not None
     assert [error.message for row in records for error in validator.iter_errors(row)] == []
 
 
@@ -263,10 +267,15 @@ def test_an_inferred_schema_admits_its_own_example(records: list[Schema]) -> Non
     ids=repr,
 )
 def test_the_schema_of_an_array_admits_its_excerpt(example: object) -> None:
-    found = describe(example)
+    inferred_example = describe(example)
 
-    assert parse(found.schema, "input_schema") is not None
-    assert [one.message for one in Draft202012Validator(found.schema).iter_errors(found.rows)] == []
+    assert parse(inferred_example.schema, "input_schema") is not None
+    assert [
+        error.message
+        for error in Draft202012Validator(inferred_example.schema).iter_errors(
+            inferred_example.rows
+        )
+    ] == []
 
 
 def test_describing_plain_values_imports_no_library() -> None:

@@ -54,7 +54,7 @@ def test_a_regression_gives_one_value_per_row_and_no_probabilities(tmp_path: Pat
     loaded = _loaded(to_onnx(model, ROWS[:1]), tmp_path)
 
     assert np.allclose(loaded.predict(ROWS.tolist()), model.predict(ROWS), atol=1e-5)
-    with pytest.raises(UnsupportedError, match="gives no probabilities; call predict"):
+    with pytest.raises(UnsupportedError, match="has no probabilities; call predict"):
         loaded.predict_proba(ROWS)
 
 
@@ -66,7 +66,7 @@ def test_a_graph_of_several_inputs_takes_a_table(tmp_path: Path) -> None:
 
     assert loaded.inputs == ("height", "colour")
     assert np.array_equal(loaded.predict(table.astype({"height": "float32"})), LABELS)
-    with pytest.raises(InvalidInputError, match="input 'colour': is missing"):
+    with pytest.raises(InvalidInputError, match="input 'colour' is missing"):
         loaded.predict(table[["height"]])
 
 
@@ -152,7 +152,7 @@ def test_a_cut_file_is_refused_unless_it_is_to_be_just_a_file(tmp_path: Path) ->
 
 
 def test_another_object_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="dict object: is no ONNX model"):
+    with pytest.raises(InvalidInputError, match="dict object is not an ONNX model"):
         formats.package({}, "model", tmp_path, "onnx")
 
 
@@ -165,7 +165,7 @@ def test_whole_numbers_beside_the_labels_are_no_probabilities(tmp_path: Path) ->
     loaded = _loaded(model, tmp_path)
 
     assert loaded.predict([[1, 2]]).tolist() == [[1, 2]]
-    with pytest.raises(UnsupportedError, match="gives no probabilities"):
+    with pytest.raises(UnsupportedError, match="has no probabilities"):
         loaded.predict_proba([[1, 2]])
 
 

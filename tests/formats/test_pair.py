@@ -80,12 +80,12 @@ def test_a_kept_file_does_not_predict_and_is_named() -> None:
 def test_a_preprocessor_that_does_nothing_is_named() -> None:
     pair = _pair(model=LinearRegression().fit(ROWS, LABELS), preprocessor={"mean": 3})
 
-    with pytest.raises(UnsupportedError, match="the preprocessor is a dict without transform"):
+    with pytest.raises(UnsupportedError, match="has a dict without transform as its preprocessor"):
         pair.predict(ROWS)
 
 
 def test_a_version_without_the_role_model_names_its_roles() -> None:
-    with pytest.raises(NotFoundError, match="role 'model': not found; nearest: encoder"):
+    with pytest.raises(NotFoundError, match="role 'model' not found; nearest: encoder"):
         _pair(encoder="x").predict(ROWS)
 
 

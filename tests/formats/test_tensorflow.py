@@ -23,10 +23,10 @@ def _module(*shapes: tuple[int | None, int]) -> Any:
 def test_a_module_of_several_outputs_gives_several_arrays(tmp_path: Path) -> None:
     packaged = formats.package(_module((None, 2)), "model", tmp_path)
     loaded: Any = formats.load(packaged.format, packaged.path)
-    given = loaded.predict([[1.0, 2.0]])
+    outputs = loaded.predict([[1.0, 2.0]])
 
-    assert given["doubled"].tolist() == [[2.0, 4.0]]
-    assert given["same"].tolist() == [[1.0, 2.0]]
+    assert outputs["doubled"].tolist() == [[2.0, 4.0]]
+    assert outputs["same"].tolist() == [[1.0, 2.0]]
 
 
 def test_a_signature_of_several_inputs_is_left_to_the_module(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_state_dictionary_goes_where_its_module_would(network: Any, tmp_path: 
 
 
 def test_a_network_is_not_kept_as_its_weights_alone_unasked(network: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="the weights and not the network"):
+    with pytest.raises(InvalidInputError, match="the weights but not the network"):
         formats.package(network, "model", tmp_path)
 
     packaged = formats.package(network, "model", tmp_path, "torch-state")
@@ -107,8 +107,8 @@ def test_a_module_of_several_outputs_gives_several_arrays(tmp_path: Path) -> Non
     program = torch.export.export(Twice(), (torch.zeros(2),))
     packaged = formats.package(program, "model", tmp_path)
     loaded: Any = formats.load(packaged.format, packaged.path)
-    given = loaded.predict([1.0, 2.0])
+    outputs = loaded.predict([1.0, 2.0])
 
-    assert given["once"].tolist() == [1.0, 2.0]
-    assert given["twice"][0].tolist() == [2.0, 4.0]
+    assert outputs["once"].tolist() == [1.0, 2.0]
+    assert outputs["twice"][0].tolist() == [2.0, 4.0]
     assert loaded(torch.ones(2))["once"].tolist() == [1.0, 1.0]

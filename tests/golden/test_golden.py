@@ -34,10 +34,10 @@ def test_there_are_stores_to_open() -> None:
 
 
 def test_it_is_whole(registry: Registry) -> None:
-    found = registry.verify()
+    verification = registry.verify()
 
-    assert found.damages == ()
-    assert (found.models, found.versions, found.entries) == (4, 9, 283)
+    assert verification.damages == ()
+    assert (verification.models, verification.versions, verification.entries) == (4, 9, 283)
 
 
 def test_reading_it_changes_nothing(registry: Registry, store: Path) -> None:
@@ -100,25 +100,25 @@ def test_its_facts_are_known(registry: Registry) -> None:
 
 
 def test_its_history_is_known(registry: Registry) -> None:
-    told = [(past.by, past.what, past.reason) for past in registry.history("iris")]
+    history = [(past.by, past.what, past.reason) for past in registry.history("iris")]
 
-    assert told[0] == ("ann", "set policy", "from the template")
-    assert told[6:10] == [
+    assert history[0] == ("ann", "set policy", "from the template")
+    assert history[6:10] == [
         ("ann", "promote 1.0.0", "first"),
         ("ann", "promote 1.0.0 → 1.1.0", "better"),
-        ("ann", "promote 1.1.0 → 1.3.0 past the gate", "the old one leaks"),
+        ("ann", "promote 1.1.0 → 1.3.0 by force", "the old one leaks"),
         ("bob", "rollback 1.3.0 → 1.1.0", "errors doubled"),
     ]
     assert [past.op for past in registry.history("iris")[10:]] == [
         "approved", "alias_set", "noted", "evaluated", "tagged", "staged", "held", "purged",
     ]  # fmt: skip
-    assert [(one.version, one.how, one.forced) for one in registry.served("iris")] == [
+    assert [(period.version, period.how, period.forced) for period in registry.served("iris")] == [
         ("1.0.0", "promoted", False),
         ("1.1.0", "promoted", False),
         ("1.3.0", "promoted", True),
         ("1.1.0", "rolled_back", False),
     ]
-    at = {one.version: one.since for one in registry.served("iris")}["1.3.0"]
+    at = {period.version: period.since for period in registry.served("iris")}["1.3.0"]
     assert registry.resolve("iris@production", at=at).version == "1.3.0"
 
 
@@ -136,15 +136,15 @@ def test_where_an_import_came_from_is_known(registry: Registry, store: Path) -> 
     origin = json.loads(raw)["data"]["origin"]
 
     assert (past.what, past.reason) == ("import 1.0.0 (v1)", "for the region")
-    assert [one["by"] for one in origin["history"]] == ["zoe", "zoe"]
+    assert [event["by"] for event in origin["history"]] == ["zoe", "zoe"]
     assert registry.manifest("lily@1.0.0").author == "Zoe"
 
 
 def test_its_keys_are_known(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("other bytes")
 
-    with pytest.raises(ConflictError, match=r"'run 2': registered iris@1\.2\.0 with other bytes"):
-        registry.register("iris", tmp_path / "model.txt", key="run 2")
+    with pytest.raises(ConflictError, match=r"'run 2' registered iris@1\.2\.0 with other bytes"):
+        registry.register("iris", tmp_path / "model.txt", idempotency_key="run 2")
 
 
 def test_it_can_be_gone_on_with(registry: Registry, tmp_path: Path) -> None:
@@ -220,9 +220,11 @@ def test_the_writer_gives_equal_stores_in_every_run(tmp_path: Path) -> None:
 OPERATION_KEPT = sorted(Path(__file__).parent.glob("operations-*.tar.xz"))
 
 
-@pytest.mark.parametrize("kept", OPERATION_KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
-def test_every_operation_ever_written_is_understood(kept: Path, tmp_path: Path) -> None:
-    with tarfile.open(kept, "r:xz") as tar:
+@pytest.mark.parametrize(
+    "archive", OPERATION_KEPT, ids=lambda path: path.name.removesuffix(".tar.xz")
+)
+def test_every_operation_ever_written_is_understood(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(archive, "r:xz") as tar:
         tar.extractall(tmp_path, filter="fully_trusted")
     registry = holdfast.open(tmp_path / "store", by="cid")
     ops = {json.loads(raw)["op"] for raw in disk.journals(tmp_path / "store").values()}

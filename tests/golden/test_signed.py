@@ -23,17 +23,17 @@ def test_there_are_stores_to_open() -> None:
 
 
 def test_it_is_whole_and_its_signatures_hold(registry: Registry) -> None:
-    found = registry.verify()
+    verification = registry.verify()
 
-    assert found.damages == ()
-    assert (found.models, found.versions, found.entries) == (1, 2, 10)
+    assert verification.damages == ()
+    assert (verification.models, verification.versions, verification.entries) == (1, 2, 10)
     assert registry.verify("iris@1.1.0", signed_by="bob").whole
 
 
 def test_who_signed_is_known(registry: Registry) -> None:
-    told = [(past.op, past.by, past.signer) for past in registry.history("iris")]
+    history = [(past.op, past.by, past.signer) for past in registry.history("iris")]
 
-    assert told == [
+    assert history == [
         ("registered", "zoe", None),
         ("registered", "zoe", None),
         ("policy_set", "ann", None),

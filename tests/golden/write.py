@@ -19,10 +19,10 @@ from typing import Any
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
-from holdfast.core.rollout.commands import Place
-from holdfast.core.rollout.course import Baseline, Terms
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Rate, Reading, Reason, Verdict
+from holdfast.core.rollout.rollout_state import Baseline, Terms
+from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, StepVerdict
+from holdfast.core.rollout_commands import StepPosition
 
 BUSY_TURNS = 260
 """Entries of one journal, enough for a fold."""
@@ -43,7 +43,7 @@ class _Pen:
     def open(self, name: str, by: str, key: Path | None = None) -> Registry:
         """Open a store below the folder."""
         return holdfast.open(
-            self.folder / name, by=by, key=key, clock=self._clock, new_id=self._new_id
+            self.folder / name, by=by, signing_key=key, clock=self._clock, new_id=self._new_id
         )
 
     def _new_id(self) -> str:
@@ -79,8 +79,8 @@ def sign(folder: Path) -> Path:
     zoe.init()
     ann = pen.open("store", "ann", keys["ann"].private)
     bob = pen.open("store", "bob", keys["bob"].private)
-    for place in range(2):
-        zoe.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    for index in range(2):
+        zoe.register("iris", pen.text(f"iris {index}\n"), **_facts())
     ann.set_policy("iris", Policy(signers=listed, require_signature=True), reason="audit")
     ann.sign("iris@1.0.0")
     ann.promote("iris@1.0.0", reason="first")
@@ -112,12 +112,12 @@ def _iris(pen: _Pen, ann: Registry, bob: Registry) -> None:
         ),
         reason="from the template",
     )
-    for place, auc in enumerate((0.90, 0.91, 0.92, 0.80, 0.93)):
+    for index, auc in enumerate((0.90, 0.91, 0.92, 0.80, 0.93)):
         ann.register(
             "iris",
-            pen.text(f"iris {place}\n"),
-            pen.text(f"scaler {place}\n") if place == 1 else None,
-            **_facts(metrics={"auc": auc}, input_schema=columns, key=f"run {place}"),
+            pen.text(f"iris {index}\n"),
+            pen.text(f"scaler {index}\n") if index == 1 else None,
+            **_facts(metrics={"auc": auc}, input_schema=columns, idempotency_key=f"run {index}"),
         )
     ann.promote("iris@1.0.0", reason="first")
     ann.promote("iris@1.1.0", reason="better")
@@ -153,8 +153,8 @@ def furnish_operations(folder: Path) -> Path:
     pen = _Pen(folder)
     ann, bob = pen.open("store", "ann"), pen.open("store", "bob")
     ann.set_policy("iris", Policy(protected_aliases=("eu",)))
-    for place in range(4):
-        ann.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    for index in range(4):
+        ann.register("iris", pen.text(f"iris {index}\n"), **_facts())
     for version in ("1.0.0", "1.1.0"):
         ann.promote(f"iris@{version}")
     bob.rollback("iris", reason="errors doubled")
@@ -179,28 +179,28 @@ def furnish_rollouts(folder: Path) -> Path:
     """Make a store in which rollouts ended in each way, and one goes on."""
     pen = _Pen(folder)
     ann = pen.open("store", "ann")
-    for place in range(4):
-        ann.register("iris", pen.text(f"iris {place}\n"), **_facts())
+    for index in range(4):
+        ann.register("iris", pen.text(f"iris {index}\n"), **_facts())
     ann.promote("iris@1.0.0")
     verbs, advance = ann.rollouts, _verdict("advance", "certified")
     short = Plan(steps=(0.5, 1.0), dwell_s=60.0)
     verbs.start("iris@1.1.0", terms=Terms(short, sticky="header:X-User-Id"), reason="weekly")
     number = _number(ann)
     verbs.calibrate("iris", number, Baseline(2_000, ((0.5, 900), (0.99, 4_000)), (0.25, 0.5)))
-    verbs.step("iris", Place(number, -1), None)
-    verbs.judge("iris", Place(number, 0), _verdict("hold", "dwell", "few_requests"))
+    verbs.step("iris", StepPosition(number, -1), None)
+    verbs.record_verdict("iris", StepPosition(number, 0), _verdict("hold", "dwell", "few_requests"))
     verbs.pause("iris", reason="lunch")
     verbs.resume("iris")
-    verbs.step("iris", Place(number, 0), advance)
-    verbs.finish("iris", Place(number, 1), advance)
+    verbs.step("iris", StepPosition(number, 0), advance)
+    verbs.finish("iris", StepPosition(number, 1), advance)
     verbs.start("iris@1.2.0", terms=Terms(Plan("blue-green", (0.95, 1.0)), _ABSOLUTE))
     verbs.advance("iris", reason="no servers of ours")
-    verbs.halt("iris", Place(_number(ann), 0), _verdict("halt", "errors"))
+    verbs.halt("iris", StepPosition(_number(ann), 0), _verdict("halt", "errors"))
     verbs.retry("iris")
     verbs.abort("iris", reason="complaints")
     verbs.start("iris@1.2.0", terms=Terms(Plan("shadow", (1.0,)), _THRESHOLD))
     verbs.advance("iris", reason="no servers of ours")
-    verbs.pass_("iris", Place(_number(ann), 0), advance)
+    verbs.pass_("iris", StepPosition(_number(ann), 0), advance)
     verbs.start("iris@1.2.0")
     ann.promote("iris@1.3.0", force=True, reason="a fix")
     verbs.start("iris@1.2.0", reason="goes on")
@@ -218,13 +218,13 @@ def _number(registry: Registry) -> int:
     return rollout.number
 
 
-def _verdict(outcome: Any, *codes: str) -> Verdict:
-    return Verdict(
+def _verdict(outcome: Any, *codes: str) -> StepVerdict:
+    return StepVerdict(
         outcome,
         conclusive=outcome != "hold",
         weight=0.5,
         reasons=tuple(Reason(code, f"{code}: as it was then") for code in codes),
-        readings=(Reading("errors", 3, 31.25, 20.0),),
+        readings=(StatisticalTest("errors", 3, 31.25, 20.0),),
         canary=Rate(3, 120, 0.003, 0.081),
         active=Rate(5, 2_000, 0.0004, 0.006),
     )

@@ -7,12 +7,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from tests.serving.facing import NUMBERS, Does, Server, lineup, made, running, served, sums, until
-from tests.serving.test_direct import GET, ROWS, Caller, post, predictions
+from tests.serving.facing import (
+    NUMBERS,
+    Does,
+    Server,
+    made,
+    routing_table,
+    running,
+    served,
+    sums,
+    until,
+)
+from tests.serving.web.test_direct import GET, ROWS, Caller, post, predictions
 
+from holdfast.http.connection_limits import ConnectionLimits, connections_allowed
 from holdfast.http.hosts import HostRules
-from holdfast.http.limits import ConnectionLimits, connections_allowed
-from holdfast.serving.limits import Limits
+from holdfast.serving.server_limits import ServerLimits
 
 SMUGGLED = post("/predict", ROWS)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: here\r\n"
@@ -28,15 +38,19 @@ def calling(server: Server) -> Iterator[Caller]:
 def strict(**limits: float) -> Iterator[Server]:
     """Serve with short limits of the connection."""
     door = ConnectionLimits(**limits)  # type: ignore[arg-type]
-    with running(served(lineup(sums())), Limits(door=door, timeout_s=0.3)) as one:
-        yield one
+    with running(
+        served(routing_table(sums())), ServerLimits(door=door, timeout_s=0.3)
+    ) as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     hosts = HostRules(frozenset({"models.example"}))
-    with running(served(lineup(sums())), Limits(door=ConnectionLimits(hosts=hosts))) as one:
-        yield one
+    with running(
+        served(routing_table(sums())), ServerLimits(door=ConnectionLimits(hosts=hosts))
+    ) as running_server:
+        yield running_server
 
 
 def asked(host: bytes = b"localhost", *lines: bytes) -> bytes:
@@ -152,7 +166,7 @@ def test_a_caller_who_never_reads_is_cut_off() -> None:
     wide = made(Does(lambda rows: rows[:, :1].repeat(200_000, axis=1)))
     many = b'{"instances":[' + b",".join([b"[1,2]"] * 30) + b"]}"
     with (
-        running(served(lineup(wide)), Limits(timeout_s=0.5)) as server,
+        running(served(routing_table(wide)), ServerLimits(timeout_s=0.5)) as server,
         closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as caller,
     ):
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -256,9 +270,9 @@ def test_nothing_behind_a_last_request_is_read(server: Server) -> None:
 def test_what_is_no_request_is_refused_after_the_answer_that_is_due() -> None:
     go = threading.Event()
     slow = made(Does(lambda rows: go.wait(20) and rows.sum(axis=1)), input_schema=NUMBERS)
-    with running(served(lineup(slow))) as server, calling(server) as caller:
+    with running(served(routing_table(slow))) as server, calling(server) as caller:
         caller.send(post(), b"no request\r\n\r\n")
-        until(lambda: server.app.hot.in_flight == 1)
+        until(lambda: server.app.handler.in_flight == 1)
         go.set()
 
         assert predictions(caller.answer()) == [3.0]

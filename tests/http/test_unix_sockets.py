@@ -15,10 +15,10 @@ from holdfast.http.unix_sockets import at_path
 def test_a_socket_has_its_mode_and_is_removed_at_the_end(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "s"
     with at_path(path, mode):
-        found = path.lstat().st_mode
+        mode_bits = path.lstat().st_mode
 
-    assert stat.S_ISSOCK(found)
-    assert stat.S_IMODE(found) == mode
+    assert stat.S_ISSOCK(mode_bits)
+    assert stat.S_IMODE(mode_bits) == mode
     assert not path.exists()
 
 
@@ -70,8 +70,8 @@ def test_a_socket_that_another_server_put_there_since_is_left(tmp_path: Path) ->
 def test_workers_accept_from_one_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with (
-        at_path(path, 0o600) as held,
-        joined(held) as worker,
+        at_path(path, 0o600) as bound_socket,
+        joined(bound_socket) as worker,
         socket.socket(socket.AF_UNIX) as call,
     ):
         call.connect(str(path))

@@ -42,8 +42,8 @@ def carry(registry: Registry, receiver: Receiver, tmp_path: Path) -> Carry:
     """Make a courier to the receiver, as a new process would; options are the target's."""
 
     def made(**options: Any) -> Courier:
-        given = {"name": "ops", "kind": "webhook", "url": receiver.url} | options
-        targets = (Target(**{"events": DEFAULT_EVENTS, **given}),)
+        fields = {"name": "ops", "kind": "webhook", "url": receiver.url} | options
+        targets = (Target(**{"events": DEFAULT_EVENTS, **fields}),)
         return Courier(registry, Configuration(tmp_path / "outbox", targets))
 
     return made

@@ -23,8 +23,8 @@ class Post:
 
     @property
     def event(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.body)
-        return told
+        document: dict[str, Any] = json.loads(self.body)
+        return document
 
 
 @dataclass
@@ -48,10 +48,10 @@ class Receiver:
         posts = (post for post in self.posts if 200 <= post.answered < 300)
         return [post.event["type"].removeprefix("dev.holdfast.") for post in posts]
 
-    def wait_for(self, met: Callable[[], bool]) -> None:
+    def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return once a condition is met; fail after a long time."""
         deadline = time.monotonic() + PATIENCE_S
-        while not met():
+        while not condition():
             assert time.monotonic() < deadline, f"only {self.taken} came in"
             time.sleep(0.01)
 

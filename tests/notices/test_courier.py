@@ -12,22 +12,22 @@ from tests.notices.receiver import Receiver, listening
 import holdfast
 from holdfast import Registry
 from holdfast.core.entry import format_time
-from holdfast.core.fleet import Held, Report
+from holdfast.core.fleet import LoadedVersion, Report
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.events import RolloutEnded, RolloutStarted
 from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_events import RolloutEnded, RolloutStarted
 from holdfast.errors import DamagedError
 from holdfast.notices.courier import Courier, Round
 from holdfast.notices.notice import Notice
 from holdfast.notices.outbox import Outbox
 from holdfast.notices.targets import Configuration, Target
-from holdfast.registry.session import Signing
+from holdfast.registry.session import CommitOptions
 
 
 def failing(registry: Registry, worker: str = "host-1", age_s: float = 0, **held: str) -> None:
     """Report that a worker holds versions in the states given, `v1_0_0="failed"`."""
     versions = tuple(
-        Held(name.removeprefix("v").replace("_", "."), state, "no such file")  # type: ignore[arg-type]
+        LoadedVersion(name.removeprefix("v").replace("_", "."), state, "no such file")  # type: ignore[arg-type]
         for name, state in held.items()
     )
     at = format_time(datetime.now(UTC) - timedelta(seconds=age_s))
@@ -263,7 +263,7 @@ def test_the_end_of_a_rollout_is_told_with_what_production_did(
     carry().begin()
     start = RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis())
     session = registry._session
-    session.commit("iris", lambda _s, _at: start, RolloutStarted, Signing())
+    session.commit("iris", lambda _s, _at: start, RolloutStarted, CommitOptions())
     registry.promote("iris@1.1.0", reason="early")
 
     carry(events=("*",)).round()
@@ -275,10 +275,10 @@ def test_a_halt_is_told(registry: Registry, receiver: Receiver, carry: Carry) ->
     registry.promote("iris@1.0.0")
     start = RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis())
     session = registry._session
-    session.commit("iris", lambda _s, _at: start, RolloutStarted, Signing())
+    session.commit("iris", lambda _s, _at: start, RolloutStarted, CommitOptions())
     carry().begin()
     end = RolloutEnded(version="1.1.0", rollout=4, outcome="halted")
-    session.commit("iris", lambda _s, _at: end, RolloutEnded, Signing())
+    session.commit("iris", lambda _s, _at: end, RolloutEnded, CommitOptions())
 
     carry().round()
 
@@ -331,13 +331,13 @@ def test_before_there_is_a_store_nothing_is_told(receiver: Receiver, tmp_path: P
     done = Courier(nothing, Configuration(tmp_path / "outbox", (target,))).round()
 
     assert done is not None
-    assert "no store yet" in done.problems[0]
+    assert "a store yet" in done.problems[0]
 
 
 def test_whoever_finds_another_at_work_leaves_it_to_them(carry: Carry) -> None:
     courier = carry()
-    with courier.outbox.alone() as held:
-        seen = (held, courier.round(), courier.insist())
+    with courier.outbox.alone() as is_alone:
+        seen = (is_alone, courier.round(), courier.insist())
         courier.begin()
 
     assert seen == (True, None, None)
@@ -393,7 +393,7 @@ def test_a_standing_that_cannot_be_read_is_said(carry: Carry) -> None:
     file = carry().outbox.folder / "ops" / "standing.json"
     file.write_bytes(b"{")
 
-    with pytest.raises(DamagedError, match="remove it to tell the target"):
+    with pytest.raises(DamagedError, match="remove it to notify the target"):
         carry().round()
 
 

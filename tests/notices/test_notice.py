@@ -8,11 +8,11 @@ import pytest
 from holdfast.core import events
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
-from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Outcome, Reason, Verdict
+from holdfast.core.rollout.rollout_state import Baseline
+from holdfast.core.rollout.step_verdict import Outcome, Reason, StepVerdict
 from holdfast.notices import notice as notices
 
 AT = "2026-03-03T14:00:00.000000Z"
@@ -23,12 +23,15 @@ def entry(event: AnyEvent) -> Entry:
 
 
 def kinds(event: AnyEvent, candidate: str | None = None) -> list[str]:
-    return [one.event for one in notices.of_entry("urn:holdfast:x", entry(event), candidate)]
+    return [
+        notice.event
+        for notice in notices.of_entry("urn:holdfast:x", entry(event), (40,), candidate)
+    ]
 
 
-def verdict(outcome: Outcome, *codes: str) -> Verdict:
+def verdict(outcome: Outcome, *codes: str) -> StepVerdict:
     reasons = tuple(Reason(code, f"it is {code}") for code in codes)
-    return Verdict(outcome, False, 0.05, reasons, (), None, None)  # noqa: FBT003
+    return StepVerdict(outcome, False, 0.05, reasons, (), None, None)  # noqa: FBT003
 
 
 def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
@@ -36,7 +39,7 @@ def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "expected_kinds"),
     [
         (events.Promoted(version="1.1.0", was="1.0.0"), ["version.promoted"]),
         (events.RolledBack(version="1.0.0", was="1.1.0", undoes=4), ["version.rolled_back"]),
@@ -67,8 +70,8 @@ def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
         ),
     ],
 )
-def test_each_entry_is_an_event(event: AnyEvent, told: list[str]) -> None:
-    assert kinds(event) == told
+def test_each_entry_is_an_event(event: AnyEvent, expected_kinds: list[str]) -> None:
+    assert kinds(event) == expected_kinds
 
 
 def test_a_calibration_is_told_by_its_own_word() -> None:
@@ -78,7 +81,7 @@ def test_a_calibration_is_told_by_its_own_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "candidate", "told"),
+    ("event", "candidate", "expected_kind"),
     [
         (events.Promoted(version="1.1.0", was="1.0.0", rollout=40), "1.1.0", "rollout.completed"),
         (events.Promoted(version="1.2.0", was="1.0.0", rollout=40), "1.1.0", "rollout.superseded"),
@@ -90,9 +93,9 @@ def test_a_calibration_is_told_by_its_own_word() -> None:
     ],
 )
 def test_a_move_of_production_says_what_became_of_the_rollout(
-    event: AnyEvent, candidate: str, told: str
+    event: AnyEvent, candidate: str, expected_kind: str
 ) -> None:
-    assert kinds(event, candidate)[1:] == [told]
+    assert kinds(event, candidate)[1:] == [expected_kind]
 
 
 def test_a_rollback_from_what_a_completed_rollout_brought_aborts_no_rollout() -> None:
@@ -102,7 +105,7 @@ def test_a_rollback_from_what_a_completed_rollout_brought_aborts_no_rollout() ->
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "expected_kinds"),
     [
         (judged("hold", "dwell", "few_requests"), []),
         (judged("hold", "few_requests", "uncertain"), []),
@@ -115,15 +118,17 @@ def test_a_rollback_from_what_a_completed_rollout_brought_aborts_no_rollout() ->
         (judged("advance", "certified"), []),
     ],
 )
-def test_a_hold_is_told_where_time_alone_does_not_mend_it(event: AnyEvent, told: list[str]) -> None:
-    assert kinds(event) == told
+def test_a_hold_is_told_where_time_alone_does_not_mend_it(
+    event: AnyEvent, expected_kinds: list[str]
+) -> None:
+    assert kinds(event) == expected_kinds
 
 
 def test_a_notice_is_a_cloud_event_with_facts_and_a_sentence() -> None:
     event = events.Promoted(version="1.1.0", was="1.0.0")
 
-    (one,) = notices.of_entry("urn:holdfast:x", entry(event), None)
-    sent: dict[str, Any] = json.loads(notices.encode(one))
+    (notice,) = notices.of_entry("urn:holdfast:x", entry(event), (), None)
+    sent: dict[str, Any] = json.loads(notices.encode(notice))
 
     assert sent == {
         "specversion": "1.0",
@@ -147,20 +152,20 @@ def test_a_notice_is_a_cloud_event_with_facts_and_a_sentence() -> None:
 
 
 def test_a_verdict_goes_with_its_numbers() -> None:
-    (one,) = notices.of_entry("urn:holdfast:x", entry(judged("hold", "absent")), None)
+    (notice,) = notices.of_entry("urn:holdfast:x", entry(judged("hold", "absent")), (40,), None)
 
-    assert one.data["verdict"]["reasons"] == ({"code": "absent", "sentence": "it is absent"},)
-    assert one.sentence.endswith("hold at 0.05: it is absent")
+    assert notice.data["verdict"]["reasons"] == ({"code": "absent", "sentence": "it is absent"},)
+    assert notice.sentence.endswith("hold at 0.05: it is absent")
 
 
 def test_an_entry_about_no_version_is_about_its_model() -> None:
-    (one,) = notices.of_entry("urn:holdfast:x", entry(events.Deleted(purged=())), None)
+    (notice,) = notices.of_entry("urn:holdfast:x", entry(events.Deleted(purged=())), (), None)
 
-    assert (one.subject, one.model) == ("iris", "iris")
+    assert (notice.subject, notice.model) == ("iris", "iris")
 
 
 def test_a_test_says_that_nothing_happened() -> None:
-    one = notices.of_test("urn:holdfast:x", AT)
+    notice = notices.of_test("urn:holdfast:x", AT)
 
-    assert (one.event, one.model) == ("notify.test", "")
-    assert "nothing happened" in one.sentence
+    assert (notice.event, notice.model) == ("notify.test", "")
+    assert "nothing happened" in notice.sentence

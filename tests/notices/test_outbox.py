@@ -11,7 +11,7 @@ def letter(number: int) -> Letter:
 
 
 def ids(outbox: Outbox) -> list[str]:
-    return [one.notice.id for _path, one in outbox.waiting("ops")]
+    return [waiting_letter.notice.id for _path, waiting_letter in outbox.waiting("ops")]
 
 
 def test_notices_wait_in_the_order_they_came(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_notice_waits_once_and_not_again_once_it_was_given_up(tmp_path: Path) 
     outbox.add("ops", letter(1))
 
     assert ids(outbox) == ["iris/2"]
-    assert [one.notice.id for one in outbox.failed("ops")] == ["iris/1"]
+    assert [failed_letter.notice.id for failed_letter in outbox.failed("ops")] == ["iris/1"]
 
 
 def test_a_new_notice_comes_behind_those_given_up_too(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def configured(tmp_path: Path, text: str, **environment: str) -> Configuration:
 
 
 def test_a_target_is_what_its_table_says(tmp_path: Path) -> None:
-    found = configured(
+    configuration = configured(
         tmp_path,
         """
         outbox = "waiting"
@@ -35,8 +35,8 @@ def test_a_target_is_what_its_table_says(tmp_path: Path) -> None:
         OPS_SECRET="s3cret",
     )
 
-    assert found.outbox == tmp_path / "waiting"
-    assert found.targets == (
+    assert configuration.outbox == tmp_path / "waiting"
+    assert configuration.targets == (
         Target(
             "ops",
             "webhook",
@@ -51,50 +51,55 @@ def test_a_target_is_what_its_table_says(tmp_path: Path) -> None:
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
-    found = configured(tmp_path, '[[targets]]\nname = "ops"\nurl = "http://localhost:1/"')
+    configuration = configured(tmp_path, '[[targets]]\nname = "ops"\nurl = "http://localhost:1/"')
 
-    assert found.outbox == tmp_path / "outbox"
-    assert found.targets == (Target("ops", "webhook", "http://localhost:1/"),)
-    assert found.targets[0].events == DEFAULT_EVENTS
+    assert configuration.outbox == tmp_path / "outbox"
+    assert configuration.targets == (Target("ops", "webhook", "http://localhost:1/"),)
+    assert configuration.targets[0].events == DEFAULT_EVENTS
 
 
 def test_an_address_may_come_from_the_environment(tmp_path: Path) -> None:
     text = '[[targets]]\nname = "chat"\nkind = "apprise"\nurl_env = "CHAT"'
 
-    found = configured(tmp_path, text, CHAT=f"slack://{TOKEN}/a/b")
+    configuration = configured(tmp_path, text, CHAT=f"slack://{TOKEN}/a/b")
 
-    assert found.targets[0].url == f"slack://{TOKEN}/a/b"
+    assert configuration.targets[0].url == f"slack://{TOKEN}/a/b"
 
 
 def test_neither_address_nor_secret_is_shown(tmp_path: Path) -> None:
     text = '[[targets]]\nname = "ops"\nurl_env = "URL"\nsecret_env = "SECRET"'
 
-    found = configured(tmp_path, text, URL=f"https://me:{TOKEN}@x.org/{TOKEN}", SECRET=TOKEN)
+    configuration = configured(
+        tmp_path, text, URL=f"https://me:{TOKEN}@x.org/{TOKEN}", SECRET=TOKEN
+    )
 
-    assert TOKEN not in repr(found)
-    assert found.targets[0].place == "https://x.org"
+    assert TOKEN not in repr(configuration)
+    assert configuration.targets[0].place == "https://x.org"
     assert Target("chat", "apprise", f"slack://{TOKEN}/b").place == "slack"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[[targets", "Expected"),
         ("colour = 1", "unknown field"),
         ('[[targets]]\nname = "a"\nurl = "http://x"\ncolour = 1', "unknown field"),
         ('[[targets]]\nname = "a"\nurl = 1', "Expected `str"),
-        ('[[targets]]\nname = "../a"\nurl = "http://x"', "is no name of its own"),
-        (2 * '[[targets]]\nname = "a"\nurl = "http://x"\n', "is no name of its own"),
-        ('[[targets]]\nname = "a"', "has no address"),
-        ('[[targets]]\nname = "a"\nurl = "http://x"\nurl_env = "X"', "has no address of its own"),
-        ('[[targets]]\nname = "a"\nurl_env = "NOT_SET"', "NOT_SET is not set"),
-        ('[[targets]]\nname = "a"\nurl = "http://x"\nsecret_env = "NOT_SET"', "NOT_SET is not"),
-        ('[[targets]]\nname = "a"\nurl = "http://x"\ntimeout_s = 0', "a time that is none"),
-        ('[[targets]]\nname = "a"\nurl = "http://x"\ngive_up_days = -1', "a time that is none"),
+        ('[[targets]]\nname = "../a"\nurl = "http://x"', "is not a unique name"),
+        (2 * '[[targets]]\nname = "a"\nurl = "http://x"\n', "is not a unique name"),
+        ('[[targets]]\nname = "a"', "one address"),
+        ('[[targets]]\nname = "a"\nurl = "http://x"\nurl_env = "X"', "needs exactly one address"),
+        ('[[targets]]\nname = "a"\nurl_env = "NOT_SET"', "NOT_SET, which is not set"),
+        (
+            '[[targets]]\nname = "a"\nurl = "http://x"\nsecret_env = "NOT_SET"',
+            "NOT_SET, which is not",
+        ),
+        ('[[targets]]\nname = "a"\nurl = "http://x"\ntimeout_s = 0', "an invalid time"),
+        ('[[targets]]\nname = "a"\nurl = "http://x"\ngive_up_days = -1', "an invalid time"),
     ],
 )
-def test_nonsense_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+def test_nonsense_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         configured(tmp_path, text)
 
 
@@ -115,14 +120,14 @@ def test_nonsense_is_refused(tmp_path: Path, text: str, said: str) -> None:
 def test_an_address_that_is_not_of_the_web_is_refused_and_not_shown(
     tmp_path: Path, url: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match="its address is none") as refused:
+    with pytest.raises(InvalidInputError, match="has no valid address") as refused:
         configured(tmp_path, f'[[targets]]\nname = "a"\nurl = "{url}"')
 
     assert TOKEN not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"none\.toml': cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"none\.toml' cannot be read"):
         read(tmp_path / "none.toml", {})
 
 
@@ -132,11 +137,11 @@ def test_a_target_wants_what_its_patterns_fit_and_every_test() -> None:
     def said(event: str, model: str) -> Notice:
         return Notice("1", "urn:x", f"dev.holdfast.{event}", model, "", {"model": model})
 
-    wanted = [
+    decisions = [
         target.wants(said("rollout.halted", "fraud-eu")),
         target.wants(said("version.promoted", "fraud-eu")),
         target.wants(said("rollout.halted", "churn")),
         target.wants(notices.of_test("urn:x", "")),
     ]
 
-    assert wanted == [True, False, False, True]
+    assert decisions == [True, False, False, True]

@@ -40,10 +40,10 @@ class LogContract:
         assert log.get(bare.prediction_id.upper()) == bare
 
     def test_what_is_committed_another_process_sees(self, log: Log, again: Log, row: Rows) -> None:
-        one = row()
-        log.write([one])
+        prediction = row()
+        log.write([prediction])
 
-        assert again.get(one.prediction_id) == one
+        assert again.get(prediction.prediction_id) == prediction
 
     def test_bytes_are_kept_as_the_json_they_are(self, log: Log, row: Rows) -> None:
         json, binary = row(input=b' {"a": [1, 2.50]}'), row(input=b"\xff\x00")
@@ -54,12 +54,17 @@ class LogContract:
 
     @pytest.mark.parametrize("text", ["a\0b", "\ud800", "💥", "'; DROP TABLE x; --", "%s $1", ""])
     def test_any_text_can_be_written(self, log: Log, row: Rows, text: str) -> None:
-        one = row(request_id=text, error=text, model=f"m{text}", input=[text], output={text: text})
-        log.write([one])
-        found = log.get(one.prediction_id)
+        prediction = row(
+            request_id=text, error=text, model=f"m{text}", input=[text], output={text: text}
+        )
+        log.write([prediction])
+        stored_prediction = log.get(prediction.prediction_id)
 
-        assert found.request_id == text.replace("\0", "\ufffd").replace("\ud800", "?")
-        assert "\ud800" in text or (found.input, found.output) == ([text], {text: text})
+        assert stored_prediction.request_id == text.replace("\0", "\ufffd").replace("\ud800", "?")
+        assert "\ud800" in text or (stored_prediction.input, stored_prediction.output) == (
+            [text],
+            {text: text},
+        )
 
     def test_an_id_that_was_never_written_is_not_found(self, log: Log, row: Rows) -> None:
         log.write([row()])
@@ -70,7 +75,7 @@ class LogContract:
             log.get("7fffffff-0000-7000-8000-000000000000")
 
     def test_what_is_no_id_is_refused(self, log: Log) -> None:
-        with pytest.raises(InvalidInputError, match="is no UUIDv7"):
+        with pytest.raises(InvalidInputError, match="is not a UUIDv7"):
             log.get("../secret")
 
     def test_the_same_rows_twice_are_kept_once(self, log: Log, row: Rows) -> None:
@@ -84,7 +89,7 @@ class LogContract:
         first, second = Rows("a"), Rows("b", moment_us("2026-03-04T01:00"))
         rows = [first(), Rows("c", NOON + 1)(), second(), first(), second()]
         log.write(rows)
-        expected = sorted(rows, key=lambda one: one.prediction_id)
+        expected = sorted(rows, key=lambda prediction: prediction.prediction_id)
 
         assert list(log.scan(ALL)) == expected
         assert list(log.scan(Filter(order="newest"))) == expected[::-1]
@@ -92,7 +97,7 @@ class LogContract:
         assert list(log.scan(Filter(limit=3))) == expected[:3]
 
     @pytest.mark.parametrize(
-        ("wanted", "matching"),
+        ("criteria", "matching"),
         [
             (Filter(model="iris"), [0, 1, 2, 3]),
             (Filter(version="1.1.0"), [1]),
@@ -108,7 +113,7 @@ class LogContract:
         ],
     )
     def test_a_filter_takes_what_matches(
-        self, log: Log, row: Rows, wanted: Filter, matching: list[int]
+        self, log: Log, row: Rows, criteria: Filter, matching: list[int]
     ) -> None:
         rows = [
             row(),
@@ -120,7 +125,7 @@ class LogContract:
         ]
         log.write(rows)
 
-        assert list(log.scan(wanted)) == [rows[number] for number in matching]
+        assert list(log.scan(criteria)) == [rows[number] for number in matching]
 
     def test_a_query_reaches_every_row_that_is_wanted(self, log: Log) -> None:
         for start_us in (NOON, moment_us("2026-03-04T01:00")):
@@ -128,11 +133,11 @@ class LogContract:
                 make = Rows(worker, start_us)
                 log.write([make(), make(version="1.1.0"), make(model="other")])
         sql = "SELECT version, count(*), min(latency_us) FROM rows WHERE status < $limit GROUP BY 1"
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for version, count, _ in log.select(sql, Filter(model="iris"), {"limit": 300}):
-            found[version] = found.get(version, 0) + count
+            counts[version] = counts.get(version, 0) + count
 
-        assert found == {"1.0.0": 4, "1.1.0": 4}
+        assert counts == {"1.0.0": 4, "1.1.0": 4}
 
     def test_days_are_counted_and_dropped(self, log: Log) -> None:
         old, new = Rows(), Rows("b", moment_us("2026-03-04T01:00"))
@@ -163,22 +168,26 @@ class LogContract:
         assert sum(count for (count,) in log.select("SELECT count(*) FROM rows", ALL, {})) == 0
 
     def test_of_labels_the_last_one_counts_and_all_are_kept(self, log: Log, row: Rows) -> None:
-        one, other = row(), row()
-        log.write([one, other])
-        early = Label(one.prediction_id, "cat", NOON + 5, "ana")
-        late = Label(one.prediction_id, "dog", NOON + 9, "ben")
+        prediction, other = row(), row()
+        log.write([prediction, other])
+        early = Label(prediction.prediction_id, "cat", NOON + 5, "ana")
+        late = Label(prediction.prediction_id, "dog", NOON + 9, "ben")
         log.feedback.add([late, Label(other.prediction_id, [1.5], NOON, "ana")])
         log.feedback.add([early])
-        same_time = Label(one.prediction_id, "cow", NOON + 9, "ben")
+        same_time = Label(prediction.prediction_id, "cow", NOON + 9, "ben")
         log.feedback.add([same_time])
 
-        assert log.feedback.of(one.prediction_id) == [early, late, same_time]
-        assert [label for found, label in log.feedback.joined(ALL) if found == one] == [same_time]
+        assert log.feedback.of(prediction.prediction_id) == [early, late, same_time]
+        assert [
+            label
+            for labelled_prediction, label in log.feedback.joined(ALL)
+            if labelled_prediction == prediction
+        ] == [same_time]
 
     def test_labels_are_joined_to_the_rows_that_are_wanted(self, log: Log, row: Rows) -> None:
         rows = [row(), row(version="1.1.0"), row()]
         log.write(rows)
-        labels = [Label(one.prediction_id, 1, NOON, "ana") for one in rows[:2]]
+        labels = [Label(prediction.prediction_id, 1, NOON, "ana") for prediction in rows[:2]]
         unknown = Label(row().prediction_id, 1, NOON, "ana")
         log.feedback.add([*labels, unknown])
 
@@ -186,57 +195,62 @@ class LogContract:
         assert len(list(log.feedback.joined(ALL))) == 2
 
     def test_a_label_of_a_day_that_is_not_kept_is_refused(self, log: Log, row: Rows) -> None:
-        one = row()
-        log.write([one])
+        prediction = row()
+        log.write([prediction])
         stray = Rows("a", moment_us("2020-01-01"))()
-        labels = [Label(one.prediction_id, 1, NOON, "a"), Label(stray.prediction_id, 1, NOON, "a")]
+        labels = [
+            Label(prediction.prediction_id, 1, NOON, "a"),
+            Label(stray.prediction_id, 1, NOON, "a"),
+        ]
 
-        with pytest.raises(NotFoundError, match="nothing of 2020-01-01 is kept"):
+        with pytest.raises(NotFoundError, match="the log has nothing of 2020-01-01"):
             log.feedback.add(labels)
-        assert log.feedback.of(one.prediction_id) == []
+        assert log.feedback.of(prediction.prediction_id) == []
 
     def test_labels_of_predictions_that_are_not_kept_are_told(self, log: Log, row: Rows) -> None:
-        one, never = row(), row()
-        log.write([one])
-        ids = [one.prediction_id, never.prediction_id, never.prediction_id]
-        told = log.feedback.add([Label(one_id, 1, NOON, "a") for one_id in ids])
+        prediction, never = row(), row()
+        log.write([prediction])
+        ids = [prediction.prediction_id, never.prediction_id, never.prediction_id]
+        unknown_ids = log.feedback.add([Label(one_id, 1, NOON, "a") for one_id in ids])
 
-        assert told == [never.prediction_id]
+        assert unknown_ids == [never.prediction_id]
         assert len(log.feedback.of(never.prediction_id)) == 2
 
     def test_a_label_may_come_before_its_row(self, log: Log, row: Rows) -> None:
         log.write([row()])
         now_us = time.time_ns() // 1000
         late = Rows("late", now_us)()
-        told = log.feedback.add([Label(late.prediction_id, 7, now_us, "a")])
+        unknown_ids = log.feedback.add([Label(late.prediction_id, 7, now_us, "a")])
         log.write([late])
 
-        assert told == []
+        assert unknown_ids == []
         assert [label.label for _, label in log.feedback.joined(Filter(since_us=now_us))] == [7]
 
     def test_a_label_dated_later_than_now_is_refused(self, log: Log, row: Rows) -> None:
-        one = row()
-        log.write([one])
+        prediction = row()
+        log.write([prediction])
         later_us = time.time_ns() // 1000 + 3_600_000_000
 
-        with pytest.raises(InvalidInputError, match="dated later than now"):
-            log.feedback.add([Label(one.prediction_id, 1, later_us, "a")])
-        assert log.feedback.of(one.prediction_id) == []
+        with pytest.raises(
+            InvalidInputError, match="dated in the future; give the time at which it became known"
+        ):
+            log.feedback.add([Label(prediction.prediction_id, 1, later_us, "a")])
+        assert log.feedback.of(prediction.prediction_id) == []
 
     @pytest.mark.parametrize("at", ["2999-01-01", "2026-03-01"])
     def test_only_a_present_prediction_may_be_on_its_way(self, log: Log, at: str) -> None:
         stray = Rows("a", moment_us(at))()
 
-        with pytest.raises(NotFoundError, match=f"nothing of {at} is kept"):
+        with pytest.raises(NotFoundError, match=f"the log has nothing of {at}"):
             log.feedback.add([Label(stray.prediction_id, 1, NOON, "a")])
 
     def test_threads_write_and_read_together(self, log: Log) -> None:
         def work(number: int) -> bool:
             make = Rows(f"worker-{number}")
             rows = [make() for _ in range(10)]
-            for one in rows:
-                log.write([one])
-            return [log.get(one.prediction_id) for one in rows] == rows
+            for prediction in rows:
+                log.write([prediction])
+            return [log.get(prediction.prediction_id) for prediction in rows] == rows
 
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(work, range(4))) == [True] * 4

@@ -25,7 +25,7 @@ from holdfast.errors import (
 from holdfast.predictions import ALL, Label, Log, Prediction, open_log, parquet
 from holdfast.predictions.columns import NAMES
 from holdfast.predictions.compaction import closed, compact
-from holdfast.predictions.folder import FolderLog
+from holdfast.predictions.log_folder import FolderLog
 from holdfast.predictions.parquet import PARQUET, ParquetPart
 
 
@@ -238,9 +238,9 @@ def test_row_groups_are_sorted_so_that_an_id_finds_its_own(log: FolderLog, root:
     compact(root, DAY)
     metadata = pq.ParquetFile(root / DAY / PARQUET).metadata
     bounds = [
-        (found.min, found.max)
+        (statistics.min, statistics.max)
         for group in range(metadata.num_row_groups)
-        for found in [metadata.row_group(group).column(0).statistics]
+        for statistics in [metadata.row_group(group).column(0).statistics]
     ]
 
     assert len(bounds) == 3
@@ -275,7 +275,7 @@ def test_a_file_that_is_no_parquet_is_damage(log: FolderLog, root: Path, content
     fill(log)
     (root / DAY / PARQUET).write_bytes(content)
 
-    with pytest.raises(DamagedError, match=r"predictions\.parquet: cannot be read"):
+    with pytest.raises(DamagedError, match=r"predictions\.parquet cannot be read"):
         list(log.scan(ALL))
     with pytest.raises(DamagedError):
         compact(root, DAY)
@@ -359,7 +359,7 @@ def test_a_compacted_file_that_is_gone_is_not_found(log: FolderLog, root: Path) 
 def test_whatever_happens_in_whatever_order_no_row_is_lost(steps: list[tuple[str, int]]) -> None:
     with TemporaryDirectory() as name:
         root, rows = Path(name) / "log", []
-        make = {worker: Rows(worker, NOON + place) for place, worker in enumerate("abc")}
+        make = {worker: Rows(worker, NOON + index) for index, worker in enumerate("abc")}
         log = FolderLog(root)
         for step, number in steps:
             if step == "write":

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from tests.predictions.rows import NOON, Rows
 
 from holdfast.core.fleet import Counts, Keys, Sides
+from holdfast.core.rollout.aggregation import seen
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.evidence import Tally
-from holdfast.core.rollout.merging import seen
 from holdfast.core.rollout.plan import Plan, Strategy
+from holdfast.core.rollout.rollout_state import Baseline, Rollout
 from holdfast.predictions import Log, Prediction
 from holdfast.predictions.counting import counts, score_of
 
@@ -27,6 +27,7 @@ def rollout(
 ) -> Rollout:
     return Rollout(
         number=42,
+        seq=17,
         version="1.1.0",
         was="1.0.0",
         plan=Plan(strategy=strategy, steps=(0.05, 0.5, 1.0)),
@@ -190,9 +191,11 @@ def test_what_is_counted_judges_the_rollout(filled: Filled, routed: Routed) -> N
         *(routed(key=f"{number:016x}") for number in range(190)),
         *(routed(key=f"{number:016x}", role="canary", status=500) for number in range(200, 210)),
     ]
-    told = counts(filled(rows), "iris", course := rollout(sticky="header:X-User"))
-    found = seen(replace(course, step=0), [Counts("iris", 42, "log", "", tuple(told))], 60.0)
+    step_counts = counts(filled(rows), "iris", course := rollout(sticky="header:X-User"))
+    observations = seen(
+        replace(course, step=0), [Counts("iris", 42, "log", "", tuple(step_counts))], 60.0
+    )
 
-    assert found.failing_keys == 10
-    assert isinstance(found.failures, tuple)
-    assert found.failures[0] == Tally(0.05, 10, 190, 10, 0)
+    assert observations.failing_keys == 10
+    assert isinstance(observations.failures, tuple)
+    assert observations.failures[0] == Tally(0.05, 10, 190, 10, 0)

@@ -28,19 +28,19 @@ class Place:
 
 
 def test_a_log_is_asked_for_again_until_it_is_there(tmp_path: Path) -> None:
-    place = Place(tmp_path / "log")
-    log = DeferredLog(place.open, StoreError("db", "is away"), pause_s=0.001)
-    told = threading.Event()
-    log.when_open(told.set)
+    opener = Place(tmp_path / "log")
+    log = DeferredLog(opener.open, StoreError("db", "is away"), pause_s=0.001)
+    open_event = threading.Event()
+    log.when_open(open_event.set)
     row = Rows()()
-    until(lambda: place.asked > 2)
+    until(lambda: opener.asked > 2)
     with pytest.raises(StoreError, match="is away"):
         log.write([row])
     with pytest.raises(StoreError, match="is away"):
         log.feedback.of(row.prediction_id)
     before = log.problem
-    place.is_there.set()
-    until(told.is_set)
+    opener.is_there.set()
+    until(open_event.is_set)
     log.write([row])
     log.feedback.add([Label(row.prediction_id, 1, NOON, "a")])
 
@@ -61,7 +61,7 @@ def test_closing_ends_the_attempts(tmp_path: Path) -> None:
     log = DeferredLog(Place(tmp_path).open, StoreError("db", "is away"), pause_s=3600)
     log.close()
 
-    assert "open the log" not in [one.name for one in threading.enumerate()]
+    assert "open the log" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_recorder_begins_without_its_database_and_says_so(

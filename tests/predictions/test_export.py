@@ -16,12 +16,12 @@ from holdfast.predictions.columns import NAMES, json_of
 
 
 def test_a_cloud_event_has_what_the_specification_asks_for(row: Rows) -> None:
-    one = row(**FULL, model="fraud/é")
-    (line,) = export.stream([one], "cloudevents")
+    prediction = row(**FULL, model="fraud/é")
+    (line,) = export.stream([prediction], "cloudevents")
     event = json.loads(line)
 
     assert event["specversion"] == "1.0"
-    assert (event["id"], event["type"]) == (one.prediction_id, "io.holdfast.prediction")
+    assert (event["id"], event["type"]) == (prediction.prediction_id, "io.holdfast.prediction")
     assert event["source"] == "/models/fraud/%C3%A9"
     assert event["subject"] == "1.0.0"
     assert event["time"] == "2026-03-03T12:00:00.000000Z"
@@ -55,8 +55,8 @@ def test_csv_has_a_header_and_one_line_a_row(row: Rows) -> None:
 
 
 def test_no_cell_of_a_csv_is_a_formula(row: Rows) -> None:
-    one = row(request_id="=cmd()", error="-1", trace_id="@x")
-    text = b"".join(export.stream([one], "csv")).decode()
+    prediction = row(request_id="=cmd()", error="-1", trace_id="@x")
+    text = b"".join(export.stream([prediction], "csv")).decode()
     _, cells = csv.reader(io.StringIO(text))
 
     assert cells[NAMES.index("request_id")] == "'=cmd()"
@@ -71,9 +71,9 @@ def test_parquet_is_written_to_a_file(row: Rows, tmp_path: Path) -> None:
     export.save(rows, "parquet", tmp_path / "rows.parquet")
 
     assert pq.read_table(tmp_path / "rows.parquet")["prediction_id"].to_pylist() == [
-        one.prediction_id for one in rows
+        prediction.prediction_id for prediction in rows
     ]
-    with pytest.raises(InvalidInputError, match="written to a file alone"):
+    with pytest.raises(InvalidInputError, match="written to"):
         export.stream(rows, "parquet")
 
 

@@ -21,11 +21,11 @@ def mint(*moments: int) -> Mint:
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
-    found = uuid.UUID(mint(NOON)())
+    parsed_id = uuid.UUID(mint(NOON)())
 
-    assert found.version == 7
-    assert found.variant == uuid.RFC_4122
-    assert found.int >> 80 == NOON
+    assert parsed_id.version == 7
+    assert parsed_id.variant == uuid.RFC_4122
+    assert parsed_id.int >> 80 == NOON
 
 
 @given(st.lists(st.integers(1, 2**47), min_size=2, max_size=50))
@@ -91,7 +91,7 @@ def test_any_worker_has_a_mark_that_its_ids_carry(worker: str, bits: int) -> Non
     ],
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="is no UUIDv7"):
+    with pytest.raises(InvalidInputError, match="is not a UUIDv7"):
         ids.parse(text)
 
 

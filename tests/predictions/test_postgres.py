@@ -45,10 +45,10 @@ def test_many_servers_start_and_write_at_once(url: str) -> None:
         return recorder.kept
 
     with ThreadPoolExecutor(4) as pool:
-        kept = sum(pool.map(serve, range(4)))
+        row_count = sum(pool.map(serve, range(4)))
     log = open_log(url)
 
-    assert kept == 1200
+    assert row_count == 1200
     assert len({row.prediction_id for row in log.scan(ALL)}) == 1200
     log.close()
 
@@ -85,10 +85,10 @@ def test_a_restarted_server_costs_nothing(database_server: Postgres, log: Log, r
 
 @pytest.mark.parametrize("password", ["hush", "hu:hush", "%2Fhush"])
 def test_a_server_that_is_not_there_is_told_without_the_password(password: str) -> None:
-    with pytest.raises(StoreError, match=r"ana@127.*check the server") as told:
+    with pytest.raises(StoreError, match=r"ana@127.*check the server") as failure:
         open_log(f"postgresql://ana:{password}@127.0.0.1:1/log?application_name=hush")
 
-    assert "hush" not in str(told.value)
+    assert "hush" not in str(failure.value)
 
 
 def test_a_stream_from_a_server_that_went_away_is_told(database_server: Postgres, log: Log) -> None:

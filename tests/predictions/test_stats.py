@@ -37,18 +37,24 @@ def test_versions_are_counted_by_role(filled: Filled, row: Rows) -> None:
 def test_only_wanted_rows_are_counted(filled: Filled, row: Rows) -> None:
     log = filled([row(), row(version="1.1.0")])
 
-    assert [one.version for one in stats(log, Filter(version="1.1.0"))] == ["1.1.0"]
+    assert [version_stats.version for version_stats in stats(log, Filter(version="1.1.0"))] == [
+        "1.1.0"
+    ]
 
 
 def test_classes_are_right_or_wrong(filled: Filled, row: Rows) -> None:
     rows = [row(output={"predictions": [number % 2]}) for number in range(10)]
     log = filled(rows)
-    log.feedback.add([Label(one.prediction_id, 1, NOON, "ana") for one in rows[:4]])
-    (found,) = stats(log, ALL)
+    log.feedback.add([Label(prediction.prediction_id, 1, NOON, "ana") for prediction in rows[:4]])
+    (version_stats,) = stats(log, ALL)
 
-    assert found.accuracy.accuracy == 0.5
-    assert (found.accuracy.labelled, found.accuracy.unlabelled, found.accuracy.classes) == (4, 6, 4)
-    assert found.accuracy.mae is None
+    assert version_stats.accuracy.accuracy == 0.5
+    assert (
+        version_stats.accuracy.labelled,
+        version_stats.accuracy.unlabelled,
+        version_stats.accuracy.classes,
+    ) == (4, 6, 4)
+    assert version_stats.accuracy.mae is None
 
 
 def test_numbers_are_near_or_far(filled: Filled, row: Rows) -> None:
@@ -71,9 +77,9 @@ def test_numbers_are_near_or_far(filled: Filled, row: Rows) -> None:
 def test_what_cannot_be_compared_is_counted(
     filled: Filled, row: Rows, output: Any, label: Any
 ) -> None:
-    one = row(output=output)
-    log = filled([one])
-    log.feedback.add([Label(one.prediction_id, label, NOON, "ana")])
+    prediction = row(output=output)
+    log = filled([prediction])
+    log.feedback.add([Label(prediction.prediction_id, label, NOON, "ana")])
     accuracy = stats(log, ALL)[0].accuracy
 
     assert (accuracy.labelled, accuracy.incomparable, accuracy.classes) == (1, 1, 0)

@@ -17,7 +17,7 @@ import pytest
 from tests.predictions.rows import Rows
 
 from holdfast.errors import InvalidInputError, StoreError
-from holdfast.predictions import Recorder, Recording, open_log, open_recorder
+from holdfast.predictions import CaptureOptions, Recorder, open_log, open_recorder
 from holdfast.predictions.filters import ALL
 from holdfast.predictions.row import Prediction
 
@@ -62,7 +62,7 @@ def start(sink: Gate) -> Iterator[Callable[..., Recorder]]:
     started = []
 
     def start(**options: Any) -> Recorder:
-        started.append(Recorder(sink, WORKER, Recording(**options)))
+        started.append(Recorder(sink, WORKER, CaptureOptions(**options)))
         return started[-1]
 
     yield start
@@ -71,12 +71,12 @@ def start(sink: Gate) -> Iterator[Callable[..., Recorder]]:
         recorder.close()
 
 
-def eventually(met: Callable[[], bool]) -> bool:
+def eventually(condition: Callable[[], bool]) -> bool:
     """Wait for what a thread will do."""
     end = time.monotonic() + PATIENCE_S
-    while not met() and time.monotonic() < end:
+    while not condition() and time.monotonic() < end:
         threading.Event().wait(0.005)
-    return met()
+    return condition()
 
 
 def test_rows_are_written_without_being_asked_for(
@@ -86,7 +86,7 @@ def test_rows_are_written_without_being_asked_for(
     recorder.record(row(input=b"[1]"))
 
     assert eventually(lambda: recorder.kept == 1)
-    assert [kept.input for kept in sink.rows] == [b"[1]"]
+    assert [prediction.input for prediction in sink.rows] == [b"[1]"]
     assert recorder.problem is None
 
 
@@ -170,9 +170,9 @@ def test_durable_returns_after_the_commit(tmp_path: Path) -> None:
     row, recorder = Rows(), open_recorder(tmp_path, WORKER, sync="full")
     rows = [row() for _ in range(20)]
 
-    async def answer(one: Prediction) -> Prediction:
-        await recorder.durable(one)
-        return open_log(tmp_path).get(one.prediction_id)
+    async def answer(prediction: Prediction) -> Prediction:
+        await recorder.durable(prediction)
+        return open_log(tmp_path).get(prediction.prediction_id)
 
     async def answer_all() -> list[Prediction]:
         return await asyncio.gather(*map(answer, rows))
@@ -183,17 +183,17 @@ def test_durable_returns_after_the_commit(tmp_path: Path) -> None:
 
 def test_a_durable_row_that_is_lost_is_told(start: Callable[..., Recorder], sink: Gate) -> None:
     row, recorder = Rows(), start()
-    sink.problem = StoreError("disk", "no space left")
-    with pytest.raises(StoreError, match="no space left"):
+    sink.problem = StoreError("disk", "has no space left")
+    with pytest.raises(StoreError, match="has no space left"):
         asyncio.run(recorder.durable(row()))
 
     assert recorder.lost == 1
-    assert recorder.problem == "disk: no space left"
+    assert recorder.problem == "disk has no space left"
 
 
 def test_after_a_failure_it_goes_on(start: Callable[..., Recorder], sink: Gate) -> None:
     row, recorder = Rows(), start()
-    sink.problem = StoreError("disk", "no space left")
+    sink.problem = StoreError("disk", "has no space left")
     recorder.record(row())
     assert recorder.flush()
     sink.problem = None
@@ -211,7 +211,7 @@ def test_one_row_that_cannot_be_kept_costs_no_other(
         recorder.record(row(model=model))
 
     assert recorder.flush()
-    assert [kept.model for kept in sink.rows] == ["iris", "iris"]
+    assert [prediction.model for prediction in sink.rows] == ["iris", "iris"]
     assert (recorder.kept, recorder.lost, recorder.problem) == (2, 1, None)
 
 
@@ -237,14 +237,14 @@ def test_sampling_goes_by_request_and_is_counted(
             recorder.record(row(role=role, request_id=f"request-{number}"))
     recorder.close()
     by_role = {
-        role: {kept.request_id for kept in sink.rows if kept.role == role}
+        role: {prediction.request_id for prediction in sink.rows if prediction.role == role}
         for role in ("active", "shadow")
     }
 
     assert by_role["active"] == by_role["shadow"]
     assert 100 < len(by_role["active"]) < 300
     assert recorder.unsampled == 800 - recorder.kept
-    assert {kept.sampling for kept in sink.rows} == {0.5}
+    assert {prediction.sampling for prediction in sink.rows} == {0.5}
 
 
 def test_a_durable_row_that_is_not_sampled_is_done_at_once(start: Callable[..., Recorder]) -> None:
@@ -256,7 +256,7 @@ def test_a_durable_row_that_is_not_sampled_is_done_at_once(start: Callable[..., 
 
 def test_a_recorder_that_cannot_redact_does_not_start(sink: Gate) -> None:
     with pytest.raises(InvalidInputError, match="no_such_module"):
-        Recorder(sink, WORKER, Recording(redact="no_such_module:hide"))
+        Recorder(sink, WORKER, CaptureOptions(redact="no_such_module:hide"))
 
 
 LOADED = """
@@ -294,10 +294,10 @@ def test_a_killed_writer_loses_the_last_rows_alone_and_corrupts_nothing(
         child.wait(PATIENCE_S)
         promised = max([promised, *map(int, child.stdout)])
     (file,) = tmp_path.glob("*/*.sqlite")
-    kept = [int(row.request_id or "") for row in open_log(tmp_path).scan(ALL)]
+    request_numbers = [int(row.request_id or "") for row in open_log(tmp_path).scan(ALL)]
 
-    assert kept == list(range(len(kept)))
-    assert len(kept) > promised
-    with sqlite3.connect(file) as found:
-        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    found.close()
+    assert request_numbers == list(range(len(request_numbers)))
+    assert len(request_numbers) > promised
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

@@ -1,5 +1,6 @@
 """A store, a clock that the test sets, and small models to put in."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,15 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from tests.registry import behind_server
 from tests.registry.crew import Crew
 
 import holdfast
 from holdfast import Registry
-from holdfast.core.views import Registered
+from holdfast.core.views import RegistrationResult
 
 Text = Callable[..., Path]
-Grow = Callable[..., list[Registered]]
+Grow = Callable[..., list[RegistrationResult]]
 
 
 class Clock:
@@ -35,6 +37,12 @@ class Clock:
         self.now = datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work outside the checkout: git would be asked for its commit at each registration."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def clock() -> Clock:
     """Return a clock that stands at 2026-03-02 09:00."""
@@ -47,14 +55,47 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try what a registry does in a folder once more behind a server, where that may differ.
+
+    A few modules do so in the short run; `--whole -m ""` tries all of them.
+    """
+    module = metafunc.module.__name__.rpartition(".")[2]
+    names = metafunc.fixturenames, metafunc.function.__name__
+    if "opened" not in names[0] or module not in behind_server.ALL:
+        return
+    if names[1] in behind_server.FOLDERS_OWN:
+        return
+    marks = () if module in behind_server.SAMPLE else pytest.mark.long
+    homes = ["folder", pytest.param("server", marks=marks)]
+    metafunc.parametrize("home", homes, indirect=True)
+
+
 @pytest.fixture
-def opened(store: Path, clock: Clock) -> Callable[..., Registry]:
+def home(request: pytest.FixtureRequest) -> str:
+    """Return where the registry is: in a `folder`, or behind a `server` of that folder."""
+    return str(getattr(request, "param", "folder"))
+
+
+@pytest.fixture
+def opened(
+    store: Path, clock: Clock, home: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Registry]]:
     """Open the store afresh, as a new process would; `by` names another person."""
+    with contextlib.ExitStack() as stack:
 
-    def again(by: str = "ann") -> Registry:
-        return holdfast.open(store, by=by, clock=clock)
+        def again(by: str = "ann") -> Registry:
+            if home == "folder":
+                return holdfast.open(store, by=by, clock=clock)
+            if not urls:
+                urls.append(stack.enter_context(behind_server.served(store, clock)))
+            monkeypatch.setenv("HOLDFAST_TOKEN", behind_server.token_of(by))
+            registry = holdfast.open(urls[0], clock=clock)
+            assert registry.identity  # the token is read with the first request
+            return registry
 
-    return again
+        urls: list[str] = []
+        yield again
 
 
 @pytest.fixture
@@ -81,11 +122,11 @@ def text(tmp_path: Path) -> Text:
 def grow(registry: Registry, text: Text) -> Grow:
     """Register text models: 1.0.0, 1.1.0, 1.2.0, …, each with its own bytes."""
 
-    def more(count: int, name: str = "iris", **facts: Any) -> list[Registered]:
+    def more(count: int, name: str = "iris", **facts: Any) -> list[RegistrationResult]:
         first = len(registry.versions(name)) if name in _names(registry) else 0
         return [
-            registry.register(name, text(f"{name} {first + place}\n"), **facts)
-            for place in range(count)
+            registry.register(name, text(f"{name} {first + index}\n"), **facts)
+            for index in range(count)
         ]
 
     return more

@@ -113,7 +113,7 @@ class Crew:
 
         With *kill_after_s* they are killed that long after the beginning, wherever they are.
         """
-        told: list[dict[str, Any]] = [
+        job_documents: list[dict[str, Any]] = [
             {
                 "store": str(job.store),
                 "steps": job.steps,
@@ -127,7 +127,9 @@ class Crew:
         ]
         assert self._boss.stdin is not None
         assert self._boss.stdout is not None
-        self._boss.stdin.write(json.dumps({"jobs": told, "kill_after_s": kill_after_s}) + "\n")
+        self._boss.stdin.write(
+            json.dumps({"jobs": job_documents, "kill_after_s": kill_after_s}) + "\n"
+        )
         self._boss.stdin.flush()
         answers = json.loads(self._boss.stdout.readline())
         return [[Outcome(**outcome) for outcome in answer] for answer in answers]
@@ -206,7 +208,7 @@ def _gather(arrive: int, count: int) -> None:
 
 def _listen(workers: dict[int, int], kill_after_s: float | None) -> list[bytes]:
     """Hear what workers tell until they end, or until their time has come."""
-    told = dict.fromkeys(workers, b"")
+    output = dict.fromkeys(workers, b"")
     deadline = time.monotonic() + (PATIENCE_S if kill_after_s is None else kill_after_s)
     open_ = set(workers)
     killed = False
@@ -219,11 +221,11 @@ def _listen(workers: dict[int, int], kill_after_s: float | None) -> list[bytes]:
             killed = True
         for pipe in ready:
             piece = _read(pipe)
-            told[pipe] += piece
+            output[pipe] += piece
             if not piece:
                 os.close(pipe)
                 open_.discard(pipe)
-    return list(told.values())
+    return list(output.values())
 
 
 def _work(job: dict[str, Any], tell: int, begin: int, meet: Callable[[], None]) -> None:
@@ -234,12 +236,12 @@ def _work(job: dict[str, Any], tell: int, begin: int, meet: Callable[[], None]) 
         os.setuid(_NOBODY)
     if job["dies_at"] is not None:
         sys.addaudithook(_death(job["dies_at"]))
-    met = not job["meets"]
+    has_met = not job["meets"]
 
     def clock() -> datetime:
-        nonlocal met
-        if not met:
-            met = True
+        nonlocal has_met
+        if not has_met:
+            has_met = True
             meet()
         return datetime.now(UTC)
 
@@ -310,9 +312,9 @@ def _death(at: int) -> Callable[[str, tuple[Any, ...]], None]:
 
 def _call(registry: Registry, verb: str, arguments: list[Any], options: dict[str, Any]) -> object:
     if verb == "verify":
-        found = registry.verify()
-        assert found.whole, found.damages
-        return found
+        verification = registry.verify()
+        assert verification.whole, verification.damages
+        return verification
     if verb == "look":
         return _look(registry, *arguments, **options)
     if verb == "replay":

@@ -38,18 +38,18 @@ def files(folder: Path) -> Iterator[Path]:
 
 def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
     """Tell of everything below a folder its mode, its time of change and its digest."""
-    found = {}
+    facts = {}
     for path in sorted(folder.rglob("*")):
         about = path.lstat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[path.relative_to(folder).as_posix()] = (about.st_mode, about.st_mtime_ns, digest)
-    return found
+        facts[path.relative_to(folder).as_posix()] = (about.st_mode, about.st_mtime_ns, digest)
+    return facts
 
 
 def truth(store: Path) -> dict[str, bytes]:
     """Return all blobs and entries, by their key."""
-    kept = [*files(store / "blobs"), *(store / "models").glob("*/journal/*.json")]
-    return {path.relative_to(store).as_posix(): path.read_bytes() for path in sorted(kept)}
+    paths = [*files(store / "blobs"), *(store / "models").glob("*/journal/*.json")]
+    return {path.relative_to(store).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 
 def journals(store: Path) -> dict[str, bytes]:
@@ -133,19 +133,21 @@ def name_by_content(path: Path) -> Path:
     return path.rename(path.with_name(hashlib.sha256(path.read_bytes()).hexdigest()))
 
 
-def swap(one: Path, other: Path) -> None:
+def swap(path: Path, other: Path) -> None:
     """Let two files change places."""
-    aside = one.with_name("aside")
-    os.replace(one, aside)
-    os.replace(other, one)
+    aside = path.with_name("aside")
+    os.replace(path, aside)
+    os.replace(other, path)
     os.replace(aside, other)
 
 
 def take_locks(store: Path) -> None:
     """Have a store say that file locks do not reach every writer, as on a network's disk."""
     path = store / "holdfast.json"
-    found = config.decode(path.read_bytes(), str(path))
-    overwrite(path, config.encode(replace(found, probe=replace(found.probe, locks=False))))
+    stored_config = config.decode(path.read_bytes(), str(path))
+    overwrite(
+        path, config.encode(replace(stored_config, probe=replace(stored_config.probe, locks=False)))
+    )
 
 
 def sealed(raw: bytes) -> bytes:

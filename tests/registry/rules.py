@@ -41,7 +41,7 @@ class Model:
     @property
     def present(self) -> list[str]:
         """The versions that have their bytes."""
-        return [version for version, kept in self.versions.items() if kept.status != "purged"]
+        return [version for version, record in self.versions.items() if record.status != "purged"]
 
     @property
     def previous(self) -> str | None:
@@ -80,10 +80,10 @@ class Model:
         return True
 
     def _needs_bytes(self, version: str) -> Kept:
-        kept = self.versions[version]
-        if kept.status == "purged":
+        record = self.versions[version]
+        if record.status == "purged":
             raise Forbidden
-        return kept
+        return record
 
     def _leave(self) -> None:
         """Put the live version away."""
@@ -115,8 +115,8 @@ class Model:
         target = to or self.previous
         if self.live is None or target is None:
             raise Forbidden
-        kept = self._needs_bytes(target)
-        if target == self.live or not kept.served:
+        record = self._needs_bytes(target)
+        if target == self.live or not record.served:
             raise Forbidden
         self.rejected.add(self.live)
         self.rejected.discard(target)
@@ -144,14 +144,14 @@ class Model:
 
     def archive(self, version: str) -> bool:
         """Put a version away; say whether it was not."""
-        kept = self._needs_bytes(version)
+        record = self._needs_bytes(version)
         if self.live == version:
             raise Forbidden
-        if kept.status == "archived":
+        if record.status == "archived":
             return False
         if self.staged == version:
             self.staged = None
-        kept.status, kept.put_away = "archived", True
+        record.status, record.put_away = "archived", True
         return True
 
     def alias(self, alias: str, version: str) -> bool:
@@ -169,9 +169,9 @@ class Model:
 
     def hold(self, version: str) -> bool:
         """Hold a version; say whether it was not held."""
-        kept = self._needs_bytes(version)
-        changed = not kept.held
-        kept.held = True
+        record = self._needs_bytes(version)
+        changed = not record.held
+        record.held = True
         return changed
 
     def release(self, version: str) -> bool:

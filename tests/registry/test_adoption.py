@@ -13,12 +13,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from tests.formats.code.packages import pickled, plain_names, shop
 from tests.registry import disk, hostile
 from tests.registry.crew import Crew, Job, step
 
 from holdfast import Registry
 from holdfast.errors import InvalidInputError, UntrustedError
-from holdfast.registry.adoption import Plan
+from holdfast.registry.adoption import AdoptionPlan
 
 DAY_S = 86_400
 
@@ -50,13 +51,13 @@ def model(seed: int) -> LogisticRegression:
     return fitted.fit([[0.0], [1.0]], [0, 1])
 
 
-def roles(plan: Plan) -> dict[str, str]:
+def roles(plan: AdoptionPlan) -> dict[str, str]:
     return {row.file: row.role for row in plan.rows}
 
 
 def test_files_become_versions_in_order_of_their_time(registry: Registry, attic: Path) -> None:
-    for place, name in enumerate(("model_final.pkl", "model.pkl", "model_v2.joblib")):
-        put(attic, name, model(place), day=30 - place)
+    for index, name in enumerate(("model_final.pkl", "model.pkl", "model_v2.joblib")):
+        put(attic, name, model(index), day=30 - index)
 
     adopted = registry.adopt("iris", attic)
 
@@ -72,8 +73,8 @@ def test_files_become_versions_in_order_of_their_time(registry: Registry, attic:
 def test_files_of_one_time_are_ordered_by_name_as_people_count(
     registry: Registry, attic: Path
 ) -> None:
-    for place, name in enumerate(("model_v10.pkl", "model_v9.pkl", "model.pkl", "model_v2.pkl")):
-        put(attic, name, model(place), day=1)
+    for index, name in enumerate(("model_v10.pkl", "model_v9.pkl", "model.pkl", "model_v2.pkl")):
+        put(attic, name, model(index), day=1)
 
     plan = registry.adopt_plan("iris", attic)
 
@@ -249,7 +250,7 @@ def test_a_live_file_that_is_not_there_is_refused_before_anything_is_written(
 ) -> None:
     put(attic, "model.pkl", model(1), day=1)
 
-    with pytest.raises(InvalidInputError, match="is none of the models"):
+    with pytest.raises(InvalidInputError, match="is not one of the models"):
         registry.adopt("iris", attic, live="model_v9.pkl")
 
     assert not store.exists()
@@ -274,22 +275,22 @@ def test_adopting_again_adds_only_what_is_new(registry: Registry, attic: Path) -
 def test_an_adoption_that_was_killed_goes_on_when_it_is_run_again(
     registry: Registry, store: Path, attic: Path, crew: Crew
 ) -> None:
-    for place in range(12):
-        put(attic, f"model_v{place}.pkl", model(place), day=place)
+    for index in range(12):
+        put(attic, f"model_v{index}.pkl", model(index), day=index)
     registry.init()
     kills = 0
     for after_s in (0.02, 0.04, 0.06, 0.08):
-        (told,) = crew.work([Job(store, [step("adopt", "iris", attic)])], kill_after_s=after_s)
-        kills += not told
+        (outcomes,) = crew.work([Job(store, [step("adopt", "iris", attic)])], kill_after_s=after_s)
+        kills += not outcomes
 
     adopted = registry.adopt("iris", attic, live="model_v11.pkl")
 
     assert kills > 0
     assert [info.version for info in adopted.versions.values()] == [
-        f"1.{place}.0" for place in range(12)
+        f"1.{index}.0" for index in range(12)
     ]
-    assert [registry.load(f"iris@v{place + 1}").model.C for place in range(12)] == [
-        place + 1.0 for place in range(12)
+    assert [registry.load(f"iris@v{index + 1}").model.C for index in range(12)] == [
+        index + 1.0 for index in range(12)
     ]
     assert len(registry.versions("iris")) == 12
     assert registry.verify().whole
@@ -368,7 +369,9 @@ def test_a_file_that_cannot_be_taken_is_skipped_with_a_note(
     plan = registry.adopt_plan("iris", attic)
     row = next(row for row in plan.rows if row.file == "model_v2.pkl")
 
-    assert [one.file for one in plan.models if not one.findings] == ["model_v1.pkl"]
+    assert [candidate.file for candidate in plan.models if not candidate.findings] == [
+        "model_v1.pkl"
+    ]
     assert row.note or row.findings
     assert row.role == "skipped" or row.findings
 
@@ -458,8 +461,8 @@ def _version(attic: Path, name: str, seed: int, *, day: int = 1) -> None:
 def test_folders_of_versions_become_versions_in_the_order_of_their_names(
     registry: Registry, attic: Path, folders: tuple[str, ...]
 ) -> None:
-    for place, name in enumerate(folders):
-        _version(attic, name, place, day=30 - place)
+    for index, name in enumerate(folders):
+        _version(attic, name, index, day=30 - index)
 
     adopted = registry.adopt("iris", attic, live=f"{folders[1]}/model.pkl")
 
@@ -468,9 +471,9 @@ def test_folders_of_versions_become_versions_in_the_order_of_their_names(
         {"auc": 0.0}, {"auc": 0.01}, {"auc": 0.02},
     ]  # fmt: skip
     assert adopted.live == "1.1.0"
-    for place, info in enumerate(adopted.versions.values()):
+    for index, info in enumerate(adopted.versions.values()):
         pair = registry.load(info.ref)
-        assert (pair.model.C, pair.preprocessor.mean_[0]) == (place + 1.0, (place + 9.0) / 2)
+        assert (pair.model.C, pair.preprocessor.mean_[0]) == (index + 1.0, (index + 9.0) / 2)
 
 
 def test_a_version_s_files_may_lie_deeper_and_beside_files_of_the_folder(
@@ -551,3 +554,59 @@ def test_a_metric_beyond_what_numbers_can_be_is_left_out(registry: Registry, att
 
     assert plan.models[0].metrics == "model.json"
     assert "left out: loss" in plan.models[0].note
+
+
+def test_every_version_keeps_the_code_that_is_given(
+    registry: Registry, attic: Path, tmp_path: Path
+) -> None:
+    for name in ("model_v1.pkl", "model_v2.pkl"):
+        path = pickled(attic / name)
+        path.write_bytes(path.read_bytes() + name.encode())
+    source = shop(tmp_path / "src", 3)
+    with pytest.raises(UntrustedError, match=r"shop\.scoring"):
+        registry.adopt("shop", attic, code=source)
+    adopted = registry.adopt("shop", attic, code=source, trust="our own", live="model_v2.pkl")
+    again = registry.adopt("shop", attic, code=source, trust="our own")
+
+    assert [info.version for info in adopted.versions.values()] == ["1.0.0", "1.1.0"]
+    assert again.versions == adopted.versions | {"model_v2.pkl": registry.resolve("shop@1.1.0")}
+    assert {"code", "model"} == registry.manifest("shop@1.0.0").artifacts.keys()
+    assert registry.load("shop@production").predict([[2.0]]) == [6.0]
+    assert plain_names() == []
+
+
+def test_code_needs_trust_though_the_files_need_none(
+    registry: Registry, attic: Path, tmp_path: Path
+) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    with pytest.raises(UntrustedError, match="script: code"):
+        registry.adopt("iris", attic, code=shop(tmp_path, 2))
+
+    assert registry.models() == []
+
+
+def test_other_code_makes_other_versions(registry: Registry, attic: Path, tmp_path: Path) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    registry.adopt("iris", attic)
+    for factor in (2, 3, 3):
+        registry.adopt("iris", attic, code=shop(tmp_path / str(factor), factor), trust="ours")
+
+    assert [info.version for info in registry.versions("iris")] == ["1.0.0", "1.1.0", "1.2.0"]
+
+
+def test_code_that_is_none_is_refused_before_anything_is_written(
+    registry: Registry, attic: Path, tmp_path: Path
+) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    (tmp_path / "empty").mkdir()
+    for source in (tmp_path / "empty", tmp_path / "nowhere"):
+        with pytest.raises(InvalidInputError, match=r"holds no Python module|does not exist"):
+            registry.adopt("iris", attic, code=source, trust="ours")
+
+    assert registry.models() == []
+
+
+def test_a_misspelt_option_is_refused(registry: Registry, attic: Path) -> None:
+    put(attic, "model.pkl", model(1), day=1)
+    with pytest.raises(InvalidInputError, match="option 'alive' is unknown; there are live, trust"):
+        registry.adopt("iris", attic, alive="model.pkl")  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ from tests.registry.conftest import Text
 
 from holdfast import Registry
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.registry.environments import Difference
+from holdfast.registry.environments import PackageDifference
 
 RECORDED = {"python": "3.11.4", "packages": {"numpy": "2.1.0", "torch": "2.5.1+cpu"}}
 
@@ -75,12 +75,12 @@ def test_what_is_no_name_or_version_reaches_no_installer(
 def test_a_version_without_libraries_has_nothing_to_write(registry: Registry, text: Text) -> None:
     registry.register("iris", text("one"), environment={"python": "3.11.4"})
 
-    with pytest.raises(InvalidInputError, match=r"iris@1\.0\.0: records no libraries"):
+    with pytest.raises(InvalidInputError, match=r"iris@1\.0\.0 records no libraries"):
         registry.environment("iris@latest")
 
 
 def test_another_form_is_refused(made: Registry) -> None:
-    with pytest.raises(InvalidInputError, match="form 'pipenv': is not known"):
+    with pytest.raises(InvalidInputError, match="form 'pipenv' is unknown"):
         made.environment("iris@latest", "pipenv")  # type: ignore[arg-type]
 
 
@@ -90,9 +90,9 @@ def test_a_check_lists_what_differs_here(registry: Registry, text: Text) -> None
     registry.register("iris", text("one"), environment=recorded)
 
     assert registry.check_environment("iris@latest") == (
-        Difference("python", "2.7.1", platform.python_version()),
-        Difference("nowhere", "3.1", None),
-        Difference("numpy", "0.9", version("numpy")),
+        PackageDifference("python", "2.7.1", platform.python_version()),
+        PackageDifference("nowhere", "3.1", None),
+        PackageDifference("numpy", "0.9", version("numpy")),
     )
 
 

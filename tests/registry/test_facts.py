@@ -22,7 +22,7 @@ import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.errors import InvalidInputError
-from holdfast.registry import surroundings
+from holdfast.registry import provenance
 
 GIVEN: dict[str, Any] = {
     "description": "Tells irises apart",
@@ -157,8 +157,8 @@ def test_an_example_gives_the_schema_and_is_kept(
     assert manifest.input_schema is not None
     assert manifest.input_schema["inferred"]
     table = manifest.input_schema["type"] == "object"
-    kept = [list(row.values()) for row in manifest.input_example] if table else None
-    assert (kept or manifest.input_example) == [[1.5, 2.0], [0.5, 1.0]]
+    example_rows = [list(row.values()) for row in manifest.input_example] if table else None
+    assert (example_rows or manifest.input_example) == [[1.5, 2.0], [0.5, 1.0]]
     if table:
         assert {
             name: part["type"] for name, part in manifest.input_schema["properties"].items()
@@ -179,11 +179,11 @@ def test_a_schema_that_is_given_wins_over_the_example(registry: Registry, text: 
 def test_none_says_aloud_that_there_is_no_schema(
     registry: Registry, classifier: LogisticRegression
 ) -> None:
-    found = registry.manifest(registry.register("iris", classifier))
+    manifest = registry.manifest(registry.register("iris", classifier))
     refused = registry.register("rose", classifier, input_schema=None, output_schema=None)
 
     none = registry.manifest(refused)
-    assert found.input_schema is not None
+    assert manifest.input_schema is not None
     assert (none.input_schema, none.output_schema) == (None, None)
 
 
@@ -226,12 +226,12 @@ def test_a_working_folder_that_may_not_be_looked_into_tells_of_no_commit(
     if user == 0:
         os.seteuid(65534)  # the superuser looks into everything
     try:
-        found = surroundings.lineage()
+        lineage = provenance.lineage()
     finally:
         os.seteuid(user)
         (tmp_path / "closed").chmod(0o700)
 
-    assert found == Lineage()
+    assert lineage == Lineage()
 
 
 def _head(folder: Path) -> str:
@@ -249,20 +249,20 @@ def _git(folder: Path, *arguments: str) -> None:
 def test_where_git_cannot_be_asked_the_commit_is_read_from_its_files(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str
 ) -> None:
-    place, head = repository, _head(repository)
+    folder, head = repository, _head(repository)
     if state == "packed":
         _git(repository, "pack-refs", "--all")
     if state == "detached":
         _git(repository, "checkout", "--quiet", "--detach")
     if state == "work tree":
-        place = tmp_path / "beside"
-        _git(repository, "worktree", "add", "--quiet", str(place))
-    monkeypatch.chdir(place)
+        folder = tmp_path / "beside"
+        _git(repository, "worktree", "add", "--quiet", str(folder))
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", str(repository))
 
-    found = surroundings.lineage()
+    lineage = provenance.lineage()
 
-    assert (found.git_commit, found.git_dirty) == (head, None)
+    assert (lineage.git_commit, lineage.git_dirty) == (head, None)
 
 
 @pytest.mark.parametrize("head", ["ref: ../../secret", "ref: refs/heads/none", "words", ""])
@@ -271,7 +271,7 @@ def test_a_head_that_names_no_commit_tells_none(tmp_path: Path, head: str) -> No
     (tmp_path / ".git" / "HEAD").write_text(head)
     (tmp_path / "secret").write_text("c" * 40)
 
-    assert surroundings.head_commit(tmp_path) is None
+    assert provenance.head_commit(tmp_path) is None
 
 
 def test_a_head_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -280,9 +280,9 @@ def test_a_head_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / ".git").write_bytes(b"\xff\xfe")
 
-    assert surroundings.head_commit(tmp_path) is None
-    assert surroundings.head_commit(tmp_path / "deep") is None
-    assert surroundings.head_commit(Path("/")) is None
+    assert provenance.head_commit(tmp_path) is None
+    assert provenance.head_commit(tmp_path / "deep") is None
+    assert provenance.head_commit(Path("/")) is None
 
 
 def test_lineage_that_is_given_leaves_the_commit_as_found(
@@ -419,12 +419,12 @@ def test_a_misspelt_fact_is_not_dropped_in_silence(
 def test_a_misspelt_fact_names_the_nearest(registry: Registry, text: Text) -> None:
     facts: dict[str, Any] = {"metric": {"auc": 0.9}}
 
-    with pytest.raises(InvalidInputError, match="fact 'metric': is not known; there are metrics"):
+    with pytest.raises(InvalidInputError, match="fact 'metric' is unknown; there are metrics"):
         registry.register("iris", text("one"), **facts)
 
 
 def test_a_role_is_given_once(registry: Registry, text: Text) -> None:
-    with pytest.raises(InvalidInputError, match="role 'model': is given twice"):
+    with pytest.raises(InvalidInputError, match="role 'model' is given twice"):
         registry.register("iris", text("one"), artifacts={"model": text("two")})
 
     assert registry.models() == []

@@ -219,7 +219,7 @@ def test_where_entries_are_signed_nothing_is_believed_past_a_damaged_one(
 ) -> None:
     """A lost entry could have said whose signatures count, or whose no longer do."""
     ana = signing.create("ana", tmp_path)
-    registry = holdfast.open(store, by="ana", key=ana.private)
+    registry = holdfast.open(store, by="ana", signing_key=ana.private)
     registry.register("iris", text("one"))
     policy = Policy(signers={"ana": ana.signer}, require_signature=True)
     registry.set_policy("iris", policy, reason="ours")

@@ -28,13 +28,13 @@ def long_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("long")
     registry = holdfast.open(root / "store", by="ann", clock=Clock())
     (root / "model.txt").write_text("words")
-    registry.register("iris", root / "model.txt", key="first")
-    registry.register("iris", root / "model.txt", key="second")
-    for place in range((2 * EVERY + 10) // 2):
-        registry.tag("iris@1.0.0", {"turn": str(place)})
-        registry.evaluate("iris@1.1.0", {"auc": place / 1000})
+    registry.register("iris", root / "model.txt", idempotency_key="first")
+    registry.register("iris", root / "model.txt", idempotency_key="second")
+    for turn in range((2 * EVERY + 10) // 2):
+        registry.tag("iris@1.0.0", {"turn": str(turn)})
+        registry.evaluate("iris@1.1.0", {"auc": turn / 1000})
     registry.promote("iris@1.0.0")
-    registry.promote("iris@1.1.0", key="third")
+    registry.promote("iris@1.1.0", idempotency_key="third")
     return root / "store"
 
 
@@ -53,7 +53,7 @@ def told(store: Path) -> tuple[object, ...]:
 
 def test_each_entry_names_the_one_before_it(registry: Registry, store: Path, grow: Grow) -> None:
     grow(2)
-    registry.promote("iris@1.0.0", key="k", reason="why")
+    registry.promote("iris@1.0.0", idempotency_key="k", reason="why")
 
     raws = list(disk.journals(store).values())
     read = [json.loads(raw) for raw in raws]
@@ -90,7 +90,7 @@ def test_idempotency_keys_live_on_in_folds(long_copy: Path, tmp_path: Path) -> N
     (tmp_path / "model.txt").write_text("words")
     registry = holdfast.open(long_copy, by="ann", clock=Clock())
 
-    again = registry.register("iris", tmp_path / "model.txt", key="second")
+    again = registry.register("iris", tmp_path / "model.txt", idempotency_key="second")
 
     assert (again.created, again.version.version) == (False, "1.1.0")
 
@@ -101,7 +101,7 @@ def test_the_fold_of_all_entries_is_what_a_process_that_wrote_them_holds(
     grow(4, metrics={"auc": 0.9, "count": 3})
     registry.promote("iris@1.0.0")
     registry.promote("iris@1.1.0")
-    registry.rollback("iris", key="k")
+    registry.rollback("iris", idempotency_key="k")
     registry.purge("iris", versions=["1.3.0"], grace_s=0)
 
     state = empty("iris")
@@ -119,12 +119,12 @@ def test_the_fold_of_all_entries_is_what_a_process_that_wrote_them_holds(
         ((b'"v":1', b'"v":2'), NewerFormatError, "entry format 2"),
         ((b'"min_reader":1', b'"min_reader":2'), NewerFormatError, "entry format 2"),
         ((b'"op":"promoted"', b'"op":"teleported"'), NewerFormatError, "teleported"),
-        ((b'"seq":3', b'"seq":4'), DamagedError, "it is entry 4 of iris"),
-        ((b'"model":"iris"', b'"model":"rose"'), DamagedError, "it is entry 3 of rose"),
+        ((b'"seq":3', b'"seq":4'), DamagedError, "holds entry 4 of iris"),
+        ((b'"model":"iris"', b'"model":"rose"'), DamagedError, "holds entry 3 of rose"),
         ((b'"prev":"', b'"prev":"00'), DamagedError, "does not follow"),
         ((b'"data":{', b'"data":{"version":1,'), DamagedError, "twice"),
         ((b'"forced":false', b'"forced":"no"'), DamagedError, "not an entry"),
-        ((b'"forced":false', b'"forced":NaN'), DamagedError, "not strict JSON"),
+        ((b'"forced":false', b'"forced":NaN'), DamagedError, "is not strict JSON"),
         ((b'"by":"ann"', b'"by":null'), DamagedError, "not an entry"),
         ((b'"version":"1.0.0"', b'"version":"7.0.0"'), DamagedError, ""),
     ],

@@ -75,25 +75,25 @@ def test_a_version_that_is_not_whole_is_not_loaded(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("place", ["blob", "version folder"])
+@pytest.mark.parametrize("location", ["blob", "version folder"])
 def test_a_payload_put_in_place_of_a_model_is_never_run(
     registry: Registry,
     opened: Callable[..., Registry],
     store: Path,
     tmp_path: Path,
     classifier: LogisticRegression,
-    place: str,
+    location: str,
 ) -> None:
     made = registry.register("iris", classifier)
     blob = disk.blob(store, registry.manifest(made).artifacts["model"].digest)
-    path = blob if place == "blob" else store / "models/iris/versions/1.0.0/model.joblib"
+    path = blob if location == "blob" else store / "models/iris/versions/1.0.0/model.joblib"
     path.unlink()
     path.write_bytes(hostile.payload(tmp_path / "ran"))
 
     def look() -> object:
         return opened().load(made).model
 
-    if place == "blob":
+    if location == "blob":
         with pytest.raises(DamagedError):
             look()
     else:
@@ -130,7 +130,7 @@ def test_an_object_that_is_refused_is_named_by_its_role(registry: Registry) -> N
         def __reduce__(self) -> tuple[Any, tuple[str]]:
             return os.mkdir, ("ran",)
 
-    with pytest.raises(UntrustedError, match=r"^model\.joblib: loading it would run code"):
+    with pytest.raises(UntrustedError, match=r"^model\.joblib would run code"):
         registry.register("iris", Chameleon())
 
 
@@ -310,14 +310,16 @@ def test_libraries_of_other_versions_are_told_once_with_both_numbers(
     registry: Registry, classifier: LogisticRegression, caplog: pytest.LogCaptureFixture
 ) -> None:
     installed = version("scikit-learn")
-    told = {"scikit-learn": "1.0.2", "numpy": version("numpy"), "nowhere": "3.1"}
-    recorded = {"python": "3.8.1", "packages": told}
+    packages = {"scikit-learn": "1.0.2", "numpy": version("numpy"), "nowhere": "3.1"}
+    recorded = {"python": "3.8.1", "packages": packages}
     made = registry.register("iris", classifier, environment=recorded)
     for _ in range(2):
         registry.load(made)
 
     python = platform.python_version()
-    (record,) = [one for one in caplog.records if "other versions" in one.message]
+    (record,) = [
+        log_record for log_record in caplog.records if "other versions" in log_record.message
+    ]
     assert record.message == (
         "iris@1.0.0 was registered with other versions: "
         f"python 3.8.1 → {python}, nowhere 3.1 → not installed, scikit-learn 1.0.2 → {installed}"

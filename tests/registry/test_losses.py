@@ -36,15 +36,15 @@ def champion(registry: Registry, text: Text) -> Registry:
 
 
 def challenge(registry: Registry, text: Text, rows: Floats, **facts: Any) -> str:
-    given = {"losses": {"mae": rows}, "evaluation_set": SET} | facts
-    return registry.register("iris", text("two"), **given).ref
+    arguments = {"losses": {"mae": rows}, "evaluation_set": SET} | facts
+    return registry.register("iris", text("two"), **arguments).ref
 
 
 def test_losses_are_kept_and_their_mean_is_a_metric(champion: Registry, store: Path) -> None:
-    kept = CHAMPION.astype("<f8").tobytes()
+    raw = CHAMPION.astype("<f8").tobytes()
 
     assert champion.resolve("iris@1.0.0").metrics["mae"] == pytest.approx(CHAMPION.mean())
-    assert disk.blob_holding(store, kept).exists()
+    assert disk.blob_holding(store, raw).exists()
 
 
 def test_a_registration_tells_the_metrics_that_its_losses_give(
@@ -78,7 +78,7 @@ def test_an_established_regression_is_refused_with_its_interval(
     assert "8.00% worse" in reason
     assert "95% interval of the worsening 7." in reason
     assert "n = 2000" in reason
-    assert reason.endswith("at most 5.00% is allowed")
+    assert reason.endswith("more than the 5.00% allowed")
 
 
 def test_a_regression_within_the_limit_passes_and_history_keeps_the_interval(
@@ -86,10 +86,10 @@ def test_a_regression_within_the_limit_passes_and_history_keeps_the_interval(
 ) -> None:
     done = champion.promote(challenge(champion, text, shifted(0.03)), reason="cheaper")
 
-    (said,) = champion.history("iris")[-1].gate
-    assert said == done.remarks[0]
-    assert "3.00% worse" in said
-    assert "n = 2000), within 5.00%" in said
+    (line,) = champion.history("iris")[-1].gate
+    assert line == done.remarks[0]
+    assert "3.00% worse" in line
+    assert "n = 2000), within 5.00%" in line
 
 
 def test_too_few_rows_are_inconclusive_and_refused_unless_the_policy_remarks_it(
@@ -100,13 +100,13 @@ def test_too_few_rows_are_inconclusive_and_refused_unless_the_policy_remarks_it(
     registry.promote("iris@1.0.0")
     ref = challenge(registry, text, shifted(0.05, 40))
 
-    with pytest.raises(RefusedError, match="inconclusive, n too small"):
+    with pytest.raises(RefusedError, match="inconclusive, n is too small"):
         registry.promote(ref)
     registry.set_policy("iris", Policy(inconclusive="remark"), reason="few rows")
     done = registry.promote(ref)
 
     assert done.changed
-    assert "inconclusive, n too small" in done.remarks[0]
+    assert "inconclusive, n is too small" in done.remarks[0]
 
 
 def test_force_passes_over_what_is_inconclusive_and_history_says_so(
@@ -114,7 +114,7 @@ def test_force_passes_over_what_is_inconclusive_and_history_says_so(
 ) -> None:
     champion.promote(challenge(champion, text, shifted(0.08)), force=True, reason="must")
 
-    assert champion.history("iris")[-1].gate[0].startswith("passed over: mae: ")
+    assert champion.history("iris")[-1].gate[0].startswith("overridden: mae: ")
 
 
 def test_losses_on_another_set_are_not_paired_and_the_gate_says_so(
@@ -133,10 +133,10 @@ def test_losses_on_another_set_are_not_paired_and_the_gate_says_so(
 def test_a_comparison_has_the_interval(champion: Registry, text: Text) -> None:
     ref = challenge(champion, text, shifted(0.08))
 
-    (one,) = champion.compare("iris@1.0.0", ref).paired
+    (pair,) = champion.compare("iris@1.0.0", ref).paired
 
-    assert (one.name, one.rows, one.direction) == ("mae", 2_000, "lower")
-    assert one.low < 0.08 < one.high
+    assert (pair.name, pair.rows, pair.direction) == ("mae", 2_000, "lower")
+    assert pair.low < 0.08 < pair.high
 
 
 def test_a_version_is_measured_later_on_a_set_named_by_its_file(
@@ -154,35 +154,35 @@ def test_a_version_is_measured_later_on_a_set_named_by_its_file(
     )
 
     assert moved.changed
-    assert [one.name for one in champion.judge(ref).paired] == ["hits"]
+    assert [pair.name for pair in champion.judge(ref).paired] == ["hits"]
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("facts", "message"),
     [
-        ({"losses": {"mae": [1.0]}}, "without their evaluation set"),
-        ({"evaluation_set": SET}, "is of no losses"),
-        ({"losses": {"mae": [1.0]}, "evaluation_set": "sha256:june"}, "is no digest"),
+        ({"losses": {"mae": [1.0]}}, "need their evaluation set"),
+        ({"evaluation_set": SET}, "is given without losses"),
+        ({"losses": {"mae": [1.0]}, "evaluation_set": "sha256:june"}, "is not a digest"),
         ({"losses": {"mae": [1.0]}, "evaluation_set": "none.csv"}, "cannot be read"),
         ({"losses": {"mae": [1.0], "mse": [1.0, 2.0]}, "evaluation_set": SET}, "lengths"),
-        ({"losses": [1.0]}, "is no mapping"),
+        ({"losses": [1.0]}, "must be a mapping"),
     ],
 )
 def test_losses_that_tell_nothing_are_refused_before_a_byte_is_moved(
-    registry: Registry, text: Text, facts: dict[str, Any], said: str
+    registry: Registry, text: Text, facts: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises(InvalidInputError, match=message):
         registry.register("iris", text("one"), **facts)
 
     assert registry.models() == []
 
 
 def test_a_metric_that_is_not_the_mean_of_its_losses_is_refused(champion: Registry) -> None:
-    given: dict[str, Any] = {"losses": {"mae": [1.0, 3.0]}, "evaluation_set": SET}
+    arguments: dict[str, Any] = {"losses": {"mae": [1.0, 3.0]}, "evaluation_set": SET}
 
     with pytest.raises(InvalidInputError, match="the mean of its losses is 2"):
-        champion.evaluate("iris@1.0.0", {"mae": 2.5}, **given)
-    champion.evaluate("iris@1.0.0", {"mae": 2.0000000001}, **given)
+        champion.evaluate("iris@1.0.0", {"mae": 2.5}, **arguments)
+    champion.evaluate("iris@1.0.0", {"mae": 2.0000000001}, **arguments)
 
     assert champion.resolve("iris@1.0.0").metrics["mae"] == 2.0
 
@@ -190,16 +190,16 @@ def test_a_metric_that_is_not_the_mean_of_its_losses_is_refused(champion: Regist
 def test_a_collector_keeps_losses_until_their_version_is_purged(
     champion: Registry, text: Text, store: Path
 ) -> None:
-    kept = disk.blob_holding(store, CHAMPION.astype("<f8").tobytes())
+    blob = disk.blob_holding(store, CHAMPION.astype("<f8").tobytes())
     champion.gc(grace_s=0)
-    before = kept.exists()
+    before = blob.exists()
     for content in ("two", "three"):
         ref = champion.register("iris", text(content)).ref
         champion.promote(ref, force=True, reason="has no losses")
     champion.purge("iris", versions=["1.0.0"], grace_s=0)
 
     assert before
-    assert not kept.exists()
+    assert not blob.exists()
     assert champion.verify().whole
 
 
@@ -207,12 +207,12 @@ def test_changed_losses_are_damage_that_verify_names_and_the_gate_refuses(
     champion: Registry, text: Text, store: Path
 ) -> None:
     ref = challenge(champion, text, shifted(0.01))
-    kept = disk.blob_holding(store, CHAMPION.astype("<f8").tobytes())
-    kept.chmod(0o644)
-    kept.write_bytes(b"\0" * 16_000)
+    blob = disk.blob_holding(store, CHAMPION.astype("<f8").tobytes())
+    blob.chmod(0o644)
+    blob.write_bytes(b"\0" * 16_000)
 
     (damage,) = champion.verify().damages
-    with pytest.raises(DamagedError, match="bytes changed"):
+    with pytest.raises(DamagedError, match="has changed"):
         champion.promote(ref)
 
     assert damage.subject.startswith("losses mae (blobs/sha256/")
@@ -223,7 +223,7 @@ def test_a_copy_carries_losses(champion: Registry, tmp_path: Path, text: Text) -
     champion.copy(other)
 
     assert other.verify().whole
-    assert [one.name for one in other.judge(challenge(other, text, shifted(0.01))).paired] == [
+    assert [pair.name for pair in other.judge(challenge(other, text, shifted(0.01))).paired] == [
         "mae"
     ]
 
@@ -248,7 +248,7 @@ def test_losses_that_are_not_what_their_entry_says_are_not_taken_in(
 ) -> None:
     session = champion._session
     record = session.find("iris@1.0.0")[1]
-    lying = tuple(replace(one, rows=one.rows - 1) for one in record.losses)
+    lying = tuple(replace(measurement, rows=measurement.rows - 1) for measurement in record.losses)
 
-    with pytest.raises(DamagedError, match="are not what the entry says"):
+    with pytest.raises(DamagedError, match="do not match the entry"):
         losses.require(session, replace(record, losses=lying))

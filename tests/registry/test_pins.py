@@ -95,9 +95,9 @@ def test_a_spoiled_journal_is_refused_by_whoever_pinned_its_head(
         (store / "models" / "iris" / "active_version.json").unlink()
 
     readers: tuple[Callable[[Registry], object], ...] = (
-        lambda one: one.status("iris"),
-        lambda one: one.load("iris@production"),
-        lambda one: one.promote("iris@1.0.0"),
+        lambda registry: registry.status("iris"),
+        lambda registry: registry.load("iris@production"),
+        lambda registry: registry.promote("iris@1.0.0"),
     )
     for read in readers:
         with pytest.raises(DamagedError):
@@ -132,8 +132,8 @@ def test_an_older_copy_of_the_whole_store_is_refused(
     assert holdfast.open(older).verify().whole
     with pytest.raises(DamagedError, match="ends at entry 4, but the head 5:"):
         _pinned(older, pin).status("iris")
-    found = holdfast.open(older).verify("iris", head=pin)
-    assert [one.subject for one in found.damages] == ["journal of iris"]
+    verification = holdfast.open(older).verify("iris", head=pin)
+    assert [damage.subject for damage in verification.damages] == ["journal of iris"]
 
 
 def test_a_pin_is_held_against_the_journal_and_not_against_a_fold(
@@ -144,7 +144,7 @@ def test_a_pin_is_held_against_the_journal_and_not_against_a_fold(
         registry.tag("iris@1.0.0", {"turn": str(turn)})
     pin = str(registry.heads("iris")[0]).replace("261:", "2:")
 
-    with pytest.raises(DamagedError, match=r"0000000002\.json: is sha256:"):
+    with pytest.raises(DamagedError, match=r"0000000002\.json is sha256:"):
         _pinned(store, pin).status("iris")
 
 
@@ -175,7 +175,7 @@ def test_a_pin_of_another_model_binds_nobody(moved: Registry, store: Path) -> No
 def test_a_head_is_asked_of_a_model_and_well_written(moved: Registry, store: Path) -> None:
     pin = str(moved.heads("iris")[0])
 
-    with pytest.raises(InvalidInputError, match="wants a model"):
+    with pytest.raises(InvalidInputError, match="needs a model"):
         moved.verify(head=pin)
     with pytest.raises(InvalidInputError, match="is not SEQ:SHA256"):
         moved.verify("iris", head="4")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from holdfast import Registry
 from holdfast.core.entry import format_time
-from holdfast.core.fleet import Counts, Held, Report, Sides, StepCounts
+from holdfast.core.fleet import Counts, LoadedVersion, Report, Sides, StepCounts
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Worker:
     every_s: float = 2.0
 
     def report(
-        self, now: datetime, *held: Held, latency_us: Iterable[tuple[int, int]] = ()
+        self, now: datetime, *held: LoadedVersion, latency_us: Iterable[tuple[int, int]] = ()
     ) -> None:
         """Write what it holds."""
         live = self.registry.resolve(f"{self.model}@production").version
@@ -32,14 +32,14 @@ class Worker:
                 every_s=self.every_s,
                 seq=1,
                 active=live,
-                versions=(Held(live, "ready"), *held),
+                versions=(LoadedVersion(live, "ready"), *held),
                 latency_us=tuple(latency_us),
             )
         )
 
     def ready(self, now: datetime, version: str = "1.1.0") -> None:
         """Report that it has the candidate ready."""
-        self.report(now, Held(version, "ready"))
+        self.report(now, LoadedVersion(version, "ready"))
 
     def answer(
         self, canary: int, active: int, canary_failures: int = 0, active_failures: int = 0

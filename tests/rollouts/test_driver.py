@@ -12,12 +12,12 @@ from tests.servers.running import Endpoint
 
 import holdfast
 from holdfast import Registry
-from holdfast.core.fleet import Counts, Held
+from holdfast.core.fleet import Counts, LoadedVersion
 from holdfast.core.rollout.analysis import Analysis, Latency
-from holdfast.core.rollout.course import Baseline, Rollout, Terms
 from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_state import Baseline, Rollout, Terms
+from holdfast.rollouts.count_sources import Published
 from holdfast.rollouts.driver import Ticked, look, tick
-from holdfast.rollouts.sources import Published
 
 ERRORS = Analysis(latency=None)
 PLAN = Plan(steps=(0.5, 1.0), dwell_s=60)
@@ -72,11 +72,11 @@ def test_a_good_version_reaches_all_of_the_traffic(
     assert (ended.did, rollout_of(ended).outcome) == ("nothing", "completed")
     assert registry.resolve("iris@production").version == "1.1.0"
     assert [past.what for past in registry.history("iris")[4:]] == [
-        "rollout of 1.1.0 starts: canary 50 → 100 %",
-        "rollout 5 to 50 %",
-        "rollout 5 to 100 % (certified)",
-        "rollout 5: advance (counted)",
-        "promote 1.0.0 → 1.1.0, ends rollout 5",
+        "rollout 1 of 1.1.0 starts: canary 50 → 100 %",
+        "rollout 1 to 50 %",
+        "rollout 1 to 100 % (certified)",
+        "rollout 1: advance (counted)",
+        "promote 1.0.0 → 1.1.0, ends rollout 1",
     ]
 
 
@@ -101,12 +101,12 @@ def test_nothing_begins_before_every_live_server_has_it_ready(
     worker.ready(later())
     other.report(later())
     unheard = drive(registry, later)
-    other.report(later(), Held("1.1.0", "loading"))
+    other.report(later(), LoadedVersion("1.1.0", "loading"))
     loading = drive(registry, later)
-    other.report(later(), Held("1.1.0", "failed", "no such column"))
+    other.report(later(), LoadedVersion("1.1.0", "failed", "no such column"))
     failed = drive(registry, later)
 
-    assert [codes(one) for one in (unheard, loading, failed)] == [
+    assert [codes(result) for result in (unheard, loading, failed)] == [
         {"not_ready"},
         {"not_ready"},
         {"load_failed"},
@@ -134,7 +134,7 @@ def test_without_any_server_the_rollout_waits_and_says_so(registry: Registry, la
     first, again = drive(registry, later), drive(registry, later)
 
     assert (first.did, codes(first)) == ("held", {"no_server"})
-    assert registry.history("iris")[-1].what == "rollout 5: hold (no_server)"
+    assert registry.history("iris")[-1].what == "rollout 1: hold (no_server)"
     assert rollout_of(first) == rollout_of(again)
 
 
@@ -143,15 +143,17 @@ def test_holds_that_change_back_and_forth_do_not_fill_the_journal(
 ) -> None:
     start(registry)
     other = Worker(registry, "b")
-    told = []
+    reason_codes = []
     for turn in range(60):
         worker.ready(later(1))
-        other.report(later(1), Held("1.1.0", ("loading", "failed")[turn % 2], "no such column"))
-        told.append(codes(drive(registry, later)))
+        other.report(
+            later(1), LoadedVersion("1.1.0", ("loading", "failed")[turn % 2], "no such column")
+        )
+        reason_codes.append(codes(drive(registry, later)))
     written = [past.what for past in registry.history("iris") if "hold" in past.what]
 
-    assert told == [{"not_ready"}, {"load_failed"}] * 30
-    assert written == ["rollout 5: hold (not_ready)", "rollout 5: hold (load_failed)"]
+    assert reason_codes == [{"not_ready"}, {"load_failed"}] * 30
+    assert written == ["rollout 1: hold (not_ready)", "rollout 1: hold (load_failed)"]
 
 
 def test_a_weight_does_not_rise_before_a_new_server_has_it_ready(
@@ -192,9 +194,9 @@ def test_the_active_version_is_measured_once_it_answered_often_enough(
 ) -> None:
     begin(registry, worker, later, Terms(PLAN, Analysis(latency=Latency(quantiles=(0.5,)))))
     worker.answer(canary=500, active=500)
-    worker.report(later(61), Held("1.1.0", "ready"), latency_us=[(100, 1_999)])
+    worker.report(later(61), LoadedVersion("1.1.0", "ready"), latency_us=[(100, 1_999)])
     early = drive(registry, later)
-    worker.report(later(), Held("1.1.0", "ready"), latency_us=[(100, 2_000)])
+    worker.report(later(), LoadedVersion("1.1.0", "ready"), latency_us=[(100, 2_000)])
     ticked = drive(registry, later)
 
     assert rollout_of(early).baseline is None
@@ -276,9 +278,9 @@ def test_counts_of_workers_that_are_gone_still_count(
 
 
 def test_a_rollout_runs_in_a_bucket(moto: Endpoint, tmp_path: Path, later: Later) -> None:
-    place = moto.store(moto.make_bucket(), tmp_path).url.partition("?")[0]
+    url = moto.store(moto.make_bucket(), tmp_path).url.partition("?")[0]
     settings: Any = {"options": moto.options, "cache": tmp_path / "cache", "clock": later}
-    registry = holdfast.open(place, by="driver", **settings)
+    registry = holdfast.open(url, by="driver", **settings)
     for content in ("one", "two"):
         (tmp_path / "model.txt").write_text(content)
         registry.register("iris", tmp_path / "model.txt")
@@ -302,12 +304,12 @@ def test_a_rollout_runs_in_a_bucket(moto: Endpoint, tmp_path: Path, later: Later
 def test_looking_changes_nothing(registry: Registry, worker: Worker, later: Later) -> None:
     begin(registry, worker, later)
     worker.answer(canary=40, active=40, canary_failures=40)
-    found = look(registry, "iris", Published(registry, "iris"), later())
+    snapshot = look(registry, "iris", Published(registry, "iris"), later())
 
-    assert found.verdict is not None
-    assert found.verdict.outcome == "halt"
-    assert [server.worker for server in found.servers] == ["a"]
-    assert registry.rollout("iris") == found.rollout
+    assert snapshot.verdict is not None
+    assert snapshot.verdict.outcome == "halt"
+    assert [server.worker for server in snapshot.servers] == ["a"]
+    assert registry.rollout("iris") == snapshot.rollout
 
 
 def test_two_drivers_that_looked_at_once_step_once(
@@ -323,9 +325,9 @@ def test_two_drivers_that_looked_at_once_step_once(
         """Lets the rival move between look and act."""
 
         def counts(self, rollout: Rollout) -> list[Counts]:
-            found = registry.fleet.counts("iris", rollout.number)
+            published_counts = registry.fleet.counts("iris", rollout.number)
             tick(rival, "iris", Published(rival, "iris"), now)
-            return found
+            return published_counts
 
     ticked = tick(registry, "iris", Overtaken(), now)
 
@@ -338,18 +340,20 @@ def test_many_drivers_at_once_move_a_rollout_as_one(
     begin(registry, worker, later)
     worker.answer(canary=500, active=500)
     now = later(61)
-    rivals = [holdfast.open(registry.location, by=f"d{place}", clock=later) for place in range(8)]
+    rivals = [holdfast.open(registry.location, by=f"d{index}", clock=later) for index in range(8)]
     with ThreadPoolExecutor(8) as threads:
         ticked = list(
-            threads.map(lambda one: tick(one, "iris", Published(one, "iris"), now).did, rivals)
+            threads.map(
+                lambda rival: tick(rival, "iris", Published(rival, "iris"), now).did, rivals
+            )
         )
     tally("drivers that raced for a step", len(rivals))
 
     assert ticked.count("advanced") == 1
     assert set(ticked) <= {"advanced", "late", "held"}
-    found = registry.rollout("iris")
-    assert found is not None
-    assert found.step == 1
+    rollout = registry.rollout("iris")
+    assert rollout is not None
+    assert rollout.step == 1
 
 
 def test_a_rollout_that_was_pushed_aside_is_left_alone(

@@ -6,14 +6,14 @@ from xml.etree import ElementTree as ET
 
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.plan import Plan
-from holdfast.rollouts import Setting, Simulation, picture, scenario, simulate
+from holdfast.rollouts import Simulation, SimulationSettings, picture, scenario, simulate
 
 TEXTS = ("1%:1%", "1%:1%,slower=2", "1%:6%", *(f"1%:{rate}%" for rate in range(10, 19)))
 
 
 def simulated() -> Simulation:
     scenarios = [scenario.parse(text) for text in TEXTS]
-    return simulate(Plan(), Analysis(), scenarios, Setting(requests=500, runs=5))
+    return simulate(Plan(), Analysis(), scenarios, SimulationSettings(requests=500, runs=5))
 
 
 def test_every_scenario_has_a_line_and_a_label_of_its_own() -> None:

@@ -20,10 +20,10 @@ from tests.servers.running import HOST, free_port
 
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Sides, StepCounts
-from holdfast.core.rollout import merging
+from holdfast.core.rollout import aggregation
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline, Rollout
 from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_state import Baseline, Rollout
 from holdfast.core.rollout.verdict import judge
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.rollouts.prometheus import FAILURES, REQUESTS, SLOWER, Prometheus
@@ -31,6 +31,7 @@ from holdfast.rollouts.prometheus import FAILURES, REQUESTS, SLOWER, Prometheus
 PATIENCE_S = 60.0
 ROLLOUT = Rollout(
     number=40,
+    seq=17,
     version="1.1.0",
     was="1.0.0",
     plan=Plan(steps=(0.05, 0.5, 1.0)),
@@ -106,9 +107,9 @@ def server(exporters: list[Exporter], tmp_path: Path) -> Iterator[Prometheus]:
         yield Prometheus(url, "iris")
 
 
-def wait_for(met: Callable[[], object]) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not met():
+    while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.05)
 
@@ -124,8 +125,8 @@ def requests(source: Prometheus) -> list[Sides]:
 def test_counts_of_all_workers_are_added_up_by_step(
     server: Prometheus, exporters: list[Exporter]
 ) -> None:
-    one, other = exporters
-    for exporter in (one, other):
+    first_exporter, other = exporters
+    for exporter in (first_exporter, other):
         exporter.side(7, 1, "canary")
         exporter.side(90, 2, "active")
     other.side(50, 0, "canary", step=1)
@@ -145,13 +146,13 @@ def test_counts_of_all_workers_are_added_up_by_step(
 def test_a_worker_that_began_again_loses_nothing_that_was_scraped(
     server: Prometheus, exporters: list[Exporter]
 ) -> None:
-    one, _ = exporters
-    one.side(100, 4, "canary")
-    one.side(100, 0, "active")
+    exporter, _ = exporters
+    exporter.side(100, 4, "canary")
+    exporter.side(100, 0, "active")
     wait_for(lambda: requests(server) == [Sides(100, 100)])
-    one.restart()
-    one.side(30, 1, "canary")
-    one.side(20, 0, "active")
+    exporter.restart()
+    exporter.side(30, 1, "canary")
+    exporter.side(20, 0, "active")
 
     wait_for(lambda: requests(server) == [Sides(130, 120)])
 
@@ -166,7 +167,7 @@ def test_without_a_counter_of_failures_nothing_is_counted_and_the_rollout_holds(
     exporters[0].add(FAILURES.replace("failures", "errors"), 500, "canary")
     wait_for(lambda: "no holdfast_rollout_failures_total of step 0, canary" in told(server))
 
-    seen = merging.seen(ROLLOUT, server.counts(ROLLOUT), 86_000.0)
+    seen = aggregation.seen(ROLLOUT, server.counts(ROLLOUT), 86_000.0)
     verdict = judge(ROLLOUT.plan, ROLLOUT.analysis, seen)
 
     assert verdict.outcome == "hold"
@@ -176,32 +177,32 @@ def test_without_a_counter_of_failures_nothing_is_counted_and_the_rollout_holds(
 
 def told(source: Prometheus) -> str:
     """Return what the log says of why nothing was counted; nothing where something was."""
-    said: list[str] = []
+    messages: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("holdfast.rollouts.prometheus")
     log.addHandler(handler)
     counted = source.counts(ROLLOUT)
     log.removeHandler(handler)
-    return "" if counted else " ".join(said)
+    return "" if counted else " ".join(messages)
 
 
 def test_latency_is_measured_where_every_side_exports_the_quantile(
     server: Prometheus, exporters: list[Exporter]
 ) -> None:
-    one, _ = exporters
+    exporter, _ = exporters
     for role in ("canary", "active"):
-        one.add(SLOWER, 5, role, quantile="0.5")
-    one.add(SLOWER, 1, "canary", quantile="0.99")
+        exporter.add(SLOWER, 5, role, quantile="0.5")
+    exporter.add(SLOWER, 1, "canary", quantile="0.99")
     for role in ("canary", "active"):
-        one.side(10, 0, role)
+        exporter.side(10, 0, role)
     wait_for(lambda: requests(server) == [Sides(10, 10)])
 
     (counts,) = server.counts(ROLLOUT)
 
     assert counts.steps[0].slower == ((0.5, Sides(5, 5)),)
     assert counts.unmeasured == (0.99,)
-    assert list(merging.seen(ROLLOUT, [counts], 0.0).latency) == [0.5]
+    assert list(aggregation.seen(ROLLOUT, [counts], 0.0).latency) == [0.5]
 
 
 def test_before_the_baseline_no_latency_is_asked_for(
@@ -229,10 +230,12 @@ def test_a_query_that_the_server_refuses_is_absent(server: Prometheus) -> None:
 
 
 @contextlib.contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
+def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -256,19 +259,31 @@ def sampled(value: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "message"),
     [
         (502, b"<html>", "answers 502"),
-        (200, b"<html>", "is no Prometheus"),
+        (200, b"<html>", "is not a Prometheus server"),
         (400, b'{"status": "error", "error": "bad query"}', "refuses: bad query"),
         (200, sampled("NaN"), "a counter is NaN"),
         (200, sampled("-1"), "a counter is -1"),
         (200, sampled("many"), "a counter is many"),
+        (200, sampled("+Inf"), "a counter is +Inf"),
+        (200, sampled("1e308"), "a counter is 1e308"),
+        (200, sampled("0").replace(b'"0"', b'"Infinity"', 1), "has no holdfast"),
+        (200, sampled("0").replace(b'"0"', b'"NaN"', 1), "has no holdfast"),
     ],
 )
-def test_an_answer_that_tells_no_counts_is_absent(status: int, body: bytes, said: str) -> None:
+def test_an_answer_that_tells_no_counts_is_absent(status: int, body: bytes, message: str) -> None:
     with answering(status, body) as url:
-        assert said in told(Prometheus(url, "iris"))
+        assert message in told(Prometheus(url, "iris"))
+
+
+def test_whoever_answers_does_not_choose_who_is_asked_next() -> None:
+    """The other would be asked in this machine's name: for a cloud's credentials, say."""
+    with answering(200, sampled("7")) as other:
+        for location in (other, "file:///etc/passwd", "http://169.254.169.254/latest/meta-data"):
+            with answering(302, b"<html>", Location=location) as url:
+                assert "answers 302" in told(Prometheus(url, "iris"))
 
 
 def test_a_server_that_cannot_be_reached_is_absent() -> None:
@@ -287,12 +302,14 @@ def test_a_server_that_cannot_be_reached_is_absent() -> None:
     ],
 )
 def test_what_counters_cannot_tell_is_refused(rollout: Rollout) -> None:
-    with pytest.raises(UnsupportedError, match="neither keys nor pairs"):
+    with pytest.raises(
+        UnsupportedError, match="Prometheus: sticky routing and shadows need keys or pairs"
+    ):
         Prometheus("http://localhost:1", "iris").counts(rollout)
 
 
 def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="its address is none"):
+    with pytest.raises(InvalidInputError, match="has no valid address"):
         Prometheus("prometheus:9090", "iris").counts(ROLLOUT)
 
 

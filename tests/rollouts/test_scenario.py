@@ -15,6 +15,7 @@ PLAIN = Analysis(latency=None)
         ("1%:6%", Scenario(0.01, 0.06)),
         ("0.01:0.5", Scenario(0.01, 0.5)),
         ("0:1,slower=1.5", Scenario(0.0, 1.0, slower=1.5)),
+        ("0:1,spread=0.1", Scenario(0.0, 1.0, spread=0.1)),
         (
             "1%:1%,tail=2%,outage=50%,users=2000",
             Scenario(0.01, 0.01, tail=0.02, outage=0.5, users=2000),
@@ -27,23 +28,27 @@ def test_a_scenario_is_read_as_it_is_named(text: str, scenario: Scenario) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("1%", "is not ACTIVE:CANARY; write 1%:6%, then slower, tail, noise, outage, users"),
+        (
+            "1%",
+            "is not ACTIVE:CANARY; write 1%:6%, then slower, spread, tail, noise, outage, users",
+        ),
         ("1%:2%,faster=2", "is not ACTIVE:CANARY"),
         ("one:2%", "could not convert string to float"),
         ("1%:2%,users=1.5", "invalid literal for int"),
-        ("1%:200%", "scenario canary: 2 is no rate"),
-        ("nan:1%", "scenario active: nan is no rate"),
-        ("1%:2%,slower=0", "scenario slower: 0 is no factor"),
-        ("1%:2%,users=-1", "scenario users: -1 users"),
+        ("1%:200%", "scenario canary must be a rate from 0 to 1, or 0 % to 100 %, not 2"),
+        ("nan:1%", "scenario active must be a rate from 0 to 1, or 0 % to 100 %, not nan"),
+        ("1%:2%,spread=-1", "scenario spread must be 0 or more, such as 0.1, not -1"),
+        ("1%:2%,slower=0", "scenario slower must be a factor above 0"),
+        ("1%:2%,users=-1", "scenario users must be 0 or more, not -1"),
     ],
 )
-def test_what_is_no_scenario_is_refused_with_advice(text: str, said: str) -> None:
+def test_what_is_no_scenario_is_refused_with_advice(text: str, message: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse(text)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_scenario_made_in_python_is_checked_too() -> None:
@@ -60,6 +65,7 @@ def test_a_scenario_made_in_python_is_checked_too() -> None:
         ("1%:1.06%", Analysis(errors=Relative(margin=0.1)), True),
         ("1%:6%", Analysis(errors=Absolute()), True),
         ("1%:6.1%", Analysis(errors=Absolute()), False),
+        ("1%:1%,slower=1.1", Analysis(), True),
         ("1%:1%,slower=1.2", Analysis(), False),
         ("1%:1%,slower=1.2", PLAIN, True),
         ("1%:1%,tail=1%", Analysis(), False),

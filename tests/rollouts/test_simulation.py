@@ -12,11 +12,11 @@ from tests.rollouts.bounds import least, most
 from holdfast.core.rollout.analysis import Absolute, Analysis, Threshold
 from holdfast.core.rollout.plan import Plan
 from holdfast.errors import InvalidInputError
-from holdfast.rollouts import Outcome, Setting, scenario, simulate
+from holdfast.rollouts import ScenarioResult, SimulationSettings, scenario, simulate
 
 RUNS = 120
 ERRORS = Analysis(latency=None)
-SHORT = Setting(requests=6000, runs=RUNS)
+SHORT = SimulationSettings(requests=6000, runs=RUNS)
 
 
 def endless(*steps: float, strategy: str = "canary") -> Plan:
@@ -25,8 +25,8 @@ def endless(*steps: float, strategy: str = "canary") -> Plan:
 
 
 def play(
-    plan: Plan, analysis: Analysis, *texts: str, setting: Setting = SHORT
-) -> tuple[Outcome, ...]:
+    plan: Plan, analysis: Analysis, *texts: str, setting: SimulationSettings = SHORT
+) -> tuple[ScenarioResult, ...]:
     return simulate(plan, analysis, [scenario.parse(text) for text in texts], setting).outcomes
 
 
@@ -55,7 +55,7 @@ def test_heavy_users_and_a_busy_machine_halt_no_healthy_version_by_latency(
     text: str, weight: float
 ) -> None:
     plan = Plan(steps=(weight, 1.0), dwell_s=1e9, max_step_time_s=None)
-    setting = Setting(requests=6_000, runs=100)
+    setting = SimulationSettings(requests=6_000, runs=100)
     (outcome,) = simulate(plan, Analysis(), [scenario.parse(text)], setting).outcomes
 
     assert outcome.healthy
@@ -80,7 +80,7 @@ def test_the_plain_rule_halts_most_healthy_versions() -> None:
 )
 def test_nine_in_ten_broken_versions_are_halted_by_then(plan: Plan, text: str, by: int) -> None:
     """*by* is the nine-tenths point that another implementation measured."""
-    (outcome,) = play(plan, ERRORS, text, setting=Setting(requests=by, runs=RUNS))
+    (outcome,) = play(plan, ERRORS, text, setting=SimulationSettings(requests=by, runs=RUNS))
 
     assert not outcome.healthy
     assert outcome.halted >= least(0.88, RUNS)
@@ -105,7 +105,7 @@ def test_a_broken_version_is_halted_on_the_first_step_after_few_failures() -> No
 
 def test_a_ladder_lets_a_healthy_version_through() -> None:
     plan = Plan(min_requests=1, advance="counted")
-    (outcome,) = play(plan, ERRORS, "1%:1%", setting=Setting(requests=6000, runs=RUNS))
+    (outcome,) = play(plan, ERRORS, "1%:1%", setting=SimulationSettings(requests=6000, runs=RUNS))
 
     assert outcome.completed >= 1 - most(0.05, RUNS)
     assert outcome.undecided == 0
@@ -115,7 +115,7 @@ def test_a_ladder_lets_a_healthy_version_through() -> None:
 def test_a_step_is_not_left_before_its_dwell_is_over() -> None:
     plan = Plan(steps=(0.5, 1), min_requests=1, advance="counted", dwell_s=90)
     too_short, enough = (
-        play(plan, ERRORS, "0:0", setting=Setting(requests=n, per_minute=100, runs=5))[0]
+        play(plan, ERRORS, "0:0", setting=SimulationSettings(requests=n, per_minute=100, runs=5))[0]
         for n in (149, 150)
     )
 
@@ -126,7 +126,9 @@ def test_a_step_waits_until_its_limit_is_ruled_out() -> None:
     """320 canary requests without a failure rule 2 % out, 319 do not."""
     plan = Plan(steps=(0.5, 1), min_requests=1, dwell_s=0, limits=(0.02,))
     early, late = (
-        play(plan, ERRORS, "0:0", setting=Setting(requests=n, per_minute=10, runs=RUNS))[0]
+        play(plan, ERRORS, "0:0", setting=SimulationSettings(requests=n, per_minute=10, runs=RUNS))[
+            0
+        ]
         for n in (480, 900)
     )
 
@@ -145,7 +147,7 @@ def test_an_overdue_step_does_what_the_plan_says(
         steps=(0.05, 1), min_requests=10**6, dwell_s=60, max_step_time_s=120,
         overdue=overdue,  # type: ignore[arg-type]
     )  # fmt: skip
-    (outcome,) = play(plan, ERRORS, "0:0", setting=Setting(requests=2000, runs=20))
+    (outcome,) = play(plan, ERRORS, "0:0", setting=SimulationSettings(requests=2000, runs=20))
 
     assert (outcome.completed, outcome.undecided) == (completed, undecided)
 
@@ -164,7 +166,7 @@ def test_blue_green_with_a_holdback_halts_a_broken_version() -> None:
 
 def test_a_shadow_is_complete_after_its_last_step() -> None:
     plan = Plan(strategy="shadow", steps=(0.5, 1.0), dwell_s=60)
-    (outcome,) = play(plan, ERRORS, "0:0", setting=Setting(requests=3000, runs=10))
+    (outcome,) = play(plan, ERRORS, "0:0", setting=SimulationSettings(requests=3000, runs=10))
 
     assert (outcome.completed, outcome.halted) == (1, 0)
 
@@ -179,7 +181,12 @@ def test_users_who_fail_together_count_once_and_fail_often() -> None:
 
 def test_the_same_seed_gives_the_same_runs_and_another_gives_others() -> None:
     first, again, other = (
-        play(endless(0.05, 1), Analysis(), "1%:6%", setting=Setting(3000, runs=50, seed=seed))
+        play(
+            endless(0.05, 1),
+            Analysis(),
+            "1%:6%",
+            setting=SimulationSettings(3000, runs=50, seed=seed),
+        )
         for seed in (1, 1, 2)
     )
 
@@ -200,9 +207,15 @@ def test_a_curve_rises_to_the_share_that_was_halted() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [Setting(requests=0), Setting(per_minute=0), Setting(runs=0), Setting(seed=-1)]
+    "setting",
+    [
+        SimulationSettings(requests=0),
+        SimulationSettings(per_minute=0),
+        SimulationSettings(runs=0),
+        SimulationSettings(seed=-1),
+    ],
 )
-def test_a_setting_that_cannot_be_played_is_refused(setting: Setting) -> None:
+def test_a_setting_that_cannot_be_played_is_refused(setting: SimulationSettings) -> None:
     with pytest.raises(InvalidInputError, match="simulation"):
         play(Plan(), ERRORS, "1%:1%", setting=setting)
 

@@ -106,7 +106,7 @@ def test_a_server_that_requires_it_all_is_refused_and_says_what_lacks(
     done = without(calls, *command, "--sandbox", "require")
 
     assert done.returncode != 0
-    assert f"--sandbox require: this system lacks {lacks}" in done.stderr
+    assert f"--sandbox require needs what this system lacks: {lacks}" in done.stderr
 
 
 @whole
@@ -127,7 +127,7 @@ def test_a_server_says_what_is_in_force_when_it_starts_and_when_it_is_asked(
     server = Serving(tmp_path / "store", tmp_path, "--sandbox", "auto", before=before)
     with server:
         until(lambda: server.get("/ready")[1]["live"] == {MODEL: "1.1.0"})
-        told = server.get("/ready")[1]["sandbox"]
+        sandbox_status = server.get("/ready")[1]["sandbox"]
 
-    assert told == says
+    assert sandbox_status == says
     assert f"sandbox: {says}" in server.log

@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox import works
 from tests.serving.facing import until
 
-from holdfast.sandbox import Limits, Nursery, Outcome, Trial, Trials, chosen
+from holdfast.sandbox import Nursery, Trial, TrialLimits, TrialOutcome, Trials, chosen
 from holdfast.sandbox.restraint import Restraint
 
 RESTRAINT = chosen("auto")
@@ -60,7 +60,7 @@ def test_what_begins_it_again_is_begun_again_itself(nursery: Nursery) -> None:
 
 def test_a_trial_that_was_lost_with_it_is_tried_again(nursery: Nursery, tmp_path: Path) -> None:
     sign = tmp_path / "sign"
-    outcomes: list[Outcome] = []
+    outcomes: list[TrialOutcome] = []
     trial = Trial("tests.sandbox.works:wait_for", {"path": str(sign)}, [])
     thread = threading.Thread(target=lambda: outcomes.append(nursery.run(trial)))
     thread.start()
@@ -71,16 +71,16 @@ def test_a_trial_that_was_lost_with_it_is_tried_again(nursery: Nursery, tmp_path
     sign.touch()
     thread.join(120)
 
-    assert outcomes == [Outcome(None, "it is there")]
+    assert outcomes == [TrialOutcome(None, "it is there")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
 def test_a_trial_that_dies_takes_nothing_with_it(nursery: Nursery, number: int) -> None:
     before = inner(nursery)
     dying = Trial("tests.sandbox.works:die_once", {"signal": number}, [])
-    told = [nursery.run(dying).problem for _ in range(3)]
+    problems = [nursery.run(dying).problem for _ in range(3)]
 
-    assert all(problem and signal.Signals(number).name in problem for problem in told)
+    assert all(problem and signal.Signals(number).name in problem for problem in problems)
     assert nursery.run(SCRATCH).problem is None
     assert inner(nursery) == before
 
@@ -116,7 +116,7 @@ def descriptors(process: int) -> int:
 
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.long)])
 def test_trials_leave_no_descriptor_process_or_folder(nursery: Nursery, count: int) -> None:
-    limits = Limits(time_s=60.0)
+    limits = TrialLimits(time_s=60.0)
     hopeless = Trial("tests.sandbox.works:die_once", {"signal": signal.SIGSEGV}, [], (), limits)
     nursery.run(SCRATCH)
     processes = os.getpid(), nursery.process.pid, inner(nursery)

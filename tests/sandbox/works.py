@@ -44,9 +44,9 @@ def open_all(argument: dict[str, Any]) -> None:
         lambda: joblib.load(path),
         lambda: np.load(path, allow_pickle=True)["arr_0"],
     )
-    for way in ways:
+    for reader in ways:
         with contextlib.suppress(BaseException):
-            way().predict([[0.0, 1.0, 2.0]])
+            reader().predict([[0.0, 1.0, 2.0]])
 
 
 def ask(trials: Trials, answers: Connection) -> None:

@@ -1,12 +1,14 @@
 """Servers that speak S3: moto, LocalStack, and s3rver, which ignores conditions."""
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.servers.install import installed
 from tests.servers.running import HOST, Endpoint, NoServerError, free_port, new_name, running
@@ -19,19 +21,22 @@ SECRET = "not-a-secret-but-looked-for-in-every-message"
 class Amazon(Endpoint):
     """A server that speaks S3."""
 
-    def make_bucket(self) -> str:
+    @functools.cached_property
+    def _client(self) -> Any:
         import boto3
 
-        name = new_name()
-        client = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=self.address,
             region_name=self.options["region"],
             aws_access_key_id=self.options["access_key_id"],
             aws_secret_access_key=self.options["secret_access_key"],
         )
-        client.create_bucket(Bucket=name)
-        client.close()
+
+    def make_bucket(self) -> str:
+        name = new_name()
+        self._client.create_bucket(Bucket=name)
+        self._client.close()  # its connections: it can be used again
         return name
 
 

@@ -85,8 +85,8 @@ def _prepare(folder: Path, config: Path, port: int) -> None:
     subprocess.run(["ceph-authtool", "--create-keyring", keys], check=True, capture_output=True)
     for caller, rights in _CALLERS.items():
         pairs = zip(rights[::2], rights[1::2], strict=True)
-        given = [word for pair in pairs for word in ("--cap", *pair)]
-        command = ["ceph-authtool", keys, "--gen-key", "-n", caller, *given]
+        capability_options = [word for pair in pairs for word in ("--cap", *pair)]
+        command = ["ceph-authtool", keys, "--gen-key", "-n", caller, *capability_options]
         subprocess.run(command, check=True, capture_output=True)
     address = f"[v2:{HOST}:{port}]"
     command = ["monmaptool", "--create", "--fsid", cluster, "--addv", "a", address, chart]
@@ -103,5 +103,5 @@ def _run(config: Path, program: str, *words: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE_S)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = (error.stderr or b"").decode(errors="replace")[-300:]
-        raise NoServerError(f"{program} {words[0]} failed: {said}") from error
+        error_text = (error.stderr or b"").decode(errors="replace")[-300:]
+        raise NoServerError(f"{program} {words[0]} failed: {error_text}") from error

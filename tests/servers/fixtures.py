@@ -99,5 +99,5 @@ LONG = pytest.mark.long
 )
 def server(request: pytest.FixtureRequest) -> Endpoint:
     """Return each server that keeps its word, one after the other."""
-    found: Endpoint = request.getfixturevalue(request.param)
-    return found
+    endpoint: Endpoint = request.getfixturevalue(request.param)
+    return endpoint

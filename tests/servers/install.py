@@ -60,19 +60,19 @@ def install(name: str) -> None:
 
 def _python(name: str) -> str:
     """Return a Python that runs a server, looked for in the path and among those of pyenv."""
-    wanted = PYTHON.get(name)
-    if wanted is None:
+    interpreter = PYTHON.get(name)
+    if interpreter is None:
         return sys.executable
     others = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    number = wanted.removeprefix("python")
-    for candidate in (wanted, *map(str, others.glob(f"{number}.*/bin/{wanted}"))):
+    number = interpreter.removeprefix("python")
+    for candidate in (interpreter, *map(str, others.glob(f"{number}.*/bin/{interpreter}"))):
         path = shutil.which(candidate)
         if (
             path
             and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0
         ):
             return path
-    raise NotHereError(f"needs {wanted}")
+    raise NotHereError(f"needs {interpreter}")
 
 
 def _tool(name: str) -> str:

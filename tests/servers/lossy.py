@@ -36,9 +36,9 @@ class Lossy:
     def fault_for(self, method: str, path: str) -> Fault:
         """Take the first fault planned for such a request; without one it is relayed."""
         self.log.append((method, path))
-        for place, (planned, part, fault) in enumerate(self._plan):
+        for index, (planned, part, fault) in enumerate(self._plan):
             if planned == method and part in unquote(path):
-                del self._plan[place]
+                del self._plan[index]
                 return fault
         return honestly
 
@@ -75,11 +75,13 @@ class Relay(BaseHTTPRequestHandler):
     def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Send an answer."""
         self.send_response_only(status)
-        kept = [(name, value) for name, value in headers if name.lower() not in _OF_ONE_HOP]
-        sized = any(name.lower() == "content-length" for name, _value in kept)
+        relayed_headers = [
+            (name, value) for name, value in headers if name.lower() not in _OF_ONE_HOP
+        ]
+        sized = any(name.lower() == "content-length" for name, _value in relayed_headers)
         if not sized and status not in (204, 304):
-            kept.append(("Content-Length", str(len(body))))
-        for name, value in kept:
+            relayed_headers.append(("Content-Length", str(len(body))))
+        for name, value in relayed_headers:
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

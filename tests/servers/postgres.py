@@ -76,10 +76,12 @@ class Postgres:
 
 def _programs() -> Path:
     on_path = shutil.which("initdb")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts)
-    if on_path is None and not found:
+    initdb_paths = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts
+    )
+    if on_path is None and not initdb_paths:
         raise NoServerError("PostgreSQL is not installed (apt-get install postgresql)")
-    programs = found[-1].parent if found else Path(str(on_path)).resolve().parent
+    programs = initdb_paths[-1].parent if initdb_paths else Path(str(on_path)).resolve().parent
     if not (programs / "postgres").exists():
         raise NoServerError(f"{programs} has no postgres")
     return programs
@@ -93,8 +95,8 @@ def _unprivileged() -> dict[str, Any]:
 
     for name in _USERS:
         with contextlib.suppress(KeyError):
-            found = pwd.getpwnam(name)
-            return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+            account = pwd.getpwnam(name)
+            return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     raise NoServerError("PostgreSQL does not run as root, and there is no other user")
 
 

@@ -15,8 +15,8 @@ from tests.serving.facing import until
 @contextlib.contextmanager
 def scraping(ports: Sequence[int], folder: Path) -> Iterator[str]:
     """Run it on a free port; yield its address."""
-    found = shutil.which("prometheus")
-    if found is None:
+    executable = shutil.which("prometheus")
+    if executable is None:
         pytest.skip("prometheus is not installed (apt-get install prometheus)")
     targets = [f"{HOST}:{port}" for port in ports]
     config = {
@@ -27,7 +27,7 @@ def scraping(ports: Sequence[int], folder: Path) -> Iterator[str]:
     (folder / "prometheus.yml").write_text(json.dumps(config))
     address = f"{HOST}:{free_port()}"
     options = [f"--web.listen-address={address}", f"--storage.tsdb.path={folder / 'data'}"]
-    command = [found, f"--config.file={folder / 'prometheus.yml'}", *options]
+    command = [executable, f"--config.file={folder / 'prometheus.yml'}", *options]
     with started(command, folder / "run"):
         until(lambda: _is_ready(f"http://{address}/-/ready"))
         yield f"http://{address}/"

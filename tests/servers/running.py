@@ -17,7 +17,7 @@ from typing import Any
 
 from holdfast.store.objects.cache import LIMIT_BYTES, Cache
 from holdfast.store.objects.locating import locate
-from holdfast.store.objects.store import ObjectStore
+from holdfast.store.objects.object_store import ObjectStore
 
 PATIENCE_S = 60.0
 _LOG = "log.txt"
@@ -112,8 +112,8 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
         if process.returncode is not None or time.monotonic() > end:
-            said = log.read_text(errors="replace")[-500:]
-            raise NoServerError(f"{process.args!r} does not answer: {said}")
+            log_tail = log.read_text(errors="replace")[-500:]
+            raise NoServerError(f"{process.args!r} does not answer: {log_tail}")
 
 
 def _answers(port: int) -> bool:

@@ -78,19 +78,24 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self, name: str, query: dict[str, str], _body: bytes) -> None:
         if "list-type" in query:
             return self._list(name.rstrip("/"), query)
-        found = self.objects.get(name)
-        if found is None:
+        stored_object = self.objects.get(name)
+        if stored_object is None:
             return self._refuse(404, "NoSuchKey")
-        if self.headers.get("If-Match", found.tag) != found.tag:
+        if self.headers.get("If-Match", stored_object.tag) != stored_object.tag:
             return self._refuse(412, "PreconditionFailed")
         start, _, end = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
-        first, last = int(start), min(int(end or len(found.data)), len(found.data) - 1)
+        first, last = (
+            int(start),
+            min(int(end or len(stored_object.data)), len(stored_object.data) - 1),
+        )
         if "Range" not in self.headers:
-            return self._answer(200, found.headers, found.data)
+            return self._answer(200, stored_object.headers, stored_object.data)
         if first > last:
             return self._refuse(416, "InvalidRange")
-        shown = {"Content-Range": f"bytes {first}-{last}/{len(found.data)}"}
-        return self._answer(206, found.headers | shown, found.data[first : last + 1])
+        shown = {"Content-Range": f"bytes {first}-{last}/{len(stored_object.data)}"}
+        return self._answer(
+            206, stored_object.headers | shown, stored_object.data[first : last + 1]
+        )
 
     _head = _get
 
@@ -98,9 +103,11 @@ class _Handler(BaseHTTPRequestHandler):
         if "uploadId" in query:
             self.uploads[query["uploadId"]][int(query["partNumber"])] = body
             return self._answer(200, {"ETag": query["partNumber"]})
-        found = self.objects.get(name)
-        wanted = self.headers.get("x-goog-if-generation-match")
-        if wanted is not None and int(wanted) != (found.generation if found else 0):
+        stored_object = self.objects.get(name)
+        expected_generation = self.headers.get("x-goog-if-generation-match")
+        if expected_generation is not None and int(expected_generation) != (
+            stored_object.generation if stored_object else 0
+        ):
             return self._refuse(412, "PreconditionFailed")
         self.objects[name] = _Object(body, next(self.generations))
         return self._answer(200, self.objects[name].headers)
@@ -146,11 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
                 folder = prefix + rest.partition(slash)[0] + slash
                 rows[folder] = f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
                 continue
-            found = self.objects[name]
+            stored_object = self.objects[name]
             rows[key] = (
-                f"<Contents><Key>{escape(key)}</Key><Size>{len(found.data)}</Size>"
-                f"<LastModified>{found.made.isoformat()}</LastModified>"
-                f"<ETag>{escape(found.tag)}</ETag></Contents>"
+                f"<Contents><Key>{escape(key)}</Key><Size>{len(stored_object.data)}</Size>"
+                f"<LastModified>{stored_object.made.isoformat()}</LastModified>"
+                f"<ETag>{escape(stored_object.tag)}</ETag></Contents>"
             )
         page = list(rows)[:_PAGE]
         more = len(rows) > _PAGE

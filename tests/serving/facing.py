@@ -1,4 +1,4 @@
-"""Models to serve, line-ups of them, and a real server in a thread."""
+"""Models to serve, routing tables of them, and a real server in a thread."""
 
 import asyncio
 import signal
@@ -15,16 +15,16 @@ import uvicorn
 
 from holdfast.core.manifest import Manifest
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Rollout
 from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.formats.pair import Pair
-from holdfast.serving.answering.finished import Finished, Sink
-from holdfast.serving.limits import Limits
-from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.answering.finished import FinishedRequest, RequestSink
+from holdfast.serving.routing_table import Loaded, RoutingTable
 from holdfast.serving.rows import predictor
-from holdfast.serving.served import Served
-from holdfast.serving.web.app import Application, application
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.web.application import Application, application
 from holdfast.serving.web.direct import Protocol
+from holdfast.serving.worker_state import WorkerState
 
 NUMBERS = {
     "type": "object",
@@ -85,10 +85,11 @@ def rollout(version: str = "1.1.0", weight: float = 0.5, **facts: Any) -> Rollou
     steps = (weight, 1.0) if weight < 1 else (1.0,)
     return Rollout(
         number=facts.pop("number", 7),
+        seq=17,
         version=version,
         was="1.0.0",
         plan=Plan(strategy=strategy, steps=steps),
-        analysis=Analysis(),
+        analysis=facts.pop("analysis", Analysis()),
         by="ada",
         started_at=AT,
         since=AT,
@@ -97,24 +98,26 @@ def rollout(version: str = "1.1.0", weight: float = 0.5, **facts: Any) -> Rollou
     )
 
 
-def lineup(active: Loaded | None, **more: Any) -> Lineup:
-    return Lineup(more.pop("model", "iris"), active=active, **more)
+def routing_table(active: Loaded | None, **more: Any) -> RoutingTable:
+    return RoutingTable(more.pop("model", "iris"), active=active, **more)
 
 
-def served(*lineups: Lineup) -> Served:
-    return Served("here-1-abc", {one.model: one for one in lineups})
+def served(*routing_tables: RoutingTable) -> WorkerState:
+    return WorkerState(
+        "here-1-abc", {routing_table.model: routing_table for routing_table in routing_tables}
+    )
 
 
 @dataclass
 class Told:
     """A sink that keeps what it is told."""
 
-    all: list[Finished] = field(default_factory=list)
+    all: list[FinishedRequest] = field(default_factory=list)
 
-    def finished(self, one: Finished) -> None:
-        self.all.append(one)
+    def finished(self, finished_request: FinishedRequest) -> None:
+        self.all.append(finished_request)
 
-    def wait(self, count: int) -> list[Finished]:
+    def wait(self, count: int) -> list[FinishedRequest]:
         """Wait until so many requests are finished."""
         until(lambda: len(self.all) >= count)
         return self.all
@@ -145,7 +148,7 @@ class Server:
 
     url: str
     port: int
-    served: Served
+    served: WorkerState
     told: Told
     app: Application
     client: httpx.Client
@@ -157,8 +160,8 @@ class Server:
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         """Send JSON; `x_request_id="1"` is the header `x-request-id`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.post(path, json=body, headers=named)
+        header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(path, json=body, headers=header_fields)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(path, headers=headers)
@@ -168,15 +171,15 @@ class Server:
         self.get("/livez")  # the sink is told after an answer, but before the next one
         self.told.all.clear()
 
-    def put(self, one: Lineup) -> None:
-        self.served.lineups[one.model] = one
+    def put(self, routing_table: RoutingTable) -> None:
+        self.served.routing_tables[routing_table.model] = routing_table
 
 
 @contextmanager
 def running(
-    house: Served,
-    limits: Limits | None = None,
-    sinks: Sequence[Sink] = (),
+    house: WorkerState,
+    limits: ServerLimits | None = None,
+    sinks: Sequence[RequestSink] = (),
     *,
     http: Any = Protocol,
     keep_alive_s: int = 5,
@@ -186,11 +189,11 @@ def running(
 
     Args:
         http: `Protocol`, as `holdfast serve` does; `httptools` for the way of ASGI alone.
-        keep_alive_s: How long a connection may be idle.
+        keep_alive_s: Close a connection that is idle this long.
         more: Further arguments of the application.
     """
-    told = Told()
-    app = application(house, limits, (told, *sinks), **more)
+    sink = Told()
+    app = application(house, limits, (sink, *sinks), **more)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -209,7 +212,7 @@ def running(
     try:
         until(lambda: server.started)
         with httpx.Client(base_url=url, timeout=30) as client:
-            yield Server(url, port, house, told, app, client, server.handle_exit)
+            yield Server(url, port, house, sink, app, client, server.handle_exit)
     finally:
         server.should_exit = True
         thread.join(20)

@@ -15,13 +15,13 @@ from tests.serving.facing import Told
 from tritonclient.utils import np_to_triton_dtype
 
 from holdfast.http import addresses
-from holdfast.serving.answering.finished import Sink
-from holdfast.serving.faces.protocol_messages import SERVICE, message
-from holdfast.serving.limits import Limits
-from holdfast.serving.lineup import Lineup
+from holdfast.serving.answering.finished import RequestSink
+from holdfast.serving.protocols.protocol_messages import SERVICE, message
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.rpc import RpcServer
-from holdfast.serving.served import Served
-from holdfast.serving.web.app import Application, application
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.web.application import Application, application
+from holdfast.serving.worker_state import WorkerState
 
 
 @dataclass
@@ -29,14 +29,14 @@ class Rpc:
     """A server that runs."""
 
     address: str
-    served: Served
+    served: WorkerState
     told: Told
     app: Application
     server: RpcServer
     loop: asyncio.AbstractEventLoop
 
-    def put(self, one: Lineup) -> None:
-        self.served.lineups[one.model] = one
+    def put(self, routing_table: RoutingTable) -> None:
+        self.served.routing_tables[routing_table.model] = routing_table
 
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine on the server's loop."""
@@ -45,28 +45,28 @@ class Rpc:
 
 @contextmanager
 def rpc_running(
-    house: Served,
-    limits: Limits | None = None,
-    sinks: Sequence[Sink] = (),
+    house: WorkerState,
+    limits: ServerLimits | None = None,
+    sinks: Sequence[RequestSink] = (),
     *,
     host: str = "127.0.0.1",
     **more: Any,
 ) -> Iterator[Rpc]:
     """Serve gRPC alone in a thread, on a free port of this machine."""
-    told = Told()
-    app = application(house, limits, (told, *sinks), **more)
+    sink = Told()
+    app = application(house, limits, (sink, *sinks), **more)
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    with addresses.taken(host, 0) as held:
-        server = RpcServer(app, held)
-        port = held.getsockname()[1]
-        one = Rpc(f"{host}:{port}", house, told, app, server, loop)
+    with addresses.taken(host, 0) as bound_socket:
+        server = RpcServer(app, bound_socket)
+        port = bound_socket.getsockname()[1]
+        rpc = Rpc(f"{host}:{port}", house, sink, app, server, loop)
         try:
-            one.run(server.start())
-            yield one
+            rpc.run(server.start())
+            yield rpc
         finally:
-            one.run(server.stop(0))
+            rpc.run(server.stop(0))
             loop.call_soon_threadsafe(app.close)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(30)
@@ -83,11 +83,11 @@ def call(
         metadata: `x_request_id="1"` is `x-request-id`.
     """
     raw = request if isinstance(request, bytes) else request.SerializeToString()
-    named = [(name.replace("_", "-"), value) for name, value in metadata.items()]
+    metadata_fields = [(name.replace("_", "-"), value) for name, value in metadata.items()]
     with grpc.insecure_channel(address) as channel:
         try:
             answer, done = channel.unary_unary(f"/{SERVICE}/{method}").with_call(
-                raw, timeout=timeout_s, metadata=named, wait_for_ready=True
+                raw, timeout=timeout_s, metadata=metadata_fields, wait_for_ready=True
             )
         except grpc.RpcError as error:
             return error, error

@@ -23,7 +23,7 @@ from tests.serving.plain import Centred, Raised
 import holdfast
 
 MODEL = "sums"
-_ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 300
 """How long anything may take: a busy machine is no failure."""
 _ON_ONE_CONNECTION = 20
@@ -116,7 +116,7 @@ class Serving:
         if "--sandbox" not in options:
             options = ("--sandbox", "off", *options)
         command += ["--port", str(self.port), "--log", str(self.predictions), *options]
-        names = {**os.environ, "PYTHONPATH": str(_ROOT), **(environment or {})}
+        names = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log, env=names)
 
@@ -173,7 +173,7 @@ class Serving:
     def workers(self) -> list[int]:
         """Return the processes that its supervisor has begun."""
         below = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [one for one in map(int, below.read_text().split()) if _is_worker(one)]
+        return [pid for pid in map(int, below.read_text().split()) if _is_worker(pid)]
 
 
 def _is_worker(process: int) -> bool:
@@ -229,17 +229,17 @@ class Callers:
             try:
                 connection.request("POST", "/predict", BODY, headers)
                 answer = connection.getresponse()
-                told = json.loads(answer.read())
+                document = json.loads(answer.read())
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.wrong.append(repr(error))
                 connection.close()
                 continue
             version = answer.headers.get("x-model-version", "")
             self.answered[version, answer.status] += 1
-            if answer.status != 200 or told["model_version"] != version:
-                self.wrong.append(f"{answer.status}: {told}")
-            elif told["predictions"] != [due(version)]:
-                self.wrong.append(f"{version} gave {told['predictions']}")
+            if answer.status != 200 or document["model_version"] != version:
+                self.wrong.append(f"{answer.status}: {document}")
+            elif document["predictions"] != [due(version)]:
+                self.wrong.append(f"{version} gave {document['predictions']}")
         connection.close()
 
 

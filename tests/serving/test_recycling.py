@@ -4,19 +4,19 @@ from pathlib import Path
 
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, Callers, Serving, telling
-from tests.serving.test_crew import finished
+from tests.serving.telemetry.test_multiprocess_metrics import finished
 
 import holdfast
-from holdfast.serving.recycling import Recycling, memory_bytes
+from holdfast.serving.recycling import RecyclingSink, memory_bytes
 
 
 def test_a_worker_is_due_after_so_many_requests_and_up_to_a_tenth_more() -> None:
     limits = set()
     for _ in range(200):
-        one = Recycling(100, 0)
-        while one.due() is None:
-            one.finished(finished())
-        limits.add(one.requests)
+        recycling = RecyclingSink(100, 0)
+        while recycling.due() is None:
+            recycling.finished(finished())
+        limits.add(recycling.requests)
 
     assert min(limits) >= 100
     assert max(limits) <= 110
@@ -24,12 +24,12 @@ def test_a_worker_is_due_after_so_many_requests_and_up_to_a_tenth_more() -> None
 
 
 def test_a_worker_is_due_beyond_so_much_memory() -> None:
-    held = memory_bytes()
+    used_bytes = memory_bytes()
 
-    assert held > 1 << 20
-    assert "MB allowed" in str(Recycling(0, held // 2).due())
-    assert Recycling(0, held * 2).due() is None
-    assert Recycling(0, 0).due() is None
+    assert used_bytes > 1 << 20
+    assert "its limit is" in str(RecyclingSink(0, used_bytes // 2).due())
+    assert RecyclingSink(0, used_bytes * 2).due() is None
+    assert RecyclingSink(0, 0).due() is None
 
 
 def test_no_request_is_lost_while_a_worker_is_replaced(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_no_request_is_lost_while_a_worker_is_replaced(tmp_path: Path) -> None:
         with Callers(server.port, 2) as callers:
             until(lambda: first not in server.workers(), 180)
             callers.more(20)
-        told = server.get("/ready")[1]["live"]
+        live_versions = server.get("/ready")[1]["live"]
 
     assert callers.wrong == []
-    assert told == {MODEL: "1.1.0"}
+    assert live_versions == {MODEL: "1.1.0"}
     assert "to be replaced: " in server.log
     assert "ended with" not in server.log

@@ -17,7 +17,7 @@ import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from tests.serving.facing import NUMBERS, Does, lineup, made, rollout, served, sums, until
+from tests.serving.facing import NUMBERS, Does, made, rollout, routing_table, served, sums, until
 from tests.serving.facing_rpc import Rpc, call, infer_request, rpc_running, tensor
 from tests.serving.serving import MODEL, Serving, due, telling
 from tritonclient.utils import InferenceServerException
@@ -25,12 +25,12 @@ from tritonclient.utils import InferenceServerException
 import holdfast
 from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.http import addresses
-from holdfast.http.limits import ConnectionLimits
-from holdfast.serving.faces.protocol_messages import SERVICE, message
-from holdfast.serving.limits import Limits
+from holdfast.http.access_log import AccessLog
+from holdfast.http.connection_limits import ConnectionLimits
+from holdfast.serving.protocols.protocol_messages import SERVICE, message
 from holdfast.serving.rpc import RpcServer
-from holdfast.serving.telling.access import AccessLog
-from holdfast.serving.web.app import application
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.web.application import LOGGED, application
 
 INFER = f"/{SERVICE}/ModelInfer"
 CODE = grpc.StatusCode
@@ -43,13 +43,13 @@ AUTHORIZATIONS: tuple[dict[str, Any], ...] = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Rpc]:
-    with rpc_running(served(lineup(sums()))) as one:
-        yield one
+    with rpc_running(served(routing_table(sums()))) as rpc:
+        yield rpc
 
 
 @pytest.fixture(autouse=True)
 def calm(server: Rpc) -> None:
-    server.put(lineup(sums()))
+    server.put(routing_table(sums()))
     server.told.all.clear()
     server.served.draining = False
 
@@ -62,17 +62,17 @@ def test_health_is_told_as_over_http(server: Rpc) -> None:
     client = triton.InferenceServerClient(server.address)
     ready = client.is_server_live(), client.is_server_ready(), client.is_model_ready("iris")
     versions = client.is_model_ready("iris", "1.0.0"), client.is_model_ready("iris", "9.0.0")
-    told = client.get_server_metadata()
-    server.put(lineup(None))
+    metadata = client.get_server_metadata()
+    server.put(routing_table(None))
     unready = client.is_server_live(), client.is_server_ready(), client.is_model_ready("iris")
-    server.put(lineup(sums()))
+    server.put(routing_table(sums()))
     server.served.draining = True
     draining = client.is_server_live(), client.is_server_ready(), client.is_model_ready("iris")
     client.close()
 
     assert ready == (True, True, True)
     assert versions == (True, False)
-    assert (told.name, told.version) == ("holdfast", holdfast.__version__)
+    assert (metadata.name, metadata.version) == ("holdfast", holdfast.__version__)
     assert unready == (True, False, False)
     assert draining == (True, False, True)
 
@@ -83,20 +83,25 @@ def test_a_call_is_told_with_its_ids_and_its_inputs(server: Rpc) -> None:
     answer, done = call(
         server.address, "ModelInfer", infer_request(), x_request_id="mine", traceparent=parent
     )
-    (one,) = server.told.wait(1)
-    named = trailing(done)
+    (finished_request,) = server.told.wait(1)
+    trailers = trailing(done)
 
-    assert one.prediction_id == answer.parameters["prediction_id"].string_param
-    assert (one.request_id, one.trace_id, one.status, one.role) == ("mine", trace, 200, "active")
-    assert one.given["input"].tolist() == [[1.0, 2.0]]
-    assert one.output == b"[3.0]"
-    assert named["x-prediction-id"] == one.prediction_id
-    assert (named["x-request-id"], named["x-model-version"]) == ("mine", "1.0.0")
+    assert finished_request.prediction_id == answer.parameters["prediction_id"].string_param
+    assert (
+        finished_request.request_id,
+        finished_request.trace_id,
+        finished_request.status,
+        finished_request.role,
+    ) == ("mine", trace, 200, "active")
+    assert finished_request.given["input"].tolist() == [[1.0, 2.0]]
+    assert finished_request.output == b"[3.0]"
+    assert trailers["x-prediction-id"] == finished_request.prediction_id
+    assert (trailers["x-request-id"], trailers["x-model-version"]) == ("mine", "1.0.0")
 
 
 def test_a_canary_gets_its_share_and_its_callers_keep_to_it(server: Rpc) -> None:
     number = rollout(weight=0.5, sticky="header:X-User")
-    server.put(lineup(sums(), candidate=sums("1.1.0", 100), rollout=number))
+    server.put(routing_table(sums(), candidate=sums("1.1.0", 100), rollout=number))
     sides: dict[str, set[tuple[str, float]]] = {}
     for _ in range(2):
         for user in map(str, range(12)):
@@ -106,36 +111,38 @@ def test_a_canary_gets_its_share_and_its_callers_keep_to_it(server: Rpc) -> None
             values = np.frombuffer(answer.raw_output_contents[0]).tolist()
             sides.setdefault(user, set()).add((version, values[0]))
     forced, done = call(server.address, "ModelInfer", infer_request(), x_holdfast_role="canary")
-    told = server.told.wait(25)
+    results = server.told.wait(25)
 
-    assert all(len(found) == 1 for found in sides.values())
+    assert all(len(side) == 1 for side in sides.values())
     assert set().union(*sides.values()) == {("1.0.0", 3.0), ("1.1.0", 103.0)}
     assert forced.model_version == "1.1.0"
     assert trailing(done)["x-model-role"] == "canary"
-    assert [one.counted for one in told] == [True] * 24 + [False]
-    assert len({one.key for one in told[:24]}) == 12
+    assert [finished_request.counted for finished_request in results] == [True] * 24 + [False]
+    assert len({finished_request.key for finished_request in results[:24]}) == 12
 
 
 def test_a_sticky_key_may_be_a_parameter(server: Rpc) -> None:
     number = rollout(weight=0.5, sticky="field:user")
-    server.put(lineup(sums(), candidate=sums("1.1.0"), rollout=number))
+    server.put(routing_table(sums(), candidate=sums("1.1.0"), rollout=number))
     for user in "abcabc":
         request = infer_request()
         request.parameters["user"].string_param = user
         request.parameters["nothing"].Clear()
         call(server.address, "ModelInfer", request)
-    told = server.told.wait(6)
+    results = server.told.wait(6)
 
-    assert [one.key for one in told[:3]] == [one.key for one in told[3:]]
-    assert len({one.key for one in told}) == 3
+    assert [finished_request.key for finished_request in results[:3]] == [
+        finished_request.key for finished_request in results[3:]
+    ]
+    assert len({finished_request.key for finished_request in results}) == 3
 
 
 def test_a_caller_may_pin_a_version_where_the_server_lets_him(server: Rpc) -> None:
-    server.put(lineup(sums(), kept={"2.0.0": sums("2.0.0")}))
+    server.put(routing_table(sums(), kept={"2.0.0": sums("2.0.0")}))
     request = infer_request(model_version="2.0.0")
     answer, done = call(server.address, "ModelInfer", request)
     missing, _ = call(server.address, "ModelInfer", infer_request(model_version="3.0.0"))
-    with rpc_running(server.served, Limits(pinning=False)) as strict:
+    with rpc_running(server.served, ServerLimits(pinning=False)) as strict:
         forbidden, _ = call(strict.address, "ModelInfer", request)
 
     assert (answer.model_version, trailing(done)["x-model-role"]) == ("2.0.0", "pinned")
@@ -145,22 +152,22 @@ def test_a_caller_may_pin_a_version_where_the_server_lets_him(server: Rpc) -> No
 
 def test_a_token_is_asked_for_before_the_message_is_read(server: Rpc) -> None:
     over = threading.Event()
-    with rpc_running(server.served, Limits(token="open sesame")) as one:
-        health = [call(one.address, name)[0] for name in ("ServerLive", "ServerReady")]
+    with rpc_running(server.served, ServerLimits(token="open sesame")) as rpc:
+        health = [call(rpc.address, name)[0] for name in ("ServerLive", "ServerReady")]
         refused = [
-            call(one.address, "ModelInfer", infer_request(), **metadata)
+            call(rpc.address, "ModelInfer", infer_request(), **metadata)
             for metadata in AUTHORIZATIONS
         ]
-        others = [call(one.address, name)[0] for name in ("ServerMetadata", "ModelMetadata")]
-        unread, _ = call(one.address, "ModelInfer", b"\xff")
+        others = [call(rpc.address, name)[0] for name in ("ServerMetadata", "ModelMetadata")]
+        unread, _ = call(rpc.address, "ModelInfer", b"\xff")
         answer, _ = call(
-            one.address, "ModelInfer", infer_request(), authorization="Bearer open sesame"
+            rpc.address, "ModelInfer", infer_request(), authorization="Bearer open sesame"
         )
-        with grpc.insecure_channel(one.address) as channel:
+        with grpc.insecure_channel(rpc.address) as channel:
             silent = channel.stream_unary(INFER).future(_nothing_until(over), timeout=30)
             code = silent.exception().code()
             over.set()
-        page = one.app.metrics.text()[0].decode()
+        page = rpc.app.metrics.text()[0].decode()
 
     assert [health[0].live, health[1].ready] == [True, True]
     assert {error.code() for error, _ in refused} == {CODE.UNAUTHENTICATED}
@@ -191,8 +198,8 @@ def test_two_tokens_are_refused(server: Rpc) -> None:
 def test_a_message_that_does_not_come_ends_its_call(server: Rpc) -> None:
     over = threading.Event()
     with (
-        rpc_running(server.served, Limits(timeout_s=0.2)) as one,
-        grpc.insecure_channel(one.address) as channel,
+        rpc_running(server.served, ServerLimits(timeout_s=0.2)) as rpc,
+        grpc.insecure_channel(rpc.address) as channel,
     ):
         error = channel.stream_unary(INFER).future(_nothing_until(over), timeout=30).exception()
         over.set()
@@ -206,28 +213,68 @@ def test_a_message_that_does_not_come_ends_its_call(server: Rpc) -> None:
 
 def test_a_message_that_is_too_long_is_refused_however_it_is_packed(server: Rpc) -> None:
     rows = np.zeros((100_000, 2))
-    with rpc_running(server.served, Limits(body_bytes=10_000)) as one:
-        error, _ = call(one.address, "ModelInfer", infer_request(rows=rows))
+    with rpc_running(server.served, ServerLimits(body_bytes=10_000)) as rpc:
+        error, _ = call(rpc.address, "ModelInfer", infer_request(rows=rows))
         assert len(gzip.compress(infer_request(rows=rows).SerializeToString())) < 10_000
         with (
-            triton.InferenceServerClient(one.address) as client,
+            triton.InferenceServerClient(rpc.address) as client,
             pytest.raises(InferenceServerException) as failed,
         ):
             client.infer("iris", [tensor("input", rows)], compression_algorithm="gzip")
-        answer, _ = call(one.address, "ModelInfer", infer_request())
-        told = one.told.wait(1)
+        answer, _ = call(rpc.address, "ModelInfer", infer_request())
+        results = rpc.told.wait(1)
 
     assert error.code() is CODE.RESOURCE_EXHAUSTED
     assert failed.value.status() == "StatusCode.UNIMPLEMENTED"
     assert answer.model_version == "1.0.0"
-    assert len(told) == 1
+    assert len(results) == 1
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")
+    return head + payload
+
+
+def _asking(path: str, raw: bytes) -> bytes:
+    """Write what a caller sends who never makes room for more of the answer than the first 64 kB.
+
+    Source:
+        RFC 9113 (frames: 4 is SETTINGS, 1 HEADERS, 0 DATA), RFC 7541, 6.2.2 (plain headers).
+    """
+    headers = {
+        ":method": "POST", ":scheme": "http", ":path": path, ":authority": "here",
+        "content-type": "application/grpc", "te": "trailers",
+    }  # fmt: skip
+    block = b"".join(
+        b"\0" + bytes((len(name),)) + name.encode() + bytes((len(value),)) + value.encode()
+        for name, value in headers.items()
+    )
+    content = b"\0" + len(raw).to_bytes(4, "big") + raw
+    frames = _frame(4, 0, 0) + _frame(4, 1, 0) + _frame(1, 4, 1, block) + _frame(0, 1, 1, content)
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frames
+
+
+def test_an_answer_that_nobody_takes_is_given_up_with_its_connection() -> None:
+    house = served(
+        routing_table(made(Does(lambda rows: ["a" * 300_000] * len(rows)), input_schema=NUMBERS))
+    )
+    with rpc_running(house, ServerLimits(timeout_s=0.5)) as one:
+        with socket.create_connection(one.address.rsplit(":", 1)) as caller:  # type: ignore[arg-type]
+            caller.settimeout(60)
+            caller.sendall(_asking(INFER, infer_request().SerializeToString()))
+            sent = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+        told = one.told.wait(1)
+
+    assert [done.status for done in told] == [200]
+    assert sent.count(b"a") > 60_000
+    assert len(sent) < 100_000
 
 
 def test_metadata_that_are_too_long_are_refused(server: Rpc) -> None:
     door = ConnectionLimits(header_bytes=2_000)
-    with rpc_running(server.served, Limits(door=door)) as one:
-        error, _ = call(one.address, "ModelInfer", infer_request(), x_long="a" * 10_000)
-        answer, _ = call(one.address, "ModelInfer", infer_request())
+    with rpc_running(server.served, ServerLimits(door=door)) as rpc:
+        error, _ = call(rpc.address, "ModelInfer", infer_request(), x_long="a" * 10_000)
+        answer, _ = call(rpc.address, "ModelInfer", infer_request())
 
     assert error.code() is CODE.RESOURCE_EXHAUSTED
     assert answer.model_version == "1.0.0"
@@ -241,26 +288,26 @@ def test_a_full_queue_refuses_at_once_and_a_caller_who_is_gone_is_given_up() -> 
         go_on.wait(60)
         return rows.sum(axis=1)
 
-    house = served(lineup(made(Does(predict), input_schema=NUMBERS)))
-    with rpc_running(house, Limits(queue=1, batch=1)) as one, ThreadPoolExecutor(3) as crew:
-        called = crew.submit(call, one.address, "ModelInfer", infer_request())
+    house = served(routing_table(made(Does(predict), input_schema=NUMBERS)))
+    with rpc_running(house, ServerLimits(queue=1, batch=1)) as rpc, ThreadPoolExecutor(3) as crew:
+        called = crew.submit(call, rpc.address, "ModelInfer", infer_request())
         begun.wait(60)
         waiting = crew.submit(
-            call, one.address, "ModelInfer", infer_request(id="gone"), timeout_s=1.5
+            call, rpc.address, "ModelInfer", infer_request(id="gone"), timeout_s=1.5
         )
-        until(lambda: one.app.hot.in_flight == 2)
-        full, done = call(one.address, "ModelInfer", infer_request())
+        until(lambda: rpc.app.handler.in_flight == 2)
+        full, done = call(rpc.address, "ModelInfer", infer_request())
         late, _ = waiting.result(60)
-        until(lambda: one.app.hot.in_flight == 1)
+        until(lambda: rpc.app.handler.in_flight == 1)
         go_on.set()
         answer, _ = called.result(60)
-        told = one.told.wait(3)
+        results = rpc.told.wait(3)
 
     assert full.code() is CODE.UNAVAILABLE
     assert "retry-after" in trailing(done)
     assert late.code() is CODE.DEADLINE_EXCEEDED
     assert answer.model_version == "1.0.0"
-    assert sorted(one.status for one in told) == [200, 499, 503]
+    assert sorted(finished_request.status for finished_request in results) == [200, 499, 503]
 
 
 def test_a_version_that_fails_or_does_not_answer_is_told_by_its_code(server: Rpc) -> None:
@@ -272,14 +319,14 @@ def test_a_version_that_fails_or_does_not_answer_is_told_by_its_code(server: Rpc
     def hangs(rows: Any) -> Any:  # noqa: ARG001 - it looks at no row
         over.wait(60)
 
-    server.put(lineup(made(Does(fails), input_schema=NUMBERS)))
+    server.put(routing_table(made(Does(fails), input_schema=NUMBERS)))
     failed, done = call(server.address, "ModelInfer", infer_request())
     wrong, _ = call(server.address, "ModelInfer", infer_request(rows=[[1.0]]))
-    house = served(lineup(made(Does(hangs), input_schema=NUMBERS)))
-    with rpc_running(house, Limits(timeout_s=0.2)) as one:
-        late, _ = call(one.address, "ModelInfer", infer_request())
+    house = served(routing_table(made(Does(hangs), input_schema=NUMBERS)))
+    with rpc_running(house, ServerLimits(timeout_s=0.2)) as rpc:
+        late, _ = call(rpc.address, "ModelInfer", infer_request())
         over.set()
-    server.put(lineup(None))
+    server.put(routing_table(None))
     unready, _ = call(server.address, "ModelInfer", infer_request())
 
     assert failed.code() is CODE.INTERNAL
@@ -306,7 +353,7 @@ def test_what_is_not_here_is_not_found(server: Rpc) -> None:
 def test_answers_have_lines_in_the_access_log(server: Rpc, tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    server.app.access = AccessLog(descriptor)
+    server.app.access = AccessLog(descriptor, LOGGED)
     try:
         call(server.address, "ModelInfer", infer_request(), x_request_id="mine")
         call(server.address, "ModelInfer", infer_request("rose"))
@@ -335,14 +382,14 @@ def test_a_connection_that_is_no_grpc_is_closed(server: Rpc) -> None:
 
 def test_more_connections_than_allowed_are_closed(server: Rpc) -> None:
     door = ConnectionLimits(connections=2)
-    with rpc_running(server.served, Limits(door=door)) as one:
-        host, port = one.address.split(":")
-        kept = [grpc.insecure_channel(one.address, options=[("n", at)]) for at in range(2)]
-        for channel in kept:
+    with rpc_running(server.served, ServerLimits(door=door)) as rpc:
+        host, port = rpc.address.split(":")
+        channels = [grpc.insecure_channel(rpc.address, options=[("n", at)]) for at in range(2)]
+        for channel in channels:
             grpc.channel_ready_future(channel).result(30)
         with socket.create_connection((host, int(port)), timeout=30) as third:
             ended = third.recv(1)
-        for channel in kept:
+        for channel in channels:
             channel.close()
 
     assert ended == b""
@@ -350,9 +397,9 @@ def test_more_connections_than_allowed_are_closed(server: Rpc) -> None:
 
 def test_an_ipv6_address_is_listened_on(server: Rpc) -> None:
     app = application(server.served)
-    with addresses.taken("::1", 0) as held:
-        port = held.getsockname()[1]
-        rpc = RpcServer(app, held)
+    with addresses.taken("::1", 0) as bound_socket:
+        port = bound_socket.getsockname()[1]
+        rpc = RpcServer(app, bound_socket)
         server.run(rpc.start())
         answer, _ = call(f"[::1]:{port}", "ServerLive")
         server.run(rpc.stop(0))
@@ -362,14 +409,14 @@ def test_an_ipv6_address_is_listened_on(server: Rpc) -> None:
 
 def test_an_address_that_was_not_taken_for_it_is_refused(server: Rpc) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        held = socket.socket()
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound_socket = socket.socket()
+        bound_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
         class Lent(socket.socket):
             def getsockname(self) -> Any:
                 return other.getsockname()
 
-        with held, Lent() as lent:
+        with bound_socket, Lent() as lent:
             rpc = RpcServer(server.app, lent)
             with pytest.raises(InvalidInputError, match="cannot be listened on by gRPC"):
                 server.run(rpc.start())
@@ -383,10 +430,10 @@ def test_a_library_that_is_missing_is_named(
     message.cache_clear()
     monkeypatch.setitem(sys.modules, library, None)
     with (
-        addresses.taken("127.0.0.1", 0) as held,
+        addresses.taken("127.0.0.1", 0) as bound_socket,
         pytest.raises(MissingLibraryError, match="grpc"),
     ):
-        server.run(RpcServer(server.app, held).start())
+        server.run(RpcServer(server.app, bound_socket).start())
 
 
 @pytest.fixture(scope="module")
@@ -429,7 +476,7 @@ def test_workers_answer_at_one_address_under_restraint_and_keep_what_they_answer
             check=False,
             timeout=300,
         )  # fmt: skip
-        told = server.log
+        log_text = server.log
         server.process.send_signal(signal.SIGTERM)
         ended = server.process.wait(120)
     done = subprocess.run(
@@ -443,11 +490,11 @@ def test_workers_answer_at_one_address_under_restraint_and_keep_what_they_answer
         timeout=300,
     )  # fmt: skip
 
-    assert f"and grpc://127.0.0.1:{port}" in told
+    assert f"and grpc://127.0.0.1:{port}" in log_text
     assert taken.returncode == 2
     assert "cannot be listened on" in taken.stderr
     assert ended == 0
-    assert all(one in done.stdout for one in ids), done.stderr
+    assert all(prediction_id in done.stdout for prediction_id in ids), done.stderr
     assert len(ids) == 40
 
 
@@ -464,4 +511,4 @@ def test_another_machine_needs_a_token_for_grpc_as_well(store: Path) -> None:
     )  # fmt: skip
 
     assert done.returncode != 0
-    assert "no token is asked for" in done.stderr
+    assert "other machines could call it without a token" in done.stderr

@@ -84,18 +84,18 @@ def test_a_damaged_version_never_answers_is_named_and_takes_over_once_it_is_mend
     flip(damaged)
     registry.promote(f"{MODEL}@1.2.0")
     until(lambda: "failed" in server.get("/ready")[1])
-    status, told = server.get("/ready")
+    status, document = server.get("/ready")
     (report,) = registry.fleet.servers(MODEL)
     flip(damaged)
 
-    assert (status, told["live"]) == (200, {MODEL: "1.1.0"})
-    assert "its bytes changed" in told["failed"][f"{MODEL}@1.2.0"]
+    assert (status, document["live"]) == (200, {MODEL: "1.1.0"})
+    assert "has changed" in document["failed"][f"{MODEL}@1.2.0"]
     assert server.get("/ready?version=1.2.0")[0] == 503
     assert 'holdfast_model_loaded{model="sums",version="1.2.0"} 0.0' in server.get("/metrics")[1]
     assert "1.2.0 takes no traffic" in server.log
-    held = report.held("1.2.0")
-    assert held is not None
-    assert held.state == "failed"
+    version_status = report.held("1.2.0")
+    assert version_status is not None
+    assert version_status.state == "failed"
     until(lambda: live(server) == "1.2.0")
 
 
@@ -106,11 +106,11 @@ def test_a_version_that_fails_on_its_own_example_never_answers(
     registry.promote(f"{MODEL}@1.3.0", reason="who looks at examples?")
     until(lambda: "failed" in server.get("/ready")[1])
 
-    told = server.get("/ready")[1]
-    assert told["live"] == {MODEL: "1.1.0"}
+    document = server.get("/ready")[1]
+    assert document["live"] == {MODEL: "1.1.0"}
     assert (
         "failed on its own input_example: the output is not a finite number"
-        in (told["failed"][f"{MODEL}@1.3.0"])
+        in (document["failed"][f"{MODEL}@1.3.0"])
     )
 
 
@@ -175,11 +175,11 @@ def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
         until(lambda: len(registry.fleet.servers(MODEL)) == 2)
         with Callers(server.port, 12) as callers:
             until(lambda: len(workers_in(tmp_path / "predictions")) == 2)
-            known = {one.worker for one in registry.fleet.servers(MODEL)}
+            known = {report.worker for report in registry.fleet.servers(MODEL)}
             victim = server.workers()[0]
             os.kill(victim, signal.SIGKILL)
             until(lambda: len(server.workers()) == 2 and victim not in server.workers())
-            until(lambda: bool({one.worker for one in registry.fleet.servers(MODEL)} - known))
+            until(lambda: bool({report.worker for report in registry.fleet.servers(MODEL)} - known))
             with Callers(server.port, 12) as more:  # the others stay where they are
                 until(lambda: len(workers_in(tmp_path / "predictions")) == 3)
             registry.promote(f"{MODEL}@1.2.0")
@@ -187,7 +187,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
 
     assert server.process.returncode == 0
     assert "ended with -9" in server.log
-    assert [one for one in callers.wrong if not one.startswith(CUT)] == more.wrong == []
+    assert [problem for problem in callers.wrong if not problem.startswith(CUT)] == more.wrong == []
     assert len(callers.wrong) <= 24
     assert registry.verify().whole
     rows = list(open_log(tmp_path / "predictions").scan(ALL))
@@ -204,8 +204,8 @@ def test_a_server_drives_a_rollout_through_and_an_error_halts_the_next(
     registry: holdfast.Registry, server: Serving
 ) -> None:
     from holdfast.core.rollout.analysis import Analysis
-    from holdfast.core.rollout.course import Terms
     from holdfast.core.rollout.plan import Plan
+    from holdfast.core.rollout.rollout_state import Terms
 
     terms = Terms(Plan(steps=(0.5, 1.0), dwell_s=0), Analysis(latency=None))
     with Callers(server.port) as callers:
@@ -269,10 +269,10 @@ def cli(registry: holdfast.Registry, *words: str) -> subprocess.CompletedProcess
 @pytest.mark.parametrize(
     ("options", "status", "problem"),
     [
-        (["--host", "0.0.0.0"], 4, "no token is asked for"),
+        (["--host", "0.0.0.0"], 4, "other machines could call it without a token"),
         (["--token-file", "nowhere"], 2, "cannot be read"),
-        (["--log", "kafka://x"], 2, "no place for a prediction log"),
-        (["--sample", "2"], 2, "is no share"),
+        (["--log", "kafka://x"], 2, "cannot hold a prediction log"),
+        (["--sample", "2"], 2, "must be a share"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(
@@ -305,17 +305,17 @@ def test_a_token_from_a_file_is_asked_for(registry: holdfast.Registry, tmp_path:
         Path(registry.location), tmp_path, "--token-file", str(tmp_path / "token")
     ) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
-        told = []
+        statuses = []
         for headers in ({}, {"authorization": "Bearer open sesame"}):
             connection.request(
                 "POST", "/predict", BODY, {"content-type": "application/json", **headers}
             )
             answer = connection.getresponse()
             answer.read()
-            told.append(answer.status)
+            statuses.append(answer.status)
         connection.close()
 
-    assert told == [401, 200]
+    assert statuses == [401, 200]
 
 
 def test_feedback_is_kept_beside_the_predictions(server: Serving) -> None:
@@ -327,14 +327,14 @@ def test_feedback_is_kept_beside_the_predictions(server: Serving) -> None:
     until(lambda: any(open_log(server.predictions).scan(ALL)))
     body = json.dumps({"prediction_id": made, "label": 7})
     connection.request("POST", "/feedback", body, {"content-type": "application/json"})
-    kept = connection.getresponse()
-    kept.read()
+    response = connection.getresponse()
+    response.read()
     connection.close()
 
-    assert kept.status == 200
+    assert response.status == 200
     assert 'holdfast_log_rows_total{outcome="kept"} 1.0' in server.get("/metrics")[1]
     assert 'holdfast_log_rows_total{outcome="dropped"} 0.0' in server.get("/metrics")[1]
-    assert [one.label for one in open_log(server.predictions).feedback.of(made)] == [7]
+    assert [label.label for label in open_log(server.predictions).feedback.of(made)] == [7]
 
 
 def test_a_bucket_is_followed(moto: Endpoint, tmp_path: Path) -> None:
@@ -367,8 +367,8 @@ def test_a_server_tells_what_happens(
             f'[[targets]]\nname = "ops"\nurl = "{receiver.url}"\n'
         )
         words = ("--notify", "--workers", workers)
-        told = {"HOLDFAST_NOTIFY": str(tmp_path / "notices.toml")}
-        with Serving(tmp_path / "store", tmp_path, *words, environment=told):
+        environment = {"HOLDFAST_NOTIFY": str(tmp_path / "notices.toml")}
+        with Serving(tmp_path / "store", tmp_path, *words, environment=environment):
             registry.promote(f"{MODEL}@1.2.0")
             receiver.wait_for(lambda: receiver.kinds == ["version.promoted"])
 

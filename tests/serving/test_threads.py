@@ -12,17 +12,17 @@ from holdfast.serving import threads
 )
 def test_the_cores_are_dealt_out_among_workers(workers: int, cores: int, share: int) -> None:
     environment: dict[str, str] = {}
-    told = threads.limit(environment, workers, cores)
+    thread_count = threads.limit(environment, workers, cores)
 
-    assert told == share
+    assert thread_count == share
     assert environment == dict.fromkeys(threads.VARIABLES, str(share))
 
 
 def test_what_the_environment_says_is_left_and_goes_for_the_others_too() -> None:
     environment = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "5"}
-    told = threads.limit(environment, 8, 8)
+    thread_count = threads.limit(environment, 8, 8)
 
-    assert told == 3
+    assert thread_count == 3
     assert (environment["MKL_NUM_THREADS"], environment["OPENBLAS_NUM_THREADS"]) == ("5", "3")
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.serving.vitals import Calling, Vitals, Watched
+from holdfast.serving.vitals import CallInProgress, Vitals, Watched
 
-NAME = Calling("iris", "1.2.0", "canary", 7, 1, 0.25)
+NAME = CallInProgress("iris", "1.2.0", "canary", 7, 1, 0.25)
 
 
 @pytest.fixture
@@ -18,17 +18,17 @@ def pair(tmp_path: Path) -> tuple[Vitals, Watched]:
 def test_calls_are_seen_from_their_begin_to_their_end(pair: tuple[Vitals, Watched]) -> None:
     vitals, watched = pair
     first = vitals.begin(NAME.written(), 3, 2)
-    second = vitals.begin(Calling("wine", "2.0.0", "active").written(), 1, 0)
+    second = vitals.begin(CallInProgress("wine", "2.0.0", "active").written(), 1, 0)
     both = watched.calls()
     vitals.end(first)
     left = watched.calls()
     vitals.end(second)
 
-    assert sorted(both, key=lambda one: one.serial) == [
-        Calling("iris", "1.2.0", "canary", 7, 1, 0.25, 3, 2, 1),
-        Calling("wine", "2.0.0", "active", requests=1, serial=2),
+    assert sorted(both, key=lambda call: call.serial) == [
+        CallInProgress("iris", "1.2.0", "canary", 7, 1, 0.25, 3, 2, 1),
+        CallInProgress("wine", "2.0.0", "active", requests=1, serial=2),
     ]
-    assert [one.model for one in left] == ["wine"]
+    assert [call.model for call in left] == ["wine"]
     assert watched.calls() == []
 
 
@@ -37,9 +37,9 @@ def test_more_calls_than_there_is_room_for_and_names_too_long_are_passed_over(
 ) -> None:
     vitals, watched = pair
     places = [vitals.begin(NAME.written(), 1, 0) for _ in range(70)]
-    for place in places:
-        vitals.end(place)
-    long = Calling("m" * 2000, "1.0.0", "active").written()
+    for offset in places:
+        vitals.end(offset)
+    long = CallInProgress("m" * 2000, "1.0.0", "active").written()
 
     assert places.count(0) == 6
     assert vitals.begin(long, 1, 0) == 0
@@ -65,9 +65,9 @@ def test_calls_that_follow_each_other_and_loads_are_no_hanging(
     vitals, watched = pair
     vitals.beat()
     for turn in range(6):
-        place = vitals.begin(NAME.written(), 1, 0)
+        offset = vitals.begin(NAME.written(), 1, 0)
         assert watched.stuck(float(turn), 2.0) == []
-        vitals.end(place)
+        vitals.end(offset)
     vitals.begin(NAME.written(), 1, 0)
     with vitals.loading("iris", "1.3.0"):
         assert [watched.stuck(float(turn), 2.0) for turn in range(6, 12)] == [[]] * 6
@@ -118,5 +118,5 @@ def test_a_load_is_seen_until_it_ends_however_it_does(pair: tuple[Vitals, Watche
     with pytest.raises(ValueError, match="no"):
         load()
 
-    assert [(one.model, one.version, one.requests) for one in seen] == [("iris", "1.3.0", 0)]
+    assert [(call.model, call.version, call.requests) for call in seen] == [("iris", "1.3.0", 0)]
     assert watched.calls() == []

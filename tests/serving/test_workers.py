@@ -13,31 +13,31 @@ from tests.serving.facing import until
 
 PROGRAM = """
 from pathlib import Path
-from holdfast.serving.workers import Patience, supervise
+from holdfast.serving.workers import WorkerTimeouts, supervise
 from working import work
 
 if __name__ == "__main__":
-    supervise(2, Path({folder!r}), work, Patience(hang_s=1, young_s=0.5))
+    supervise(2, Path({folder!r}), work, WorkerTimeouts(hang_s=1, young_s=0.5))
 """
 WORKING = """
 import os, signal, time
 from pathlib import Path
-from holdfast.serving.vitals import Calling, Vitals
+from holdfast.serving.vitals import CallInProgress, Vitals
 from holdfast.serving.workers import end_with_supervisor, lost_in, tell_where_it_hangs
 
-def work(seat):
-    if (seat.folder / "deaf").exists():
+def work(slot):
+    if (slot.folder / "deaf").exists():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_supervisor()
     tell_where_it_hangs()
-    vitals = Vitals(seat.vitals)
-    for one in lost_in(seat.folder, seat.index):
-        (seat.folder / f"lost-{one.model}@{one.version}-{one.requests}-{one.counted}").touch()
-    for model, version in seat.aside:
-        (seat.folder / f"aside-{seat.index}-{model}@{version}").touch()
-    (seat.folder / f"{seat.index}-{os.getpid()}").touch()
-    name = Calling("iris", "1.2.0", "canary", 7, 1, 0.5).written()
-    orders = seat.folder / f"order-{seat.index}"
+    vitals = Vitals(slot.vitals)
+    for one in lost_in(slot.folder, slot.index):
+        (slot.folder / f"lost-{one.model}@{one.version}-{one.requests}-{one.counted}").touch()
+    for model, version in slot.aside:
+        (slot.folder / f"aside-{slot.index}-{model}@{version}").touch()
+    (slot.folder / f"{slot.index}-{os.getpid()}").touch()
+    name = CallInProgress("iris", "1.2.0", "canary", 7, 1, 0.5).written()
+    orders = slot.folder / f"order-{slot.index}"
     for _ in range(1200):
         time.sleep(0.02)
         vitals.beat()
@@ -92,7 +92,7 @@ class Crew:
 
     def begun(self, index: int) -> list[int]:
         return sorted(
-            int(one.name.split("-")[1]) for one in self.seen.glob(f"{index}-*") if not one.suffix
+            int(path.name.split("-")[1]) for path in self.seen.glob(f"{index}-*") if not path.suffix
         )
 
     def ready(self) -> list[int]:
@@ -129,7 +129,7 @@ def test_a_worker_that_dies_is_begun_anew_and_all_end_with_a_stop(crew: Crew) ->
 
     assert crew.process.wait(300) == 0
     assert crew.begun(1) == [second]
-    assert [one for one in (*crew.begun(0), second) if is_there(one)] == []
+    assert [pid for pid in (*crew.begun(0), second) if is_there(pid)] == []
 
 
 def test_a_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
     crew.process.terminate()
 
     assert crew.process.wait(300) == 0
-    assert [one for one in workers if is_there(one)] == []
+    assert [pid for pid in workers if is_there(pid)] == []
 
 
 def test_workers_end_when_their_supervisor_was_killed(crew: Crew) -> None:
@@ -208,6 +208,6 @@ def test_a_version_with_which_three_workers_ended_is_set_aside_for_those_that_fo
         until(lambda index=index, before=before: len(crew.begun(index)) > before)  # type: ignore[misc]
         assert list(crew.seen.glob("aside-*")) == [] or number == 2
 
-    assert [one.name for one in crew.seen.glob("aside-*")] == ["aside-0-iris@1.3.0"]
+    assert [path.name for path in crew.seen.glob("aside-*")] == ["aside-0-iris@1.3.0"]
     assert "its process ended while it loaded iris@1.3.0" in crew.log
     assert list(crew.seen.glob("lost-*")) == []

@@ -24,7 +24,7 @@ import holdfast
 from holdfast import Registry, signing
 from holdfast.errors import DamagedError
 from holdfast.signing import bundle
-from holdfast.signing.keys import Made
+from holdfast.signing.keys import KeyFiles
 
 
 def model_signing(*words: object) -> int:
@@ -37,22 +37,22 @@ def model_signing(*words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def ana(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def ana(tmp_path_factory: pytest.TempPathFactory) -> KeyFiles:
     return signing.create("ana", tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
-def registry(tmp_path: Path, ana: Made) -> Registry:
+def registry(tmp_path: Path, ana: KeyFiles) -> Registry:
     """A registry of Ana's with two versions, of a folder and a file each."""
-    found = holdfast.open(tmp_path / "store", by="ana", key=ana.private)
-    for place in (1, 2):
+    ana_registry = holdfast.open(tmp_path / "store", by="ana", signing_key=ana.private)
+    for number in (1, 2):
         tree = tmp_path / "tree"
         (tree / "deep").mkdir(parents=True, exist_ok=True)
-        (tree / "weights.txt").write_text(f"weights {place}\n")
+        (tree / "weights.txt").write_text(f"weights {number}\n")
         (tree / "deep" / "é.txt").write_text("constant\n")
         (tmp_path / "scaler.txt").write_text("scaler\n")
-        found.register("iris", tree, tmp_path / "scaler.txt")
-    return found
+        ana_registry.register("iris", tree, tmp_path / "scaler.txt")
+    return ana_registry
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def folder(registry: Registry, tmp_path: Path) -> Path:
     return registry.checkout("iris@1.0.0", tmp_path / "out")
 
 
-def accepted(folder: Path, ana: Made) -> bool:
+def accepted(folder: Path, ana: KeyFiles) -> bool:
     words = ("verify", "key", "--public_key", ana.public, "--signature", folder / "model.sig")
     return model_signing(*words, folder) == 0
 
 
-def test_their_command_verifies_what_we_sign(folder: Path, ana: Made) -> None:
+def test_their_command_verifies_what_we_sign(folder: Path, ana: KeyFiles) -> None:
     words = ["verify", "key", "--public_key", str(ana.public)]
     words += ["--signature", str(folder / "model.sig"), str(folder)]
     command = Path(sys.executable).parent / "model_signing"
@@ -84,7 +84,9 @@ def _sign_by_theirs(folder: Path, key: Path) -> Path:
     return signature
 
 
-def test_we_verify_what_their_command_signs(registry: Registry, tmp_path: Path, ana: Made) -> None:
+def test_we_verify_what_their_command_signs(
+    registry: Registry, tmp_path: Path, ana: KeyFiles
+) -> None:
     out = registry.checkout("iris@1.0.0", tmp_path / "out")
     made = _sign_by_theirs(out, ana.private)
 
@@ -112,7 +114,7 @@ def test_we_verify_their_signatures_on_larger_curves(
     assert registry.verify("iris@1.0.0", signed_by=public).whole
 
 
-def test_a_statement_is_what_theirs_is(registry: Registry, tmp_path: Path, ana: Made) -> None:
+def test_a_statement_is_what_theirs_is(registry: Registry, tmp_path: Path, ana: KeyFiles) -> None:
     registry.sign("iris@1.0.0")
     out = registry.checkout("iris@1.0.0", tmp_path / "out")
     ours = _statement(out / "model.sig")
@@ -121,8 +123,8 @@ def test_a_statement_is_what_theirs_is(registry: Registry, tmp_path: Path, ana: 
 
     assert ours["subject"][0]["name"] == "iris@1.0.0"
     theirs["subject"][0]["name"] = "iris@1.0.0"
-    for one in (ours, theirs):
-        one["predicate"]["serialization"]["ignore_paths"].sort()
+    for statement in (ours, theirs):
+        statement["predicate"]["serialization"]["ignore_paths"].sort()
     assert ours == theirs
 
 
@@ -178,7 +180,7 @@ HURTS: dict[str, Hurt] = {
 
 @pytest.mark.parametrize("hurt", HURTS.values(), ids=HURTS)
 def test_a_folder_that_was_tampered_with_is_refused_by_theirs(
-    folder: Path, ana: Made, hurt: Hurt
+    folder: Path, ana: KeyFiles, hurt: Hurt
 ) -> None:
     hurt(folder)
 
@@ -187,7 +189,7 @@ def test_a_folder_that_was_tampered_with_is_refused_by_theirs(
 
 @pytest.mark.parametrize("hurt", [one for name, one in HURTS.items() if one is not _link])
 def test_what_was_signed_after_tampering_is_no_signature_of_the_version(
-    registry: Registry, tmp_path: Path, ana: Made, hurt: Hurt
+    registry: Registry, tmp_path: Path, ana: KeyFiles, hurt: Hurt
 ) -> None:
     registry.sign("iris@1.0.0")
     out = registry.checkout("iris@1.0.0", tmp_path / "out")
@@ -196,7 +198,7 @@ def test_what_was_signed_after_tampering_is_no_signature_of_the_version(
         (out / "model.sig").unlink()
         _sign_by_theirs(out, ana.private)
 
-    with pytest.raises(DamagedError, match=r"does not fit the file|is not of the key"):
+    with pytest.raises(DamagedError, match=r"does not match the file|was not made with the key"):
         registry.sign("iris@1.0.0", attach=out / "model.sig", by=ana.public)
 
 
@@ -218,23 +220,23 @@ def test_another_key_is_refused_without_a_hint_too(
     document["verificationMaterial"]["publicKey"] = {}
     (folder / "model.sig").write_text(json.dumps(document))
 
-    with pytest.raises(DamagedError, match="is not of the key"):
+    with pytest.raises(DamagedError, match="was not made with the key"):
         registry.sign("iris@1.0.0", attach=folder / "model.sig", by=bob.public)
 
 
 def test_a_signature_of_one_version_fits_no_other(
-    registry: Registry, folder: Path, tmp_path: Path, ana: Made
+    registry: Registry, folder: Path, tmp_path: Path, ana: KeyFiles
 ) -> None:
     newer = registry.checkout("iris@1.1.0", tmp_path / "newer")
     shutil.copy(folder / "model.sig", newer / "model.sig")
 
     assert not accepted(newer, ana)
-    with pytest.raises(DamagedError, match="is of another version"):
+    with pytest.raises(DamagedError, match="belongs to another version"):
         registry.sign("iris@1.1.0", attach=newer / "model.sig", by=ana.public)
 
 
 def test_a_signature_fits_no_other_version_with_the_same_files(
-    registry: Registry, folder: Path, tmp_path: Path, ana: Made
+    registry: Registry, folder: Path, tmp_path: Path, ana: KeyFiles
 ) -> None:
     paths = registry.paths("iris@1.0.0")
     twin = registry.register("iris", paths["model"], paths["preprocessor"], bump="patch")
@@ -242,12 +244,12 @@ def test_a_signature_fits_no_other_version_with_the_same_files(
     shutil.copy(folder / "model.sig", out / "model.sig")
 
     assert not accepted(out, ana)
-    with pytest.raises(DamagedError, match="is of another version"):
+    with pytest.raises(DamagedError, match="belongs to another version"):
         registry.sign(twin, attach=out / "model.sig", by=ana.public)
 
 
 def test_a_signature_that_leaves_the_manifest_out_is_refused(
-    registry: Registry, tmp_path: Path, ana: Made
+    registry: Registry, tmp_path: Path, ana: KeyFiles
 ) -> None:
     out = registry.checkout("iris@1.0.0", tmp_path / "out")
     (out / "manifest.json").unlink()
@@ -307,11 +309,11 @@ def test_a_bundle_of_another_form_is_no_signature(folder: Path, spoil: Spoil) ->
     document.setdefault("dsseEnvelope", {})
     spoil(document)
 
-    with pytest.raises(DamagedError, match=r"model\.sig: is no signature of a model"):
+    with pytest.raises(DamagedError, match=r"model\.sig is not a signature of a model"):
         bundle.read(_written(document), "model.sig")
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"[" * 100_000, b"\xff"])
 def test_bytes_that_are_no_bundle_are_no_signature(raw: bytes) -> None:
-    with pytest.raises(DamagedError, match="is no signature of a model"):
+    with pytest.raises(DamagedError, match="is not a signature of a model"):
         bundle.read(raw, "model.sig")

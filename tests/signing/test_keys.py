@@ -19,20 +19,20 @@ from cryptography.hazmat.primitives.serialization import (
 
 from holdfast import signing
 from holdfast.core import signers
-from holdfast.core.entry import Signature
+from holdfast.core.entry_signature import EntrySignature
 from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.signing.checks import fits
-from holdfast.signing.keys import Made
+from holdfast.signing.keys import KeyFiles
 
 
 @pytest.fixture
-def ana(tmp_path: Path) -> Made:
+def ana(tmp_path: Path) -> KeyFiles:
     """Return Ana's new key."""
     return signing.create("ana", tmp_path / "keys")
 
 
 def test_a_new_key_is_a_private_file_for_its_owner_and_a_public_one(
-    ana: Made, tmp_path: Path
+    ana: KeyFiles, tmp_path: Path
 ) -> None:
     assert ana.private == tmp_path / "keys" / "ana.key"
     assert ana.public == tmp_path / "keys" / "ana.pub"
@@ -41,11 +41,11 @@ def test_a_new_key_is_a_private_file_for_its_owner_and_a_public_one(
     assert b"PRIVATE" not in ana.public.read_bytes()
 
 
-def test_both_files_hold_the_same_keys(ana: Made) -> None:
+def test_both_files_hold_the_same_keys(ana: KeyFiles) -> None:
     assert signing.load(ana.private).signer == signing.public(ana.public) == ana.signer
 
 
-def test_other_tools_read_the_elliptic_curve_key_of_either_file(ana: Made) -> None:
+def test_other_tools_read_the_elliptic_curve_key_of_either_file(ana: KeyFiles) -> None:
     private = load_pem_private_key(ana.private.read_bytes(), None)
     public = load_pem_public_key(ana.public.read_bytes())
 
@@ -55,32 +55,32 @@ def test_other_tools_read_the_elliptic_curve_key_of_either_file(ana: Made) -> No
     assert public.curve.name == "secp256r1"
 
 
-def test_two_keys_are_never_the_same(ana: Made, tmp_path: Path) -> None:
+def test_two_keys_are_never_the_same(ana: KeyFiles, tmp_path: Path) -> None:
     bob = signing.create("bob", tmp_path)
 
     assert ana.signer.ed25519 != bob.signer.ed25519
     assert ana.signer.ec != bob.signer.ec
 
 
-def test_what_a_key_signs_is_genuine(ana: Made) -> None:
+def test_what_a_key_signs_is_genuine(ana: KeyFiles) -> None:
     key = signing.load(ana.private)
 
-    made = Signature(key.key, key.sign(b"deed"), b"deed")
+    made = EntrySignature(key.key, key.sign(b"deed"), b"deed")
 
     assert signing.genuine(made)
-    assert not signing.genuine(Signature(key.key, key.sign(b"deed"), b"other deed"))
+    assert not signing.genuine(EntrySignature(key.key, key.sign(b"deed"), b"other deed"))
 
 
-def test_a_key_that_is_no_point_of_the_curve_proves_nothing(ana: Made) -> None:
+def test_a_key_that_is_no_point_of_the_curve_proves_nothing(ana: KeyFiles) -> None:
     value = signing.load(ana.private).sign(b"deed")
 
-    assert not signing.genuine(Signature("AAAA", value, b"deed"))
+    assert not signing.genuine(EntrySignature("AAAA", value, b"deed"))
 
 
-def test_a_key_overwrites_nothing(ana: Made) -> None:
+def test_a_key_overwrites_nothing(ana: KeyFiles) -> None:
     before = ana.private.read_bytes()
 
-    with pytest.raises(InvalidInputError, match=r"ana\.key.*: exists"):
+    with pytest.raises(InvalidInputError, match=r"ana\.key.* exists"):
         signing.create("ana", ana.private.parent)
 
     assert ana.private.read_bytes() == before
@@ -103,10 +103,10 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o610])
-def test_a_private_key_that_others_may_use_is_refused(ana: Made, mode: int) -> None:
+def test_a_private_key_that_others_may_use_is_refused(ana: KeyFiles, mode: int) -> None:
     ana.private.chmod(mode)
 
-    with pytest.raises(InvalidInputError, match=f"others may use it .mode {mode:o}.; chmod 600"):
+    with pytest.raises(InvalidInputError, match=f"is open to others .mode {mode:o}.; chmod 600"):
         signing.load(ana.private)
 
 
@@ -117,11 +117,11 @@ def test_a_locked_key_opens_with_its_passphrase_alone(tmp_path: Path) -> None:
     assert signing.load(made.private, "open sesame").signer == made.signer
     with pytest.raises(InvalidInputError, match="needs its passphrase; set HOLDFAST_KEY_PASS"):
         signing.load(made.private)
-    with pytest.raises(InvalidInputError, match="the passphrase is wrong"):
+    with pytest.raises(InvalidInputError, match="does not open with this passphrase"):
         signing.load(made.private, "open barley")
 
 
-def test_a_passphrase_for_a_key_without_one_does_no_harm(ana: Made) -> None:
+def test_a_passphrase_for_a_key_without_one_does_no_harm(ana: KeyFiles) -> None:
     assert not signing.is_locked(ana.private)
     assert signing.load(ana.private, "needless").signer == ana.signer
 
@@ -131,7 +131,7 @@ def test_a_passphrase_for_a_key_without_one_does_no_harm(ana: Made) -> None:
     [
         (b"", "has no private Ed25519 key"),
         (b"not a key", "has no private Ed25519 key"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is no key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is not a key"),
     ],
 )
 def test_a_file_without_a_private_key_is_refused(
@@ -145,14 +145,14 @@ def test_a_file_without_a_private_key_is_refused(
         signing.load(path)
 
 
-def test_a_public_key_in_place_of_a_private_one_is_refused(ana: Made) -> None:
+def test_a_public_key_in_place_of_a_private_one_is_refused(ana: KeyFiles) -> None:
     ana.public.chmod(0o600)
 
     with pytest.raises(InvalidInputError, match="has no private Ed25519 key"):
         signing.load(ana.public)
 
 
-def test_a_private_key_in_place_of_a_public_one_is_refused(ana: Made) -> None:
+def test_a_private_key_in_place_of_a_public_one_is_refused(ana: KeyFiles) -> None:
     with pytest.raises(InvalidInputError, match="is not a public key"):
         signing.public(ana.private)
 
@@ -187,7 +187,7 @@ def test_public_keys_that_cannot_sign_here_are_refused(tmp_path: Path) -> None:
     k1 = ec.generate_private_key(ec.SECP256K1()).public_key()
     for content in (_pem(rsa_key), _pem(brainpool), _pem(k1)):
         path.write_bytes(content)
-        with pytest.raises(InvalidInputError, match="is no key"):
+        with pytest.raises(InvalidInputError, match="is not a key"):
             signing.public(path)
     for content in (b"", b"text"):
         path.write_bytes(content)
@@ -195,7 +195,7 @@ def test_public_keys_that_cannot_sign_here_are_refused(tmp_path: Path) -> None:
             signing.public(path)
 
 
-def test_an_ed25519_key_alone_signs_entries_and_no_versions(ana: Made) -> None:
+def test_an_ed25519_key_alone_signs_entries_and_no_versions(ana: KeyFiles) -> None:
     content = ana.private.read_bytes()
     second = content.index(b"-----BEGIN", 10)
     ana.private.write_bytes(content[second:])
@@ -236,12 +236,13 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
     )
 
     assert done.stdout == (
-        "cryptography is not installed: keys and signatures need it; pip install 'holdfast[sign]'\n"
+        "cryptography is not installed, but keys and signatures need it; "
+        "pip install 'holdfast[sign]'\n"
     )
     assert MissingLibraryError.code == "missing_library"
 
 
-def test_a_curve_that_nobody_knows_is_no_key(ana: Made, tmp_path: Path) -> None:
+def test_a_curve_that_nobody_knows_is_no_key(ana: KeyFiles, tmp_path: Path) -> None:
     spki = base64.b64decode(ana.signer.ec or "")
     unknown = spki.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030163"))
     assert unknown != spki
@@ -249,7 +250,7 @@ def test_a_curve_that_nobody_knows_is_no_key(ana: Made, tmp_path: Path) -> None:
     path = tmp_path / "odd.pem"
     path.write_text(signers.pem(key))
 
-    with pytest.raises(InvalidInputError, match="is no key"):
+    with pytest.raises(InvalidInputError, match="is not a key"):
         signing.public(path)
     assert not fits(key, b"", b"")
     assert not fits("AAAA", b"", b"")

@@ -31,14 +31,14 @@ def race(rivals: list[Callable[[], object]]) -> list[object]:
     start = threading.Barrier(len(rivals))
     outcomes: list[object] = [None] * len(rivals)
 
-    def run(place: int) -> None:
+    def run(index: int) -> None:
         start.wait(_PATIENCE_S)
         try:
-            outcomes[place] = rivals[place]()
+            outcomes[index] = rivals[index]()
         except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
-            outcomes[place] = error
+            outcomes[index] = error
 
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(rivals))]
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(rivals))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,12 +52,12 @@ class StoreContract:
     def test_what_is_set_aside_is_kept_and_its_name_is_free(self, store: BlobStore) -> None:
         store.create(KEY, b"damaged")
 
-        store.set_aside(KEY)
+        store.quarantine(KEY)
 
         assert store.size(KEY) is None
         assert [item.size_bytes for item in store.items("trash/damaged")] == [7]
         with pytest.raises(AbsentError):
-            store.set_aside(KEY)
+            store.quarantine(KEY)
         store.create(KEY, b"whole")
         assert read(store, KEY) == b"whole"
 
@@ -142,7 +142,9 @@ class StoreContract:
 
         _written, *seen = race([write, look, look])
 
-        assert all(isinstance(found, set) and found <= set(texts) for found in seen), seen
+        assert all(
+            isinstance(read_texts, set) and read_texts <= set(texts) for read_texts in seen
+        ), seen
 
     def test_names_directly_below_a_prefix_are_listed(self, store: BlobStore) -> None:
         for key in (f"{PREFIX}/b", f"{PREFIX}/a", f"{PREFIX}/deeper/c", "models/iris/d"):
@@ -178,10 +180,10 @@ class StoreContract:
         for key, data in ((f"{PREFIX}/a", b"1"), (f"{PREFIX}/b", b"22"), (f"{PREFIX}/c/d", b"")):
             store.create(key, data)
 
-        found = {item.name: item for item in store.items(PREFIX)}
+        items_by_name = {item.name: item for item in store.items(PREFIX)}
 
-        assert {name: item.size_bytes for name, item in found.items()} == {"a": 1, "b": 2}
-        assert abs(found["a"].modified - time.time()) < _PATIENCE_S
+        assert {name: item.size_bytes for name, item in items_by_name.items()} == {"a": 1, "b": 2}
+        assert abs(items_by_name["a"].modified - time.time()) < _PATIENCE_S
 
     def test_a_prefix_of_nothing_has_no_objects(self, store: BlobStore) -> None:
         assert list(store.items(PREFIX)) == []

@@ -101,7 +101,7 @@ def test_a_store_is_opened_as_the_probe_found_it(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_not_a_store(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
 
-    with pytest.raises(NotAStoreError, match=r"has files and no holdfast\.json"):
+    with pytest.raises(NotAStoreError, match=r"has files but no holdfast\.json"):
         config.find(tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_a_folder_that_may_not_be_listed_is_not_a_store(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / layout.CONFIG).mkdir()
 
-    with pytest.raises(DamagedError, match=r"holdfast\.json: is a folder, not a file"):
+    with pytest.raises(DamagedError, match=r"holdfast\.json cannot be read: is a folder"):
         config.find(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_configuration_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
 def test_a_broken_configuration_is_damage(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, content)
 
-    with pytest.raises(DamagedError, match=r"holdfast\.json: not readable"):
+    with pytest.raises(DamagedError, match=r"holdfast\.json cannot be read"):
         config.find(tmp_path)
 
 
@@ -169,7 +169,9 @@ def test_a_configuration_cut_anywhere_is_damage(tmp_path: Path) -> None:
 def test_a_newer_store_is_refused_by_its_number_alone(tmp_path: Path) -> None:
     write(tmp_path, b'{"format": 2, "unheard": "of"}')
 
-    with pytest.raises(NewerFormatError, match="needs store format 2, this Holdfast reads up to 1"):
+    with pytest.raises(
+        NewerFormatError, match="needs store format 2, but this Holdfast reads up to 1"
+    ):
         config.find(tmp_path)
 
 

@@ -230,25 +230,25 @@ def test_a_file_longer_than_the_limit_is_a_full_store(tmp_path: Path) -> None:
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
     )
 
-    assert "no space left; free some" in ended.stdout
+    assert "has no space left; free some" in ended.stdout
     assert os.listdir(tmp_path) == ["small"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_no_room_is_a_full_store(number: int) -> None:
-    with pytest.raises(StoreFullError, match=r"^there: no space left; free some"):
+    with pytest.raises(StoreFullError, match=r"^there has no space left; free some"):
         _refuse(number)
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
 def test_no_right_is_a_read_only_store(number: int) -> None:
-    with pytest.raises(ReadOnlyStoreError, match=r"^there: may not be written; check the mount"):
+    with pytest.raises(ReadOnlyStoreError, match=r"^there cannot be written; check the mount"):
         _refuse(number)
 
 
 def test_any_other_refusal_is_told_in_the_systems_words() -> None:
     with pytest.raises(
-        StoreError, match=r"^there: Input/output error; check the disk, then repeat$"
+        StoreError, match=r"^there cannot be used: Input/output error; check the disk, then repeat$"
     ) as caught:
         _refuse(errno.EIO)
 
@@ -256,7 +256,7 @@ def test_any_other_refusal_is_told_in_the_systems_words() -> None:
 
 
 def _refuse(number: int) -> None:
-    with durable.translated("there"):
+    with durable.translate_errors("there"):
         raise OSError(number, os.strerror(number))
 
 

@@ -10,7 +10,7 @@ from tests.registry import disk
 import holdfast
 from holdfast.errors import InvalidInputError
 from holdfast.store import probe
-from holdfast.store.folder import FolderSite
+from holdfast.store.folder import FolderLocation
 
 PROGRAM = """
 import os, sys
@@ -64,16 +64,16 @@ def test_copied_to_a_disk_that_keeps_no_names_nothing_is_written(store: Path) ->
 def test_copied_to_a_shared_disk_its_locks_are_not_trusted(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = FolderSite(store).find()
-    assert place is not None
-    assert (place.config.probe.locks, place.least_grace_s) == (True, 0.0)
+    open_folder = FolderLocation(store).find()
+    assert open_folder is not None
+    assert (open_folder.config.probe.locks, open_folder.least_grace_s) == (True, 0.0)
     mounts = store.parent / "mounts"
     mounts.write_text(f"server:/export {store.parent.resolve()} nfs4 rw 0 0\n")
     monkeypatch.setattr(probe, "_MOUNTS", mounts)
 
-    copied = FolderSite(store).find()
+    copied = FolderLocation(store).find()
 
     assert copied is not None
     assert (copied.config.probe.locks, copied.least_grace_s) == (False, 86_400.0)
-    with pytest.raises(InvalidInputError, match="too short; at least one day"):
+    with pytest.raises(InvalidInputError, match="too short; give at least one day"):
         holdfast.open(store).gc(grace_s=0)

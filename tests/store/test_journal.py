@@ -63,8 +63,8 @@ class FaultyStore:
         names = self._store.list(prefix, after)
         return (name for name in names if name not in self._passed_over)
 
-    def items(self, prefix: str) -> Iterator[Item]:
-        return self._store.items(prefix)
+    def items(self, prefix: str, after: str = "") -> Iterator[Item]:
+        return self._store.items(prefix, after)
 
     def delete(self, key: str) -> None:
         self._store.delete(key)
@@ -138,7 +138,10 @@ def test_an_entry_that_cannot_be_read_is_told_from_one_that_is_not_there(
 ) -> None:
     Path(store.path(SLOT)).mkdir(parents=True)
 
-    with pytest.raises(DamagedError, match=r"0000000001\.json: is a folder, not a file"):
+    with pytest.raises(
+        DamagedError,
+        match=r"models/iris/journal/0000000001\.json cannot be read: is a folder, not a file",
+    ):
         journal.read(1)
 
 
@@ -155,7 +158,9 @@ def test_a_gap_is_damage_and_named(store: LocalStore, missing: int) -> None:
     journal = filled(store, 5)
     store.delete(journal.slot(missing))
 
-    with pytest.raises(DamagedError, match=rf"000000000{missing}\.json: missing from the journal"):
+    with pytest.raises(
+        DamagedError, match=rf"000000000{missing}\.json is missing from the journal"
+    ):
         journal.tail()
 
 
@@ -190,6 +195,22 @@ def test_files_of_others_are_no_entries(store: LocalStore) -> None:
         Path(store.path(f"{PREFIX}/journal/{name}")).touch()
 
     assert journal.tail() == 2
+
+
+def test_as_many_files_as_entries_hide_no_gap(store: LocalStore) -> None:
+    journal = filled(store, 3)
+    store.delete(journal.slot(2))
+    store.create(f"{PREFIX}/journal/0000000002.jsonx", b"{}")
+
+    with pytest.raises(DamagedError, match=r"0000000002\.json is missing"):
+        journal.tail()
+
+
+def test_the_mark_of_signatures_is_no_entry(store: LocalStore) -> None:
+    journal = filled(store, 3)
+    journal.seal()
+
+    assert journal.tail() == 3
 
 
 def test_numbers_of_more_than_ten_digits_are_higher(journal: Journal) -> None:
@@ -263,11 +284,11 @@ def test_a_failure_before_storing_is_told_and_leaves_the_place_free(store: Local
 
 def test_what_may_still_come_to_be_written_is_an_unknown_outcome(store: LocalStore) -> None:
     def may_come(_store: LocalStore, key: str, _data: bytes) -> None:
-        raise InDoubtError(key, "the service did not answer in time")
+        raise InDoubtError(key, "did not answer in time")
 
     faulty = FaultyStore(store, [may_come])
 
-    with pytest.raises(OutcomeUnknownError, match=f"commit {COMMIT} is unknown"):
+    with pytest.raises(OutcomeUnknownError, match=f"may or may not hold commit {COMMIT}"):
         Journal(faulty, PREFIX).append(1, FIRST.raw, COMMIT)
     assert faulty.tried == [(SLOT, FIRST.raw)]
 
@@ -306,7 +327,7 @@ def test_a_place_that_cannot_be_read_after_a_doubt_is_an_unknown_outcome(
 ) -> None:
     faulty = FaultyStore(store, [answer], reading=OSError(5, "Input/output error"))
 
-    with pytest.raises(OutcomeUnknownError, match=f"commit {COMMIT} is unknown"):
+    with pytest.raises(OutcomeUnknownError, match=f"may or may not hold commit {COMMIT}"):
         Journal(faulty, PREFIX).append(1, FIRST.raw, COMMIT)
     assert faulty.tried == [(SLOT, FIRST.raw)]
 

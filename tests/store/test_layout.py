@@ -85,10 +85,10 @@ def test_a_file_with_a_number_is_named_by_it(name: str) -> None:
 
 @UNTIMED
 @given(st.text(min_size=1, max_size=300), st.text(min_size=1, max_size=300))
-def test_two_models_share_no_folder(one: str, other: str) -> None:
-    same = layout.model(one).casefold() == layout.model(other).casefold()
+def test_two_models_share_no_folder(name: str, other: str) -> None:
+    same = layout.model(name).casefold() == layout.model(other).casefold()
 
-    assert same == (one == other)
+    assert same == (name == other)
 
 
 @UNTIMED
@@ -106,3 +106,11 @@ def test_no_name_leaves_its_place(model: str, version: str) -> None:
 def test_a_place_in_the_store_is_short(model: str, version: str) -> None:
     assert len(layout.pointer(model)) <= 110
     assert len(layout.version(model, version)) <= 158
+
+
+@pytest.mark.parametrize("first", [1, 98, 9_999_999_998])
+def test_names_of_many_entries_are_those_of_each(first: int) -> None:
+    names = layout.names_of(first, first + 4)
+
+    assert names == [layout.name_of(seq) for seq in range(first, first + 5)]
+    assert layout.names_of(first, first - 1) == []

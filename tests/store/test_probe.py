@@ -53,9 +53,9 @@ def probed(folder: Path, *inject: str) -> Run:
 
 
 def test_a_plain_disk_has_everything(folder: Path) -> None:
-    found = probe(folder)
+    capabilities = probe(folder)
 
-    assert found == Probe(links=True, case_sensitive=True, locks=True)
+    assert capabilities == Probe(links=True, case_sensitive=True, locks=True)
 
 
 def test_probing_leaves_nothing(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_disk_with_neither_is_refused(folder: Path, errors: tuple[str, str]) -
     link, rename = errors
     run = probed(folder, f"link:error={link}", f"linkat:error={link}", f"renameat2:error={rename}")
 
-    assert re.match(r"UnfitStoreError .*a created file does not keep its name", run.stdout)
+    assert re.match(r"UnfitStoreError .*does not protect new files from being replaced", run.stdout)
     assert "choose a folder on another file system" in run.stdout
     assert os.listdir(folder) == []
 
@@ -147,22 +147,22 @@ def test_a_disk_in_memory_has_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_disks_of_linux_have_everything(tmp_path: Path, kind: str) -> None:
     with formatted(tmp_path / "disk", kind) as disk:
-        found = config.make(disk.path / "store", lambda: "0" * 32, datetime.now(UTC))
+        stored_config = config.make(disk.path / "store", lambda: "0" * 32, datetime.now(UTC))
 
-    assert (found.probe.links, found.probe.case_sensitive) == (True, True)
+    assert (stored_config.probe.links, stored_config.probe.case_sensitive) == (True, True)
 
 
 def test_a_memory_stick_has_neither_links_nor_case_and_will_do(tmp_path: Path) -> None:
     with formatted(tmp_path / "disk", "vfat") as disk:
-        found = config.make(disk.path / "store", lambda: "0" * 32, datetime.now(UTC))
-        store = config.local(disk.path / "store", found)
+        stored_config = config.make(disk.path / "store", lambda: "0" * 32, datetime.now(UTC))
+        store = config.local(disk.path / "store", stored_config)
         store.create("models/iris/journal/0000000001.json", b"entry")
         with pytest.raises(TakenError):
             store.create("models/iris/journal/0000000001.json", b"rival")
-        kept = store.read("models/iris/journal/0000000001.json")
+        entry_bytes = store.read("models/iris/journal/0000000001.json")
 
-    assert (found.probe.links, found.probe.case_sensitive) == (False, False)
-    assert kept == b"entry"
+    assert (stored_config.probe.links, stored_config.probe.case_sensitive) == (False, False)
+    assert entry_bytes == b"entry"
 
 
 MOUNTS = """\
@@ -178,7 +178,7 @@ server:/other {root}/twice nfs rw 0 0
 
 
 @pytest.mark.parametrize(
-    ("place", "locks"),
+    ("relative_path", "locks"),
     [
         ("plain", True),
         ("nfs", False),
@@ -192,14 +192,14 @@ server:/other {root}/twice nfs rw 0 0
     ],
 )
 def test_locks_are_trusted_on_a_disk_of_this_machine_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, *, locks: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative_path: str, *, locks: bool
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(MOUNTS.format(root=tmp_path))
     monkeypatch.setattr(probing, "_MOUNTS", mounts)
-    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / relative_path).mkdir(parents=True)
 
-    assert probe(tmp_path / place).locks is locks
+    assert probe(tmp_path / relative_path).locks is locks
 
 
 def test_a_link_to_a_store_counts_as_where_the_store_is(

@@ -78,9 +78,9 @@ def written(store: LocalStore, blobs: Blobs, source: Path) -> State:
 
 
 def document(store: LocalStore, key: str) -> dict[str, object]:
-    found = json.loads(store.read(key) or b"null")
-    assert isinstance(found, dict)
-    return found
+    fields = json.loads(store.read(key) or b"null")
+    assert isinstance(fields, dict)
+    return fields
 
 
 def test_the_pointer_says_what_is_live_and_what_was_seen(
@@ -93,7 +93,7 @@ def test_the_pointer_says_what_is_live_and_what_was_seen(
     store.create(f"{layout.journal(layout.model(MODEL))}/0000000004.json", b"the last entry")
     projections.write(store, blobs, state, [])
 
-    said = {
+    pointer = {
         "current": "1.1.0",
         "previous": "1.0.0",
         "seq": 4,
@@ -101,8 +101,8 @@ def test_the_pointer_says_what_is_live_and_what_was_seen(
         "sum": "",
         "place": projections.mark(store, MODEL),
     }
-    sealed = {"sum": hashlib.sha256(msgspec.json.encode(said)).hexdigest()}
-    assert document(store, POINTER) == said | sealed
+    sealed = {"sum": hashlib.sha256(msgspec.json.encode(pointer)).hexdigest()}
+    assert document(store, POINTER) == pointer | sealed
     assert projections.is_true(projections.read_pointer(store, MODEL), state)
 
 
@@ -174,13 +174,13 @@ def test_the_manifest_of_a_folder_tells_digests_and_status(
     store: LocalStore, blobs: Blobs, source: Path
 ) -> None:
     state = written(store, blobs, source)
-    found = document(store, f"{FOLDER}/manifest.json")
+    manifest = document(store, f"{FOLDER}/manifest.json")
 
-    assert found["name"] == MODEL
-    assert found["status"] == "registered"
-    assert found["model_sha256"] == blobs.add(source).sha256
-    assert found["digest"] == f"sha256:{state.versions['1.0.0'].manifest}"
-    assert len(str(found["tokenizer_sha256"])) == 64
+    assert manifest["name"] == MODEL
+    assert manifest["status"] == "registered"
+    assert manifest["model_sha256"] == blobs.add(source).sha256
+    assert manifest["digest"] == f"sha256:{state.versions['1.0.0'].manifest}"
+    assert len(str(manifest["tokenizer_sha256"])) == 64
 
 
 def test_the_manifest_of_a_folder_tells_todays_status(

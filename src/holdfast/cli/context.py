@@ -1,31 +1,31 @@
 """What all commands share: the store, the author, and results as text or as JSON."""
 
-import functools
+import gc
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
+from msgspec import Struct
 
+from holdfast import named_files
+from holdfast.cli.declaring import option
+from holdfast.cli.output import echo
 from holdfast.errors import InvalidInputError, StoreError
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from holdfast.registry import Registry
     from holdfast.signing import SigningKey
 
 SCHEMA: Final = 1
 """Version of the JSON that commands print; it rises when a field changes its meaning."""
+SERVERS: Final = ("https", "http")
 _ELSEWHERE: Final = "name another, or make one with `holdfast init`"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One call of a command.
 
     Attributes:
@@ -50,26 +50,30 @@ class Context:
 
         scheme, is_address, _ = location.partition("://")
         options: dict[str, str] = {}
-        if is_address:
+        if is_address and scheme in SERVERS:
+            options = {"allow_http": str(allows_http())}
+        elif is_address:
             from holdfast.store.objects.credentials import of_environment
 
             options = of_environment(scheme, os.environ)
         cache = os.environ.get("HOLDFAST_CACHE")
         limit = os.environ.get("HOLDFAST_LOCK_TIMEOUT", "10s")
-        return open_registry(
+        opened = open_registry(
             location if is_address else os.path.abspath(location),  # errors then say where it is
             by=self.by,
-            key=self._load if self.key_file else None,
+            signing_key=self._load if self.key_file else None,
             options=options,
             cache=Path(cache) if cache else None,
             lock_timeout_s=seconds("HOLDFAST_LOCK_TIMEOUT", limit),
         )
+        gc.enable()
+        return opened
 
     def require_store(self, registry: "Registry") -> None:
         """Check that there is a store to look at, before an empty answer is given.
 
         Raises:
-            StoreError: If there is none, saying where it was looked for and who named it.
+            StoreError: If there is none, with the place and the setting that named it.
         """
         try:
             registry.identity  # noqa: B018 - asked for its refusal
@@ -86,6 +90,8 @@ class Context:
 
         path, secret = Path(self.key_file or ""), passphrase()
         if secret is None and self.interactive and signing.is_locked(path):
+            import click
+
             secret = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
         return signing.load(path, secret)
 
@@ -94,26 +100,30 @@ class Context:
         from holdfast.cli.tables import inert_in_colour, inert_json
 
         if self.as_json:
-            click.echo(inert_json({"schema": SCHEMA, "data": result}))
+            echo(inert_json({"schema": SCHEMA, "data": result}))
         else:
-            click.echo(inert_in_colour("\n".join(lines)))
+            echo(inert_in_colour("\n".join(lines)))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a person before something is lost for good; *yes* answers in advance.
 
         Raises:
-            InvalidInputError: If nobody can be asked: a pipe's `y` or `n` is no person's answer.
+            InvalidInputError: If nobody can be asked: a pipe's `y` or `n` is not a person's answer.
         """
         if yes:
             return
         if not self.interactive:
             raise InvalidInputError(
-                question, "nobody can be asked here, nothing was removed", "add --yes to go ahead"
+                f"confirmation to {question}",
+                "needs a terminal, so nothing was removed",
+                "add --yes",
             )
+        import click
+
         click.confirm(f"{question}?", abort=True, err=True)
 
     def require_meant(self, registry: "Registry", name: str, *, new: bool) -> None:
-        """Ask before a model is begun whose name may be a slip of the keys for another's.
+        """Ask before creating a model whose name may be a typing error for another's.
 
         Args:
             registry: Where it would be.
@@ -123,19 +133,19 @@ class Context:
         Raises:
             InvalidInputError: If nobody can be asked; the names that may be meant are listed.
         """
-        from holdfast.core.names import mistakable
-
         if new or self._exists(registry, name):
             return
-        near = mistakable(name, [info.model for info in registry.models()])
+        near = registry.mistakable(name)
         if not near:
             return
         listed = ", ".join(near)
         if not self.interactive:
             raise InvalidInputError(
-                f"model {name!r}", f"is new, and close to {listed}", "add --new if it is meant"
+                f"model {name!r}", f"is new, and close to {listed}", "add --new if you mean it"
             )
-        click.confirm(f"{name} is new, and close to {listed}; begin it?", abort=True, err=True)
+        import click
+
+        click.confirm(f"{name} is new, and close to {listed}; create it?", abort=True, err=True)
 
     def _exists(self, registry: "Registry", name: str) -> bool:
         from holdfast.errors import NotFoundError
@@ -152,82 +162,8 @@ class Context:
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
 
 
-class Command(click.Command):
-    """A command whose help ends with examples."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write them, each on a line of its own."""
-        from holdfast.cli.examples import EXAMPLES
-
-        words = " ".join(ctx.command_path.split()[1:])
-        with formatter.section("Examples"):
-            for line in EXAMPLES.get(words, ()):
-                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
-
-
-def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function of a `Context` a command, with the options that all commands have."""
-
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            shared = {name: kwargs.pop(name) for name in ("store", "by", "key_file", "as_json")}
-            return function(context_of(shared), *args, **kwargs)
-
-        wrapped: Callable[..., Any] = call
-        for option in (
-            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-            click.option(
-                "--key-file", metavar="FILE", help="Private key that signs [HOLDFAST_KEY]."
-            ),
-            click.option("--by", metavar="NAME", help="Author [HOLDFAST_BY, else the user]."),
-            click.option(
-                "--store",
-                metavar="DIR|URL",
-                help="The store: a folder or s3://… [HOLDFAST_STORE, else ./store].",
-            ),
-        ):
-            wrapped = option(wrapped)
-        made = click.command(name, cls=Command)(wrapped)
-        for param in made.params:
-            plain = isinstance(param, click.Argument) and param.type is click.STRING
-            if plain and param.name in _NAMING:
-                param.type = Named(with_version=_NAMING[param.name])
-        return made
-
-    return decorate
-
-
-_NAMING: Final = {
-    "a": True, "b": True, "ref": True, "target": True, "model": False, "models": False,
-    "name": False,
-}  # fmt: skip
-"""Arguments that name a model, and whether a version of it."""
-
-
-class Named(click.ParamType):  # type: ignore[type-arg] # it has some in newer releases
-    """An argument that names a model, or a version as MODEL@REF, which shells fill in.
-
-    Args:
-        with_version: Whether a version is wanted behind the model.
-    """
-
-    name = "text"
-
-    def __init__(self, *, with_version: bool) -> None:
-        self._with_version = with_version
-
-    def shell_complete(
-        self, ctx: click.Context, _param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem]":
-        """List what fits."""
-        from holdfast.cli.helping import completed
-
-        return completed(ctx, incomplete, with_version=self._with_version)
-
-
 def context_of(params: Mapping[str, Any]) -> Context:
-    """Return what the options say that all commands have, else the environment."""
+    """Return the values of the options that all commands have, else of the environment."""
     store, origin = _store(params.get("store"))
     by = params.get("by") or os.environ.get("HOLDFAST_BY")
     key_file = params.get("key_file") or os.environ.get("HOLDFAST_KEY")
@@ -236,13 +172,18 @@ def context_of(params: Mapping[str, Any]) -> Context:
 
 
 def _store(option: Any) -> tuple[str, str]:
-    """Return where the store is, and who says so."""
+    """Return where the store is, and which setting says so."""
     if option:
         return str(option), "--store names it"
-    named = os.environ.get("HOLDFAST_STORE")
-    if named:
-        return named, "HOLDFAST_STORE names it"
-    return "store", "neither --store nor HOLDFAST_STORE is given"
+    location = os.environ.get("HOLDFAST_STORE")
+    if location:
+        return location, "HOLDFAST_STORE names it"
+    return "store", "neither --store nor HOLDFAST_STORE is set"
+
+
+def allows_http() -> bool:
+    """Tell whether the environment lets `http://` lead to another machine."""
+    return os.environ.get("HOLDFAST_INSECURE_HTTP", "") == "1"
 
 
 def passphrase() -> str | None:
@@ -250,30 +191,34 @@ def passphrase() -> str | None:
     return os.environ.get("HOLDFAST_KEY_PASSPHRASE")
 
 
-reason = click.option("--reason", metavar="TEXT", help="Why; kept in the history.")
-key = click.option(
-    "--key", metavar="KEY", help="Idempotency key: the same is done once, another refused."
+reason = option("--reason", metavar="TEXT", help="Give a reason, which the history keeps.")
+idempotency_key = option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Do it once, however often it is asked for under this key.",
 )
-yes = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
-new = click.option("--new", is_flag=True, help="Begin a model whose name is close to another's.")
-force = click.option("--force", is_flag=True, help="Pass over the gate; needs --reason.")
-at = click.option("--at", metavar="TIME", help="As it stood then: 2026-03-03T14:00Z.")
+yes = option("--yes", is_flag=True, help="Do not ask; needed without a terminal.")
+new = option("--new", is_flag=True, help="Create a model whose name is close to another's.")
+force = option("--force", is_flag=True, help="Override the gate; needs --reason.")
+at = option("--at", metavar="TIME", help="Show it as it was then: 2026-03-03T14:00Z.")
 
 
 def losses(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options by which losses are taken in."""
-    for option in (
-        click.option(
-            "--evaluation-set", metavar="FILE|sha256:…", help="What the losses are of, row by row."
+    """Give a command the options that read losses."""
+    for declare in (
+        option(
+            "--evaluation-set",
+            metavar="FILE|sha256:…",
+            help="Name the rows that the losses belong to.",
         ),
-        click.option(
+        option(
             "--losses",
             multiple=True,
             metavar="NAME=FILE",
-            help="One value a row (.csv, .npy), paired with the champion's by the gate.",
+            help="Read one value per row (.csv, .npy), which the gate pairs with the champion's.",
         ),
     ):
-        function = option(function)
+        function = declare(function)
     return function
 
 
@@ -285,12 +230,12 @@ def seconds(option: str, text: str) -> float:
     """Read a span of time: `0`, `10m`, `12h`, `7d`.
 
     Raises:
-        InvalidInputError: If it is none.
+        InvalidInputError: If it is not a span of time.
     """
     match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise InvalidInputError(
-            f"{option} {text!r}", "is no span of time", "write 0, 10m, 12h or 7d"
+            f"{option} {text!r}", "is not a span of time", "write 0, 10m, 12h or 7d"
         )
     return float(match[1]) * _SECONDS[match[2]]
 
@@ -301,13 +246,15 @@ def pairs(option: str, values: Iterable[str]) -> dict[str, str]:
     Raises:
         InvalidInputError: If one has no `=`.
     """
-    found = {}
+    values_by_name = {}
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:
-            raise InvalidInputError(f"{option} {value!r}", "is not NAME=VALUE", "write it so")
-        found[name] = text
-    return found
+            raise InvalidInputError(
+                f"{option} {value!r}", "is not NAME=VALUE", "write it like that"
+            )
+        values_by_name[name] = text
+    return values_by_name
 
 
 def typed(values: dict[str, str]) -> dict[str, Any]:
@@ -319,9 +266,11 @@ def _typed(text: str) -> Any:
     from holdfast.core.strict_json import RepeatedKeyError
 
     try:
-        return _json(text, str)  # NaN is no value of a fact: it stays text
+        return _json(text, str)  # NaN is not a value of a fact: it stays text
     except RepeatedKeyError as error:
-        raise InvalidInputError(f"value {text!r}", str(error), "leave one of them out") from error
+        raise InvalidInputError(
+            f"value {text!r}", f"cannot be read: {error}", "leave one of them out"
+        ) from error
     except ValueError:
         return text
 
@@ -339,16 +288,16 @@ def _json(text: str, constant: Callable[[str], Any]) -> Any:
 
 
 def numbers(option: str, values: Iterable[str]) -> dict[str, Any]:
-    """Read `NAME=NUMBER` options; what is no number is refused where metrics are checked."""
-    found = {}
+    """Read `NAME=NUMBER` options; anything that is not a number is refused with the metrics."""
+    numbers_by_name = {}
     for name, text in pairs(option, values).items():
         try:
-            found[name] = float(text)
+            numbers_by_name[name] = float(text)
         except ValueError:
             raise InvalidInputError(
-                f"{option} {name}", f"{text!r} is not a number", "give a finite number"
+                f"{option} {name}", f"must be a finite number, not {text!r}"
             ) from None
-    return found
+    return numbers_by_name
 
 
 def json_file(option: str, path: str | None) -> Any:
@@ -360,7 +309,7 @@ def json_file(option: str, path: str | None) -> Any:
     if path is None:
         return {}
     try:
-        return _json(Path(path).read_text(encoding="utf-8"), float)
+        return _json(named_files.read(Path(path)).decode(), float)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise InvalidInputError(f"{option} {path!r}", problem, "check its path") from error

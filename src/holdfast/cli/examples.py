@@ -11,7 +11,19 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "adopt": (
         "holdfast adopt churn artifacts --dry-run",
-        "holdfast adopt churn artifacts --live model_final.pkl",
+        "holdfast adopt churn artifacts --live model_final.pkl --code src/shop --trust 'our own'",
+    ),
+    "web": (
+        "holdfast web --store /srv/models",
+        "holdfast web check --host 0.0.0.0 --behind-proxy 10.0.0.2 --host-name models.example",
+    ),
+    "login": (
+        "holdfast login https://models.example.com",
+        "holdfast login http://localhost:8090 --json",
+    ),
+    "logout": (
+        "holdfast logout https://models.example.com",
+        "holdfast logout https://models.example.com --forget",
     ),
     "stage": (
         "holdfast stage churn@latest",
@@ -29,18 +41,58 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast archive churn@1.0.0",
         "holdfast archive churn@v2 --reason 'trained on the wrong month'",
     ),
-    "alias": ("holdfast alias churn@1.2.0 eu", "holdfast alias churn eu --remove"),
+    "alias": ("holdfast alias churn@1.2.0 eu", "holdfast alias churn@eu --remove"),
     "status": ("holdfast status", "holdfast status churn --at 2026-03-03T14:00Z"),
-    "ls": ("holdfast ls", "holdfast ls churn --status archived"),
+    "ls": (
+        "holdfast ls churn",
+        """holdfast ls --where 'recall > 0.9 and tag.team = "risk"' --order-by 'recall desc'""",
+    ),
     "show": ("holdfast show churn@production", "holdfast show churn@1.2.0 --json"),
-    "history": ("holdfast history churn --limit 20", "holdfast history churn --served"),
+    "history": ("holdfast history churn --limit 20", "holdfast history churn --plot churn.svg"),
     "compare": (
         "holdfast compare churn@production churn@latest",
-        "holdfast compare churn@production churn@latest --fail-if 'roc_auc < -0.5%'",
+        "holdfast compare churn@1.2.0 churn@latest --fail-if 'roc_auc < -0.5%' --plot change.png",
     ),
     "card": (
         "holdfast card churn@production",
         "holdfast card churn@1.2.0 --format cyclonedx",
+    ),
+    "access init": (
+        "holdfast access init --admin ana --server-key /etc/holdfast/server.key",
+        "holdfast access init --admin bo --reason 'ana left, and her token with her'",
+    ),
+    "access user": ("holdfast access user bo --add", "holdfast access user bo --disable"),
+    "access service": (
+        "holdfast access service nightly --owner ana",
+        "holdfast access service",
+    ),
+    "access group": (
+        "holdfast access group risk --member ana --member bo",
+        "holdfast access group risk --remove",
+    ),
+    "access grant": (
+        "holdfast access grant bo promoter 'risk/*'",
+        "holdfast access grant --take g_1a2b3c4d5e6f",
+    ),
+    "access token": (
+        "holdfast access token nightly --label 'retraining' --expires 30d",
+        "holdfast access token --revoke 1a2b3c4d5e6f",
+    ),
+    "access rule": (
+        (
+            "holdfast access rule ci --issuer https://ci.example --audience https://us.example "
+            "--claim repository_id=77 --role registrar --models 'risk/*'"
+        ),
+        "holdfast access rule ci --remove",
+    ),
+    "access provider": (
+        "holdfast access provider corp --issuer https://id.example --client-id holdfast",
+        "holdfast access provider corp --remove",
+    ),
+    "access log": ("holdfast access log --limit 20", "holdfast access log --refusals 2026-03-03"),
+    "access who-could": (
+        "holdfast access who-could promote risk/iris",
+        "holdfast access who-could promote risk/iris --at 2026-03-03",
     ),
     "verify": ("holdfast verify", "holdfast verify churn@1.2.0 --signed-by ana"),
     "tag": (
@@ -115,7 +167,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "rollout simulate": (
         "holdfast rollout simulate",
-        "holdfast rollout simulate --steps 1,10,100 --scenario 0.1%:1%,slower=2 --svg plan.svg",
+        "holdfast rollout simulate --steps 1,10,100 --scenario 0.1%:1%,slower=2 --plot plan.svg",
     ),
     "predictions list": (
         "holdfast predictions list --model churn",
@@ -149,7 +201,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "notify once": ("holdfast notify once", "holdfast notify once --store s3://models/prod"),
     "notify run": ("holdfast notify run", "holdfast notify run --every 10s"),
     "notify test": ("holdfast notify test", "holdfast notify test --json"),
-    "key new": ("holdfast key new ana", "holdfast key new ana --out ~/keys"),
+    "key new": ("holdfast key new ana", "holdfast key new ana --output ~/keys"),
     "key show": ("holdfast key show ana.pub", "holdfast key show ana.pub --json"),
     "sign": (
         "holdfast sign churn@1.3.0 --key-file ana.key",

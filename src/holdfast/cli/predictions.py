@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.cli import tables
-from holdfast.cli.context import Context, command, seconds
+from holdfast.cli.clicked import command
+from holdfast.cli.context import Context, seconds
 from holdfast.cli.context import yes as yes_option
+from holdfast.core import wording
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from holdfast.predictions import Filter, Log, Prediction
-    from holdfast.predictions.stats import Accuracy, Served
+    from holdfast.predictions.stats import Accuracy, ServedVersion
 
 _DAY_S = 86_400
 _NAMED = 3
 _LISTED = 20
+_ID_WIDTH = 36
 _SHOWN = 60
 
 
 @click.group("predictions")
 def predictions() -> None:
-    """Ask which version answered, how well, and keep the log in bounds.
+    """Query the log of predictions and keep its size in bounds.
 
     The log is --log, else the environment's HOLDFAST_LOG, else ./predictions.
     """
@@ -38,25 +41,30 @@ _log = click.option(
     "--log",
     "location",
     metavar="DIR|URL",
-    help="The log: a folder or postgresql://… [HOLDFAST_LOG, else ./predictions].",
+    help="Use this log: a folder or postgresql://… [HOLDFAST_LOG, else ./predictions].",
 )
 
 
 def _filtered(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose rows."""
     for option in (
-        click.option("--errors", is_flag=True, help="Only what was answered with an error."),
-        click.option("--status", type=int, metavar="CODE", help="Of this HTTP status."),
-        click.option("--key", metavar="HASH", help="Of this sticky key, hashed."),
-        click.option("--until", metavar="TIME", help="Answered before this time."),
-        click.option("--since", metavar="TIME", help="Answered at this time or later."),
+        click.option("--errors", is_flag=True, help="Only those answered with an error."),
+        click.option(
+            "--status", type=int, metavar="CODE", help="Only those with this HTTP status."
+        ),
+        click.option(
+            "--routing-key", metavar="HASH", help="Only those with this routing key, hashed."
+        ),
+        click.option("--until", metavar="TIME", help="Only those answered before this time."),
+        click.option("--since", metavar="TIME", help="Only those answered at this time or later."),
         click.option(
             "--role",
             type=click.Choice(["active", "canary", "shadow", "pinned"]),
-            help="What the version was then.",
+            help="Only those by a version in this role.",
         ),
-        click.option("--version", metavar="VERSION", help="Of this version."),
-        click.option("--model", metavar="MODEL", help="Of this model."),
+        click.option(
+            "--model", metavar="MODEL|REF", help="Only those of this model, or of this version."
+        ),
         _log,
     ):
         function = option(function)
@@ -71,60 +79,68 @@ def opened(location: str | None) -> "closing[Log]":
     """
     from holdfast.predictions import open_log
 
-    given = location or os.environ.get("HOLDFAST_LOG")
-    where = given or "predictions"
+    address = location or os.environ.get("HOLDFAST_LOG")
+    where = address or "predictions"
     if "://" not in where and not Path(where).is_dir():
-        problem = "no such prediction log"
+        problem = "that is not a prediction log"
         raise NotFoundError(f"folder {where!r}", advice=f"{problem}; give --log DIR|URL")
     return closing(open_log(where))
 
 
-def _filter(options: dict[str, Any], **more: Any) -> "Filter":
+def _filter(ctx: Context, options: dict[str, Any], **more: Any) -> "Filter":
     from holdfast.predictions import Filter
-    from holdfast.predictions.telling import moment_us
+    from holdfast.predictions.label_csv import moment_us
 
     since, until = options.pop("since"), options.pop("until")
     times: dict[str, Any] = {
         "since_us": moment_us(since, of_a_day="start") if since else None,
         "until_us": moment_us(until) if until else None,
     }
-    return Filter(**options, **times, **more)
+    model, version = _of(ctx, options.pop("model"))
+    key = options.pop("routing_key")
+    return Filter(model=model, version=version, key=key, **options, **times, **more)
+
+
+def _of(ctx: Context, ref: str | None) -> tuple[str | None, str | None]:
+    """Read a model, or a version as MODEL@REF; the store resolves what is not an exact version."""
+    from holdfast.core.version import Version, parse
+
+    model, _, selector = (ref or "").partition("@")
+    if not selector:
+        return ref, None
+    with suppress(InvalidInputError):
+        version: Version = parse(selector)
+        return model, str(version)
+    return model, ctx.registry().resolve(str(ref)).version
 
 
 @command("show")
 @click.argument("prediction_id", metavar="ID")
 @_log
-def show(given: Context, prediction_id: str, location: str | None) -> None:
-    """Tell which version made the prediction ID, what it was then, and who had put it live.
+def show(ctx: Context, prediction_id: str, location: str | None) -> None:
+    """Show which version made the prediction ID, and who put it live.
 
-    The last of these comes from the store, where it is at hand.
+    Who put it live comes from the store, if it is at hand.
     """
     with opened(location) as log:
         row = log.get(prediction_id)
         labels = log.feedback.of(prediction_id)
-    known = _history(given, row)
-    given.emit({"prediction": row, **known, "feedback": labels}, _answer(row, known, labels))
+    known = _history(ctx, row)
+    ctx.emit({"prediction": row, **known, "feedback": labels}, _answer(row, known, labels))
 
 
-def _history(given: Context, row: "Prediction") -> dict[str, Any]:
-    """Return what the store knows of the answer's time, and what stands against believing it."""
-    from holdfast.predictions.export import time_of
+def _history(ctx: Context, row: "Prediction") -> dict[str, Any]:
+    """Return what the store knows of the answer's time, and the reason to doubt that, if any."""
+    from holdfast.registry.answer_origin import origin_of
 
-    at = time_of(row.at_us)
     known: dict[str, Any] = {"live": None, "rollout": None, "doubt": None}
     try:
-        registry = given.registry()
-        periods, lines = registry.served(row.model), registry.history(row.model)
-        digest = registry.resolve(f"{row.model}@{row.version}").digest
+        origin = origin_of(ctx.registry(), row)
     except HoldfastError as error:
         return {**known, "doubt": str(error)}
-    if digest.removeprefix("sha256:") != row.digest.removeprefix("sha256:"):
-        known["doubt"] = f"{row.model}@{row.version} is another one in {given.store}: {digest}"
-    known["live"] = next(
-        (one for one in periods if one.since <= at and (one.until is None or at < one.until)), None
-    )
-    known["rollout"] = next((line for line in lines if line.seq == row.rollout), None)
-    return known
+    if origin.digest is not None:
+        known["doubt"] = f"{row.model}@{row.version} is another one in {ctx.store}: {origin.digest}"
+    return {**known, "live": origin.live, "rollout": origin.rollout}
 
 
 def _answer(row: "Prediction", known: dict[str, Any], labels: list[Any]) -> list[str]:
@@ -147,9 +163,9 @@ def _answer(row: "Prediction", known: dict[str, Any], labels: list[Any]) -> list
     ]
     if row.error is not None:
         lines.append(f"error      {tables.one_line(row.error)}")
-    for one in labels:
-        said = f"{json_of(one.label)}, told by {one.by} at {time_of(one.at_us)}"
-        lines.append(f"truth      {tables.one_line(said)}")
+    for label in labels:
+        text = f"{json_of(label.label)}, told by {label.by} at {time_of(label.at_us)}"
+        lines.append(f"truth      {tables.one_line(text)}")
     return lines
 
 
@@ -174,12 +190,14 @@ def _live_lines(known: dict[str, Any]) -> list[str]:
 @command("list")
 @_filtered
 @click.option("--limit", type=click.IntRange(1), metavar="N", default=_LISTED, show_default=True)
-def list_(given: Context, location: str | None, limit: int, **options: Any) -> None:
-    """List predictions, the newest first."""
+def list_(ctx: Context, location: str | None, limit: int, **options: Any) -> None:
+    """List predictions, newest first."""
     with opened(location) as log:
-        rows = list(log.scan(_filter(options, limit=limit, order="newest")))
+        rows = list(log.scan(_filter(ctx, options, limit=limit, order="newest")))
     header = ("ID", "ANSWERED", "MODEL", "VERSION", "ROLE", "STATUS", "MS", "ERROR")
-    given.emit(rows, tables.columns(header, map(_row, rows)) if rows else ["no such predictions"])
+    spare = ("MS", "ROLE", "ANSWERED", "STATUS")
+    lines = tables.columns(header, map(_row, rows), spare, first=_ID_WIDTH) if rows else []
+    ctx.emit(rows, lines or ["no such predictions"])
 
 
 def _row(row: "Prediction") -> tuple[str, ...]:
@@ -199,44 +217,46 @@ def _row(row: "Prediction") -> tuple[str, ...]:
 
 def _short(error: str) -> str:
     """Cut what a library said to a line of a table; `show` tells it whole."""
-    told = tables.one_line(error)
-    return told if len(told) <= _SHOWN else f"{told[: _SHOWN - 1]}…"
+    line = tables.one_line(error)
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
 @command("stats")
 @_filtered
-def stats(given: Context, location: str | None, **options: Any) -> None:
-    """Tell of each version how much it answered, how fast, how often it failed and was right."""
+def stats(ctx: Context, location: str | None, **options: Any) -> None:
+    """Show counts, latency, failures and accuracy of each version."""
     from holdfast.predictions.stats import stats as counted
 
     with opened(location) as log:
-        found = counted(log, _filter(options))
+        summaries = counted(log, _filter(ctx, options))
     header = (
         "MODEL", "VERSION", "ROLE", "REQUESTS", "FAILED", "REFUSED", "P50", "P90", "P99 MS",
         "FIRST", "LAST", "LABELLED", "RIGHT", "MAE", "RMSE",
     )  # fmt: skip
-    given.emit(found, tables.columns(header, map(_stat, found)) if found else ["no predictions"])
+    spare = ("FIRST", "RMSE", "MAE", "P90", "P50", "LAST", "LABELLED", "REFUSED", "ROLE")
+    lines = tables.columns(header, map(_stat, summaries), spare) if summaries else []
+    ctx.emit(summaries, lines or ["no predictions"])
 
 
-def _stat(one: "Served") -> tuple[str, ...]:
+def _stat(summary: "ServedVersion") -> tuple[str, ...]:
     from holdfast.predictions.export import time_of
 
-    accuracy: Accuracy = one.accuracy
+    accuracy: Accuracy = summary.accuracy
     right = accuracy.accuracy
     return (
-        one.model,
-        one.version,
-        one.role,
-        f"{one.requests:,}",
-        f"{one.failed:,}",
-        f"{one.refused:,}",
-        *(f"{latency / 1000:.1f}" for latency in one.latency_us.values()),
-        tables.moment(time_of(one.first_us)),
-        tables.moment(time_of(one.last_us)),
+        summary.model,
+        summary.version,
+        summary.role,
+        f"{summary.requests:,}",
+        f"{summary.failed:,}",
+        f"{summary.refused:,}",
+        *(f"{latency / 1000:.1f}" for latency in summary.latency_us.values()),
+        wording.moment(time_of(summary.first_us)),
+        wording.moment(time_of(summary.last_us)),
         f"{accuracy.labelled:,}",
         "–" if right is None else f"{100 * right:.4g} %",
-        tables.number(accuracy.mae),
-        tables.number(accuracy.rmse),
+        wording.number(accuracy.mae),
+        wording.number(accuracy.rmse),
     )
 
 
@@ -248,29 +268,33 @@ def _stat(one: "Served") -> tuple[str, ...]:
     type=click.Choice(["cloudevents", "cloudevents-batch", "csv", "parquet"]),
     default="cloudevents",
     show_default=True,
-    help="CloudEvents 1.0 by line or as one array, CSV or Parquet.",
+    help="Write CloudEvents 1.0 by line or as one array, CSV or Parquet.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write it there instead of to the output.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write to this file instead of standard output."
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Write at most this many.")
 def export(
-    given: Context, location: str | None, kind: Any, output: str | None, **options: Any
+    ctx: Context, location: str | None, kind: Any, output: str | None, **options: Any
 ) -> None:
-    """Write predictions out, the oldest first."""
+    """Export predictions, oldest first."""
     from holdfast.predictions import export as form
 
-    if given.as_json and output is None:
-        raise InvalidInputError("--json", "is no format of rows", "give --output, or leave it out")
+    if ctx.as_json and output is None:
+        raise InvalidInputError(
+            "--json", "is not a format of rows", "give --output, or leave it out"
+        )
     counter = _Counter()
     with opened(location) as log:
-        rows = counter.counted(log.scan(_filter(options)))
+        rows = counter.counted(log.scan(_filter(ctx, options)))
         if output is None:
             sys.stdout.flush()
             sys.stdout.buffer.writelines(form.stream(rows, kind))
             sys.stdout.buffer.flush()
             return
         form.save(rows, kind, Path(output))
-    found = {"file": output, "format": kind, "rows": counter.rows}
-    given.emit(found, [f"wrote {tables.count(counter.rows, 'row')} to {output}"])
+    result = {"file": output, "format": kind, "rows": counter.rows}
+    ctx.emit(result, [f"wrote {wording.count(counter.rows, 'row')} to {output}"])
 
 
 class _Counter:
@@ -288,89 +312,101 @@ class _Counter:
 @command("feedback")
 @click.argument("prediction_id", metavar="[ID", required=False)
 @click.argument("label", metavar="LABEL]", required=False)
-@click.option("--csv", "file", metavar="FILE", help="Columns prediction_id, label; also at, by.")
-@click.option("--at", metavar="TIME", help="When it was told [now].")
+@click.option(
+    "--csv",
+    "file",
+    metavar="FILE",
+    help="Read the columns prediction_id, label and optionally at, by.",
+)
+@click.option("--at", metavar="TIME", help="Set when it became known [now].")
 @_log
 def feedback(
-    given: Context,
+    ctx: Context,
     prediction_id: str | None,
     label: str | None,
     file: str | None,
     at: str | None,
     location: str | None,
 ) -> None:
-    """Tell what turned out to be true of the prediction ID, or of all in a CSV file.
+    """Record what turned out true for ID, or for all in a CSV file.
 
-    LABEL is JSON (1, 2.5, [0, 1]) or a word; of several labels the last one told counts.
+    LABEL is JSON (1, 2.5, [0, 1]) or a word; of several labels the last one counts.
     """
-    from holdfast.predictions import Label, telling
+    from holdfast.predictions import Label, label_csv
     from holdfast.registry.author import author
 
-    at_us = telling.moment_us(at) if at else time.time_ns() // 1000
-    by = given.by or author()
+    at_us = label_csv.moment_us(at) if at else time.time_ns() // 1000
+    by = ctx.by or author()
     if file is not None and prediction_id is None:
-        labels = telling.from_csv(Path(file), at_us, by)
+        labels = label_csv.from_csv(Path(file), at_us, by)
     elif file is None and prediction_id is not None and label is not None:
-        labels = [Label(prediction_id, telling.value_of(label), at_us, by)]
+        labels = [Label(prediction_id, label_csv.value_of(label), at_us, by)]
     else:
-        raise InvalidInputError("feedback", "neither one nor many", "give ID LABEL, or --csv FILE")
+        raise InvalidInputError("feedback", "needs labels", "give ID LABEL, or --csv FILE")
     with opened(location) as log:
         unknown = log.feedback.add(labels)
-    lines = [f"kept {tables.count(len(labels), 'label')}"]
+    lines = [f"kept {wording.count(len(labels), 'label')}"]
     if unknown:
         lines.append(
-            f"{len(unknown)} of them of no prediction that is kept (never made, or left out by "
+            f"{len(unknown)} of them for predictions that are not kept (never made, or left out by "
             f"sampling): {', '.join(unknown[:_NAMED])}{' …' if unknown[_NAMED:] else ''}"
         )
-    given.emit({"labels": len(labels), "unknown": unknown}, lines)
+    ctx.emit({"labels": len(labels), "unknown": unknown}, lines)
 
 
 @command("compact")
 @_log
-def compact(given: Context, location: str | None) -> None:
-    """Turn the days that are over into Parquet, which takes a third of the space."""
+def compact(ctx: Context, location: str | None) -> None:
+    """Convert past days to Parquet, which takes a third of the space."""
     from holdfast.predictions import compaction
-    from holdfast.predictions.folder import FolderLog
+    from holdfast.predictions.log_folder import FolderLog
 
     with opened(location) as log:
         if not isinstance(log, FolderLog):
-            raise UnsupportedError("compact", "a database keeps its rows its own way")
+            raise UnsupportedError("compact", "does not apply to a database")
         done = [compaction.compact(log.root, day) for day in compaction.closed(log.days())]
     rows = [
-        (one.day, f"{one.rows:,}", tables.size(one.before_bytes), tables.size(one.after_bytes))
-        for one in done
+        (
+            result.day,
+            f"{result.rows:,}",
+            wording.size(result.before_bytes),
+            wording.size(result.after_bytes),
+        )
+        for result in done
     ]
     header = ("DAY", "ROWS", "BEFORE", "AFTER")
-    given.emit(done, tables.columns(header, rows) if rows else ["no day to compact"])
+    ctx.emit(done, tables.columns(header, rows) if rows else ["no day to compact"])
 
 
 @command("expire")
-@click.option("--older-than", metavar="SPAN", required=True, help="Age: 90d, 52w.")
-@click.option("--dry-run", is_flag=True, help="Only print the plan.")
+@click.option(
+    "--older-than", metavar="SPAN", required=True, help="Delete what is older than this: 90d, 52w."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @yes_option
 @_log
 def expire(
-    given: Context, older_than: str, *, dry_run: bool, yes: bool, location: str | None
+    ctx: Context, older_than: str, *, dry_run: bool, yes: bool, location: str | None
 ) -> None:
-    """Remove the predictions of days older than a span, with their labels, for good."""
-    from holdfast.predictions.retention import expired
+    """Delete predictions of days older than a span, with their labels."""
+    from holdfast.predictions.log_retention import expired
 
     age_days = int(seconds("--older-than", older_than) // _DAY_S)
     with opened(location) as log:
         plan = expired(log.days(), age_days, datetime.now(UTC).date().isoformat())
         if plan and not dry_run:
-            days = tables.count(len(plan), "day")
-            given.confirm(f"remove the predictions of {days} for good", yes=yes)
+            days = wording.count(len(plan), "day")
+            ctx.confirm(f"remove the predictions of {days} for good", yes=yes)
             for day in plan:
                 log.drop(day.day)
     verb = "would be removed" if dry_run else "removed"
     rows = [
-        (day.day, f"{day.rows:,}", "–" if day.size_bytes is None else tables.size(day.size_bytes))
+        (day.day, f"{day.rows:,}", "–" if day.size_bytes is None else wording.size(day.size_bytes))
         for day in plan
     ]
-    total = tables.count(sum(day.rows for day in plan), "prediction")
+    total = wording.count(sum(day.rows for day in plan), "prediction")
     lines = [*tables.columns(("DAY", "ROWS", "SIZE"), rows), f"{total} {verb}"]
-    given.emit({"removed": not dry_run, "days": plan}, lines if plan else ["nothing is that old"])
+    ctx.emit({"removed": not dry_run, "days": plan}, lines if plan else ["nothing is that old"])
 
 
 for _command in (show, list_, stats, export, feedback, compact, expire):

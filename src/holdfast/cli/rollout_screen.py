@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.tables import ago, moment, one_line, span, width
+from holdfast.cli.panels import Styled, styled
+from holdfast.cli.tables import one_line, width
+from holdfast.core.clocks import ago
 from holdfast.core.fleet import Report
-from holdfast.core.rollout.course import PREPARING, Rollout
-from holdfast.core.rollout.sentences import share
-from holdfast.core.rollout.verdict import Rate, Verdict
+from holdfast.core.rollout.rollout_state import PREPARING, Rollout
+from holdfast.core.rollout.step_verdict import Rate, StepVerdict
+from holdfast.core.wording import moment, share, span
 
 if TYPE_CHECKING:
     from rich.panel import Panel
@@ -39,15 +41,13 @@ def stand(rollout: Rollout) -> str:
     return f"paused {where}" if rollout.phase == "paused" else where
 
 
-def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, "Text | str"]]:
-    """Tell of a rollout in two lines of the screen for 11 pm."""
-    from rich.text import Text
-
+def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, Styled]]:
+    """Show a rollout in two lines of the status screen."""
     since = rollout.ended_at or rollout.since
     word = rollout.outcome or rollout.phase
     yield (
         "rollout",
-        Text.assemble(
+        styled(
             f"{rollout.number} of ",
             (rollout.version, "bold"),
             "  ",
@@ -59,31 +59,29 @@ def brief(rollout: Rollout, now: str) -> Iterator[tuple[str, "Text | str"]]:
         yield "verdict", verdict(rollout.verdict)
 
 
-def verdict(found: Verdict) -> "Text":
+def verdict(verdict: StepVerdict) -> Styled:
     """Show a verdict with its reasons and counts on one line."""
-    from rich.text import Text
-
-    outcome, _, rest = found.sentence.partition(" ")
-    return Text.assemble((outcome, _STYLES[outcome]), f" {one_line(rest)}")
+    outcome, _, rest = verdict.sentence.partition(" ")
+    return styled((outcome, _STYLES[outcome]), f" {one_line(rest)}")
 
 
 def line(model: str, look: "Look", now: datetime) -> str:
-    """Tell of a rollout as it stands now, for logs."""
+    """Describe a rollout in one line, for logs."""
     at = f"{now:%Y-%m-%d %H:%M:%S}  {model}"
     if look.rollout is None:
         return f"{at}  no rollout"
     rollout = look.rollout
-    told = f"{at}  rollout {rollout.number} of {rollout.version}  {stand(rollout)}"
-    return told if look.verdict is None else f"{told}  {one_line(look.verdict.sentence)}"
+    summary = f"{at}  rollout {rollout.number} of {rollout.version}  {stand(rollout)}"
+    return summary if look.verdict is None else f"{summary}  {one_line(look.verdict.sentence)}"
 
 
 def gist(look: "Look") -> object:
     """Return what makes a line of its own: all but the numbers."""
-    rollout, found = look.rollout, look.verdict
-    codes = frozenset(reason.code for reason in found.reasons) if found else frozenset()
+    rollout, verdict = look.rollout, look.verdict
+    codes = frozenset(reason.code for reason in verdict.reasons) if verdict else frozenset()
     return (
         rollout and (rollout.number, rollout.step, rollout.phase, rollout.outcome),
-        found and (found.outcome, codes),
+        verdict and (verdict.outcome, codes),
     )
 
 
@@ -120,26 +118,26 @@ def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
     )
     yield "steps", _steps(rollout)
     yield "time", _time(rollout, now)
-    found = look.verdict
-    if found is not None:
-        yield "verdict", _outcome(rollout, found)
-        for reason in found.reasons[:_SHOWN]:
+    verdict = look.verdict
+    if verdict is not None:
+        yield "verdict", _outcome(rollout, verdict)
+        for reason in verdict.reasons[:_SHOWN]:
             yield "", one_line(reason.sentence)
-        for name, rate in (("canary", found.canary), ("active", found.active)):
+        for name, rate in (("canary", verdict.canary), ("active", verdict.active)):
             if rate is not None:
-                yield name, _rate(rate, _scale(found))
-        for reading in found.readings:
-            state = ("speaks", "bold red") if reading.speaks else ("silent", "dim")
-            told = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
-            yield "test", Text.assemble(state, told, f"{reading.events:,} events")
+                yield name, _rate(rate, _scale(verdict))
+        for reading in verdict.readings:
+            state = ("speaks", "bold red") if reading.is_significant else ("silent", "dim")
+            text = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
+            yield "test", Text.assemble(state, text, f"{reading.events:,} events")
     yield "servers", _servers(rollout, look.servers)
 
 
-def _outcome(rollout: Rollout, found: Verdict) -> "Text":
+def _outcome(rollout: Rollout, verdict: StepVerdict) -> "Text":
     from rich.text import Text
 
-    word = rollout.outcome or found.outcome
-    sure = "" if found.conclusive or found.outcome == "hold" else " (inconclusive)"
+    word = rollout.outcome or verdict.outcome
+    sure = "" if verdict.conclusive or verdict.outcome == "hold" else " (inconclusive)"
     return Text(f"{word}{sure}", style=_STYLES[word])
 
 
@@ -147,9 +145,9 @@ def _steps(rollout: Rollout) -> "Text":
     from rich.text import Text
 
     shown = Text()
-    for place, weight in enumerate(rollout.plan.steps):
-        done = place < rollout.step or rollout.outcome in ("completed", "passed")
-        here = place == rollout.step and not done
+    for index, weight in enumerate(rollout.plan.steps):
+        done = index < rollout.step or rollout.outcome in ("completed", "passed")
+        here = index == rollout.step and not done
         mark, style = ("✔", "green") if done else ("●", "bold cyan") if here else ("○", "dim")
         shown.append(f"{mark} {share(weight)}   ", style=style)
     if rollout.phase == "paused" and rollout.goes_on:
@@ -168,9 +166,9 @@ def _time(rollout: Rollout, now: datetime) -> str:
     return f"{waited} on this step of at least {span(rollout.plan.dwell_s)}{sticky}"
 
 
-def _scale(found: Verdict) -> float:
+def _scale(verdict: StepVerdict) -> float:
     """Return the rate at the right end of the rails: both sides are drawn to one scale."""
-    highs = [rate.high for rate in (found.canary, found.active) if rate is not None]
+    highs = [rate.high for rate in (verdict.canary, verdict.active) if rate is not None]
     return max((high for high in highs if high < 1), default=1.0) or 1.0
 
 
@@ -184,7 +182,8 @@ def _rate(rate: Rate, scale: float) -> "Text":
     low, high = (min(rail - 1, int(rail * edge / scale)) for edge in (rate.low, rate.high))
     mark = min(rail - 1, int(rail * rate.failures / rate.requests / scale))
     drawn = "".join(
-        "█" if place == mark else "━" if low <= place <= high else "·" for place in range(rail)
+        "█" if position == mark else "━" if low <= position <= high else "·"
+        for position in range(rail)
     )
     return Text.assemble((drawn, "cyan"), f"  {rate}")
 
@@ -194,8 +193,12 @@ def _servers(rollout: Rollout, servers: tuple[Report, ...]) -> "Text":
 
     if not servers:
         return Text("none reports", style="yellow")
-    wanted = rollout.version
-    ready = sum(1 for one in servers if (held := one.held(wanted)) and held.state == "ready")
-    actives = sorted({one.active or "nothing" for one in servers})
-    told = f"{ready} of {len(servers)} have {wanted} ready; active {', '.join(actives)}"
-    return Text(told, style="" if ready == len(servers) else "yellow")
+    version = rollout.version
+    ready = sum(
+        1
+        for server in servers
+        if (version_status := server.held(version)) and version_status.state == "ready"
+    )
+    actives = sorted({server.active or "nothing" for server in servers})
+    summary = f"{ready} of {len(servers)} have {version} ready; active {', '.join(actives)}"
+    return Text(summary, style="" if ready == len(servers) else "yellow")

@@ -1,18 +1,19 @@
-"""Screens for people: the status at 11 pm, a comparison, progress."""
+"""Screens for people: the status of a model, a comparison."""
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from shlex import quote
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Literal
 
-from holdfast.cli.tables import ago, inert, moment, number, quoted, size, span, width
+from holdfast.cli import panels
+from holdfast.cli.panels import Styled, styled
+from holdfast.cli.tables import cut, hung, inert, quoted, width
+from holdfast.core.clocks import ago
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
-from holdfast.core.views import Before, Damage, Status
+from holdfast.core.live_status import Before, Status
+from holdfast.core.views import Damage
+from holdfast.core.wording import moment, number, size, span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.text import Text
 
 _MARKS: Final = {
     "worse": ("▼", "red"),
@@ -25,6 +26,13 @@ _MARKS: Final = {
 _SHOWN: Final = 3
 _NARROW: Final = 80
 """Columns below which times lose their year."""
+_FRAME: Final = 6
+"""Columns that a frame takes of the line of its title."""
+_LABEL: Final = 10
+"""Columns of the labels of facts."""
+_MOVES: Final = ("when (UTC)", "who", "what", "why")
+_SHORTEST: Final = 6
+"""Columns that the name of a metric keeps."""
 
 
 def render(*parts: "RenderableType") -> list[str]:
@@ -35,23 +43,15 @@ def render(*parts: "RenderableType") -> list[str]:
     console = Console(width=width(), highlight=False, emoji=False, markup=False)
     with console.capture() as captured:
         for part in parts:
-            drawn = (Segment(inert(one.text), one.style) for one in console.render(part))
+            drawn = (
+                Segment(inert(segment.text), segment.style) for segment in console.render(part)
+            )
             console.print(Segments(drawn), end="")
     return captured.get().rstrip("\n").split("\n")
 
 
-def status(one: Status) -> list[str]:
+def status(status: Status) -> list[str]:
     """Draw the screen for whoever is on call."""
-    from rich import box
-    from rich.panel import Panel
-    from rich.table import Table
-
-    facts = Table.grid(padding=(0, 1))
-    facts.add_column(justify="right", style="bold", no_wrap=True, min_width=10)
-    facts.add_column(overflow="fold")
-    for label, value in _facts(one):
-        facts.add_row(label, value)
-    moves = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", expand=True)
     columns = width()
     short = columns < _NARROW
     spare = columns - 100
@@ -60,23 +60,28 @@ def status(one: Status) -> list[str]:
         if short
         else (16, 8 + max(0, spare // 8), 36 + spare // (3 if spare > 0 else 1))
     )
-    for heading, size_of in zip(("when (UTC)", "who", "what"), sizes, strict=True):
-        moves.add_column(heading, no_wrap=True, overflow="ellipsis", width=size_of)
-    moves.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    for past in one.moves:
-        moves.add_row(moment(past.at)[5 if short else 0 :], past.by, past.what, past.reason or "–")
-    body = Table.grid()
-    for part in (facts, "", moves):
-        body.add_row(part)
-    title = f"{one.model} · {moment(one.at)} UTC"
-    lines = render(Panel(body, title=title, title_align="left", box=box.SQUARE, width=columns))
-    if one.rollout is not None and one.rollout.goes_on:
-        ending = f'holdfast rollout abort {quote(one.model)} --reason "…"'
-        lines += _next(ending, f"{one.rollout.was} alone")
-    if one.command and one.before:
-        lines += _next(one.command, one.before.version)
-    if one.undo:
-        lines += _next(one.undo, "takes the rollback back")
+    inner = columns - 4
+    moves = [
+        (moment(past.at)[5 if short else 0 :], past.by, past.what, past.reason or "–")
+        for past in status.moves
+    ]
+    body = [
+        *panels.facts(list(_facts(status)), inner, _LABEL),
+        (),
+        *panels.table(_MOVES, moves, (*sizes, inner - sum(sizes) - 2 * len(sizes))),
+    ]
+    when = f" · {moment(status.at)} UTC"
+    title = cut(status.model, columns - len(when) - _FRAME) + when
+    lines = panels.frame(title, body, columns)
+    if status.rollout is not None and status.rollout.goes_on:
+        from shlex import quote
+
+        ending = f'holdfast rollout abort {quote(status.model)} --reason "…"'
+        lines += _next(ending, f"{status.rollout.was} alone")
+    if status.command and status.before:
+        lines += _next(status.command, status.before.version)
+    if status.undo:
+        lines += _next(status.undo, "undoes the rollback")
     return lines
 
 
@@ -86,64 +91,62 @@ def _next(command: str, leads_to: str) -> list[str]:
     return [line] if len(line) <= width() else [f" next  {command}", f"       → {leads_to}"]
 
 
-def _facts(one: Status) -> Iterator[tuple[str, "Text | str"]]:
-    from rich.text import Text
-
+def _facts(status: Status) -> Iterator[tuple[str, Styled | str]]:
     from holdfast.cli.rollout_screen import brief
 
-    if one.damage is not None:
-        yield "DAMAGED", Text(one.damage, style="bold red")
+    if status.damage is not None:
+        yield "DAMAGED", styled((status.damage, "bold red"))
         yield "", "what follows is what the other entries prove; nothing can be written"
-    if one.live is None and one.damage is not None:
-        yield "live", Text("cannot be told without the damaged entry", style="yellow")
-    elif one.live is None or one.since is None:
-        newest = f"; newest is {one.latest}" if one.latest else ""
-        yield "live", Text(f"nothing is live{newest}", style="yellow")
+    if status.live is None and status.damage is not None:
+        yield "live", styled(("unknown without the damaged entry", "yellow"))
+    elif status.live is None or status.since is None:
+        newest = f"; newest is {status.latest}" if status.latest else ""
+        yield "live", styled((f"nothing is live{newest}", "yellow"))
     else:
-        forced = " BY FORCE" if one.forced else ""
-        how = f"{(one.how or '').replace('_', ' ')} by {one.by}{forced}"
-        since = f"since {moment(one.since)} UTC ({ago(one.since, one.at)})"
-        yield "live", Text.assemble((one.live.version, "bold green"), f"  {since}  {how}")
-        yield "why", quoted(one.reason)
-    if one.serving is not None:
-        yield "serving", Text(str(one.serving), style="" if one.serving.whole else "yellow")
-        for lagging in one.serving.lagging:
-            yield "", Text(f"{lagging.worker}: {lagging.says}", style="yellow")
-    if one.rollout is not None:
-        yield from brief(one.rollout, one.at)
-    if one.damage is not None:
+        forced = " BY FORCE" if status.forced else ""
+        how = f"{(status.how or '').replace('_', ' ')} by {status.by}{forced}"
+        since = f"since {moment(status.since)} UTC ({ago(status.since, status.at)})"
+        yield "live", styled((status.live.version, "bold green"), f"  {since}  {how}")
+        yield "why", quoted(status.reason)
+    if status.serving is not None:
+        yield "serving", styled((str(status.serving), "" if status.serving.whole else "yellow"))
+        for lagging in status.serving.lagging:
+            yield "", styled((f"{lagging.worker}: {lagging.says}", "yellow"))
+    if status.rollout is not None:
+        yield from brief(status.rollout, status.at)
+    if status.damage is not None:
         return
-    yield "before it", _before(one.before)
-    if one.comparison is not None:
-        yield from _differences(one.comparison)
-    if one.live is not None and one.live.signed_by:
-        yield "signed by", ", ".join(one.live.signed_by)
-    staged = one.staging or "nothing"
-    held = f"{one.versions} in all, newest {one.latest or '–'}, staged {staged}"
-    yield "versions", held
-    for remark in one.remarks:
-        yield "remark", Text(remark, style="yellow")
+    yield "before it", _before(status.before)
+    if status.comparison is not None:
+        yield from _differences(status.comparison)
+    if status.live is not None and status.live.approvals:
+        yield "approved", ", ".join(status.live.approved_by)
+    if status.live is not None and status.live.signed_by:
+        yield "signed by", ", ".join(status.live.signed_by)
+    staged = status.staging or "nothing"
+    summary = f"{status.versions} in all, newest {status.latest or '–'}, staged {staged}"
+    yield "versions", summary
+    for remark in status.remarks:
+        yield "remark", styled((remark, "yellow"))
 
 
-def _before(before: Before | None) -> "Text":
-    from rich.text import Text
-
+def _before(before: Before | None) -> Styled:
     if before is None:
-        return Text("nothing to go back to", style="yellow")
+        return styled(("nothing to go back to", "yellow"))
     ran = f"  served {span(before.served_s)}  "
     if before.damages:
         first = before.damages[0]
-        found = f"✘ DAMAGED {first.subject}: {first.problem}"
-        return Text.assemble((before.version, "bold"), ran, (found, "bold red"))
-    whole = ("✔ every byte verified, safe to go back to", "green")
-    return Text.assemble((before.version, "bold"), ran, whole)
+        warning = f"✘ DAMAGED {first.subject}: {first.problem}"
+        return styled((before.version, "bold"), ran, (warning, "bold red"))
+    whole = ("✔ every byte verified, safe to roll back to", "green")
+    return styled((before.version, "bold"), ran, whole)
 
 
-def _differences(comparison: Comparison) -> Iterator[tuple[str, "Text | str"]]:
-    from rich.text import Text
-
-    metrics = Text("   ").join(_metric(row) for row in sorted(comparison.metrics, key=_concern))
-    yield f"vs {comparison.a}", metrics if comparison.metrics else "no metrics"
+def _differences(comparison: Comparison) -> Iterator[tuple[str, Styled | str]]:
+    metrics = [_metric(row) for row in sorted(comparison.metrics, key=_concern)]
+    gaps = [styled("   ")] * len(metrics)
+    spaced = [piece for pair in zip(metrics, gaps, strict=True) for text in pair for piece in text]
+    yield f"vs {comparison.a}", tuple(spaced[:-1]) or "no metrics"
     schema = [change.sentence for change in comparison.schema]
     yield "schema", "; ".join(schema) if schema else "unchanged"
     yield "files", ", ".join(_file(row) for row in comparison.files)
@@ -156,13 +159,11 @@ def _concern(row: MetricRow) -> tuple[int, float]:
     return list(_MARKS).index(row.verdict), -abs(row.relative or 0.0)
 
 
-def _metric(row: MetricRow) -> "Text":
-    from rich.text import Text
-
+def _metric(row: MetricRow) -> Styled:
     mark, style = _MARKS[row.verdict]
     delta = f" {row.delta:+.4g}" if row.delta else ""
     shown = number(row.b) if row.b is not None else f"missing (was {number(row.a)})"
-    return Text.assemble(f"{row.name} {shown} ", (f"{mark}{delta}", style))
+    return styled(f"{row.name} {shown} ", (f"{mark}{delta}", style))
 
 
 def _file(row: FileRow) -> str:
@@ -192,35 +193,52 @@ def _few(items: list[str]) -> str:
     return ", ".join(items[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def comparison(found: Comparison) -> list[str]:
+def comparison(comparison: Comparison) -> list[str]:
     """Draw two versions side by side."""
     from rich.table import Table
     from rich.text import Text
 
-    metrics = Table(box=None, padding=(0, 2), pad_edge=False, header_style="bold")
-    for heading in ("metric", found.a, found.b, "change", "relative", ""):
-        metrics.add_column(heading, justify="left" if heading in ("metric", "") else "right")
-    for row in found.metrics:
-        mark, style = _MARKS[row.verdict]
-        relative = f"{row.relative:+.2%}" if row.relative is not None else "–"
-        delta = f"{row.delta:+.6g}" if row.delta is not None else "–"
-        a = number(row.a) if row.a is not None else "missing"
-        b = number(row.b) if row.b is not None else "missing"
-        metrics.add_row(row.name, a, b, delta, relative, Text(f"{mark} {row.verdict}", style=style))
-    lines = [f"{found.model}  {found.a} → {found.b}", ""]
-    lines += render(metrics) if found.metrics else ["no metrics on either side"]
-    schema = [f"{change.level}: {change.sentence}" for change in found.schema]
-    pairs = [f"{one.sentence}, set {one.on[:12]}" for one in found.paired] + [*found.unpaired]
+    headings = (comparison.a, comparison.b, "change", "relative", "")
+    beside = [_metric_cells(row) for row in comparison.metrics]
+    sizes = [
+        max(map(len, column))
+        for column in zip(headings, *(cells for _, cells in beside), strict=True)
+    ]
+    gap = 2 if width() < _NARROW else 4
+    left = width() - sum(sizes) - gap * len(sizes)
+    metrics = Table(box=None, padding=(0, gap // 2), pad_edge=False, header_style="bold")
+    metrics.add_column("metric", no_wrap=True, overflow="ellipsis", max_width=max(_SHORTEST, left))
+    for heading, size_of in zip(headings, sizes, strict=True):
+        justify: Literal["left", "right"] = "right" if heading else "left"
+        metrics.add_column(heading, justify=justify, no_wrap=True, min_width=size_of)
+    for row, (style, cells) in zip(comparison.metrics, beside, strict=True):
+        metrics.add_row(row.name, *cells[:-1], Text(cells[-1], style=style))
+    lines = [f"{comparison.model}  {comparison.a} → {comparison.b}", ""]
+    lines += render(metrics) if comparison.metrics else ["no metrics on either side"]
+    schema = [f"{change.level}: {change.sentence}" for change in comparison.schema]
+    pairs = [f"{pair.sentence}, set {pair.on[:12]}" for pair in comparison.paired] + [
+        *comparison.unpaired
+    ]
     for title, rows in (
         *([("losses", pairs)] if pairs else []),
         ("schema", schema or ["unchanged"]),
-        ("files", [_file_line(row) for row in found.files]),
-        ("parameters", [_difference(row) for row in found.parameters]),
-        ("facts", [_difference(row) for row in found.facts]),
-        ("environment", [_difference(row) for row in found.environment]),
+        ("files", [_file_line(row) for row in comparison.files]),
+        ("parameters", [_difference(row) for row in comparison.parameters]),
+        ("facts", [_difference(row) for row in comparison.facts]),
+        ("environment", [_difference(row) for row in comparison.environment]),
     ):
         lines += _section(title, rows)
     return lines
+
+
+def _metric_cells(row: MetricRow) -> tuple[str, tuple[str, ...]]:
+    """Return the colour of a metric's verdict, and what stands beside its name."""
+    mark, style = _MARKS[row.verdict]
+    relative = f"{row.relative:+.2%}" if row.relative is not None else "–"
+    delta = f"{row.delta:+.6g}" if row.delta is not None else "–"
+    a = number(row.a) if row.a is not None else "missing"
+    b = number(row.b) if row.b is not None else "missing"
+    return style, (a, b, delta, relative, f"{mark} {row.verdict}")
 
 
 def _file_line(row: FileRow) -> str:
@@ -229,28 +247,14 @@ def _file_line(row: FileRow) -> str:
 
 
 def _section(title: str, rows: Iterable[str]) -> list[str]:
-    return [
-        f"{title if place == 0 else '':<12} {row}" for place, row in enumerate(rows or ["the same"])
-    ]
+    lines: list[str] = []
+    for index, row in enumerate(rows or ["the same"]):
+        lines += hung(f"{title if index == 0 else '':<12} ", row)
+    return lines
 
 
-@contextlib.contextmanager
-def progress(what: str, *, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on stderr while bytes are worked through, where a person sees it."""
-    if not shown or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns: tuple[Any, ...] = (TextColumn(what), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def damage(found: Damage) -> str:
+def damage(damage: Damage) -> str:
     """Show whose file is damaged, which and how."""
-    owner = f"{found.model}@{found.version} " if found.version else ""
-    problem = found.problem.removeprefix(f"{found.subject}: ")
-    return f"{owner}{found.subject}: {problem}"
+    owner = f"{damage.model}@{damage.version} " if damage.version else ""
+    problem = damage.problem.removeprefix(f"{damage.subject} ")
+    return f"{owner}{damage.subject}: {problem}"

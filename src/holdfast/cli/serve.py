@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast import scratch
+from holdfast import named_files, scratch
 from holdfast.cli import serve_addresses
-from holdfast.cli.context import Context, command, seconds
-from holdfast.cli.exits import status_of
-from holdfast.cli.tables import count, inert
-from holdfast.cli.telling import carrying, config_of
+from holdfast.cli.clicked import command
+from holdfast.cli.context import SERVERS, Context, seconds
+from holdfast.cli.exit_codes import status_of
+from holdfast.cli.notify_hook import carrying, config_of
+from holdfast.cli.tables import inert
+from holdfast.core.wording import count
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     from holdfast.http.hosts import HostRules
     from holdfast.registry import Registry
     from holdfast.sandbox import Mode, Trials
-    from holdfast.serving.limits import Limits
-    from holdfast.serving.setting import Addresses, Setting
-    from holdfast.serving.workers import Seat
+    from holdfast.serving.server_limits import ServerLimits
+    from holdfast.serving.settings import Addresses, ServerSettings
+    from holdfast.serving.workers import WorkerSlot
 
-_TRIAL = "holdfast.serving.swapping.trying"
+_TRIAL = "holdfast.serving.deployment.trial_load"
 _MEGABYTE = 1 << 20
 _OWN_PREFIXES = ("models", "v1", "v2")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -36,29 +38,32 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 @command("serve")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL…")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port [AIP_HTTP_PORT, else 8080]."
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Listen on this port [AIP_HTTP_PORT, else 8080].",
 )
 @click.option(
     "--grpc-port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Answer gRPC there, too [no]; needs the extra grpc.",
+    help="Answer gRPC on this port, too [no]; needs the extra grpc.",
 )
-@click.option("--uds", metavar="PATH", help="Unix socket to listen on instead of a port.")
+@click.option("--uds", metavar="PATH", help="Listen on this Unix socket instead of a port.")
 @click.option(
     "--uds-mode",
     type=click.Choice(["0600", "0660"]),
     default="0600",
     show_default=True,
-    help="Whether its owner alone may connect, or its group too.",
+    help="Let only its owner connect, or its group too.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N")
 @click.option(
     "--log",
     metavar="DIR|URL",
-    help="Where predictions are kept: a folder, postgresql://… or none "
+    help="Keep predictions there: a folder, postgresql://… or none "
     "[HOLDFAST_LOG, else ./predictions].",
 )
 @click.option("--durable", is_flag=True, help="Answer only once the row is committed.")
@@ -67,60 +72,70 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     type=click.Choice(["full", "hash", "none"]),
     default="full",
     show_default=True,
-    help="What is kept of inputs.",
+    help="Choose what is kept of inputs.",
 )
-@click.option("--sample", type=float, default=1.0, show_default=True, help="Share that is kept.")
-@click.option("--redact", metavar="MODULE:FUNCTION", help="What may be kept of a prediction.")
-@click.option("--token-file", metavar="FILE", help="Bearer token to ask for [HOLDFAST_TOKEN].")
-@click.option("--no-token", is_flag=True, help="Answer anybody, even from other machines.")
+@click.option("--sample", type=float, default=1.0, show_default=True, help="Keep this share.")
+@click.option(
+    "--redact",
+    metavar="MODULE:FUNCTION",
+    help="Filter what is kept of a prediction with this function.",
+)
+@click.option("--token-file", metavar="FILE", help="Demand this bearer token [HOLDFAST_TOKEN].")
+@click.option("--no-token", is_flag=True, help="Answer everyone, even from other machines.")
 @click.option("--max-body", type=click.IntRange(1), default=16, show_default=True, metavar="MB")
-@click.option("--timeout", default="60s", show_default=True, metavar="SPAN", help="For an answer.")
+@click.option(
+    "--timeout",
+    default="60s",
+    show_default=True,
+    metavar="SPAN",
+    help="Give up on an answer after this time.",
+)
 @click.option(
     "--hang",
     default="10s",
     show_default=True,
     metavar="SPAN",
-    help="Replace a worker that hangs in a model so long.",
+    help="Replace a worker that hangs in a model this long.",
 )
 @click.option(
     "--access-log",
     type=click.Choice(["json", "off"]),
     default="off",
     show_default=True,
-    help="Write a line to standard output for each answer, never with inputs.",
+    help="Print a line for each answer, never with inputs.",
 )
 @click.option(
     "--otel",
     is_flag=True,
-    help="Export a span of each request, as OTEL_… say; needs the extra otel.",
+    help="Export a span of each request, as OTEL_… define; needs the extra otel.",
 )
 @click.option(
     "--max-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Replace a worker after so many, a tenth more by chance.",
+    help="Replace a worker after this many requests, or up to a tenth more.",
 )
 @click.option(
     "--max-memory",
     type=click.IntRange(1),
     metavar="MB",
-    help="Replace a worker that holds more.",
+    help="Replace a worker that uses more memory.",
 )
 @click.option(
     "--queue",
     type=click.IntRange(1),
     default=1024,
     show_default=True,
-    help="Requests that may wait.",
+    help="Let this many requests wait.",
 )
 @click.option(
     "--host-name",
     multiple=True,
     metavar="NAME",
-    help="Name to answer besides addresses, localhost.",
+    help="Answer to this host name, besides addresses and localhost.",
 )
 @click.option(
-    "--root-path", default="", metavar="PREFIX", help="Answer below it too: a proxy's path to here."
+    "--root-path", default="", metavar="PREFIX", help="Answer below this path of a proxy, too."
 )
 @click.option(
     "--keep-alive",
@@ -128,7 +143,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     default=5,
     show_default=True,
     metavar="SECONDS",
-    help="How long a connection may be idle.",
+    help="Close a connection that is idle this long.",
 )
 @click.option(
     "--drain",
@@ -136,59 +151,59 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
     default=0,
     show_default=True,
     metavar="SECONDS",
-    help="Answer so long after a stop, but not be ready.",
+    help="Keep answering this long after a stop, without being ready.",
 )
 @click.option(
     "--inline/--no-inline",
     default=True,
-    help="Whether versions that answer within 1 ms are called without a thread of theirs [yes].",
+    help="Call versions that answer within 1 ms without a thread of their own [yes].",
 )
-@click.option("--pin/--no-pin", default=True, help="Whether callers may name a version [yes].")
-@click.option("--drive/--no-drive", default=True, help="Whether it drives rollouts, too [yes].")
+@click.option("--pin/--no-pin", default=True, help="Let callers name a version [yes].")
+@click.option("--drive/--no-drive", default=True, help="Drive rollouts, too [yes].")
 @click.option(
     "--sandbox",
     type=click.Choice(["require", "auto", "off"]),
     default="auto",
     show_default=True,
-    help="Restrain workers and the trials of versions.",
+    help="Sandbox workers and the trials of versions.",
 )
 @click.option(
     "--env-check",
     type=click.Choice(["refuse", "warn"]),
     default="warn",
     show_default=True,
-    help="Versions whose libraries differ from the recorded ones.",
+    help="Choose what to do with versions whose libraries differ from the recorded ones.",
 )
-@click.option("--notify", is_flag=True, help="Tell the targets of HOLDFAST_NOTIFY what happens.")
-def serve(given: Context, models: tuple[str, ...], **options: Any) -> None:
-    """Answer predictions of MODELs over HTTP, always by the version that the journal says.
+@click.option("--notify", is_flag=True, help="Notify the targets of HOLDFAST_NOTIFY.")
+def serve(ctx: Context, models: tuple[str, ...], **options: Any) -> None:
+    """Serve predictions of MODELs over HTTP, by the live version.
 
-    It follows each move at once: a version is loaded, verified and tried out beside the one that
-    answers, and takes over between two requests. Needs the extra `serve`.
+    It follows the journal: a new version is verified, loaded and tried out beside the one that
+    answers, then takes over between two requests. Needs the extra `serve`.
     """
-    from holdfast.registry import trying
+    from holdfast.registry import trial_runs
 
-    registry = given.registry()
+    registry = ctx.registry()
     for model in models:
         registry.situation(model)  # a name nobody registered is a mistake
     with contextlib.ExitStack() as stack:
-        nursery = trying.begun(registry, models, options["sandbox"], _TRIAL)
+        nursery = trial_runs.begun(registry, models, options["sandbox"], _TRIAL)
         if nursery is not None:  # it imports libraries while this process imports its own
             stack.enter_context(nursery)
-        _serve(given, models, options, nursery)
+        _serve(ctx, models, options, nursery)
 
 
 def _serve(
-    given: Context, models: tuple[str, ...], options: dict[str, Any], trials: "Trials | None"
+    ctx: Context, models: tuple[str, ...], options: dict[str, Any], trials: "Trials | None"
 ) -> None:
     try:
         from holdfast.serving import threads, workers
     except ModuleNotFoundError as error:
         raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
 
-    setting = replace(_setting(given, models, options), trials=trials)
+    setting = replace(_setting(ctx, models, options), trials=trials)
     notices = _notices() if options["notify"] else None
-    with serve_addresses.taken(options) as (taken, where), carrying(given, notices):
+    with serve_addresses.taken(options) as (taken, where), carrying(ctx, notices):
         click.echo(
             f"holdfast: serving {', '.join(map(inert, models))} on {where} "
             f"by {count(options['workers'], 'worker')}; "
@@ -200,25 +215,25 @@ def _serve(
         threads.limit(os.environ, options["workers"])
         with scratch.folder() as folder:
             work = functools.partial(_work, setting, taken)
-            patience = workers.Patience(setting.hang_s, setting.drain_s)
+            patience = workers.WorkerTimeouts(setting.hang_s, setting.drain_s)
             workers.supervise(options["workers"], folder, work, patience)
 
 
-def _kept(setting: "Setting") -> str:
-    """Tell what the prediction log keeps of callers, and where."""
-    from holdfast.predictions.opening import without_credentials
+def _kept(setting: "ServerSettings") -> str:
+    """Say what the prediction log keeps of callers, and where."""
+    from holdfast.predictions.open_log import without_credentials
 
     if setting.log is None:
         return "no prediction is kept"
     share = setting.keeping.sampling
     what = {"full": "with whole inputs", "hash": "with hashed inputs", "none": "without inputs"}
-    told = f"{'predictions' if share == 1 else f'{share:.4g} of predictions'} are kept "
-    told += f"{what[setting.keeping.inputs]} in {inert(without_credentials(setting.log))}"
-    return told if "://" in setting.log else f"{told} (files 0600, for their owner alone)"
+    summary = f"{'predictions' if share == 1 else f'{share:.4g} of predictions'} are kept "
+    summary += f"{what[setting.keeping.inputs]} in {inert(without_credentials(setting.log))}"
+    return summary if "://" in setting.log else f"{summary} (files 0600, for their owner alone)"
 
 
-def _work(setting: "Setting", taken: "Addresses", seat: "Seat") -> None:
-    """Serve in a process that this is sent to."""
+def _work(setting: "ServerSettings", taken: "Addresses", seat: "WorkerSlot") -> None:
+    """Serve in a worker process, to which the arguments are sent."""
     from holdfast.serving import server
 
     _tell_on_stderr()
@@ -229,17 +244,17 @@ def _work(setting: "Setting", taken: "Addresses", seat: "Seat") -> None:
         sys.exit(status_of(error))
 
 
-def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -> "Setting":
-    from holdfast.predictions.keeping import Recording
-    from holdfast.serving.setting import Setting
+def _setting(ctx: Context, models: tuple[str, ...], options: dict[str, Any]) -> "ServerSettings":
+    from holdfast.predictions.capture import CaptureOptions
+    from holdfast.serving.settings import ServerSettings
 
     log = options["log"] or os.environ.get("HOLDFAST_LOG") or "predictions"
-    return Setting(
+    return ServerSettings(
         tuple(dict.fromkeys(models)),
-        functools.partial(_opened, given, options["env_check"]),
-        _limits(options),
+        functools.partial(_opened, ctx, options["env_check"]),
+        _limits(ctx.store, options),
         None if log == "none" else log,
-        Recording(options["inputs"], options["sample"], options["redact"]),
+        CaptureOptions(options["inputs"], options["sample"], options["redact"]),
         options["durable"],
         options["drive"],
         seconds("--hang", options["hang"]),
@@ -250,13 +265,13 @@ def _setting(given: Context, models: tuple[str, ...], options: dict[str, Any]) -
         options["keep_alive"],
         _prefix(options["root_path"]),
         options["sandbox"],
-        _writable(given, options),
+        _writable(ctx, options),
         options["otel"],
     )
 
 
-def _opened(given: Context, env_check: str) -> "Registry":
-    registry = given.registry()
+def _opened(ctx: Context, env_check: str) -> "Registry":
+    registry = ctx.registry()
     if env_check == "refuse":
         registry.demand_environment()
     return registry
@@ -270,25 +285,27 @@ def _prefix(text: str) -> str:
         )
     if prefix and prefix.split("/")[1] in _OWN_PREFIXES:
         raise InvalidInputError(
-            f"--root-path {text!r}", "begins paths of the server's own", "name another prefix"
+            f"--root-path {text!r}",
+            "overlaps with paths of the server itself",
+            "name another prefix",
         )
     return prefix
 
 
-def _writable(given: Context, options: dict[str, Any]) -> tuple[Path, ...]:
+def _writable(ctx: Context, options: dict[str, Any]) -> tuple[Path, ...]:
     """Name where a worker writes: its store or its copies of a bucket's files, and its socket.
 
-    What this user keeps of what was checked (`registry/private.py`) is not among them: a model that
-    runs in the worker could otherwise write verdicts about itself.
+    What this user keeps of what was checked (`store/private_cache.py`) is not among them: a
+    model that runs in the worker could otherwise write verdicts about itself.
     """
-    location = given.registry().location
+    location = ctx.registry().location
     if isinstance(location, Path):
         places = [location]
     else:
         places = [Path(os.environ.get("HOLDFAST_CACHE") or Path.home() / ".cache" / "holdfast")]
         places[0].mkdir(parents=True, exist_ok=True)
     places += [Path(options["uds"]).absolute().parent] if options["uds"] else []
-    return tuple(place.resolve() for place in places)
+    return tuple(folder.resolve() for folder in places)
 
 
 def _restraint(mode: "Mode") -> str:
@@ -299,31 +316,31 @@ def _restraint(mode: "Mode") -> str:
 
 
 def _notices() -> Path:
-    found = config_of(None)
-    if found is None:
+    path = config_of(None)
+    if path is None:
         advice = "set HOLDFAST_NOTIFY=notices.toml, or leave it out"
-        raise InvalidInputError("--notify", "nobody is named to be told", advice)
-    return found
+        raise InvalidInputError("--notify", "needs a configuration of targets", advice)
+    return path
 
 
-def _limits(options: dict[str, Any]) -> "Limits":
-    from holdfast.http.limits import ConnectionLimits
-    from holdfast.serving.limits import Limits
+def _limits(store: str, options: dict[str, Any]) -> "ServerLimits":
+    from holdfast.http.connection_limits import ConnectionLimits
+    from holdfast.serving.server_limits import ServerLimits
 
-    token = _token(options["token_file"])
+    token = _token(options["token_file"], store)
     is_far = not serve_addresses.is_loopback(options["host"])
     if token is None and not options["no_token"] and is_far:
         raise RefusedError(
             f"address {options['host']}",
             "serve",
-            ["other machines could ask, and no token is asked for"],
-            "give --token-file FILE, or --no-token where something else keeps strangers out",
+            ["other machines could call it without a token"],
+            "give --token-file FILE, or --no-token if something else keeps strangers out",
         )
-    return Limits(
+    return ServerLimits(
         body_bytes=options["max_body"] * _MEGABYTE,
         timeout_s=seconds("--timeout", options["timeout"]),
         queue=options["queue"],
-        inline_us=Limits().inline_us if options["inline"] else 0,
+        inline_us=ServerLimits().inline_us if options["inline"] else 0,
         pinning=options["pin"],
         token=token,
         door=ConnectionLimits(hosts=_hosts(options, token)),
@@ -336,18 +353,27 @@ def _hosts(options: dict[str, Any], token: str | None) -> "HostRules | None":
 
     for name in options["host_name"]:
         if name_of(name) != name.lower():
-            raise InvalidInputError(f"--host-name {name!r}", "is not a host name", "leave port out")
+            raise InvalidInputError(
+                f"--host-name {name!r}", "is not a host name", "leave the port out"
+            )
     if token is not None and not options["host_name"]:
         return None
     far = not serve_addresses.is_loopback(options["host"]) and not options["host_name"]
     return HostRules(frozenset(map(str.lower, options["host_name"])), any_host=far)
 
 
-def _token(file: str | None) -> str | None:
+def _token(file: str | None, store: str) -> str | None:
     if file is None:
-        return os.environ.get("HOLDFAST_TOKEN") or None
+        token = os.environ.get("HOLDFAST_TOKEN") or None
+        if token is not None and store.partition("://")[0] in SERVERS:
+            raise InvalidInputError(
+                "HOLDFAST_TOKEN",
+                "is sent to the registry at --store, and cannot be this server's own token, too",
+                "give that by --token-file, or sign in to the registry by `holdfast login`",
+            )
+        return token
     try:
-        token = Path(file).read_text(encoding="utf-8").strip()
+        token = named_files.read(Path(file)).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(
             f"--token-file {file!r}", f"cannot be read: {error}", "check its path and mode"

@@ -12,7 +12,7 @@ from holdfast.cli.tables import inert
 from holdfast.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from holdfast.serving.setting import Addresses
+    from holdfast.serving.settings import Addresses
 
 __all__ = ["is_loopback", "taken"]
 
@@ -23,7 +23,7 @@ _MOST_PORT = 65_535
 def taken(options: dict[str, Any]) -> "Iterator[tuple[Addresses, str]]":
     """Take the addresses to listen on, and tell how they are written."""
     from holdfast.http import addresses
-    from holdfast.serving.setting import Addresses
+    from holdfast.serving.settings import Addresses
 
     with contextlib.ExitStack() as stack:
         http, where = stack.enter_context(_http(options))
@@ -31,8 +31,8 @@ def taken(options: dict[str, Any]) -> "Iterator[tuple[Addresses, str]]":
             yield Addresses(http), where
             return
         grpc = stack.enter_context(addresses.taken(options["host"], options["grpc_port"]))
-        place = f"grpc://{_bracketed(options['host'])}:{grpc.getsockname()[1]}"
-        yield Addresses(http, grpc), f"{where} and {place}"
+        grpc_address = f"grpc://{_bracketed(options['host'])}:{grpc.getsockname()[1]}"
+        yield Addresses(http, grpc), f"{where} and {grpc_address}"
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def _http(options: dict[str, Any]) -> Iterator[tuple[socket.socket, str]]:
 
     if options["uds"] is not None:
         if options["port"] is not None:
-            raise InvalidInputError("--uds", "does not go with --port", "give one of them")
+            raise InvalidInputError("--uds", "cannot be combined with --port", "give one of them")
         mode = int(options["uds_mode"], 8)
         with unix_sockets.at_path(Path(options["uds"]), mode) as opened:
             yield opened, f"unix:{inert(options['uds'])}"
@@ -64,7 +64,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _port() -> int:
-    told = os.environ.get("AIP_HTTP_PORT", "8080")  # Vertex says where it asks
-    if not told.isdecimal() or int(told) > _MOST_PORT:
-        raise InvalidInputError(f"AIP_HTTP_PORT {told!r}", "is no port", "give --port N")
-    return int(told)
+    text = os.environ.get("AIP_HTTP_PORT", "8080")  # Vertex says where it asks
+    if not text.isdecimal() or int(text) > _MOST_PORT:
+        raise InvalidInputError(f"AIP_HTTP_PORT {text!r}", "is not a port", "give --port N")
+    return int(text)

@@ -1,19 +1,19 @@
-"""Whether a version can predict at all, and says what it takes, as the champion does."""
+"""Compares what a version can do with what the champion can: predict, and state its schemas."""
 
 from typing import Final
 
 from holdfast.core.manifest import Manifest
-from holdfast.core.schema.rules import SchemaChange
+from holdfast.core.schema_change import SchemaChange
 
 __all__ = ["judge", "takes_back", "unsaid"]
 
 _WITHDRAWN: Final = "schema-withdrawn"
 
 _CANNOT: Final = {
-    "file": "a file of no format that is loaded",
-    "folder": "a folder of no format that is loaded",
-    "safetensors": "tensors alone, without a network",
-    "torch-state": "weights alone, without a network",
+    "file": "a file whose format cannot be loaded",
+    "folder": "a folder whose format cannot be loaded",
+    "safetensors": "tensors without a network",
+    "torch-state": "weights without a network",
 }
 
 
@@ -26,7 +26,7 @@ def judge(candidate: Manifest, champion: Manifest) -> list[str]:
     problem = _problem(candidate)
     if problem is None or _problem(champion) is not None:
         return []
-    return [f"model: {problem}: it cannot predict, and the champion can"]
+    return [f"model: {problem}; it cannot predict, but the champion can"]
 
 
 def takes_back(change: SchemaChange, champion: Manifest) -> bool:
@@ -38,9 +38,9 @@ def takes_back(change: SchemaChange, champion: Manifest) -> bool:
 def unsaid(candidate: Manifest, champion: Manifest) -> list[str]:
     """Remark on a schema that is missing, where the champion's was only inferred."""
     return [
-        f"{side}: there is none, the champion's was inferred; --input-example gives one"
+        f"{side}: missing, but the champion has an inferred one; --input-example adds it"
         if side == "input_schema"
-        else f"{side}: there is none, the champion's was inferred"
+        else f"{side}: missing, but the champion has an inferred one"
         for side in ("input_schema", "output_schema")
         if getattr(candidate, side) is None and (getattr(champion, side) or {}).get("inferred")
     ]
@@ -48,4 +48,4 @@ def unsaid(candidate: Manifest, champion: Manifest) -> list[str]:
 
 def _problem(manifest: Manifest) -> str | None:
     model = manifest.artifacts.get("model")
-    return _CANNOT.get(model.format) if model else "there is none"
+    return _CANNOT.get(model.format) if model else "missing"

@@ -6,6 +6,7 @@ from typing import Final
 
 from holdfast.core.entry import Entry
 from holdfast.core.state import State
+from holdfast.core.wording import span
 
 SKEW_S: Final = 60.0
 """Seconds by which the clocks of two machines may differ without a word."""
@@ -28,7 +29,7 @@ def remarks(state: State, now: str) -> Iterator[str]:
     live = state.live
     if live is not None and state.at is not None and live.at > state.at:
         yield (
-            f"entry {live.seq} says {live.at}, later than the entries behind it: the clock of "
+            f"entry {live.seq} says {live.at}, later than the entries after it: the clock of "
             f"{live.by} was wrong"
         )
 
@@ -45,7 +46,7 @@ class Watch:
         last = self._last
         if last is not None and entry.at <= last.at:
             self._turns.append(
-                f"entry {last.seq} says {last.at}, later than entry {entry.seq} behind it, which "
+                f"entry {last.seq} says {last.at}, later than the next entry, {entry.seq}, which "
                 f"says {entry.at}: a clock was wrong"
             )
         self._last = entry
@@ -58,4 +59,11 @@ class Watch:
 
 
 def _beyond(seq: int, at: str) -> str:
-    return f"entry {seq} says {at}, which is yet to come: its clock was wrong, or this one is"
+    return f"entry {seq} says {at}, which is in the future: its clock was wrong, or this one is"
+
+
+def ago(at: str, now: str) -> str:
+    """Show how long ago a time of the journal was, or that it cannot be right."""
+    if is_ahead(at, now):
+        return "in the future: a clock was wrong"
+    return span(max(0.0, seconds_between(at, now)))

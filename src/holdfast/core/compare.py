@@ -2,23 +2,28 @@
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, assert_never, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
 
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
-from holdfast.core import notebook
 from holdfast.core.manifest import Artifact, Manifest
-from holdfast.core.metrics import Change, Direction
+from holdfast.core.metrics import Direction, MetricChange
 from holdfast.core.paired import Paired
-from holdfast.core.policy import schema_changes
-from holdfast.core.schema.rules import SchemaChange
+from holdfast.core.schema_change import SchemaChange
+from holdfast.core.wording import number, shortened
 from holdfast.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from holdfast.core.drawing.change_bars import Change
 
 Presence = Literal["added", "removed", "changed", "same"]
 Measure = Literal["value", "delta", "share"]
+_COLOURS: Final = {"better": "g", "worse": "b"}
+_LISTED: Final = 8
+_FACT: Final = 80
+"""Longest value that is shown whole in a line."""
 _CALL: Final = re.compile(r"(value|delta)\(\s*(.*\S)\s*\)")
 _CONDITION: Final = re.compile(
     r"\s*(?P<metric>[^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(?P<op><=|>=|<|>)"
@@ -85,16 +90,66 @@ class Comparison(Struct, frozen=True):
     unpaired: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        """Show the metrics side by side in a notebook."""
-        rows = [
-            (row.name, row.a, row.b, notebook.change(row.delta), row.verdict)
-            for row in self.metrics
-        ]
-        return notebook.table(("metric", self.a, self.b, "change", ""), rows)
+        """Show what differs in a notebook."""
+        from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
+
+        parts = [notebook.heading(f"{self.model} {self.b}", f"beside {self.a}"), *tables(self)]
+        return notebook.view(*parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+def changes(comparison: Comparison) -> "list[Change]":
+    """Return what a picture of the metrics is drawn from."""
+    from holdfast.core.drawing.change_bars import Change  # noqa: PLC0415 - only pictures need it
+
+    return [Change(row.name, row.a, row.b, row.relative, row.verdict) for row in comparison.metrics]
+
+
+def tables(comparison: Comparison) -> list[str]:
+    """Return the metrics and the other differences as tables of a notebook."""
+    from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
+    from holdfast.core.drawing.change_bars import change_bar, scale  # noqa: PLC0415 - the same
+
+    beside = changes(comparison)
+    reach = scale(beside)
+    rows = [
+        (
+            row.name,
+            row.a,
+            row.b,
+            notebook.change(row.delta),
+            change_bar(change, reach, 90, 12),
+            said,
+        )
+        for row, change in zip(comparison.metrics, beside, strict=True)
+        for said in [notebook.span(row.verdict, _COLOURS.get(row.verdict, "m"))]
+    ]
+    header = ("metric", comparison.a, comparison.b, "change", "", "")
+    files = [row.role for row in comparison.files if row.change != "same"]
+    others = [
+        ("losses", "; ".join(pair.sentence for pair in comparison.paired)),
+        ("schema", "; ".join(change.sentence for change in comparison.schema) or "unchanged"),
+        ("files", ", ".join(files) + " changed" if files else "the same bytes"),
+        ("parameters", _listed(comparison.parameters)),
+        ("facts", _listed(comparison.facts)),
+        ("environment", _listed(comparison.environment)),
+    ]
+    metrics = notebook.table(header, rows) if rows else notebook.line("neither has metrics", "m")
+    return [metrics, notebook.facts(others)]
+
+
+def _listed(differences: Sequence[Difference]) -> str:
+    """List the first differences in a line."""
+    shown = [f"{row.name} {_fact(row.a)} → {_fact(row.b)}" for row in differences[:_LISTED]]
+    more = len(differences) - _LISTED
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _fact(value: Any) -> str:
+    text = number(value) if isinstance(value, float) else str(value)
+    return "–" if value is None else shortened(text, _FACT)
+
+
+class Side(Struct, frozen=True):
     """One version to be compared: its manifest and its metrics as they are known today."""
 
     manifest: Manifest
@@ -103,23 +158,25 @@ class Side:
 
 def compare(a: Side, b: Side, directions: Mapping[str, Direction]) -> Comparison:
     """Put two versions of one model side by side."""
-    one, other = a.manifest, b.manifest
+    from holdfast.core.gate import schema_changes  # noqa: PLC0415 - who shows one needs no rules
+
+    first, other = a.manifest, b.manifest
     return Comparison(
-        model=one.name,
-        a=one.version,
+        model=first.name,
+        a=first.version,
         b=other.version,
         metrics=tuple(
             _row(change) for change in measures.changes(a.metrics, b.metrics, directions)
         ),
-        parameters=_differences(_flat(one.hyperparameters), _flat(other.hyperparameters)),
-        schema=schema_changes(one, other),
-        files=_files(one.artifacts, other.artifacts),
-        facts=_differences(_facts(one), _facts(other)),
-        environment=_differences(_environment(one), _environment(other)),
+        parameters=_differences(_flat(first.hyperparameters), _flat(other.hyperparameters)),
+        schema=schema_changes(first, other),
+        files=_files(first.artifacts, other.artifacts),
+        facts=_differences(_facts(first), _facts(other)),
+        environment=_differences(_environment(first), _environment(other)),
     )
 
 
-def _row(change: Change) -> MetricRow:
+def _row(change: MetricChange) -> MetricRow:
     relative = change.relative
     return MetricRow(
         name=change.name,
@@ -175,23 +232,22 @@ def _presence(in_a: bool, in_b: bool) -> Presence:  # noqa: FBT001
 def _files(a: Mapping[str, Artifact], b: Mapping[str, Artifact]) -> tuple[FileRow, ...]:
     rows = []
     for role in sorted(a.keys() | b.keys()):
-        one, other = a.get(role), b.get(role)
-        same = one is not None and other is not None and one.digest == other.digest
+        first, other = a.get(role), b.get(role)
+        same = first is not None and other is not None and first.digest == other.digest
         rows.append(
             FileRow(
                 role,
-                "same" if same else _presence(one is not None, other is not None),
-                one.digest if one else None,
+                "same" if same else _presence(first is not None, other is not None),
+                first.digest if first else None,
                 other.digest if other else None,
-                one.size_bytes if one else None,
+                first.size_bytes if first else None,
                 other.size_bytes if other else None,
             )
         )
     return tuple(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A bound on one metric of the second version, or on its change from the first.
 
     Attributes:
@@ -209,8 +265,8 @@ class Condition:
     def holds(self, comparison: Comparison) -> str | None:
         """Say in what way the condition holds, `None` if it does not.
 
-        A metric that is missing on a side that is needed cannot be judged and counts as holding:
-        what CI asked to be told about must not pass unseen.
+        A metric that is missing on a side that is needed cannot be judged, so the condition counts
+        as holding: what CI asked about must not pass unnoticed.
         """
         row = next((row for row in comparison.metrics if row.name == self.metric), None)
         before, after = (row.a, row.b) if row else (None, None)
@@ -218,8 +274,8 @@ class Condition:
         lacking += [comparison.b] if after is None else []
         if row is None or lacking:
             where = " and ".join(lacking)
-            return f"{self.metric} is missing in {where}, so {self.text!r} cannot be judged"
-        amount = self._amount(Change(row.name, row.direction, before, after))
+            return f"{self.metric} is missing in {where}, so {self.text!r} cannot be evaluated"
+        amount = self._amount(MetricChange(row.name, row.direction, before, after))
         if math.isclose(amount, self.limit, rel_tol=1e-9, abs_tol=1e-12):
             amount = self.limit
         if not self._compare(amount):
@@ -234,7 +290,7 @@ class Condition:
             case _:
                 assert_never(self.measure)
 
-    def _amount(self, change: Change) -> float:
+    def _amount(self, change: MetricChange) -> float:
         amounts = {"value": change.after, "delta": change.delta, "share": change.relative}
         return amounts[self.measure] or 0.0
 
@@ -267,25 +323,25 @@ def parse_condition(text: str) -> Condition:
     if match is None:
         raise InvalidInputError(
             f"condition {text!r}",
-            "is not METRIC, a sign and a number",
+            "is not METRIC, a comparison sign and a number",
             "write 'log_loss > 0.6', 'Δlog_loss > 0.01' or 'roc_auc < -0.5%'",
         )
-    metric, said = _measure_of(match["metric"])
+    metric, explicit_measure = _measure_of(match["metric"])
     limit, percent = match["limit"], match["share"] == "%"
-    if said == "value" and percent:
+    if explicit_measure == "value" and percent:
         raise InvalidInputError(
             f"condition {text!r}",
             "bounds a value by a percentage",
             f"write '{metric} {match['op']} {limit}%' for the change, or a number without %",
         )
-    if said is None and not percent and limit[0] in "+-":
+    if explicit_measure is None and not percent and limit[0] in "+-":
         bound = f"{match['op']} {limit}"
         raise InvalidInputError(
             f"condition {text!r}",
             "could mean the value or the change",
             f"write 'Δ{metric} {bound}' for the change or 'value({metric}) {bound}'",
         )
-    measure: Measure = "share" if percent else said or "value"
+    measure: Measure = "share" if percent else explicit_measure or "value"
     op: Any = match["op"]
     return Condition(text, metric, measure, op, float(limit) / 100 if percent else float(limit))
 

@@ -10,14 +10,19 @@ The signature is left out where nobody signs; it is over all bytes before `,"sig
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
-from holdfast.core import strict_json
-from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
+from holdfast.core import auth as authors
+from holdfast.core import strict_json, version
+from holdfast.core.auth import Auth
+from holdfast.core.entry_signature import EntrySignature, EntrySigner, find, sign
+from holdfast.core.event import Event
+from holdfast.core.events import OPERATIONS, WORDS, AnyEvent, Registered
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT: Final = 1
@@ -27,9 +32,6 @@ MAX_BYTES: Final = 1 << 20
 _SUM: Final = re.compile(rb',"sum":"([0-9a-f]{64})"\}\n\Z')
 _SUM_BYTES: Final = len(b',"sum":""}\n') + 64
 _RESTORE: Final = "`holdfast repair --from` fetches it from a copy of the store"
-_SIGNATURE: Final = re.compile(
-    rb',"signature":\{"key":"([A-Za-z0-9+/]{43}=)","value":"([A-Za-z0-9+/]{86}==)"\}\Z'
-)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
 _TICK: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,39 +41,9 @@ _FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FAR: Final = timedelta(days=30)
 """How far ahead of a clock that can be right an entry must be for its own clock to have been wrong;
 machines without a clock that runs while they are off come back days or weeks behind."""
-_SIGNATURE_BYTES: Final = len(b',"signature":{"key":"","value":""}') + 44 + 88
 
 
-class Pen(Protocol):
-    """Whoever signs entries; handed in, for `core` knows no keys."""
-
-    @property
-    def key(self) -> str:
-        """The Ed25519 public key, in base64."""
-        ...
-
-    def sign(self, message: bytes) -> str:
-        """Return the signature of *message*, in base64."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """An Ed25519 signature as it stands in an entry, not checked yet.
-
-    Attributes:
-        key: The 32 raw bytes of the public key, in base64.
-        value: The 64 bytes of the signature, in base64.
-        message: What was signed.
-    """
-
-    key: str
-    value: str
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """Who writes an entry, when and why; handed in, for `core` knows no clock and no user.
 
     Attributes:
@@ -81,6 +53,7 @@ class Stamp:
         commit: 32 random hex digits that tell this attempt from every other.
         key: The caller's idempotency key: the same key never writes twice.
         pen: Signs the entry; `None` leaves it unsigned.
+        auth: How the author was authenticated; `None` where nobody did.
     """
 
     at: datetime
@@ -88,11 +61,11 @@ class Stamp:
     commit: str
     reason: str | None = None
     key: str | None = None
-    pen: Pen | None = None
+    pen: EntrySigner | None = None
+    auth: Auth | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An event at its place in a model's journal.
 
     Attributes:
@@ -100,6 +73,7 @@ class Entry:
         prev: SHA-256 of the bytes of the entry before, `None` for the first.
         at: RFC 3339, UTC, microseconds; rises with *seq*, but where a clock was far ahead.
         signature: Not checked yet; `None` if nobody signed.
+        auth: How a server authenticated the author, in its own words; `None` if none did.
     """
 
     model: str
@@ -111,7 +85,17 @@ class Entry:
     reason: str | None
     key: str | None
     event: AnyEvent
-    signature: Signature | None = None
+    signature: EntrySignature | None = None
+    auth: Auth | None = None
+
+
+class Slot(NamedTuple):
+    """The place of a new entry: its journal, its number, what it follows, and its time."""
+
+    model: str
+    seq: int
+    prev: str | None
+    at: str
 
 
 def write(
@@ -122,6 +106,17 @@ def write(
     Raises:
         InvalidInputError: If they would exceed 1 MiB.
     """
+    raw = encode(Slot(model, seq, prev, at), stamp, WORDS[type(event)], event)
+    return raw, _as_read(raw, model, seq, prev)
+
+
+def encode(slot: Slot, stamp: Stamp, operation: str, event: Event) -> bytes:
+    """Return the bytes of a new entry of any journal, a model's or another.
+
+    Raises:
+        InvalidInputError: If they would exceed 1 MiB.
+    """
+    model, seq = slot.model, slot.seq
     body = _encode(
         model,
         seq,
@@ -130,30 +125,29 @@ def write(
             "min_reader": 1,
             "model": model,
             "seq": seq,
-            "prev": prev,
+            "prev": slot.prev,
             "commit": stamp.commit,
-            "at": at,
+            "at": slot.at,
             "by": stamp.by,
             "reason": stamp.reason,
             "key": stamp.key,
-            "op": WORDS[type(event)],
-            "data": event,
+            "op": operation,
+            "data": event if stamp.auth is None else _authenticated(event, stamp.auth),
         },
     )
-    signed = body[:-1] if stamp.pen is None else _sign(body[:-1], stamp.pen)
+    signed = body[:-1] if stamp.pen is None else sign(body[:-1], stamp.pen)
     raw = signed + b',"sum":"%s"}\n' % hashlib.sha256(signed).hexdigest().encode()
     if len(raw) > MAX_BYTES:
         raise InvalidInputError(
             f"entry {seq} of {model}",
-            f"{len(raw)} bytes, at most {MAX_BYTES} fit",
+            f"has {len(raw)} bytes, more than {MAX_BYTES}",
             "shorten the reason or split the work",
         )
-    return raw, _as_read(raw, model, seq, prev)
+    return raw
 
 
-def _sign(message: bytes, pen: Pen) -> bytes:
-    said = b',"signature":{"key":"%s","value":"%s"}'
-    return message + said % (pen.key.encode(), pen.sign(message).encode())
+def _authenticated(event: Event, auth: Auth) -> dict[str, Any]:
+    return {**msgspec.to_builtins(event), authors.FIELD: msgspec.to_builtins(auth)}
 
 
 def _encode(model: str, seq: int, document: dict[str, object]) -> bytes:
@@ -164,12 +158,14 @@ def _encode(model: str, seq: int, document: dict[str, object]) -> bytes:
 
 
 def _as_read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
-    """Refuse what a reader would take for damage: once written, it would end the journal."""
+    """Refuse what readers would take for damage; once written, it would block the journal."""
     try:
         return read(raw, model, seq, prev)
     except DamagedError as error:
         raise InvalidInputError(
-            f"entry {seq} of {model}", error.problem, "give it as text or number as its field wants"
+            f"entry {seq} of {model}",
+            error.problem,
+            "give each field a text or number, as its type demands",
         ) from error
 
 
@@ -199,6 +195,13 @@ def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
         DamagedError: If a byte changed, or it belongs to another place, model or history.
         NewerFormatError: If a newer Holdfast wrote it, or its operation is unknown here.
     """
+    return read_as(raw, model, seq, prev, OPERATIONS)
+
+
+def read_as(
+    raw: bytes, model: str, seq: int, prev: str | None, operations: Mapping[str, Any]
+) -> Entry:
+    """Read an entry as `read` does, of a journal that has other *operations* than a model's."""
     subject = f"entry {seq} of {model}"
     document = _strict(raw, subject)
     try:
@@ -206,35 +209,29 @@ def read(raw: bytes, model: str, seq: int, prev: str | None) -> Entry:
         if head.v > FORMAT or head.min_reader > FORMAT:
             needs = max(head.v, head.min_reader)
             raise NewerFormatError(subject, f"entry format {needs}", f"up to {FORMAT}")
-        if head.op not in OPERATIONS:
-            raise NewerFormatError(subject, f"the operation {head.op!r}", "none of that name")
+        if head.op not in operations:
+            raise NewerFormatError(subject, f"the operation {head.op!r}", "no such operation")
         body = msgspec.convert(document, _Body)
-        event = msgspec.convert(body.data, OPERATIONS[head.op])
+        event = msgspec.convert(body.data, operations[head.op])
     except msgspec.ValidationError as error:
-        raise DamagedError(subject, f"not an entry: {error}", _RESTORE) from error
+        raise DamagedError(subject, f"is not an entry: {error}", _RESTORE) from error
     if (body.model, body.seq) != (model, seq):
-        found = f"it is entry {body.seq} of {body.model}"
-        raise DamagedError(subject, found, "put the files back where they belong")
+        problem = f"holds entry {body.seq} of {body.model}"
+        raise DamagedError(subject, problem, "put the files back where they belong")
     if body.prev != prev:
         raise DamagedError(
-            subject, "it does not follow the entry before it", "one of the two was replaced"
+            subject, "does not follow the entry before it", "one of the two was replaced"
         )
     if not is_time(body.at):
-        raise DamagedError(subject, f"its time {body.at!r} is not one", _RESTORE)
-    signature = _signature(raw)
+        raise DamagedError(subject, f"has the invalid time {body.at!r}", _RESTORE)
+    if isinstance(event, Registered) and not version.is_stored(event.version):
+        problem = f"registers {event.version[:32]!r}, which is not a version"
+        raise DamagedError(subject, problem, _RESTORE)
+    signature = find(raw, len(raw) - _SUM_BYTES)
     if signature is None and body.signature is not None:
-        raise DamagedError(subject, "its signature is none", _RESTORE)
+        raise DamagedError(subject, "has no valid signature", _RESTORE)
     who = (body.commit, body.at, body.by, body.reason, body.key)
-    return Entry(model, seq, prev, *who, event, signature)
-
-
-def _signature(raw: bytes) -> Signature | None:
-    """Find the signature right before the checksum; the bytes are known to have both."""
-    end = len(raw) - _SUM_BYTES
-    match = _SIGNATURE.search(raw, max(0, end - _SIGNATURE_BYTES), end)
-    if match is None:
-        return None
-    return Signature(match[1].decode(), match[2].decode(), raw[: match.start()])
+    return Entry(model, seq, prev, *who, event, signature, authors.read(body.data))
 
 
 class _Model(msgspec.Struct):
@@ -242,7 +239,7 @@ class _Model(msgspec.Struct):
 
 
 def model_of(raw: bytes) -> str | None:
-    """Return the model an entry says it is of, without checking it; `None` if it says none."""
+    """Return the model that an entry names, unchecked; `None` if it names none."""
     try:
         return strict_json.decode(raw, _Model).model
     except ValueError:
@@ -254,7 +251,7 @@ class _Prev(msgspec.Struct):
 
 
 def prev_of(raw: bytes) -> str:
-    """Return the digest of the entry that one says it follows, unchecked; empty if it says none."""
+    """Return the digest that an entry gives for its predecessor, unchecked; empty if none."""
     try:
         return strict_json.decode(raw, _Prev).prev
     except ValueError:
@@ -264,13 +261,13 @@ def prev_of(raw: bytes) -> str:
 def _strict(raw: bytes, subject: str) -> Any:
     match = _SUM.search(raw, max(0, len(raw) - _SUM_BYTES))
     if len(raw) > MAX_BYTES or match is None:
-        raise DamagedError(subject, "cut short or overwritten", _RESTORE)
+        raise DamagedError(subject, "was truncated or overwritten", _RESTORE)
     if hashlib.sha256(raw[: match.start()]).hexdigest().encode() != match[1]:
-        raise DamagedError(subject, "its bytes do not fit their checksum", _RESTORE)
+        raise DamagedError(subject, "does not match its checksum", _RESTORE)
     try:
         return strict_json.decode(raw)
     except ValueError as error:
-        raise DamagedError(subject, f"not strict JSON: {error}", _RESTORE) from error
+        raise DamagedError(subject, f"is not strict JSON: {error}", _RESTORE) from error
 
 
 def digest(raw: bytes) -> str:
@@ -279,7 +276,7 @@ def digest(raw: bytes) -> str:
 
 
 def next_time(now: datetime, last: str | None) -> str:
-    """Return the time of an entry behind one of the time *last*.
+    """Return the time for an entry that follows one written at *last*.
 
     It is the present time, or a microsecond after *last* where the clock stands behind it: by a
     little because clocks differ, by much because this one was reset. Only where *last* lies more
@@ -295,7 +292,9 @@ def next_time(now: datetime, last: str | None) -> str:
         return format_time(datetime.fromisoformat(last) + _TICK)
     except OverflowError:
         raise InvalidInputError(
-            "clock", f"says {present}, after which there is no time", "set this machine's clock"
+            "clock",
+            f"says {present}, which leaves no later time to record",
+            "set this machine's clock",
         ) from None
 
 
@@ -304,14 +303,14 @@ def _is_mistaken(last: str, now: datetime) -> bool:
 
 
 def follows(at: str, last: str | None) -> bool:
-    """Tell whether *at* is a time that an entry behind one of the time *last* can have."""
+    """Tell whether an entry that follows one written at *last* can have the time *at*."""
     if not is_time(at):
         return False
     return last is None or at > last or _is_mistaken(last, datetime.fromisoformat(at))
 
 
 def is_time(text: str) -> bool:
-    """Tell whether a time is written as entries write it, and any calendar has it."""
+    """Tell whether a time has the form that entries use and exists in the calendar."""
     if _TIME.fullmatch(text) is None:
         return False
     try:
@@ -331,7 +330,7 @@ def format_time(moment: datetime) -> str:
         utc = moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         raise InvalidInputError(
-            f"time {moment.isoformat()}", "is beyond the years 1 to 9999 in UTC", "give another"
+            f"time {moment.isoformat()}", "is outside the years 1 to 9999 in UTC", "give another"
         ) from None
     return f"{utc.isoformat(timespec='microseconds')}Z"
 
@@ -354,7 +353,7 @@ def parse_time(text: str) -> str:
     a bare date means its end, so that "on 3 March" includes that day.
 
     Raises:
-        InvalidInputError: If *text* is none of these.
+        InvalidInputError: If *text* has none of these forms.
     """
     try:
         moment = datetime.fromisoformat(text.strip())

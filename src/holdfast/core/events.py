@@ -8,11 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from holdfast.core.auth import Auth
 from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
-from holdfast.core.rollout import events as rollouts
+from holdfast.core.rollout import rollout_events as rollouts
 
 
 class Past(Struct, frozen=True):
@@ -22,6 +23,7 @@ class Past(Struct, frozen=True):
         key: Id of the key that signed the entry; `None` if nobody did.
         signer: Whose key the policy says it is, once the signature was checked; `None` if nobody's.
         gate: Of a promotion, what the gate said: reasons passed over, and remarks.
+        auth: How a server authenticated the author; `None` if none did.
     """
 
     seq: int
@@ -33,6 +35,7 @@ class Past(Struct, frozen=True):
     key: str | None = None
     signer: str | None = None
     gate: tuple[str, ...] = ()
+    auth: Auth | None = None
 
 
 class Origin(Struct, frozen=True):
@@ -52,7 +55,7 @@ class Origin(Struct, frozen=True):
 
 
 class Registered(Event, frozen=True, kw_only=True):
-    """A version came to be.
+    """A version was registered.
 
     Attributes:
         manifest: SHA-256 of the manifest's bytes, which are stored as a blob.
@@ -93,10 +96,10 @@ class Promoted(Event, frozen=True, kw_only=True):
 
     Attributes:
         was: The champion until now, which is archived by this entry.
-        forced: True if the gate refused and was passed over.
+        forced: True if the gate refused and was overridden.
         refused: The gate's reasons, empty if it let the version pass.
-        remarks: What the gate saw and let pass.
-        rollout: The one that went on and ends by this; of another version it is *forced*.
+        remarks: What the gate noted and let pass.
+        rollout: The running rollout, which ends by this; if of another version, *forced* is true.
     """
 
     version: str
@@ -130,7 +133,7 @@ class RolledBack(Event, frozen=True, kw_only=True):
 
 
 class Archived(Event, frozen=True, kw_only=True):
-    """*version* was put away."""
+    """*version* was archived."""
 
     version: str
 
@@ -153,7 +156,7 @@ class AliasSet(Event, frozen=True, kw_only=True):
 
 
 class AliasRemoved(Event, frozen=True, kw_only=True):
-    """*alias* names nothing any more."""
+    """*alias* was removed."""
 
     alias: str
     was: str
@@ -214,7 +217,7 @@ class Approved(Event, frozen=True, kw_only=True):
 
 
 class Trusted(Event, frozen=True, kw_only=True):
-    """*version* came from elsewhere and runs code outside the allow-list; it was let in.
+    """The imported *version* runs code outside the allow-list; it was accepted.
 
     Attributes:
         scan: By role, what was found here, whatever its manifest says.
@@ -229,7 +232,7 @@ class Trusted(Event, frozen=True, kw_only=True):
 
 
 class Signed(Event, frozen=True, kw_only=True):
-    """*version* bears a signature of model-signing's, over its files and its manifest.
+    """*version* was signed in the form of model-signing, over its files and its manifest.
 
     Attributes:
         key: The elliptic-curve public key it verifies under, in base64 (`core/signers.py`).
@@ -277,7 +280,7 @@ class PolicySet(Event, frozen=True, kw_only=True):
 
 
 class Purged(Event, frozen=True, kw_only=True):
-    """The bytes of these versions are given up; manifests and history stay.
+    """The bytes of these versions were purged; manifests and history stay.
 
     Attributes:
         reasons: Why each goes, by version.
@@ -291,7 +294,7 @@ class Purged(Event, frozen=True, kw_only=True):
 
 
 class Deleted(Event, frozen=True, kw_only=True):
-    """The model was deleted with all its versions; registering again goes on in its journal.
+    """The model was deleted with all its versions; registering again continues its journal.
 
     Attributes:
         purged: Versions whose bytes are given up by this.
@@ -300,7 +303,7 @@ class Deleted(Event, frozen=True, kw_only=True):
     purged: tuple[str, ...]
 
     def versions(self) -> tuple[str, ...]:
-        """Name the versions that went."""
+        """Name the versions that were purged."""
         return self.purged
 
 

@@ -1,6 +1,6 @@
-"""What serving processes tell of themselves: what each runs, and what it counted.
+"""What serving processes report: what each one runs, and what it counted.
 
-Both are small files beside the journal, replaced whole by the worker they are of, and never truth:
+Both are small files beside the journal, replaced whole by their worker, and not part of the truth:
 losing them loses no version and no decision.
 """
 
@@ -23,7 +23,7 @@ _MISSED: Final = 3
 """Reports that may fail to come before a worker counts as gone."""
 
 
-class Held(Struct, frozen=True):
+class LoadedVersion(Struct, frozen=True):
     """A version in a worker's memory.
 
     Attributes:
@@ -40,12 +40,12 @@ class Report(Struct, frozen=True):
 
     Attributes:
         worker: Names the process, and no other one ever: host, process id and a random mark.
-        at: When it was written; `every_s` later the next is due, silence means it is gone.
+        at: When it was written; the next is due `every_s` later, silence means it is gone.
         seq: The journal entry it has followed to.
         active: The version that answers, `None` until one is ready.
-        rollout: Number of the rollout it routes by, `None` without one.
+        rollout: Number of the rollout it routes for, `None` without one.
         step: Of that rollout.
-        versions: All it holds or failed to.
+        versions: All that it holds or failed to load.
         latency_us: Histogram of the active version's latencies since it answers here, each the
             time of the model's call: pairs of an upper bound in microseconds and a count.
         scores: Some of its last scores, drawn evenly.
@@ -59,7 +59,7 @@ class Report(Struct, frozen=True):
     active: str | None = None
     rollout: int | None = None
     step: int | None = None
-    versions: tuple[Held, ...] = ()
+    versions: tuple[LoadedVersion, ...] = ()
     latency_us: tuple[tuple[int, Count], ...] = ()
     scores: tuple[float, ...] = ()
 
@@ -70,29 +70,36 @@ class Report(Struct, frozen=True):
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether the worker is thought to be alive: it has not missed three reports.
 
-        A report that is further ahead than clocks differ vouches for nothing: it would do so for as
-        long after the worker's end.
+        A report further ahead than clocks differ proves nothing: it would seem fresh for as long
+        after the worker's end.
         """
         return -_AHEAD_S <= self.age_s(now) <= _MISSED * min(self.every_s, _MOST_EVERY_S)
 
-    def held(self, version: str) -> Held | None:
-        """Return what the worker says of *version*, `None` if it never heard of it."""
-        return next((held for held in self.versions if held.version == version), None)
+    def held(self, version: str) -> LoadedVersion | None:
+        """Return what the worker reports of *version*; `None` if it does not mention it."""
+        return next(
+            (
+                version_status
+                for version_status in self.versions
+                if version_status.version == version
+            ),
+            None,
+        )
 
 
 class Lagging(Struct, frozen=True):
-    """A worker that does not answer by the version it should, and what it says of that."""
+    """A worker that does not answer with the version it should, and what it reports."""
 
     worker: str
     says: str
 
 
 class Serving(Struct, frozen=True):
-    """How far the servers of a model are.
+    """How many servers of a model answer with a version.
 
     Attributes:
-        version: That all should answer by; `None` if nothing is live.
-        workers: That are alive.
+        version: The one that all should answer with; `None` if nothing is live.
+        workers: Those that are alive.
         lagging: Those of them that are elsewhere, and those that went silent within the last
             hour or whose clock is ahead by up to an hour.
     """
@@ -104,28 +111,28 @@ class Serving(Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """True if every worker that is alive answers by the version."""
+        """True if every live worker answers with the version."""
         return len(self.lagging) == self.silent
 
     def __str__(self) -> str:
-        """Say it: `3/3 on 1.4.0`."""
+        """Summarise it: `3/3 on 1.4.0`."""
         there = self.workers - (len(self.lagging) - self.silent)
         return f"{there}/{self.workers} on {self.version or 'nothing'}"
 
 
 def serving(reports: Iterable[Report], version: str | None, now: datetime, seq: int = 0) -> Serving:
-    """Tell which workers answer by *version*, and what the others say.
+    """Tell which workers answer with *version*, and what the others report.
 
     Args:
-        seq: A journal entry that they are to have followed to: what they said before it, of a
-            version that comes again and again, does not count.
+        seq: A journal entry that they must have followed to: earlier reports do not count, as a
+            version may go live again and again.
     """
     lagging, silent, alive = [], [], 0
     for report in reports:
         if not report.is_fresh(now):
             if abs(age_s := report.age_s(now)) < _FORGOTTEN_S:
-                said = "silent since" if age_s >= 0 else "its clock is ahead of ours: it says"
-                silent.append(Lagging(report.worker, f"{said} {report.at}"))
+                phrase = "silent since" if age_s >= 0 else "its clock is ahead of ours and says"
+                silent.append(Lagging(report.worker, f"{phrase} {report.at}"))
             continue
         alive += 1
         if report.active != version or report.seq < seq:
@@ -136,15 +143,17 @@ def serving(reports: Iterable[Report], version: str | None, now: datetime, seq: 
 def _says(report: Report, version: str | None) -> str:
     on = f"on {report.active or 'nothing'}"
     if report.active == version:
-        return f"{on}, but has read the journal to entry {report.seq} only"
-    held = report.held(version) if version else None
-    if held is None:
+        return f"{on}, but has read the journal only to entry {report.seq}"
+    version_status = report.held(version) if version else None
+    if version_status is None:
         return on
-    return f"{on}, {version} {held.state}" + (f": {held.problem}" if held.problem else "")
+    return f"{on}, {version} {version_status.state}" + (
+        f": {version_status.problem}" if version_status.problem else ""
+    )
 
 
 class Sides(Struct, frozen=True):
-    """A count of the canary's and one of the active version's."""
+    """One count for the canary and one for the active version."""
 
     canary: Count = 0
     active: Count = 0
@@ -178,7 +187,7 @@ class StepCounts(Struct, frozen=True):
         pairs: Of a shadow: mirrored requests at which the canary alone, the active version alone,
             and both failed.
         scores: Counts by bin of the baseline's edges, the canary's and the active version's.
-        blocks: By quantile of the baseline, what blocks of calls say of it: the log wealth of each
+        blocks: By quantile of the baseline, what blocks of calls say of it: the log e-value of each
             bet, and the slow calls of the canary.
     """
 

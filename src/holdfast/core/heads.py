@@ -1,4 +1,4 @@
-"""Heads: the number and digest of a journal's last entry, which vouch for all that is before it."""
+"""Heads: the number and digest of a journal's last entry, which vouch for all entries before it."""
 
 import re
 from typing import Final
@@ -22,7 +22,7 @@ class Head(Struct, frozen=True):
     sha256: str
 
     def __str__(self) -> str:
-        """Write it as `verify --head` and pins take it."""
+        """Write it in the form that `verify --head` and pins read."""
         return f"{self.seq}:{self.sha256}"
 
 

@@ -1,40 +1,20 @@
 """The history of a model as people ask for it: sentences, and what was live when."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import assert_never
 
-from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from holdfast.core import events, policy_changes, signers
+from holdfast.core import approvals, events, policy_changes, signers
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
+from holdfast.core.period import Period
 from holdfast.core.rollout import sentences
-from holdfast.core.rollout.events import RolloutEvent
+from holdfast.core.rollout.rollout_events import RolloutEvent
 from holdfast.core.state import State
 
 _NAMED = 3
-
-
-class Period(Struct, frozen=True):
-    """A stretch of time in which one version was live.
-
-    Attributes:
-        until: End of it, `None` if it goes on.
-        by: Who made it live.
-        ended_by: Who ended it, `None` if it goes on.
-        how: `promoted` or `rolled_back`.
-    """
-
-    version: str
-    since: str
-    until: str | None
-    by: str
-    reason: str | None
-    how: str
-    ended_by: str | None
-    forced: bool
 
 
 class Imported(Past, frozen=True):
@@ -78,48 +58,63 @@ def until(entries: Iterable[Entry], at: str) -> Iterator[Entry]:
             later.clear()
 
 
-def past(entry: Entry, signer: str | None = None) -> Past:
-    """Turn an entry into a line of history; *signer* is whose key signed it, once that is known."""
+def past(entry: Entry, started: Sequence[int], signer: str | None = None) -> Past:
+    """Turn an entry into a line of history.
+
+    Args:
+        started: The entries that started the model's rollouts, which number them.
+        signer: Whose key signed it, once that is known.
+    """
     return Past(
         seq=entry.seq,
         at=entry.at,
         by=entry.by,
         op=events.WORDS[type(entry.event)],
-        what=sentence(entry.event),
+        what=f"{sentence(entry, started)}{_doubt(entry, signer)}",
         reason=entry.reason,
         key=signers.entry_key_id(entry.signature.key) if entry.signature else None,
         signer=signer,
         gate=_gate(entry.event),
+        auth=entry.auth,
     )
+
+
+def _doubt(entry: Entry, signer: str | None) -> str:
+    """Mark an approval whose author no key proves and no server authenticated."""
+    proven = signer == entry.by or approvals.person(entry) is not None
+    doubtful = isinstance(entry.event, events.Approved) and not proven
+    return " (claimed)" if doubtful else ""
 
 
 def _gate(event: events.AnyEvent) -> tuple[str, ...]:
     if not isinstance(event, events.Promoted):
         return ()
-    return (*(f"passed over: {reason}" for reason in event.refused), *event.remarks)
+    return (*(f"overridden: {reason}" for reason in event.refused), *event.remarks)
 
 
-def told(entry: Entry, signer: str | None = None) -> Past:
+def told(entry: Entry, started: Sequence[int], signer: str | None = None) -> Past:
     """Turn an entry into a line of history, an import into one with all that came before it."""
-    line = past(entry, signer)
+    line = past(entry, started, signer)
     origin = entry.event.origin if isinstance(entry.event, events.Registered) else None
     return line if origin is None else Imported(**asdict(line), elsewhere=claimed(origin.history))
 
 
 def claimed(history: Iterable[Past]) -> tuple[Past, ...]:
-    """Leave out of lines from elsewhere whose signatures they bear: only their entries prove it."""
-    return tuple(replace(line, key=None, signer=None) for line in history)
+    """Remove proofs from imported lines: only the entries, left behind, could hold them."""
+    return tuple(replace(line, key=None, signer=None, auth=None) for line in history)
 
 
-def sentence(event: events.AnyEvent) -> str:
-    """Say in a few words what an event did."""
+def sentence(entry: Entry, started: Sequence[int]) -> str:
+    """Say in a few words what an entry did; *started* is as in `past`."""
+    event = entry.event
     match event:
         case events.Promoted():
             passed_over = event.refused or event.rollout is None
-            forced = " past the gate" if event.forced and passed_over else ""
-            return f"promote {_from(event.was)}{event.version}{forced}{_ending(event.rollout)}"
+            forced = " by force" if event.forced and passed_over else ""
+            ending = _ending(event.rollout, started)
+            return f"promote {_from(event.was)}{event.version}{forced}{ending}"
         case events.RolledBack():
-            return f"rollback {event.was} → {event.version}{_ending(event.rollout)}"
+            return f"rollback {event.was} → {event.version}{_ending(event.rollout, started)}"
         case events.Registered():
             verb = "import" if event.origin else "register"
             return f"{verb} {event.version} (v{event.number})"
@@ -128,7 +123,7 @@ def sentence(event: events.AnyEvent) -> str:
         case events.Archived():
             return f"archive {event.version}"
         case events.AliasSet():
-            forced = " past its protection" if event.forced else ""
+            forced = " overriding its protection" if event.forced else ""
             return f"alias {event.alias} → {event.version}{forced}"
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
@@ -139,7 +134,7 @@ def sentence(event: events.AnyEvent) -> str:
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
         case RolloutEvent():
-            return sentences.sentence(event)
+            return sentences.sentence(entry.seq, event, started)
         case _:
             return _annotation(event)
 
@@ -165,18 +160,18 @@ def _annotation(
         case events.Noted():
             return f"note on {event.version}: {event.text}"
         case events.Evaluated():
-            found = ", ".join(f"{name} {value:g}" for name, value in event.metrics.items())
+            details = ", ".join(f"{name} {value:g}" for name, value in event.metrics.items())
             on = f" on {event.dataset}" if event.dataset else ""
-            rows = "".join(f", {one.name} of {one.rows} rows" for one in event.losses)
-            return f"evaluate {event.version}{on}: {found}{rows}"
+            rows = "".join(f", {series.name} of {series.rows} rows" for series in event.losses)
+            return f"evaluate {event.version}{on}: {details}{rows}"
         case events.Approved():
             return f"approve {event.version}"
         case events.Trusted():
-            found = "; ".join(
+            details = "; ".join(
                 f"{role} names {', '.join(scan.unknown)} (trusted: {scan.trusted})"
                 for role, scan in event.scan.items()
             )
-            return f"trust {event.version} from elsewhere: {found}"
+            return f"trust {event.version} from another store: {details}"
         case events.Signed():
             key = signers.version_key_id(event.key)
             return f"sign {event.version} with the key {key[:12]}"
@@ -192,8 +187,8 @@ def _from(was: str | None) -> str:
     return f"{was} → " if was else ""
 
 
-def _ending(rollout: int | None) -> str:
-    return f", ends rollout {rollout}" if rollout else ""
+def _ending(rollout: int | None, started: Sequence[int]) -> str:
+    return f", ends {sentences.called(rollout, started)}" if rollout else ""
 
 
 def _count(versions: tuple[str, ...]) -> str:

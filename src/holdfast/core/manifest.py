@@ -4,8 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any, cast
 
 import msgspec
@@ -196,8 +195,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     @property
     def executes_code(self) -> bool:
         """True if loading any artifact can run code; code does, whatever is said of it."""
-        said = any(scan.executes_code for scan in self.scan.values())
-        return said or any(artifact.format == CODE for artifact in self.artifacts.values())
+        is_flagged = any(scan.executes_code for scan in self.scan.values())
+        return is_flagged or any(artifact.format == CODE for artifact in self.artifacts.values())
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -212,8 +211,8 @@ def encode(manifest: Manifest) -> bytes:
     except (UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidInputError(subject, f"cannot be written: {error}") from error
     if len(raw) > MAX_BYTES:
-        problem = f"{len(raw):,} bytes, at most {MAX_BYTES:,} fit"
-        raise InvalidInputError(subject, problem, "keep them in a file of their own")
+        problem = f"have {len(raw):,} bytes, more than {MAX_BYTES:,}"
+        raise InvalidInputError(subject, problem, "put them into a separate file")
     return raw
 
 
@@ -236,16 +235,16 @@ def decode(raw: bytes, digest: str) -> Manifest:
         manifest = strict_json.decode(raw, Manifest)
         check(manifest)
     except (ValueError, InvalidInputError) as error:
-        raise DamagedError(subject, f"not a manifest: {error}", advice) from error
+        raise DamagedError(subject, f"is not a manifest: {error}", advice) from error
     return manifest
 
 
 def check(manifest: Manifest) -> None:
-    """Check what becomes of a manifest's text: folders, files, keys of blobs.
+    """Check the texts of a manifest that become folders, file names or keys of blobs.
 
     Raises:
-        InvalidInputError: If a name, version, role, path, digest or length in it is none, or if it
-            nests deeper than those who go through it can.
+        InvalidInputError: If a name, version, role, path, digest or length in it is invalid, or if
+            it nests deeper than those who go through it can.
     """
     names.check_model(manifest.name)
     version.parse(manifest.version)
@@ -256,7 +255,7 @@ def check(manifest: Manifest) -> None:
     if manifest.lineage.base is not UNSET:
         base_digest(manifest.lineage.base)
     if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
-        raise InvalidInputError("manifest", f"nests more than {_MOST_NESTED} levels", "flatten it")
+        raise InvalidInputError("manifest", f"nests over {_MOST_NESTED} levels", "flatten it")
 
 
 def base_digest(base: str) -> str:
@@ -267,7 +266,7 @@ def base_digest(base: str) -> str:
     """
     model, _, digest = base.partition("@sha256:")
     if not is_digest(digest):
-        advice = "name it by --base MODEL@REF (base=…), which keeps its digest"
+        advice = "name it with --base MODEL@REF (base=…), which records its digest"
         raise InvalidInputError(f"base {base!r}", "is not model@sha256: and 64 hex digits", advice)
     names.check_model(model)
     return digest
@@ -276,18 +275,18 @@ def base_digest(base: str) -> str:
 def _check_code(manifest: Manifest) -> None:
     for role, artifact in manifest.artifacts.items():
         if artifact.format == CODE and (role != CODE or artifact.path != CODE):
-            raise InvalidInputError(f"artifact {role}", "is code in another role than code")
+            raise InvalidInputError(f"artifact {role}", "is code, but its role is not 'code'")
         if artifact.format == ENTRY:
             code = manifest.artifacts.get(CODE)
             if role != "model" or code is None or code.format != CODE:
-                raise InvalidInputError(f"artifact {role}", "names a class and has no code")
+                raise InvalidInputError(f"artifact {role}", "names a class but has no code")
 
 
 def _check_artifact(role: str, artifact: Artifact) -> None:
     paths = [file.path for file in artifact.files]
     below = bool(paths) and all(path.startswith(f"{artifact.path}/") for path in paths)
     if paths != [artifact.path] and not below:
-        raise InvalidInputError(f"artifact {role}", f"its files are not at {artifact.path!r}")
+        raise InvalidInputError(f"artifact {role}", f"has no files at {artifact.path!r}")
     for file in artifact.files:
         if not is_digest(file.sha256) or file.size_bytes < 0:
             raise InvalidInputError(f"file {file.path!r}", "has no digest or length")
@@ -318,17 +317,17 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def same_content(one: Manifest, other: Manifest) -> bool:
+def same_content(manifest: Manifest, other: Manifest) -> bool:
     """Tell whether two manifests hold the same bytes and facts, whoever registered them when."""
-    return not differing_fields(one, other)
+    return not differing_fields(manifest, other)
 
 
-def differing_fields(one: Manifest, other: Manifest) -> tuple[str, ...]:
+def differing_fields(manifest: Manifest, other: Manifest) -> tuple[str, ...]:
     """Name the fields, circumstances aside, in which two manifests differ."""
     return tuple(
         field
         for field in Manifest.__struct_fields__
-        if field not in CIRCUMSTANCES and _content(one, field) != _content(other, field)
+        if field not in CIRCUMSTANCES and _content(manifest, field) != _content(other, field)
     )
 
 
@@ -342,21 +341,21 @@ def clean_metrics(metrics: Mapping[str, object]) -> dict[str, float]:
     """Check that every metric is a finite number and return them as plain numbers, sorted.
 
     Raises:
-        InvalidInputError: If a name is empty or no text, or a value is no number, NaN or infinite.
+        InvalidInputError: If a name is empty or not text, or a value is not a finite number.
     """
     if not isinstance(metrics, Mapping):
-        raise InvalidInputError("metrics", f"{metrics!r} is no mapping", "give numbers by name")
+        raise InvalidInputError("metrics", f"must map names to numbers, not {metrics!r}")
     return dict(sorted((name, _clean_metric(name, metrics[name])) for name in metrics))
 
 
 def _clean_metric(name: str, value: object) -> float:
     subject = f"metric {name!r}"
     if not names.is_key(name):
-        raise InvalidInputError(subject, "not a name", "use printable characters")
+        raise InvalidInputError(subject, "is not a valid name", "use printable characters")
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InvalidInputError(subject, f"{value!r} is not a number", "give a finite number")
+        raise InvalidInputError(subject, f"must be a finite number, not {value!r}")
     if not math.isfinite(_as_float(value)):
-        raise InvalidInputError(subject, f"{value!r} is not finite", "give a finite number")
+        raise InvalidInputError(subject, f"must be a finite number, not {value!r}")
     return int(value) if isinstance(value, Integral) else float(value)
 
 
@@ -385,7 +384,7 @@ def _plain(value: object) -> Any:
             return value
         case Integral():
             return int(value)
-        case Fraction() if math.isinf(_as_float(value)):
+        case Rational() if math.isinf(_as_float(value)):
             return str(value)
         case Real():
             number = _as_float(value)

@@ -4,8 +4,9 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 Direction = Literal["higher", "lower"]
 
@@ -49,8 +50,7 @@ def direction_of(name: str) -> Direction | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange(Struct, frozen=True):
     """One metric on two sides.
 
     Attributes:
@@ -101,18 +101,20 @@ class Change:
         return abs(relative) if relative is not None and self.verdict == "worse" else 0.0
 
 
-def exceeds(one: float, other: float) -> bool:
-    """Tell whether *one* is greater by more than the noise of floats: 0.8 to 0.76 is just 5 %."""
-    return one > other and not math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+def exceeds(value: float, other: float) -> bool:
+    """Tell whether *value* is greater by more than the noise of floats: 0.8 to 0.76 is just 5 %."""
+    return value > other and not math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def changes(
     before: Mapping[str, float],
     after: Mapping[str, float],
     directions: Mapping[str, Direction],
-) -> tuple[Change, ...]:
+) -> tuple[MetricChange, ...]:
     """Pair the metrics of two versions by name, sorted; *directions* overrides what names say."""
     return tuple(
-        Change(name, directions.get(name) or direction_of(name), before.get(name), after.get(name))
+        MetricChange(
+            name, directions.get(name) or direction_of(name), before.get(name), after.get(name)
+        )
         for name in sorted(before.keys() | after.keys())
     )

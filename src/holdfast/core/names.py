@@ -32,7 +32,7 @@ BUILT_IN: Final = frozenset((PRODUCTION, STAGING, PREVIOUS, LATEST))
 """Selectors the registry moves itself; no alias may take their names."""
 
 _SLIP: Final = 2
-"""Letters by which a name may differ from another and be a slip of the keys."""
+"""By how many letters a name may differ from another to count as a typing error."""
 _DIGITS: Final = re.compile(r"\d+")
 
 
@@ -47,7 +47,7 @@ def is_key(value: object) -> bool:
 
 
 def check_model(name: str) -> str:
-    """Return *name* if a registered model may bear it.
+    """Return *name* if a registered model may have it.
 
     A name has 1 to 250 printable characters without `@`, backslash, `:`, `..` or a slash at
     either end; upper case, spaces inside and any alphabet are fine.
@@ -58,12 +58,15 @@ def check_model(name: str) -> str:
     subject = f"model name {name!r}" if len(name) <= MAX_NAME else "model name"
     problems = (
         (not name.strip(), "is empty"),
-        (len(name) > MAX_NAME, f"has {len(name)} characters, at most {MAX_NAME} are allowed"),
+        (len(name) > MAX_NAME, f"has {len(name)} characters, more than {MAX_NAME}"),
         (not name.isprintable(), "has control or unprintable characters"),
         (name != name.strip(), "begins or ends with a space"),
         (".." in name, "contains '..'"),
         (bool(set("@\\:") & set(name)), "contains '@', ':' or a backslash"),
-        (any(not part.strip(". ") for part in name.split("/")), "has an empty part or lone dots"),
+        (
+            any(not part.strip(". ") for part in name.split("/")),
+            "has an empty part or a part of dots alone",
+        ),
         (unicodedata.normalize("NFC", name) != name, "is not in Unicode's composed form (NFC)"),
     )
     for broken, problem in problems:
@@ -73,7 +76,7 @@ def check_model(name: str) -> str:
 
 
 def check_alias(alias: str) -> str:
-    """Return *alias* if a version may be called so.
+    """Return *alias* if it is allowed as an alias.
 
     Raises:
         InvalidInputError: If it is not `[a-z][a-z0-9._-]{0,63}`, or means something already.
@@ -82,16 +85,16 @@ def check_alias(alias: str) -> str:
     if not _ALIAS.fullmatch(alias):
         raise InvalidInputError(
             subject,
-            "is not a name",
+            "is not a valid name",
             "use a lower-case letter, then up to 63 of a-z 0-9 . _ -",
         )
     if alias in BUILT_IN or _MEANS.fullmatch(alias) or alias == "canary":
-        raise InvalidInputError(subject, "has a meaning of its own", "choose another word")
+        raise InvalidInputError(subject, "is reserved", "choose another word")
     return alias
 
 
 def check_role(role: str) -> str:
-    """Return *role* if an artifact may play it.
+    """Return *role* if an artifact may have it.
 
     Raises:
         InvalidInputError: If it is not `[a-z][a-z0-9_-]{0,63}`, or is `manifest`.
@@ -99,7 +102,7 @@ def check_role(role: str) -> str:
     if not _ROLE.fullmatch(role) or role == "manifest":
         raise InvalidInputError(
             f"role {role!r}",
-            "is not a role",
+            "is not a valid role",
             "use a lower-case word such as model, preprocessor or tokenizer",
         )
     return role
@@ -119,7 +122,7 @@ def check_paths(paths: Iterable[str]) -> None:
         if folded in seen:
             raise InvalidInputError(
                 f"file {path!r}",
-                f"equals {seen[folded]!r} where case does not count",
+                f"equals {seen[folded]!r} on file systems that ignore case",
                 "rename one of them",
             )
         seen[folded] = path
@@ -127,7 +130,7 @@ def check_paths(paths: Iterable[str]) -> None:
     for folded in sorted(folders & seen.keys()):
         raise InvalidInputError(
             f"file {seen[folded]!r}",
-            "is a folder of another file where case does not count",
+            "is also a folder on file systems that ignore case",
             "rename one of them",
         )
 
@@ -142,7 +145,7 @@ def _check_path(path: str) -> None:
         if not plain or part != part.rstrip(". ") or not part or _is_device(part):
             raise InvalidInputError(
                 f"file {path!r}",
-                f"the part {part!r} is not a file name on every system",
+                f"has the part {part!r}, which is not a file name on every system",
                 "rename it",
             )
 
@@ -192,39 +195,39 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def mistakable(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return those of *known* for which *name* may be a slip of the keys, the nearest first.
+    """Return those of *known* for which *name* may be a typing error, the nearest first.
 
     They differ from it by case, or by up to two letters put in, left out, changed or swapped, but
     by no more than half of the shorter. What differs in digits is a series, not a slip.
     """
-    found = []
+    matches = []
     for other in known:
-        one, two = name.casefold(), other.casefold()
-        if other == name or (one != two and _DIGITS.sub("", one) == _DIGITS.sub("", two)):
+        first, two = name.casefold(), other.casefold()
+        if other == name or (first != two and _DIGITS.sub("", first) == _DIGITS.sub("", two)):
             continue
-        apart = _distance(one, two)
-        if apart <= _SLIP and 2 * apart <= min(len(one), len(two)):
-            found.append((apart, other))
-    return tuple(other for _, other in sorted(found))
+        apart = _distance(first, two)
+        if apart <= _SLIP and 2 * apart <= min(len(first), len(two)):
+            matches.append((apart, other))
+    return tuple(other for _, other in sorted(matches))
 
 
-def _distance(one: str, two: str) -> int:
+def _distance(first: str, two: str) -> int:
     """Count the letters put in, left out, changed or swapped with the next; 3 stands for more.
 
     Source:
         F. J. Damerau (1964), Communications of the ACM 7, 171-176; optimal string alignment.
     """
-    if abs(len(one) - len(two)) > _SLIP:
+    if abs(len(first) - len(two)) > _SLIP:
         return _SLIP + 1
     before: list[int] = []
     row = list(range(len(two) + 1))
-    for at, letter in enumerate(one, start=1):
+    for at, letter in enumerate(first, start=1):
         after = [at]
-        for place, other in enumerate(two, start=1):
-            changed = row[place - 1] + (letter != other)
-            least = min(row[place] + 1, after[-1] + 1, changed)
-            if at > 1 and place > 1 and letter == two[place - 2] and one[at - 2] == other:
-                least = min(least, before[place - 2] + 1)
+        for column, other in enumerate(two, start=1):
+            changed = row[column - 1] + (letter != other)
+            least = min(row[column] + 1, after[-1] + 1, changed)
+            if at > 1 and column > 1 and letter == two[column - 2] and first[at - 2] == other:
+                least = min(least, before[column - 2] + 1)
             after.append(least)
         before, row = row, after
     return min(row[-1], _SLIP + 1)

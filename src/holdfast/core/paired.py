@@ -1,4 +1,4 @@
-"""Two versions measured row by row on the same evaluation set, and what the pairs allow to say."""
+"""Compares two versions by their losses, row by row, on the same evaluation set."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
@@ -93,31 +93,33 @@ def check(losses: Each, metrics: Mapping[str, float]) -> tuple[Losses, ...]:
     """Return *losses* if they can be what they say, and *metrics* has their means.
 
     Raises:
-        InvalidInputError: If a name, digest or number of rows is none, or one stands twice.
+        InvalidInputError: If a name, digest or number of rows is invalid, or one is given twice.
     """
-    found = tuple(losses)
-    for one in found:
-        subject = f"losses {one.name!r}"
-        if not names.is_key(one.name):
-            raise InvalidInputError(subject, "not a name", "use printable characters")
-        if not (is_digest(one.on) and is_digest(one.sha256)) or one.rows < 1:
-            raise InvalidInputError(subject, "have no digest or no rows", "give one value a row")
-        if metrics.get(one.name) != one.mean:
-            said = f"is {metrics.get(one.name)}, the mean of its losses {one.mean}"
-            advice = "leave the metric out, or name the losses otherwise"
-            raise InvalidInputError(f"metric {one.name!r}", said, advice)
-    if len({(one.name, one.on) for one in found}) != len(found):
-        raise InvalidInputError("losses", "stand twice for one set", "give each once")
-    return found
+    all_series = tuple(losses)
+    for series in all_series:
+        subject = f"losses {series.name!r}"
+        if not names.is_key(series.name):
+            raise InvalidInputError(
+                subject, "are not under a valid name", "use printable characters"
+            )
+        if not (is_digest(series.on) and is_digest(series.sha256)) or series.rows < 1:
+            raise InvalidInputError(subject, "have no digest or no rows", "give one value per row")
+        if metrics.get(series.name) != series.mean:
+            problem = f"is {metrics.get(series.name)}, but the mean of its losses is {series.mean}"
+            advice = "leave the metric out, or rename the losses"
+            raise InvalidInputError(f"metric {series.name!r}", problem, advice)
+    if len({(series.name, series.on) for series in all_series}) != len(all_series):
+        raise InvalidInputError("losses", "are given twice for one set", "give each once")
+    return all_series
 
 
 def merged(known: Each, new: Each) -> tuple[Losses, ...]:
     """Return what is known once *new* is measured: the last of each name and set, in order."""
-    found = {(one.name, one.on): one for one in known}
-    for one in new:
-        found.pop((one.name, one.on), None)
-        found[one.name, one.on] = one
-    return tuple(found.values())
+    latest = {(series.name, series.on): series for series in known}
+    for series in new:
+        latest.pop((series.name, series.on), None)
+        latest[series.name, series.on] = series
+    return tuple(latest.values())
 
 
 def pairs(before: Each, after: Each) -> tuple[list[tuple[Losses, Losses]], list[str]]:
@@ -126,18 +128,22 @@ def pairs(before: Each, after: Each) -> tuple[list[tuple[Losses, Losses]], list[
     Returns:
         The pairs by name; and of each name that could not be paired, why.
     """
-    theirs = {(one.name, one.on): one for one in before}
-    ours = {(one.name, one.on): one for one in after}
-    found: dict[str, tuple[Losses, Losses]] = {}
-    for key, one in ours.items():
+    theirs = {(series.name, series.on): series for series in before}
+    ours = {(series.name, series.on): series for series in after}
+    pairs_by_name: dict[str, tuple[Losses, Losses]] = {}
+    for key, series in ours.items():
         other = theirs.get(key)
-        if other is not None and other.rows == one.rows:
-            found[one.name] = (other, one)
-    lacking = sorted({name for name, _ in theirs.keys() | ours.keys()} - found.keys())
+        if other is not None and other.rows == series.rows:
+            pairs_by_name[series.name] = (other, series)
+    lacking = sorted({name for name, _ in theirs.keys() | ours.keys()} - pairs_by_name.keys())
     both = {name for name, _ in theirs} & {name for name, _ in ours}
-    return [found[name] for name in sorted(found)], [
+    return [pairs_by_name[name] for name in sorted(pairs_by_name)], [
         f"{name}: its losses are not paired, "
-        + ("the two were not measured on the same set" if name in both else "only one side has any")
+        + (
+            "the two were not measured on the same set"
+            if name in both
+            else "only one side has losses"
+        )
         for name in lacking
     ]
 
@@ -147,17 +153,17 @@ def better(name: str, directions: Mapping[str, Direction]) -> Direction:
     return directions.get(name) or direction_of(name) or "lower"
 
 
-def judge(one: Paired, limit: float, rule: InconclusiveRule) -> tuple[str | None, str | None]:
+def judge(pair: Paired, limit: float, rule: InconclusiveRule) -> tuple[str | None, str | None]:
     """Hold the interval of the worsening against *limit*.
 
     Returns:
         Why it is refused, and what is remarked; one of the two is `None`.
     """
-    low, high = one.worsening
-    bound = one.shown(limit)
-    if one.rows >= FEWEST and exceeds(low, limit):
-        return f"{one.sentence}, at most {bound} is allowed", None
-    if one.rows >= FEWEST and not exceeds(high, limit):
-        return None, f"{one.sentence}, within {bound}"
-    said = f"{one.sentence}: inconclusive, n too small to tell whether it is within {bound}"
-    return (said, None) if rule == "refuse" else (None, said)
+    low, high = pair.worsening
+    bound = pair.shown(limit)
+    if pair.rows >= FEWEST and exceeds(low, limit):
+        return f"{pair.sentence}, more than the {bound} allowed", None
+    if pair.rows >= FEWEST and not exceeds(high, limit):
+        return None, f"{pair.sentence}, within {bound}"
+    sentence = f"{pair.sentence}: inconclusive, n is too small to tell whether it is within {bound}"
+    return (sentence, None) if rule == "refuse" else (None, sentence)

@@ -1,29 +1,23 @@
 """A model's policy: the gate before production, protected aliases and retention."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from holdfast.core import ability, signers
-from holdfast.core import metrics as measures
-from holdfast.core import paired as pairing
+from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
-from holdfast.core.metrics import Change, Direction, exceeds
-from holdfast.core.paired import InconclusiveRule, Paired
-from holdfast.core.rollout import course
-from holdfast.core.rollout.course import Terms
-from holdfast.core.schema import rules
-from holdfast.core.schema.rules import SchemaChange
+from holdfast.core.metrics import Direction
+from holdfast.core.paired import InconclusiveRule
+from holdfast.core.rollout import rollout_state
+from holdfast.core.rollout.rollout_state import Terms
 from holdfast.core.signers import Signer
-from holdfast.core.version import level_between, parse
 from holdfast.errors import InvalidInputError
 
 SchemaRule = Literal["declared", "compatible", "any"]
 CodeRule = Literal["scanned", "approved", "signed"]
+ApprovalRule = Literal["claimed", "authenticated", "signed"]
 
 
 class MetricRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +63,10 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         clean_scan: Refuse files that run code outside the allow-list, trusted or not, unless a
             second person approved the version.
         approvals: People who must have approved it, the one who promotes not counted.
+        approval: Which approvals count, for every rule that asks for one: `claimed` those in any
+            name, `authenticated` those of people whom a server authenticated, `signed` those that
+            a listed signer signed in their own name; the latter two of those alone who neither
+            registered nor promote the version.
         allowed_globals: Constructors allowed beyond the built-in list, `module.name` or
             `package.*`.
         protected_aliases: Aliases that move only with an approval or by force.
@@ -90,6 +88,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     schema: SchemaRule = "declared"
     clean_scan: bool = True
     approvals: int = 0
+    approval: ApprovalRule = "claimed"
     allowed_globals: tuple[str, ...] = ()
     protected_aliases: tuple[str, ...] = ()
     retention: Retention = Retention()
@@ -122,7 +121,7 @@ def check(policy: Policy) -> Policy:
     _check_bounds(policy)
     _check_fields(policy)
     _check_signers(policy)
-    course.check(policy.rollout)
+    rollout_state.check(policy.rollout)
     return policy
 
 
@@ -139,14 +138,14 @@ def _check_figures(policy: Policy) -> None:
     }
     for field, figure in figures.items():
         if figure is not None and not math.isfinite(figure):
-            raise InvalidInputError(f"policy {field}", f"{figure} is not finite", "give 0 or more")
+            raise InvalidInputError(f"policy {field}", f"must be finite, not {figure}")
         if figure is not None and figure < 0:
-            raise InvalidInputError(f"policy {field}", f"{figure} is negative", "give 0 or more")
+            raise InvalidInputError(f"policy {field}", f"must be 0 or more, not {figure}")
     for field, figure in shares.items():
         if figure is not None and figure > 1:
             raise InvalidInputError(
                 f"policy {field}",
-                f"{figure:g} allows a loss of {figure:.0%}",
+                f"must be a fraction, but {figure:g} allows a loss of {figure:.0%}",
                 "give a fraction from 0 to 1, such as 0.05 for 5%",
             )
 
@@ -156,12 +155,12 @@ def _check_bounds(policy: Policy) -> None:
         for bound in (rule.minimum, rule.maximum):
             if bound is not None and not math.isfinite(bound):
                 raise InvalidInputError(
-                    f"policy metrics.{name}", f"{bound} is no bound", "give a number"
+                    f"policy metrics.{name}", f"must have finite bounds, not {bound}"
                 )
         if None not in (rule.minimum, rule.maximum) and rule.minimum > rule.maximum:  # type: ignore[operator]
             raise InvalidInputError(
                 f"policy metrics.{name}",
-                f"minimum {rule.minimum} is above maximum {rule.maximum}",
+                f"has a minimum of {rule.minimum} above its maximum of {rule.maximum}",
                 "swap them",
             )
 
@@ -173,8 +172,8 @@ def _check_fields(policy: Policy) -> None:
         if head not in Manifest.__struct_fields__ or (
             inner and rest and rest.split(".")[0] not in inner.__struct_fields__
         ):
-            known = ", ".join(Manifest.__struct_fields__)
-            raise InvalidInputError(f"policy required_fields {field!r}", "no such field", known)
+            known = f"name one of {', '.join(Manifest.__struct_fields__)}"
+            raise InvalidInputError(f"policy required_fields {field!r}", "is unknown", known)
 
 
 def _check_signers(policy: Policy) -> None:
@@ -184,11 +183,12 @@ def _check_signers(policy: Policy) -> None:
         (policy.require_signature, "require_signature", "ed25519"),
         (policy.require_signature, "require_signature", "ec"),
         (policy.code == "signed", "code signed", "ec"),
+        (policy.approval == "signed", "approval signed", "ed25519"),
     ):
         if asked and not any(getattr(signer, kind) for signer in policy.signers.values()):
             raise InvalidInputError(
                 f"policy {rule}",
-                f"nobody is listed whose {kind} key could sign",
+                f"demands signatures, but nobody is listed whose {kind} key could sign",
                 "list one: --signer NAME=FILE.pub",
             )
 
@@ -197,203 +197,4 @@ def _typed(policy: Policy) -> Policy:
     try:
         return msgspec.convert(msgspec.to_builtins(policy), Policy)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError("policy", str(error), "give each field its own type") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The gate's answer.
-
-    Attributes:
-        reasons: Why it refuses, every one; empty lets the version pass.
-        changes: All metrics, candidate against champion.
-        remarks: What it saw and lets pass: regressions within bounds, metrics it cannot judge.
-        paired: Losses on the same rows, each with its interval.
-    """
-
-    reasons: tuple[str, ...]
-    changes: tuple[Change, ...]
-    remarks: tuple[str, ...]
-    paired: tuple[Paired, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """True if nothing speaks against the version."""
-        return not self.reasons
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What the gate looks at on one side.
-
-    Attributes:
-        manifest: Of the version.
-        metrics: The manifest's, with later evaluations merged over them.
-        approvals: Who approved it, the one who promotes left out.
-        signed_by: Listed signers whose signature of it was checked.
-    """
-
-    manifest: Manifest
-    metrics: Mapping[str, float]
-    approvals: frozenset[str]
-    signed_by: frozenset[str] = frozenset()
-
-
-def judge(
-    policy: Policy,
-    candidate: Candidate,
-    champion: Candidate | None,
-    paired: Sequence[Paired] = (),
-) -> Verdict:
-    """Hold *candidate* against the policy and against the *champion*, if there is one.
-
-    A metric that is the mean of *paired* losses is judged by their interval, not by its two values.
-    """
-    before = champion.metrics if champion else {}
-    changes = measures.changes(before, candidate.metrics, policy.directions)
-    reasons: list[str] = []
-    remarks: list[str] = []
-    for change in changes:
-        _judge_bounds(policy, change, reasons)
-        if champion is not None and not any(_is_mean(change, one) for one in paired):
-            _judge_regression(policy, change, reasons, remarks)
-    for one in paired:
-        _judge_paired(policy, one, reasons, remarks)
-    reasons += [
-        f"{name}: missing, the policy requires it"
-        for name in policy.required_metrics
-        if name not in candidate.metrics
-    ]
-    reasons += [
-        f"{name}: missing, the policy sets a bound for it"
-        for name, rule in policy.metrics.items()
-        if (rule.minimum, rule.maximum) != (None, None) and name not in candidate.metrics
-    ]
-    reasons += [
-        f"{field}: empty, the policy requires it"
-        for field in policy.required_fields
-        if not _filled(candidate.manifest, field)
-    ]
-    if champion is not None:
-        reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
-        if policy.schema != "any":
-            reasons += ability.judge(candidate.manifest, champion.manifest)
-            remarks += ability.unsaid(candidate.manifest, champion.manifest)
-    reasons += _judge_people(policy, candidate)
-    reasons += _judge_code(policy, candidate)
-    return Verdict(tuple(reasons), changes, tuple(remarks), tuple(paired))
-
-
-def _judge_bounds(policy: Policy, change: Change, reasons: list[str]) -> None:
-    rule = policy.metrics.get(change.name, MetricRule())
-    if change.after is None:
-        return
-    if rule.minimum is not None and change.after < rule.minimum:
-        reasons.append(f"{change.name}: {change.after:g} is below the minimum {rule.minimum:g}")
-    if rule.maximum is not None and change.after > rule.maximum:
-        reasons.append(f"{change.name}: {change.after:g} is above the maximum {rule.maximum:g}")
-
-
-def _judge_regression(
-    policy: Policy, change: Change, reasons: list[str], remarks: list[str]
-) -> None:
-    limit = _limit(policy, change.name)
-    if limit is None:
-        return
-    match change.verdict:
-        case "missing":
-            reasons.append(f"{change.name}: missing, the champion has {change.before:g}")
-        case "changed":
-            remarks.append(
-                f"{change.name}: {change.before:g} → {change.after:g}, not judged: "
-                "nobody said which way is better"
-            )
-        case "worse":
-            said = (
-                f"{change.name}: {change.after:g} is {change.loss:.2%} worse than the champion's "
-                f"{change.before:g}"
-            )
-            if exceeds(change.loss, limit):
-                reasons.append(f"{said}, at most {limit:.2%} is allowed")
-            else:
-                remarks.append(f"{said}, within {limit:.2%}")
-
-
-def _limit(policy: Policy, metric: str) -> float | None:
-    rule = policy.metrics.get(metric, MetricRule())
-    return policy.max_regression if rule.max_regression is None else rule.max_regression
-
-
-def _is_mean(change: Change, one: Paired) -> bool:
-    return (change.name, change.before, change.after) == (one.name, one.before, one.after)
-
-
-def _judge_paired(policy: Policy, one: Paired, reasons: list[str], remarks: list[str]) -> None:
-    limit = _limit(policy, one.name)
-    if limit is None:
-        return
-    reason, remark = pairing.judge(one, limit, policy.inconclusive)
-    reasons += [reason] if reason else []
-    remarks += [remark] if remark else []
-
-
-def _filled(manifest: Manifest, field: str) -> bool:
-    value: Any = manifest
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
-    return value not in (None, "", (), {}, [])
-
-
-def schema_changes(before: Manifest, after: Manifest) -> tuple[SchemaChange, ...]:
-    """Compare the input and output schemas of two versions."""
-    return rules.compare(
-        (before.input_schema, before.output_schema), (after.input_schema, after.output_schema)
-    )
-
-
-def _judge_schema(policy: Policy, candidate: Manifest, champion: Manifest) -> list[str]:
-    if policy.schema == "any":
-        return []
-    below, version = parse(champion.version), parse(candidate.version)
-    declared = below < version and level_between(below, version) == "major"
-    if policy.schema == "declared" and declared:
-        return []
-    return [
-        f"schema: {change.sentence}"
-        for change in schema_changes(champion, candidate)
-        if change.level == "major" or ability.takes_back(change, champion)
-    ]
-
-
-def _judge_people(policy: Policy, candidate: Candidate) -> list[str]:
-    manifest = candidate.manifest
-    reasons = []
-    if policy.clean_scan and not candidate.approvals:
-        reasons += [
-            f"scan: {role} names {', '.join(scan.unknown)} outside the allow-list "
-            f"(trusted: {scan.trusted}); a second person must approve it"
-            for role, scan in manifest.scan.items()
-            if scan.unknown
-        ]
-    if len(candidate.approvals) < policy.approvals:
-        have = ", ".join(sorted(candidate.approvals)) or "nobody"
-        reasons.append(
-            f"approvals: {len(candidate.approvals)} of {policy.approvals} "
-            f"(so far {have}; whoever promotes does not count)"
-        )
-    return reasons
-
-
-def _judge_code(policy: Policy, candidate: Candidate) -> list[str]:
-    listed = ", ".join(policy.signers)
-    reasons = []
-    if policy.require_signature and not candidate.signed_by:
-        reasons.append(f"signature: no listed signer ({listed}) signed this version")
-    if candidate.manifest.executes_code:
-        if policy.code == "approved" and not candidate.approvals:
-            reasons.append("code: its files run code on loading; a second person must approve it")
-        if policy.code == "signed" and not candidate.signed_by:
-            reasons.append(
-                f"code: its files run code on loading; a listed signer ({listed}) must sign it"
-            )
-    return reasons
+        raise InvalidInputError("policy", f"has a field of the wrong type: {error}") from error

@@ -1,4 +1,4 @@
-"""What a new policy changes of the one before it, and which of that lowers the gate."""
+"""What a new policy changes, and which of the changes lower the gate."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -14,6 +14,7 @@ _STRICTNESS: Final[Mapping[str, tuple[object, ...]]] = {
     "schema": ("any", "declared", "compatible"),
     "clean_scan": (False, True),
     "code": ("scanned", "approved", "signed"),
+    "approval": ("claimed", "authenticated", "signed"),
     "require_signature": (False, True),
     "inconclusive": ("remark", "refuse"),
 }
@@ -45,9 +46,11 @@ def check_reason(before: Policy, after: Policy, reason: str | None) -> None:
     fields = lowered(before, after)
     if fields and not is_text(reason):
         prefixes = tuple(fields)
-        said = [one for one in changes(before, after) if one.startswith(prefixes)]
+        sentences = [
+            sentence for sentence in changes(before, after) if sentence.startswith(prefixes)
+        ]
         raise InvalidInputError(
-            "policy", f"lowers the gate ({'; '.join(said)})", "say why with --reason"
+            "policy", f"lowers the gate ({'; '.join(sentences)})", "give a --reason"
         )
 
 
@@ -64,7 +67,7 @@ def _lowered(before: Policy, after: Policy) -> Iterator[str]:
             yield field
     if set(after.allowed_globals) - set(before.allowed_globals):
         yield "allowed_globals"
-    signed = before.require_signature or before.code == "signed"
+    signed = before.require_signature or "signed" in (before.code, before.approval)
     if signed and any(key != before.signers.get(name) for name, key in after.signers.items()):
         yield "signers"
 

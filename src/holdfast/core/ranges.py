@@ -8,14 +8,18 @@ Source: the grammar of the `semver` package of npm, as its README describes it.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, assert_never, cast
+
+from msgspec import Struct
 
 from holdfast.core.version import Version
 from holdfast.errors import InvalidInputError
 
 Op = Literal["<", "<=", "=", ">=", ">"]
 _Operator = Literal["", "=", "^", "~", "~>", "<", "<=", ">=", ">"]
+
+MAX_LENGTH: Final = 1000
+"""Characters of a range."""
 
 _PART = r"(0|[1-9][0-9]{0,15}|[xX*])"
 _PARTIAL: Final = re.compile(
@@ -26,8 +30,7 @@ _HYPHEN: Final = re.compile(r"(\S+)\s+-\s+(\S+)")
 _MARKS: Final = frozenset("^~<>=|* ")
 
 
-@dataclass(frozen=True, slots=True)
-class Comparator:
+class Comparator(Struct, frozen=True):
     """One bound: versions that stand in relation *op* to *bound*."""
 
     op: Op
@@ -51,8 +54,7 @@ class Comparator:
                 assert_never(self.op)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """A set of versions: those that satisfy every comparator of any alternative."""
 
     text: str
@@ -69,14 +71,13 @@ def _satisfies(version: Version, comparators: tuple[Comparator, ...]) -> bool:
     if version.prerelease is None:
         return True
     return any(
-        comparator.bound.prerelease is not None
-        and comparator.bound.to_tuple()[:3] == version.to_tuple()[:3]
+        comparator.bound.prerelease is not None and comparator.bound.release == version.release
         for comparator in comparators
     )
 
 
 def looks_like_range(text: str) -> bool:
-    """Tell whether *text*, which is no exact version, is meant as a range and not as a name."""
+    """Tell whether *text*, which is not an exact version, is meant as a range and not as a name."""
     return bool(_MARKS & set(text)) or _PARTIAL.fullmatch(text) is not None
 
 
@@ -84,8 +85,11 @@ def parse(text: str) -> Range:
     """Read a range.
 
     Raises:
-        InvalidInputError: If a part of *text* is no comparator.
+        InvalidInputError: If a part of *text* is not a comparator, or it is too long.
     """
+    if len(text) > MAX_LENGTH:
+        problem = f"has {len(text):,} characters, more than {MAX_LENGTH:,}"
+        raise InvalidInputError(f"range {text[:32] + '…'!r}", problem, "write a shorter one")
     alternatives = tuple(tuple(_comparators(part, text)) for part in text.split("||"))
     return Range(text, alternatives)
 
@@ -104,8 +108,7 @@ def _comparators(part: str, text: str) -> Iterator[Comparator]:
         yield from _simple(sign, _partial(simple[length:], text))
 
 
-@dataclass(frozen=True, slots=True)
-class _Partial:
+class _Partial(Struct, frozen=True):
     """A version that may lack its last parts; `None` stands for any number."""
 
     major: int | None
@@ -124,7 +127,7 @@ def _partial(operand: str, text: str) -> _Partial:
     if match is None or (match[4] and not _is_prerelease(match[4])):
         raise InvalidInputError(
             f"range {text!r}",
-            f"{operand!r} is no version or part of one",
+            f"contains {operand!r}, which is neither a version nor part of one",
             "write a range such as ^1.2, ~1.2.0, 1.x or '>=1.2 <2'",
         )
     major = _number(match[1])
@@ -205,4 +208,4 @@ def _primitive(operator: Literal["<", "<=", ">=", ">"], partial: _Partial) -> It
     elif operator == ">=":
         yield Comparator(">=", low)
     else:
-        yield Comparator(">=", end.replace(prerelease=None))
+        yield Comparator(">=", Version(end.major, end.minor, end.patch))

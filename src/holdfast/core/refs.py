@@ -5,9 +5,10 @@
 """
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, assert_never
+
+from msgspec import Struct
 
 from holdfast.core import names, ranges
 from holdfast.core.ranges import Range
@@ -23,39 +24,34 @@ _DIGEST: Final = re.compile(rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})")
 _HOW: Final = "write 1.2.0, v3, production, previous, staging, latest, an alias, ^1.2 or sha256:…"
 
 
-@dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(Struct, frozen=True):
     """A SemVer version."""
 
     version: Version
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """The count of a registration, `v3`."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True):
     """The first hex digits of a manifest's SHA-256, at least 4."""
 
     prefix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class AliasRef(Struct, frozen=True):
     """An alias, or one of the names the registry moves itself."""
 
     name: str
 
 
-Selector = Exact | Number | Digest | Named | Range
+Selector = Exact | Number | Digest | AliasRef | Range
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """A model and, unless it is meant as a whole, one of its versions."""
 
     model: str
@@ -71,7 +67,7 @@ def parse_ref(text: str) -> Ref:
     """Read `model` or `model@selector`.
 
     Raises:
-        InvalidInputError: If the name is not allowed or the selector is none.
+        InvalidInputError: If the name is not allowed or the selector is invalid.
     """
     model, at, selector = text.partition("@")
     names.check_model(model)
@@ -79,7 +75,7 @@ def parse_ref(text: str) -> Ref:
 
 
 def selector_of(ref: Ref) -> Selector:
-    """Return what of *ref* names the version.
+    """Return the part of *ref* that names the version.
 
     Raises:
         InvalidInputError: If it names a model and no version.
@@ -87,7 +83,7 @@ def selector_of(ref: Ref) -> Selector:
     if ref.selector is None:
         raise InvalidInputError(
             f"ref {ref.text!r}",
-            "names a model and no version",
+            "names a model but no version",
             f"write {ref.model}@production, {ref.model}@latest, {ref.model}@1.2.0, …",
         )
     return ref.selector
@@ -97,12 +93,12 @@ def selector_in(model: str, text: str) -> Selector:
     """Read a version of *model*, named alone (`1.1.0`) or with the model (`iris@1.1.0`).
 
     Raises:
-        InvalidInputError: If it is a version of another model, or none.
+        InvalidInputError: If it is a version of another model, or not a version.
     """
-    named, at, selector = text.partition("@")
-    if at and named != model:
+    prefix, at, selector = text.partition("@")
+    if at and prefix != model:
         raise InvalidInputError(
-            f"ref {text!r}", f"names no version of {model}", f"write {model}@{selector}"
+            f"ref {text!r}", f"does not name a version of {model}", f"write {model}@{selector}"
         )
     return parse_selector(selector if at else text)
 
@@ -111,7 +107,7 @@ def parse_selector(text: str) -> Selector:
     """Read what stands behind the `@`.
 
     Raises:
-        InvalidInputError: If it is none of the forms above.
+        InvalidInputError: If it has none of the forms above.
     """
     if match := _NUMBER.fullmatch(text):
         return Number(int(match[1]))
@@ -123,17 +119,17 @@ def parse_selector(text: str) -> Selector:
     if _COUNT.fullmatch(text):
         raise InvalidInputError(
             f"ref {text!r}",
-            "could mean a registration or a range",
-            f"write v{text} for the registration or {text}.x for the newest {text}.*.*",
+            "could mean a registration number or a range",
+            f"write v{text} for the number or {text}.x for the newest {text}.*.*",
         )
     if text.strip() and ranges.looks_like_range(text):
         return ranges.parse(text)
     if _WORD.fullmatch(text):
-        return Named(text)
+        return AliasRef(text)
     if text.startswith("sha256:"):
         advice = f"give {MIN_PREFIX} to 64 lower-case hex digits"
-        raise InvalidInputError(f"ref {text!r}", "is no digest", advice)
-    raise InvalidInputError(f"ref {text!r}", "names no version", _HOW)
+        raise InvalidInputError(f"ref {text!r}", "is not a digest", advice)
+    raise InvalidInputError(f"ref {text!r}", "does not name a version", _HOW)
 
 
 def fixed(state: State, selector: Selector) -> str | None:
@@ -141,9 +137,9 @@ def fixed(state: State, selector: Selector) -> str | None:
 
     Raises:
         NotFoundError: If it names none.
-        AmbiguousRefError: If a digest's prefix fits several.
+        AmbiguousRefError: If a digest's prefix matches several.
     """
-    return None if isinstance(selector, Named | Range) else resolve(state, selector).version
+    return None if isinstance(selector, AliasRef | Range) else resolve(state, selector).version
 
 
 def resolve(state: State, selector: Selector) -> Record:
@@ -154,7 +150,7 @@ def resolve(state: State, selector: Selector) -> Record:
 
     Raises:
         NotFoundError: If there is none; the nearest names are listed.
-        AmbiguousRefError: If a digest's prefix fits several.
+        AmbiguousRefError: If a digest's prefix matches several.
     """
     match selector:
         case Exact(version):
@@ -164,7 +160,7 @@ def resolve(state: State, selector: Selector) -> Record:
             return _by_number(state, number)
         case Digest(prefix):
             return _by_digest(state, prefix)
-        case Named(name):
+        case AliasRef(name):
             return _by_name(state, name)
         case Range():
             return _by_range(state, selector)
@@ -173,27 +169,27 @@ def resolve(state: State, selector: Selector) -> Record:
 
 
 def _by_number(state: State, number: int) -> Record:
-    found = islice(state.versions.values(), max(0, number - 1), number)  # in order, none left out
-    record = next(found, None)
+    matches = islice(state.versions.values(), max(0, number - 1), number)  # in order, none left out
+    record = next(matches, None)
     if record is None:
         raise NotFoundError(
-            f"{state.model}@v{number}", advice=f"numbers go from v1 to v{len(state.versions)}"
+            f"{state.model}@v{number}", advice=f"the numbers run from v1 to v{len(state.versions)}"
         )
     return record
 
 
 def _by_digest(state: State, prefix: str) -> Record:
-    found = [record for record in state.versions.values() if record.manifest.startswith(prefix)]
-    if not found:
+    matches = [record for record in state.versions.values() if record.manifest.startswith(prefix)]
+    if not matches:
         raise NotFoundError(
             f"{state.model}@sha256:{prefix}", advice=f"`holdfast ls {state.model}` lists digests"
         )
-    if len(found) > 1:
+    if len(matches) > 1:
         raise AmbiguousRefError(
             f"{state.model}@sha256:{prefix}",
-            [f"{record.version} (sha256:{record.manifest[:12]})" for record in found],
+            [f"{record.version} (sha256:{record.manifest[:12]})" for record in matches],
         )
-    return found[0]
+    return matches[0]
 
 
 def _by_name(state: State, name: str) -> Record:
@@ -203,7 +199,7 @@ def _by_name(state: State, name: str) -> Record:
         case names.STAGING:
             version, advice = state.staging, "nothing is staged; stage a version"
         case names.PREVIOUS:
-            version, advice = state.previous, "nothing fit to serve was live before"
+            version, advice = state.previous, "nothing that could serve was live before"
         case names.LATEST:
             version, advice = state.latest(), "register a version"
         case _:
@@ -217,13 +213,15 @@ def _by_name(state: State, name: str) -> Record:
     return state.versions[version]
 
 
-def _by_range(state: State, wanted: Range) -> Record:
-    best = newest(record.version for record in state.present() if parse(record.version) in wanted)
-    return state.versions[best] if best else _missing(state, wanted.text)
+def _by_range(state: State, version_range: Range) -> Record:
+    best = newest(
+        record.version for record in state.present() if parse(record.version) in version_range
+    )
+    return state.versions[best] if best else _missing(state, version_range.text)
 
 
-def _missing(state: State, wanted: str) -> Record:
+def _missing(state: State, selector: str) -> Record:
     """Raise for a version that does not exist, naming those it may have been meant for."""
-    near = names.nearest(wanted, [*state.aliases, *sorted(names.BUILT_IN), *state.versions])
+    near = names.nearest(selector, [*state.aliases, *sorted(names.BUILT_IN), *state.versions])
     newest_few = [record.version for record in state.ordered()[-3:]][::-1]
-    raise NotFoundError(f"{state.model}@{wanted}", near or newest_few)
+    raise NotFoundError(f"{state.model}@{selector}", near or newest_few)

@@ -1,24 +1,25 @@
-"""What comes from elsewhere, held against the rules that everything written here obeys.
+"""Checks imported entries and manifests by the rules that everything written here obeys.
 
-The fold of a registry's own journal judges nothing again, for each entry was decided before it was
-written. A bundle's entries and manifests were decided by nobody we know: each must be what the
-commands would have written. The gate's verdicts and the schema rules are taken as told, for a
-policy or a rule may have been another then.
+The fold of a registry's own journal judges nothing again, because each entry was decided before it
+was written. Nobody we know decided a bundle's entries and manifests: each must be what the commands
+would have written. The gate's verdicts and the schema rules are not checked again, because policies
+and rules may have been different then.
 """
 
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from holdfast.core import commands, entry, events, registration, schema, signers
-from holdfast.core.commands import Unchanged
+from holdfast.core import commands, entry, events, idempotency, numbering, schema, signers
+from holdfast.core import rollout_commands as rollouts
+from holdfast.core.approvals import Mover
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
+from holdfast.core.gate import Verdict
+from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import Manifest, check, clean_metrics, is_digest
-from holdfast.core.policy import Verdict
-from holdfast.core.retention import Plan, Row
-from holdfast.core.rollout import commands as rollouts
-from holdfast.core.rollout.events import RolloutEvent
+from holdfast.core.retention import PurgeDecision, PurgePlan
+from holdfast.core.rollout.rollout_events import RolloutEvent
 from holdfast.core.signers import Signer
 from holdfast.core.state import Record, State
 from holdfast.core.version import parse
@@ -32,45 +33,55 @@ def check_manifest(manifest: Manifest, model: str) -> None:
 
     Raises:
         DamagedError: If it is of another model, or a version, role, path, digest, metric or schema
-            in it is none.
+            in it is invalid.
     """
     subject = f"manifest of {manifest.name}@{manifest.version}"
     if manifest.name != model:
-        raise DamagedError(subject, f"is not of {model}", _ADVICE)
+        raise DamagedError(subject, f"does not belong to {model}", _ADVICE)
     try:
         check(manifest)
         clean_metrics(manifest.metrics)
         schema.parse(manifest.input_schema, "input_schema")
         schema.parse(manifest.output_schema, "output_schema")
     except InvalidInputError as error:
-        raise DamagedError(subject, f"no registration wrote it: {error}", _ADVICE) from error
+        raise DamagedError(subject, f"cannot come from a registration: {error}", _ADVICE) from error
 
 
-def check_entry(state: State, told: Entry, manifest: Manifest | None) -> None:
+def check_entry(state: State, next_entry: Entry, manifest: Manifest | None) -> None:
     """Check that the commands would have written an entry right behind *state*.
 
     Args:
         state: The model before it.
-        told: The entry, read at its place.
+        next_entry: The entry, read at its place.
         manifest: The one a registration names, checked; `None` for every other event.
 
     Raises:
         DamagedError: If they would not.
     """
-    subject = f"entry {told.seq} of {state.model}"
-    if not entry.follows(told.at, state.at):
-        raise DamagedError(subject, f"its time {told.at!r} does not follow {state.at}", _ADVICE)
-    missing = [version for version in _presumed(told.event) if version not in state.versions]
+    subject = f"entry {next_entry.seq} of {state.model}"
+    if not entry.follows(next_entry.at, state.at):
+        raise DamagedError(
+            subject, f"has the time {next_entry.at!r}, which does not follow {state.at}", _ADVICE
+        )
+    missing = [version for version in _presumed(next_entry.event) if version not in state.versions]
     if missing:
-        raise DamagedError(subject, f"there is no version {missing[0]!r}", _ADVICE)
+        raise DamagedError(
+            subject, f"names the version {missing[0]!r}, which does not exist", _ADVICE
+        )
     try:
-        repeated = commands.repeated(state, told.key, type(told.event))
-        decided = repeated or _decided(state, told, manifest)
+        repeated = idempotency.repeated(state, next_entry.key, type(next_entry.event))
+        decided = repeated or _decided(state, next_entry, manifest)
     except HoldfastError as error:
-        raise DamagedError(subject, f"nobody could have written it: {error}", _ADVICE) from error
-    if decided != told.event:
-        why = decided.why if isinstance(decided, Unchanged) else "its facts were others"
-        raise DamagedError(subject, f"nobody could have written it: {why}", _ADVICE)
+        raise DamagedError(
+            subject, f"cannot have been written by Holdfast: {error}", _ADVICE
+        ) from error
+    if decided != next_entry.event:
+        why = (
+            decided.why
+            if isinstance(decided, Unchanged)
+            else "its facts differ from those it would have had"
+        )
+        raise DamagedError(subject, f"cannot have been written by Holdfast: {why}", _ADVICE)
 
 
 def _presumed(event: AnyEvent) -> tuple[str, ...]:
@@ -78,8 +89,8 @@ def _presumed(event: AnyEvent) -> tuple[str, ...]:
     return () if isinstance(event, events.Registered) else event.versions()
 
 
-def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent | Unchanged:
-    event = told.event
+def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyEvent | Unchanged:
+    event = next_entry.event
     match event:
         case events.Registered():
             return _registered(state, event, manifest)
@@ -92,10 +103,10 @@ def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent |
             return commands.remove_alias(state, event.alias, by_force=event.forced)
         case events.Purged():
             rows = tuple(
-                Row(version, purge=True, reason=reason, size_bytes=0)
+                PurgeDecision(version, purge=True, reason=reason, size_bytes=0)
                 for version, reason in event.reasons.items()
             )
-            return commands.purge(state, Plan(state.model, rows, "purged"))
+            return commands.purge(state, PurgePlan(state.model, rows, "purged"))
         case events.Deleted():
             return commands.delete(state, by_force=True)
         case events.Promoted() | events.RolledBack() | events.Staged() | events.Archived():
@@ -103,21 +114,21 @@ def _decided(state: State, told: Entry, manifest: Manifest | None) -> AnyEvent |
         case RolloutEvent():
             return rollouts.again(state, event)
         case _:
-            return _annotated(state, told, event)
+            return _annotated(state, next_entry, event)
 
 
 def _registered(
     state: State, event: events.Registered, manifest: Manifest | None
 ) -> AnyEvent | Unchanged:
     if manifest is None or manifest.version != event.version:
-        raise InvalidInputError(f"version {event.version}", "its manifest is of another")
-    if registration.taken_by(state, parse(event.version)) is not None:
-        return Unchanged(f"{event.version} is registered already", event.version)
+        raise InvalidInputError(f"version {event.version}", "names a manifest of another version")
+    if numbering.taken_by(state, parse(event.version)) is not None:
+        return Unchanged(f"{event.version} is already registered", event.version)
     number = manifest.number if event.origin is None else state.next_number
     if number != state.next_number:
         return Unchanged(f"its manifest has the number {number}", event.version)
-    made = registration.registered(manifest, number, event.manifest, event.why)
-    return made if event.origin is None else registration.taken_over(made, event.origin)
+    made = numbering.registered(manifest, number, event.manifest, event.why)
+    return made if event.origin is None else numbering.taken_over(made, event.origin)
 
 
 def _moved(
@@ -138,13 +149,20 @@ def _moved(
             assert_never(event)
 
 
+def _mover(next_entry: Entry) -> Mover:
+    key = next_entry.signature.key if next_entry.signature else None
+    return Mover(next_entry.by, key, next_entry.auth)
+
+
 def _annotated(
-    state: State, told: Entry, event: events.Annotation | events.AliasSet
+    state: State, next_entry: Entry, event: events.Annotation | events.AliasSet
 ) -> AnyEvent | Unchanged:
     record: Record = state.versions[event.version]
     match event:
         case events.AliasSet():
-            return commands.set_alias(state, event.alias, record, told.by, by_force=event.forced)
+            return commands.set_alias(
+                state, event.alias, record, _mover(next_entry), by_force=event.forced
+            )
         case events.Tagged():
             return commands.tag(state, record, event.tags)
         case events.Noted():
@@ -152,13 +170,13 @@ def _annotated(
         case events.Evaluated():
             return commands.evaluate(record, event.metrics, event.dataset, event.losses)
         case events.Approved():
-            return commands.approve(state, record, told.by)
+            return commands.approve(state, record, _mover(next_entry))
         case events.Trusted():
             return commands.trust(state, record, event.scan)
         case events.Signed():
             if not is_digest(event.signature):
                 raise InvalidInputError("signature", "has no digest")
-            signers.check({told.by: Signer(ec=event.key)})
+            signers.check({next_entry.by: Signer(ec=event.key)})
             return commands.sign(state, record, event.key, event.signature)
         case events.Held():
             return commands.hold(state, record)

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
+
+from msgspec import Struct
 
 from holdfast.core.policy import Retention
 from holdfast.core.state import Record, State
@@ -14,24 +15,21 @@ Target = Literal["spared", "purged"]
 """What becomes of the version a rollback would go to."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepNewest:
+class KeepNewest(Struct, frozen=True):
     """Purge archived versions beyond the *newest* by number; 0 purges all of them."""
 
     newest: int
     target: Target = "spared"
 
 
-@dataclass(frozen=True, slots=True)
-class ByPolicy:
+class ByPolicy(Struct, frozen=True):
     """Purge what is older than the policy allows and was never live."""
 
     retention: Retention
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """Purge just these versions."""
 
     versions: tuple[str, ...]
@@ -40,9 +38,8 @@ class Chosen:
 Rule = KeepNewest | ByPolicy | Chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What becomes of one version, and why."""
+class PurgeDecision(Struct, frozen=True):
+    """Whether one version is purged, and why."""
 
     version: str
     purge: bool
@@ -50,22 +47,21 @@ class Row:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of every version that still has its bytes, in order of number."""
+class PurgePlan(Struct, frozen=True):
+    """For every version that still has its bytes, whether it is purged; in order of number."""
 
     model: str
-    rows: tuple[Row, ...]
+    rows: tuple[PurgeDecision, ...]
     target: Target
 
     @property
     def purged(self) -> tuple[str, ...]:
-        """The versions that go."""
+        """The versions to purge."""
         return tuple(row.version for row in self.rows if row.purge)
 
 
-def plan(state: State, rule: Rule, adapters: Mapping[str, str] = {}) -> Plan:
-    """Say for each version whether it goes under *rule*, and why.
+def plan(state: State, rule: Rule, adapters: Mapping[str, str] = {}) -> PurgePlan:
+    """Say for each version whether *rule* purges it, and why.
 
     Args:
         state: The model.
@@ -73,17 +69,17 @@ def plan(state: State, rule: Rule, adapters: Mapping[str, str] = {}) -> Plan:
         adapters: By digest of a version, the adapter that is put on it and is kept.
 
     Raises:
-        InvalidInputError: If the number of versions to keep is none.
+        InvalidInputError: If the number of versions to keep is invalid.
     """
     target: Target = rule.target if isinstance(rule, KeepNewest) else "spared"
     judged = _judged(state, rule)
     rows = []
     for record in state.present():
         adapter = adapters.get(record.manifest)
-        kept = protection(state, record, target) or (adapter and f"base of {adapter}")
-        purge, reason = (False, kept) if kept else judged[record.version]
-        rows.append(Row(record.version, purge, reason, record.size_bytes))
-    return Plan(state.model, tuple(rows), target)
+        keep_reason = protection(state, record, target) or (adapter and f"base of {adapter}")
+        purge, reason = (False, keep_reason) if keep_reason else judged[record.version]
+        rows.append(PurgeDecision(record.version, purge, reason, record.size_bytes))
+    return PurgePlan(state.model, tuple(rows), target)
 
 
 def protection(state: State, record: Record, target: Target) -> str | None:
@@ -96,7 +92,7 @@ def protection(state: State, record: Record, target: Target) -> str | None:
         "rollback target": target == "spared" and state.previous == record.version,
         f"alias {', '.join(aliases)}": bool(aliases),
         f"held: {record.held}": record.held is not None,
-        "purged already": record.status == "purged",
+        "already purged": record.status == "purged",
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -121,7 +117,7 @@ def _judged(state: State, rule: Rule) -> dict[str, tuple[bool, str]]:
 
 def _check_count(keep: object) -> None:
     if not isinstance(keep, int) or keep < 0:
-        raise InvalidInputError(f"keep {keep!r}", "is no count", "give 0 or more")
+        raise InvalidInputError("keep", f"must be a whole number from 0, not {keep!r}")
 
 
 def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:
@@ -141,12 +137,12 @@ def _beyond(state: State, newest: int) -> dict[str, tuple[bool, str]]:
 def _aged(state: State, retention: Retention, now: datetime) -> dict[str, tuple[bool, str]]:
     judged = {}
     by_number = sorted(state.present(), key=lambda record: -record.number)
-    for place, record in enumerate(by_number):
+    for rank, record in enumerate(by_number):
         days = (now - datetime.fromisoformat(record.registered_at)) / timedelta(days=1)
         age = f"{math.floor(days)} days old" if days >= 0 else "registered in the future"
         if record.served:
             judged[record.version] = (False, "was live once")
-        elif place < retention.keep:
+        elif rank < retention.keep:
             judged[record.version] = (False, f"among the {retention.keep} newest")
         elif days <= retention.max_age_days:
             judged[record.version] = (False, f"{age}, not older than {retention.max_age_days:g}")

@@ -5,9 +5,8 @@ what OpenSSF model-signing understands; either may be missing. Keys are base64, 
 reads as JSON; an id is SHA-256 in 64 hex digits.
 """
 
-import base64
 import hashlib
-import textwrap
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,7 +32,7 @@ class Signer(Struct, frozen=True, forbid_unknown_fields=True):
 
 def entry_key_id(key: str) -> str:
     """Return the id of an Ed25519 key: the SHA-256 of its raw bytes."""
-    return hashlib.sha256(base64.b64decode(key)).hexdigest()
+    return hashlib.sha256(a2b_base64(key)).hexdigest()
 
 
 def version_key_id(key: str) -> str:
@@ -43,7 +42,7 @@ def version_key_id(key: str) -> str:
 
 def pem(key: str) -> str:
     """Write a SubjectPublicKeyInfo as PEM, byte for byte as OpenSSL does."""
-    lines = "\n".join(textwrap.wrap(key, 64))
+    lines = "\n".join(key[start : start + 64] for start in range(0, len(key), 64))
     return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
 
 
@@ -51,12 +50,12 @@ def name_of(signers: Mapping[str, Signer], key: str | None) -> str | None:
     """Return who of *signers* has *key*, of either kind; `None` if nobody does."""
     if key is None:
         return None
-    found = (name for name, signer in signers.items() if key in (signer.ed25519, signer.ec))
-    return next(found, None)
+    owners = (name for name, signer in signers.items() if key in (signer.ed25519, signer.ec))
+    return next(owners, None)
 
 
 def check(signers: Mapping[str, Signer]) -> None:
-    """Refuse signers without keys, keys that are none, and keys of two people.
+    """Refuse signers without keys, invalid keys, and keys of two people.
 
     Raises:
         InvalidInputError: Naming the signer.
@@ -68,13 +67,13 @@ def check(signers: Mapping[str, Signer]) -> None:
         if not name.strip() or not keys:
             raise InvalidInputError(subject, "has no name or no key", "give NAME=FILE.pub")
         if not all(map(_is_base64, keys)) or (
-            signer.ed25519 is not None and len(base64.b64decode(signer.ed25519)) != RAW_BYTES
+            signer.ed25519 is not None and len(a2b_base64(signer.ed25519)) != RAW_BYTES
         ):
-            raise InvalidInputError(subject, "has a key that is none", "give the .pub file")
+            raise InvalidInputError(subject, "has an invalid key", "give the .pub file")
         for key in keys:
             if key in seen:
                 raise InvalidInputError(
-                    subject, f"has the key of {seen[key]!r}", "give each their own"
+                    subject, f"has the key of {seen[key]!r}", "give each signer their own"
                 )
             seen[key] = name
 
@@ -82,6 +81,6 @@ def check(signers: Mapping[str, Signer]) -> None:
 def _is_base64(text: str) -> bool:
     """Tell whether *text* is base64 in its one canonical spelling."""
     try:
-        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+        return b2a_base64(a2b_base64(text, strict_mode=True), newline=False).decode() == text
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""Where each of many models stands, in a line, those that ask for a look first."""
+"""A one-line summary of each of many models; those that need attention come first."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -16,14 +16,14 @@ _EMPTY: Final = 4
 _CALM: Final = 9
 
 
-class Standing(Struct, frozen=True):
+class ModelSummary(Struct, frozen=True):
     """One model among many.
 
     Attributes:
         since: When the live version became live, and *by* whom and why.
         previous: What a rollback goes to; its bytes were not looked at.
         latest: The newest version.
-        concerns: What asks for a look, the gravest first; empty if nothing does.
+        concerns: What needs attention, the gravest first; empty if nothing does.
         gravity: Of the gravest concern, 0 the worst; 9 if there is none.
     """
 
@@ -38,8 +38,8 @@ class Standing(Struct, frozen=True):
     gravity: int = _CALM
 
 
-def standing(state: State, serving: Serving | None) -> Standing:
-    """Tell where a model stands.
+def standing(state: State, serving: Serving | None) -> ModelSummary:
+    """Summarise a model.
 
     Args:
         state: The model.
@@ -47,7 +47,7 @@ def standing(state: State, serving: Serving | None) -> Standing:
     """
     concerns = sorted(_concerns(state, serving))
     live = state.live if state.production else None
-    return Standing(
+    return ModelSummary(
         model=state.model,
         production=state.production,
         since=live.at if live else None,
@@ -60,14 +60,14 @@ def standing(state: State, serving: Serving | None) -> Standing:
     )
 
 
-def damaged(model: str, problem: str) -> Standing:
-    """Tell of a model whose journal cannot be read."""
-    return Standing(model, concerns=(problem,), gravity=_DAMAGED)
+def damaged(model: str, problem: str) -> ModelSummary:
+    """Summarise a model whose journal cannot be read."""
+    return ModelSummary(model, concerns=(problem,), gravity=_DAMAGED)
 
 
-def worst_first(standings: Iterable[Standing]) -> list[Standing]:
-    """Order models by what asks for a look, then by name."""
-    return sorted(standings, key=lambda one: (one.gravity, one.model))
+def worst_first(standings: Iterable[ModelSummary]) -> list[ModelSummary]:
+    """Order models by how much attention they need, then by name."""
+    return sorted(standings, key=lambda standing: (standing.gravity, standing.model))
 
 
 def _concerns(state: State, serving: Serving | None) -> Iterator[tuple[int, str]]:
@@ -77,8 +77,8 @@ def _concerns(state: State, serving: Serving | None) -> Iterator[tuple[int, str]
     if rollout is not None and rollout.outcome == "halted":
         yield _ROLLOUT, f"rollout of {rollout.version} halted"
     elif rollout is not None and rollout.goes_on:
-        held = rollout.verdict is not None and rollout.verdict.outcome == "hold"
-        word = "is held" if held else rollout.phase
+        is_held = rollout.verdict is not None and rollout.verdict.outcome == "hold"
+        word = "is held" if is_held else rollout.phase
         yield _ROLLOUT, f"rollout of {rollout.version} {word} at {rollout.weight:.0%}"
     if state.production is None and state.latest() is not None:
         yield _EMPTY, "nothing is live"

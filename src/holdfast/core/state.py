@@ -6,19 +6,20 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import events, paired, trust
+from holdfast.core import approvals, events, paired, rollout_fold, trust
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
-from holdfast.core.rollout import folding
-from holdfast.core.rollout.course import Rollout
-from holdfast.core.rollout.events import RolloutEvent
+from holdfast.core.rollout.rollout_events import RolloutEvent, RolloutStarted
+from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.version import Version, newest, order
 from holdfast.errors import DamagedError
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
+_CHANGED: Final = ("versions", "stack", "rejected", "moves", "aliases", "keys", "rollouts")
+"""Fields that are changed in place, and so copied before."""
 
 
 class VersionSignature(Struct, frozen=True):
@@ -28,7 +29,7 @@ class VersionSignature(Struct, frozen=True):
     signature: str
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     """One version as it stands now.
 
     Attributes:
@@ -38,8 +39,10 @@ class Record(Struct, frozen=True):
         schemas: Which of `input_schema` and `output_schema` it declares.
         updated_at: Time of the last entry about it.
         served: True if it was ever live.
-        archived: True if it was put away last; a staged version goes back to that.
-        approvals: Who approved it, in order, each once.
+        archived: True if it was archived last; a staged version goes back to that status.
+        approvals: Who approved it, in order.
+        proofs: The listed keys that signed approvals, by approver; *registered_key* registered it.
+        people: Approvers whom a server authenticated, by user id; *registered_user* registered it.
         held: Why it must not be purged, `None` if it may.
         scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
         signatures: In order of signing, the last of each key.
@@ -62,6 +65,10 @@ class Record(Struct, frozen=True):
     tags: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
+    proofs: dict[str, str] = {}
+    people: dict[str, str] = {}
+    registered_key: str | None = None
+    registered_user: str | None = None
     held: str | None = None
     scan: dict[str, Scan] = {}
     signatures: tuple[VersionSignature, ...] = ()
@@ -74,12 +81,12 @@ class Record(Struct, frozen=True):
         Signatures stay for ever, losses as long as its files.
         """
         losses = () if self.status == "purged" else self.losses
-        return {one.sha256: f"losses {one.name}" for one in losses} | {
-            one.signature: "model.sig" for one in self.signatures
+        return {series.sha256: f"losses {series.name}" for series in losses} | {
+            signature.signature: "model.sig" for signature in self.signatures
         }
 
 
-class Move(Struct, frozen=True):
+class Move(Struct, frozen=True, omit_defaults=True, gc=False):
     """One change of what is live.
 
     Attributes:
@@ -98,7 +105,7 @@ class Move(Struct, frozen=True):
     forced: bool = False
 
 
-class KeyUse(Struct, frozen=True):
+class KeyUse(Struct, frozen=True, gc=False):
     """What an idempotency key was used for: the operation, its entry and its version."""
 
     op: str
@@ -119,7 +126,8 @@ class State(Struct):
         moves: All changes of what is live, oldest first.
         aliases: Version by alias.
         keys: The last 10,000 idempotency keys.
-        rollout: The one that goes on, or the last one.
+        rollout: The running one, or the last one.
+        rollouts: Entries that started one, in order: the first is of rollout 1.
     """
 
     model: str
@@ -137,10 +145,11 @@ class State(Struct):
     keys: dict[str, KeyUse] = {}
     policy: Policy = Policy()
     rollout: Rollout | None = None
+    rollouts: list[int] = []
 
     @property
     def running(self) -> Rollout | None:
-        """The rollout that goes on, paused or not."""
+        """The running rollout, paused or not."""
         return self.rollout if self.rollout is not None and self.rollout.goes_on else None
 
     @property
@@ -187,7 +196,7 @@ class State(Struct):
 
     def aliases_of(self, version: str) -> tuple[str, ...]:
         """Return the aliases that name *version*, sorted."""
-        return tuple(sorted(alias for alias, named in self.aliases.items() if named == version))
+        return tuple(sorted(alias for alias, target in self.aliases.items() if target == version))
 
 
 def empty(model: str) -> State:
@@ -203,54 +212,47 @@ def fold(
 ) -> State:
     """Apply *entries*, each with the SHA-256 of its bytes, to a copy of *state*.
 
-    Folding in parts equals folding at once. The entries were checked when they were read; they
-    are applied as they stand, without judging them again, unless somebody else wrote them: then
+    Folding in parts equals folding at once. What was read here was checked; of what others wrote
     *judge* is shown each with the state before it, and refuses by raising. Where the policy
     demands a signature, an entry without one that is *genuine* is refused in any case.
 
     Raises:
         DamagedError: If an entry lacks the signature that the policy before it demands.
     """
-    new = replace(
-        state,
-        versions=state.versions.copy(),
-        stack=state.stack.copy(),
-        rejected=state.rejected.copy(),
-        moves=state.moves.copy(),
-        aliases=state.aliases.copy(),
-        keys=state.keys.copy(),
-    )
+    new = replace(state, **{name: getattr(state, name).copy() for name in _CHANGED})
     for entry, head in entries:
         trust.require(new.policy, entry, genuine)
         if judge is not None:
             judge(new, entry)
-        _apply(new, entry)
+        _apply(new, entry, approvals.proof(new.policy, entry, genuine))
         new.seq, new.head, new.at = entry.seq, head, entry.at
     return new
 
 
-def _apply(state: State, entry: Entry) -> None:
+def _apply(state: State, entry: Entry, key: str | None) -> None:
     if isinstance(entry.event, RolloutEvent):
-        state.rollout = folding.after(state.rollout, entry, entry.event)
+        if isinstance(entry.event, RolloutStarted):
+            state.rollouts.append(entry.seq)
+        state.rollout = rollout_fold.after(state.rollout, entry, entry.event, len(state.rollouts))
     else:
-        _apply_event(state, entry, entry.event)
-    named = entry.event.versions()
-    for version in named:
+        _apply_event(state, entry, entry.event, key)
+    versions = entry.event.versions()
+    for version in versions:
         if version in state.versions:
             _set(state, version, updated_at=entry.at)
     if entry.key is not None:
-        use = KeyUse(events.WORDS[type(entry.event)], entry.seq, named[0] if named else None)
+        use = KeyUse(events.WORDS[type(entry.event)], entry.seq, versions[0] if versions else None)
         state.keys[entry.key] = use
         if len(state.keys) > MAX_KEYS:
             del state.keys[next(iter(state.keys))]
 
 
-def _apply_event(state: State, entry: Entry, event: events.VersionEvent) -> None:
+def _apply_event(state: State, entry: Entry, event: events.VersionEvent, key: str | None) -> None:
     match event:
         case events.Registered():
             _check_new(state, entry, event)
             state.deleted = False
-            state.versions[event.version] = _record(entry, event)
+            state.versions[event.version] = _record(entry, event, key)
         case events.Promoted() | events.RolledBack():
             _move(state, entry, event)
         case events.Staged():
@@ -273,17 +275,15 @@ def _apply_event(state: State, entry: Entry, event: events.VersionEvent) -> None
         case events.Deleted():
             _delete(state, entry, event)
         case _:
-            _annotate(state, entry, event)
+            _annotate(state, entry, event, key)
 
 
-def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
+def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | None) -> None:
     record = state.versions[event.versions()[0]]
     match event:
         case events.Tagged():
-            tags = {
-                key: value for key, value in (record.tags | event.tags).items() if value is not None
-            }
-            changed = replace(record, tags=dict(sorted(tags.items())))
+            tags = sorted((record.tags | event.tags).items())
+            changed = replace(record, tags={key: tag for key, tag in tags if tag is not None})
         case events.Noted():
             changed = replace(record, notes=(*record.notes, event.text))
         case events.Evaluated():
@@ -291,13 +291,12 @@ def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
             losses = paired.merged(record.losses, event.losses)
             changed = replace(record, metrics=metrics, losses=losses)
         case events.Approved():
-            approvals = tuple(dict.fromkeys((*record.approvals, entry.by)))
-            changed = replace(record, approvals=approvals)
+            changed = replace(record, **approvals.added(record, entry, key))
         case events.Trusted():
             changed = replace(record, scan=event.scan)
         case events.Signed():
+            others = (signature for signature in record.signatures if signature.key != event.key)
             made = VersionSignature(event.key, event.signature)
-            others = (one for one in record.signatures if one.key != event.key)
             changed = replace(record, signatures=(*others, made))
         case events.Held():
             changed = replace(record, held=entry.reason or "held")
@@ -309,17 +308,17 @@ def _annotate(state: State, entry: Entry, event: events.Annotation) -> None:
 
 
 def _check_new(state: State, entry: Entry, event: events.Registered) -> None:
-    """Refuse a registration in the place of another: it needs no signature, and would move one."""
+    """Refuse to register over a version: that needs no signature, and would replace one."""
     if event.version in state.versions or event.number != state.next_number:
         raise DamagedError(
             f"entry {entry.seq} of {entry.model}",
             f"registers {event.version} as v{event.number}, but a version or number is never used "
             f"twice and the next number is {state.next_number}",
-            "somebody wrote past the rules; restore the journal from a copy",
+            "it bypassed the rules; restore the journal from a copy",
         )
 
 
-def _record(entry: Entry, event: events.Registered) -> Record:
+def _record(entry: Entry, event: events.Registered, key: str | None) -> Record:
     return Record(
         version=event.version,
         number=event.number,
@@ -328,6 +327,8 @@ def _record(entry: Entry, event: events.Registered) -> Record:
         metrics=event.metrics,
         registered_at=entry.at,
         registered_by=entry.by,
+        registered_key=key,
+        registered_user=entry.auth.user if entry.auth else None,
         seq=entry.seq,
         updated_at=entry.at,
         schemas=event.schemas,
@@ -354,10 +355,10 @@ def _move(state: State, entry: Entry, event: events.Promoted | events.RolledBack
     if isinstance(event, events.Promoted):
         state.rejected = []
         state.stack.append(event.version)
-        state.rollout = folding.promoted(state.rollout, entry, event.version)
+        state.rollout = rollout_fold.promoted(state.rollout, entry, event.version)
     else:
         _step_back(state, event)
-        state.rollout = folding.rolled_back(state.rollout, entry, event.was)
+        state.rollout = rollout_fold.rolled_back(state.rollout, entry, event.was)
     state.production = event.version
     _set(state, event.version, status="production", served=True)
     state.moves.append(
@@ -376,7 +377,7 @@ def _move(state: State, entry: Entry, event: events.Promoted | events.RolledBack
 
 def _step_back(state: State, event: events.RolledBack) -> None:
     state.rejected.append(event.was)
-    if event.version in state.rejected:  # asked for by name in spite of it
+    if event.version in state.rejected:  # it was named explicitly all the same
         state.rejected.remove(event.version)
     if event.version in state.stack:
         while state.stack[-1] != event.version:
@@ -393,6 +394,6 @@ def _delete(state: State, entry: Entry, event: events.Deleted) -> None:
             Move(None, state.production, entry.seq, entry.at, entry.by, entry.reason, "deleted")
         )
     state.deleted = True
-    state.rollout = folding.deleted(state.rollout, entry)
+    state.rollout = rollout_fold.deleted(state.rollout, entry)
     state.production = state.staging = None
     state.stack, state.rejected, state.aliases = [], [], {}

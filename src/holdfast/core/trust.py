@@ -1,18 +1,19 @@
 """Which entries must be signed, and by whom: asked by the fold, so that no reader goes around it.
 
-The policy in force *before* an entry decides about it, so that nobody lists themselves. Whether a
-signature is genuine is told by a function handed in, for `core` needs no cryptography.
+The policy in force *before* an entry decides about it, so that nobody lists themselves. A
+function passed in tells whether a signature is genuine, so `core` needs no cryptography.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from holdfast.core import events, signers
-from holdfast.core.entry import Entry, Signature, Stamp
+from holdfast.core.entry import Entry, Stamp
+from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.policy import Policy
 from holdfast.errors import DamagedError, RefusedError
 
-Genuine = Callable[[Signature], bool]
+Genuine = Callable[[EntrySignature], bool]
 """Tells whether a signature was made by the key it names, over the bytes it stands behind."""
 
 FREE: Final = (
@@ -25,13 +26,13 @@ FREE: Final = (
 """Events that change neither what serves, nor what lets it serve, nor what is lost."""
 
 
-def unchecked(_signature: Signature) -> bool:
-    """Take no signature for genuine: what cannot be checked does not count."""
+def unchecked(_signature: EntrySignature) -> bool:
+    """Treat no signature as genuine: what cannot be checked does not count."""
     return False
 
 
 def demands(event: events.AnyEvent) -> bool:
-    """Tell whether from *event* on signatures are demanded."""
+    """Tell whether signatures are demanded from *event* on."""
     return isinstance(event, events.PolicySet) and event.policy.require_signature
 
 
@@ -50,7 +51,7 @@ def objection(policy: Policy, event: events.AnyEvent, by: str, key: str | None) 
     name = signers.name_of(policy.signers, key)
     known = f"the key {signers.entry_key_id(key)[:12]}"
     if name is None:
-        return f"is signed with {known}, which is of none of {listed}"
+        return f"is signed with {known}, which belongs to none of {listed}"
     if name != by:
         return f"is signed with {known} of {name}, in the name of {by}"
     return None
@@ -60,14 +61,14 @@ def check_signer(model: str, policy: Policy, event: events.AnyEvent, stamp: Stam
     """Refuse to write what every reader would refuse to read.
 
     Raises:
-        RefusedError: If the policy wants the entry signed, or by somebody else.
+        RefusedError: If the policy demands a signature, or somebody else's.
     """
-    said = objection(policy, event, stamp.by, stamp.pen.key if stamp.pen else None)
-    if said is not None:
+    problem = objection(policy, event, stamp.by, stamp.pen.key if stamp.pen else None)
+    if problem is not None:
         raise RefusedError(
             model,
             "require_signature",
-            [f"the entry {events.WORDS[type(event)]!r} {said}"],
+            [f"the entry {events.WORDS[type(event)]!r} {problem}"],
             "sign with --key-file FILE, as its owner with --by NAME",
         )
 
@@ -80,13 +81,15 @@ def require(policy: Policy, entry: Entry, genuine: Genuine) -> None:
     """
     if not policy.require_signature or isinstance(entry.event, FREE):
         return
-    found = entry.signature
-    said = objection(policy, entry.event, entry.by, found.key if found else None)
-    if said is None and found is not None and not genuine(found):
-        said = f"its signature is not of the key {signers.entry_key_id(found.key)[:12]} it names"
-    if said is not None:
+    signature = entry.signature
+    problem = objection(policy, entry.event, entry.by, signature.key if signature else None)
+    if problem is None and signature is not None and not genuine(signature):
+        problem = (
+            f"has a signature that its key {signers.entry_key_id(signature.key)[:12]} did not make"
+        )
+    if problem is not None:
         raise DamagedError(
             f"entry {entry.seq} of {entry.model}",
-            said,
-            "somebody wrote past the policy; restore the journal from a copy",
+            problem,
+            "it bypassed the policy; restore the journal from a copy",
         )

@@ -1,20 +1,23 @@
 """Semantic versions (semver.org 2.0.0): parsing, order and the next one."""
 
 import functools
+import re
 from collections.abc import Iterable
 from typing import Final, Literal, assert_never, cast, get_args
 
-from semver import Version
+from msgspec import Struct
 
 from holdfast.errors import InvalidInputError
 
 __all__ = [
     "FIRST",
+    "MAX_LENGTH",
     "Bump",
     "Level",
     "Version",
     "bump",
     "check_bump",
+    "is_stored",
     "level_between",
     "newest",
     "order",
@@ -25,7 +28,82 @@ __all__ = [
 Level = Literal["major", "minor", "patch"]
 Bump = Literal["auto", "major", "minor", "patch"]
 
+_NUMBER = r"(0|[1-9][0-9]*)"
+_IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+_BEHIND = rf"(?:-({_IDENTIFIER}(?:\.{_IDENTIFIER})*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?"
+_EXACT: Final = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}{_BEHIND}")
+_SHORT = rf"{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?{_BEHIND}"
+"""A version whose last parts may be missing: only to say how it is written."""
+
+
+class Version(Struct, frozen=True, eq=False):
+    """One exact version. Equal are versions of the same precedence, whatever their build.
+
+    Attributes:
+        prerelease: What stands behind the hyphen.
+        build: What stands behind the plus; counts for nothing.
+    """
+
+    major: int
+    minor: int = 0
+    patch: int = 0
+    prerelease: str | None = None
+    build: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Version":
+        """Read a version.
+
+        Raises:
+            ValueError: If *text* is not one.
+        """
+        return _version_of(_EXACT.fullmatch(text))
+
+    @staticmethod
+    def is_valid(text: str) -> bool:
+        """Tell whether *text* is a version."""
+        return _EXACT.fullmatch(text) is not None
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        prerelease = "" if self.prerelease is None else f"-{self.prerelease}"
+        build = "" if self.build is None else f"+{self.build}"
+        return f"{self.release}{prerelease}{build}"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare precedence."""
+        return isinstance(other, Version) and self.compare(other) == 0
+
+    def __lt__(self, other: "Version") -> bool:
+        """Compare precedence."""
+        return self.compare(other) < 0
+
+    def __hash__(self) -> int:
+        """Take what is compared."""
+        return hash((self.major, self.minor, self.patch, self.prerelease))
+
+    @property
+    def release(self) -> str:
+        """The three numbers alone."""
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    def compare(self, other: "Version") -> int:
+        """Return a number below, at or above 0, as *other* follows, equals or precedes this."""
+        mine, others = order(str(self)), order(str(other))
+        return (mine > others) - (mine < others)
+
+
+def _version_of(match: re.Match[str] | None) -> Version:
+    if match is None:
+        raise ValueError("not a version")
+    major, minor, patch, prerelease, build = match.groups()
+    return Version(int(major), int(minor or 0), int(patch or 0), prerelease, build)
+
+
 FIRST: Final = Version(1, 0, 0)
+MAX_LENGTH: Final = 200
+"""Characters of a version: it is a folder's name, and its numbers are read as numbers."""
+
 _parsed: Final = functools.lru_cache(maxsize=16_384)(Version.parse)
 _RANK: Final[dict[Level, int]] = {"patch": 0, "minor": 1, "major": 2}
 
@@ -34,30 +112,39 @@ def parse(text: str) -> Version:
     """Read one exact version, such as `1.2.0` or `2.0.0-rc.1`.
 
     Raises:
-        InvalidInputError: If *text* is not SemVer; a leading `v` and missing parts are pointed out.
+        InvalidInputError: If *text* is not SemVer, or longer than `MAX_LENGTH`; a leading `v` and
+            missing parts are pointed out.
     """
+    if len(str(text)) > MAX_LENGTH:
+        problem = f"has {len(text):,} characters, more than {MAX_LENGTH}"
+        raise InvalidInputError(f"version {text[:32] + '…'!r}", problem, "write a shorter one")
     try:
         return _parsed(text)
     except (ValueError, TypeError):
         raise InvalidInputError(f"version {text!r}", "is not SemVer", _advice(text)) from None
 
 
+def is_stored(text: str) -> bool:
+    """Tell whether a version that stands in an entry is one that could have been registered."""
+    return len(text) <= MAX_LENGTH and Version.is_valid(text)
+
+
 def check_bump(word: str) -> Bump:
     """Return *word* if it says how far to raise a version.
 
     Raises:
-        InvalidInputError: If it is none of `auto`, `major`, `minor` and `patch`.
+        InvalidInputError: If it is not `auto`, `major`, `minor` or `patch`.
     """
     for known in get_args(Bump):
         if word == known:
             return cast("Bump", known)
-    raise InvalidInputError(f"bump {word!r}", "is none", "say auto, major, minor or patch")
+    raise InvalidInputError(f"bump {word!r}", "is unknown", "use auto, major, minor or patch")
 
 
 def _advice(text: object) -> str:
     bare = str(text).strip().removeprefix("v").removeprefix("V")
     try:
-        return f"write {Version.parse(bare, optional_minor_and_patch=True)}"
+        return f"write {_version_of(re.fullmatch(_SHORT, bare))}"
     except ValueError:
         return "write MAJOR.MINOR.PATCH, such as 1.2.0 or 2.0.0-rc.1"
 
@@ -82,13 +169,13 @@ def order(text: str) -> Order:
 def newest(texts: Iterable[str]) -> str | None:
     """Return the highest release, the highest pre-release where there is no release."""
     ranked = ((order(text), text) for text in texts)
-    found = max(ranked, key=lambda pair: (pair[0][3], pair[0]), default=None)
-    return None if found is None else found[1]
+    highest = max(ranked, key=lambda pair: (pair[0][3], pair[0]), default=None)
+    return None if highest is None else highest[1]
 
 
-def stronger(one: Level, other: Level) -> Level:
+def stronger(level: Level, other: Level) -> Level:
     """Return the greater of two levels: major over minor over patch."""
-    return max(one, other, key=_RANK.__getitem__)
+    return max(level, other, key=_RANK.__getitem__)
 
 
 def bump(base: Version, level: Level) -> Version:
@@ -97,16 +184,16 @@ def bump(base: Version, level: Level) -> Version:
     A pre-release that already announces a release of this level is finished by it
     (`2.0.0-rc.1`, minor: `2.0.0`; `2.0.1-rc.1`, minor: `2.1.0`).
     """
-    release = base.replace(prerelease=None, build=None)
+    release = Version(base.major, base.minor, base.patch)
     if base.prerelease is not None and _RANK[_announced(base)] >= _RANK[level]:
         return release
     match level:
         case "major":
-            return release.bump_major()
+            return Version(base.major + 1)
         case "minor":
-            return release.bump_minor()
+            return Version(base.major, base.minor + 1)
         case "patch":
-            return release.bump_patch()
+            return Version(base.major, base.minor, base.patch + 1)
         case _:
             assert_never(level)
 

@@ -1,25 +1,26 @@
-"""What the registry tells people: one version, one model, and the screen for 11 pm."""
+"""What the registry tells people of versions and models, and what its verbs came to."""
+
+from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core import notebook, signers
-from holdfast.core.clocks import seconds_between
-from holdfast.core.compare import Comparison
-from holdfast.core.events import Past
-from holdfast.core.fleet import Serving
-from holdfast.core.rollout.course import Rollout
-from holdfast.core.state import Move, Record, State
+from holdfast.core import approvals, signers
+from holdfast.core.rollout.rollout_state import Rollout
+from holdfast.core.state import Record, State
+from holdfast.core.wording import count, size
+
+_STATUSES: Final = {"production": "g"}
 
 
-class Situation(Struct, frozen=True):
-    """What of a model belongs in the memory of servers, and how far its journal was read.
+class DesiredState(Struct, frozen=True):
+    """Which versions of a model servers should hold, and how far its journal was read.
 
     Attributes:
         seq: Number of the last entry.
         production: The live version.
         previous: What a rollback goes to.
         left: What was live until the last move; it may come back.
-        rollout: The one that goes on.
+        rollout: The running one.
     """
 
     model: str
@@ -37,8 +38,10 @@ class VersionInfo(Struct, frozen=True):
         digest: `sha256:` and 64 hex digits of its manifest: its identity.
         metrics: With later evaluations merged over the manifest's.
         served: True if it was ever live.
-        signed_by: Whose signatures it bears: listed signers by name, others by their key's id. What
-            they are worth is said by `verify`.
+        signed_by: Whose signatures it has: listed signers by name, others by their key's id.
+            `verify` checks them.
+        claimed: The approvers whom no signature of a listed key proves: anybody could have written
+            their name.
     """
 
     model: str
@@ -57,6 +60,12 @@ class VersionInfo(Struct, frozen=True):
     held: str | None
     served: bool
     signed_by: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+
+    @property
+    def approved_by(self) -> tuple[str, ...]:
+        """The approvers for people: `bob (claimed)` where nothing proves it."""
+        return approvals.shown(self.approvals, self.claimed)
 
     @property
     def ref(self) -> str:
@@ -69,18 +78,26 @@ class VersionInfo(Struct, frozen=True):
 
     def _repr_html_(self) -> str:
         """Show the version in a notebook."""
-        told = [
-            ("status", self.status),
+        from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
+
+        tags = [f"{key}: {value}" if value else key for key, value in sorted(self.tags.items())]
+        rows = [
             ("aliases", ", ".join(self.aliases)),
             ("registered", f"{notebook.moment(self.registered_at)} by {self.registered_by}"),
-            *sorted(self.metrics.items()),
-            *sorted(self.tags.items()),
-            ("approved by", ", ".join(self.approvals)),
+            ("tags", ", ".join(tags)),
+            ("notes", "; ".join(self.notes)),
+            ("approved by", ", ".join(self.approved_by)),
             ("signed by", ", ".join(self.signed_by)),
             ("held", self.held),
-            ("digest", f"{self.digest.removeprefix('sha256:')[:12]}…"),
+            ("size", size(self.size_bytes)),
+            ("digest", notebook.code(f"{self.digest.removeprefix('sha256:')[:12]}…")),
         ]
-        return notebook.facts(self.ref, told)
+        heading = notebook.heading(self.ref, f"v{self.number}")
+        status = notebook.line(self.status, _STATUSES.get(self.status, "m"))
+        parts = [heading, status, notebook.facts(rows)]
+        if self.metrics:
+            parts.append(notebook.table(("metric", "value"), self.metrics.items()))
+        return notebook.view(*parts)
 
 
 class ModelInfo(Struct, frozen=True):
@@ -89,7 +106,7 @@ class ModelInfo(Struct, frozen=True):
     Attributes:
         versions: How many have their bytes.
         updated_at: Time of its last entry.
-        damage: Why nothing more can be told, `None` if its journal is sound.
+        damage: Why nothing more is known, `None` if its journal is sound.
     """
 
     model: str
@@ -100,8 +117,22 @@ class ModelInfo(Struct, frozen=True):
     updated_at: str | None = None
     damage: str | None = None
 
+    def _repr_html_(self) -> str:
+        """Show the model in a notebook."""
+        from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
 
-class Registered(Struct, frozen=True):
+        rows = [
+            ("live", self.production),
+            ("staging", self.staging),
+            ("newest", self.latest),
+            ("last change", notebook.moment(self.updated_at)),
+        ]
+        damage = [notebook.line(self.damage, "b")] if self.damage else []
+        heading = notebook.heading(self.model, count(self.versions, "version"))
+        return notebook.view(heading, *damage, notebook.facts(rows))
+
+
+class RegistrationResult(Struct, frozen=True):
     """The outcome of a registration.
 
     Attributes:
@@ -170,89 +201,15 @@ class Damage(Struct, frozen=True):
 
 
 class Remark(Struct, frozen=True):
-    """Something odd that is no damage: *subject* names the file or the model."""
+    """Something odd that is not damage: *subject* names the file or the model."""
 
     model: str | None
     subject: str
     text: str
 
 
-class Before(Struct, frozen=True):
-    """The version a rollback goes to.
-
-    Attributes:
-        served_s: Seconds it was live in all.
-        damages: What is wrong with its bytes; empty means whole, hashed just now.
-    """
-
-    version: str
-    served_s: float
-    damages: tuple[Damage, ...]
-
-
-class Status(Struct, frozen=True):
-    """The screen for whoever is on call.
-
-    Attributes:
-        at: The moment it describes.
-        since: When the live version became live.
-        before: What a rollback goes to, `None` if there is nothing.
-        comparison: From the version before to the live one.
-        moves: The last lines of history, newest first.
-        command: What to type to go back, `None` if there is nothing to go back to.
-        undo: What to type to take the last rollback back, `None` if the live version came by none.
-        rollout: The one that goes on, or the last one.
-        serving: How far the servers are; `None` where none ever reported, and of past times.
-        remarks: What is odd and no damage: times that cannot be right.
-        damage: What is wrong with the one entry of the journal that cannot be read, and the remedy;
-            all else is what the others still prove, and nothing can be written.
-    """
-
-    model: str
-    at: str
-    live: VersionInfo | None
-    since: str | None
-    by: str | None
-    reason: str | None
-    how: str | None
-    forced: bool
-    before: Before | None
-    comparison: Comparison | None
-    staging: str | None
-    latest: str | None
-    versions: int
-    moves: tuple[Past, ...]
-    command: str | None
-    rollout: Rollout | None = None
-    serving: Serving | None = None
-    undo: str | None = None
-    remarks: tuple[str, ...] = ()
-    damage: str | None = None
-
-    def _repr_html_(self) -> str:
-        """Show what is live and what happened last in a notebook."""
-        live = self.live.version if self.live else "nothing"
-        facts = [
-            ("live", live),
-            ("since", notebook.moment(self.since)),
-            ("by", self.by),
-            ("why", self.reason),
-            ("before it", self.before.version if self.before else None),
-            ("to go back", self.command),
-        ]
-        moves = [(notebook.moment(past.at), past.by, past.what, past.reason) for past in self.moves]
-        told = notebook.table(("when", "who", "what", "why"), moves)
-        return notebook.table((self.model, ""), facts) + told
-
-
-def model_table(models: list[ModelInfo]) -> str:
-    """Show models as a table in a notebook."""
-    rows = [(one.model, one.production, one.staging, one.versions, one.damage) for one in models]
-    return notebook.table(("model", "production", "staging", "versions", "damage"), rows)
-
-
 class Verification(Struct, frozen=True):
-    """What re-hashing everything found; no damages means that every byte is as it was written.
+    """What hashing everything again found; no damages means that every byte is as it was written.
 
     Attributes:
         remarks: What is odd and no damage: times that cannot be right, files that others left.
@@ -270,6 +227,41 @@ class Verification(Struct, frozen=True):
     def whole(self) -> bool:
         """True if nothing is damaged."""
         return not self.damages
+
+
+class SearchResult(Struct, frozen=True):
+    """What a search came to.
+
+    Attributes:
+        versions: Those that match, in the order asked for, as many as were asked for.
+        total: How many match.
+        damages: Models and versions of which it is unknown whether they match.
+    """
+
+    versions: tuple[VersionInfo, ...]
+    total: int
+    damages: tuple[Damage, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show the versions in a notebook."""
+        from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
+
+        rows = [
+            (
+                info.ref,
+                info.status,
+                notebook.when(info.registered_at),
+                info.registered_by,
+                ", ".join(f"{name} {value:.6g}" for name, value in info.metrics.items()),
+            )
+            for info in self.versions
+        ]
+        parts = [notebook.line(f"{len(rows)} of {self.total}", "m")]
+        parts += [
+            notebook.line(f"{damage.subject} {damage.problem}", "b") for damage in self.damages
+        ]
+        table = notebook.table(("version", "status", "registered (UTC)", "by", "metrics"), rows)
+        return notebook.view(*parts, table)
 
 
 def version_info(state: State, record: Record) -> VersionInfo:
@@ -291,15 +283,39 @@ def version_info(state: State, record: Record) -> VersionInfo:
         held=record.held,
         served=record.served,
         signed_by=signed_by(state, record),
+        claimed=approvals.claimed(record),
     )
 
 
+class VersionPage(Struct, frozen=True):
+    """Some of a model's versions, highest first.
+
+    Attributes:
+        total: How many it has, purged ones too.
+        more: True if there are lower ones.
+    """
+
+    versions: tuple[VersionInfo, ...]
+    total: int
+    more: bool
+
+
+def version_page(state: State, below: str | None, count: int) -> VersionPage:
+    """Show the *count* highest versions, or those below one that the model has."""
+    ordered = state.ordered()[::-1]
+    start = 0
+    if below is not None and below in state.versions:
+        start = 1 + next(i for i, record in enumerate(ordered) if record.version == below)
+    shown = tuple(version_info(state, record) for record in ordered[start : start + count])
+    return VersionPage(shown, len(ordered), start + count < len(ordered))
+
+
 def signed_by(state: State, record: Record) -> tuple[str, ...]:
-    """Say whose signatures a version bears, unknown keys by the first digits of their id."""
+    """Say whose signatures a version has, unknown keys by the first digits of their id."""
     return tuple(
-        signers.name_of(state.policy.signers, one.key)
-        or f"key {signers.version_key_id(one.key)[:12]}"
-        for one in record.signatures
+        signers.name_of(state.policy.signers, signature.key)
+        or f"key {signers.version_key_id(signature.key)[:12]}"
+        for signature in record.signatures
     )
 
 
@@ -312,17 +328,4 @@ def model_info(state: State) -> ModelInfo:
         staging=state.staging,
         latest=state.latest(),
         updated_at=state.at,
-    )
-
-
-def served_s(moves: list[Move], version: str, now: str) -> float:
-    """Return how many seconds *version* was live in all, up to *now*.
-
-    A stretch whose ends were told by clocks that differ counts as none.
-    """
-    ends = [*(move.at for move in moves[1:]), now][: len(moves)]
-    return sum(
-        max(0.0, seconds_between(move.at, end))
-        for move, end in zip(moves, ends, strict=True)
-        if move.version == version
     )

@@ -5,8 +5,8 @@ a file would run without loading it, `catalogue` chooses, `pair` is what loading
 """
 
 from holdfast.formats.catalogue import face, is_sound, load, names, package, require
-from holdfast.formats.code.parts import load_parts
 from holdfast.formats.contract import Description, Format, Packaged
+from holdfast.formats.loaded_parts import load_parts
 from holdfast.formats.scanner import scan
 from holdfast.formats.trees import files
 

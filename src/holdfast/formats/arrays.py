@@ -98,12 +98,12 @@ def categories(dtype: object) -> list[str | bool | int | float] | None:
 def plain_values(values: Array) -> list[str | bool | int | float] | None:
     """Return what an array holds, if it is texts, numbers and truth values alone."""
     listed = unwrapped(values)
-    found = (
-        [one for one in listed if isinstance(one, str | bool | int | float)]
+    scalars = (
+        [value for value in listed if isinstance(value, str | bool | int | float)]
         if isinstance(listed, list)
         else []
     )
-    return found if len(found) == len(values) else None
+    return scalars if len(scalars) == len(values) else None
 
 
 def is_null(value: object) -> bool:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats import health, trees
 from holdfast.formats.catboost import CatBoost
-from holdfast.formats.code import Code, Entry
+from holdfast.formats.code import Code, EntryPointFile
 from holdfast.formats.contract import Description, Faced, Format, Packaged
 from holdfast.formats.describing import packages
 from holdfast.formats.joblib import Joblib
-from holdfast.formats.kept import KeptFile, KeptFolder
 from holdfast.formats.keras import Keras
 from holdfast.formats.lightgbm import LightGBM
 from holdfast.formats.onnx import Onnx
+from holdfast.formats.opaque import KeptFile, KeptFolder
 from holdfast.formats.plain_pickle import Pickle
 from holdfast.formats.safetensors import Safetensors
 from holdfast.formats.scanner import globals_of, onnx_locations
@@ -39,7 +39,7 @@ _KEPT: Sequence[Format] = (KeptFile(), KeptFolder())
 # Those that would take anything come after everybody else's.
 _LAST: Sequence[Format] = (Joblib(), *_KEPT)
 # Only where they are named: a folder of Python files, a file that names a class.
-_NAMED: Sequence[Format] = (Code(), Entry())
+_NAMED: Sequence[Format] = (Code(), EntryPointFile())
 _PREDICTING = ("model", "preprocessor", "postprocessor")
 """Roles whose objects are to be fitted, and no classes."""
 
@@ -70,21 +70,21 @@ def package(source: object, stem: str, folder: Path, format_name: str | None = N
     predicts = stem in _PREDICTING
     if isinstance(source, Path):
         _check_path(source)
-        found = _format_of(source, format_name)
+        file_format = _format_of(source, format_name)
         if predicts:
-            health.check_pickled(source, found.name)
-        return Packaged(source, found.name, found.describe(source))
+            health.check_pickled(source, file_format.name)
+        return Packaged(source, file_format.name, file_format.describe(source))
     if predicts:
         health.check_object(source)
-    found = named(format_name) if format_name else _home_of(source)
-    path = found.dump(source, folder, stem)
-    return Packaged(path, found.name, _whole(found.describe(source), path))
+    file_format = named(format_name) if format_name else _home_of(source)
+    path = file_format.dump(source, folder, stem)
+    return Packaged(path, file_format.name, _whole(file_format.describe(source), path))
 
 
 def _whole(description: Description, path: Path) -> Description:
     """Add the distributions of what an object holds, such as the steps of a pipeline."""
-    named = packages(*globals_of(path)) if path.is_file() else ()
-    used = tuple(sorted({*description.packages, *named}))
+    inner_packages = packages(*globals_of(path)) if path.is_file() else ()
+    used = tuple(sorted({*description.packages, *inner_packages}))
     return replace(description, packages=used)
 
 
@@ -120,7 +120,7 @@ def require(format_name: str, path: Path) -> None:
         InvalidInputError: If there is no such format, or the bytes are of another.
     """
     if not named(format_name).recognises(path):
-        problem = f"is not {format_name} by its content, though its manifest says so"
+        problem = f"does not contain {format_name}, although its manifest says so"
         raise InvalidInputError(f"{path.name!r}", problem, "register it again as what it is")
 
 
@@ -136,7 +136,7 @@ def named(name: str) -> Format:
     for point in _entry_points():
         if point.name == name:
             return _loaded(point)
-    raise InvalidInputError(f"format {name!r}", "is not known", f"one of {', '.join(names())}")
+    raise InvalidInputError(f"format {name!r}", "is unknown", f"use one of {', '.join(names())}")
 
 
 def _all() -> Iterator[Format]:
@@ -152,39 +152,39 @@ def face(format_name: str, model: object) -> object:
     Raises:
         MissingLibraryError: If the format's library is not installed.
     """
-    found = named(format_name)
-    return found.face(model) if isinstance(found, Faced) else model
+    file_format = named(format_name)
+    return file_format.face(model) if isinstance(file_format, Faced) else model
 
 
 def _home_of(model: object) -> Format:
     if is_network(model):
         raise InvalidInputError(
             f"{type(model).__name__} object",
-            "is a PyTorch module, of which a file keeps the weights and not the network",
+            "is a PyTorch module, of which a file keeps the weights but not the network",
             "export it (`torch.export.export`), or name the format torch-state for the weights",
         )
     return next(item for item in _all() if item.takes(model))
 
 
-def _format_of(path: Path, wanted: str | None) -> Format:
-    if wanted is not None:
-        found = named(wanted)
-        if not found.recognises(path):
-            advice = "leave the format out, or name the one it is of"
-            raise InvalidInputError(f"{str(path)!r}", f"is not {wanted} by its content", advice)
-        if found in _KEPT:
-            return found
-        health.check(path, found.name)
+def _format_of(path: Path, format_name: str | None) -> Format:
+    if format_name is not None:
+        file_format = named(format_name)
+        if not file_format.recognises(path):
+            advice = "leave the format out, or name the right one"
+            raise InvalidInputError(f"{str(path)!r}", f"does not contain {format_name}", advice)
+        if file_format in _KEPT:
+            return file_format
+        health.check(path, file_format.name)
     else:
         fitting = [item for item in _all() if item.recognises(path)]
         same = (item for item in fitting if item.name == path.suffix[1:].lower())
-        found = next(same, fitting[0])
-        health.check(path, found.name)
+        file_format = next(same, fitting[0])
+        health.check(path, file_format.name)
         health.check_extension(path)
-    if found.name == "onnx" and path.is_file() and (kept := onnx_locations(path)):
-        problem = f"keeps its weights in {', '.join(sorted(kept)[:3])} beside it"
+    if file_format.name == "onnx" and path.is_file() and (locations := onnx_locations(path)):
+        problem = f"keeps its weights in {', '.join(sorted(locations)[:3])} beside it"
         raise InvalidInputError(f"{str(path)!r}", problem, "register the folder with both")
-    return found
+    return file_format
 
 
 def _check_path(path: Path) -> None:
@@ -198,7 +198,7 @@ def _check_path(path: Path) -> None:
         raise InvalidInputError(subject, "does not exist", "check the path")
     if path.is_symlink() and not path.exists():
         raise InvalidInputError(
-            subject, f"is a link that leads nowhere: {path.readlink()}", "check it"
+            subject, f"is a link that leads nowhere: {path.readlink()}", "fix the link"
         )
     if is_folder:
         if not trees.files(path):
@@ -223,8 +223,8 @@ def _loaded(point: "EntryPoint") -> Format:
     except Exception as error:
         raise UnsupportedError(
             f"format {point.name!r}",
-            f"its plug-in cannot be imported: {error}",
+            f"has a plug-in that cannot be imported: {error}",
             "fix or remove it",
         ) from error
-    found: Format = made() if isinstance(made, type) else made
-    return found
+    file_format: Format = made() if isinstance(made, type) else made
+    return file_format

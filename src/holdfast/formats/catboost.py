@@ -33,7 +33,9 @@ class CatBoost:
         path = folder / f"{stem}.cbm"
         subject = f"{type(model).__name__} object"
         if not self.takes(model):
-            raise InvalidInputError(subject, "is not of CatBoost's own", "name the format joblib")
+            raise InvalidInputError(
+                subject, "is not one of CatBoost's own", "name the format joblib"
+            )
         saved: Any = model
         with writing(subject):
             saved.get_metadata()[_RECORD] = type(model).__name__

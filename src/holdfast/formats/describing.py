@@ -54,13 +54,15 @@ def _parameters(model: object) -> dict[str, Any]:
     if not callable(ask) or isinstance(model, type):
         return {}
     try:
-        given = ask(deep=True)
+        parameters = ask(deep=True)
     except Exception:  # noqa: BLE001 - a stranger's method; a description is worth no failure
         return {}
-    if not isinstance(given, Mapping):
+    if not isinstance(parameters, Mapping):
         return {}
-    kept = {str(name): value for name, value in given.items() if not _holds_objects(value)}
-    return {name: _plain(kept[name]) for name in _first(kept)}
+    simple_parameters = {
+        str(name): value for name, value in parameters.items() if not _holds_objects(value)
+    }
+    return {name: _plain(simple_parameters[name]) for name in _first(simple_parameters)}
 
 
 def _first(parameters: Mapping[str, object]) -> list[str]:
@@ -88,14 +90,14 @@ def _plain(value: object) -> Any:
 
 def _stated(made: Made, prefix: str, depth: int) -> dict[str, Any]:
     """Collect the parameters in a pickled estimator's state: what was fitted ends in `_`."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     state = _own_state(made)
     for name in sorted(state):
-        if name.startswith("_") or name.endswith("_") or len(found) > _MOST:
+        if name.startswith("_") or name.endswith("_") or len(parameters) > _MOST:
             continue
         for part, value in _parts(name, state[name]):
-            found |= _parameter(prefix + part, value, depth)
-    return found
+            parameters |= _parameter(prefix + part, value, depth)
+    return parameters
 
 
 def _parameter(name: str, value: object, depth: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _describe_table(table: Table) -> Example:
         raise InvalidInputError(_SUBJECT, "has no columns", "give at least one")
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
-        problem = f"ragged: columns of {min(lengths)} and of {max(lengths)} rows"
+        problem = f"is ragged: it has columns of {min(lengths)} and of {max(lengths)} rows"
         raise InvalidInputError(_SUBJECT, problem, _ADVICE)
     properties, firsts = {}, []
     for name, values in columns.items():
@@ -148,7 +148,7 @@ def _describe_table(table: Table) -> Example:
 def _describe_rows(rows: Any) -> Example:
     content = _content(rows, _SUBJECT)
     if content.nullable:
-        raise InvalidInputError(_SUBJECT, "ragged: a row is null, others are lists", _ADVICE)
+        raise InvalidInputError(_SUBJECT, "is ragged: a row is null, others are lists", _ADVICE)
     table = content.leaf.get("type") == "object" and not content.inner
     schema = content.leaf if table else _nested(content, (None, *content.inner))
     return Example(schema, _bounded(_excerpt(rows, _SUBJECT)))
@@ -158,12 +158,12 @@ def _nested(content: _Content, dims: tuple[int | None, ...]) -> Schema:
     schema = content.leaf
     for _ in dims:
         schema = {"type": "array", "items": schema}
-    told: Schema = {"type": ["array", "null"]} if content.nullable else {}
+    extras: Schema = {"type": ["array", "null"]} if content.nullable else {}
     if content.dtype:
-        told["dtype"] = content.dtype
+        extras["dtype"] = content.dtype
     if dims:
-        told["shape"] = list(dims)
-    return {**schema, **told}
+        extras["shape"] = list(dims)
+    return {**schema, **extras}
 
 
 def _content(values: Any, where: str) -> _Content:
@@ -172,17 +172,17 @@ def _content(values: Any, where: str) -> _Content:
     if not is_array(values):
         return _listed_content(values, where)
     name, declared = dtype_name(values), categories(values.dtype)
-    told = dtypes.json_type(name) if name else None
-    if declared is None and told is None:
-        found = _listed_content(first(values, len(values)), where)
-        lone = not found.inner and "properties" not in found.leaf
-        return replace(found, dtype=name if lone else None)
+    json_type = dtypes.json_type(name) if name else None
+    if declared is None and json_type is None:
+        content = _listed_content(first(values, len(values)), where)
+        lone = not content.inner and "properties" not in content.leaf
+        return replace(content, dtype=name if lone else None)
     nulls = [None] if has_null(values) else []
     if declared is not None:
         leaf = {**_leaf([*declared, *nulls], where), "enum": [*declared, *nulls]}
         name = _CATEGORY
     else:
-        leaf = _typed({str(told)}, nulls)
+        leaf = _typed({str(json_type)}, nulls)
     return _Content(leaf, tuple(int(size) for size in values.shape[1:]), name)
 
 
@@ -193,7 +193,7 @@ def _listed_content(values: Sequence[object], where: str) -> _Content:
     while lists := [value for value in present if isinstance(value, list | tuple)]:
         lengths = {len(value) for value in lists}
         if len(lists) < len(present) or len(lengths) > 1:
-            raise InvalidInputError(where, "ragged: its rows differ in shape", _ADVICE)
+            raise InvalidInputError(where, "is ragged: its rows differ in shape", _ADVICE)
         inner.append(lengths.pop())
         present = [unwrapped(value) for value in chain.from_iterable(lists)]
     if 0 in inner:
@@ -217,9 +217,9 @@ def _leaf(values: Sequence[object], where: str) -> Schema:
         raise InvalidInputError(where, "is empty", "give records at least one field")
     properties = {}
     for name in names:
-        told = [record[name] for record in records if name in record]
-        content = _listed_content(told, f"{where}.{name}")
-        properties[name] = _lenient(_nested(content, content.inner), told)
+        column = [record[name] for record in records if name in record]
+        content = _listed_content(column, f"{where}.{name}")
+        properties[name] = _lenient(_nested(content, content.inner), column)
     required = [name for name in names if all(name in record for record in records)]
     return {**_typed({"object"}, nulls), "properties": properties, "required": required}
 
@@ -256,8 +256,8 @@ def _type_of(value: object, where: str) -> str:
             return "number"
         case str() | dt.date() | dt.time() | dt.timedelta():
             return "string"
-    problem = f"JSON cannot hold a value of type {type(value).__name__}"
-    raise InvalidInputError(where, problem, "give numbers, texts, lists, dicts or arrays of these")
+    problem = f"has a value of type {type(value).__name__}, which JSON cannot hold"
+    raise InvalidInputError(where, problem, "give numbers, text, lists, dicts or arrays of these")
 
 
 def _excerpt(values: Any, where: str) -> list[Json]:
@@ -292,20 +292,20 @@ def _plain_value(value: Any, kind: str, where: str) -> Json:
             return float(value)
         case "string":
             return value.isoformat() if hasattr(value, "isoformat") else str(value)
-    advice = "leave that row out, or give the value as a text"
-    raise InvalidInputError(where, f"JSON cannot hold {value}", advice)
+    advice = "leave that row out, or give the value as text"
+    raise InvalidInputError(where, f"has the value {value}, which JSON cannot hold", advice)
 
 
 def _labelled(items: Iterable[tuple[object, Any]]) -> dict[str, Any]:
     """Turn labels of columns into names: texts stay, whole numbers become texts."""
-    found: dict[str, Any] = {}
+    values_by_name: dict[str, Any] = {}
     for label, value in items:
         name = str(label)
         if not isinstance(label, str | Integral) or not name:
-            problem = f"{label!r} is not a column's name"
-            raise InvalidInputError(_SUBJECT, problem, "give every column a text as its name")
-        if name in found:
-            problem = f"two columns are called {name!r}"
+            problem = f"has the column {label!r}, which is not a name"
+            raise InvalidInputError(_SUBJECT, problem, "name every column with text")
+        if name in values_by_name:
+            problem = f"has two columns called {name!r}"
             raise InvalidInputError(_SUBJECT, problem, "rename one of them")
-        found[name] = value
-    return found
+        values_by_name[name] = value
+    return values_by_name

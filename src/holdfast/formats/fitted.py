@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from holdfast.core.schema import dtypes
+from holdfast.formats import learned_categories
 from holdfast.formats.arrays import dtype_name, is_array, plain_values
 
 __all__ = ["Fitted", "from_fitted"]
@@ -29,12 +30,15 @@ def from_fitted(sources: Mapping[str, object]) -> Fitted:
     many numbers it gives has no output schema.
 
     Args:
-        sources: Objects (or paths, which tell nothing) by role: `model`, `preprocessor`; what a
-            `postprocessor` returns cannot be told.
+        sources: Objects or paths by role: `model`, `preprocessor`; of files, LightGBM's alone
+            tell their columns, where some have categories. What a `postprocessor` returns cannot be
+            told.
     """
     model = sources.get("model")
+    first = sources.get("preprocessor", model)
     answers = None if "postprocessor" in sources else _predictions(model)
-    return Fitted(_features(sources.get("preprocessor", model)), answers)
+    learned = _tried(lambda: learned_categories.schema_of(first))
+    return Fitted(learned if isinstance(learned, dict) else _features(first), answers)
 
 
 def _features(model: object) -> Schema | None:
@@ -89,8 +93,8 @@ def _last_step(model: object) -> object:
 
 
 def _kind(model: object) -> object:
-    told = _attribute(_tags(model), "estimator_type")
-    return told or _attribute(model, "_estimator_type")  # the latter before scikit-learn 1.6
+    kind = _attribute(_tags(model), "estimator_type")
+    return kind or _attribute(model, "_estimator_type")  # the latter before scikit-learn 1.6
 
 
 def _tags(model: object) -> object:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from holdfast.formats import index_bounds
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, describe_pickle
 from holdfast.formats.libraries import library, unpickling, writing
@@ -33,7 +34,9 @@ class Joblib:
         """Unpickle the object, which runs the constructors that the scan lists."""
         joblib = library("joblib", "joblib")
         with unpickling(path.name):
-            return joblib.load(path)
+            model: object = joblib.load(path)
+            index_bounds.check(model, path.name)
+        return model
 
     def describe(self, source: object) -> Description:
         """Describe by class and parameters."""

@@ -82,7 +82,7 @@ def library(module: str, extra: str) -> Any:
 
     Raises:
         MissingLibraryError: If it is not installed; names the extra that brings it.
-        UnsupportedError: If it is installed, and itself in want of something.
+        UnsupportedError: If it is installed, but cannot be imported.
     """
     top = module.partition(".")[0]
     try:
@@ -90,9 +90,9 @@ def library(module: str, extra: str) -> Any:
             return importlib.import_module(module)
     except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         if isinstance(error, ModuleNotFoundError) and error.name in (top, module):
-            purpose = "this format is read and written with it"
+            purpose = "this format needs it"
             raise MissingLibraryError(top, extra, purpose) from error
-        problem = f"is installed and cannot be imported: {_said(error)}"
+        problem = f"is installed but cannot be imported: {_said(error)}"
         raise UnsupportedError(top, problem, "fix its installation") from error
 
 
@@ -125,7 +125,7 @@ def unpickling(what: str) -> Iterator[None]:
 
 
 def framework_of(module: str) -> str | None:
-    """Name the framework that a module belongs to, None if it is none that is known."""
+    """Name the framework that a module belongs to, None if it is unknown."""
     return _FRAMEWORKS.get(module.partition(".")[0], (None, ()))[0]
 
 
@@ -146,8 +146,8 @@ def _installed() -> Mapping[str, Sequence[str]]:
     """Return the distributions by the modules that they bring, Python's own left out."""
     from importlib.metadata import packages_distributions  # slow to import
 
-    found = packages_distributions()
-    return {top: found[top] for top in found.keys() - sys.stdlib_module_names}
+    distributions = packages_distributions()
+    return {top: distributions[top] for top in distributions.keys() - sys.stdlib_module_names}
 
 
 def _is_installed(name: str) -> bool:
@@ -171,7 +171,7 @@ def writing(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # libraries raise anything; the object is the cause
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise StoreFullError(what, "no space left to write it", "free some") from error
+            raise StoreFullError(what, "cannot be written: no space left", "free some") from error
         problem = f"cannot be written: {_said(error)}"
         raise InvalidInputError(
             what, problem, "name another format, or save it yourself"

@@ -39,7 +39,7 @@ class LightGBM:
         saved: Any = model
         subject = f"{type(model).__name__} object"
         if not self.takes(model):
-            problem = "is not a Booster of LightGBM, of which alone its text keeps all"
+            problem = "is not a Booster of LightGBM, the only kind that its text format keeps whole"
             raise InvalidInputError(subject, problem, "name the format joblib")
         with writing(subject):
             saved.save_model(path)
@@ -58,8 +58,8 @@ class LightGBM:
         """Describe by the parameters of the training."""
         used = packages("lightgbm", "numpy")
         if not isinstance(source, Path):
-            given = getattr(source, "params", {})
-            return Description("lightgbm", type(source).__name__, plain(given), used)
+            params = getattr(source, "params", {})
+            return Description("lightgbm", type(source).__name__, plain(params), used)
         with source.open("rb") as stream:
             stream.seek(max(0, source.stat().st_size - _EXAMINED))
             stated = _STATED.findall(stream.read())

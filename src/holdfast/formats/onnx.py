@@ -40,7 +40,7 @@ class Onnx:
         path = folder / f"{stem}.onnx"
         if not self.takes(model):
             raise InvalidInputError(
-                f"{type(model).__name__} object", "is no ONNX model", "convert it to one first"
+                f"{type(model).__name__} object", "is not an ONNX model", "convert it first"
             )
         path.write_bytes(model if isinstance(model, bytes) else _serialised(model))
         return path
@@ -82,8 +82,8 @@ def _model_in(folder: Path) -> Path | None:
     if not folder.is_dir():
         return None
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    named = [path for path in files if path.suffix.lower() == ".onnx"]
-    models = [path for path in named or files if kind_of(path) == "onnx"]
+    onnx_files = [path for path in files if path.suffix.lower() == ".onnx"]
+    models = [path for path in onnx_files or files if kind_of(path) == "onnx"]
     return models[0] if len(models) == 1 else None
 
 
@@ -136,16 +136,16 @@ class OnnxModel:
                 return np.asarray([list(row.values()) for row in output])
             if getattr(output, "ndim", 0) == 2 and output.dtype.kind == "f":  # noqa: PLR2004
                 return output
-        raise UnsupportedError("this ONNX graph", "gives no probabilities", "call predict")
+        raise UnsupportedError("this ONNX graph", "has no probabilities", "call predict")
 
     def _fed(self, rows: Any) -> dict[str, Any]:
         import numpy as np
 
-        wanted = self.session.get_inputs()
-        parts = [rows] if len(wanted) == 1 else [_part(rows, item.name) for item in wanted]
+        inputs = self.session.get_inputs()
+        parts = [rows] if len(inputs) == 1 else [_part(rows, item.name) for item in inputs]
         return {
             item.name: _shaped(np.asarray(part, dtype=_DTYPES.get(item.type)), item.shape)
-            for item, part in zip(wanted, parts, strict=True)
+            for item, part in zip(inputs, parts, strict=True)
         }
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from holdfast.formats.scanner.byte_sources import ByteReader, ByteSource, of_bytes, of_file
 from holdfast.formats.scanner.findings import UnreadableError
 from holdfast.formats.scanner.protobuf import BYTES, VARINT, Field, fields
-from holdfast.formats.scanner.sources import Reader, Source, of_bytes, of_file
 
 _TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
@@ -37,7 +37,7 @@ def read_header(source: Path | bytes | None) -> Header:
     header = Header()
     if source is None:
         return header
-    content: Source = of_file(source) if isinstance(source, Path) else of_bytes(source, "")
+    content: ByteSource = of_file(source) if isinstance(source, Path) else of_bytes(source, "")
     with content.reader() as reader:
         try:
             _read_model(reader, content.size or 0, header)
@@ -46,7 +46,7 @@ def read_header(source: Path | bytes | None) -> Header:
     return header
 
 
-def _read_model(reader: Reader, end: int, header: Header) -> None:
+def _read_model(reader: ByteReader, end: int, header: Header) -> None:
     producer = ["", ""]
     for part in fields(reader, end):
         match part:
@@ -60,7 +60,7 @@ def _read_model(reader: Reader, end: int, header: Header) -> None:
                 _read_graph(reader, part.end, header)
 
 
-def _operator_set(reader: Reader, end: int) -> tuple[str, int]:
+def _operator_set(reader: ByteReader, end: int) -> tuple[str, int]:
     domain, version = "", 0
     for part in fields(reader, end):
         if part.number == 1 and part.wire == BYTES:
@@ -70,7 +70,7 @@ def _operator_set(reader: Reader, end: int) -> tuple[str, int]:
     return domain, version
 
 
-def _read_graph(reader: Reader, end: int, header: Header) -> None:
+def _read_graph(reader: ByteReader, end: int, header: Header) -> None:
     weights, inputs, outputs = set(), [], []
     for part in fields(reader, end):
         match part:
@@ -86,7 +86,7 @@ def _read_graph(reader: Reader, end: int, header: Header) -> None:
     header.facts["outputs"] = outputs
 
 
-def _model_operator(reader: Reader, end: int) -> str | None:
+def _model_operator(reader: ByteReader, end: int) -> str | None:
     operator, domain = "", ""
     for part in fields(reader, end):
         if part.number == 4 and part.wire == BYTES:  # noqa: PLR2004 - op_type
@@ -96,7 +96,7 @@ def _model_operator(reader: Reader, end: int) -> str | None:
     return operator if domain == _ML_DOMAIN and operator.endswith(_MODELS) else None
 
 
-def _named(reader: Reader, end: int, number: int) -> str:
+def _named(reader: ByteReader, end: int, number: int) -> str:
     name = ""
     for part in fields(reader, end):
         if part.number == number and part.wire == BYTES:
@@ -104,7 +104,7 @@ def _named(reader: Reader, end: int, number: int) -> str:
     return name
 
 
-def _value_info(reader: Reader, end: int) -> dict[str, Any]:
+def _value_info(reader: ByteReader, end: int) -> dict[str, Any]:
     value: dict[str, Any] = {"name": "", "dtype": None, "shape": None}
     for part in fields(reader, end):
         if part.number == 1 and part.wire == BYTES:
@@ -115,26 +115,28 @@ def _value_info(reader: Reader, end: int) -> dict[str, Any]:
     return value
 
 
-def _tensor_type(reader: Reader, end: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _tensor_type(reader: ByteReader, end: int) -> dict[str, Any]:
+    tensor_type: dict[str, Any] = {}
     for part in fields(reader, end):
         if part.number == 1 and part.wire == VARINT:
-            found["dtype"] = _TYPES.get(part.value)
+            tensor_type["dtype"] = _TYPES.get(part.value)
         elif part.number == 2 and part.wire == BYTES:  # noqa: PLR2004 - shape
-            found["shape"] = [_dimension(reader, dim.end) for dim in _inner(reader, part.end, 1)]
-    return found
+            tensor_type["shape"] = [
+                _dimension(reader, dim.end) for dim in _inner(reader, part.end, 1)
+            ]
+    return tensor_type
 
 
-def _dimension(reader: Reader, end: int) -> int | None:
+def _dimension(reader: ByteReader, end: int) -> int | None:
     sizes = [part.value for part in fields(reader, end) if part.number == part.wire + 1 == 1]
     return sizes[0] if sizes and sizes[0] > 0 else None
 
 
-def _inner(reader: Reader, end: int, number: int) -> Iterator[Field]:
+def _inner(reader: ByteReader, end: int, number: int) -> Iterator[Field]:
     for part in fields(reader, end):
         if part.number == number and part.wire == BYTES:
             yield part
 
 
-def _text(reader: Reader, part: Field) -> str:
+def _text(reader: ByteReader, part: Field) -> str:
     return reader.read(min(part.value, _LONGEST)).decode("utf-8", "replace")

@@ -78,8 +78,8 @@ class Pair:
         postprocessor = self.postprocessor
         if postprocessor is None:
             return self._method("predict")(prepared)
-        found = (getattr(postprocessor, name, None) for name in _READING)
-        call = next(filter(callable, found), postprocessor)
+        methods = (getattr(postprocessor, name, None) for name in _READING)
+        call = next(filter(callable, methods), postprocessor)
         if not callable(call):
             raise self._unsupported("postprocessor", postprocessor, "postprocess")
         return call(self._method(getattr(postprocessor, "response_method", "predict"))(prepared))
@@ -116,22 +116,23 @@ class Pair:
 
     def _unsupported(self, role: str, part: object, method: str) -> UnsupportedError:
         if isinstance(part, Path):
-            advice = f"open {str(part)!r} with the program it is for"
+            advice = f"open {str(part)!r} with its own program"
         else:
             advice = f"use `.parts[{role!r}]` as its own library does"
-        problem = f"the {role} is a {type(part).__name__} without {method}"
+        problem = f"has a {type(part).__name__} without {method} as its {role}"
         return UnsupportedError(self.ref, problem, advice)
 
     def __repr__(self) -> str:
         """Name the version and what it holds."""
-        held = ", ".join(f"{role}={type(part).__name__}" for role, part in self.parts.items())
-        return f"Pair({self.ref!r}, {held})"
+        contents = ", ".join(f"{role}={type(part).__name__}" for role, part in self.parts.items())
+        return f"Pair({self.ref!r}, {contents})"
 
     def _repr_html_(self) -> str:
+        """Show what it holds in a notebook."""
         facts = {
             "framework": self.manifest.framework,
             "algorithm": self.manifest.algorithm,
             **{role: type(part).__name__ for role, part in self.parts.items()},
             **self.manifest.metrics,
         }
-        return notebook.facts(self.ref, facts.items())
+        return notebook.view(notebook.heading(self.ref), notebook.facts(facts.items()))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.errors import UnsupportedError
+from holdfast.formats import index_bounds
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, describe_pickle
 from holdfast.formats.libraries import unpickling, writing
@@ -35,7 +36,9 @@ class Pickle:
     def load(self, path: Path) -> object:
         """Unpickle the object, which runs the constructors that the scan lists."""
         with unpickling(path.name), path.open("rb") as stream:
-            return _Unpickler(stream).load()
+            model: object = _Unpickler(stream).load()
+            index_bounds.check(model, path.name)
+        return model
 
     def describe(self, source: object) -> Description:
         """Describe by class and parameters."""
@@ -50,6 +53,6 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("joblib.numpy_pickle"):
             raise UnsupportedError(
-                "pickle file", "joblib wrote it", "register it with the format joblib"
+                "pickle file", "was written by joblib", "register it with the format joblib"
             )
         return super().find_class(module, name)

@@ -10,9 +10,9 @@ from holdfast.formats.describing import packages
 from holdfast.formats.health.shards import INDEX, read_index
 from holdfast.formats.libraries import library, loading, writing
 from holdfast.formats.scanner import kind_of
+from holdfast.formats.scanner.byte_sources import of_file
 from holdfast.formats.scanner.contents import safetensors_header
 from holdfast.formats.scanner.findings import UnreadableError
-from holdfast.formats.scanner.sources import of_file
 
 _TORCH = {"holdfast": "torch"}
 """What the header of a file says that was written from tensors of PyTorch's."""

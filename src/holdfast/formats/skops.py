@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from holdfast.formats import index_bounds
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import describe_object, packages
 from holdfast.formats.libraries import framework_of, library, unpickling, writing
@@ -38,7 +39,9 @@ class Skops:
         """
         skops = library("skops.io", "skops")
         with unpickling(path.name):
-            return skops.load(path, trusted=skops.get_untrusted_types(file=path))
+            model: object = skops.load(path, trusted=skops.get_untrusted_types(file=path))
+            index_bounds.check(model, path.name)
+        return model
 
     def describe(self, source: object) -> Description:
         """Describe by class and parameters; from a file, by the class alone."""

@@ -78,6 +78,6 @@ class TensorFlowModel:
                 "this SavedModel", "has no signature of one input", "call its module's own"
             )
         ((name, spec),) = inputs.items()
-        given = signature(**{name: tensorflow.constant(rows, dtype=spec.dtype)})
-        outputs = {key: value.numpy() for key, value in given.items()}
+        tensors = signature(**{name: tensorflow.constant(rows, dtype=spec.dtype)})
+        outputs = {key: value.numpy() for key, value in tensors.items()}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs

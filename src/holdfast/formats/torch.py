@@ -149,12 +149,16 @@ def _judged(names: Iterable[str]) -> list[Any]:
         module, _, name = path.rpartition(".")
         if module.partition(".")[0] == "torch" and hasattr(_imported("torch"), name):
             continue  # storages and dtypes, which PyTorch has names of its own for
-        found = getattr(_imported(module), name, None)
-        if callable(found):
-            judged.append((found, path))
+        definition = getattr(_imported(module), name, None)
+        if callable(definition):
+            judged.append((definition, path))
         if path == "numpy.dtype":  # whose instances are of classes for each type
             types = _imported("numpy.dtypes")
-            judged += [getattr(types, one) for one in types.__all__ if one.endswith("DType")]
+            judged += [
+                getattr(types, type_name)
+                for type_name in types.__all__
+                if type_name.endswith("DType")
+            ]
     return judged
 
 
@@ -192,11 +196,11 @@ class TorchModel:
                 the type of the module's weights.
         """
         torch = library("torch", "torch")
-        given = torch.as_tensor(rows)
-        if given.is_floating_point():
-            given = given.to(self._dtype(torch))
+        tensor = torch.as_tensor(rows)
+        if tensor.is_floating_point():
+            tensor = tensor.to(self._dtype(torch))
         with torch.no_grad():
-            result = self.module(given)
+            result = self.module(tensor)
         return _arrays(result)
 
     def _dtype(self, torch: Any) -> Any:

@@ -49,8 +49,10 @@ class _Walk:
     root: Path
     leaves_out: Callable[[str], bool]
 
-    def below(self, place: Path, prefix: str, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-        with os.scandir(place) as listed:
+    def below(
+        self, folder: Path, prefix: str, above: frozenset[Path]
+    ) -> Iterator[tuple[str, Path]]:
+        with os.scandir(folder) as listed:
             entries = sorted(listed, key=lambda entry: entry.name)
         for entry in entries:
             if not self.leaves_out(entry.name):

@@ -50,9 +50,9 @@ class Xgboost:
         """Write binary JSON, and beside the trees what the estimator around them was told."""
         path = folder / f"{stem}.ubj"
         subject = f"{type(model).__name__} object"
-        unkept = _unkept(model) if _is_known(model) else "it is not of XGBoost"
+        unkept = _unkept(model) if _is_known(model) else "it is not XGBoost's own"
         if unkept:
-            problem = f"cannot be kept whole in XGBoost's own file: {unkept}"
+            problem = f"cannot be kept whole in XGBoost's own format: {unkept}"
             raise InvalidInputError(subject, problem, "name the format joblib")
         saved: Any = model
         with writing(subject):
@@ -134,8 +134,8 @@ def _unkept(model: object) -> str | None:
     if first not in [f"xgboost.sklearn.{name}" for name in _ESTIMATORS]:
         return f"{first} is a class of its own"
     estimator: Any = model
-    given = _parameters(estimator)
-    lost = sorted(name for name, value in given.items() if not _is_plain(value))
+    parameters = _parameters(estimator)
+    lost = sorted(name for name, value in parameters.items() if not _is_plain(value))
     return f"the parameter {lost[0]!r} is not plain data" if lost else None
 
 

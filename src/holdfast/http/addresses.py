@@ -45,35 +45,35 @@ def _taken(address: Any, family: int) -> socket.socket:
     return opened
 
 
-def listen(held: socket.socket, backlog: int) -> None:
+def listen(bound_socket: socket.socket, backlog: int) -> None:
     """Listen on an address that was taken, with no other process beside this one."""
     if _POSIX:  # the next server must get past this one's last connections
-        _set(held, socket.SO_REUSEADDR, 1)
-    held.listen(backlog)
+        _set(bound_socket, socket.SO_REUSEADDR, 1)
+    bound_socket.listen(backlog)
 
 
-def joined(held: socket.socket) -> socket.socket:
+def joined(bound_socket: socket.socket) -> socket.socket:
     """Return a socket of a worker's own at an address that its supervisor holds.
 
     The system deals connections out among the workers that listen. The holding socket never
     listens. It was bound without SO_REUSEPORT, which no other server had then, and has it from now
     on without SO_REUSEADDR: so only those who ask for SO_REUSEPORT get in, and `taken` never does.
     """
-    if held.family not in (socket.AF_INET, socket.AF_INET6):
-        return held.dup()  # a Unix socket listens already, and all accept from it
-    _set(held, socket.SO_REUSEPORT, 1)
-    opened = socket.socket(held.family, socket.SOCK_STREAM)
+    if bound_socket.family not in (socket.AF_INET, socket.AF_INET6):
+        return bound_socket.dup()  # a Unix socket listens already, and all accept from it
+    _set(bound_socket, socket.SO_REUSEPORT, 1)
+    opened = socket.socket(bound_socket.family, socket.SOCK_STREAM)
     try:
         _set(opened, socket.SO_REUSEADDR, 1)
         _set(opened, socket.SO_REUSEPORT, 1)
-        opened.bind(held.getsockname())
+        opened.bind(bound_socket.getsockname())
     except BaseException:
         opened.close()
         raise
     return opened
 
 
-def lent(held: socket.socket) -> str:
+def lent(bound_socket: socket.socket) -> str:
     """Let a library of this process listen at an address that its supervisor holds, as `joined`.
 
     The library must ask for SO_REUSEPORT.
@@ -81,8 +81,8 @@ def lent(held: socket.socket) -> str:
     Returns:
         The address as gRPC writes it.
     """
-    _set(held, socket.SO_REUSEPORT, 1)
-    host, port = held.getsockname()[:2]
+    _set(bound_socket, socket.SO_REUSEPORT, 1)
+    host, port = bound_socket.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

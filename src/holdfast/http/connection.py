@@ -14,7 +14,7 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from holdfast.http.limits import ConnectionLimits
+from holdfast.http.connection_limits import BodyLimit, ConnectionLimits
 
 __all__ = ["Connection", "Guarded"]
 
@@ -70,6 +70,8 @@ class Connection(HttpToolsProtocol):
         self._chunk_bytes = 0
         self._head_bytes = 0
         self._body_bytes = 0
+        self._body_limit = BodyLimit(self._limits.body_bytes)
+        self._came_bytes = 0
         self._silent_bytes = 0
         self._owed_bytes = 0
         self._deaf = False
@@ -129,8 +131,7 @@ class Connection(HttpToolsProtocol):
             self._turn_away(431, self._head_too_long())
             return
         if self._timer is None:
-            limits = self._limits
-            pause_s = limits.header_s if self._stage == _HEAD else limits.body_s
+            pause_s = self._limits.header_s if self._stage == _HEAD else self._limits.body_s
             self._timer = self.loop.call_later(pause_s, self._expire)
 
     def _head_too_long(self) -> str:
@@ -142,8 +143,17 @@ class Connection(HttpToolsProtocol):
             self._timer = self.loop.call_later(self._limits.header_s, self._expire)
         elif self._stage == _HEAD:
             self._turn_away(408, f"the head did not come within {self._limits.header_s:g} s")
+        elif self._comes_on():
+            self._timer = self.loop.call_later(self._limits.body_s, self._expire)
         else:
             self._turn_away(408, f"the body did not come within {self._limits.body_s:g} s")
+
+    def _comes_on(self) -> bool:
+        """Tell whether enough of a long body came since this was asked last."""
+        least = self._body_limit.least_bytes
+        came = self._body_bytes - self._came_bytes
+        self._came_bytes = self._body_bytes
+        return 0 < least <= came
 
     def _calm(self) -> None:
         if self._timer is not None:
@@ -167,7 +177,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Refuse a head that is not sound, or have its request begun."""
-        self._body_bytes = self._silent_bytes = 0
+        self._body_bytes = self._silent_bytes = self._came_bytes = 0
+        if self._limits.body_limit is not None:
+            own = self._limits.body_limit(self.url)
+            self._body_limit = own or BodyLimit(self._limits.body_bytes)
         self._calm()
         headers = dict(self.headers)
         plain = _NOTABLE.isdisjoint(headers)
@@ -193,22 +206,21 @@ class Connection(HttpToolsProtocol):
         version = self.parser.get_http_version()
         host = headers.get(b"host")
         if version not in ("1.1", "1.0"):
-            return 505, f"HTTP/{version} is not spoken here; use HTTP/1.1"
+            return 505, f"HTTP/{version} is not supported; use HTTP/1.1"
         if host is None and version == "1.1":
             return 400, "a request needs one Host header"
         if len(headers) != len(self.headers):
             names = [name for name, _ in self.headers]
             for name in _SINGLE:
                 if names.count(name) > 1:
-                    return 400, f"header {name.decode()} stands more than once"
+                    return 400, f"header {name.decode()} is sent more than once"
+        if int(headers.get(b"content-length", b"0")) > self._body_limit.size_bytes:
+            return 413, self._body_too_long()
         hosts = self._limits.hosts
         if hosts is not None and host is not None and host not in self._known_hosts:
             if not hosts.admits(host.decode("latin-1")):
-                told = host.decode("latin-1")
-                return (
-                    421,
-                    f"host {told!r} is not answered here; start with --host-name to allow it",
-                )
+                shown = repr(host.decode("latin-1"))
+                return 421, f"host {shown} is not served here; start with --host-name to allow it"
             self._known_hosts = {host}
         return None if plain else self._notable_problem(headers, version)
 
@@ -220,19 +232,26 @@ class Connection(HttpToolsProtocol):
             if version != "1.1" or coding.lower() != b"chunked":
                 return 501, "transfer-encoding must be chunked, in HTTP/1.1"
             if self.parser.should_upgrade():
-                return 400, "a request that asks for another protocol must give a content-length"
+                return 400, "a request to upgrade the protocol must have a content-length"
         hosts = self._limits.hosts
         if hosts is None:
             return None
         origin = headers.get(b"origin")
         host = headers.get(b"host", b"").decode("latin-1")
         if origin is not None:
-            told = origin.decode("latin-1")
-            if not hosts.admits_origin(told, host):
-                return 403, f"origin {told!r} may not ask here; start with --host-name to allow it"
-        elif headers.get(b"sec-fetch-site") in _FOREIGN:
-            return 403, "a page of another site may not ask here"
+            origin_text = origin.decode("latin-1")
+            if not hosts.admits_origin(origin_text, host):
+                return 403, f"origin {origin_text!r} is not allowed; --host-name allows it"
+        elif headers.get(b"sec-fetch-site") in _FOREIGN and not self._follows_link(headers):
+            return 403, "pages of other sites are not allowed here"
         return None
+
+    def _follows_link(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a page of another site leads a browser here, where that is allowed."""
+        hosts = self._limits.hosts
+        if hosts is None or not hosts.links or self.parser.get_method() not in (b"GET", b"HEAD"):
+            return False
+        return headers.get(b"sec-fetch-mode") == b"navigate"
 
     def take(self, headers: Mapping[bytes, bytes], plain: bool) -> None:  # noqa: ARG002, FBT001
         """Begin a request whose head is sound, by ASGI.
@@ -251,11 +270,13 @@ class Connection(HttpToolsProtocol):
         """Take a part of a body."""
         self._silent_bytes = 0
         self._body_bytes += len(body)
-        if self._body_bytes > self._limits.body_bytes:
-            limit = f"{self._limits.body_bytes:,} bytes"
-            self._turn_away(413, f"the body is longer than {limit}; send fewer rows at a time")
+        if self._body_bytes > self._body_limit.size_bytes:
+            self._turn_away(413, self._body_too_long())
             raise _Deaf
         super().on_body(body)
+
+    def _body_too_long(self) -> str:
+        return f"the body is longer than {self._body_limit.size_bytes:,} bytes; send less at a time"
 
     def on_message_complete(self) -> None:
         """Have a request answered that is whole now."""
@@ -313,14 +334,18 @@ class Connection(HttpToolsProtocol):
         """Write a refusal past any application, and end the connection."""
         if self.transport.is_closing():
             return
-        content = msgspec.json.encode({"error": message})
+        media, content = self.refusal(status, message)
         parts = [STATUS_LINE[status]]
         for name, value in self.server_state.default_headers:
             parts += (name, b": ", value, b"\r\n")
-        parts.append(b"content-type: application/json\r\nconnection: close\r\n")
+        parts.append(b"content-type: %s\r\nconnection: close\r\n" % media)
         parts.append(b"content-length: %d\r\n\r\n" % len(content))
         self.transport.write(b"".join(parts) + content)
         self.close()
+
+    def refusal(self, status: int, message: str) -> tuple[bytes, bytes]:  # noqa: ARG002
+        """Write a refusal in the form that the server answers in: content type and content."""
+        return b"application/json", msgspec.json.encode({"error": message})
 
     def close(self) -> None:
         """End the connection, at once where the caller does not read what is left for it."""

@@ -21,10 +21,13 @@ class HostRules:
     Attributes:
         names: Host names that are answered besides addresses and `localhost`; lower case.
         any_host: Answer whatever name a request bears; a foreign origin is refused all the same.
+        links: Let pages of other sites lead a browser here, by GET and without an origin: what is
+            answered is for people to look at, and no GET changes anything.
     """
 
     names: frozenset[str] = frozenset()
     any_host: bool = False
+    links: bool = False
 
     def admits(self, host: str) -> bool:
         """Tell whether requests for *host*, with or without a port, are answered."""
@@ -38,10 +41,10 @@ class HostRules:
 
     def admits_origin(self, origin: str, host: str) -> bool:
         """Tell whether a page of *origin* may ask the server that it calls *host*."""
-        scheme, separator, place = origin.partition("://")
+        scheme, separator, authority = origin.partition("://")
         if not separator or scheme.lower() not in ("http", "https"):
             return False
-        return place.lower() == host.lower() or name_of(place) in self.names
+        return authority.lower() == host.lower() or name_of(authority) in self.names
 
 
 def name_of(host: str) -> str | None:

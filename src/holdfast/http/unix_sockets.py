@@ -28,15 +28,17 @@ def at_path(path: Path, mode: int) -> Iterator[socket.socket]:
         InvalidInputError: If a server listens there, something else is there, or it cannot be made.
     """
     if sys.platform == "win32":
-        raise InvalidInputError(f"--uds {str(path)!r}", "there are none on Windows", "use --port")
+        raise InvalidInputError(
+            f"--uds {str(path)!r}", "cannot be a Unix socket on Windows", "use --port"
+        )
     try:
         with locks.folder(str(path.parent)):
             _remove_stale(path)
             opened = _listening(path, mode)
     except (OSError, StoreError) as error:
-        why = error.problem if isinstance(error, StoreError) else error.strerror or str(error)
-        told = f"cannot be listened on: {why}"
-        raise InvalidInputError(f"--uds {str(path)!r}", told, "name another path") from error
+        why = str(error) if isinstance(error, StoreError) else error.strerror or str(error)
+        problem = f"cannot be listened on: {why}"
+        raise InvalidInputError(f"--uds {str(path)!r}", problem, "name another path") from error
     made = path.lstat()
     try:
         with opened:
@@ -54,10 +56,10 @@ def _remove_stale(path: Path) -> None:
         FileExistsError: If somebody does, or something else is there.
     """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(found.st_mode):
+    if not stat.S_ISSOCK(status.st_mode):
         raise FileExistsError(0, "something other than a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as call:
         call.setblocking(False)  # noqa: FBT003 - a full backlog would be waited for

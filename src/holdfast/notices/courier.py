@@ -1,7 +1,6 @@
 """The courier: follows the journals, fills the outbox, delivers, and tries again."""
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -11,15 +10,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.entry import Entry, format_time
-from holdfast.core.fleet import Held, Report
+from holdfast.core.fleet import LoadedVersion, Report
 from holdfast.errors import HoldfastError
 from holdfast.notices import notice as notices
 from holdfast.notices import services, webhook
 from holdfast.notices.notice import Notice
-from holdfast.notices.outbox import Letter, Outbox, Standing
+from holdfast.notices.outbox import Letter, Outbox, TargetState
 from holdfast.notices.targets import Configuration, Target
 from holdfast.notices.webhook import Failure
 from holdfast.registry import Registry
+from holdfast.stop_signal import Stop
 
 _log = logging.getLogger(__name__)
 
@@ -67,15 +67,15 @@ class Courier:
         A target is new until this was done once; what an entry says that is written afterwards is
         never lost.
         """
-        with self._outbox.alone() as held:
-            if held:
+        with self._outbox.alone() as is_held:
+            if is_held:
                 self._begin()
 
     def _begin(self) -> None:
         for target in self._targets:
             if self._outbox.standing(target.name) is None:
                 heads = {model: self._seq(model) for model in self._models()}
-                self._outbox.stand(target.name, Standing(heads))
+                self._outbox.stand(target.name, TargetState(heads))
 
     def round(self, budget_s: float | None = None) -> Round | None:
         """Collect what is new and try every target that is due, once.
@@ -86,16 +86,16 @@ class Courier:
         Returns:
             What was done; `None` if another process is at it.
         """
-        with self._outbox.alone() as held:
-            if not held:
+        with self._outbox.alone() as is_held:
+            if not is_held:
                 return None
             problems = self._collect()
             return self._deliver(self._due(), problems, _deadline(budget_s))
 
     def insist(self, attempts: int = 3, pause_s: float = 0.5) -> Round | None:
         """Collect what is new and try every target, due or not, up to *attempts* times."""
-        with self._outbox.alone() as held:
-            if not held:
+        with self._outbox.alone() as is_held:
+            if not is_held:
                 return None
             problems, total = self._collect(), Round()
             for attempt in range(attempts):
@@ -110,12 +110,12 @@ class Courier:
                 time.sleep(pause_s * 2**attempt)
             return total
 
-    def follow(self, stop: threading.Event, every_s: float) -> Iterator[Round]:
+    def follow(self, stop: Stop, every_s: float) -> Iterator[Round]:
         """Go on until *stop* is set, a round every so many seconds; yield what each did."""
         while not stop.is_set():
             try:
                 done = self.round()
-            except (HoldfastError, OSError) as error:  # the next one may find it mended
+            except (HoldfastError, OSError) as error:  # the next one may succeed
                 done = Round(problems=(str(error),))
             if done is not None:
                 yield done
@@ -127,7 +127,9 @@ class Courier:
         failures = {
             target.name: _send(target, notice, target.timeout_s) for target in self._targets
         }
-        problems = tuple(f"{name}: {one.problem}" for name, one in failures.items() if one)
+        problems = tuple(
+            f"{name}: {failure.problem}" for name, failure in failures.items() if failure
+        )
         return Round(delivered=len(failures) - len(problems), problems=problems)
 
     # Collecting
@@ -141,18 +143,18 @@ class Courier:
             source = self._source()
         except HoldfastError as error:  # the store is not there yet
             return [str(error)]
-        stands = {one.name: self._outbox.standing(one.name) for one in self._targets}
+        stands = {receiver.name: self._outbox.standing(receiver.name) for receiver in self._targets}
         known = {model for stand in stands.values() if stand for model in stand.heads}
         for model in sorted(known | set(self._models())):
             try:
-                told, seq = self._told(source, model, stands.values())
+                numbered_notices, seq = self._told(source, model, stands.values())
                 reports = self._registry.fleet.servers(model)
             except HoldfastError as error:
                 problems.append(str(error))
                 continue
             for target in self._targets:
-                stand = stands[target.name] or Standing({})
-                stand = self._queue(target, stand, (model, seq), told)
+                stand = stands[target.name] or TargetState({})
+                stand = self._queue(target, stand, (model, seq), numbered_notices)
                 stands[target.name] = self._queue_failures(target, stand, source, model, reports)
         for target in self._targets:
             now, before = stands[target.name], self._outbox.standing(target.name)
@@ -161,7 +163,7 @@ class Courier:
         return problems
 
     def _told(
-        self, source: str, model: str, stands: Iterable[Standing | None]
+        self, source: str, model: str, stands: Iterable[TargetState | None]
     ) -> tuple[list[tuple[int, Notice]], int]:
         """Return the notices of a model's new entries with their numbers, and the last number."""
         cursors = [stand.heads.get(model, 0) for stand in stands if stand is not None]
@@ -170,46 +172,51 @@ class Courier:
             return [], self._seq(model)
         first = min(read)
         new = self._registry.entries(model, after=first)
-        told = [
+        started = self._registry.rollout_entries(model)
+        numbered_notices = [
             (entry.seq, notice)
             for entry in new
-            for notice in notices.of_entry(source, entry, self._candidate(model, entry))
+            for notice in notices.of_entry(source, entry, started, self._candidate(model, entry))
         ]
-        return told, new[-1].seq if new else first
+        return numbered_notices, new[-1].seq if new else first
 
     def _candidate(self, model: str, entry: Entry) -> str | None:
         """Return the version whose rollout an entry ends."""
-        number = getattr(entry.event, "rollout", None)
-        if not isinstance(number, int):
+        seq = getattr(entry.event, "rollout", None)
+        if not isinstance(seq, int):
             return None
-        started = self._registry.entries(model, after=number - 1)[0]
+        started = self._registry.entries(model, after=seq - 1)[0]
         return next(iter(started.event.versions()), None)
 
     def _queue(
-        self, target: Target, stand: Standing, upto: tuple[str, int], told: list[tuple[int, Notice]]
-    ) -> Standing:
+        self,
+        target: Target,
+        stand: TargetState,
+        upto: tuple[str, int],
+        numbered_notices: list[tuple[int, Notice]],
+    ) -> TargetState:
         model, seq = upto
         after = stand.heads.get(model, 0)
-        for number, notice in told if after != _UNREAD else ():
+        for number, notice in numbered_notices if after != _UNREAD else ():
             if number > after and target.wants(notice):
                 self._outbox.add(target.name, Letter(notice, time.time()))
         return replace(stand, heads=stand.heads | {model: max(after, seq)})
 
     def _queue_failures(
-        self, target: Target, stand: Standing, source: str, model: str, reports: list[Report]
-    ) -> Standing:
+        self, target: Target, stand: TargetState, source: str, model: str, reports: list[Report]
+    ) -> TargetState:
         """Tell of versions that servers fail to load, once until no server does any more."""
         failing = {
             version: at
             for version, at in stand.failing.items()
             if version.rpartition("@")[0] != model
         }
-        for report, held in _failures(reports):
-            ref = f"{model}@{held.version}"
+        for report, version_status in _failures(reports):
+            ref = f"{model}@{version_status.version}"
             if ref in failing:
                 continue
             failing[ref] = stand.failing.get(ref, report.at)
-            notice = notices.of_failure(source, report, held, failing[ref])
+            notice = notices.of_failure(source, report, version_status, failing[ref])
             if ref not in stand.failing and target.wants(notice):
                 self._outbox.add(target.name, Letter(notice, time.time()))
         return replace(stand, failing=failing)
@@ -232,13 +239,13 @@ class Courier:
         self, targets: Iterable[Target], problems: Iterable[str], deadline: float | None
     ) -> Round:
         delivered = given_up = 0
-        met = list(problems)
+        all_problems = list(problems)
         for target in targets:
             taken, put_aside, failure = self._empty(target, deadline)
             delivered, given_up = delivered + taken, given_up + put_aside
-            met += [f"{target.name}: {failure.problem}"] if failure else []
+            all_problems += [f"{target.name}: {failure.problem}"] if failure else []
         waiting = sum(1 for target in self._targets for _ in self._outbox.waiting(target.name))
-        return Round(delivered, waiting, given_up, tuple(dict.fromkeys(met)))
+        return Round(delivered, waiting, given_up, tuple(dict.fromkeys(all_problems)))
 
     def _empty(self, target: Target, deadline: float | None) -> tuple[int, int, Failure | None]:
         """Deliver in order until something is not taken; return how many were, and were not."""
@@ -285,7 +292,7 @@ class Courier:
         try:
             return max((head.seq for head in self._registry.heads(model)), default=0)
         except HoldfastError as error:
-            _log.warning("what happened to %s cannot be told yet: %s", model, error)
+            _log.warning("notices of %s cannot be made yet: %s", model, error)
             return _UNREAD
 
     def _source(self) -> str:
@@ -293,11 +300,15 @@ class Courier:
         return f"urn:holdfast:{self._registry.identity}"
 
 
-def _failures(reports: Iterable[Report]) -> Iterator[tuple[Report, Held]]:
+def _failures(reports: Iterable[Report]) -> Iterator[tuple[Report, LoadedVersion]]:
     now = datetime.now(UTC)
     for report in reports:
         if report.is_fresh(now):
-            yield from ((report, held) for held in report.versions if held.state == "failed")
+            yield from (
+                (report, version_status)
+                for version_status in report.versions
+                if version_status.state == "failed"
+            )
 
 
 def _send(target: Target, notice: Notice, timeout_s: float) -> Failure | None:

@@ -1,6 +1,6 @@
 """From an entry of the journal, or a server's report, to a notice: a CloudEvent 1.0."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,9 +9,16 @@ from msgspec import Struct
 from holdfast.core import history
 from holdfast.core.entry import Entry
 from holdfast.core.events import WORDS, Promoted, RolledBack
-from holdfast.core.fleet import Held, Report
-from holdfast.core.rollout.events import RolloutEnded, RolloutEvent, RolloutJudged, RolloutStepped
-from holdfast.core.rollout.verdict import Verdict
+from holdfast.core.fleet import LoadedVersion, Report
+from holdfast.core.rollout import sentences
+from holdfast.core.rollout.rollout_events import (
+    RolloutEnded,
+    RolloutEvent,
+    RolloutJudged,
+    RolloutStarted,
+    RolloutStepped,
+)
+from holdfast.core.rollout.step_verdict import StepVerdict
 
 PREFIX: Final = "dev.holdfast."
 """Before the name of each event in the `type` of a CloudEvent."""
@@ -27,7 +34,7 @@ _ROLLOUT: Final = {
     "rollout_resumed": "rollout.resumed",
 }
 _PATIENT: Final = frozenset(("dwell", "few_requests", "uncertain"))
-"""Reasons to hold that time alone mends."""
+"""Reasons to hold that pass with time alone."""
 _AT_ONCE: Final = frozenset(("sample_ratio", "score_drift", "overdue"))
 """Reasons that are told however young the step is."""
 
@@ -69,11 +76,14 @@ class Notice(Struct, frozen=True):
         return str(self.data.get("sentence", self.event))
 
 
-def of_entry(source: str, entry: Entry, candidate: str | None) -> Iterator[Notice]:
+def of_entry(
+    source: str, entry: Entry, started: Sequence[int], candidate: str | None
+) -> Iterator[Notice]:
     """Say what an entry tells: nothing, one event or several.
 
     Args:
         source: The registry, `urn:holdfast:<its id>`.
+        started: The entries that started the model's rollouts, which number them.
         candidate: The version of the rollout that the entry ends by moving production.
     """
     version = next(iter(entry.event.versions()), None)
@@ -81,20 +91,26 @@ def of_entry(source: str, entry: Entry, candidate: str | None) -> Iterator[Notic
         "model": entry.model,
         "version": version,
         "was": getattr(entry.event, "was", None),
-        "rollout": getattr(entry.event, "rollout", None),
+        "rollout": sentences.number_of(_rollout_of(entry), started),
         "entry": entry.seq,
         "by": entry.by,
         "reason": entry.reason,
-        "sentence": f"{entry.model}: {history.sentence(entry.event)}",
+        "sentence": f"{entry.model}: {history.past(entry, started).what}",
     }
     verdict = getattr(entry.event, "verdict", None)
-    if isinstance(verdict, Verdict):
+    if isinstance(verdict, StepVerdict):
         data["verdict"] = msgspec.to_builtins(verdict)
         data["sentence"] += f": {verdict.sentence}"
     subject = f"{entry.model}@{version}" if version else entry.model
     for event in _events(entry, candidate):
         identity = f"{entry.model}/{entry.seq}/{event}"
         yield Notice(identity, source, PREFIX + event, subject, entry.at, data)
+
+
+def _rollout_of(entry: Entry) -> int | None:
+    """Return the entry that started the rollout which an entry is about."""
+    started = isinstance(entry.event, RolloutStarted)
+    return entry.seq if started else getattr(entry.event, "rollout", None)
 
 
 def _events(entry: Entry, candidate: str | None) -> Iterator[str]:
@@ -125,29 +141,29 @@ def _events(entry: Entry, candidate: str | None) -> Iterator[str]:
             yield f"entry.{WORDS[type(event)]}"
 
 
-def _is_stuck(verdict: Verdict) -> bool:
-    """Tell whether a rollout holds for a reason that time alone does not mend."""
+def _is_stuck(verdict: StepVerdict) -> bool:
+    """Tell whether a rollout holds for a reason that does not pass with time alone."""
     codes = {reason.code for reason in verdict.reasons}
     waiting = "dwell" in codes and not codes & _AT_ONCE
     return verdict.outcome == "hold" and not waiting and bool(codes - _PATIENT)
 
 
-def _drift(verdict: Verdict | None) -> Iterator[str]:
-    if verdict is not None and any(one.code == "score_drift" for one in verdict.reasons):
+def _drift(verdict: StepVerdict | None) -> Iterator[str]:
+    if verdict is not None and any(reason.code == "score_drift" for reason in verdict.reasons):
         yield DRIFT
 
 
-def of_failure(source: str, report: Report, held: Held, at: str) -> Notice:
+def of_failure(source: str, report: Report, version_status: LoadedVersion, at: str) -> Notice:
     """Say that a server could not load a version; *at* is when that was first seen."""
-    problem = held.problem or "failed"
+    problem = version_status.problem or "failed"
+    subject = f"{report.model}@{version_status.version}"
     data = {
         "model": report.model,
-        "version": held.version,
+        "version": version_status.version,
         "worker": report.worker,
         "problem": problem,
-        "sentence": f"{report.model}@{held.version} does not load in {report.worker}: {problem}",
+        "sentence": f"{subject} does not load in {report.worker}: {problem}",
     }
-    subject = f"{report.model}@{held.version}"
     return Notice(f"{subject}/{at}/{FAILED}", source, PREFIX + FAILED, subject, at, data)
 
 

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from holdfast import named_files
 from holdfast.errors import DamagedError
 from holdfast.notices.notice import Notice
 from holdfast.store import TakenError, durable, locks
@@ -35,7 +36,7 @@ _DIGITS: Final = 10
 _Told = TypeVar("_Told", bound=Struct)
 
 
-class Standing(Struct, frozen=True, forbid_unknown_fields=True):
+class TargetState(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a target stands.
 
     Attributes:
@@ -77,8 +78,8 @@ class Outbox:
     def alone(self) -> Iterator[bool]:
         """Hold the outbox if nobody else does, and tell whether that is so."""
         durable.make_folder(str(self.folder.absolute()))
-        with locks.tried(str(self._lock), "delivering notices") as held:
-            yield held
+        with locks.tried(str(self._lock), "delivering notices") as is_held:
+            yield is_held
 
     @property
     def _lock(self) -> Path:
@@ -96,28 +97,28 @@ class Outbox:
             durable.create(str(path.absolute()), msgspec.json.encode(notice))
 
     def incoming(self) -> Iterator[tuple[Path, Notice]]:
-        """Go through what others left, each with its file; what is none is put aside."""
+        """Go through the letters of others, each with its file; other files are put aside."""
         for path in self._files(_INCOMING):
             notice = self._read(path, Notice, self.folder / _FAILED)
             if notice is not None:
                 yield path, notice
 
-    def standing(self, target: str) -> Standing | None:
+    def standing(self, target: str) -> TargetState | None:
         """Return where a target stands, `None` if it is new.
 
         Raises:
-            DamagedError: If the file is no such thing: what is to be told is then unknown.
+            DamagedError: If the file is not a position: what to send next is then unknown.
         """
         path = self.folder / target / _STANDING
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Standing)
+            return msgspec.json.decode(named_files.read(path), type=TargetState)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            advice = "remove it to tell the target of what happens from now on"
+            advice = "remove it to notify the target of what happens from now on"
             raise DamagedError(str(path), f"cannot be read: {error}", advice) from error
 
-    def stand(self, target: str, standing: Standing) -> None:
+    def stand(self, target: str, standing: TargetState) -> None:
         """Write down where a target stands, durably."""
         self._keep(self.folder / target / _STANDING, msgspec.json.encode(standing))
 
@@ -132,7 +133,7 @@ class Outbox:
         self._keep(self.folder / target / _WAITING / name, msgspec.json.encode(letter))
 
     def waiting(self, target: str) -> Iterator[tuple[Path, Letter]]:
-        """Go through what waits for a target, in order; what is none is put aside."""
+        """Go through the letters for a target, in order; other files are put aside."""
         aside = self.folder / target / _FAILED
         for path in self._files(target, _WAITING):
             letter = self._read(path, Letter, aside)
@@ -141,11 +142,11 @@ class Outbox:
 
     def failed(self, target: str) -> list[Letter]:
         """Return what was given up for a target, in order."""
-        found = []
+        letters = []
         for path in self._files(target, _FAILED):
             with contextlib.suppress(ValueError, OSError):
-                found.append(msgspec.json.decode(path.read_bytes(), type=Letter))
-        return found
+                letters.append(msgspec.json.decode(named_files.read(path), type=Letter))
+        return letters
 
     def remove(self, path: Path) -> None:
         """Remove a file whose notice was taken."""
@@ -165,7 +166,7 @@ class Outbox:
 
     def _read(self, path: Path, kind: type[_Told], aside: Path) -> _Told | None:
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return msgspec.json.decode(named_files.read(path), type=kind)
         except FileNotFoundError:
             return None
         except (OSError, ValueError):  # somebody else's file: it must not stop those behind it
@@ -176,7 +177,7 @@ class Outbox:
     def _keep(self, path: Path, data: bytes) -> None:
         """Write a file over whatever has its name, durably."""
         folder = str(path.parent.absolute())
-        with durable.translated(str(path)), durable.temporary(folder) as (file, written):
+        with durable.translate_errors(str(path)), durable.temporary(folder) as (file, written):
             durable.write_all(file.fileno(), data)
             durable.sync(file.fileno())
             file.close()

@@ -17,7 +17,7 @@ def send(target: Target, notice: Notice) -> Failure | None:
     with _silent():
         service = apprise.Apprise()
         if not service.add(target.url):
-            return Failure(f"{target.place} is no address that apprise knows", lasting=True)
+            return Failure(f"{target.place} is not an address that apprise knows", lasting=True)
         title = f"Holdfast: {notice.event} {notice.subject}"
         sent = service.notify(title=title, body=notice.sentence, body_format="text")
     return None if sent else Failure(f"apprise could not deliver to {target.place}")

@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Struct
 
+from holdfast import named_files
 from holdfast.errors import InvalidInputError
 from holdfast.notices.notice import TEST, Notice
 
@@ -88,8 +89,8 @@ class Target:
         """Tell whether it is to be told of *notice*; every target wants a test."""
         if notice.event == TEST:
             return True
-        named = any(fnmatchcase(notice.event, pattern) for pattern in self.events)
-        return named and any(fnmatchcase(notice.model, pattern) for pattern in self.models)
+        matches_event = any(fnmatchcase(notice.event, pattern) for pattern in self.events)
+        return matches_event and any(fnmatchcase(notice.model, pattern) for pattern in self.models)
 
     @property
     def place(self) -> str:
@@ -115,51 +116,55 @@ def read(file: Path, environment: Mapping[str, str]) -> Configuration:
 
     Raises:
         InvalidInputError: If it cannot be read, a field is unknown or of another type, a name
-            stands twice, an address is none, or a variable it names is not set.
+            is given twice, an address is invalid, or a variable it names is not set.
     """
     subject = f"notices {str(file)!r}"
     try:
-        said = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File)
+        document = msgspec.convert(tomllib.loads(named_files.read(file).decode()), _File)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise InvalidInputError(subject, problem, "check its path") from error
     except ValueError as error:  # no TOML, or not what a field wants
-        raise InvalidInputError(subject, str(error), "see docs/guides/notices.md") from error
-    names = [target.name for target in said.targets]
+        raise InvalidInputError(
+            subject, f"cannot be read: {error}", "see docs/guides/notices.md"
+        ) from error
+    names = [target.name for target in document.targets]
     for name in names:
         if not _NAME.fullmatch(name) or names.count(name) > 1:
             advice = "use letters, digits, - and _, and each name once"
-            raise InvalidInputError(f"target {name!r}", "is no name of its own", advice)
-    targets = tuple(_target(one, environment) for one in said.targets)
-    return Configuration(file.absolute().parent / said.outbox, targets)
+            raise InvalidInputError(f"target {name!r}", "is not a unique name", advice)
+    targets = tuple(_target(table, environment) for table in document.targets)
+    return Configuration(file.absolute().parent / document.outbox, targets)
 
 
-def _target(said: _Target, environment: Mapping[str, str]) -> Target:
-    subject = f"target {said.name!r}"
-    if (said.url is None) == (said.url_env is None):
-        raise InvalidInputError(subject, "has no address of its own", "give url or url_env")
-    url = said.url or _variable(subject, str(said.url_env), environment)
-    if said.kind == "webhook":
+def _target(table: _Target, environment: Mapping[str, str]) -> Target:
+    subject = f"target {table.name!r}"
+    if (table.url is None) == (table.url_env is None):
+        raise InvalidInputError(subject, "needs exactly one address", "give url or url_env")
+    url = table.url or _variable(subject, str(table.url_env), environment)
+    if table.kind == "webhook":
         check_url(subject, url)
-    if not (said.timeout_s > 0 and said.give_up_days > 0):
-        raise InvalidInputError(subject, "has a time that is none", "give more than 0")
-    secret = said.secret_env and _variable(subject, said.secret_env, environment)
+    if not (table.timeout_s > 0 and table.give_up_days > 0):
+        raise InvalidInputError(subject, "has an invalid time", "give more than 0")
+    secret = table.secret_env and _variable(subject, table.secret_env, environment)
     return Target(
-        name=said.name,
-        kind=said.kind,
+        name=table.name,
+        kind=table.kind,
         url=url,
         secret=secret,
-        events=said.events,
-        models=said.models,
-        timeout_s=said.timeout_s,
-        give_up_s=said.give_up_days * 86_400,
+        events=table.events,
+        models=table.models,
+        timeout_s=table.timeout_s,
+        give_up_s=table.give_up_days * 86_400,
     )
 
 
 def _variable(subject: str, name: str, environment: Mapping[str, str]) -> str:
     value = environment.get(name)
     if not value:
-        raise InvalidInputError(subject, f"{name} is not set in the environment", "set it")
+        raise InvalidInputError(
+            subject, f"needs {name}, which is not set in the environment", "set it"
+        )
     return value
 
 
@@ -180,5 +185,7 @@ def check_url(subject: str, url: str) -> SplitResult:
     """
     parts = _parts(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInputError(subject, "its address is none", "give http:// or https://, a host")
+        raise InvalidInputError(
+            subject, "has no valid address", "give http:// or https:// and a host"
+        )
     return parts

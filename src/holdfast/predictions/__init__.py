@@ -9,15 +9,16 @@ stats, counting, export                       what it tells: figures, a rollout'
 ```
 """
 
+from holdfast.predictions.capture import CaptureOptions
 from holdfast.predictions.filters import ALL, Filter
-from holdfast.predictions.keeping import Recording
 from holdfast.predictions.log import Day, Feedback, Label, Log
-from holdfast.predictions.opening import open_log, open_recorder, without_credentials
+from holdfast.predictions.open_log import open_log, open_recorder, without_credentials
 from holdfast.predictions.row import Prediction, Role
 from holdfast.predictions.writer import Recorder
 
 __all__ = [
     "ALL",
+    "CaptureOptions",
     "Day",
     "Feedback",
     "Filter",
@@ -25,7 +26,6 @@ __all__ = [
     "Log",
     "Prediction",
     "Recorder",
-    "Recording",
     "Role",
     "open_log",
     "open_recorder",

@@ -37,7 +37,7 @@ _RAW: Final = msgspec.json.Decoder(Raw)
 
 
 def json_of(value: Any) -> str | None:
-    """Return a value as JSON; bytes are JSON already, or else what is no text, kept in base64.
+    """Return a value as JSON; bytes are JSON already, or else what is not text, kept in base64.
 
     Of `msgspec.Raw` it is known that it is JSON.
     """
@@ -71,29 +71,31 @@ _name: Final = functools.lru_cache(maxsize=1024)(_text)
 
 def values_of(row: Prediction) -> Values:
     """Return the columns of a row, in the order of `NAMES`."""
-    found = [*astuple(row)]
-    for place in _NAMED_PLACES:
-        found[place] = _name(found[place])
-    for place in _TEXT_PLACES:
-        found[place] = _text(found[place])
-    for place in _JSON_PLACES:
-        found[place] = json_of(found[place])
-    return tuple(found)
+    values = [*astuple(row)]
+    for index in _NAMED_PLACES:
+        values[index] = _name(values[index])
+    for index in _TEXT_PLACES:
+        values[index] = _text(values[index])
+    for index in _JSON_PLACES:
+        values[index] = json_of(values[index])
+    return tuple(values)
 
 
 def row_of(values: Sequence[Any], subject: object) -> Prediction:
     """Return the row of these columns.
 
     Raises:
-        DamagedError: If they are none; *subject* names the file they come from.
+        DamagedError: If they are not a row; *subject* names the file they come from.
     """
-    found = dict(zip(NAMES, values, strict=True))
+    fields = dict(zip(NAMES, values, strict=True))
     try:
         for name in JSON:
-            if found[name] is not None:
-                found[name] = msgspec.json.decode(found[name])
-        return msgspec.convert(found, Prediction)
+            if fields[name] is not None:
+                fields[name] = msgspec.json.decode(fields[name])
+        return msgspec.convert(fields, Prediction)
     except (ValueError, TypeError) as error:
         raise DamagedError(
-            str(subject), f"row {found['prediction_id']!r}: {error}", "see who else writes to it"
+            str(subject),
+            f"has an invalid row {fields['prediction_id']!r}: {error}",
+            "check who else writes to it",
         ) from error

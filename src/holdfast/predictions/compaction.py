@@ -16,7 +16,7 @@ from holdfast.predictions.columns import Values
 from holdfast.predictions.log import Day
 from holdfast.predictions.parquet import PARQUET
 from holdfast.predictions.parts import Days, Part, is_written, opened
-from holdfast.predictions.private import make_file
+from holdfast.predictions.private_files import make_file
 from holdfast.predictions.sqlite import ALL_COLUMNS, seal
 
 _LOCK: Final = ".compaction.sqlite"
@@ -97,11 +97,15 @@ def _alone(root: Path) -> Iterator[None]:
     try:
         make_file(path)
     except OSError as error:
-        raise StoreError(path, str(error.strerror), "check its owner and mode") from error
+        raise StoreError(
+            path, f"cannot be made: {error.strerror}", "check its owner and mode"
+        ) from error
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=0)
         with contextlib.closing(connection):
             connection.execute("BEGIN EXCLUSIVE")
             yield
     except sqlite3.Error as error:
-        raise StoreError(path, str(error), "wait until the other compaction is done") from error
+        raise StoreError(
+            path, f"cannot be locked: {error}", "wait until the other compaction is done"
+        ) from error

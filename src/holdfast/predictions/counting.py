@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.core.fleet import Keys, Sides, StepCounts
-from holdfast.core.rollout.course import Rollout
-from holdfast.core.rollout.keys import ACTIVE, CANARY, Sample, met, told
+from holdfast.core.rollout.key_sample import ACTIVE, CANARY, KeySample, met, told
+from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.predictions.filters import FAILED, Filter
 from holdfast.predictions.log import Log
 
@@ -32,7 +32,7 @@ WHERE key IS NOT NULL AND role IN ('active', 'canary') GROUP BY key, role
 _OUTPUTS: Final = f"SELECT weight, role, output FROM rows WHERE {_ROUTED} AND output IS NOT NULL"  # noqa: S608
 
 Slower = tuple[tuple[float, int], ...]
-_Seen = Sample[tuple[int, float, str]]
+_Seen = KeySample[tuple[int, float, str]]
 """When a key was first seen, on which weight, as which role."""
 _SIDES: Final = {"canary": CANARY, "active": ACTIVE}
 
@@ -43,15 +43,15 @@ class _Step:
     requests: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     slower: dict[float, dict[str, int]] = field(default_factory=dict)
-    failed: dict[int, Sample[int]] = field(default_factory=dict)
+    failed: dict[int, KeySample[int]] = field(default_factory=dict)
     pairs: tuple[int, int, int] = (0, 0, 0)
     slower_pairs: dict[float, tuple[int, int, int]] = field(default_factory=dict)
     scores: dict[str, list[int]] = field(default_factory=dict)
 
-    def score(self, role: str, place: int, bins: int) -> None:
+    def score(self, role: str, bin_index: int, bins: int) -> None:
         """Count one score."""
         side = "active" if role == "active" else "canary"
-        self.scores.setdefault(side, [0] * bins)[place] += 1
+        self.scores.setdefault(side, [0] * bins)[bin_index] += 1
 
 
 def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
@@ -64,8 +64,8 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
     """
     by_weight = {weight: number for number, weight in enumerate(rollout.plan.steps)}
     steps = {number: _Step(weight) for weight, number in by_weight.items()}
-    slower = rollout.baseline.slower_than_us if rollout.baseline else ()
-    source = _Source(log, Filter(model=model, rollout=rollout.number), slower)
+    slower = rollout.slow_from_us(of_canary=False)
+    source = _Source(log, Filter(model=model, rollout=rollout.number), rollout)
     for weight, role, *sums in source.sides():
         if weight in by_weight:
             _add_sides(
@@ -77,15 +77,15 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
                 _add_pairs(steps[by_weight[weight]], sums, slower)
     edges = rollout.baseline.score_edges if rollout.baseline else ()
     for weight, role, output in source.rows(_OUTPUTS) if edges else ():
-        found = score_of(output)
-        if weight in by_weight and found is not None:
-            steps[by_weight[weight]].score(role, bisect.bisect_right(edges, found), len(edges) + 1)
+        score = score_of(output)
+        if weight in by_weight and score is not None:
+            steps[by_weight[weight]].score(role, bisect.bisect_right(edges, score), len(edges) + 1)
     seen: _Seen | None = None
     if rollout.sticky is not None:
         for weight, role, hour_us, key in source.rows(_FAILED_KEYS):
             if weight in by_weight and (number := _key(key)) is not None:
                 hours = steps[by_weight[weight]].failed
-                met(hours.setdefault(hour_us // _HOUR_US, Sample(_MOST)), number, _SIDES[role])
+                met(hours.setdefault(hour_us // _HOUR_US, KeySample(_MOST)), number, _SIDES[role])
         seen = _first_seen(source)
     return [
         _told(number, step, _seen_on(seen, step.weight)) for number, step in sorted(steps.items())
@@ -95,17 +95,28 @@ def counts(log: Log, model: str, rollout: Rollout) -> list[StepCounts]:
 class _Source:
     """The rows of one rollout, asked in SQL that every kind of log reads."""
 
-    def __init__(self, log: Log, wanted: Filter, slower: Slower) -> None:
+    def __init__(self, log: Log, criteria: Filter, rollout: Rollout) -> None:
         self._log = log
-        self._wanted = wanted
-        self._taus = {f"tau{place}": tau for place, (_, tau) in enumerate(slower)}
+        self._wanted = criteria
+        sides = {"active": False, "canary": True}
+        self._quantiles = range(len(rollout.slow_from_us(of_canary=False)))
+        self._taus = {
+            f"{side}{index}": tau
+            for side, of_canary in sides.items()
+            for index, (_, tau) in enumerate(rollout.slow_from_us(of_canary=of_canary))
+        }
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         return self._log.select(sql, self._wanted, parameters or {})
 
     def sides(self) -> Iterator[Any]:
         """Return weight, role, requests, failures, then the slower ones by quantile."""
-        sums = [FAILED, *(f"{_CALL_US} > ${tau} OR status IN {_NO_ANSWER}" for tau in self._taus)]
+        sums = [FAILED]
+        sums += [
+            f"{_CALL_US} > CASE WHEN role = 'active' THEN $active{index} "
+            f"ELSE $canary{index} END OR status IN {_NO_ANSWER}"
+            for index in self._quantiles
+        ]
         sql = (
             f"SELECT weight, role, count(*), {_sums(sums)} FROM rows "  # noqa: S608
             f"WHERE {_ROUTED} GROUP BY weight, role"
@@ -129,9 +140,9 @@ class _Source:
             ("(shadow_status >= 500 OR shadow_status >= 400 AND active_status < 400)",
              "active_status >= 500"),
             *(
-                (f"(shadow_latency_us > ${tau} OR shadow_status IN {_NO_ANSWER})",
-                 f"(active_latency_us > ${tau} OR active_status IN {_NO_ANSWER})")
-                for tau in self._taus
+                (f"(shadow_latency_us > $canary{index} OR shadow_status IN {_NO_ANSWER})",
+                 f"(active_latency_us > $active{index} OR active_status IN {_NO_ANSWER})")
+                for index in self._quantiles
             ),
         ]  # fmt: skip
         sums = [
@@ -165,13 +176,13 @@ def _add_pairs(step: _Step, sums: list[Any], slower: Slower) -> None:
         step.slower_pairs[quantile] = _plus(step.slower_pairs.get(quantile, (0, 0, 0)), triple)
 
 
-def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+def _plus(first: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return first[0] + other[0], first[1] + other[1], first[2] + other[2]
 
 
 def _first_seen(source: _Source) -> _Seen:
     """Return, for each key, when it was first seen, on which weight and side."""
-    seen: _Seen = Sample(_MOST)
+    seen: _Seen = KeySample(_MOST)
     for key, role, weight, at_us in source.rows(_SEEN_KEYS):
         number = _key(key)
         if number is not None:
@@ -191,8 +202,8 @@ def score_of(output: str) -> float | None:
 
 def _first_number(value: Any) -> float | None:
     if isinstance(value, dict):
-        found = map(_first_number, value.values())
-        return next((number for number in found if number is not None), None)
+        numbers = map(_first_number, value.values())
+        return next((number for number in numbers if number is not None), None)
     if isinstance(value, list):
         return _first_number(value[-1]) if value else None
     return float(value) if isinstance(value, int | float) else None

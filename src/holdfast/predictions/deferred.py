@@ -92,13 +92,13 @@ class DeferredLog:
         """Return one row; see `Log`."""
         return self._now().get(prediction_id)
 
-    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+    def scan(self, criteria: Filter) -> Iterator[Prediction]:
         """Return rows by id; see `Log`."""
-        return self._now().scan(wanted)
+        return self._now().scan(criteria)
 
-    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+    def select(self, sql: str, criteria: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
         """Ask every part of the log; see `Log`."""
-        return self._now().select(sql, wanted, parameters)
+        return self._now().select(sql, criteria, parameters)
 
     def days(self) -> list[Day]:
         """Return the days that are kept; see `Log`."""

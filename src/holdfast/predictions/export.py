@@ -12,7 +12,7 @@ from holdfast.core.entry import format_timestamp
 from holdfast.errors import InvalidInputError
 from holdfast.predictions import parquet
 from holdfast.predictions.columns import NAMES, json_of, values_of
-from holdfast.predictions.private import opened_for_writing
+from holdfast.predictions.private_files import opened_for_writing
 from holdfast.predictions.row import Prediction
 
 Format = Literal["cloudevents", "cloudevents-batch", "csv", "parquet"]
@@ -111,7 +111,9 @@ def stream(rows: Iterable[Prediction], kind: Format) -> Iterator[bytes]:
         InvalidInputError: If the format needs a file.
     """
     if kind not in _STREAMS:
-        raise InvalidInputError(f"format {kind}", "is written to a file alone", "name it: -o FILE")
+        raise InvalidInputError(
+            f"format {kind}", "needs a file to be written to", "name it: -o FILE"
+        )
     return _STREAMS[kind](rows)
 
 

@@ -16,7 +16,7 @@ from holdfast.predictions.columns import json_of, row_of
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Label
 from holdfast.predictions.parts import Days
-from holdfast.predictions.private import make_file, make_folder
+from holdfast.predictions.private_files import make_file, make_folder
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.sqlite import ALL_COLUMNS
 
@@ -41,14 +41,14 @@ def told(label: Label) -> tuple[str, int, str, str]:
     """Return the columns of a label.
 
     Raises:
-        InvalidInputError: If its prediction id is none, or it is dated later than now: it would
+        InvalidInputError: If its prediction id is invalid, or it is dated later than now: it would
             outlive every correction.
     """
     if label.at_us > time.time_ns() // 1000 + _SKEW_US:
         raise InvalidInputError(
             f"label of {label.prediction_id}",
-            "is dated later than now",
-            "give the time at which it was told, with its offset",
+            "is dated in the future",
+            "give the time at which it became known, with its offset",
         )
     return ids.parse(label.prediction_id), label.at_us, json_of(label.label) or "null", label.by
 
@@ -59,9 +59,13 @@ def is_young(prediction_id: str) -> bool:
     return -_SKEW_US // 1000 <= age_ms <= _FLUSH_MS
 
 
-def unknown(asked: Iterable[str], kept: Collection[str]) -> list[str]:
+def unknown(asked: Iterable[str], stored_ids: Collection[str]) -> list[str]:
     """Return the ids of predictions that are not kept and no more on their way, each once."""
-    return [one for one in dict.fromkeys(asked) if one not in kept and not is_young(one)]
+    return [
+        prediction_id
+        for prediction_id in dict.fromkeys(asked)
+        if prediction_id not in stored_ids and not is_young(prediction_id)
+    ]
 
 
 class FolderFeedback:
@@ -74,32 +78,36 @@ class FolderFeedback:
         """Keep labels, of each day all or none; see `Feedback`."""
         rows = sorted(map(told, labels), key=lambda row: ids.day_of(row[0]))  # stable
         groups = {day: list(some) for day, some in groupby(rows, lambda row: ids.day_of(row[0]))}
-        kept = set(self._days.names())
+        days = set(self._days.names())
         for day, some in groups.items():
-            if day not in kept and not any(is_young(row[0]) for row in some):
-                raise NotFoundError(f"prediction {some[0][0]}", advice=f"nothing of {day} is kept")
+            if day not in days and not any(is_young(row[0]) for row in some):
+                raise NotFoundError(
+                    f"prediction {some[0][0]}", advice=f"the log has nothing of {day}"
+                )
         missing: list[str] = []
         for day, some in groups.items():
             self._insert(self._days.root / day / FEEDBACK, some)
             missing += unknown((row[0] for row in some), self._kept(day, [row[0] for row in some]))
         return missing
 
-    def _kept(self, day: str, wanted: list[str]) -> set[str]:
+    def _kept(self, day: str, prediction_ids: list[str]) -> set[str]:
         """Return those of the ids that have a row."""
-        found: set[str] = set()
+        stored_ids: set[str] = set()
         with self._days.opened(day) as parts:
-            for part, some in product(parts, _chunks(list(dict.fromkeys(wanted)))):
+            for part, some in product(parts, _chunks(list(dict.fromkeys(prediction_ids)))):
                 places = ", ".join(f"${name}" for name in some)
                 sql = f"SELECT prediction_id FROM predictions WHERE prediction_id IN ({places})"  # noqa: S608
-                found.update(str(values[0]) for values in part.select(sql, some))
-        return found
+                stored_ids.update(str(values[0]) for values in part.select(sql, some))
+        return stored_ids
 
     def _insert(self, path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
         try:
             make_folder(path.parent)
             make_file(path)
         except OSError as error:
-            raise StoreError(path, str(error.strerror), "check its owner and mode") from error
+            raise StoreError(
+                path, f"cannot be made: {error.strerror}", "check its owner and mode"
+            ) from error
         with _told(path), contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as file:
             file.execute("PRAGMA journal_mode = WAL")
             with file:
@@ -109,8 +117,8 @@ class FolderFeedback:
 
     def of(self, prediction_id: str) -> list[Label]:
         """Return all labels of a prediction, the one that counts last."""
-        wanted = ids.parse(prediction_id)
-        return list(self._read(ids.day_of(wanted), _OF, (wanted,)))
+        canonical_id = ids.parse(prediction_id)
+        return list(self._read(ids.day_of(canonical_id), _OF, (canonical_id,)))
 
     def _read(self, day: str, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Label]:
         path = self._days.root / day / FEEDBACK
@@ -120,17 +128,17 @@ class FolderFeedback:
             for prediction_id, at_us, label, by in file.execute(sql, parameters):
                 yield label_of((prediction_id, at_us, label, by), path)
 
-    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+    def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
-        for day in self._days.of(wanted):
+        for day in self._days.of(criteria):
             last = {label.prediction_id: label for label in self._read(day, _LAST)}
             if last:
-                yield from self._join(day, wanted, last)
+                yield from self._join(day, criteria, last)
 
     def _join(
-        self, day: str, wanted: Filter, last: dict[str, Label]
+        self, day: str, criteria: Filter, last: dict[str, Label]
     ) -> Iterator[tuple[Prediction, Label]]:
-        condition, parameters = where(wanted)
+        condition, parameters = where(criteria)
         with self._days.opened(day) as parts:
             for part, some in product(parts, _chunks(list(last))):
                 sql = (
@@ -146,7 +154,7 @@ class FolderFeedback:
 def _chunks(names: list[str]) -> list[dict[str, str]]:
     """Return ids as parameters, no more of them together than any database takes."""
     return [
-        {f"id{place}": name for place, name in enumerate(names[start : start + _AT_ONCE])}
+        {f"id{index}": name for index, name in enumerate(names[start : start + _AT_ONCE])}
         for start in range(0, len(names), _AT_ONCE)
     ]
 
@@ -155,7 +163,7 @@ def label_of(values: Sequence[Any], subject: object) -> Label:
     """Return the label of these columns.
 
     Raises:
-        DamagedError: If they are none; *subject* names the file they come from.
+        DamagedError: If they are not a label; *subject* names the file they come from.
     """
     prediction_id, at_us, label, by = values
     try:
@@ -165,7 +173,7 @@ def label_of(values: Sequence[Any], subject: object) -> Label:
         )
     except (ValueError, TypeError) as error:
         raise DamagedError(
-            str(subject), f"a label: {error}", "see who else writes to it"
+            str(subject), f"has an invalid label: {error}", "check who else writes to it"
         ) from error
 
 
@@ -175,5 +183,9 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
-            raise StoreError(path, str(error), "check the disk, then repeat") from error
-        raise DamagedError(str(path), str(error), "move it away; its labels are lost") from error
+            raise StoreError(
+                path, f"cannot be used: {error}", "check the disk, then repeat"
+            ) from error
+        raise DamagedError(
+            str(path), f"cannot be read: {error}", "move it away; its labels are lost"
+        ) from error

@@ -38,16 +38,18 @@ ALL: Final = Filter()
 _EQUAL: Final = ("model", "version", "role", "key", "status", "rollout")
 
 
-def where(wanted: Filter) -> tuple[str, dict[str, Any]]:
+def where(criteria: Filter) -> tuple[str, dict[str, Any]]:
     """Return a condition, with the parameters that its `$name` stand for."""
-    equal = {name: getattr(wanted, name) for name in _EQUAL if getattr(wanted, name) is not None}
+    equal = {
+        name: getattr(criteria, name) for name in _EQUAL if getattr(criteria, name) is not None
+    }
     parts, parameters = [f"{name} = ${name}" for name in equal], dict(equal)
-    if wanted.since_us is not None:
+    if criteria.since_us is not None:
         parts.append("at_us >= $since_us")
-        parameters["since_us"] = wanted.since_us
-    if wanted.until_us is not None:
+        parameters["since_us"] = criteria.since_us
+    if criteria.until_us is not None:
         parts.append("at_us < $until_us")
-        parameters["until_us"] = wanted.until_us
-    if wanted.errors:
+        parameters["until_us"] = criteria.until_us
+    if criteria.errors:
         parts.append("(status >= 400 OR error IS NOT NULL)")
     return " AND ".join(parts) or "1 = 1", parameters

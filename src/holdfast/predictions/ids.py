@@ -101,18 +101,18 @@ def parse(text: str) -> str:
     """Return an id in its canonical form.
 
     Raises:
-        InvalidInputError: If it is no UUIDv7.
+        InvalidInputError: If it is not a UUIDv7.
     """
     if _FORM.fullmatch(text):
         return text
-    found = text.strip().lower()
-    if not _FORM.fullmatch(found):
+    canonical_id = text.strip().lower()
+    if not _FORM.fullmatch(canonical_id):
         raise InvalidInputError(
             f"prediction id {text!r}",
-            "is no UUIDv7",
+            "is not a UUIDv7",
             "copy it from the answer's prediction_id or the header X-Prediction-Id",
         )
-    return found
+    return canonical_id
 
 
 def time_ms(prediction_id: str) -> int:
@@ -140,7 +140,7 @@ def _day(number: int) -> str:
         return (_EPOCH + timedelta(days=number)).isoformat()
     except OverflowError:
         raise InvalidInputError(
-            "prediction id", "its time is beyond the year 9999", "check where it comes from"
+            "prediction id", "has a time beyond the year 9999", "check where it comes from"
         ) from None
 
 

@@ -64,7 +64,7 @@ class Feedback(Protocol):
         """Return all labels of a prediction, the one that counts last."""
         ...
 
-    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+    def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
         ...
 
@@ -89,16 +89,16 @@ class Log(Protocol):
         """Return one row.
 
         Raises:
-            InvalidInputError: If it is no id.
+            InvalidInputError: If it is not an id.
             NotFoundError: If it is not kept.
         """
         ...
 
-    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+    def scan(self, criteria: Filter) -> Iterator[Prediction]:
         """Return rows by id."""
         ...
 
-    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+    def select(self, sql: str, criteria: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
         """Ask every part of the log, and return all their answers.
 
         A group comes once for each part that has rows of it: add the parts up.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import DamagedError, MissingLibraryError, NewerFormatError, StoreError
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
-from holdfast.predictions.private import opened_for_writing
+from holdfast.predictions.private_files import opened_for_writing
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,15 +48,15 @@ def sources_of(path: Path) -> set[str]:
 
     Raises:
         MissingLibraryError: Without the extra `log`.
-        DamagedError: If it cannot be read, or is no file of a log.
+        DamagedError: If it cannot be read, or is not a file of a log.
         NewerFormatError: If a later version of Holdfast wrote it.
     """
     with _library():
         import pyarrow.parquet as pq
     try:
-        found = pq.read_schema(path).metadata or {}
-        version = int(found[_FORMAT])
-        sources = set(map(str, json.loads(found[_SOURCES])))
+        metadata = pq.read_schema(path).metadata or {}
+        version = int(metadata[_FORMAT])
+        sources = set(map(str, json.loads(metadata[_SOURCES])))
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -72,7 +72,7 @@ class ParquetPart:
     Raises:
         FileNotFoundError: If it is gone.
         MissingLibraryError: Without the extra `log`.
-        DamagedError: If it is no file of a log.
+        DamagedError: If it is not a file of a log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -150,7 +150,7 @@ def write(path: Path, rows: Iterable[Values], sources: Iterable[str]) -> int:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = f"cannot be compacted: {error.strerror or error}"
         raise StoreError(path, problem, "check the disk, then compact again") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from holdfast.predictions import ids
 from holdfast.predictions.columns import Values
 from holdfast.predictions.filters import Filter
 from holdfast.predictions.parquet import PARQUET, ParquetPart, sources_of
-from holdfast.predictions.sqlite import SUFFIX, Reading
+from holdfast.predictions.sqlite import SUFFIX, SqliteReader
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _WORKERS: Final = re.compile(rf"[0-9a-f]{{4}}-.+{re.escape(SUFFIX)}")
@@ -65,9 +65,9 @@ def opened(path: Path) -> Part:
 
     Raises:
         FileNotFoundError: If it is gone.
-        DamagedError: If it is no such file.
+        DamagedError: If it is not such a file.
     """
-    return ParquetPart(path) if path.name == PARQUET else Reading(path)
+    return ParquetPart(path) if path.name == PARQUET else SqliteReader(path)
 
 
 class Days:
@@ -83,17 +83,19 @@ class Days:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StoreError(self.root, str(error.strerror), "give a log's folder") from error
+            raise StoreError(
+                self.root, f"cannot be read: {error.strerror}", "give a log's folder"
+            ) from error
         return sorted(name for name in names if _DAY.fullmatch(name))
 
-    def of(self, wanted: Filter) -> list[str]:
+    def of(self, criteria: Filter) -> list[str]:
         """Return the days that may hold wanted rows; an id is made before its answer."""
         days = self.names()
-        if wanted.since_us is not None:
-            first = ids.day_at((wanted.since_us - _MARGIN_US) // 1000)
+        if criteria.since_us is not None:
+            first = ids.day_at((criteria.since_us - _MARGIN_US) // 1000)
             days = [day for day in days if day >= first]
-        if wanted.until_us is not None:
-            last = ids.day_at(wanted.until_us // 1000)
+        if criteria.until_us is not None:
+            last = ids.day_at(criteria.until_us // 1000)
             days = [day for day in days if day <= last]
         return days
 
@@ -105,7 +107,9 @@ class Days:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StoreError(folder, str(error.strerror), "check its owner and mode") from error
+            raise StoreError(
+                folder, f"cannot be read: {error.strerror}", "check its owner and mode"
+            ) from error
         written = [name for name in names if is_written(name)]
         if PARQUET not in names:
             return [folder / name for name in written]
@@ -128,7 +132,7 @@ class Days:
                     raise
             else:
                 return Parts(parts)
-        raise StoreError(self.root / day, "its files change all the time", "try again")
+        raise StoreError(self.root / day, "has files that keep changing", "try again")
 
     def size_bytes(self, day: str) -> int:
         """Return what a day takes on the disk."""
@@ -141,7 +145,7 @@ class Days:
         except FileNotFoundError:
             return
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem = f"cannot be removed: {error.strerror or error}"
             raise StoreError(self.root / day, problem, "remove it by hand") from error
 
 

@@ -125,7 +125,7 @@ class PostgresLog:
             except self._psycopg.Error as error:
                 if self._open is not None and self._open.broken:
                     self.close()
-                problem = str(error).strip().partition("\n")[0]
+                problem = _problem(error)
                 advice = "check the server and the address, then repeat"
                 raise StoreError(self.name, problem, advice) from error
 
@@ -150,28 +150,28 @@ class PostgresLog:
 
     def get(self, prediction_id: str) -> Prediction:
         """Return one row; see `Log`."""
-        wanted = ids.parse(prediction_id)
+        canonical_id = ids.parse(prediction_id)
         with self.connected() as connection:
-            found = connection.execute(_GET, (wanted,)).fetchone()
-        if found is None:
+            values = connection.execute(_GET, (canonical_id,)).fetchone()
+        if values is None:
             advice = "it was never kept (see sampling), or has expired"
-            raise NotFoundError(f"prediction {wanted}", advice=advice)
-        return row_of(found, self.name)
+            raise NotFoundError(f"prediction {canonical_id}", advice=advice)
+        return row_of(values, self.name)
 
-    def scan(self, wanted: Filter) -> Iterator[Prediction]:
+    def scan(self, criteria: Filter) -> Iterator[Prediction]:
         """Return rows by id; see `Log`."""
-        condition, parameters = where(wanted)
-        down = " DESC" if wanted.order == "newest" else ""
+        condition, parameters = where(criteria)
+        down = " DESC" if criteria.order == "newest" else ""
         sql = (
             f"SELECT {_SELECTED} FROM holdfast_predictions "  # noqa: S608
             f"WHERE {condition} ORDER BY prediction_id{down}"
         )
         rows = (row_of(values, self.name) for values in self.stream(sql, parameters))
-        return islice(rows, wanted.limit)
+        return islice(rows, criteria.limit)
 
-    def select(self, sql: str, wanted: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
+    def select(self, sql: str, criteria: Filter, parameters: Mapping[str, Any]) -> Iterator[Any]:
         """Ask the table; see `Log`."""
-        condition, chosen = where(wanted)
+        condition, chosen = where(criteria)
         rows = f"SELECT * FROM holdfast_predictions WHERE {condition}"  # noqa: S608
         yield from self.stream(f"WITH rows AS ({rows}) {sql}", {**chosen, **parameters})
 
@@ -187,15 +187,17 @@ class PostgresLog:
                 cursor.execute(text, dict(parameters))
                 yield from cursor
         except self._psycopg.Error as error:
-            problem = str(error).strip().partition("\n")[0]
+            problem = _problem(error)
             raise StoreError(self.name, problem, "check the server, then repeat") from error
 
     def days(self) -> list[Day]:
         """Return the days that are kept; see `Log`."""
         today = datetime.now(UTC).date().isoformat()
         with self.connected() as connection:
-            found = connection.execute(_DAYS).fetchall()
-        return [Day(day, rows, None, "live" if day >= today else "closed") for day, rows in found]
+            day_counts = connection.execute(_DAYS).fetchall()
+        return [
+            Day(day, rows, None, "live" if day >= today else "closed") for day, rows in day_counts
+        ]
 
     def drop(self, day: str) -> None:
         """Remove a day with its labels, for good."""
@@ -213,6 +215,10 @@ class PostgresLog:
                 self._open = None
 
 
+def _problem(error: Exception) -> str:
+    return "cannot be used: " + str(error).strip().partition("\n")[0]
+
+
 def _copy(connection: "psycopg.Connection[Any]", values: Sequence[Values]) -> None:
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for some in values:
@@ -228,30 +234,34 @@ class PostgresFeedback:
     def add(self, labels: Sequence[Label]) -> list[str]:
         """Keep labels, all or none; see `Feedback`."""
         rows = [told(label) for label in labels]
-        wanted = [row[0] for row in rows]
+        prediction_ids = [row[0] for row in rows]
         with self._log.connected() as connection, connection.transaction():
-            for day, prediction_id in {ids.day_of(one): one for one in wanted}.items():
+            for day, prediction_id in {
+                ids.day_of(row_id): row_id for row_id in prediction_ids
+            }.items():
                 bounds = ids.bounds_of(day)
-                some = [one for one in wanted if ids.day_of(one) == day]
+                some = [row_id for row_id in prediction_ids if ids.day_of(row_id) == day]
                 if any(map(is_young, some)):
                     continue
                 if connection.execute(_KEPT, bounds).fetchone() is None:
-                    advice = f"nothing of {day} is kept"
+                    advice = f"the log has nothing of {day}"
                     raise NotFoundError(f"prediction {prediction_id}", advice=advice)
             with connection.cursor() as cursor:
                 cursor.executemany(_LABEL, rows)
-            kept = {one for (one,) in connection.execute(_KEPT_OF, (wanted,)).fetchall()}
-        return unknown(wanted, kept)
+            stored_ids = {
+                row_id for (row_id,) in connection.execute(_KEPT_OF, (prediction_ids,)).fetchall()
+            }
+        return unknown(prediction_ids, stored_ids)
 
     def of(self, prediction_id: str) -> list[Label]:
         """Return all labels of a prediction, the one that counts last."""
         with self._log.connected() as connection:
-            found = connection.execute(_LABELS_OF, (ids.parse(prediction_id),)).fetchall()
-        return [label_of(values, self._log.name) for values in found]
+            rows = connection.execute(_LABELS_OF, (ids.parse(prediction_id),)).fetchall()
+        return [label_of(values, self._log.name) for values in rows]
 
-    def joined(self, wanted: Filter) -> Iterator[tuple[Prediction, Label]]:
+    def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
-        condition, parameters = where(wanted)
+        condition, parameters = where(criteria)
         sql = (
             f"WITH last AS ({_LAST}) SELECT {_SELECTED}, told_us, label, by FROM last "  # noqa: S608
             f"JOIN holdfast_predictions USING (prediction_id) WHERE {condition}"

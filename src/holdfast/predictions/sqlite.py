@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from holdfast.errors import DamagedError, NewerFormatError, StoreError, StoreFullError
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values
-from holdfast.predictions.private import make_file
+from holdfast.predictions.private_files import make_file
 
 SUFFIX: Final = ".sqlite"
 FORMAT: Final = 1
@@ -57,7 +57,7 @@ class SealedError(Exception):
 
 
 class BrokenError(Exception):
-    """The file is no longer a database; what comes goes to another one."""
+    """The file is no longer a database; further rows go to another one."""
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -70,7 +70,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = f"cannot be used: {error.strerror or error}"
         raise StoreError(path, problem, "check the disk, and the owner and mode") from error
     except sqlite3.Error as error:
         code = _code(error)
@@ -80,16 +80,18 @@ def _told(path: Path) -> Iterator[None]:
             raise BrokenError(str(path)) from error
         if code == sqlite3.SQLITE_FULL:
             advice = "free some (`holdfast predictions expire`)"
-            raise StoreFullError(path, "no space left", advice) from error
-        raise StoreError(path, str(error), "check the disk, and the owner and mode") from error
+            raise StoreFullError(path, "has no space left", advice) from error
+        raise StoreError(
+            path, f"cannot be used: {error}", "check the disk, and the owner and mode"
+        ) from error
 
 
-class Writing:
+class SqliteWriter:
     """A file being written; one thread at a time.
 
     Raises:
         SealedError: If it was compacted meanwhile.
-        BrokenError: If it is no database.
+        BrokenError: If it is not a database.
         StoreError: If the disk refuses.
     """
 
@@ -147,12 +149,12 @@ class Writing:
             raise
 
 
-class Reading:
+class SqliteReader:
     """A file being read, by any thread.
 
     Raises:
         FileNotFoundError: If it is gone.
-        DamagedError: If it is no file of a log.
+        DamagedError: If it is not a file of a log.
         NewerFormatError: If a later version of Holdfast wrote it.
     """
 
@@ -185,7 +187,9 @@ class Reading:
                 raise
             else:
                 return connection
-        raise StoreError(self.path, str(problem), "check its owner and mode") from problem
+        raise StoreError(
+            self.path, f"cannot be opened: {problem}", "check its owner and mode"
+        ) from problem
 
     def _check(self, file: sqlite3.Connection) -> None:
         file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -202,7 +206,7 @@ class Reading:
         if self._is_empty:
             return
         if kind != _APPLICATION or "predictions" not in tables:
-            raise DamagedError(str(self.path), "is no file of a prediction log", "move it away")
+            raise DamagedError(str(self.path), "is not a file of a prediction log", "move it away")
         file.execute(f"SELECT {ALL_COLUMNS} FROM predictions LIMIT 0")  # noqa: S608
 
     def _has_rows(self) -> bool:
@@ -220,10 +224,10 @@ class Reading:
             with self._lock:
                 if not self._has_rows():
                     return None
-                found: Values | None = self._file.execute(_GET, (prediction_id,)).fetchone()
+                values: Values | None = self._file.execute(_GET, (prediction_id,)).fetchone()
         except sqlite3.Error as error:
             raise self._damage(error) from error
-        return found
+        return values
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Return the rows of a query, a page at a time."""
@@ -250,9 +254,9 @@ def seal(path: Path) -> None:
     """Refuse every row from now on, also from a worker that has the file open.
 
     Raises:
-        DamagedError: If it is no file of a log.
+        DamagedError: If it is not a file of a log.
     """
-    Reading(path).close()
+    SqliteReader(path).close()
     try:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
             file.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -260,4 +264,6 @@ def seal(path: Path) -> None:
                 file.execute(statement)
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
-        raise StoreError(path, str(error), "check the disk, then compact again") from error
+        raise StoreError(
+            path, f"cannot be sealed: {error}", "check the disk, then compact again"
+        ) from error

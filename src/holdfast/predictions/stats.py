@@ -45,7 +45,7 @@ class Accuracy(Struct, frozen=True):
     incomparable: int = 0
 
 
-class Served(Struct, frozen=True):
+class ServedVersion(Struct, frozen=True):
     """One version in one role.
 
     Attributes:
@@ -92,14 +92,18 @@ class _Sums:
         if len(answers) != len(labels) or not all(map(_is_plain, (*answers, *labels))):
             self.incomparable += 1
             return
-        for given, true in zip(answers, labels, strict=True):
-            if _is_number(given) and _is_number(true) and float in (type(given), type(true)):
+        for prediction, true in zip(answers, labels, strict=True):
+            if (
+                _is_number(prediction)
+                and _is_number(true)
+                and float in (type(prediction), type(true))
+            ):
                 self.numbers += 1
-                self.absolute += abs(given - true)
-                self.squared += (given - true) ** 2
+                self.absolute += abs(prediction - true)
+                self.squared += (prediction - true) ** 2
             else:
                 self.classes += 1
-                self.right += given == true
+                self.right += prediction == true
 
     def accuracy(self) -> Accuracy:
         """Return what the labels tell."""
@@ -115,11 +119,11 @@ class _Sums:
         )
 
 
-def stats(log: Log, wanted: Filter) -> list[Served]:
+def stats(log: Log, criteria: Filter) -> list[ServedVersion]:
     """Count the wanted rows, by model, version and role; of what is kept, sampled or not."""
     groups: dict[Group, _Sums] = {}
     for model, version, role, latency_us, count, failed, refused, first, last in log.select(
-        _SQL, wanted, {}
+        _SQL, criteria, {}
     ):
         sums = groups.setdefault((model, version, role), _Sums())
         sums.latencies[latency_us] += count
@@ -127,7 +131,7 @@ def stats(log: Log, wanted: Filter) -> list[Served]:
         sums.refused += int(refused)
         sums.first_us = min(sums.first_us, first)
         sums.last_us = max(sums.last_us, last)
-    for row, label in log.feedback.joined(wanted):
+    for row, label in log.feedback.joined(criteria):
         known = groups.get(_group(row))
         if known is not None:  # written since it was counted
             known.compare(row.output, label.label)
@@ -138,9 +142,9 @@ def _group(row: Prediction) -> Group:
     return row.model, row.version, row.role
 
 
-def _served(group: Group, sums: _Sums) -> Served:
+def _served(group: Group, sums: _Sums) -> ServedVersion:
     model, version, role = group
-    return Served(
+    return ServedVersion(
         model=model,
         version=version,
         role=role,

@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from holdfast import forks
 from holdfast.errors import StoreError
-from holdfast.predictions import keeping
+from holdfast.predictions import capture
+from holdfast.predictions.capture import CaptureOptions
 from holdfast.predictions.ids import Mint
-from holdfast.predictions.keeping import Recording
 from holdfast.predictions.row import Prediction
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _STOP_S: Final = 5.0
 _Item = tuple[Prediction | None, "Future[None] | None"]
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """What rows are written to; any kind of log is one."""
 
     def write(self, rows: Sequence[Prediction]) -> None:
@@ -60,9 +60,9 @@ class Recorder:
         problem: Why the last batch was lost, or would be; `None` since one was written.
     """
 
-    def __init__(self, sink: Sink, worker: str, recording: Recording | None = None) -> None:
-        self._recording = keeping.check(recording or Recording())
-        self._redact = keeping.redaction(self._recording.redact)
+    def __init__(self, sink: RowSink, worker: str, recording: CaptureOptions | None = None) -> None:
+        self._recording = capture.check(recording or CaptureOptions())
+        self._redact = capture.redaction(self._recording.redact)
         whole = self._recording.sampling == 1 and self._recording.inputs == "full"
         self._as_they_are = whole and self._redact is None
         self._sink = sink
@@ -116,8 +116,8 @@ class Recorder:
         if not self._is_wanted(row):
             done.set_result(None)
         elif not self._has_room():
-            why = "is closed in this process" if self._closed else "its queue is full"
-            done.set_exception(StoreError("prediction log", why, "see its disk"))
+            why = "is closed in this process" if self._closed else "has a full queue"
+            done.set_exception(StoreError("prediction log", why, "check its disk"))
         else:
             self._put(row, done)
             self._urgent.set()
@@ -166,7 +166,7 @@ class Recorder:
         return not left and not self._thread.is_alive()
 
     def _is_wanted(self, row: Prediction) -> bool:
-        if keeping.is_sampled(row, self._recording.sampling):
+        if capture.is_sampled(row, self._recording.sampling):
             return True
         with self._room:
             self.unsampled += 1
@@ -204,7 +204,7 @@ class Recorder:
                 self._urgent.set()
         with contextlib.suppress(
             Exception
-        ):  # all is committed; a file that will not close is no loss
+        ):  # all is committed; a file that will not close loses nothing
             self._sink.close()
 
     def _drain(self, most: int) -> list[_Item]:
@@ -243,11 +243,11 @@ class Recorder:
             self._sink.write(rows)
 
     def _prepared(self, row: Prediction) -> Prediction:
-        left = keeping.redacted(row, self._redact)
+        left = capture.redacted(row, self._redact)
         if left is None:
             self.unredacted += 1
-            left = keeping.bared(row)
-        return keeping.kept(left, self._recording.inputs, self._recording.sampling)
+            left = capture.bared(row)
+        return capture.kept(left, self._recording.inputs, self._recording.sampling)
 
     def _succeed(self, items: list[_Item], rows: int) -> None:
         if rows:
@@ -258,7 +258,7 @@ class Recorder:
                 done.set_result(None)
 
     def _fail(self, items: list[_Item], problem: str) -> None:
-        error = StoreError("prediction log", problem, "see its disk or server")
+        error = StoreError("prediction log", f"lost rows: {problem}", "check its disk or server")
         for row, done in items:
             if row is not None:
                 self.lost += 1

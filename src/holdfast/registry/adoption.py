@@ -5,23 +5,25 @@ order, with which preprocessor, and what is left out and why.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 import msgspec
 from msgspec import Struct
 
-from holdfast import formats
+from holdfast import formats, scratch
 from holdfast.core import names
 from holdfast.core.entry import format_timestamp
-from holdfast.core.manifest import clean_metrics
+from holdfast.core.manifest import CODE, clean_metrics
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, UntrustedError
-from holdfast.registry import attic, intake, moves
+from holdfast.formats import code
+from holdfast.registry import legacy_folders, registration
 from holdfast.registry.facts import Facts
-from holdfast.registry.session import Session, Signing
+from holdfast.registry.session import Session
 
 Role = Literal["model", "preprocessor", "duplicate", "metrics", "skipped"]
 
@@ -38,8 +40,25 @@ _WORDS: Final = re.compile(r"[a-z]+|\d+")
 _ROLE_WORDS: Final = _PREPROCESSOR_WORDS | {"model", "clf", "classifier", "regressor", "metrics"}
 
 
-class Row(Struct, frozen=True):
-    """What becomes of one file or folder.
+class AdoptionOptions(TypedDict, total=False):
+    """What may be said of an adoption besides where it is from; nothing of it must be.
+
+    Attributes:
+        live: The file that is live; it is promoted.
+        trust: Why files that run code outside the allow-list, and *code*, are accepted.
+        code: A module, a package's folder, or a folder of these: each version keeps it as its own
+            code, which only it imports.
+        reason: Kept with each entry.
+    """
+
+    live: str | None
+    trust: str | None
+    code: str | PathLike[str] | None
+    reason: str | None
+
+
+class AdoptionRow(Struct, frozen=True):
+    """What an adoption does with one file or folder.
 
     Attributes:
         file: Its name in the adopted folder.
@@ -62,23 +81,23 @@ class Row(Struct, frozen=True):
     findings: tuple[str, ...] = ()
 
 
-class Plan(Struct, frozen=True):
+class AdoptionPlan(Struct, frozen=True):
     """What an adoption would do.
 
     Attributes:
         rows: Every file, in the order of registration.
-        questions: Models for which the preprocessor cannot be told; each must be answered.
+        questions: Models whose preprocessor cannot be determined; each must be answered.
         choices: The preprocessors there are.
     """
 
     model: str
     folder: str
-    rows: tuple[Row, ...]
+    rows: tuple[AdoptionRow, ...]
     questions: tuple[str, ...]
     choices: tuple[str, ...]
 
     @property
-    def models(self) -> tuple[Row, ...]:
+    def models(self) -> tuple[AdoptionRow, ...]:
         """The rows that become versions, oldest first."""
         return tuple(row for row in self.rows if row.role == "model")
 
@@ -86,14 +105,14 @@ class Plan(Struct, frozen=True):
 class Adopted(Struct, frozen=True):
     """The outcome: each file and the version it became."""
 
-    plan: Plan
+    plan: AdoptionPlan
     versions: dict[str, VersionInfo]
     live: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One entry of the folder, looked at."""
+    """One entry of the folder, examined."""
 
     path: Path
     name: str
@@ -114,13 +133,15 @@ class _Found:
 
     @property
     def mark(self) -> tuple[str, ...]:
-        """What of the name tells versions apart: `model_v2` and `scaler_v2` share `v 2`."""
+        """What in the name tells versions apart: `model_v2` and `scaler_v2` share `v 2`."""
         return tuple(
             word for word in _WORDS.findall(self.path.stem.lower()) if word not in _ROLE_WORDS
         )
 
 
-def plan(session: Session, model: str, folder: Path, preprocessors: Mapping[str, str]) -> Plan:
+def plan(
+    session: Session, model: str, folder: Path, preprocessors: Mapping[str, str]
+) -> AdoptionPlan:
     """Look at a folder and say what would become of each file in it.
 
     Args:
@@ -133,70 +154,74 @@ def plan(session: Session, model: str, folder: Path, preprocessors: Mapping[str,
     Raises:
         InvalidInputError: If the folder cannot be read, holds no model, or an answer names no file.
     """
-    paths = attic.candidates(folder)
-    found, rows = _look(session, model, folder, paths)
-    fitted = [item for item in found if _is_preprocessor(item)]
-    kept, repeated = _without_repetition([item for item in found if item not in fitted])
+    paths = legacy_folders.candidates(folder)
+    candidates, rows = _look(session, model, folder, paths)
+    fitted = [item for item in candidates if _is_preprocessor(item)]
+    model_files, repeated = _without_repetition([item for item in candidates if item not in fitted])
     choices = tuple(item.name for item in fitted)
-    answers = _answers(preprocessors, {item.name for item in kept}, choices)
+    answers = _answers(preprocessors, {item.name for item in model_files}, choices)
     questions = []
     measured = {
         row.file for row in rows if row.role == "metrics"
     }  # read by name, so none that leads out
     tables = [path for path in paths if path.relative_to(folder).as_posix() in measured]
-    for item in kept:
+    for item in model_files:
         beside, asked = _match(item, fitted, answers)
         questions += [item.name] if asked else []
         rows.append(_model_row(item, beside, tables, repeated))
     rows += [_row(item, "preprocessor", "") for item in fitted]
     rows += [_row(item, "duplicate", f"same bytes as {first}") for item, first in repeated]
-    if not kept:
+    if not model_files:
         raise InvalidInputError(f"folder {str(folder)!r}", "holds no model file", "name another")
     names_in_order = [path.relative_to(folder).as_posix() for path in paths]
-    order = {name: place for place, name in enumerate(names_in_order)}
+    order = {name: index for index, name in enumerate(names_in_order)}
     rows.sort(key=lambda row: (row.role != "model", row.role, order[row.file]))
-    return Plan(model, str(folder), tuple(rows), tuple(questions), choices)
+    return AdoptionPlan(model, str(folder), tuple(rows), tuple(questions), choices)
 
 
 def _look(
     session: Session, model: str, folder: Path, paths: Sequence[Path]
-) -> tuple[list[_Found], list[Row]]:
+) -> tuple[list[_Found], list[AdoptionRow]]:
     allowed = session.allowed(model)
-    found: list[_Found] = []
-    skipped: list[Row] = []
+    candidates: list[_Found] = []
+    skipped: list[AdoptionRow] = []
     for path in paths:
         name = path.relative_to(folder).as_posix()
-        modified = format_timestamp(round(attic.modified(path) * 1e6))
-        if attic.leads_out(path, folder):
+        modified = format_timestamp(round(legacy_folders.modified(path) * 1e6))
+        if legacy_folders.leads_out(path, folder):
             note = "a link that leads out of the folder"
-            skipped.append(Row(name, modified, "", "skipped", note=note))
+            skipped.append(AdoptionRow(name, modified, "", "skipped", note=note))
             continue
         try:
             packaged = formats.package(path, "model", path.parent)
             if packaged.format in _KEPT_AS_IT_IS:
-                role: Role = "metrics" if any(attic.read_metrics(path)) else "skipped"
-                note = "" if role == "metrics" else "no model format"
-                skipped.append(Row(name, modified, attic.digest_of(path), role, note=note))
+                role: Role = "metrics" if any(legacy_folders.read_metrics(path)) else "skipped"
+                note = "" if role == "metrics" else "not a model format"
+                skipped.append(
+                    AdoptionRow(name, modified, legacy_folders.digest_of(path), role, note=note)
+                )
                 continue
             scan = formats.scan(path, allowed)
         except HoldfastError as error:
-            skipped.append(Row(name, modified, "", "skipped", note=str(error)))
+            skipped.append(AdoptionRow(name, modified, "", "skipped", note=str(error)))
             continue
         algorithm = packaged.description.algorithm
         about = (
-            attic.digest_of(path),
+            legacy_folders.digest_of(path),
             path.stat().st_mtime,
             packaged.format,
             algorithm,
             scan.unknown,
         )
-        found.append(_Found(path, name, *about))
-    return found, skipped
+        candidates.append(_Found(path, name, *about))
+    return candidates, skipped
 
 
 def _is_preprocessor(item: _Found) -> bool:
-    named = bool(item.words & _PREPROCESSOR_WORDS)
-    return named or bool(item.algorithm and _PREPROCESSOR_CLASS.search(item.algorithm))
+    has_preprocessor_name = bool(item.words & _PREPROCESSOR_WORDS)
+    return has_preprocessor_name or bool(
+        item.algorithm and _PREPROCESSOR_CLASS.search(item.algorithm)
+    )
 
 
 def _without_repetition(
@@ -212,8 +237,10 @@ def _without_repetition(
     return list(first.values()), repeated
 
 
-def _answers(given: Mapping[str, str], models: set[str], choices: Sequence[str]) -> dict[str, str]:
-    for model, choice in given.items():
+def _answers(
+    answers: Mapping[str, str], models: set[str], choices: Sequence[str]
+) -> dict[str, str]:
+    for model, choice in answers.items():
         if model not in models | {"*"}:
             raise InvalidInputError(
                 f"model file {model!r}", "is not in the folder", ", ".join(sorted(models))
@@ -221,8 +248,8 @@ def _answers(given: Mapping[str, str], models: set[str], choices: Sequence[str])
         if choice not in (*choices, NO_PREPROCESSOR):
             there = ", ".join((*choices, NO_PREPROCESSOR))
             raise InvalidInputError(f"preprocessor {choice!r}", "is not in the folder", there)
-    everywhere = dict.fromkeys(models, given["*"]) if "*" in given else {}
-    return everywhere | {name: choice for name, choice in given.items() if name != "*"}
+    everywhere = dict.fromkeys(models, answers["*"]) if "*" in answers else {}
+    return everywhere | {name: choice for name, choice in answers.items() if name != "*"}
 
 
 def _match(
@@ -232,7 +259,7 @@ def _match(
     if item.name in answers:
         answer = answers[item.name]
         return (None if answer == NO_PREPROCESSOR else answer), False
-    if item.place:  # what lies beside it was written with it
+    if item.place:  # a file beside it was written with it
         fitted = [other for other in fitted if other.place == item.place] or [
             other for other in fitted if not other.place
         ]
@@ -244,9 +271,9 @@ def _match(
     return None, bool(fitted)
 
 
-def _row(item: _Found, role: Role, note: str) -> Row:
+def _row(item: _Found, role: Role, note: str) -> AdoptionRow:
     modified = format_timestamp(round(item.modified * 1e6))
-    return Row(item.name, modified, item.sha256, role, note=note, findings=item.findings)
+    return AdoptionRow(item.name, modified, item.sha256, role, note=note, findings=item.findings)
 
 
 def _model_row(
@@ -254,66 +281,93 @@ def _model_row(
     beside: str | None,
     tables: Sequence[Path],
     repeated: Sequence[tuple[_Found, str]],
-) -> Row:
+) -> AdoptionRow:
     stem = item.path.stem
-    wanted = {f"{stem}.json", f"{stem}_metrics.json", f"{stem}.metrics.json"}
+    file_names = {f"{stem}.json", f"{stem}_metrics.json", f"{stem}.metrics.json"}
     if item.place:
-        wanted |= {"metrics.json", "eval.json", "evaluation.json", "scores.json"}
+        file_names |= {"metrics.json", "eval.json", "evaluation.json", "scores.json"}
     near = [path for path in tables if path.parent == item.path.parent]
-    beside_it = [path for path in near if path.name in wanted]
+    beside_it = [path for path in near if path.name in file_names]
     prefix = item.name.removesuffix(item.path.name)
     metrics = prefix + beside_it[0].name if beside_it else None
     also = [other.name for other, first in repeated if first == item.name]
     note = f"also found as {', '.join(also)}" if also else item.algorithm or ""
-    lost = attic.read_metrics(beside_it[0])[1] if beside_it else ()
+    lost = legacy_folders.read_metrics(beside_it[0])[1] if beside_it else ()
     if lost:
         note = f"{note}; not finite, left out: {', '.join(lost)}".removeprefix("; ")
     row = _row(item, "model", note)
     return msgspec.structs.replace(row, preprocessor=beside, metrics=metrics)
 
 
-def run(
-    session: Session, planned: Plan, live: str | None, trust: str | None, signing: Signing
-) -> Adopted:
-    """Register what the plan says, oldest first, and promote *live* if one is named.
+Promote = Callable[[str, str], object]
+"""Makes a version live by force, given its ref and a reason."""
+
+
+def check(options: AdoptionOptions) -> None:
+    """Check that everything that is said of an adoption is known.
 
     Raises:
-        InvalidInputError: If a question is unanswered or *live* is not among the files.
-        UntrustedError: If a file runs code outside the allow-list and no reason to trust is given.
+        InvalidInputError: If something is misspelt.
     """
-    wanted = _original(planned, live) if live is not None else None
-    _check(planned, trust)
+    for name in options:
+        if name not in AdoptionOptions.__annotations__:
+            there = ", ".join(AdoptionOptions.__annotations__)
+            raise InvalidInputError(f"option {name!r}", "is unknown", f"there are {there}")
+
+
+def run(
+    session: Session, planned: AdoptionPlan, options: AdoptionOptions, promote: Promote
+) -> Adopted:
+    """Register what the plan says, oldest first, and *promote* the live file if one is named.
+
+    Raises:
+        InvalidInputError: If a question is unanswered, the live file is not among the files, or
+            the code cannot be kept.
+        UntrustedError: If code would run that is outside the allow-list, and no reason to trust it
+            is given.
+    """
+    live, reason = options.get("live"), options.get("reason")
+    live_file = _original(planned, live) if live is not None else None
+    _check(planned, options.get("trust"))
     folder = Path(planned.folder)
     versions: dict[str, VersionInfo] = {}
-    for row in planned.models:
-        sources: dict[str, object] = {"model": folder / row.file}
-        if row.preprocessor:
-            sources["preprocessor"] = folder / row.preprocessor
-        facts = _facts(planned, row, trust, signing)
-        registered = intake.register(session, planned.model, sources, "minor", facts)
-        versions[row.file] = registered.version
-    if wanted is not None:
-        reason = signing.reason or f"adopted as live: {live}"
-        moves.promote(session, versions[wanted].ref, Signing(reason), expect=None, by_force=True)
-    return Adopted(planned, versions, versions[wanted].version if wanted else None)
+    with scratch.folder(session.scratch()) as place:
+        staged = _staged(options.get("code"), place)
+        for row in planned.models:
+            sources: dict[str, object] = {"model": folder / row.file}
+            if row.preprocessor:
+                sources["preprocessor"] = folder / row.preprocessor
+            if staged is not None:
+                sources[CODE] = staged
+            facts = _facts(planned, row, staged, options)
+            registered = registration.register(session, planned.model, sources, "minor", facts)
+            versions[row.file] = registered.version
+    if live_file is not None:
+        promote(versions[live_file].ref, reason or f"adopted as live: {live}")
+    return Adopted(planned, versions, versions[live_file].version if live_file else None)
 
 
-def _original(planned: Plan, live: str) -> str:
+def _staged(source: str | PathLike[str] | None, place: Path) -> Path | None:
+    """Copy code that all versions are to keep: the same for each, whoever edits it meanwhile."""
+    return None if source is None else code.stage(Path(source), place)
+
+
+def _original(planned: AdoptionPlan, live: str) -> str:
     """Return the model's file that is registered for *live*, which may be a copy of it."""
     digests = {row.file: row.sha256 for row in planned.rows if row.role in ("model", "duplicate")}
     for row in planned.models:
         if row.sha256 == digests.get(live):
             return row.file
     there = ", ".join(digests)
-    raise InvalidInputError(f"live file {live!r}", "is none of the models", there)
+    raise InvalidInputError(f"live file {live!r}", "is not one of the models", there)
 
 
-def _check(planned: Plan, trust: str | None) -> None:
+def _check(planned: AdoptionPlan, trust: str | None) -> None:
     if planned.questions:
         raise InvalidInputError(
             f"preprocessor of {', '.join(planned.questions)}",
-            "cannot be told from the names",
-            f"say --preprocessor {planned.questions[0]}={'|'.join((*planned.choices, 'none'))}",
+            "cannot be guessed from the names",
+            f"give --preprocessor {planned.questions[0]}={'|'.join((*planned.choices, 'none'))}",
         )
     if not names.is_text(trust):
         for row in planned.rows:
@@ -321,17 +375,22 @@ def _check(planned: Plan, trust: str | None) -> None:
                 raise UntrustedError(row.file, row.findings)
 
 
-def _facts(planned: Plan, row: Row, trust: str | None, signing: Signing) -> Facts:
+def _facts(
+    planned: AdoptionPlan, row: AdoptionRow, staged: Path | None, options: AdoptionOptions
+) -> Facts:
     folder = Path(planned.folder)
     beside = next((other.sha256 for other in planned.rows if other.file == row.preprocessor), "")
+    own_code = f" {legacy_folders.digest_of(staged)}" if staged is not None else ""
     facts: Facts = {
         "metadata": {"adopted": {"file": row.file, "modified": row.modified, "note": row.note}},
         "lineage": {"git_commit": None, "git_dirty": None},  # of this process, not of the training
-        "reason": signing.reason or f"adopted from {folder.name}/{row.file}",
-        "key": f"adopt {row.sha256} {beside}",  # an adoption cut short can be run again
+        "reason": options.get("reason") or f"adopted from {folder.name}/{row.file}",
+        # an adoption cut short can be run again
+        "idempotency_key": f"adopt {row.sha256} {beside}{own_code}",
     }
     if row.metrics:
-        facts["metrics"] = clean_metrics(attic.metrics_of(folder / row.metrics))
+        facts["metrics"] = clean_metrics(legacy_folders.metrics_of(folder / row.metrics))
+    trust = options.get("trust")
     if trust:
         facts["trust"] = trust
     return facts

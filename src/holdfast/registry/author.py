@@ -1,4 +1,4 @@
-"""Who writes, where nobody says."""
+"""The default author of entries."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`backup`: a store as it stands, beside its writers, into a place that opens as the same store.
+"""`backup`: copies a store while others write to it; the copy opens as the same store.
 
 Entries and blobs never change, so a prefix of a journal with the blobs it names is whole, whenever
 it is taken: the end of the journal is read first, then its blobs are carried over, then its entries
@@ -7,7 +7,7 @@ to be missing, and by then a later entry says why.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,12 +19,11 @@ from holdfast.core.manifest import File
 from holdfast.core.state import Record, State
 from holdfast.core.views import Damage
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
+from holdfast.registry import access_upkeep, copy_models
 from holdfast.registry.session import Session
 from holdfast.store import layout
 from holdfast.store.journal import Journal
-
-Progress = Callable[[int, int], None]
-"""Told bytes carried and bytes to carry, model by model."""
+from holdfast.store.metering import Meter, Progress, Step
 
 _NAME_ANOTHER: Final = "name a new folder or prefix, or an earlier backup of this store"
 
@@ -34,11 +33,11 @@ class Backup(Struct, frozen=True):
 
     Attributes:
         models: Names of those that are in it, sorted.
-        entries: Journal entries in it.
+        entries: Journal entries in it, those about access too.
         new_entries: Those that an earlier backup there did not have.
         new_files: Blobs that it did not have.
         size_bytes: Their length.
-        damages: What could not be taken along, for it is damaged here.
+        damages: What could not be copied, because it is damaged here.
     """
 
     models: tuple[str, ...]
@@ -50,53 +49,55 @@ class Backup(Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """True if all was taken along."""
+        """True if everything was copied."""
         return not self.damages
 
 
 def backup(source: Session, target: Session, progress: Progress | None) -> Backup:
-    """Bring *target* up to what *source* is now; what is there already is left out.
+    """Bring *target* up to date with *source*; what is already there is skipped.
 
     Raises:
         ConflictError: If another store is there, or another or longer history of this one.
         InvalidInputError: If it is the same place.
     """
-    config = source.place.config
+    config = source.open_store.config
     if _location(source) == _location(target):
         raise InvalidInputError(
             f"target {str(target.site.location)!r}", "is the store itself", _NAME_ANOTHER
         )
-    place = target.writable_as(config.id, datetime.fromisoformat(config.created_at))
-    if place.config.id != config.id:
+    store = target.writable_as(config.id, datetime.fromisoformat(config.created_at))
+    if store.config.id != config.id:
         raise ConflictError(str(target.site.location), "is another store", _NAME_ANOTHER)
     run = _Run(source, target, progress)
-    with place.sharing("backing up"):
+    with store.sharing("backing up"):
         for folder in source.folders():
             run.folder(folder)
+        run.access()
     return run.outcome()
 
 
 def _location(session: Session) -> str:
-    return session.place.projections.here("").location if session.exists else ""
+    return session.open_store.projections.here("").location if session.exists else ""
 
 
 @dataclass(slots=True)
 class _Run:
-    """One backup, and what it met."""
+    """One backup, and what it found."""
 
     source: Session
     target: Session
     progress: Progress | None
     heads: dict[str, int] = field(default_factory=dict)
     new_entries: int = 0
+    access_entries: int = 0
     new_files: list[File] = field(default_factory=list)
     damages: list[Damage] = field(default_factory=list)
 
     def outcome(self) -> Backup:
-        """Sum up."""
+        """Return the result."""
         return Backup(
             models=tuple(sorted(self.heads)),
-            entries=sum(self.heads.values()),
+            entries=sum(self.heads.values()) + self.access_entries,
             new_entries=self.new_entries,
             new_files=len(self.new_files),
             size_bytes=sum(file.size_bytes for file in self.new_files),
@@ -104,7 +105,7 @@ class _Run:
         )
 
     def folder(self, folder: str) -> None:
-        """Take along the model of a folder below `models`; a damaged one costs no other."""
+        """Back up the model of a folder below `models`; a damaged one does not stop the others."""
         name = None
         try:
             name = self.source.name_in(folder)
@@ -114,6 +115,14 @@ class _Run:
             return
         if state is not None:
             self._model(state)
+
+    def access(self) -> None:
+        """Back up who may do what; damage there does not stop the models."""
+        try:
+            self.access_entries, lacked = access_upkeep.back_up(self.source, self.target)
+            self.new_entries += lacked
+        except DamagedError as error:
+            self.damages.append(Damage(None, None, error.subject, str(error)))
 
     def _model(self, state: State) -> None:
         known = self._known(state)
@@ -128,7 +137,7 @@ class _Run:
         self.heads[state.model] = state.seq
 
     def _known(self, state: State) -> int:
-        """Return how many entries the target has, once it is known that they are the same.
+        """Return how many entries the target has, after checking that they are the same.
 
         Raises:
             ConflictError: If they are not, or are more.
@@ -137,13 +146,13 @@ class _Run:
         if there.seq > state.seq:
             raise ConflictError(
                 state.model,
-                f"has {there.seq} entries in the backup, and {state.seq} in the store",
-                "the store is older than its backup; nothing there was changed",
+                f"has {there.seq} entries in the backup, but {state.seq} in the store",
+                "the store is older than its backup, which was left unchanged",
             )
-        journal = Journal(self.source.place.store, layout.model(state.model))
+        journal = Journal(self.source.open_store.store, layout.model(state.model))
         raw = journal.read(there.seq) if there.seq else None
         if there.seq and (raw is None or entries.digest(raw) != there.head):
-            raise ConflictError(state.model, "has another history in the backup", _NAME_ANOTHER)
+            raise ConflictError(state.model, "has a different history in the backup", _NAME_ANOTHER)
         return there.seq
 
     def _append(self, state: State, known: int) -> None:
@@ -152,10 +161,10 @@ class _Run:
             return
         ledger = self.target.ledger(state.model)
         head = ledger.state().head
-        journal = Journal(self.source.place.store, layout.model(state.model))
+        journal = Journal(self.source.open_store.store, layout.model(state.model))
         for seq, raw in enumerate(journal.read_many(known + 1, state.seq), start=known + 1):
             if raw is None:
-                raise DamagedError(journal.slot(seq), "missing from the journal")
+                raise DamagedError(journal.slot(seq), "is missing from the journal")
             head = ledger.restore(raw, seq, head)
             self.new_entries += 1
         self.target.forget(state.model)
@@ -169,20 +178,19 @@ class _Run:
             for record in state.ordered()
             for file in self._files(state.model, record, lost)
         }
-        total, done = sum(file.size_bytes for _, file in files.values()), 0
+        meter = Meter(self.progress, sum(file.size_bytes for _, file in files.values()))
+        passes = copy_models.passes(self.source.open_store, self.target.open_store)
         for record, file in files.values():
-            try:
-                self._carry(file)
-            except DamagedError as error:
-                lost.append(Damage(state.model, record.version, error.subject, error.problem))
-            done += file.size_bytes
-            if self.progress is not None:
-                self.progress(done, total)
+            with meter.part(file.size_bytes, passes) as step:
+                try:
+                    self._carry(file, step)
+                except DamagedError as error:
+                    lost.append(Damage(state.model, record.version, error.subject, error.problem))
         return lost
 
     def _files(self, model: str, record: Record, lost: list[Damage]) -> Iterator[File]:
         """Go through the blobs of a version; note those by which others would be known."""
-        blobs = self.source.place.blobs
+        blobs = self.source.open_store.blobs
         attached = [(record.manifest, "manifest.json"), *record.attached.items()]
         for digest, what in attached:
             try:
@@ -193,12 +201,12 @@ class _Run:
             with contextlib.suppress(DamagedError):  # which was noted
                 yield from self.source.manifest(record).files
 
-    def _carry(self, file: File) -> None:
-        place = self.target.place
-        if place.store.size(layout.blob(file.sha256)) == file.size_bytes:
+    def _carry(self, file: File, step: Step) -> None:
+        store = self.target.open_store
+        if store.store.size(layout.blob(file.sha256)) == file.size_bytes:
             return
-        taken = place.blobs.add(self.source.place.blobs.fetch(file))
+        taken = store.blobs.add(self.source.open_store.blobs.fetch(file, step), step=step)
         if taken.sha256 != file.sha256:
-            named = f"{file.path} ({layout.blob(file.sha256)})"
-            raise DamagedError(named, f"its bytes changed: they are sha256:{taken.sha256}")
+            subject = f"{file.path} ({layout.blob(file.sha256)})"
+            raise DamagedError(subject, f"has changed: its bytes are sha256:{taken.sha256}")
         self.new_files.append(file)

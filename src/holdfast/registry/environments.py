@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from holdfast.core.manifest import Environment, Manifest
 from holdfast.errors import InvalidInputError
-from holdfast.registry import surroundings
+from holdfast.registry import provenance
 
-__all__ = ["Difference", "EnvironmentForm", "check", "write"]
+__all__ = ["EnvironmentForm", "PackageDifference", "check", "write"]
 
 EnvironmentForm = Literal["requirements", "uv", "conda"]
 
@@ -18,7 +18,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!_-]*(?:\+[A-Za-z0-9._-]+)?")
 
 
-class Difference(Struct, frozen=True):
+class PackageDifference(Struct, frozen=True):
     """A distribution of another version than a version of a model was registered with.
 
     Attributes:
@@ -36,10 +36,10 @@ class Difference(Struct, frozen=True):
         return f"{self.name} {self.recorded} → {self.installed or 'not installed'}"
 
 
-def check(manifest: Manifest) -> tuple[Difference, ...]:
+def check(manifest: Manifest) -> tuple[PackageDifference, ...]:
     """List what differs here from a version's environment, Python by its minor version."""
-    found = surroundings.differing(manifest.environment)
-    return tuple(Difference(name, *versions) for name, versions in found.items())
+    differences = provenance.differing(manifest.environment)
+    return tuple(PackageDifference(name, *versions) for name, versions in differences.items())
 
 
 def write(manifest: Manifest, form: EnvironmentForm) -> str:
@@ -49,7 +49,7 @@ def write(manifest: Manifest, form: EnvironmentForm) -> str:
     from a line.
 
     Raises:
-        InvalidInputError: If it records no libraries, or a name or version in it is none.
+        InvalidInputError: If it records no libraries, or a name or version in it is invalid.
     """
     ref = f"{manifest.name}@{manifest.version}"
     recorded = manifest.environment
@@ -67,16 +67,16 @@ def write(manifest: Manifest, form: EnvironmentForm) -> str:
             return _pyproject(ref, manifest.version, python, lines)
         case "conda":
             return _conda(ref, python, lines)
-    raise InvalidInputError(f"form {form!r}", "is not known", "requirements, uv or conda")
+    raise InvalidInputError(f"form {form!r}", "is unknown", "use requirements, uv or conda")
 
 
 def _check(ref: str, recorded: Environment) -> None:
     for name, number in recorded.packages.items():
         if _NAME.fullmatch(name) is None or _VERSION.fullmatch(number) is None:
-            problem = f"{name!r} {number!r} is not a library and its version"
+            problem = f"lists {name!r} {number!r}, which is not a library and its version"
             raise InvalidInputError(f"environment of {ref}", problem, "install it by hand")
     if recorded.python is not None and _VERSION.fullmatch(recorded.python) is None:
-        problem = f"{recorded.python!r} is not a version of Python"
+        problem = f"names {recorded.python!r}, which is not a version of Python"
         raise InvalidInputError(f"environment of {ref}", problem, "install it by hand")
 
 

@@ -1,18 +1,19 @@
-"""What a caller may say of a version, checked before a byte is moved."""
+"""The facts that a caller may give about a version, checked before any bytes are moved."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Final, TypedDict
 
 from holdfast.core import names
-from holdfast.core.commands import check_signing
+from holdfast.core.idempotency import check_signing
 from holdfast.core.manifest import CODE, clean_metrics
 from holdfast.errors import InvalidInputError
 from holdfast.formats.code import EntryPoint
+from holdfast.store.metering import Progress
 
 
 class Facts(TypedDict, total=False):
-    """What a caller may say of a version; what is left out is found out where it can be.
+    """Facts that a caller may give about a version; what is left out is filled in if possible.
 
     Attributes:
         metrics: Finite numbers by name.
@@ -21,20 +22,21 @@ class Facts(TypedDict, total=False):
         lineage: Fields of `core.manifest.Lineage`.
         environment: Fields of `core.manifest.Environment`.
         artifacts: Further roles, each a path or an object.
-        formats: Format by role, where the natural one is not wanted.
-        postprocessor: A path or an object that makes the answer of what the model predicts: decodes
+        formats: Format by role, where the default one is not wanted.
+        postprocessor: A path or an object that turns the model's predictions into answers: decodes
             labels, applies thresholds.
         code: A module, a package's folder, or a folder of these: the version's own code, which only
             it imports.
-        entry: `module:Class` of that code, which makes the model; there is no other then.
+        entry: `module:Class` of that code, which makes the model; there is then no model file.
         base: The version that an adapter is put on, such as `llama@1.2.0`; its digest is kept.
-        trust: Why files that run code outside the allow-list are taken in all the same.
+        trust: Why files that run code outside the allow-list are accepted anyway.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
         losses: One value a row by metric, as `Registry.evaluate` takes them: an entry of its own
             after the registration.
         evaluation_set: What *losses* are of: its file, or `sha256:…`.
         reason: Kept with the entry.
-        key: Idempotency key.
+        idempotency_key: The same registration under the same key is done once.
+        progress: Receives bytes stored and bytes to store, within a long file, too.
     """
 
     description: str
@@ -62,7 +64,8 @@ class Facts(TypedDict, total=False):
     losses: Mapping[str, object]
     evaluation_set: str | PathLike[str]
     reason: str
-    key: str
+    idempotency_key: str
+    progress: Progress
 
 
 _TEXTS: Final = ("description", "author", "framework", "algorithm", "base", "trust")
@@ -88,20 +91,20 @@ def check(facts: Facts) -> None:
     for name in facts:
         if name not in known:
             near = ", ".join(names.nearest(name, known) or known)
-            raise InvalidInputError(f"fact {name!r}", "is not known", f"there are {near}")
+            raise InvalidInputError(f"fact {name!r}", "is unknown", f"there are {near}")
     for name in _TEXTS:
         _check_kind(name, facts.get(name), str, "text")
     for name in _MAPPINGS:
-        _check_kind(name, facts.get(name, {}), Mapping, "mapping")
-    _check_kind("limitations", facts.get("limitations", ()), Sequence, "list of sentences")
-    check_signing(facts.get("reason"), facts.get("key"))
+        _check_kind(name, facts.get(name, {}), Mapping, "a mapping")
+    _check_kind("limitations", facts.get("limitations", ()), Sequence, "a list of sentences")
+    check_signing(facts.get("reason"), facts.get("idempotency_key"))
     clean_metrics(facts.get("metrics", {}))
 
 
 def _check_kind(name: str, value: object, kind: type, called: str) -> None:
     text_or_none = kind is str and value is None
     if not text_or_none and not isinstance(value, kind):
-        raise InvalidInputError(f"{name} {value!r}", f"is no {called}", f"give a {called}")
+        raise InvalidInputError(name, f"must be {called}, not {value!r}")
 
 
 def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object]:
@@ -112,12 +115,12 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
             an entry point beside a model or without code.
     """
     sources = {"model": _model(model, facts)}
-    given = {
+    optional_sources = {
         "preprocessor": preprocessor,
         "postprocessor": facts.get("postprocessor"),
         CODE: _code(facts),
     }
-    sources |= {role: source for role, source in given.items() if source is not None}
+    sources |= {role: source for role, source in optional_sources.items() if source is not None}
     further = facts.get("artifacts", {})
     twice = sorted(sources.keys() & further.keys())
     if twice:
@@ -126,7 +129,7 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
     for role in facts.get("formats", {}):
         if role not in sources:
             there = ", ".join(map(str, sources))
-            raise InvalidInputError(f"format of {role!r}", "is of no role", f"there are {there}")
+            raise InvalidInputError(f"format of {role!r}", "has no such role", f"there are {there}")
     return sources
 
 

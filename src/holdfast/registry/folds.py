@@ -5,34 +5,42 @@ policy without signers, say. So a reader starts from a fold that it made itself,
 it checked, and only where the store's journal still has the entry that this fold ends with.
 """
 
+from importlib.util import find_spec
 from typing import Final
 
 import msgspec
 
 from holdfast.core.manifest import digest_of
 from holdfast.core.state import State
-from holdfast.registry import private
+from holdfast.store import private_cache
 from holdfast.store.journal import Journal
 
 _KIND: Final = "folds"
 _MOST_BYTES: Final = 256 << 20
-_FORMAT: Final = 1
+_FORMAT: Final = 4
 
 
 class _Fold(msgspec.Struct):
+    """A fold as it is kept; *checks* tells whether signatures could be checked for it."""
+
     format: int
+    checks: bool
     sum: str
     state: msgspec.Raw
 
 
 def find(store_id: str, model: str, journal: Journal) -> State | None:
     """Return the last fold kept of a model's journal, `None` if it is not of that journal now."""
-    raw = private.read(_KIND, f"{store_id}/{model}", _MOST_BYTES)
+    raw = private_cache.read(_KIND, f"{store_id}/{model}", _MOST_BYTES)
     if raw is None:
         return None
     try:
         fold = msgspec.json.decode(raw, type=_Fold)
-        if fold.format != _FORMAT or digest_of(bytes(fold.state)) != fold.sum:
+        if (
+            fold.format != _FORMAT
+            or fold.checks != _checks()
+            or digest_of(bytes(fold.state)) != fold.sum
+        ):
             return None
         state = msgspec.json.decode(fold.state, type=State)
     except (ValueError, RecursionError):
@@ -42,8 +50,13 @@ def find(store_id: str, model: str, journal: Journal) -> State | None:
     return state if sound else None
 
 
+def _checks() -> bool:
+    """Tell whether the library is here without which no approval is proved by its signature."""
+    return find_spec("cryptography") is not None
+
+
 def keep(store_id: str, state: State) -> None:
     """Keep a fold of entries that were all checked here."""
     encoded = msgspec.json.encode(state)
-    fold = _Fold(_FORMAT, digest_of(encoded), msgspec.Raw(encoded))
-    private.keep(_KIND, f"{store_id}/{state.model}", msgspec.json.encode(fold))
+    fold = _Fold(_FORMAT, _checks(), digest_of(encoded), msgspec.Raw(encoded))
+    private_cache.keep(_KIND, f"{store_id}/{state.model}", msgspec.json.encode(fold))

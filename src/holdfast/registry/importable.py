@@ -1,4 +1,4 @@
-"""Whether the classes that a file names can be imported elsewhere, told while it is registered."""
+"""Checks at registration whether the classes that a file names can be imported elsewhere."""
 
 import functools
 import logging
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.errors import InvalidInputError
-from holdfast.formats.code.space import PREFIX
+from holdfast.formats.code.module_space import PREFIX
 
 __all__ = ["check"]
 
@@ -21,7 +21,7 @@ _ADVICE: Final = f"register with {_CODE_OPTION}, or install it wherever the vers
 
 
 def check(shown: str, names: Iterable[str], own_modules: Collection[str] = ()) -> None:
-    """Refuse what only the script that ran can load, and tell of what is not installed.
+    """Refuse what only the script that ran can load, and warn of what is not installed.
 
     Args:
         shown: The file, as the caller knows it.
@@ -35,14 +35,15 @@ def check(shown: str, names: Iterable[str], own_modules: Collection[str] = ()) -
     listed = list(names)
     lost = next((name for name in listed if name.startswith(_SCRIPT)), None)
     if lost is not None:
-        problem = f"{lost.removeprefix(_SCRIPT)} is defined in __main__, the script that ran"
+        name = lost.removeprefix(_SCRIPT)
+        problem = f"contains {name}, which is defined in __main__, the script that ran"
         advice = f"move it to a module, import it from there, and register with {_CODE_OPTION}"
         raise InvalidInputError(shown, problem, advice)
     theirs = next((name for name in listed if name.startswith(PREFIX)), None)
     if theirs is not None:
         name = theirs.partition(".")[2]
         advice = f"register with the same {_CODE_OPTION}, from an object that was made with it"
-        raise InvalidInputError(shown, f"{name} is of another version's code", advice)
+        raise InvalidInputError(shown, f"contains {name}, which is code of another version", advice)
     tops = {name.partition(".")[0] for name in listed}
     for top in sorted(tops.difference(own_modules)):
         doubt = _doubt(top)
@@ -51,7 +52,7 @@ def check(shown: str, names: Iterable[str], own_modules: Collection[str] = ()) -
 
 
 def _doubt(top: str) -> str | None:
-    """Say why a module may not be there where a version is loaded; no code of it is run."""
+    """Say why a module may be missing where a version is loaded; its code is not run."""
     if top in sys.stdlib_module_names or top in _installed() or not top.isidentifier():
         return None
     try:

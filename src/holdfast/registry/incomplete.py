@@ -1,8 +1,8 @@
-"""What provably still holds of a journal in which one old entry is damaged: to look and to load.
+"""Reads a journal with one damaged old entry: what the other entries still prove.
 
 What the lost entry said is unknown, so only what entries behind it say of production and of
 versions counts, and only where no signatures are demanded: a lost entry could have named who must
-sign. Nothing is written on it; every verb that writes goes on to refuse.
+sign. Nothing is written based on it; every verb that writes still refuses.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from holdfast.core import entry as entries
 from holdfast.core import events
 from holdfast.core.entry import Entry
-from holdfast.core.refs import Exact, Named, Number, Ref, Selector, resolve, selector_of
+from holdfast.core.refs import AliasRef, Exact, Number, Ref, Selector, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.errors import DamagedError, HoldfastError, NotFoundError
 from holdfast.registry.session import Session
-from holdfast.registry.whereabouts import Memory
+from holdfast.registry.store_location import JournalSighting
 from holdfast.store import layout, projections
 from holdfast.store.journal import RESTORE, Journal
 from holdfast.store.projections import Pointer
@@ -86,7 +86,7 @@ class Incomplete:
         match selector:
             case Exact() | Number():
                 return True
-            case Named("production"):
+            case AliasRef("production"):
                 return self.live_known and self.state.production is not None
             case _:
                 return False
@@ -121,9 +121,13 @@ class Incomplete:
             return
         unknown = [name for name in event.versions() if name not in versions]
         if len(unknown) == 1 and _LOST in versions:
-            named = replace(versions[_LOST], version=unknown[0])
-            renamed = [named if name == _LOST else one for name, one in versions.items()]
-            self.state = replace(self.state, versions={one.version: one for one in renamed})
+            lost_record = replace(versions[_LOST], version=unknown[0])
+            renamed = [
+                lost_record if name == _LOST else record for name, record in versions.items()
+            ]
+            self.state = replace(
+                self.state, versions={record.version: record for record in renamed}
+            )
         elif len(unknown) == 1 and not self._is_placed:
             self._place(unknown[0], entry)
 
@@ -143,12 +147,12 @@ def read(session: Session, model: str) -> Incomplete | None:
     It cannot where more than one entry is damaged, or the last, where a head was pinned or entries
     behind the last were seen, and where signatures are demanded.
     """
-    place = session.place
-    journal = Journal(place.store, layout.model(model))
+    store = session.open_store
+    journal = Journal(store.store, layout.model(model))
     try:
         last = max(journal.numbers(), default=0)
-        witness = projections.read_pointer(place.store, model)
-        seen = max(witness.seq if witness else 0, Memory(place, model).seq)
+        witness = projections.read_pointer(store.store, model)
+        seen = max(witness.seq if witness else 0, JournalSighting(store, model).seq)
         if model in session.keyring.pins or seen > last or journal.sealed:
             return None
         return _past(journal, model, last, witness)
@@ -170,12 +174,12 @@ def _past(journal: Journal, model: str, last: int, witness: Pointer | None) -> I
         return None
     state = fold(empty(model), before)
     strict = replace(state.policy, allowed_globals=())
-    found = Incomplete(replace(state, policy=strict), lost, damage)
+    incomplete_journal = Incomplete(replace(state, policy=strict), lost, damage)
     for entry, head in _read(journal, model, lost + 1, last):
         if _is_signed(entry) or (witness and witness.seq == entry.seq and witness.head != head):
             return None
-        found.add(entry, head)
-    return found
+        incomplete_journal.add(entry, head)
+    return incomplete_journal
 
 
 def _is_signed(entry: Entry) -> bool:
@@ -196,7 +200,7 @@ def _read(journal: Journal, model: str, first: int, last: int) -> Iterator[tuple
     for seq in range(first, last + 1):
         raw = journal.read(seq)
         if raw is None:
-            raise DamagedError(journal.slot(seq), "missing from the journal", RESTORE)
+            raise DamagedError(journal.slot(seq), "is missing from the journal", RESTORE)
         if head is None and seq > 1:
             head = entries.prev_of(raw)
         entry = entries.read(raw, model, seq, head)

@@ -1,45 +1,53 @@
 """One model's journal as a process uses it: read what is new, fold, decide, append, try again."""
 
 import functools
-import logging
+import math
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from holdfast.core import commands, trust
+from msgspec import Struct
+
+from holdfast import forks
 from holdfast.core import entry as entries
-from holdfast.core.commands import Unchanged
+from holdfast.core import idempotency, trust
 from holdfast.core.entry import Entry, Stamp
+from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.events import AnyEvent
 from holdfast.core.heads import Head
+from holdfast.core.idempotency import Unchanged
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import BusyError, ConflictError, DamagedError, HoldfastError
-from holdfast.registry import folds, pins, whereabouts
+from holdfast.registry import folds, pins
 from holdfast.registry.missing import lost
-from holdfast.signing import genuine
-from holdfast.store import TakenError, in_order, layout, projections
-from holdfast.store.journal import Journal
-from holdfast.store.place import Change, Place
+from holdfast.registry.opening import NOTHING, About, Opening
+from holdfast.registry.warned import warn
+from holdfast.registry.witnesses import Witnesses
+from holdfast.store import TakenError, concurrent, layout, projections
+from holdfast.store.journal import RESTORE, Journal
+from holdfast.store.open_store import OpenStore, ProjectionUpdate
 from holdfast.store.projections import Pointer
 
-_log = logging.getLogger(__name__)
-_TORN = (
-    "journal of %s ends at entry %d, but its active_version.json, written elsewhere, has seen "
-    "entry %d: the store was copied while somebody wrote; `holdfast repair --from` the original "
-    "fetches what is missing, `holdfast repair` goes on without it"
-)
 _LAGGING = "projections of %s lag behind its journal: %s"
 _ATTEMPTS = 64
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1
+_FRESH_S = 30.0
+"""How long after opening a remote journal a write needs no second look at it."""
 
 Decide = Callable[[State, str], AnyEvent | Unchanged]
 """From the state and the time of the entry to an event; called again after a lost race."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a wish.
+def genuine(signature: EntrySignature) -> bool:
+    """Tell whether an entry's signature is; only signed journals need the library for that."""
+    from holdfast.signing import checks
+
+    return checks.genuine(signature)
+
+
+class CommitResult(Struct, frozen=True):
+    """The outcome of a commit.
 
     Attributes:
         state: After it.
@@ -55,159 +63,149 @@ class Outcome:
 class Ledger:
     """A model's journal, folded as far as it was read.
 
-    The state handed out is never changed afterwards, so readers on other threads keep what they
-    have.
+    Threads may share it. The state handed out is never changed afterwards, so readers on other
+    threads keep what they have, and a reader waits for other readers alone.
 
     Args:
-        place: Where it is.
+        store: Where it is.
         model: The model's name.
-        pin: A head that was seen: the journal must have it.
+        pin: A pinned head: the journal must have it.
     """
 
-    def __init__(self, place: Place, model: str, pin: Head | None = None) -> None:
-        self._place = place
+    def __init__(self, store: OpenStore, model: str, pin: Head | None = None) -> None:
+        self._place = store
         self._pin = pin
-        self._store = place.store
-        self._id = place.config.id
+        self._store = store.store
+        self._id = store.config.id
         self._model = model
-        self._journal = Journal(place.store, layout.model(model))
-        self._memory = whereabouts.Memory(place, model)
+        self._journal = Journal(store.store, layout.model(model))
+        self._witnesses = Witnesses(store, model, self._journal)
+        self._opening = Opening(store.store, model)
         self._state: State | None = None
         self._newest: Entry | None = None  # of those written here
         self._noted = False
+        self._looked_at = -math.inf
+        self.after_fork()
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        """Begin with locks that nobody holds; whoever takes both takes `_writing` first."""
+        self._reading = threading.RLock()  # held while what was read is replaced
+        self._writing = threading.RLock()  # held from decision to entry, and readers do not wait
 
     @property
     def seen(self) -> State | None:
-        """The state as it was read last, without a look at what is new; None before the first."""
+        """The state as last read, without a look at what is new; None before the first read."""
         return self._state
 
-    def state(self) -> State:
+    def state(self, about: About = NOTHING) -> State:
         """Return the state as the journal has it now.
+
+        Args:
+            about: What is known of the journal already, where it is read for the first time.
 
         Raises:
             DamagedError: If an entry is missing, changed, cut off, or not signed as it must be.
             NewerFormatError: If a newer Holdfast wrote an entry.
         """
+        with self._reading:
+            return self._present_state(about)
+
+    def _present_state(self, about: About) -> State:
         if self._state is not None:
-            self._state = self._present(self._advance(self._state))
+            if about.end is None or about.end.last != self._state.seq:
+                self._state = self._accepted(self._present(self._advance(self._state)))
             return self._state
-        witness = projections.read_pointer(self._store, self._model)
-        self._state = self._present(self._open(witness))
+        witness = about.witness or self._place.projections.look(self._model)
+        about.on_pointer(witness)
+        self._state = self._accepted(self._present(self._open(witness, about)))
+        self._looked_at = time.monotonic()
         if self._state.seq and projections.behind(witness, self._state):
-            self._heal()  # whoever wrote last was stopped before it could, or is at it
+            self._heal()  # the last writer was stopped before it could, or is doing so now
+        elif witness is not None and self._place.config.known and not self._store.traits.is_local:
+            self._noted = True  # before a pointer is written
         return self._state
 
+    def _accepted(self, state: State) -> State:
+        """Tell the store that *state* was folded and nothing was wrong with it."""
+        self._place.accepted(self._model, state.seq)
+        return state
+
     def _present(self, state: State) -> State:
-        """Return *state*, or refuse to take a journal that is gone for one that never was.
+        """Return *state*; refuse if the journal is lost, which differs from one that never existed.
 
         The note is written after the first entry: whoever has seen it finds the entry by then.
         """
         if state.seq or not self._place.known.has(self._model):
             return state
-        found = self._advance(state)
-        if found.seq:
-            return found
+        newer_state = self._advance(state)
+        if newer_state.seq:
+            return newer_state
         raise lost(self._model)
 
-    def _open(self, witness: Pointer | None) -> State:
+    def _open(self, witness: Pointer | None, about: About) -> State:
         start = folds.find(self._id, self._model, self._journal) if self._pin is None else None
-        known = start.seq if start and not self._store.traits.near else 0
-        state = self._advance(start or empty(self._model), self._journal.tail(known))
+        near = self._store.traits.is_local
+        state = None if near else self._hastened(start or empty(self._model), witness, about)
+        if state is None:
+            known = start.seq if start and not near else 0
+            state = self._advance(start or empty(self._model), self._journal.tail(known))
         if state.seq - (start.seq if start else 0) >= self._store.traits.fold_every:
             folds.keep(self._id, state)
-        self._check(witness, state)
+        self._witnesses.check(witness, state, self._newest)
         pins.check(self._pin, state)
         if state.seq:
-            self._memory.keep(state.seq, state.head)
+            self._witnesses.memory.keep(state.seq, state.head)
+        return state
+
+    def _hastened(self, start: State, witness: Pointer | None, about: About) -> State | None:
+        """Fold what follows *start* with few requests; `None` where these prove nothing."""
+        try:
+            raws = self._opening.read(start.seq, witness, about)
+            state = None if raws is None else self._read_on(start, raws)
+        except HoldfastError:  # the entries themselves show what is wrong, if anything is
+            return None
+        if state is not None:
+            self._opening.recall(witness, state)
         return state
 
     def _advance(self, state: State, known: int = 0) -> State:
         """Fold what follows *state*; entries up to *known* are there to be read some at a time."""
-        news = []
+        return self._read_on(state, self._journal.since(state.seq + 1, known))
+
+    def _read_on(self, state: State, raws: Iterable[bytes]) -> State:
+        """Fold the entries that follow *state*, each checked."""
+        new_entries = []
+        recent = self._opening.recent.copy()
         seq, head = state.seq, state.head
-        for raw in self._journal.since(seq + 1, known):
+        for raw in raws:
             entry = entries.read(raw, self._model, seq + 1, head)
             seq, head = entry.seq, entries.digest(raw)
-            pins.compare(self._pin, self._journal.slot(seq), seq, head)
-            news.append((entry, head))
-        return self._folded(state, news) if news else state
+            if self._pin is not None:
+                pins.compare(self._pin, self._journal.slot(seq), seq, head)
+            new_entries.append((entry, head))
+            recent.append(raw)
+        folded = self._folded(state, new_entries) if new_entries else state
+        self._opening.recent = recent
+        return folded
 
-    def _folded(self, state: State, news: Sequence[tuple[Entry, str]]) -> State:
+    def _folded(self, state: State, new_entries: Sequence[tuple[Entry, str]]) -> State:
         """Fold entries that are sound each by itself.
 
         Raises:
-            DamagedError: If one tells of what never was, such as a version nobody registered.
+            DamagedError: If one refers to what never existed, such as a version nobody registered.
         """
         try:
-            return fold(state, news, genuine=genuine)
+            return fold(state, new_entries, genuine=genuine)
         except (LookupError, ValueError) as error:
-            for entry, head in news:
+            for entry, head in new_entries:
                 try:
                     state = fold(state, [(entry, head)], genuine=genuine)
                 except (LookupError, ValueError):
                     raise DamagedError(
-                        self._journal.slot(entry.seq), f"cannot be true: {error}", "restore a copy"
+                        self._journal.slot(entry.seq), f"cannot be true: {error}", RESTORE
                     ) from error
             raise
-
-    def _check(self, witness: Pointer | None, state: State) -> None:
-        """Refuse a journal without the last entry that the projection has seen.
-
-        If the projection was written elsewhere, the store was copied beside a writer, and the
-        copy's end is where it is: that is said, and taken for the end.
-        """
-        if witness is None or not self._is_denied(witness, state):
-            return
-        if self._is_torn(witness, state):
-            if witness.seq > state.seq:
-                _log.warning(_TORN, self._model, state.seq, witness.seq)
-            return
-        if witness.seq > state.seq:
-            raise DamagedError(
-                f"journal of {self._model}",
-                f"ends at entry {state.seq}, but entry {witness.seq} was seen",
-                f"restore {self._journal.slot(state.seq + 1)} and what follows from a copy",
-            )
-        raise DamagedError(
-            self._journal.slot(witness.seq),
-            "is another entry than active_version.json has seen",
-            "restore the journal from a copy",
-        )
-
-    def _is_denied(self, witness: Pointer, state: State) -> bool:
-        """Tell whether the journal does not have the entry that a projection has seen."""
-        if witness.seq > state.seq:
-            return True
-        return witness.seq > 0 and self._digest_at(witness.seq, state) != witness.head
-
-    def _digest_at(self, seq: int, state: State) -> str | None:
-        """Return the digest of an entry up to *state*: the last two are known without a look."""
-        if seq == state.seq:
-            return state.head
-        newest = self._newest
-        if newest is not None and seq + 1 == newest.seq == state.seq:
-            return newest.prev
-        raw = self._journal.read(seq)
-        return None if raw is None else entries.digest(raw)
-
-    def _is_torn(self, witness: Pointer, state: State) -> bool:
-        """Tell whether a projection that the journal denies came from elsewhere.
-
-        A store that was seen further at this path, or with another entry, is no copy that was made
-        here, but took its place.
-        """
-        elsewhere = whereabouts.is_elsewhere(self._place, self._model, witness)
-        return elsewhere and self._memory.fits(state.seq, lambda seq: self._digest_at(seq, state))
-
-    def _check_last(self, state: State) -> None:
-        """Refuse to write after an entry that was seen and is gone or another one by now."""
-        raw = self._journal.read(state.seq) if state.seq else None
-        if state.seq and (raw is None or entries.digest(raw) != state.head):
-            raise DamagedError(
-                self._journal.slot(state.seq),
-                "was seen, and is missing or another one by now",
-                "restore it from a copy",
-            )
 
     def entries(self) -> Iterator[Entry]:
         """Go through all entries from the first, each checked against the one before.
@@ -220,29 +218,34 @@ class Ledger:
     def audit(self) -> Iterator[tuple[Entry, str]]:
         """Go through all entries as `entries` does, each with the digest of its bytes."""
         head = None
+        seen = self._state  # before the journal: another thread may write meanwhile
         tail = self._journal.tail()
-        if self._state is not None and tail < self._state.seq:
+        if seen is not None and tail < seen.seq:
             raise DamagedError(
-                self._journal.slot(tail + 1), "was seen, and is missing", "restore it from a copy"
+                self._journal.slot(tail + 1), "was seen, but is now missing", RESTORE
             )
         for seq, raw in enumerate(self._journal.read_many(1, tail), start=1):
             if raw is None:
-                raise DamagedError(self._journal.slot(seq), "missing from the journal")
+                raise DamagedError(self._journal.slot(seq), "is missing from the journal", RESTORE)
             entry = entries.read(raw, self._model, seq, head)
             head = entries.digest(raw)
             yield entry, head
 
-    def last(self, count: int) -> list[Entry]:
-        """Return the last *count* entries, oldest first."""
-        last = self.state().seq
+    def last(self, count: int, state: State) -> list[Entry]:
+        """Return the last *count* entries up to *state*, oldest first."""
+        last = state.seq
         first = max(1, last - count + 1)
-        head = entries.digest(self._journal.read(first - 1) or b"") if first > 1 else None
-        found = []
-        for seq in range(first, last + 1):
-            raw = self._journal.read(seq) or b""
-            found.append(entries.read(raw, self._model, seq, head))
-            head = entries.digest(raw)
-        return found
+        recent = self._opening.last(first, state)
+        raws: Iterable[bytes | None] = recent or self._journal.read_many(first, last)
+        head = entries.prev_of(recent[0]) or None if recent else self._digest_of(first - 1)
+        last_entries = []
+        for seq, raw in enumerate(raws, start=first):
+            last_entries.append(entries.read(raw or b"", self._model, seq, head))
+            head = entries.digest(raw or b"")
+        return last_entries
+
+    def _digest_of(self, seq: int) -> str | None:
+        return entries.digest(self._journal.read(seq) or b"") if seq else None
 
     def raw_entries(self) -> Iterator[bytes]:
         """Go through the bytes of all entries from the first."""
@@ -251,33 +254,39 @@ class Ledger:
 
     def commit(
         self, decide: Decide, stamp: Callable[[], Stamp], operation: type[AnyEvent]
-    ) -> Outcome:
-        """Fulfil a wish by one entry: read, fold, decide, append, and again if a rival was faster.
+    ) -> CommitResult:
+        """Commit one entry: read, fold, decide, append, and repeat if a rival was faster.
 
         Args:
             decide: What to do, given the state; refuses by raising.
             stamp: Makes a new stamp for each attempt.
-            operation: The event wished for, to recognise a repeated idempotency key.
+            operation: The requested event, to recognise a repeated idempotency key.
 
         Raises:
             BusyError: If rivals were faster too often.
             ConflictError: If the idempotency key was used for something else.
-            OutcomeUnknownError: If it cannot be told whether the entry was written.
+            OutcomeUnknownError: If it is unknown whether the entry was written.
         """
+        with self._writing:
+            return self._commit(decide, stamp, operation)
+
+    def _commit(
+        self, decide: Decide, stamp: Callable[[], Stamp], operation: type[AnyEvent]
+    ) -> CommitResult:
         for attempt in range(_ATTEMPTS):
             state = self._checked(supposed=attempt == 0)
             signed = stamp()
-            repeated = commands.repeated(state, signed.key, operation)
+            repeated = idempotency.repeated(state, signed.key, operation)
             at = entries.next_time(signed.at, state.at)
             try:
                 event = repeated or decide(state, at)
             except HoldfastError:
                 if self.state() is state:
                     raise
-                continue  # it was refused on what is no longer so
+                continue  # the refusal's reason no longer applies
             if isinstance(event, Unchanged):
                 if self.state() is state:
-                    return Outcome(state, None, event)
+                    return CommitResult(state, None, event)
                 continue
             trust.check_signer(state.model, state.policy, event, signed)
             seq, head = state.seq + 1, state.head
@@ -293,39 +302,47 @@ class Ledger:
                 time.sleep(random.uniform(0, longest))  # noqa: S311 - rivals must not step in time
                 continue
             return self._written(state, raw, entry)
-        raise BusyError(self._model, f"other writers won {_ATTEMPTS} times in a row")
+        raise BusyError(self._model, f"was written by others {_ATTEMPTS} times in a row")
 
     def _checked(self, *, supposed: bool) -> State:
         """Return the state to write after, once its last entry and the pointer were looked at.
 
         Args:
-            supposed: Far away, what was read before may be supposed to be all: if it is not, the
-                entry's place is taken, and its writer comes again.
+            supposed: In a bucket, what was read before may be assumed to be all: if it is not, the
+                entry's place is taken, and its writer tries again.
         """
-        state = self._state if supposed and not self._store.traits.near else None
+        state = self._state if supposed and not self._store.traits.is_local else None
+        fresh = time.monotonic() - self._looked_at < _FRESH_S
+        self._looked_at = -math.inf
+        if state is not None and state.seq and fresh:
+            return state  # both were checked a moment ago, when it was opened
         if state is None or not state.seq:
             witness = self._place.projections.look(self._model)  # before the journal
             state = self.state()
-            self._check(witness, state)
-            self._check_last(state)
+            self._witnesses.check(witness, state, self._newest)
+            self._witnesses.check_last(state)
             return state
         looks: list[Callable[[], Pointer | None]] = [
             functools.partial(self._place.projections.look, self._model),
-            functools.partial(self._check_last, state),
+            functools.partial(self._witnesses.check_last, state),
         ]
-        witness, _ = in_order.answers(lambda look: look(), looks, len(looks))
+        witness, _ = concurrent.map_ordered(lambda look: look(), looks, len(looks))
         if witness is not None and witness.seq > state.seq:
             return self._checked(supposed=False)
-        self._check(witness, state)
+        self._witnesses.check(witness, state, self._newest)
         return state
 
-    def _written(self, state: State, raw: bytes, entry: Entry) -> Outcome:
-        self._state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
-        self._newest = entry
-        self._memory.keep(self._state.seq, self._state.head)
-        if self._state.seq % self._store.traits.fold_every == 0:
-            folds.keep(self._id, self._state)
-        return Outcome(self._state, entry, None)
+    def _written(self, state: State, raw: bytes, entry: Entry) -> CommitResult:
+        after = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
+        with self._reading:
+            if self._state is state:
+                self._state = after
+                self._opening.recent.append(raw)
+            self._newest = entry
+        self._witnesses.memory.keep(after.seq, after.head)
+        if after.seq % self._store.traits.fold_every == 0:
+            folds.keep(self._id, after)
+        return CommitResult(after, entry, None)
 
     def restore(self, raw: bytes, seq: int, head: str | None) -> str:
         """Write an entry of another registry's journal at its own place; return its digest.
@@ -339,7 +356,8 @@ class Ledger:
         if trust.demands(entry.event):
             self._journal.seal()
         try:
-            self._journal.append(seq, raw, entry.commit)
+            with self._writing:
+                self._journal.append(seq, raw, entry.commit)
         except TakenError:
             raise ConflictError(
                 self._model, f"has another history: its entry {seq} differs", "import it elsewhere"
@@ -352,31 +370,38 @@ class Ledger:
             if not self._noted:
                 self._place.known.add(self._model)
                 self._noted = True
-            self._place.projections.write(self._model, self._change)
+            with self._writing:
+                self._place.projections.write(self._model, self._change)
+                self._complete()
         except (HoldfastError, OSError) as error:
-            _log.warning(_LAGGING, self._model, error)
+            warn(__name__, _LAGGING, self._model, error)
+
+    def _complete(self) -> None:
+        if self._state is not None and not self._store.traits.is_local:
+            self._opening.complete(self._state)
 
     def _heal(self) -> None:
-        """Bring the projections up to date if nobody else is at it: who only reads never waits."""
+        """Bring the projections up to date unless somebody else is doing so: readers never wait."""
         try:
             self._place.projections.heal(self._model, self._change)
         except (HoldfastError, OSError) as error:
-            _log.warning(_LAGGING, self._model, error)
+            warn(__name__, _LAGGING, self._model, error)
 
-    def _change(self, pointer: Pointer | None) -> Change | None:
-        state = self._state if self._is_own() else None
-        state = state or self.state()
-        if pointer and self._is_denied(pointer, state) and self._is_torn(pointer, state):
-            pointer = None  # it tells of another history than the one that goes on here
+    def _change(self, pointer: Pointer | None) -> ProjectionUpdate | None:
+        state = (self._state if self._is_own() else None) or self.state()
+        if pointer and self._witnesses.is_torn(pointer, state, self._newest):
+            pointer = None  # it belongs to another history than this one
         if not projections.behind(pointer, state):
             return None
-        return Change(state, self._touched(pointer, state))
+        if not self._store.traits.is_local:
+            return ProjectionUpdate(state, (), tuple(self._opening.recent))
+        return ProjectionUpdate(state, self._touched(pointer, state))
 
     def _is_own(self) -> bool:
-        """Tell whether what is known of a journal far away was written here: no look is due."""
+        """Tell whether this process wrote what it knows of a remote journal, so no check is due."""
         newest, state = self._newest, self._state
         same = newest is not None and state is not None and newest.seq == state.seq
-        return same and not self._store.traits.near
+        return same and not self._store.traits.is_local
 
     def _touched(self, pointer: Pointer | None, state: State) -> list[str]:
         """Name the versions that changed since the pointer was written, each once."""
@@ -385,16 +410,18 @@ class Ledger:
         newest = self._newest
         if newest is not None and pointer.seq + 1 == newest.seq == state.seq:
             return list(newest.event.versions())  # the usual case needs no look at the journal
-        named: dict[str, None] = {}
+        versions: dict[str, None] = {}
         head = pointer.head
         for seq in range(pointer.seq + 1, state.seq + 1):
             raw = self._journal.read(seq) or b""
             event = entries.read(raw, self._model, seq, head).event
-            named |= dict.fromkeys(event.versions())
+            versions |= dict.fromkeys(event.versions())
             head = entries.digest(raw)
-        return list(named)
+        return list(versions)
 
     def rebuild(self) -> None:
         """Write all projections anew."""
         state = self.state()
-        self._place.projections.write(self._model, lambda _pointer: Change(state, state.versions))
+        change = ProjectionUpdate(state, state.versions, tuple(self._opening.recent))
+        self._place.projections.write(self._model, lambda _pointer: change)
+        self._complete()

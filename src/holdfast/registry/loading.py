@@ -1,4 +1,4 @@
-"""Bytes out again: a verified pair in memory, or a version's files in a folder."""
+"""Reading versions: a verified pair in memory, or a version's files in a folder."""
 
 import logging
 import shutil
@@ -15,20 +15,20 @@ from holdfast.core.state import Record, State
 from holdfast.errors import DamagedError, InvalidInputError, UnsupportedError
 from holdfast.formats.pair import Pair
 from holdfast.registry import environments, incomplete, signatures, verdicts
-from holdfast.registry.moves import require_whole, unless_purged, was_purged
 from holdfast.registry.session import Session, read_ref
+from holdfast.registry.version_bytes import require_whole, unless_purged, was_purged
 from holdfast.signing.bundle import MANIFEST, SIGNATURE
-from holdfast.store import layout, projections
+from holdfast.store import projections, reserved
 
 _log = logging.getLogger(__name__)
 _LOCK: Final = threading.Lock()
 _TOLD: Final[set[str]] = set()
-"""Digests of manifests whose libraries this process was told of."""
+"""Digests of manifests whose differing libraries this process was warned of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A version on its way to memory: every byte verified, what it runs let in, nothing run yet.
+    """A version ready to be loaded: every byte verified, its code accepted, nothing run yet.
 
     Attributes:
         ref: The version.
@@ -43,8 +43,10 @@ class Fetched:
 
     def load(self) -> Pair:
         """Deserialise it."""
-        named = {role: artifact.format for role, artifact in self.manifest.artifacts.items()}
-        return Pair(self.ref, self.manifest, formats.load_parts(named, self.paths))
+        formats_by_role = {
+            role: artifact.format for role, artifact in self.manifest.artifacts.items()
+        }
+        return Pair(self.ref, self.manifest, formats.load_parts(formats_by_role, self.paths))
 
 
 def load(session: Session, ref: str) -> Pair:
@@ -56,15 +58,15 @@ def fetch(session: Session, ref: str) -> Fetched:
     """Verify every byte of a version, and bring it to where it can be loaded from."""
     state, record = _find(session, ref)
     manifest = _present(session, state.model, record)
-    named = f"{state.model}@{record.version}"
-    _compare_versions(session, named, record.manifest, manifest)
-    blobs = session.place.blobs
+    exact_ref = f"{state.model}@{record.version}"
+    _compare_versions(session, exact_ref, record.manifest, manifest)
+    blobs = session.open_store.blobs
     artifacts = manifest.artifacts.values()
-    data = [one for one in artifacts if one.format in verdicts.DATA_ONLY]
+    data = [candidate for candidate in artifacts if candidate.format in verdicts.DATA_ONLY]
     with unless_purged(session, state.model, record):
         blobs.read(record.manifest)  # checked now, whatever is remembered of it
         blobs.require([file for artifact in data for file in artifact.files])
-        return Fetched(named, manifest, _own_paths(session, state, record, manifest))
+        return Fetched(exact_ref, manifest, _own_paths(session, state, record, manifest))
 
 
 def _find(session: Session, ref: str) -> tuple[State, Record]:
@@ -77,20 +79,20 @@ def _find(session: Session, ref: str) -> tuple[State, Record]:
         return session.find(ref)
     except DamagedError:
         parsed = read_ref(ref)
-        found = incomplete.read(session, parsed.model)
-        if found is None:
+        incomplete_journal = incomplete.read(session, parsed.model)
+        if incomplete_journal is None:
             raise
-        record = found.find(parsed)
-        _log.warning("%s is loaded beside a damaged journal: %s", ref, found.damage)
-        return found.state, record
+        record = incomplete_journal.find(parsed)
+        _log.warning("%s is loaded beside a damaged journal: %s", ref, incomplete_journal.damage)
+        return incomplete_journal.state, record
 
 
 def _compare_versions(session: Session, ref: str, digest: str, manifest: Manifest) -> None:
     """Warn once of libraries that are of another version than recorded, or refuse them."""
     with _LOCK:
-        told = digest in _TOLD
+        was_reported = digest in _TOLD
         _TOLD.add(digest)
-    if told and not session.demands_environment:
+    if was_reported and not session.demands_environment:
         return
     shown = ", ".join(map(str, environments.check(manifest)))
     if shown and session.demands_environment:
@@ -103,7 +105,7 @@ def _compare_versions(session: Session, ref: str, digest: str, manifest: Manifes
 def _own_paths(
     session: Session, state: State, record: Record, manifest: Manifest
 ) -> dict[str, Path]:
-    """Return where to load each role from, once what its bytes run is known to be let in."""
+    """Return where to load each role from, after checking that the code it runs is accepted."""
     paths: dict[str, tuple[Path, bool]] = {}
     for role, artifact in manifest.artifacts.items():  # all are whole before one is looked into
         if artifact.format in verdicts.DATA_ONLY:
@@ -140,23 +142,25 @@ def _present(session: Session, model: str, record: Record) -> Manifest:
 
 
 def _place(session: Session, manifest: Manifest, artifact: Artifact) -> Path:
-    """Return where an artifact lies under its own name; laid out where it does not."""
-    place = session.place.projections.artifact(manifest, artifact)
-    if place is not None:
-        return place
+    """Return where an artifact lies under its own name; if nowhere, write it there first."""
+    path = session.open_store.projections.artifact(manifest, artifact)
+    if path is not None:
+        return path
     scratch = Path(tempfile.mkdtemp(dir=session.scratch()))
-    if not session.place.store.traits.near:  # what is brought here is checked and nobody else's
-        return session.place.blobs.lay_out(artifact, scratch)
+    if (
+        not session.open_store.store.traits.is_local
+    ):  # what is brought here is checked and nobody else's
+        return session.open_store.blobs.materialize(artifact, scratch)
     _write_files(session, artifact, scratch)
     return scratch / artifact.path
 
 
 def _manifest_place(session: Session, record: Record, manifest: Manifest) -> Path:
-    place = session.place.projections.manifest(record, manifest)
-    if place is None:
-        place = Path(tempfile.mkdtemp(dir=session.scratch())) / "manifest.json"
-        place.write_bytes(projections.version_text(record, manifest))
-    return place
+    path = session.open_store.projections.manifest(record, manifest)
+    if path is None:
+        path = Path(tempfile.mkdtemp(dir=session.scratch())) / "manifest.json"
+        path.write_bytes(projections.version_text(record, manifest))
+    return path
 
 
 def checkout(session: Session, ref: str, target: Path) -> Path:
@@ -172,7 +176,7 @@ def checkout(session: Session, ref: str, target: Path) -> Path:
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=layout.TEMPORARY))
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=reserved.TEMPORARY))
     except OSError as error:
         raise InvalidInputError(
             f"folder {str(target)!r}", f"cannot be made: {error.strerror}", "check its parent"
@@ -181,7 +185,7 @@ def checkout(session: Session, ref: str, target: Path) -> Path:
         with unless_purged(session, state.model, record):
             for artifact in manifest.artifacts.values():
                 _write_files(session, artifact, draft)
-        (draft / MANIFEST).write_bytes(session.place.blobs.read(record.manifest))
+        (draft / MANIFEST).write_bytes(session.open_store.blobs.read(record.manifest))
         signature = signatures.shown(session, state, record)
         if signature is not None:
             (draft / SIGNATURE).write_bytes(signature)
@@ -195,6 +199,6 @@ def checkout(session: Session, ref: str, target: Path) -> Path:
 
 def _write_files(session: Session, artifact: Artifact, folder: Path) -> None:
     for file in artifact.files:
-        place = folder / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        session.place.blobs.copy_out(file, place)
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        session.open_store.blobs.copy_out(file, path)

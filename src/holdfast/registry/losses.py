@@ -1,19 +1,21 @@
-"""Losses row by row: taken in with a version, and paired with those of another."""
+"""Losses row by row: stored with a version, and paired with those of another."""
 
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from msgspec import Struct
+
+from holdfast import named_files
 from holdfast.core import paired
 from holdfast.core.manifest import digest_of, is_digest
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import Losses, Paired
 from holdfast.core.state import Record
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.formats import losses as kept
+from holdfast.formats import bootstrap, loss_files
 from holdfast.registry import presence
 from holdfast.registry.session import Session
 from holdfast.store import layout
@@ -21,8 +23,7 @@ from holdfast.store import layout
 _DIGEST = "sha256:"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """Losses of one version on one evaluation set, read and not stored yet.
 
     Attributes:
@@ -32,24 +33,28 @@ class Measured:
     on: str
     rows: Mapping[str, bytes]
 
+    def values(self) -> dict[str, list[float]]:
+        """Return the numbers by metric, to be sent to a server."""
+        return {name: loss_files.values(raw) for name, raw in self.rows.items()}
+
     def among(self, metrics: Mapping[str, object]) -> dict[str, object]:
         """Return *metrics* with the means, which take the place of values equal but for rounding.
 
         Raises:
             InvalidInputError: If one has another value.
         """
-        found = dict(metrics)
+        merged_metrics = dict(metrics)
         for name, raw in self.rows.items():
-            mean, said = kept.mean(raw), found.get(name)
-            near = isinstance(said, float | int) and math.isclose(said, mean, rel_tol=1e-6)
-            if said is not None and not near:
+            mean, value = loss_files.mean(raw), merged_metrics.get(name)
+            near = isinstance(value, float | int) and math.isclose(value, mean, rel_tol=1e-6)
+            if value is not None and not near:
                 raise InvalidInputError(
                     f"metric {name!r}",
-                    f"is {said!r}, and the mean of its losses is {mean:g}",
-                    "leave the metric out, or name the losses otherwise",
+                    f"is {value!r}, but the mean of its losses is {mean:g}",
+                    "leave the metric out, or rename the losses",
                 )
-            found[name] = mean
-        return found
+            merged_metrics[name] = mean
+        return merged_metrics
 
 
 def read(
@@ -62,19 +67,21 @@ def read(
         evaluation_set: Its file, which is hashed and not kept, or `sha256:…`.
 
     Raises:
-        InvalidInputError: If a value is none, or the set is not told.
+        InvalidInputError: If a value is invalid, or the set is not given.
     """
     if not losses:
         if evaluation_set is not None:
-            raise InvalidInputError("evaluation set", "is of no losses", "give losses as well")
+            raise InvalidInputError(
+                "evaluation set", "is given without losses", "give losses as well"
+            )
         return None
     if evaluation_set is None:
-        raise InvalidInputError(
-            "losses", "tell nothing without their evaluation set", "name its file or sha256:…"
-        )
-    rows = {name: kept.taken(name, source) for name, source in losses.items()}
+        raise InvalidInputError("losses", "need their evaluation set", "name its file or sha256:…")
+    rows = {name: loss_files.taken(name, source) for name, source in losses.items()}
     if len({len(raw) for raw in rows.values()}) > 1:
-        raise InvalidInputError("losses", "of one set have different lengths", "give each row")
+        raise InvalidInputError(
+            "losses", "have different lengths for one set", "give one value per row"
+        )
     return Measured(_digest(evaluation_set), rows)
 
 
@@ -84,11 +91,11 @@ def _digest(evaluation_set: str | PathLike[str]) -> str:
         digest = text.removeprefix(_DIGEST)
         if not is_digest(digest):
             raise InvalidInputError(
-                f"evaluation set {text!r}", "is no digest", "give 64 hex digits"
+                f"evaluation set {text!r}", "is not a digest", "give 64 hex digits"
             )
         return digest
     try:
-        with Path(evaluation_set).open("rb") as file:
+        with named_files.opened(Path(evaluation_set)) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
@@ -97,26 +104,26 @@ def _digest(evaluation_set: str | PathLike[str]) -> str:
 
 def stored(session: Session, measured: Measured) -> tuple[Losses, ...]:
     """Store losses, safe from a collector, and return what an entry says of them."""
-    blobs = session.place.blobs
-    found = tuple(
-        Losses(name, measured.on, len(raw) // 8, kept.mean(raw), blobs.add_bytes(raw))
+    blobs = session.open_store.blobs
+    stored_losses = tuple(
+        Losses(name, measured.on, len(raw) // 8, loss_files.mean(raw), blobs.add_bytes(raw))
         for name, raw in measured.rows.items()
     )
-    session.place.rescue([one.sha256 for one in found])
-    return found
+    session.open_store.rescue([losses.sha256 for losses in stored_losses])
+    return stored_losses
 
 
 def ensure(session: Session, measured: Measured) -> None:
-    """See to it that losses are there once the entry that names them is."""
+    """Make sure that losses are stored once the entry that names them exists."""
     digests = [digest_of(raw) for raw in measured.rows.values()]
-    presence.ensure(session.place, digests, lambda: stored(session, measured))
+    presence.ensure(session.open_store, digests, lambda: stored(session, measured))
 
 
 def lacks(record: Record, measured: Measured) -> bool:
-    """Tell whether *record* has not all of these losses."""
-    known = {(one.name, one.on, one.sha256) for one in record.losses}
-    wanted = {(name, measured.on, digest_of(raw)) for name, raw in measured.rows.items()}
-    return not wanted <= known
+    """Tell whether *record* lacks any of these losses."""
+    known = {(losses.name, losses.on, losses.sha256) for losses in record.losses}
+    measured_keys = {(name, measured.on, digest_of(raw)) for name, raw in measured.rows.items()}
+    return not measured_keys <= known
 
 
 def require(session: Session, record: Record) -> None:
@@ -125,15 +132,15 @@ def require(session: Session, record: Record) -> None:
     Raises:
         DamagedError: Naming the blob.
     """
-    for one in record.losses if record.status != "purged" else ():
-        _read(session, one)
+    for losses in record.losses if record.status != "purged" else ():
+        _read(session, losses)
 
 
-def _read(session: Session, one: Losses) -> bytes:
-    subject = f"losses {one.name} ({layout.blob(one.sha256)})"
-    raw = session.place.blobs.read(one.sha256)
-    if kept.rows(raw, subject) != one.rows or kept.mean(raw) != one.mean:
-        raise DamagedError(subject, "are not what the entry says of them", "evaluate it again")
+def _read(session: Session, losses: Losses) -> bytes:
+    subject = f"losses {losses.name} ({layout.blob(losses.sha256)})"
+    raw = session.open_store.blobs.read(losses.sha256)
+    if loss_files.rows(raw, subject) != losses.rows or loss_files.mean(raw) != losses.mean:
+        raise DamagedError(subject, "do not match the entry", "evaluate it again")
     return raw
 
 
@@ -152,8 +159,8 @@ def pair(
 def _pair(
     session: Session, before: Losses, after: Losses, directions: Mapping[str, Direction]
 ) -> Paired:
-    found = kept.interval(_read(session, before), _read(session, after))
-    change, low, high, absolute = found
+    interval = bootstrap.interval(_read(session, before), _read(session, after))
+    change, low, high, absolute = interval
     return Paired(
         name=after.name,
         on=after.on,

@@ -1,4 +1,4 @@
-"""Heads that were seen and kept elsewhere: a journal must have them."""
+"""Pinned heads: a journal must have the entries that they name."""
 
 from holdfast.core.heads import Head
 from holdfast.core.state import State
@@ -15,7 +15,7 @@ def compare(pin: Head | None, slot: str, seq: int, head: str) -> None:
         raise DamagedError(
             slot,
             f"is sha256:{head}, but the head {pin} was pinned",
-            "the journal was rewritten or is another; restore it from a copy",
+            "the journal was rewritten or replaced; restore it from a copy",
         )
 
 
@@ -29,5 +29,5 @@ def check(pin: Head | None, state: State) -> None:
         raise DamagedError(
             f"journal of {state.model}",
             f"ends at entry {state.seq}, but the head {pin} was pinned",
-            "it was cut or is an older copy; restore it from a newer one",
+            "it was truncated or is an older copy; restore it from a newer one",
         )

@@ -7,27 +7,29 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from holdfast.registry import moves
 from holdfast.registry.reader import Reader, Reference
-from holdfast.registry.session import Signing
-from holdfast.store.place import GRACE_S
+from holdfast.registry.session import CommitOptions
+from holdfast.store.open_store import GRACE_S
 
 if TYPE_CHECKING:
+    from holdfast.core.auth import Auth
     from holdfast.core.policy import Policy
-    from holdfast.core.retention import Plan, Target
+    from holdfast.core.retention import PurgePlan, Target
     from holdfast.core.version import Bump
-    from holdfast.core.views import Moved, Registered
+    from holdfast.core.views import Moved, RegistrationResult
     from holdfast.registry import adoption
-    from holdfast.registry.adoption import Adopted
+    from holdfast.registry.adoption import Adopted, AdoptionOptions
     from holdfast.registry.bundles import Bundled
-    from holdfast.registry.copying import Copied
+    from holdfast.registry.copy_models import Copied
     from holdfast.registry.facts import Facts
-    from holdfast.registry.repairing import Repair
-    from holdfast.registry.rollouts import Rollouts
-    from holdfast.registry.upkeep import Purge
-    from holdfast.registry.verifying import Progress
+    from holdfast.registry.losses import Measured
+    from holdfast.registry.maintenance import Purge
+    from holdfast.registry.repair_plan import Repair
+    from holdfast.registry.rollout_verbs import Rollouts
+    from holdfast.registry.session import Session
     from holdfast.store.config import Config
-    from holdfast.store.place import Collected
+    from holdfast.store.metering import Progress
+    from holdfast.store.open_store import Collected
 
 Copy: TypeAlias = "Registry | str | PathLike[str]"
 
@@ -37,21 +39,32 @@ class Registry(Reader):
 
     Every verb either does all it says and returns, its entry durable, or raises a
     `holdfast.errors.HoldfastError` and has done nothing. `reason` is kept in the history; the same
-    `key` never does a thing twice, and is refused for another.
+    `idempotency_key` never does a thing twice, and is refused for another.
     """
 
     def init(self) -> Config:
-        """Make the store if it is not there, and tell what its file system keeps."""
+        """Make the store if it is missing, and return what the probe of its file system found."""
         return self._session.writable().config
+
+    def acting_as(self, by: str, auth: Auth | None = None) -> Registry:
+        """Return a registry that writes in another name; it shares what is opened and read.
+
+        A server has one for each request. They may be used at the same time, from several threads.
+
+        Args:
+            by: Author of what is written.
+            auth: How a server authenticated them, kept in each entry's `data.auth`.
+        """
+        return Registry(self._session.acting_as(by, auth))
 
     @property
     def rollouts(self) -> Rollouts:
         """The verbs of rollouts: start, pause, resume, advance, promote, abort, retry."""
-        from holdfast.registry.rollouts import Rollouts
+        from holdfast.registry.rollout_verbs import Rollouts
 
         return Rollouts(self._session)
 
-    # Versions come to be
+    # Registering versions
 
     def register(
         self,
@@ -62,7 +75,7 @@ class Registry(Reader):
         bump: Bump = "auto",
         version: str | None = None,
         **facts: Unpack[Facts],
-    ) -> Registered:
+    ) -> RegistrationResult:
         """Register a model and the preprocessor fitted with it as one immutable version.
 
         Args:
@@ -82,15 +95,21 @@ class Registry(Reader):
         """
         from holdfast.core.version import check_bump, parse
         from holdfast.registry import facts as told
-        from holdfast.registry import intake
         from holdfast.registry import losses as measuring
+        from holdfast.registry import registration
 
         told.check(facts)
         sources = told.roles(model, preprocessor, facts)
         asked = parse(version) if version is not None else check_bump(bump)
         measured = measuring.read(facts.get("losses", {}), facts.get("evaluation_set"))
-        done = intake.register(self._session, name, sources, asked, facts)
-        return moves.measure(self._session, done, measured) if measured else done
+        done = registration.register(self._session, name, sources, asked, facts)
+        return self._measure(done, measured) if measured else done
+
+    def _measure(self, done: RegistrationResult, measured: Measured) -> RegistrationResult:
+        """Record the losses of a version just registered, unless it has them already."""
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.measure(self._session, done, measured)
 
     def adopt(
         self,
@@ -98,9 +117,7 @@ class Registry(Reader):
         folder: str | PathLike[str],
         *,
         preprocessors: Mapping[str, str] = {},
-        live: str | None = None,
-        trust: str | None = None,
-        reason: str | None = None,
+        **options: Unpack[AdoptionOptions],
     ) -> Adopted:
         """Register every model file of a folder, oldest first; the folder is not touched.
 
@@ -108,26 +125,31 @@ class Registry(Reader):
             name: The registered model.
             folder: The folder.
             preprocessors: Preprocessor's file by model's file where names do not tell; `*` for all.
-            live: The file that is live; it is promoted.
-            trust: Why files that run code outside the allow-list are taken in all the same.
+            **options: See `AdoptionOptions`.
 
         Raises:
-            InvalidInputError: If a preprocessor cannot be told, or the folder holds no model.
+            InvalidInputError: If a preprocessor cannot be determined, or the folder holds no model.
+            UntrustedError: If code would run outside the allow-list and `trust` is not given.
         """
         from holdfast.registry import adoption
 
+        adoption.check(options)
         planned = self.adopt_plan(name, folder, preprocessors=preprocessors)
-        return adoption.run(self._session, planned, live, trust, Signing(reason))
+
+        def promote(ref: str, reason: str) -> None:
+            self.promote(ref, reason=reason, force=True)
+
+        return adoption.run(self._session, planned, options, promote)
 
     def adopt_plan(
         self, name: str, folder: str | PathLike[str], *, preprocessors: Mapping[str, str] = {}
-    ) -> adoption.Plan:
+    ) -> adoption.AdoptionPlan:
         """Say what `adopt` would do with each file."""
         from holdfast.registry import adoption
 
         return adoption.plan(self._session, name, Path(folder), preprocessors)
 
-    # Names move
+    # Moving names
 
     def promote(
         self,
@@ -136,7 +158,7 @@ class Registry(Reader):
         reason: str | None = None,
         force: bool = False,
         expect: str | None = None,
-        key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Moved:
         """Make a version live, if the gate lets it; the one live before is archived.
 
@@ -149,8 +171,14 @@ class Registry(Reader):
             RefusedError: With every reason of the gate.
             ConflictError: If another version than *expect* is live, or this one was purged.
         """
-        return moves.promote(
-            self._session, str(ref), Signing(reason, key), expect=expect, by_force=force
+        from holdfast.registry import lifecycle
+
+        return lifecycle.promote(
+            self._session,
+            str(ref),
+            CommitOptions(reason, idempotency_key),
+            expect=expect,
+            by_force=force,
         )
 
     def rollback(
@@ -160,7 +188,7 @@ class Registry(Reader):
         to: str | None = None,
         reason: str | None = None,
         expect: str | None = None,
-        key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Moved:
         """Go back to the version that was live before, once its bytes are verified.
 
@@ -176,29 +204,47 @@ class Registry(Reader):
             DamagedError: If a byte of the target changed; nothing moves.
             ConflictError: If production moved meanwhile.
         """
-        return moves.rollback(self._session, model, to, Signing(reason, key), expect)
+        from holdfast.registry import lifecycle
 
-    def stage(self, ref: Reference, *, reason: str | None = None, key: str | None = None) -> Moved:
-        """Let `staging` name a version; the one staged before is registered again."""
-        return moves.stage(self._session, str(ref), Signing(reason, key))
+        return lifecycle.rollback(
+            self._session, model, to, CommitOptions(reason, idempotency_key), expect
+        )
+
+    def stage(
+        self, ref: Reference, *, reason: str | None = None, idempotency_key: str | None = None
+    ) -> Moved:
+        """Move `staging` to a version; the one staged before gets its earlier status back."""
+        from holdfast.registry import lifecycle
+
+        return lifecycle.stage(self._session, str(ref), CommitOptions(reason, idempotency_key))
 
     def archive(
-        self, ref: Reference, *, reason: str | None = None, key: str | None = None
+        self, ref: Reference, *, reason: str | None = None, idempotency_key: str | None = None
     ) -> Moved:
-        """Put a version away; the live one cannot be."""
-        return moves.archive(self._session, str(ref), Signing(reason, key))
+        """Archive a version; the live one cannot be archived."""
+        from holdfast.registry import lifecycle
+
+        return lifecycle.archive(self._session, str(ref), CommitOptions(reason, idempotency_key))
 
     def alias(
         self, ref: Reference, alias: str, *, reason: str | None = None, force: bool = False
     ) -> Moved:
-        """Let *alias* name a version; a protected one needs an approval or force."""
-        return moves.set_alias(self._session, alias, str(ref), Signing(reason), by_force=force)
+        """Point *alias* to a version; a protected alias needs an approval or force."""
+        from holdfast.registry import lifecycle
+
+        return lifecycle.set_alias(
+            self._session, alias, str(ref), CommitOptions(reason), by_force=force
+        )
 
     def remove_alias(
         self, model: str, alias: str, *, reason: str | None = None, force: bool = False
     ) -> Moved:
-        """Let *alias* name nothing."""
-        return moves.remove_alias(self._session, model, alias, Signing(reason), by_force=force)
+        """Remove *alias*."""
+        from holdfast.registry import lifecycle
+
+        return lifecycle.remove_alias(
+            self._session, model, alias, CommitOptions(reason), by_force=force
+        )
 
     # Facts learnt later
 
@@ -206,11 +252,15 @@ class Registry(Reader):
         self, ref: Reference, tags: Mapping[str, str | None], *, reason: str | None = None
     ) -> Moved:
         """Set tags; a value of `None` removes one."""
-        return moves.tag(self._session, str(ref), tags, Signing(reason))
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.tag(self._session, str(ref), tags, CommitOptions(reason))
 
     def note(self, ref: Reference, text: str) -> Moved:
-        """Write a note on a version."""
-        return moves.note(self._session, str(ref), text, Signing())
+        """Add a note to a version."""
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.note(self._session, str(ref), text, CommitOptions())
 
     def evaluate(
         self,
@@ -235,56 +285,76 @@ class Registry(Reader):
         from holdfast.registry import losses as measuring
 
         measured = measuring.read(losses, evaluation_set)
-        return moves.evaluate(self._session, str(ref), metrics, dataset, measured, Signing(reason))
+        return self._evaluate(str(ref), metrics, dataset, measured, CommitOptions(reason))
+
+    def _evaluate(
+        self,
+        ref: str,
+        metrics: Mapping[str, object],
+        dataset: str | None,
+        measured: Measured | None,
+        options: CommitOptions,
+    ) -> Moved:
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.evaluate(self._session, ref, metrics, dataset, measured, options)
 
     def approve(self, ref: Reference, *, reason: str | None = None) -> Moved:
         """Approve a version in the author's name, for a gate that asks for a second person."""
-        return moves.approve(self._session, str(ref), Signing(reason))
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.approve(self._session, str(ref), CommitOptions(reason))
 
     def sign(
         self, ref: Reference, *, attach: str | PathLike[str] | None = None, by: str | Path = ""
     ) -> Moved:
-        """Sign a version with this registry's key, or take in what model-signing made.
+        """Sign a version with this registry's key, or attach what model-signing made.
 
         Args:
             attach: A signature of model-signing's over a folder that `checkout` wrote.
             by: Who made that: a listed signer's name, or the file of a public key.
         """
-        from holdfast.registry import signing
+        from holdfast.registry import sign_version
 
         if attach is None:
-            return signing.sign(self._session, str(ref))
-        return signing.attach(self._session, str(ref), Path(attach), by)
+            return sign_version.sign(self._session, str(ref))
+        return sign_version.attach(self._session, str(ref), Path(attach), by)
 
     def hold(self, ref: Reference, *, reason: str) -> Moved:
         """Keep a version from being purged until it is released."""
-        return moves.hold(self._session, str(ref), Signing(reason))
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.hold(self._session, str(ref), CommitOptions(reason))
 
     def release(self, ref: Reference, *, reason: str | None = None) -> Moved:
         """End a hold."""
-        return moves.release(self._session, str(ref), Signing(reason))
+        from holdfast.registry import annotations as annotation_verbs
+
+        return annotation_verbs.release(self._session, str(ref), CommitOptions(reason))
 
     def set_policy(self, model: str, policy: Policy, *, reason: str | None = None) -> Moved:
         """Change a model's policy; a model may have one before its first version."""
-        return moves.set_policy(self._session, model, policy, Signing(reason))
+        from holdfast.registry import annotations as annotation_verbs
 
-    # Mending
+        return annotation_verbs.set_policy(self._session, model, policy, CommitOptions(reason))
+
+    # Repair
 
     def repair_plan(self, model: str | None = None, *, source: Copy | None = None) -> Repair:
         """Say what `repair` would do, and what it could not repair."""
-        from holdfast.registry.repairing import planned
+        from holdfast.registry.repair import planned
 
-        return planned(self._session, model, source)
+        return planned(self._session, model, _repair_source(source))
 
     def repair(self, model: str | None = None, *, source: Copy | None = None) -> Repair:
-        """Make anew what is derived, and fetch from *source* what is damaged, verified before.
+        """Rebuild derived files, and replace what is damaged with verified bytes from *source*.
 
         A copy is another registry, whose entries must be of the same chain, or a folder with files
         of any name. Damaged files are set aside. Without *model* all are repaired.
         """
-        from holdfast.registry.repairing import repaired
+        from holdfast.registry.repair import repaired
 
-        return repaired(self._session, model, source)
+        return repaired(self._session, model, _repair_source(source))
 
     # Bytes from and to elsewhere
 
@@ -294,18 +364,20 @@ class Registry(Reader):
         *,
         trust: str | None = None,
         reason: str | None = None,
+        progress: Progress | None = None,
     ) -> Bundled:
-        """Take a bundle in, checked whole before anything is written; history is kept.
+        """Import a bundle, checked completely before anything is written; history is kept.
 
         Args:
             file: What `export` wrote.
-            trust: Why files that run code outside the allow-list are taken in all the same. For a
-                whole model it is an entry of its own: later bundles of it do not fit any more.
+            trust: Why files that run code outside the allow-list are accepted anyway. For a whole
+                model this is an entry of its own, so later bundles of it no longer fit.
             reason: Kept with the entry written here.
+            progress: Receives the bytes read and the bytes of the file.
         """
         from holdfast.registry.bundles import unpack
 
-        return unpack.read(self._session, Path(file), Signing(reason), trust)
+        return unpack.read(self._session, Path(file), CommitOptions(reason), trust, progress)
 
     def copy(
         self,
@@ -314,26 +386,36 @@ class Registry(Reader):
         trust: str | None = None,
         progress: Progress | None = None,
     ) -> Copied:
-        """Carry models, or all of them, to another registry; history is kept.
+        """Copy models, or all of them, to another registry; history is kept.
 
-        What is there already is left out, so a copy that was stopped goes on when it is run again,
-        and one that is run daily carries what is new.
+        What is there already is skipped, so a copy that was stopped continues when it is run again,
+        and a daily copy transfers only what is new.
 
         Args:
-            target: Where to, a folder or a bucket.
+            target: Where to: a folder, a bucket or a server.
             models: Names; all if none is given.
-            trust: Why files that run code outside the allow-list are taken in all the same.
-            progress: Told bytes carried and bytes to carry, model by model.
+            trust: Why files that run code outside the allow-list are accepted anyway.
+            progress: Receives the bytes copied and the bytes to copy, model by model.
 
         Raises:
             ConflictError: If a model has another history there.
             DamagedError: If a byte changed on the way or before.
         """
-        from holdfast.registry import copying
+        return target._take(self._session, models, trust, progress)
 
-        return copying.copy(self._session, target._session, models, trust, progress)
+    def _take(
+        self,
+        source: Session,
+        models: Sequence[str],
+        trust: str | None,
+        progress: Progress | None,
+    ) -> Copied:
+        """Take in models of another store; `copy` is this, seen from there."""
+        from holdfast.registry import copy_models
 
-    # Giving bytes up
+        return copy_models.copy(source, self._session, models, trust, progress)
+
+    # Removing bytes
 
     def purge_plan(
         self,
@@ -342,12 +424,12 @@ class Registry(Reader):
         keep: int | None = None,
         versions: Sequence[Reference] = (),
         rollback_target: Target = "spared",
-    ) -> Plan:
+    ) -> PurgePlan:
         """Say for every version whether `purge` would take its bytes, and why."""
-        from holdfast.registry import upkeep
+        from holdfast.registry import maintenance
 
-        rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
-        return upkeep.plan(self._session, model, rule)
+        rule = maintenance.rule(self._session, model, keep, versions, rollback_target)
+        return maintenance.plan(self._session, model, rule)
 
     def purge(
         self,
@@ -359,7 +441,7 @@ class Registry(Reader):
         grace_s: float = GRACE_S,
         reason: str | None = None,
     ) -> Purge:
-        """Give up the bytes of versions; manifests and history stay.
+        """Remove the bytes of versions; manifests and history stay.
 
         Args:
             model: The registered model.
@@ -369,19 +451,23 @@ class Registry(Reader):
             rollback_target: With *keep*: whether the version a rollback would go to may go too.
             grace_s: Seconds for which bytes nothing names any more are kept.
         """
-        from holdfast.registry import upkeep
+        from holdfast.registry import maintenance
 
-        rule = upkeep.rule(self._session, model, keep, versions, rollback_target)
-        return upkeep.purge(self._session, model, rule, grace_s, Signing(reason))
+        rule = maintenance.rule(self._session, model, keep, versions, rollback_target)
+        return maintenance.purge(self._session, model, rule, grace_s, CommitOptions(reason))
 
     def gc(self, *, grace_s: float = GRACE_S) -> Collected:
         """Remove bytes that nothing names any more and what crashes left behind."""
-        from holdfast.registry import upkeep
+        from holdfast.registry import maintenance
 
-        return upkeep.collect(self._session, grace_s)
+        return maintenance.collect(self._session, grace_s)
 
     def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
-        """Delete a model; its history stays, and registering again goes on in it."""
-        from holdfast.registry import upkeep
+        """Delete a model; its history stays, and registering again continues it."""
+        from holdfast.registry import maintenance
 
-        return upkeep.delete(self._session, model, Signing(reason), by_force=force)
+        return maintenance.delete(self._session, model, CommitOptions(reason), by_force=force)
+
+
+def _repair_source(copy: Copy | None) -> object:
+    return copy._session if isinstance(copy, Registry) else copy  # noqa: SLF001 - as `copy` does

@@ -1,51 +1,63 @@
 """An opened store and what every verb shares: ledgers, blobs, the clock and the author."""
 
 import functools
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from holdfast import scratch
+from msgspec import Struct, field
+
 from holdfast.core import history, names
-from holdfast.core.commands import Unchanged, check_signing
+from holdfast.core.approvals import Mover
+from holdfast.core.auth import Auth
 from holdfast.core.entry import Stamp, model_of, parse_time
 from holdfast.core.events import WORDS, AnyEvent
 from holdfast.core.heads import Head
+from holdfast.core.idempotency import Unchanged, check_signing
 from holdfast.core.manifest import Manifest
 from holdfast.core.refs import Exact, Number, Ref, Selector, parse_ref, resolve, selector_of
 from holdfast.core.state import Record, State, empty, fold
-from holdfast.errors import DamagedError, HoldfastError, NotFoundError, StoreError
-from holdfast.registry.ledger import Decide, Ledger, Outcome
+from holdfast.core.version import Bump, Version
+from holdfast.core.views import RegistrationResult
+from holdfast.errors import DamagedError, HoldfastError, NotFoundError
+from holdfast.registry.commit_watch import CommitWatch
+from holdfast.registry.ledger import CommitResult, Decide, Ledger, genuine
 from holdfast.registry.missing import check_unused, lost
-from holdfast.signing import SigningKey, genuine
+from holdfast.registry.opening import NOTHING, About
+from holdfast.registry.shared_store import SharedStore
 from holdfast.store import layout
 from holdfast.store.journal import Journal
-from holdfast.store.place import Place, Site
+from holdfast.store.open_store import Location, OpenStore
+
+if TYPE_CHECKING:
+    from holdfast.signing import SigningKey
 
 read_ref = functools.lru_cache(maxsize=1024)(parse_ref)
 
 
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """What a caller says about its own deed.
+class CommitOptions(Struct, frozen=True):
+    """What a caller states about a change.
 
     Attributes:
         reason: Kept with the entry.
-        key: Idempotency key: the same deed under the same key is done once.
+        idempotency_key: The same deed under the same key is done once.
     """
 
     reason: str | None = None
-    key: str | None = None
+    idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no entry could hold."""
-        check_signing(self.reason, self.key)
+        check_signing(self.reason, self.idempotency_key)
 
 
-@dataclass(frozen=True)
-class Keyring:
+Publish = Callable[[Manifest, Version | Bump, CommitOptions, str | None], RegistrationResult]
+"""Has a version registered elsewhere, whose blobs are there: told the draft of its manifest, the
+number asked for, and why what runs code is trusted."""
+
+
+class Keyring(Struct, frozen=True, dict=True):
     """What a session signs with, and what it knows of journals already.
 
     Attributes:
@@ -53,22 +65,24 @@ class Keyring:
         pins: A head by model that its journal must have.
     """
 
-    open_key: Callable[[], SigningKey] | None = None
+    open_key: "Callable[[], SigningKey] | None" = None
     pins: Mapping[str, Head] = field(default_factory=dict)
 
     @functools.cached_property
-    def key(self) -> SigningKey | None:
+    def key(self) -> "SigningKey | None":
         """The private key."""
         return self.open_key() if self.open_key else None
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+_NO_KEYS: Final = Keyring()
+
+
+class Survey(Struct, frozen=True):
     """What the folders below `models` hold.
 
     Attributes:
         names: Models that have a journal, deleted ones too.
-        broken: Why it cannot be told whose journal is in a folder.
+        broken: Why it is unknown whose journal is in a folder.
         hurt: Models that are known to have had such a folder.
         lost: Models that are known to have had entries, and have no journal.
     """
@@ -80,7 +94,7 @@ class Survey:
 
 
 class Session:
-    """One registry, opened; its place is made by the first verb that writes.
+    """An opened registry; the first verb that writes creates its store.
 
     Args:
         site: Where it is or may come to be.
@@ -92,115 +106,127 @@ class Session:
 
     def __init__(
         self,
-        site: Site,
+        site: Location,
         by: str,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
-        keyring: Keyring = Keyring(),
+        keyring: Keyring = _NO_KEYS,
     ) -> None:
         self.site = site
         self.by = by
+        self.auth: Auth | None = None
         self.clock = clock
         self.keyring = keyring
         self.demands_environment = False
-        self._new_id = new_id
-        self._ledgers: dict[str, Ledger] = {}
-        self._scratch: dict[int, Path] = {}
-        self._place = site.find()
+        self.publish: Publish | None = None
+        self.stored_key: Callable[[str], str] = lambda key: key
+        self.watch: CommitWatch | None = None
+        self.new_id = new_id
+        self._shared = SharedStore(site, keyring.pins)
+
+    def acting_as(self, by: str, auth: Auth | None) -> "Session":
+        """Return a session of another author over the same store and journals.
+
+        Both may be used at the same time, from several threads.
+        """
+        import copy
+
+        other = copy.copy(self)
+        other.by, other.auth = by, auth
+        return other
+
+    @property
+    def mover(self) -> Mover:
+        """Whoever writes here, and the key they sign with."""
+        return Mover(self.by, self.keyring.key.key if self.keyring.key else None, self.auth)
 
     @property
     def exists(self) -> bool:
         """True if the store is there; a registry can be opened before it is."""
-        if self._place is None:  # another process may have made it meanwhile
-            self._place = self.site.find()
-        return self._place is not None
+        return self._shared.exists
 
     @property
-    def place(self) -> Place:
+    def open_store(self) -> OpenStore:
         """The store for reading.
 
         Raises:
             StoreError: If nothing was ever written to it.
         """
-        if not self.exists or self._place is None:
-            raise StoreError(
-                self.site.location, "no store yet", "register a model to make it, or name another"
-            )
-        return self._place
+        return self._shared.open_store
 
-    def writable(self) -> Place:
+    def writable(self) -> OpenStore:
         """Return the store for writing, made if it is not there; a folder is looked at again.
 
         Raises:
             StoreError: If the store that was opened is gone, or another one is in its place.
         """
-        if self._place is None:
-            self._place = self.site.make(self._new_id, self.clock())
-        elif self._place.store.traits.near:
-            self.require_same()
-        return self._place
+        return self._shared.writable(self.new_id, self.clock)
 
     def require_same(self) -> None:
-        """Refuse to go on where the store that was opened is no longer.
+        """Refuse to continue where the store that was opened no longer exists.
 
         Raises:
             StoreError: If it is gone, or another one is in its place.
         """
-        self.place.require_same()
+        self.open_store.require_same()
 
-    def writable_as(self, store_id: str, created_at: datetime) -> Place:
+    def writable_as(self, store_id: str, created_at: datetime) -> OpenStore:
         """Return the store for writing; if it is not there, it is made as the one with that id."""
-        if not self.exists:
-            self._place = self.site.make(lambda: store_id, created_at)
-        return self.place
+        return self._shared.writable_as(store_id, created_at)
 
     def ledger(self, model: str) -> Ledger:
         """Return a model's ledger, whether the model exists or not."""
-        if model not in self._ledgers:
-            names.check_model(model)
-            self._ledgers[model] = Ledger(self.place, model, self.keyring.pins.get(model))
-        return self._ledgers[model]
+        return self._shared.ledger(model)
 
     def pinned(self, model: str, pin: Head) -> Ledger:
         """Return a ledger that reads a model's journal afresh and holds it against *pin*."""
         names.check_model(model)
-        return Ledger(self.place, model, pin)
+        return Ledger(self.open_store, model, pin)
 
     def forget(self, model: str) -> None:
         """Read a model's journal from its beginning when it is asked for next."""
-        self._ledgers.pop(model, None)
+        self._shared.forget(model)
 
     def models(self) -> list[str]:
         """Return the names of all models that exist, sorted; damaged journals aside."""
         if not self.exists:
             return []
-        found = self.survey()  # of what is damaged `verify` tells: the others are to be seen
-        hurt = [*found.lost, *found.hurt]
+        survey = self.survey()  # `verify` reports damage; the other models should be listed
+        hurt = [*survey.lost, *survey.hurt]
         for name in hurt:
-            self.forget(name)  # what was read of it: it shows when the model is looked at
-        return sorted([*filter(self._may_exist, found.names), *hurt])
+            self.forget(name)  # what was read of it: reading the model shows the damage
+        return sorted([*filter(self._may_exist, survey.names), *hurt])
 
-    def survey(self) -> Survey:
+    def survey(
+        self, look: Callable[[Sequence[str]], Callable[[str], str | None]] | None = None
+    ) -> Survey:
         """Look which models have journals, and which are known to have had one.
+
+        Args:
+            look: Told all folders, returns what does as `name_in` does.
 
         Raises:
             StoreError: If the store is gone, or another is in its place.
         """
         self.require_same()
-        known = self.place.known.folders()  # before the journals: an entry comes before its note
+        known = (
+            self.open_store.known.folders()
+        )  # before the journals: an entry comes before its note
         names, broken, hurt = [], [], []
-        for folder in self.folders():
+        folders = self.folders()
+        name_in = look(folders) if look else self.name_in
+        for folder in folders:
             try:
-                name = self.name_in(folder)
+                name = name_in(folder)
             except DamagedError as error:
                 broken.append(error)
-                hurt += [self.place.known.name_of(folder)] if folder in known else []
+                hurt += [self.open_store.known.name_of(folder)] if folder in known else []
             else:
                 if name is None:
                     continue
                 names.append(name)
             known.discard(folder)
-        gone = map(self.place.known.name_of, sorted(known))
+        gone = map(self.open_store.known.name_of, sorted(known))
         return Survey(tuple(names), tuple(broken), tuple(hurt), tuple(gone))
 
     def _may_exist(self, model: str) -> bool:
@@ -211,7 +237,7 @@ class Session:
 
     def folders(self) -> list[str]:
         """Return the names of the folders below `models`, sorted."""
-        return sorted(self.place.store.list(layout.MODELS))
+        return sorted(self.open_store.store.list(layout.MODELS))
 
     def journals(self) -> list[str]:
         """Return the names of all models that ever existed.
@@ -219,10 +245,10 @@ class Session:
         Raises:
             DamagedError: If one cannot be told, or is known and its journal is gone.
         """
-        found = self.survey()
-        for error in [*found.broken, *map(lost, found.lost)]:
+        survey = self.survey()
+        for error in [*survey.broken, *map(lost, survey.lost)]:
             raise error
-        return list(found.names)
+        return list(survey.names)
 
     def name_in(self, folder: str) -> str | None:
         """Return the name of the model whose journal is in a folder, `None` if it is empty.
@@ -231,16 +257,18 @@ class Session:
             DamagedError: If the first entry is missing, or names a model of another folder.
         """
         prefix = f"{layout.MODELS}/{folder}"
-        journal = Journal(self.place.store, prefix)
+        journal = Journal(self.open_store.store, prefix)
         raw = journal.read(1)
         if raw is None:
             journal.tail()  # a missing entry before others is damage
-            check_unused(self.place.store, prefix)
+            check_unused(self.open_store.store, prefix)
             return None
         name = model_of(raw)
         if name is None or layout.model(name) != prefix:
             raise DamagedError(
-                journal.slot(1), "unreadable, or of another model", "restore it from a copy"
+                journal.slot(1),
+                "is unreadable or belongs to another model",
+                "restore it from a copy",
             )
         return name
 
@@ -250,24 +278,24 @@ class Session:
         Raises:
             DamagedError: If every model that is known has lost its folder.
         """
-        known = self.place.known.folders()
+        known = self.open_store.known.folders()
         if known and known.isdisjoint(self.folders()):
             raise DamagedError(
                 layout.MODELS,
-                f"has none of the {len(known)} models that were there",
+                f"has none of the {len(known)} models that it had",
                 f"mount its disk, or restore it from a copy; if they were removed for good, delete "
                 f"their files below {layout.KNOWN}",
             )
 
     def scratch(self) -> Path:
         """Return a folder that lives as long as this process; a forked child has its own."""
-        owner = os.getpid()
-        if owner not in self._scratch:
-            self._scratch = {owner: scratch.until_exit()}
-        return self._scratch[owner]
+        return self._shared.scratch()
 
-    def state(self, model: str, at: str | None = None) -> State:
+    def state(self, model: str, at: str | None = None, about: About = NOTHING) -> State:
         """Return a model's state, now or as it stood at a time people wrote.
+
+        Args:
+            about: What is known of its journal already.
 
         Raises:
             NotFoundError: If there is no such model; the nearest names are listed.
@@ -276,18 +304,18 @@ class Session:
         """
         if at is not None:
             return self._state_at(model, at)
-        if not self.exists or not (state := self.ledger(model).state()).exists:
+        if not self.exists or not (state := self.ledger(model).state(about)).exists:
             raise self._not_found(model)
-        if self.place.store.traits.near:
+        if self.open_store.store.traits.is_local:
             self.require_same()  # a journal that is gone looks like one without news
         return state
 
     def seen(self, model: str, selector: Selector) -> State | None:
         """Return what was read of a model before, if that tells what *selector* names for ever.
 
-        Only far away: in a folder a look at what is new costs next to nothing.
+        Only in a bucket: in a folder, looking for new entries costs next to nothing.
         """
-        if not self.exists or self.place.store.traits.near:
+        if not self.exists or self.open_store.store.traits.is_local:
             return None
         state = self.ledger(model).seen
         if state is None or not state.exists or not isinstance(selector, Exact | Number):
@@ -327,7 +355,7 @@ class Session:
 
         Raises:
             InvalidInputError: If *ref* names a model and no version.
-            NotFoundError: If there is none such.
+            NotFoundError: If it does not exist.
             AmbiguousRefError: If a digest's prefix fits several.
         """
         parsed = read_ref(str(ref))
@@ -340,17 +368,19 @@ class Session:
 
     def manifest(self, record: Record) -> Manifest:
         """Return a version's manifest, its bytes checked."""
-        return self.place.blobs.manifest(record.manifest)
+        return self.open_store.blobs.manifest(record.manifest)
 
     def commit(
-        self, model: str, decide: Decide, operation: type[AnyEvent], signing: Signing
-    ) -> Outcome:
-        """Fulfil a wish on *model* by one entry, then bring the projections up to date."""
-        place = self.writable()
+        self, model: str, decide: Decide, operation: type[AnyEvent], options: CommitOptions
+    ) -> CommitResult:
+        """Commit one entry to *model*, then bring the projections up to date."""
+        store = self.writable()
         ledger = self.ledger(model)
-        near = place.store.traits.near
+        near = store.store.traits.is_local
 
         def decided(state: State, at: str) -> AnyEvent | Unchanged:
+            if self.watch is not None:
+                self.watch.check(state)
             event = decide(state, at)
             if near or not state.seq:  # elsewhere the last entry is there: no other store has it
                 self.require_same()  # right before it is written
@@ -359,15 +389,18 @@ class Session:
             return event
 
         def stamp() -> Stamp:
-            pen = self.keyring.key
-            return Stamp(self.clock(), self.by, self._new_id(), signing.reason, signing.key, pen)
+            pen, key = self.keyring.key, options.idempotency_key
+            commit = self.new_id()
+            return Stamp(self.clock(), self.by, commit, options.reason, key, pen, self.auth)
 
-        with place.sharing(f"{WORDS[operation]} {model}"):
+        with store.sharing(f"{WORDS[operation]} {model}"):
             try:
                 outcome = ledger.commit(decided, stamp, operation)
             except DamagedError:
-                self.require_same()  # which tells more, if the whole store is gone
+                self.require_same()  # which says more if the whole store is gone
                 raise
+            if self.watch is not None:
+                self.watch.committed(outcome)
             if outcome.entry is not None:
                 ledger.project()
         return outcome

@@ -14,18 +14,20 @@ from holdfast.store import layout
 
 def signers_of(session: Session, state: State, record: Record) -> frozenset[str]:
     """Name the listed signers whose signature of a version holds; every one is checked."""
-    found = set()
-    for one in record.signatures:
-        name = signers.name_of(state.policy.signers, one.key)
-        if name is not None and _objection(session, record, one) is None:
-            found.add(name)
-    return frozenset(found)
+    names = set()
+    for signature in record.signatures:
+        name = signers.name_of(state.policy.signers, signature.key)
+        if name is not None and _objection(session, record, signature) is None:
+            names.add(name)
+    return frozenset(names)
 
 
 def keys_of(session: Session, record: Record) -> frozenset[str]:
     """Return the public keys whose signatures of a version hold, listed or not."""
     return frozenset(
-        one.key for one in record.signatures if _objection(session, record, one) is None
+        signature.key
+        for signature in record.signatures
+        if _objection(session, record, signature) is None
     )
 
 
@@ -35,36 +37,43 @@ def require(session: Session, record: Record) -> None:
     Raises:
         DamagedError: Naming the signature.
     """
-    for one in record.signatures:
-        said = _objection(session, record, one)
-        if said is not None:
-            raise DamagedError(f"signature by {_named(one.key)}", said, "copy the bundle again")
+    for signature in record.signatures:
+        problem = _objection(session, record, signature)
+        if problem is not None:
+            raise DamagedError(
+                f"signature by {_named(signature.key)}", problem, "copy the bundle again"
+            )
 
 
-def _objection(session: Session, record: Record, one: VersionSignature) -> str | None:
+def _objection(session: Session, record: Record, signature: VersionSignature) -> str | None:
     try:
-        raw = session.place.blobs.read(one.signature)
-        statement = bundle.read(raw, layout.blob(one.signature))
+        raw = session.open_store.blobs.read(signature.signature)
+        statement = bundle.read(raw, layout.blob(signature.signature))
     except DamagedError as error:
         return error.problem
-    return statement.objection(one.key, session.manifest(record), record.manifest)
+    return statement.objection(signature.key, session.manifest(record), record.manifest)
 
 
 def damages(session: Session, model: str, record: Record) -> Iterator[Damage]:
     """Go through signatures of a version that do not hold; blobs are checked by themselves."""
-    for one in record.signatures:
-        whole = session.place.blobs.check(one.signature) is None
-        said = _objection(session, record, one) if whole else None
-        if said is not None:
-            subject = f"signature by {_named(one.key)} ({layout.blob(one.signature)})"
-            yield Damage(model, record.version, subject, said)
+    for signature in record.signatures:
+        whole = session.open_store.blobs.check(signature.signature) is None
+        problem = _objection(session, record, signature) if whole else None
+        if problem is not None:
+            subject = f"signature by {_named(signature.key)} ({layout.blob(signature.signature)})"
+            yield Damage(model, record.version, subject, problem)
 
 
 def wanting(state: State, record: Record, by: str | Path) -> Iterator[Damage]:
-    """Tell of a signature by *by* that a version does not bear; `damages` tells if it holds."""
+    """Report a signature by *by* that a version lacks; `damages` reports one that is wrong."""
     key = key_of(state, by)
-    if all(one.key != key for one in record.signatures):
-        yield Damage(state.model, record.version, "signature", f"none by {by} ({_named(key)})")
+    if all(signature.key != key for signature in record.signatures):
+        yield Damage(
+            state.model,
+            record.version,
+            "signature",
+            f"is missing: {by} ({_named(key)}) has not signed",
+        )
 
 
 def _named(key: str) -> str:
@@ -80,19 +89,21 @@ def key_of(state: State, by: str | Path) -> str:
     """
     listed = state.policy.signers
     if str(by) in listed:
-        found = listed[str(by)]
+        signer = listed[str(by)]
     elif Path(by).exists():
-        found = public(Path(by))
+        signer = public(Path(by))
     else:
         raise NotFoundError(
             f"signer {str(by)!r}",
-            advice=f"listed are {', '.join(listed) or 'none'}; or name the file of a public key",
+            advice=f"listed are {', '.join(listed) or 'none'}; or name a public key file",
         )
-    if found.ec is None:
+    if signer.ec is None:
         raise InvalidInputError(
-            f"signer {str(by)!r}", "has no elliptic-curve key", "versions are signed with one"
+            f"signer {str(by)!r}",
+            "has no elliptic-curve key",
+            "give the signer one, as it signs versions",
         )
-    return found.ec
+    return signer.ec
 
 
 def shown(session: Session, state: State, record: Record) -> bytes | None:
@@ -101,6 +112,10 @@ def shown(session: Session, state: State, record: Record) -> bytes | None:
     Raises:
         DamagedError: If its bytes changed.
     """
-    listed = [one for one in record.signatures if signers.name_of(state.policy.signers, one.key)]
+    listed = [
+        signature
+        for signature in record.signatures
+        if signers.name_of(state.policy.signers, signature.key)
+    ]
     chosen = (listed or list(record.signatures))[-1:]
-    return session.place.blobs.read(chosen[0].signature) if chosen else None
+    return session.open_store.blobs.read(chosen[0].signature) if chosen else None

@@ -1,4 +1,4 @@
-"""A model's history from elsewhere: every byte and entry judged before the first one is written.
+"""Imports a model's history: every byte and entry is judged before the first one is written.
 
 Bundles and copies come this way. Blobs are stored before; nothing names them until all is judged.
 """
@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from holdfast.core import commands, names, replay
 from holdfast.core import entry as entries
-from holdfast.core.commands import Unchanged
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Registered, Trusted
+from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
 from holdfast.errors import ConflictError, DamagedError, UntrustedError
 from holdfast.registry import losses, presence, signatures, verdicts
-from holdfast.registry.session import Session, Signing
+from holdfast.registry.session import CommitOptions, Session
 from holdfast.signing import genuine, require_genuine
 from holdfast.store import layout
 
@@ -34,10 +34,10 @@ class Journey:
 
     Attributes:
         journal: The bytes of its entries, from the first.
-        head: SHA-256 of the last one, as it was told apart from them.
+        head: SHA-256 of the last one, as stated separately from them.
         store_again: Stores its blobs once more, should a collector have taken one meanwhile.
-        mirrored: True if it is to go on here as it does there: what a manifest says was trusted
-            there is not written down again, for the two histories would part.
+        mirrored: True if it should continue here as it does there: what a manifest says was
+            trusted there is not recorded again, because the two histories would diverge.
     """
 
     model: str
@@ -48,16 +48,16 @@ class Journey:
 
 
 def take_model(
-    session: Session, came: Journey, scratch: Path, signing: Signing, trust: str | None
+    session: Session, came: Journey, scratch: Path, options: CommitOptions, trust: str | None
 ) -> tuple[bool, tuple[str, ...]]:
     """Go on in the model's journal where it is a beginning of the one that came, entry by entry.
 
     Args:
         session: Where to.
         came: The journal; its blobs are stored already.
-        scratch: Where files can be laid out to be judged.
-        signing: Reason and key of the entry that records what was trusted.
-        trust: Why files that run code outside the allow-list are taken in all the same.
+        scratch: A folder in which files can be written to be judged.
+        options: Reason and key of the entry that records what was trusted.
+        trust: Why files that run code outside the allow-list are accepted anyway.
 
     Returns:
         Whether anything was new, and the model's versions.
@@ -74,13 +74,13 @@ def take_model(
         if ours != theirs:
             raise ConflictError(
                 model,
-                f"has another history here: entry {seq} differs",
-                "take it to a store that does not have the model",
+                f"has a different history here: entry {seq} differs",
+                "copy it to a store that does not have the model",
             )
     state = _replayed(session, model, came.journal)
     if state.head != came.head:
-        raise DamagedError(f"journal of {model}", "ends elsewhere than it was told", _AGAIN)
-    found = {
+        raise DamagedError(f"journal of {model}", "does not end where it should", _AGAIN)
+    scans = {
         record.version: judge(session, manifest_of(session, record.manifest, model), scratch, trust)
         for record in state.present()
     }
@@ -89,58 +89,60 @@ def take_model(
         losses.require(session, record)
     _restore(session, came, known, _named(session, state))
     if came.mirrored:
-        found = {version: _untold(session, state, version, found[version]) for version in found}
+        scans = {version: _untold(session, state, version, scans[version]) for version in scans}
     trusted = [
-        _trust(session, model, version, scan, signing) for version, scan in found.items() if scan
+        _trust(session, model, version, scan, options) for version, scan in scans.items() if scan
     ]
     created = len(came.journal) > len(known) or any(trusted)
     return created, tuple(state.versions)
 
 
 def _restore(
-    session: Session, came: Journey, known: Sequence[bytes], named: Collection[str]
+    session: Session, came: Journey, known: Sequence[bytes], digests: Collection[str]
 ) -> None:
-    """Write the entries that are new here, and see to it that the blobs *named* are there."""
+    """Write the entries that are new here, and see to it that the blobs *digests* are there."""
     ledger = session.ledger(came.model)
     session.require_same()
     if not known:
         session.require_models()
-    session.place.rescue(named)
+    session.open_store.rescue(digests)
     head = entries.digest(known[-1]) if known else None
     for seq, raw in enumerate(came.journal[len(known) :], start=len(known) + 1):
         head = ledger.restore(raw, seq, head)
     session.require_same()
-    presence.ensure(session.place, named, came.store_again)
+    presence.ensure(session.open_store, digests, came.store_again)
     ledger.project()
 
 
 def _named(session: Session, state: State) -> list[str]:
     """List the blobs that the versions of *state* name."""
-    found = [record.manifest for record in state.versions.values()]
+    digests = [record.manifest for record in state.versions.values()]
     for record in state.present():
-        found += [file.sha256 for file in session.manifest(record).files]
-    found += [digest for record in state.versions.values() for digest in record.attached]
-    return found
+        digests += [file.sha256 for file in session.manifest(record).files]
+    digests += [digest for record in state.versions.values() for digest in record.attached]
+    return digests
 
 
 def _untold(
-    session: Session, state: State, version: str, found: Mapping[str, Scan]
+    session: Session, state: State, version: str, scans: Mapping[str, Scan]
 ) -> dict[str, Scan]:
     """Leave out what the version's own manifest says was found and trusted."""
-    told = session.manifest(state.versions[version]).scan
+    own_scans = session.manifest(state.versions[version]).scan
     return {
         role: scan
-        for role, scan in found.items()
+        for role, scan in scans.items()
         if not (
-            role in told and told[role].trusted and set(scan.unknown) <= set(told[role].unknown)
+            role in own_scans
+            and own_scans[role].trusted
+            and set(scan.unknown) <= set(own_scans[role].unknown)
         )
     }
 
 
 def _trust(
-    session: Session, model: str, version: str, scan: Mapping[str, Scan], signing: Signing
+    session: Session, model: str, version: str, scan: Mapping[str, Scan], options: CommitOptions
 ) -> bool:
-    """Write down what was let in; from then on the model's history is this store's own."""
+    """Record what was accepted; from then on the model's history is this store's own."""
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
         record = state.versions[version]
@@ -148,7 +150,7 @@ def _trust(
             return Unchanged(f"{version} was purged here", version)
         return commands.trust(state, record, scan)
 
-    return session.commit(model, decide, Trusted, signing).entry is not None
+    return session.commit(model, decide, Trusted, options).entry is not None
 
 
 def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State:
@@ -156,8 +158,8 @@ def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State
 
     def judge(state: State, entry: Entry) -> None:
         event = entry.event
-        named = event.manifest if isinstance(event, Registered) else None
-        replay.check_entry(state, entry, manifest_of(session, named, model) if named else None)
+        digest = event.manifest if isinstance(event, Registered) else None
+        replay.check_entry(state, entry, manifest_of(session, digest, model) if digest else None)
 
     checked = []
     head = None
@@ -176,12 +178,12 @@ def manifest_of(session: Session, digest: str, model: str) -> Manifest:
         DamagedError: If it is missing, too long, or none could have.
     """
     subject = f"manifest sha256:{digest}"
-    size_bytes = session.place.store.size(layout.blob(digest)) if is_digest(digest) else None
+    size_bytes = session.open_store.store.size(layout.blob(digest)) if is_digest(digest) else None
     if size_bytes is None:
-        raise DamagedError(subject, "is missing from what came", _AGAIN)
+        raise DamagedError(subject, "is missing from the transfer", _AGAIN)
     if size_bytes > _MOST_MANIFEST:
         raise DamagedError(subject, f"has {size_bytes} bytes", _AGAIN)
-    manifest = session.place.blobs.manifest(digest)
+    manifest = session.open_store.blobs.manifest(digest)
     replay.check_manifest(manifest, model)
     return manifest
 
@@ -194,7 +196,7 @@ def judge(
     Returns:
         By role, what runs code outside the allow-list and is trusted.
     """
-    found = {}
+    scans = {}
     allowed = session.allowed(manifest.name)
     for role, artifact in manifest.artifacts.items():
         _check_files(session, artifact)
@@ -204,14 +206,14 @@ def judge(
         if not names.is_text(trust):
             path = f"{manifest.name}@{manifest.version} {artifact.path}"
             raise UntrustedError(path, scan.unknown)
-        found[role] = replace(scan, trusted=trust)
-    return found
+        scans[role] = replace(scan, trusted=trust)
+    return scans
 
 
 def _check_files(session: Session, artifact: Artifact) -> None:
     for file in artifact.files:
-        session.place.blobs.require([file])
-        length = session.place.store.size(layout.blob(file.sha256))
+        session.open_store.blobs.require([file])
+        length = session.open_store.store.size(layout.blob(file.sha256))
         if length != file.size_bytes:
-            problem = f"has {length} bytes, its manifest says {file.size_bytes}"
+            problem = f"has {length} bytes, but its manifest says {file.size_bytes}"
             raise DamagedError(layout.blob(file.sha256), problem, _AGAIN)

@@ -1,4 +1,4 @@
-"""What a version's bytes run when they are loaded, judged here: no manifest is believed.
+"""Judges what a version's bytes run when they are loaded; no manifest is believed.
 
 A manifest says what a scan found when the version was registered, by whoever registered it. So
 wherever bytes are about to matter they are scanned here, and the manifest is held against that. A
@@ -15,13 +15,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from holdfast import formats, scratch
+from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest, Scan
 from holdfast.core.state import Record, State
 from holdfast.errors import UntrustedError
-from holdfast.formats import code, scanner
-from holdfast.registry import private
 from holdfast.registry.session import Session
+from holdfast.store import private_cache
 
 DATA_ONLY: Final = frozenset(
     ("catboost", "file", "folder", "lightgbm", "onnx", "safetensors", "xgboost")
@@ -64,16 +63,18 @@ def fetched(session: Session, artifact: Artifact, folder: Path) -> tuple[Path, b
         The artifact's file or folder, and whether it is such a copy.
     """
     size_bytes = sum(file.size_bytes for file in artifact.files)
-    near = session.place.store.traits.near  # what is brought from elsewhere is this user's already
+    near = (
+        session.open_store.store.traits.is_local
+    )  # what is brought from elsewhere is this user's already
     if not near:
-        return session.place.blobs.lay_out(artifact, folder), True
+        return session.open_store.blobs.materialize(artifact, folder), True
     if artifact.format in DATA_ONLY and size_bytes > _SMALL_BYTES:
-        session.place.blobs.require(artifact.files)
-        return session.place.blobs.lay_out(artifact, folder), False
+        session.open_store.blobs.require(artifact.files)
+        return session.open_store.blobs.materialize(artifact, folder), False
     for file in artifact.files:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        session.place.blobs.copy_out(file, target)
+        session.open_store.blobs.copy_out(file, target)
     return folder / artifact.path, True
 
 
@@ -89,16 +90,19 @@ def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: boo
     known = recalled(artifact, allowed)
     if known is not None:
         return known
+    from holdfast import formats
+    from holdfast.formats import code
+
     formats.require(artifact.format, path)
     scan = code.mark(artifact.format, formats.scan(path, allowed))
     if own:
-        private.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
+        private_cache.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
     return scan
 
 
 def recalled(artifact: Artifact, allowed: Collection[str]) -> Scan | None:
     """Return what this user's scanner found in the same bytes before, `None` if it never looked."""
-    raw = private.read(_KIND, _key(artifact, allowed), _MOST_BYTES)
+    raw = private_cache.read(_KIND, _key(artifact, allowed), _MOST_BYTES)
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Scan)
     except (ValueError, RecursionError):
@@ -126,12 +130,12 @@ def require_truth(
     recorded = {**manifest.scan, **trusted}
     judged = {}
     for role, scan in scans.items():
-        said = recorded.get(role)
-        if scan.executes_code and (said is None or not said.executes_code):
-            kind = said.kind if said else "nothing of it"
-            problem = f"its manifest says {kind}, its bytes are {scan.kind}, which runs code"
+        recorded_scan = recorded.get(role)
+        if scan.executes_code and (recorded_scan is None or not recorded_scan.executes_code):
+            kind = recorded_scan.kind if recorded_scan else "nothing of it"
+            problem = f"its manifest says {kind}, but its bytes are {scan.kind}, which runs code"
             raise UntrustedError(f"{subject} {role}", [problem])
-        reason = said.trusted if said else None
+        reason = recorded_scan.trusted if recorded_scan else None
         if scan.unknown and not reason:
             raise UntrustedError(f"{subject} {role}", scan.unknown)
         judged[role] = replace(scan, trusted=reason) if scan.unknown else scan
@@ -149,11 +153,18 @@ def of_version(
         UntrustedError: As `require_truth` says.
     """
     allowed = state.policy.allowed_globals
-    with scratch.folder(session.scratch()) as home:
-        scans = {
-            role: of_artifact(session, artifact, home / role, allowed)
-            for role, artifact in manifest.artifacts.items()
-        }
+    scans: dict[str, Scan] = {}
+    unknown: dict[str, Artifact] = {}
+    for role, artifact in manifest.artifacts.items():
+        known = recalled(artifact, allowed)
+        if known is None:
+            unknown[role] = artifact
+        else:
+            scans[role] = known
+    if unknown:
+        with scratch.folder(session.scratch()) as home:
+            for role, artifact in unknown.items():
+                scans[role] = of_artifact(session, artifact, home / role, allowed)
     subject = f"{state.model}@{record.version}"
     return require_truth(subject, manifest, record.scan, scans)
 
@@ -167,9 +178,9 @@ def _key(artifact: Artifact, allowed: Collection[str]) -> str:
 @functools.cache
 def _version() -> str:
     """Return what changes with the scanner: the digest of its own files."""
-    found = hashlib.sha256()
-    folder = Path(scanner.__file__).parent
+    hasher = hashlib.sha256()
+    folder = Path(__file__).parent.parent / "formats" / "scanner"
     for path in sorted(folder.iterdir()):
         if path.suffix in (".py", ".txt"):
-            found.update(path.name.encode() + path.read_bytes())
-    return found.hexdigest()
+            hasher.update(path.name.encode() + path.read_bytes())
+    return hasher.hexdigest()

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.plan import Plan
 from holdfast.errors import MissingLibraryError
-from holdfast.rollouts.results import Outcome, Setting, Simulation
+from holdfast.rollouts.results import ScenarioResult, Simulation, SimulationSettings
 from holdfast.rollouts.scenario import Scenario
 
-__all__ = ["Outcome", "Scenario", "Setting", "Simulation", "simulate"]
+__all__ = ["Scenario", "ScenarioResult", "Simulation", "SimulationSettings", "simulate"]
 
 
 def simulate(
-    plan: Plan, analysis: Analysis, scenarios: Sequence[Scenario], setting: Setting | None = None
+    plan: Plan,
+    analysis: Analysis,
+    scenarios: Sequence[Scenario],
+    setting: SimulationSettings | None = None,
 ) -> Simulation:
     """Play a plan against the true rates of each scenario, with a fixed seed.
 
@@ -29,5 +32,5 @@ def simulate(
     try:
         from holdfast.rollouts import simulation  # numpy is imported with it
     except ModuleNotFoundError as error:
-        raise MissingLibraryError("numpy", "simulate", "runs are simulated with it") from error
-    return simulation.simulate(plan, analysis, scenarios, setting or Setting())
+        raise MissingLibraryError("numpy", "simulate", "simulating rollouts needs it") from error
+    return simulation.simulate(plan, analysis, scenarios, setting or SimulationSettings())

@@ -13,14 +13,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.fleet import Report
-from holdfast.core.rollout import calibration, merging
-from holdfast.core.rollout.commands import Place, place_of
-from holdfast.core.rollout.course import PREPARING, Rollout
-from holdfast.core.rollout.verdict import Reason, Verdict, judge
+from holdfast.core.rollout import aggregation, calibration
+from holdfast.core.rollout.rollout_state import PREPARING, Rollout
+from holdfast.core.rollout.step_verdict import Reason, StepVerdict
+from holdfast.core.rollout.verdict import judge
+from holdfast.core.rollout_commands import StepPosition, place_of
 from holdfast.errors import ConflictError
 from holdfast.registry import Registry
 from holdfast.registry.reader import Reader
-from holdfast.rollouts.sources import Source
+from holdfast.rollouts.count_sources import CountSource
 
 _HOLDS_EVERY_S: Final = 60.0
 
@@ -40,7 +41,7 @@ class Look:
 
     rollout: Rollout | None
     servers: tuple[Report, ...]
-    verdict: Verdict | None
+    verdict: StepVerdict | None
 
 
 class Ticked(Struct, frozen=True):
@@ -54,10 +55,10 @@ class Ticked(Struct, frozen=True):
     model: str
     did: Did
     rollout: Rollout | None
-    verdict: Verdict | None
+    verdict: StepVerdict | None
 
 
-def look(registry: Reader, model: str, source: Source, now: datetime) -> Look:
+def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Look:
     """Judge a rollout as it stands, without doing anything.
 
     Args:
@@ -67,13 +68,13 @@ def look(registry: Reader, model: str, source: Source, now: datetime) -> Look:
         now: Present time, aware.
     """
     rollout = registry.rollout(model)
-    servers = tuple(one for one in registry.fleet.servers(model) if one.is_fresh(now))
+    servers = tuple(report for report in registry.fleet.servers(model) if report.is_fresh(now))
     if rollout is None or not rollout.goes_on:
         return Look(rollout, servers, rollout.verdict if rollout else None)
     if rollout.step == PREPARING:
         return Look(rollout, servers, _preparing(rollout, servers))
     elapsed_s = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds())
-    seen = merging.seen(rollout, source.counts(rollout), elapsed_s)
+    seen = aggregation.seen(rollout, source.counts(rollout), elapsed_s)
     verdict = judge(rollout.plan, rollout.analysis, seen)
     stays = [*_paused(rollout), *_unready(rollout, servers)]
     if verdict.outcome == "advance" and stays:
@@ -81,7 +82,7 @@ def look(registry: Reader, model: str, source: Source, now: datetime) -> Look:
     return Look(rollout, servers, verdict)
 
 
-def tick(registry: Registry, model: str, source: Source, now: datetime) -> Ticked:
+def tick(registry: Registry, model: str, source: CountSource, now: datetime) -> Ticked:
     """Bring a rollout on by what is known now: one move, or none.
 
     Args:
@@ -95,12 +96,16 @@ def tick(registry: Registry, model: str, source: Source, now: datetime) -> Ticke
     """
     try:
         _calibrate(registry, model, now)
-        found = look(registry, model, source, now)
-        if found.rollout is None or not found.rollout.goes_on or found.verdict is None:
-            return Ticked(model, "nothing", found.rollout, found.verdict)
-        if found.verdict.outcome == "hold" and _told_lately(found.rollout, now):
-            return Ticked(model, "held", found.rollout, found.verdict)
-        did, verdict = _act(registry, model, found.rollout, found.verdict)
+        observation = look(registry, model, source, now)
+        if (
+            observation.rollout is None
+            or not observation.rollout.goes_on
+            or observation.verdict is None
+        ):
+            return Ticked(model, "nothing", observation.rollout, observation.verdict)
+        if observation.verdict.outcome == "hold" and _told_lately(observation.rollout, now):
+            return Ticked(model, "held", observation.rollout, observation.verdict)
+        did, verdict = _act(registry, model, observation.rollout, observation.verdict)
     except ConflictError:
         return Ticked(model, "late", registry.rollout(model), None)
     return Ticked(model, did, registry.rollout(model), verdict)
@@ -113,7 +118,7 @@ def _calibrate(registry: Registry, model: str, now: datetime) -> None:
         return
     if not (rollout.analysis.latency or rollout.analysis.drift):  # nothing asks for it
         return
-    fresh = [one for one in registry.fleet.servers(model) if one.is_fresh(now)]
+    fresh = [report for report in registry.fleet.servers(model) if report.is_fresh(now)]
     measured = calibration.baseline(fresh, rollout.was, rollout.analysis)
     if measured is not None:
         registry.rollouts.calibrate(model, rollout.number, measured)
@@ -131,48 +136,52 @@ def _told_lately(rollout: Rollout, now: datetime) -> bool:
     return abs(age_s) < _HOLDS_EVERY_S  # one of the future was written by a clock that was wrong
 
 
-def _act(registry: Registry, model: str, rollout: Rollout, verdict: Verdict) -> tuple[Did, Verdict]:
-    verbs, place = registry.rollouts, place_of(rollout)
+def _act(
+    registry: Registry, model: str, rollout: Rollout, verdict: StepVerdict
+) -> tuple[Did, StepVerdict]:
+    verbs, position = registry.rollouts, place_of(rollout)
     if verdict.outcome == "halt":
-        verbs.halt(model, place, verdict)
+        verbs.halt(model, position, verdict)
         return "halted", verdict
     if verdict.outcome == "hold":
-        verbs.judge(model, place, verdict)
+        verbs.record_verdict(model, position, verdict)
         return "held", verdict
     if rollout.step == PREPARING:
-        verbs.step(model, place, None)
+        verbs.step(model, position, None)
         return "began", verdict
     if not rollout.is_last:
-        verbs.step(model, place, verdict)
+        verbs.step(model, position, verdict)
         return "advanced", verdict
     if rollout.plan.strategy == "shadow":
-        verbs.pass_(model, place, verdict)
+        verbs.pass_(model, position, verdict)
         return "passed", verdict
     return _complete(registry, model, rollout, verdict)
 
 
 def _complete(
-    registry: Registry, model: str, rollout: Rollout, verdict: Verdict
-) -> tuple[Did, Verdict]:
+    registry: Registry, model: str, rollout: Rollout, verdict: StepVerdict
+) -> tuple[Did, StepVerdict]:
     """Let the candidate go live, unless the gate refuses: then the rollout stays where it is."""
-    place: Place = place_of(rollout)
+    position: StepPosition = place_of(rollout)
     refused = registry.judge(f"{model}@{rollout.version}").reasons
     if refused:
-        held = _held(verdict, [Reason("gate", f"the gate refuses: {one}") for one in refused])
-        registry.rollouts.judge(model, place, held)
-        return "held", held
-    registry.rollouts.judge(model, place, verdict)
-    registry.rollouts.finish(model, place, verdict)
+        hold_verdict = _held(
+            verdict, [Reason("gate", f"the gate refuses: {reason}") for reason in refused]
+        )
+        registry.rollouts.record_verdict(model, position, hold_verdict)
+        return "held", hold_verdict
+    registry.rollouts.record_verdict(model, position, verdict)
+    registry.rollouts.finish(model, position, verdict)
     return "completed", verdict
 
 
-def _preparing(rollout: Rollout, servers: tuple[Report, ...]) -> Verdict:
+def _preparing(rollout: Rollout, servers: tuple[Report, ...]) -> StepVerdict:
     """Say whether every server that is alive could answer by the candidate."""
     doubts = [*_paused(rollout), *_unready(rollout, servers)]
     if not servers:
         doubts.append(Reason("no_server", "no server reports that it serves this model"))
     ready = Reason("ready", f"{len(servers)} of {len(servers)} servers have it ready")
-    return Verdict(
+    return StepVerdict(
         "hold" if doubts else "advance",
         conclusive=not doubts,
         weight=0.0,
@@ -191,14 +200,14 @@ def _unready(rollout: Rollout, servers: tuple[Report, ...]) -> list[Reason]:
     """Say which servers could not answer by the candidate, and why."""
     doubts = []
     for server in servers:
-        held = server.held(rollout.version)
-        if held is None or held.state == "loading":
+        version_status = server.held(rollout.version)
+        if version_status is None or version_status.state == "loading":
             doubts.append(Reason("not_ready", f"{server.worker} is loading {rollout.version}"))
-        elif held.state == "failed":
-            problem = f"{server.worker} cannot load {rollout.version}: {held.problem}"
+        elif version_status.state == "failed":
+            problem = f"{server.worker} cannot load {rollout.version}: {version_status.problem}"
             doubts.append(Reason("load_failed", problem))
     return doubts
 
 
-def _held(verdict: Verdict, reasons: list[Reason]) -> Verdict:
+def _held(verdict: StepVerdict, reasons: list[Reason]) -> StepVerdict:
     return replace(verdict, outcome="hold", conclusive=False, reasons=tuple(reasons))

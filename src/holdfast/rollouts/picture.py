@@ -4,7 +4,7 @@ import math
 from typing import Final
 from xml.sax.saxutils import escape
 
-from holdfast.rollouts.results import Outcome, Simulation
+from holdfast.rollouts.results import ScenarioResult, Simulation
 
 _WIDTH, _HEIGHT = 900, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 250, 64, 56
@@ -46,10 +46,10 @@ def svg(simulation: Simulation) -> str:
     rows = _axes(last)
     bound = _y(simulation.analysis.alpha)
     rows.append(f'<path class="bound" d="M{_LEFT} {bound:.1f}H{_WIDTH - _RIGHT}"/>')
-    for place, label_y in enumerate(_spread([_end(one) for one in simulation.outcomes])):
-        rows += _line(simulation.outcomes[place], place % len(_COLOURS), label_y, last)
+    for index, label_y in enumerate(_spread([_end(outcome) for outcome in simulation.outcomes])):
+        rows += _line(simulation.outcomes[index], index % len(_COLOURS), label_y, last)
     light, dark = (
-        "\n".join(f".c{place} {{ stroke: {pair[ground]}; }}" for place, pair in enumerate(_COLOURS))
+        "\n".join(f".c{index} {{ stroke: {pair[ground]}; }}" for index, pair in enumerate(_COLOURS))
         for ground in (0, 1)
     )
     return (
@@ -82,20 +82,20 @@ def _dim(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text class="dim" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
 
 
-def _line(outcome: Outcome, colour: int, label_y: float, last: int) -> list[str]:
+def _line(outcome: ScenarioResult, colour: int, label_y: float, last: int) -> list[str]:
     points = " ".join(f"{_x(x, last):.1f},{_y(share):.1f}" for x, share in outcome.curve)
     kind = "run healthy" if outcome.healthy else "run"
     edge = _WIDTH - _RIGHT
-    said = f"{outcome.label} – {100 * outcome.halted:.3g} %"
+    label = f"{outcome.label} – {100 * outcome.halted:.3g} %"
     return [
         f'<polyline class="{kind} c{colour}" points="{points}"/>',
         f'<path class="lead c{colour}" d="M{edge} {_end(outcome):.1f}L{edge + 12} {label_y:.1f}"/>',
         f'<path class="{kind} c{colour}" d="M{edge + 12} {label_y:.1f}h22"/>',
-        f'<text x="{edge + 40}" y="{label_y + 4:.1f}">{escape(said)}</text>',
+        f'<text x="{edge + 40}" y="{label_y + 4:.1f}">{escape(label)}</text>',
     ]
 
 
-def _end(outcome: Outcome) -> float:
+def _end(outcome: ScenarioResult) -> float:
     return _y(outcome.curve[-1][1])
 
 
@@ -104,11 +104,11 @@ def _spread(heights: list[float]) -> list[float]:
     order = sorted(range(len(heights)), key=heights.__getitem__)
     placed = list(heights)
     above = -math.inf
-    for place in order:
-        placed[place] = above = max(heights[place], above + _LINE)
+    for index in order:
+        placed[index] = above = max(heights[index], above + _LINE)
     below = math.inf
-    for place in reversed(order):
-        placed[place] = below = min(placed[place], below - _LINE, _HEIGHT - _LINE)
+    for index in reversed(order):
+        placed[index] = below = min(placed[index], below - _LINE, _HEIGHT - _LINE)
     return placed
 
 

@@ -29,7 +29,7 @@ from msgspec import Struct
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Sides, StepCounts
-from holdfast.core.rollout.course import Rollout
+from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.errors import UnsupportedError
 from holdfast.notices.targets import check_url
 
@@ -40,6 +40,9 @@ FAILURES: Final = "holdfast_rollout_failures_total"
 SLOWER: Final = "holdfast_rollout_slower_total"
 
 _MOST_BYTES: Final = 1 << 28
+_MOST_COUNTED: Final = 1 << 53
+"""The largest number that a float counts to by ones."""
+
 _EARLIER_S: Final = 60
 """Seconds before the rollout that are asked for as well: clocks differ."""
 
@@ -95,8 +98,8 @@ class Prometheus:
         if rollout.sticky is not None or rollout.plan.strategy == "shadow":
             raise UnsupportedError(
                 f"rollout {rollout.number} of {self.model}",
-                "counters tell neither keys nor pairs, and sticky routing and shadows need them",
-                "leave --prometheus out: the servers' own counts have them",
+                "cannot be counted by Prometheus: sticky routing and shadows need keys or pairs",
+                "leave --prometheus out, as the servers' own counts have them",
             )
         now = self.clock()
         try:
@@ -105,8 +108,8 @@ class Prometheus:
         except _AbsentError as error:
             _log.warning("rollout %s of %s is not counted: %s", rollout.number, self.model, error)
             return []
-        wanted = rollout.baseline.slower_than_us if rollout.baseline else ()
-        unmeasured = tuple(quantile for quantile, _ in wanted if quantile not in measured)
+        bounds = rollout.baseline.slower_than_us if rollout.baseline else ()
+        unmeasured = tuple(quantile for quantile, _ in bounds if quantile not in measured)
         at = format_time(now)
         return [Counts(self.model, rollout.number, "prometheus", at, steps, unmeasured)]
 
@@ -138,14 +141,18 @@ class Prometheus:
         self, rollout: Rollout, seconds: int, requests: Counter[_Side]
     ) -> list[tuple[float, Counter[_Side]]]:
         """Return the counts of each quantile that was exported for every side."""
-        wanted = rollout.baseline.slower_than_us if rollout.baseline else ()
-        series = self._ask(SLOWER, rollout, seconds) if wanted else ()
-        found = []
-        for quantile, _ in wanted:
-            sums = _sums(one for one in series if _number(one, "quantile") == quantile)
+        bounds = rollout.baseline.slower_than_us if rollout.baseline else ()
+        series = self._ask(SLOWER, rollout, seconds) if bounds else ()
+        counts = []
+        for quantile, _ in bounds:
+            sums = _sums(
+                time_series
+                for time_series in series
+                if _number(time_series, "quantile") == quantile
+            )
             if requests.keys() <= sums.keys():
-                found.append((quantile, sums))
-        return found
+                counts.append((quantile, sums))
+        return counts
 
     def _ask(self, metric: str, rollout: Rollout, seconds: int) -> tuple[_Series, ...]:
         """Return the raw samples of a metric since the rollout began, series by series."""
@@ -157,7 +164,7 @@ class Prometheus:
         except (OSError, HTTPException) as error:
             raise _AbsentError(f"{self.url} does not answer: {error}") from error
         except ValueError as error:
-            raise _AbsentError(f"{self.url} is no Prometheus: {error}") from error
+            raise _AbsentError(f"{self.url} is not a Prometheus server: {error}") from error
         if answer.status != "success":
             raise _AbsentError(f"{self.url} refuses: {answer.error}")
         return answer.data.result
@@ -186,11 +193,11 @@ class Prometheus:
 def _sums(series: Iterable[_Series]) -> Counter[_Side]:
     """Add up series by step and role; one that counts nothing is there with 0."""
     sums = Counter[_Side]()
-    for one in series:
-        step = _number(one, "step")
-        role = one.metric.get("role", "")
+    for time_series in series:
+        step = _number(time_series, "step")
+        role = time_series.metric.get("role", "")
         if step is not None and step >= 0 and role in ("canary", "active"):
-            sums[int(step), role] += _total([_sample(text) for _, text in one.values])
+            sums[int(step), role] += _total([_sample(text) for _, text in time_series.values])
     return sums
 
 
@@ -205,16 +212,17 @@ def _sample(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not (math.isfinite(number) and number >= 0):
+    if not 0 <= number <= _MOST_COUNTED:
         raise _AbsentError(f"a counter is {text}")
     return number
 
 
 def _number(series: _Series, label: str) -> float | None:
     try:
-        return float(series.metric[label])
+        number = float(series.metric[label])
     except (KeyError, ValueError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _sides(sums: Counter[_Side], step: int) -> Sides:

@@ -8,7 +8,7 @@ from holdfast.errors import InvalidInputError
 from holdfast.rollouts.scenario import Scenario
 
 
-class Setting(Struct, frozen=True, forbid_unknown_fields=True):
+class SimulationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How long and how often.
 
     Attributes:
@@ -26,7 +26,7 @@ class Setting(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 1
 
 
-class Outcome(Struct, frozen=True, forbid_unknown_fields=True):
+class ScenarioResult(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of the runs of one scenario.
 
     Attributes:
@@ -60,11 +60,11 @@ class Simulation(Struct, frozen=True, forbid_unknown_fields=True):
 
     plan: Plan
     analysis: Analysis
-    setting: Setting
-    outcomes: tuple[Outcome, ...]
+    setting: SimulationSettings
+    outcomes: tuple[ScenarioResult, ...]
 
 
-def check(setting: Setting) -> Setting:
+def check(setting: SimulationSettings) -> SimulationSettings:
     """Return *setting* if it can be played.
 
     Raises:
@@ -73,8 +73,8 @@ def check(setting: Setting) -> Setting:
     for field in ("requests", "per_minute", "runs"):
         if getattr(setting, field) < 1:
             raise InvalidInputError(
-                f"simulation {field}", f"{getattr(setting, field)}", "give 1 or more"
+                f"simulation {field}", f"must be 1 or more, not {getattr(setting, field)}"
             )
     if setting.seed < 0:
-        raise InvalidInputError("simulation seed", f"{setting.seed}", "give 0 or more")
+        raise InvalidInputError("simulation seed", f"must be 0 or more, not {setting.seed}")
     return setting

@@ -8,7 +8,10 @@ from msgspec import Struct
 from holdfast.core.rollout.analysis import Absolute, Analysis
 from holdfast.errors import InvalidInputError
 
-_WORDS: Final = ("slower", "tail", "noise", "outage", "users")
+_WORDS: Final = ("slower", "spread", "tail", "noise", "outage", "users")
+
+SPREAD: Final = 0.5
+"""Of latencies that nothing is said of."""
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +21,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         active: Error rate of the active version.
         canary: Error rate of the canary.
         slower: Factor on the canary's latencies.
+        spread: Standard deviation of the logarithm of both versions' latencies.
         tail: Share of the canary's calls that take ten times as long, besides.
         noise: Share of the requests that fall into spells in which the machine is busy, and both
             versions take ten times as long.
@@ -30,6 +34,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     active: float
     canary: float
     slower: float = 1.0
+    spread: float = SPREAD
     tail: float = 0.0
     noise: float = 0.0
     outage: float = 0.0
@@ -41,6 +46,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         parts = [f"{percent(self.active)}:{percent(self.canary)}"]
         if self.slower != 1:
             parts.append(f"slower={self.slower:g}")
+        if self.spread != SPREAD:
+            parts.append(f"spread={self.spread:g}")
         parts += [
             f"{word}={percent(share)}"
             for word, share in (
@@ -62,40 +69,46 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         else:
             allowed = self.active * (1 + rule.margin)
         within = self.canary <= allowed or math.isclose(self.canary, allowed)
-        return within and (analysis.latency is None or (self.slower <= 1 and not self.tail))
+        latency = analysis.latency
+        is_as_fast = latency is None or (self.slower <= 1 + latency.margin and not self.tail)
+        return within and is_as_fast
 
 
 def check(scenario: Scenario) -> Scenario:
     """Return *scenario* if its figures can be.
 
     Raises:
-        InvalidInputError: If a rate is outside [0, 1], or the factor or the users are none.
+        InvalidInputError: If a rate is outside [0, 1], or the factor or the users are out of range.
     """
     for field in ("active", "canary", "tail", "noise", "outage"):
         rate = getattr(scenario, field)
         if not 0 <= rate <= 1:
             raise InvalidInputError(
-                f"scenario {field}", f"{rate:g} is no rate", "give one from 0 to 1, or 0 % to 100 %"
+                f"scenario {field}", f"must be a rate from 0 to 1, or 0 % to 100 %, not {rate:g}"
             )
     if not 0 < scenario.slower < math.inf:
         raise InvalidInputError(
-            "scenario slower", f"{scenario.slower:g} is no factor", "give one above 0, such as 1.5"
+            "scenario slower", f"must be a factor above 0, such as 1.5, not {scenario.slower:g}"
+        )
+    if not 0 <= scenario.spread < math.inf:
+        raise InvalidInputError(
+            "scenario spread", f"must be 0 or more, such as 0.1, not {scenario.spread:g}"
         )
     if scenario.users < 0:
-        raise InvalidInputError("scenario users", f"{scenario.users} users", "give 0 or more")
+        raise InvalidInputError("scenario users", f"must be 0 or more, not {scenario.users}")
     return scenario
 
 
 def parse(text: str) -> Scenario:
-    """Read `ACTIVE:CANARY[,slower=F][,tail=RATE][,noise=RATE][,outage=RATE][,users=N]`.
+    """Read `ACTIVE:CANARY[,slower=F][,spread=F][,tail=RATE][,noise=RATE][,outage=RATE][,users=N]`.
 
     Raises:
         InvalidInputError: If it is not that.
     """
     rates, *further = text.split(",")
     active, colon, canary = rates.partition(":")
-    given = dict(word.partition("=")[::2] for word in further)
-    unknown = [word for word in given if word not in _WORDS]
+    options = dict(word.partition("=")[::2] for word in further)
+    unknown = [word for word in options if word not in _WORDS]
     if not colon or unknown:
         raise InvalidInputError(
             f"scenario {text!r}", "is not ACTIVE:CANARY", f"write 1%:6%, then {', '.join(_WORDS)}"
@@ -105,16 +118,19 @@ def parse(text: str) -> Scenario:
             Scenario(
                 share(active),
                 share(canary),
-                slower=float(given.get("slower", 1)),
-                tail=share(given.get("tail", "0")),
-                noise=share(given.get("noise", "0")),
-                outage=share(given.get("outage", "0")),
-                users=int(given.get("users", 0)),
+                slower=float(options.get("slower", 1)),
+                spread=float(options.get("spread", SPREAD)),
+                tail=share(options.get("tail", "0")),
+                noise=share(options.get("noise", "0")),
+                outage=share(options.get("outage", "0")),
+                users=int(options.get("users", 0)),
             )
         )
     except ValueError as error:
         raise InvalidInputError(
-            f"scenario {text!r}", str(error), "write figures: 1%:6%,slower=1.5,users=2000"
+            f"scenario {text!r}",
+            f"is invalid: {error}",
+            "write figures: 1%:6%,slower=1.5,users=2000",
         ) from error
 
 

@@ -14,10 +14,16 @@ from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Thresho
 from holdfast.core.rollout.plan import Plan
 from holdfast.rollouts import results
 from holdfast.rollouts import scenario as scenarios_
-from holdfast.rollouts.arrays import Counts, Floats, bands, block_bets, mean_of_logs
-from holdfast.rollouts.results import Outcome, Setting, Simulation
+from holdfast.rollouts.results import ScenarioResult, Simulation, SimulationSettings
 from holdfast.rollouts.scenario import Scenario
 from holdfast.rollouts.traffic import Arms, Marks, Stretch, Traffic
+from holdfast.rollouts.vectorized import (
+    Counts,
+    Floats,
+    block_bets,
+    confidence_sequences,
+    mean_of_logs,
+)
 
 _STRETCH: Final = 1000
 _POINTS: Final = 80
@@ -26,7 +32,7 @@ _RUNNING, _HALTED, _COMPLETED, _ROLLED_BACK = range(4)
 
 
 def simulate(
-    plan: Plan, analysis: Analysis, scenarios: Sequence[Scenario], setting: Setting
+    plan: Plan, analysis: Analysis, scenarios: Sequence[Scenario], setting: SimulationSettings
 ) -> Simulation:
     """Play a plan against each scenario; `holdfast.rollouts.simulate` is its door."""
     plan, analysis = plans.check(plan), analyses.check(analysis)
@@ -39,23 +45,23 @@ def simulate(
 
 
 @dataclass(slots=True)
-class Wealth:
+class EValues:
     """One test in every run.
 
     Attributes:
-        needed: Logarithm of the wealth at which it speaks.
+        needed: Logarithm of the e-value from which it is significant.
         bets: What each outcome wins, shape (steps, bets, outcomes), the last outcome is success.
-        wealth: Logarithm of what each bet has won, shape (runs, bets).
+        log_e_values: Logarithm of what each bet has won, shape (runs, bets).
         events: Failures of the canary that counted, shape (runs,).
     """
 
     needed: float
     bets: Floats
-    wealth: Floats
+    log_e_values: Floats
     events: Counts
 
     @classmethod
-    def of(cls, rule: Relative | Absolute, alpha: float, plan: Plan, runs: int) -> "Wealth":
+    def of(cls, rule: Relative | Absolute, alpha: float, plan: Plan, runs: int) -> "EValues":
         """Begin with 1; the bets are those of `core.rollout.evidence`."""
         if plan.strategy == "shadow":
             bets = np.array([evidence.pair_bets(rule)] * len(plan.steps))
@@ -63,8 +69,8 @@ class Wealth:
             bets = np.array([evidence.bets(rule, step) for step in plan.steps if step < 1])
             none = np.zeros((1, *bets.shape[1:])) if len(bets) else np.zeros((1, 1, 3))
             bets = np.concatenate([bets, none]) if len(bets) else none
-        wealth = np.zeros((runs, bets.shape[1]))
-        return cls(-math.log(alpha), bets, wealth, np.zeros(runs, dtype=np.int64))
+        log_e_values = np.zeros((runs, bets.shape[1]))
+        return cls(-math.log(alpha), bets, log_e_values, np.zeros(runs, dtype=np.int64))
 
     def look(self, arms: Arms, stretch: Stretch, steps: Counts, fewest: int) -> Counts:
         """Look after every request of a stretch and add it up.
@@ -76,21 +82,22 @@ class Wealth:
             fewest: Canary failures without which nothing is said.
 
         Returns:
-            The place of the first request at which it speaks, the stretch's length where none.
+            The place of the first request at which it is significant, the stretch's length
+            where none.
         """
         kinds = self._kinds(arms)
         asked = np.cumsum(stretch.canary | stretch.active, axis=1, dtype=np.int64)
         sums = [np.cumsum(kind, axis=1) for kind in kinds]
         canary = np.cumsum(arms.canary, axis=1)
-        rows, places = np.nonzero(arms.canary)  # wealth rises nowhere else
+        rows, places = np.nonzero(arms.canary)  # evidence rises nowhere else
         counts: Counts = np.stack([total[rows, places] for total in (*sums, asked)], axis=-1)
-        logs = self.wealth[rows] + self._won(counts, steps[rows])
-        speaks = mean_of_logs(logs) >= self.needed
-        speaks &= self.events[rows] + canary[rows, places] >= fewest
+        logs = self.log_e_values[rows] + self._won(counts, steps[rows])
+        is_significant = mean_of_logs(logs) >= self.needed
+        is_significant &= self.events[rows] + canary[rows, places] >= fewest
         first = np.full(len(steps), arms.canary.shape[1], dtype=np.int64)
-        np.minimum.at(first, rows[speaks], places[speaks])
+        np.minimum.at(first, rows[is_significant], places[is_significant])
         ends: Counts = np.stack([total[:, -1] for total in (*sums, asked)], axis=-1)
-        self.wealth += self._won(ends, steps)
+        self.log_e_values += self._won(ends, steps)
         self.events += canary[:, -1]
         return first
 
@@ -109,46 +116,44 @@ class Wealth:
 
 
 @dataclass(slots=True)
-class BlockWealth:
+class BlockEValues:
     """One latency test in every run; each request is a call of its own.
 
     Attributes:
-        needed: Logarithm of the wealth at which it speaks.
+        needed: Logarithm of the e-value from which it is significant.
         sizes: Calls of a block, by step; 0 where no control is left.
-        wealth: Logarithm of what each bet has won, shape (runs, bets).
+        log_e_values: Logarithm of what each bet has won, shape (runs, bets).
         events: Slow calls of the canary in full blocks, shape (runs,).
         opened: Of the open block: calls of the canary, slow ones of it and of the active version,
             and all calls; shape (4, runs).
         steps: Index of each run's step, of which the open block is.
     """
 
-    rule: Relative
-    quantile: float
+    ratios: tuple[float, ...]
     needed: float
     sizes: Counts
-    wealth: Floats
+    log_e_values: Floats
     events: Counts
     opened: Counts
     steps: Counts
 
     @classmethod
-    def of(cls, rule: Relative, alpha: float, of: tuple[Plan, float], runs: int) -> "BlockWealth":
-        """Begin with 1; *of* is the plan and the quantile."""
-        plan, quantile = of
+    def of(cls, ratios: tuple[float, ...], alpha: float, plan: Plan, runs: int) -> "BlockEValues":
+        """Begin with 1."""
         sizes = np.array([blocks.size(step) if step < 1 else 0 for step in plan.steps])
-        wealth = np.zeros((runs, len(rule.ratios)))
+        log_e_values = np.zeros((runs, len(ratios)))
         none = np.zeros(runs, dtype=np.int64)
         opened = np.zeros((4, runs), dtype=np.int64)
         needed = -math.log(alpha)
-        return cls(rule, quantile, needed, sizes, wealth, none, opened, none.copy())
+        return cls(ratios, needed, sizes, log_e_values, none, opened, none.copy())
 
     def look(self, arms: Arms, stretch: Stretch, steps: Counts, fewest: int) -> Counts:
-        """Look at each block of a stretch that is full; see `Wealth.look`."""
+        """Look at each block of a stretch that is full; see `EValues.look`."""
         length = stretch.canary.shape[1]
         self.opened[:, steps != self.steps] = 0
         self.steps = steps.copy()
         sizes, filled = self.sizes[steps], self.opened[3]
-        sums = [np.cumsum(one, axis=1) for one in (stretch.canary, arms.canary, arms.active)]
+        sums = [np.cumsum(marks, axis=1) for marks in (stretch.canary, arms.canary, arms.active)]
         last = -self.opened[:3]
         first = np.full(len(steps), length, dtype=np.int64)
         full = np.zeros(len(steps), dtype=np.int64)
@@ -161,9 +166,9 @@ class BlockWealth:
             self._close(rows, now - last[:, rows])
             last[:, rows] = now
             full[rows] += 1
-            speaks = mean_of_logs(self.wealth[rows]) >= self.needed
-            speaks &= self.events[rows] >= fewest
-            np.minimum.at(first, rows[speaks], ends[rows[speaks]])
+            is_significant = mean_of_logs(self.log_e_values[rows]) >= self.needed
+            is_significant &= self.events[rows] >= fewest
+            np.minimum.at(first, rows[is_significant], ends[rows[is_significant]])
         self.opened[:3] = np.array([total[:, -1] for total in sums]) - last
         self.opened[3] = np.where(sizes > 0, filled + length - full * sizes, 0)
         return first
@@ -172,7 +177,7 @@ class BlockWealth:
         canary, canary_slow, active_slow = counts
         active = self.sizes[self.steps[rows]] - canary
         block = np.array([canary, active, canary_slow, active_slow])
-        self.wealth[rows] += block_bets(self.rule, self.quantile, block)
+        self.log_e_values[rows] += block_bets(self.ratios, block)
         self.events[rows] += canary_slow
 
 
@@ -194,9 +199,9 @@ class _Runs:
     plan: Plan
     analysis: Analysis
     scenario: Scenario
-    setting: Setting
+    setting: SimulationSettings
     traffic: Traffic
-    tests: list[Wealth | BlockWealth]
+    tests: list[EValues | BlockEValues]
     counts: Counts
     steps: Counts = field(init=False)
     state: Counts = field(init=False)
@@ -212,26 +217,27 @@ class _Runs:
         self.counted = self.counts[6:]
 
     @classmethod
-    def of(cls, plan: Plan, analysis: Analysis, scenario: Scenario, setting: Setting) -> "_Runs":
+    def of(
+        cls, plan: Plan, analysis: Analysis, scenario: Scenario, setting: SimulationSettings
+    ) -> "_Runs":
         runs, rule, latency = setting.runs, analysis.errors, analysis.latency
-        tests: list[Wealth | BlockWealth] = []
+        tests: list[EValues | BlockEValues] = []
         if not isinstance(rule, Threshold):
-            tests.append(Wealth.of(rule, analysis.alpha, plan, runs))
+            tests.append(EValues.of(rule, analysis.alpha, plan, runs))
         quantiles = latency.quantiles if latency else ()
         if latency:
-            slow = Relative(latency.margin, latency.ratios)
             alpha = analysis.alpha / len(quantiles)
             if plan.strategy == "shadow":
-                tests += [Wealth.of(slow, alpha, plan, runs) for _ in quantiles]
+                tests += [EValues.of(latency.exceedance, alpha, plan, runs) for _ in quantiles]
             else:
-                tests += [BlockWealth.of(slow, alpha, (plan, one), runs) for one in quantiles]
+                tests += [BlockEValues.of(latency.ratios, alpha, plan, runs) for _ in quantiles]
         random = np.random.default_rng(setting.seed)
         mirrored = plan.strategy == "shadow"
-        traffic = Traffic(scenario, runs, setting.requests, mirrored, quantiles, random)
+        traffic = Traffic(scenario, runs, setting.requests, mirrored, latency, random)
         counts = np.zeros((10, runs), dtype=np.int64)
         return cls(plan, analysis, scenario, setting, traffic, tests, counts)
 
-    def play(self) -> Outcome:
+    def play(self) -> ScenarioResult:
         """Play all runs to their end."""
         self._complete(0)
         weights = np.array(self.plan.steps)
@@ -256,8 +262,8 @@ class _Runs:
         else:
             kinds.insert(0, stretch.errors)
         for test, arms in zip(self.tests, kinds, strict=True):
-            found = test.look(arms, stretch, self.steps, self.analysis.min_keys)
-            first = np.minimum(first, found)
+            indices = test.look(arms, stretch, self.steps, self.analysis.min_keys)
+            first = np.minimum(first, indices)
         self.keys += stretch.errors.canary.sum(axis=1)
         halted = (self.state == _RUNNING) & (first < length)
         until = np.where(halted, first, length)[:, None] >= np.arange(length)
@@ -312,12 +318,12 @@ class _Runs:
     def _certified(self, runs: Counts) -> Marks:
         """Tell in which runs the bands rule out the step's limit."""
         canary_failures, canary, active_failures, active = self.counted[:, runs]
-        _, high = bands(canary_failures, canary, self.analysis.alpha)
-        low, _ = bands(active_failures, np.maximum(active, 1), self.analysis.alpha)
+        _, high = confidence_sequences(canary_failures, canary, self.analysis.alpha)
+        low, _ = confidence_sequences(active_failures, np.maximum(active, 1), self.analysis.alpha)
         limits = np.array([self.plan.limit(step) for step in range(len(self.plan.steps))])
         return np.asarray(high - low <= limits[self.steps[runs]])
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> ScenarioResult:
         halted = self.state == _HALTED
         ends = np.where(halted, self.ended, np.inf)
         median, p90 = np.quantile(ends, (0.5, 0.9), method="inverted_cdf")
@@ -326,7 +332,7 @@ class _Runs:
         )
         places = self.steps[halted]
         weights = self.plan.steps
-        return Outcome(
+        return ScenarioResult(
             scenario=self.scenario,
             label=self.scenario.label,
             healthy=self.scenario.is_healthy(self.analysis),

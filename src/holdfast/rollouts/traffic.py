@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.rollouts.arrays import Floats
+from holdfast.core.rollout.analysis import Latency
 from holdfast.rollouts.scenario import Scenario
+from holdfast.rollouts.vectorized import Floats
 
 Marks = NDArray[np.bool_]
 
 _FROZEN = 2000
 """Requests before the rollout from which the active version's quantiles are taken."""
-_SPREAD = 0.5
-"""Standard deviation of the logarithm of latencies."""
 _WAVE, _PERIOD = 0.2, 1000
 """Load makes both versions slower and faster by this share, over this many requests."""
 _SPELL = 40
@@ -98,14 +97,14 @@ class Traffic:
     Attributes:
         requests: Length of a run, to place the outage.
         mirrored: True if the canary is a shadow.
-        quantiles: Latency quantiles that are watched.
+        latency: What is slow; its slack is left out, as these latencies have no unit.
     """
 
     scenario: Scenario
     runs: int
     requests: int
     mirrored: bool
-    quantiles: tuple[float, ...]
+    latency: Latency | None
     random: np.random.Generator
     users: Users | None = None
     limits: Floats = field(default_factory=lambda: np.empty((0, 0)))
@@ -114,21 +113,21 @@ class Traffic:
         """Draw the users and freeze the quantiles."""
         if self.scenario.users:
             self.users = Users.of(self.scenario.users, self.runs, self.random)
-        if self.quantiles:
+        if self.latency:
             before = self._latencies(-_FROZEN, _FROZEN)
-            self.limits = np.quantile(before, self.quantiles, axis=1)
+            self.limits = np.quantile(before, self.latency.quantiles, axis=1)
 
     def stretch(self, start: int, length: int, weights: Floats) -> Stretch:
         """Draw the next requests; *weights* is each run's share, shape (runs,)."""
         shape = (self.runs, length)
         who = None
         if self.users is None:
-            place, fates = self.random.random(shape), self.random.random(shape)
+            positions, fates = self.random.random(shape), self.random.random(shape)
         else:
             who = np.searchsorted(self.users.activity, self.random.random(shape))
-            place = np.take_along_axis(self.users.arms, who, axis=1)
+            positions = np.take_along_axis(self.users.arms, who, axis=1)
             fates = np.take_along_axis(self.users.fates, who, axis=1)
-        canary = place < weights[:, None]
+        canary = positions < weights[:, None]
         active = canary if self.mirrored else ~canary
         ours, theirs = self._rates(start, length)
         failed = canary & (fates < ours)
@@ -152,7 +151,9 @@ class Traffic:
         """Draw the logarithms of a healthy version's latencies, shape (runs, requests)."""
         numbers = np.arange(start, start + length)
         wave = np.log1p(_WAVE * np.sin(2 * np.pi * numbers / _PERIOD))
-        return np.asarray(_SPREAD * self.random.standard_normal((self.runs, length)) + wave)
+        return np.asarray(
+            self.scenario.spread * self.random.standard_normal((self.runs, length)) + wave
+        )
 
     def _noise(self, length: int) -> Floats:
         """Draw what a busy machine adds to both sides, shape (runs, requests)."""
@@ -160,7 +161,7 @@ class Traffic:
         return np.asarray(_TENFOLD * np.repeat(spells, _SPELL, axis=1)[:, :length])
 
     def _slow(self, start: int, canary: Marks, active: Marks) -> tuple[Arms, ...]:
-        if not self.quantiles:
+        if not self.latency:
             return ()
         length = canary.shape[1]
         ours: Any = self._latencies(start, length)
@@ -171,7 +172,8 @@ class Traffic:
         ours = ours + np.log(self.scenario.slower)
         if self.scenario.tail:
             ours += _TENFOLD * (self.random.random(canary.shape) < self.scenario.tail)
+        margin = np.log1p(self.latency.margin)
         return tuple(
-            Arms(canary & (ours > limit[:, None]), active & (theirs > limit[:, None]))
+            Arms(canary & (ours > limit[:, None] + margin), active & (theirs > limit[:, None]))
             for limit in self.limits
         )

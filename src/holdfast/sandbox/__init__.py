@@ -9,16 +9,16 @@ trials     the side that asks        child     the side that runs
 It knows no names of functions and no formats: what is tried is given as `module:function`.
 """
 
-from holdfast.sandbox.restraint import Limits, Mode, Restraint, chosen, on_worker
-from holdfast.sandbox.trials import Nursery, Outcome, Trial, Trials
+from holdfast.sandbox.restraint import Mode, Restraint, TrialLimits, chosen, on_worker
+from holdfast.sandbox.trials import Nursery, Trial, TrialOutcome, Trials
 
 __all__ = [
-    "Limits",
     "Mode",
     "Nursery",
-    "Outcome",
     "Restraint",
     "Trial",
+    "TrialLimits",
+    "TrialOutcome",
     "Trials",
     "chosen",
     "on_worker",

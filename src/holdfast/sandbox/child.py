@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from holdfast.sandbox import kernel
-from holdfast.sandbox.restraint import Limits, Restraint, on_trial
+from holdfast.sandbox.restraint import Restraint, TrialLimits, on_trial
 
 __all__ = ["main", "receive", "send"]
 
@@ -67,12 +67,12 @@ def main() -> NoReturn:
 def _keep(control: socket.socket) -> None:
     """Fork a nursery and wait until it ends, or end it when nobody can ask it any more."""
     keeper = os.getpid()
-    ends, held = os.pipe()
+    ends, liveness_fd = os.pipe()
     nursery = os.fork()
     if not nursery:
         os.close(ends)
-        _wait_for_trials(control, held, keeper)
-    os.close(held)
+        _wait_for_trials(control, liveness_fd, keeper)
+    os.close(liveness_fd)
     closed, ended = select.poll(), False
     closed.register(control, 0)
     closed.register(ends, 0)
@@ -91,12 +91,13 @@ def _closed(control: socket.socket, within_s: float) -> bool:
     return bool(poll.poll(within_s * 1000))
 
 
-def _wait_for_trials(control: socket.socket, held: int, keeper: int) -> NoReturn:
+def _wait_for_trials(control: socket.socket, liveness_fd: int, keeper: int) -> NoReturn:
     """Be a nursery: import what is asked for, and fork a warden for each trial.
 
     Args:
         control: Where they are asked for.
-        held: A descriptor that the keeper sees closed when this process ends; no other has it.
+        liveness_fd: A descriptor that the keeper sees closed when this process ends; no other
+            has it.
         keeper: The process to end with.
     """
     try:
@@ -110,7 +111,7 @@ def _wait_for_trials(control: socket.socket, held: int, keeper: int) -> NoReturn
                 break
             _import(json.loads(called))
             for descriptor in descriptors:
-                _begin(descriptor, (control.fileno(), held))
+                _begin(descriptor, (control.fileno(), liveness_fd))
     finally:
         os._exit(0)
 
@@ -132,8 +133,8 @@ def _begin(descriptor: int, own: tuple[int, ...]) -> None:
             os.close(descriptor)
     try:
         kernel.pass_on_death(signal.SIGKILL, parent)
-        for one in own:
-            os.close(one)
+        for own_descriptor in own:
+            os.close(own_descriptor)
         with socket.socket(fileno=descriptor) as caller:
             send(caller, _guarded(json.loads(receive(caller, _LONGEST_REQUEST))))
     finally:
@@ -148,7 +149,7 @@ def _reap() -> None:
 
 def _guarded(request: dict[str, Any]) -> bytes:
     """Run a trial, and tell how it went whatever it does."""
-    limits = Limits(**request["limits"])
+    limits = TrialLimits(**request["limits"])
     scratch = tempfile.mkdtemp(prefix="holdfast-trial-")
     reading, writing = os.pipe()
     warden = os.getpid()
@@ -166,7 +167,7 @@ def _guarded(request: dict[str, Any]) -> bytes:
     return json.dumps({"problem": problem}).encode() if problem else text
 
 
-def _listen(reading: int, limits: Limits, scratch: str) -> tuple[bytes, str | None]:
+def _listen(reading: int, limits: TrialLimits, scratch: str) -> tuple[bytes, str | None]:
     """Read what a trial tells, until it has told all, or takes too much time or room."""
     now_s = time.monotonic()
     deadline_s, measured_s = now_s + limits.time_s, now_s
@@ -238,7 +239,9 @@ def _ended(status: int, text: bytes) -> str | None:
 _LIMITS: Final = (signal.SIGKILL, signal.SIGXCPU) if sys.platform != "win32" else ()
 
 
-def _try(request: dict[str, Any], limits: Limits, scratch: Path, ends: tuple[int, int]) -> NoReturn:
+def _try(
+    request: dict[str, Any], limits: TrialLimits, scratch: Path, ends: tuple[int, int]
+) -> NoReturn:
     """Restrain this process, do the work, tell it, end."""
     writing, warden = ends
     try:
@@ -264,7 +267,7 @@ def _settle(writing: int, warden: int, scratch: Path) -> None:
     sys.dont_write_bytecode = True
 
 
-def _answered(request: dict[str, Any], limits: Limits, scratch: Path) -> bytes:
+def _answered(request: dict[str, Any], limits: TrialLimits, scratch: Path) -> bytes:
     """Restrain this process and do the work; whatever goes wrong is the answer."""
     try:
         module, _, name = request["work"].partition(":")
@@ -303,7 +306,7 @@ def receive(connection: socket.socket, longest: int) -> bytes:
     """
     (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
     if length > longest:
-        raise EOFError(f"a text of {length} bytes, at most {longest} are taken")
+        raise EOFError(f"a text of {length} bytes, more than {longest}")
     return _exactly(connection, length)
 
 

@@ -72,7 +72,9 @@ def _library() -> Any:
 
 
 def _call(number: int, *arguments: Any) -> int:
-    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
+    wide = [
+        ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments
+    ]
     return _checked(_library().syscall(ctypes.c_long(number), *wide))
 
 

@@ -47,8 +47,8 @@ def restrict_to(abi: int, readable: Iterable[Path], scratch: Path | None) -> Non
     handled = _handled(abi)
     rules = kernel.landlock_create(_words(abi, handled, _TCP))
     try:
-        for place in readable:
-            _allow(rules, place, _READING & handled)
+        for path in readable:
+            _allow(rules, path, _READING & handled)
         _allow(rules, Path(os.devnull), (_READ_FILE | _WRITE_FILE) & handled)
         if scratch is not None:
             _allow(rules, scratch, _SCRATCH & handled)
@@ -67,8 +67,8 @@ def restrict_writes(abi: int, writable: Iterable[Path]) -> None:
     handled = _handled(abi) & ~(_READING | _EXECUTE | _IOCTL_DEVICE)
     rules = kernel.landlock_create(_words(abi, handled, 0))
     try:
-        for place in (*writable, Path(os.devnull)):
-            _allow(rules, place, handled)
+        for path in (*writable, Path(os.devnull)):
+            _allow(rules, path, handled)
         kernel.landlock_restrict(rules)
     finally:
         os.close(rules)
@@ -87,9 +87,9 @@ def _words(abi: int, files: int, tcp: int) -> list[int]:
     return words
 
 
-def _allow(rules: int, place: Path, access: int) -> None:
+def _allow(rules: int, path: Path, access: int) -> None:
     try:
-        opened = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:

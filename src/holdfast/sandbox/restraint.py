@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from holdfast.errors import UnsupportedError
-from holdfast.sandbox import filters, kernel, landlock
+from holdfast.sandbox import kernel, landlock, seccomp
 
-__all__ = ["Limits", "Mode", "Restraint", "chosen", "on_trial", "on_worker"]
+__all__ = ["Mode", "Restraint", "TrialLimits", "chosen", "on_trial", "on_worker"]
 
 Mode = Literal["require", "auto", "off"]
 
@@ -65,7 +65,7 @@ class Restraint:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TrialLimits:
     """What a trial may take.
 
     Attributes:
@@ -94,7 +94,7 @@ def chosen(mode: Mode) -> Restraint | None:
     restraint = _available()
     if mode == "require" and restraint.missing:
         lacking = ", ".join(restraint.missing)
-        problem = f"this system lacks {lacking}"
+        problem = f"needs what this system lacks: {lacking}"
         raise UnsupportedError("--sandbox require", problem, "use Linux 6.2 or later, or auto")
     return restraint if restraint.system_calls else None
 
@@ -117,10 +117,12 @@ def on_worker(restraint: Restraint, writable: Sequence[Path]) -> None:
     kernel.forbid_new_privileges()
     if restraint.landlock >= landlock.WHOLE:
         landlock.restrict_writes(restraint.landlock, writable)
-    kernel.filter_system_calls(filters.worker(kernel.machine(), os.getpid()))
+    kernel.filter_system_calls(seccomp.worker(kernel.machine(), os.getpid()))
 
 
-def on_trial(restraint: Restraint, limits: Limits, scratch: Path, files: Sequence[Path]) -> None:
+def on_trial(
+    restraint: Restraint, limits: TrialLimits, scratch: Path, files: Sequence[Path]
+) -> None:
     """Restrain this process, which runs a stranger's model.
 
     Args:
@@ -138,27 +140,27 @@ def on_trial(restraint: Restraint, limits: Limits, scratch: Path, files: Sequenc
         written = scratch if whole else None
         landlock.restrict_to(restraint.landlock, readable, written)
     kernel.drop_capabilities(_KEPT_CAPABILITIES)
-    kernel.filter_system_calls(filters.trial(kernel.machine(), os.getpid(), writes=whole))
+    kernel.filter_system_calls(seccomp.trial(kernel.machine(), os.getpid(), writes=whole))
 
 
 def _python() -> list[Path]:
     """Name where modules are."""
     places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(None, sys.path)}
-    return [Path(place) for place in sorted(places) if place != "/"]
+    return [Path(path) for path in sorted(places) if path != "/"]
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: TrialLimits) -> None:
     import resource  # noqa: PLC0415 - Windows has none
 
     processors = os.cpu_count() or 1
-    wanted: dict[int, int] = {
+    resource_limits: dict[int, int] = {
         resource.RLIMIT_AS: limits.memory_bytes,
         resource.RLIMIT_CPU: int(limits.time_s * processors) + 1,
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: _DESCRIPTORS,
     }
-    for which, value in wanted.items():
+    for which, value in resource_limits.items():
         hard: Any = resource.getrlimit(which)[1]
         least = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(which, (least, least))

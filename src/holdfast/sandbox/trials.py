@@ -16,9 +16,9 @@ from typing import Any, Final, Self
 from holdfast import forks
 from holdfast.core import strict_json
 from holdfast.sandbox.child import receive, send
-from holdfast.sandbox.restraint import Limits, Restraint
+from holdfast.sandbox.restraint import Restraint, TrialLimits
 
-__all__ = ["Nursery", "Outcome", "Trial", "Trials"]
+__all__ = ["Nursery", "Trial", "TrialOutcome", "Trials"]
 
 _log = logging.getLogger(__name__)
 _START: Final = (
@@ -51,11 +51,11 @@ class Trial:
     argument: dict[str, Any]
     files: Sequence[Path]
     modules: Sequence[str] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: TrialLimits = field(default_factory=TrialLimits)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialOutcome:
     """How a trial went.
 
     Attributes:
@@ -90,7 +90,7 @@ class Trials:
         with suppress(OSError):  # whoever has something tried out is told
             self._control.send(_call(modules))
 
-    def run(self, trial: Trial) -> Outcome:
+    def run(self, trial: Trial) -> TrialOutcome:
         """Try something out; whatever it does, this process goes on."""
         request = {
             "work": trial.work,
@@ -105,10 +105,10 @@ class Trials:
             try:
                 return _outcome(self._ask(trial, text))
             except TimeoutError:
-                return Outcome("its trial gave no answer in time")
+                return TrialOutcome("its trial gave no answer in time")
             except (OSError, EOFError) as error:  # what waits for trials died, not the trial
                 problem = f"its trial gave no answer: {error}"
-        return Outcome(problem)
+        return TrialOutcome(problem)
 
     def _ask(self, trial: Trial, request: bytes) -> bytes:
         ours, theirs = socket.socketpair()
@@ -168,7 +168,7 @@ class Nursery(Trials):
             try:
                 self.process = _started(self._theirs)
             except OSError as error:  # this process is restrained by now
-                _log.error("the process for trials is gone, no version is tried out: %s", error)
+                _log.error("the process for trials is gone, so no version is tried out: %s", error)
                 self._theirs.close()
                 return
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
@@ -192,7 +192,7 @@ def _call(modules: Sequence[str]) -> bytes:
     return json.dumps(list(modules)).encode()
 
 
-def _outcome(text: bytes) -> Outcome:
+def _outcome(text: bytes) -> TrialOutcome:
     """Read an answer, which the model may have written itself: strictly, and none of it believed.
 
     It can claim to have passed. That gains it no more than passing does: to be loaded, under the
@@ -203,9 +203,9 @@ def _outcome(text: bytes) -> Outcome:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or len(answer) != 1 or answer.keys() - {"problem", "result"}:
-        return Outcome("its trial gave an answer of another form")
+        return TrialOutcome("its trial gave an answer of another form")
     if "result" in answer:
-        return Outcome(None, answer["result"])
+        return TrialOutcome(None, answer["result"])
     problem = answer["problem"] if isinstance(answer["problem"], str) else "it does not say why"
     shown = "".join(sign if sign.isprintable() else " " for sign in problem)
-    return Outcome(shown[:_LONGEST_PROBLEM])
+    return TrialOutcome(shown[:_LONGEST_PROBLEM])

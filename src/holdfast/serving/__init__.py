@@ -1,13 +1,14 @@
 """Serving: verified pairs over HTTP, swapped in place as the journal moves.
 
-A worker is threads around one value that is replaced whole (`lineup`, `served`). From the socket
-down to the model, and what is done beside that:
+A worker is threads around one value that is replaced whole (`routing_table`, in `worker_state`).
+From the socket down to the model, and what is done beside that:
 
 ```
-server      puts a worker together            workers   several of them at one address
-web         which path is answered by what    limits, refusal   what is not taken
-answering   the way of a request              telling   what becomes known of answers
-faces       the forms of requests             swapping  from the journal to what answers
-rows        their content, and the call       driving   rollouts
+server      puts a worker together             workers    several of them at one address
+web, rpc    which path is answered by what     server_limits, refusal   what is not accepted
+answering   the way of a request               telemetry  what becomes known of answers
+protocols   the forms of requests              deployment from the journal to the routing table
+rows        their content, and the call        rollout_controller   drives rollouts
+vitals      what a worker shows its supervisor crash_strikes   versions that ended workers
 ```
 """

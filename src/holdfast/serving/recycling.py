@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from holdfast.serving.answering.finished import Finished
+from holdfast.serving.answering.finished import FinishedRequest
 
-__all__ = ["Recycling", "memory_bytes"]
+__all__ = ["RecyclingSink", "memory_bytes"]
 
 _SPREAD: Final = 10
 _STATM: Final = Path("/proc/self/statm")
 
 
-class Recycling:
+class RecyclingSink:
     """A sink that counts requests, and tells when they are enough.
 
     Args:
@@ -32,17 +32,17 @@ class Recycling:
         self._max_bytes = max_bytes
         self.requests = 0
 
-    def finished(self, one: Finished) -> None:  # noqa: ARG002 - a sink is told which
+    def finished(self, request: FinishedRequest) -> None:  # noqa: ARG002 - a sink is told which
         """Count a request."""
         self.requests += 1
 
     def due(self) -> str | None:
         """Say why the worker is to be replaced; None if it is not."""
         if self._max_requests and self.requests >= self._max_requests:
-            return f"{self.requests} requests answered, {self._max_requests} wanted"
-        held = memory_bytes() if self._max_bytes else 0
-        if held > self._max_bytes:
-            return f"{held >> 20} MB of memory held, {self._max_bytes >> 20} MB allowed"
+            return f"{self.requests} requests answered, its limit is {self._max_requests}"
+        used_bytes = memory_bytes() if self._max_bytes else 0
+        if used_bytes > self._max_bytes:
+            return f"{used_bytes >> 20} MB of memory used, its limit is {self._max_bytes >> 20} MB"
         return None
 
 

@@ -1,4 +1,4 @@
-"""A request that gets no prediction, as HTTP has it."""
+"""A request that is answered with an error instead of a prediction."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["Refusal"]
 
 
-class Refusal(Exception):  # noqa: N818 - most are no errors of ours
+class Refusal(Exception):  # noqa: N818 - most are not our errors
     """Answered with a status and `{"error": ...}`.
 
     Attributes:
@@ -37,5 +37,7 @@ class Refusal(Exception):  # noqa: N818 - most are no errors of ours
     @property
     def body(self) -> bytes:
         """The answer's JSON."""
-        told = {"error": self.message}
-        return msgspec.json.encode(told if self.field is None else told | {"field": self.field})
+        document = {"error": self.message}
+        return msgspec.json.encode(
+            document if self.field is None else document | {"field": self.field}
+        )

@@ -18,17 +18,17 @@ from holdfast import __version__
 from holdfast.core import strict_json
 from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.http import addresses
-from holdfast.serving.answering.hot import GONE, Path
-from holdfast.serving.faces import inference_messages
-from holdfast.serving.faces.bodies import Headers, Pairs
-from holdfast.serving.faces.face import Body
-from holdfast.serving.faces.inference_messages import InferMessage
-from holdfast.serving.faces.protocol_messages import SERVICE, Message, message
-from holdfast.serving.limits import Limits
+from holdfast.http.asgi import Headers, Pairs
+from holdfast.serving.answering.prediction_handler import GONE, Path
+from holdfast.serving.protocols import inference_messages
+from holdfast.serving.protocols.codec import EncodedBody
+from holdfast.serving.protocols.inference_messages import InferMessage
+from holdfast.serving.protocols.protocol_messages import SERVICE, Message, message
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.served import in_memory
-from holdfast.serving.web import health
-from holdfast.serving.web.app import Application
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.web import readiness
+from holdfast.serving.web.application import Application
+from holdfast.serving.worker_state import in_memory
 
 __all__ = ["RpcServer"]
 
@@ -49,11 +49,17 @@ _OF_CONNECTIONS: Final = frozenset((b"connection",))
 _LONGEST_DETAILS: Final = 600
 """Characters of a message: callers take no more than 8 kB of what comes after an answer."""
 
+_CALLS_LONG: Final = 5
+"""For how many calls of the longest kind a connection lives: callers connect anew by themselves.
+
+What a caller does not read lies in memory here, and gRPC waits for ever for room to send it: it is
+given up with its connection.
+"""
 _IDLE_S: Final = 300
 _ALIVE_S: Final = 60
 _IDENTITY: Final = 1 << 0
 
-Told = tuple[int, Body, Pairs]
+Told = tuple[int, EncodedBody, Pairs]
 Method = Callable[[Message, Headers], Awaitable[Told]]
 
 
@@ -62,12 +68,12 @@ class RpcServer:
 
     Args:
         app: What answers over HTTP.
-        held: The address, which the supervisor took.
+        bound_socket: The address, which the supervisor took.
     """
 
-    def __init__(self, app: Application, held: socket.socket) -> None:
+    def __init__(self, app: Application, bound_socket: socket.socket) -> None:
         self._app = app
-        self._held = held
+        self._bound_socket = bound_socket
         self._server: Any = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -82,7 +88,7 @@ class RpcServer:
         try:
             import grpc
         except ModuleNotFoundError as error:
-            raise MissingLibraryError("grpcio", "grpc", "gRPC answers with it") from error
+            raise MissingLibraryError("grpcio", "grpc", "gRPC needs it") from error
 
         methods = _Methods(self._app).all()
         handlers = {
@@ -94,7 +100,7 @@ class RpcServer:
             options=_options(limits), maximum_concurrent_rpcs=limits.door.connections
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        address = addresses.lent(self._held)
+        address = addresses.lent(self._bound_socket)
         try:
             server.add_insecure_port(address)
         except RuntimeError as error:
@@ -118,15 +124,15 @@ class RpcServer:
     async def _call(self, name: str, method: Method, _: Any, context: Any) -> bytes:
         """Answer one call."""
         started_ns = time.perf_counter_ns()
-        told: Told = GONE, Body(b""), []
+        answer: Told = GONE, EncodedBody(b""), []
         try:
-            told = await self._told(name, method, context)
+            answer = await self._told(name, method, context)
         finally:  # a caller that is gone cancels this
             if self._app.access is not None:
                 asked = "GRPC", f"/{SERVICE}/{name}"
-                status, body, headers = told
+                status, body, headers = answer
                 self._app.access.note(asked, status, headers, len(body.content), started_ns)
-        status, body, headers = told
+        status, body, headers = answer
         context.set_trailing_metadata(_metadata((*headers, *body.headers)))
         if status != _OK:
             await context.abort(_code(status), _details(body))
@@ -166,25 +172,25 @@ class _Methods:
         return _answer("ServerLive", live=True)
 
     async def _ready(self, _: Message, headers: Headers) -> Told:  # noqa: ARG002
-        return _answer("ServerReady", ready=health.readiness(self._served)[0])
+        return _answer("ServerReady", ready=readiness.readiness(self._served)[0])
 
     async def _model_ready(self, asked: Message, headers: Headers) -> Told:  # noqa: ARG002
-        lineup = health.lineup_of(self._served, asked.name)
+        routing_table = readiness.routing_table_of(self._served, asked.name)
         if asked.version:
-            return _answer("ModelReady", ready=asked.version in in_memory(lineup))
-        return _answer("ModelReady", ready=lineup.active is not None)
+            return _answer("ModelReady", ready=asked.version in in_memory(routing_table))
+        return _answer("ModelReady", ready=routing_table.active is not None)
 
     async def _server(self, _: Message, headers: Headers) -> Told:  # noqa: ARG002
         return _answer("ServerMetadata", name="holdfast", version=__version__)
 
     async def _model(self, asked: Message, headers: Headers) -> Told:  # noqa: ARG002
-        loaded = health.loaded_of(self._served, asked.name, asked.version or None)
-        return _OK, Body(inference_messages.described(loaded).SerializeToString()), []
+        loaded = readiness.loaded_of(self._served, asked.name, asked.version or None)
+        return _OK, EncodedBody(inference_messages.described(loaded).SerializeToString()), []
 
     async def _infer(self, asked: Message, headers: Headers) -> Told:
         path = Path(asked.model_name, asked.model_version or None)
-        if path.model not in self._served.lineups:
-            raise health.unknown(self._served, path.model)
+        if path.model not in self._served.routing_tables:
+            raise readiness.unknown(self._served, path.model)
         waited: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
 
         def reply(*told: Any) -> None:
@@ -201,10 +207,10 @@ class _Methods:
 
 
 def _answer(method: str, **fields: Any) -> Told:
-    return _OK, Body(message(f"{method}Response")(**fields).SerializeToString()), []
+    return _OK, EncodedBody(message(f"{method}Response")(**fields).SerializeToString()), []
 
 
-async def _read(context: Any, limits: Limits) -> bytes:
+async def _read(context: Any, limits: ServerLimits) -> bytes:
     """Read a call's one message."""
     try:
         async with asyncio.timeout(limits.timeout_s):
@@ -219,13 +225,13 @@ async def _read(context: Any, limits: Limits) -> bytes:
 
 def _headers(metadata: Iterable[tuple[str, str | bytes]]) -> dict[bytes, bytes]:
     """Return metadata as headers are; the last of each name."""
-    found: dict[bytes, bytes] = {}
+    headers: dict[bytes, bytes] = {}
     for key, value in metadata:
         name = key.lower().encode()
-        if name == b"authorization" and name in found:
-            raise Refusal(400, "authorization stands more than once in the metadata")
-        found[name] = value.encode() if isinstance(value, str) else value
-    return found
+        if name == b"authorization" and name in headers:
+            raise Refusal(400, "authorization is sent more than once in the metadata")
+        headers[name] = value.encode() if isinstance(value, str) else value
+    return headers
 
 
 def _metadata(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
@@ -242,13 +248,15 @@ def _code(status: int) -> Any:
     return getattr(grpc.StatusCode, _CODES.get(status, "UNKNOWN"))
 
 
-def _details(body: Body) -> str:
+def _details(body: EncodedBody) -> str:
     """Return what a refusal says, as far as callers read it."""
-    told: str = strict_json.decode(body.content)["error"]
-    return told if len(told) <= _LONGEST_DETAILS else f"{told[:_LONGEST_DETAILS]}…"
+    error_text: str = strict_json.decode(body.content)["error"]
+    return (
+        error_text if len(error_text) <= _LONGEST_DETAILS else f"{error_text[:_LONGEST_DETAILS]}…"
+    )
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def _options(limits: ServerLimits) -> list[tuple[str, int]]:
     door = limits.door
     return [
         ("grpc.so_reuseport", 1),
@@ -261,6 +269,8 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", door.connections),
         ("grpc.server_handshake_timeout_ms", int(door.header_s * 1000)),
         ("grpc.max_connection_idle_ms", _IDLE_S * 1000),
+        ("grpc.max_connection_age_ms", int(limits.timeout_s * _CALLS_LONG * 1000)),
+        ("grpc.max_connection_age_grace_ms", int(limits.timeout_s * 1000)),
         ("grpc.keepalive_time_ms", _ALIVE_S * 1000),
         ("grpc.keepalive_timeout_ms", int(door.header_s * 1000)),
     ]

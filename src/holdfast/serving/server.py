@@ -19,30 +19,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import MissingLibraryError
 from holdfast.http import addresses
-from holdfast.http.limits import connections_allowed
+from holdfast.http.access_log import AccessLog
+from holdfast.http.connection_limits import connections_allowed
 from holdfast.predictions import Log, Recorder, open_recorder
-from holdfast.predictions.opening import open_in_time
+from holdfast.predictions.open_log import open_in_time
 from holdfast.sandbox import Nursery, Trials, chosen, on_worker
 from holdfast.serving import workers
 from holdfast.serving.answering.batching import MOST_STUCK
-from holdfast.serving.answering.finished import Sink
-from holdfast.serving.driving import Driving
-from holdfast.serving.lineup import Lineup
-from holdfast.serving.recycling import Recycling
+from holdfast.serving.answering.finished import RequestSink
+from holdfast.serving.deployment.watcher import Watcher
+from holdfast.serving.recycling import RecyclingSink
+from holdfast.serving.rollout_controller import RolloutController
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.rpc import RpcServer
-from holdfast.serving.served import Served
-from holdfast.serving.setting import Addresses, Setting
-from holdfast.serving.swapping.following import Following
-from holdfast.serving.telling import recording
-from holdfast.serving.telling.access import AccessLog
-from holdfast.serving.telling.counting import Counting
-from holdfast.serving.telling.crew import Crew
-from holdfast.serving.telling.failing import Failures
-from holdfast.serving.telling.reporting import Reporting
-from holdfast.serving.telling.tracing import Tracing
+from holdfast.serving.settings import Addresses, ServerSettings
+from holdfast.serving.telemetry import recording
+from holdfast.serving.telemetry.failure_log import Failures
+from holdfast.serving.telemetry.multiprocess_metrics import MultiprocessMetrics
+from holdfast.serving.telemetry.reporting import Reporter
+from holdfast.serving.telemetry.rollout_counts import RolloutCountsSink
+from holdfast.serving.telemetry.tracing import TracingSink
 from holdfast.serving.vitals import Vitals
-from holdfast.serving.web.app import Application, application
-from holdfast.serving.workers import Seat
+from holdfast.serving.web.application import LOGGED, Application, application
+from holdfast.serving.worker_state import WorkerState
+from holdfast.serving.workers import WorkerSlot
 
 if TYPE_CHECKING:
     import uvicorn
@@ -60,50 +60,51 @@ _COLLECTIONS: Final = (50_000, 20, 50)
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(setting: Setting, taken: Addresses, seat: Seat) -> None:
+def run(setting: ServerSettings, taken: Addresses, slot: WorkerSlot) -> None:
     """Serve until the process is told to stop; then answer what was accepted, and end.
 
     Args:
         setting: How.
         taken: The addresses it answers at.
-        seat: Which of the workers this is. The first one drives rollouts; where others answer
+        slot: Which of the workers this is. The first one drives rollouts; where others answer
             meanwhile, it listens only once it has its versions.
     """
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    served = Served(worker, {model: Lineup(model) for model in dict.fromkeys(setting.models)})
-    counting = Counting(served.lineups)
-    vitals = Vitals(seat.vitals)
+    served = WorkerState(
+        worker, {model: RoutingTable(model) for model in dict.fromkeys(setting.models)}
+    )
+    counting = RolloutCountsSink(served.routing_tables)
+    vitals = Vitals(slot.vitals)
     workers.tell_where_it_hangs()
     with contextlib.ExitStack() as stack:
-        trials = _restrained(setting, served, seat, stack)
-        recycling = Recycling(setting.max_requests, setting.max_memory_bytes)
-        failures = Failures()
-        stack.callback(failures.close)
+        trials = _restrained(setting, served, slot, stack)
+        recycling = RecyclingSink(setting.max_requests, setting.max_memory_bytes)
+        failures = stack.enter_context(contextlib.closing(Failures()))
         app = _app(setting, served, [counting, recycling, failures], stack)
-        app.hot.vitals = vitals
-        for call in workers.lost_in(seat.folder, seat.index):
+        app.handler.vitals = vitals
+        for call in workers.lost_in(slot.folder, slot.index):
             counting.lost(call, time.time_ns() // 1000)
             app.metrics.lost(call)
         wake = threading.Event()
-        following = Following(setting.open_registry, served, wake.set, trials, seat.aside)
+        following = Watcher(setting.open_registry, served, wake.set, trials, slot.aside)
         following.loading = vitals.loading
-        reporting = Reporting(setting.open_registry, served, counting, following.seq, wake)
-        app.metrics.crew = Crew(seat.folder, worker, app.metrics.own)
+        reporting = Reporter(setting.open_registry, served, counting, following.seq, wake)
+        app.metrics.crew = MultiprocessMetrics(slot.folder, worker, app.metrics.own)
         parts: list[Any] = [app.metrics.crew, reporting, following]  # a version may end this one
-        if setting.drives and seat.index == 0:
-            parts.append(Driving(setting.open_registry, served))
+        if setting.drives and slot.index == 0:
+            parts.append(RolloutController(setting.open_registry, served))
         for part in parts:
             part.start()
             stack.callback(part.stop)
         workers.end_with_supervisor()
-        if seat.has_others:
+        if slot.has_others:
             following.settled.wait(_PATIENCE_S)
         listening = stack.enter_context(addresses.joined(taken.http))
         addresses.listen(listening, _BACKLOG)
         _settle()
         if setting.limits.inline_us:
-            app.hot.patience.begin()
-            stack.callback(app.hot.patience.stop)
+            app.handler.watchdog.begin()
+            stack.callback(app.handler.watchdog.stop)
         rpc = None if taken.grpc is None else RpcServer(app, taken.grpc)
         server: Any = _server(app, vitals, setting, recycling, rpc)
         server.listening = [listening]
@@ -111,7 +112,10 @@ def run(setting: Setting, taken: Addresses, seat: Seat) -> None:
 
 
 def _app(
-    setting: Setting, served: Served, sinks: list[Sink], stack: contextlib.ExitStack
+    setting: ServerSettings,
+    served: WorkerState,
+    sinks: list[RequestSink],
+    stack: contextlib.ExitStack,
 ) -> Application:
     recorder = keep = commit = None
     if setting.log is not None:
@@ -121,8 +125,8 @@ def _app(
         if setting.durable:
             commit = recording.committing(recorder)
         else:
-            sinks.append(recording.Recording(recorder))
-    tracing = Tracing.begun(served.worker) if setting.traces else None
+            sinks.append(recording.RecordingSink(recorder))
+    tracing = TracingSink.begun(served.worker) if setting.traces else None
     if tracing is not None:
         sinks.append(tracing)
         stack.callback(tracing.close)
@@ -131,7 +135,7 @@ def _app(
     app.metrics.recorder = recorder
     app.tracing = tracing
     if setting.access_log:
-        app.access = AccessLog(sys.stdout.fileno())
+        app.access = AccessLog(sys.stdout.fileno(), LOGGED)
         stack.callback(app.access.close)
     if setting.prefix:
         app.answer_below(setting.prefix)
@@ -139,7 +143,7 @@ def _app(
 
 
 def _restrained(
-    setting: Setting, served: Served, seat: Seat, stack: contextlib.ExitStack
+    setting: ServerSettings, served: WorkerState, slot: WorkerSlot, stack: contextlib.ExitStack
 ) -> Trials | None:
     """Give up what serving needs no more, once the process that tries versions out is begun."""
     restraint = chosen(setting.sandbox)
@@ -152,8 +156,8 @@ def _restrained(
         with contextlib.suppress(OSError):  # the log tells, and `/ready`
             Path(setting.log).mkdir(parents=True, exist_ok=True)
         writable.append(Path(setting.log))
-    writable.append(seat.folder)  # temporary files go where the supervisor takes them away
-    tempfile.tempdir = tempfile.mkdtemp(dir=seat.folder)
+    writable.append(slot.folder)  # temporary files go where the supervisor takes them away
+    tempfile.tempdir = tempfile.mkdtemp(dir=slot.folder)
     os.putenv("TMPDIR", tempfile.tempdir)
     on_worker(restraint, writable)
     served.restraint = str(restraint)
@@ -172,7 +176,7 @@ def _settle() -> None:
 
 
 def _log_of(
-    setting: Setting, location: str, worker: str, stack: contextlib.ExitStack
+    setting: ServerSettings, location: str, worker: str, stack: contextlib.ExitStack
 ) -> tuple[Recorder, Log]:
     recorder = open_recorder(
         location, worker, setting.keeping, sync="full" if setting.durable else "normal"
@@ -187,8 +191,8 @@ async def _hand_over(server: Any, rpc: RpcServer | None, *, leaves: bool) -> Non
         return
     listening, server.listening = server.listening, ()
     await _answer_waiting(server, listening)
-    for one in server.servers:
-        one.close()
+    for listener in server.servers:
+        listener.close()
     if rpc is not None:
         rpc.leave(_HANDOVER_S)
 
@@ -211,8 +215,8 @@ async def _answer_waiting(server: "uvicorn.Server", listening: Iterable[socket.s
         kind: Any = server.config.http_protocol_class
         return kind(server.config, server.server_state, server.lifespan.state)
 
-    for held in listening:
-        for waiting in _waiting(held):
+    for listener in listening:
+        for waiting in _waiting(listener):
             with contextlib.suppress(OSError):  # whoever waited is gone
                 await asyncio.get_running_loop().connect_accepted_socket(made, waiting)
 
@@ -220,12 +224,12 @@ async def _answer_waiting(server: "uvicorn.Server", listening: Iterable[socket.s
 @contextlib.contextmanager
 def _stopping(handle: Callable[[int, Any], None]) -> Iterator[None]:
     """Have signals that stop this process handled so."""
-    before = {one: signal.signal(one, handle) for one in _STOPPING}
+    before = {signal_number: signal.signal(signal_number, handle) for signal_number in _STOPPING}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for signal_number, handler in before.items():
+            signal.signal(signal_number, handler)
 
 
 async def _begin(rpc: RpcServer | None) -> None:
@@ -238,12 +242,12 @@ async def _end(rpc: RpcServer | None) -> None:
         await rpc.stop(_GRACE_S)
 
 
-def _show(app: Application, vitals: Vitals, recycling: Recycling) -> None:
+def _show(app: Application, vitals: Vitals, recycling: RecyclingSink) -> None:
     """Show that the loop turns, and ask for a successor when it is time."""
     vitals.beat()
     if vitals.leaves:
         return
-    is_stuck = app.hot.stuck >= MOST_STUCK
+    is_stuck = app.handler.stuck >= MOST_STUCK
     why = f"{MOST_STUCK} calls of one version do not end" if is_stuck else recycling.due()
     if why is not None:
         _log.info("this worker is to be replaced: %s", why)
@@ -254,12 +258,16 @@ def _protocol() -> type[Any]:
     try:
         from holdfast.serving.web.direct import Protocol
     except ModuleNotFoundError as error:
-        raise MissingLibraryError(str(error.name), "serve", "serving listens with it") from error
+        raise MissingLibraryError(str(error.name), "serve", "serving needs it") from error
     return Protocol
 
 
 def _server(
-    app: Application, vitals: Vitals, setting: Setting, recycling: Recycling, rpc: RpcServer | None
+    app: Application,
+    vitals: Vitals,
+    setting: ServerSettings,
+    recycling: RecyclingSink,
+    rpc: RpcServer | None,
 ) -> "uvicorn.Server":
     protocol = _protocol()
     import uvicorn
@@ -301,7 +309,7 @@ def _server(
     return Server(_config(app, setting, protocol))
 
 
-def _config(app: Application, setting: Setting, protocol: type[Any]) -> "uvicorn.Config":
+def _config(app: Application, setting: ServerSettings, protocol: type[Any]) -> "uvicorn.Config":
     import uvicorn
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -37,10 +37,10 @@ def limit(environment: MutableMapping[str, str], workers: int, count: int | None
         Threads for each worker.
     """
     share = max(1, (count or cores()) // workers)
-    told = _number(environment.get("OMP_NUM_THREADS", ""))
+    setting = _number(environment.get("OMP_NUM_THREADS", ""))
     for name in VARIABLES:
-        environment.setdefault(name, str(told or share))
-    return told or share
+        environment.setdefault(name, str(setting or share))
+    return setting or share
 
 
 def cores() -> int:
@@ -51,11 +51,13 @@ def cores() -> int:
 
 def quota(folder: Path) -> int | None:
     """Return the cores that a control group may use, a begun one as a whole; None if all."""
-    found = _words(folder / "cpu.max")
-    if len(found) != 2:  # noqa: PLR2004 - quota and period
-        one, other = (_words(folder / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-        found = [*one, *other]
-    numbers = [_number(word) for word in found]
+    words = _words(folder / "cpu.max")
+    if len(words) != 2:  # noqa: PLR2004 - quota and period
+        quota_words, other = (
+            _words(folder / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period")
+        )
+        words = [*quota_words, *other]
+    numbers = [_number(word) for word in words]
     if len(numbers) != 2 or not numbers[0] or not numbers[1]:  # noqa: PLR2004
         return None
     return math.ceil(numbers[0] / numbers[1])

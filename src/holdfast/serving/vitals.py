@@ -20,7 +20,7 @@ from msgspec import Struct
 from holdfast.core import strict_json
 from holdfast.predictions.row import Role
 
-__all__ = ["Calling", "Vitals", "Watched"]
+__all__ = ["CallInProgress", "Vitals", "Watched"]
 
 _SLOTS: Final = 64
 _SLOT_BYTES: Final = 1024
@@ -33,11 +33,11 @@ _MOST_REQUESTS: Final = 1_000_000
 _LONGEST_LOOK_S: Final = 1.0
 
 
-class Calling(Struct, frozen=True, forbid_unknown_fields=True):
+class CallInProgress(Struct, frozen=True, forbid_unknown_fields=True):
     """A version's call that is under way.
 
     Attributes:
-        rollout: Number of the rollout that the line-up is in; None without one.
+        rollout: Number of the rollout that the routing table is in; None without one.
         step: Of that rollout, with its weight.
         requests: Requests that share the call; 0 while the version is loaded.
         counted: Of these, those that are evidence of the rollout.
@@ -92,36 +92,36 @@ class Vitals:
     @contextlib.contextmanager
     def loading(self, model: str, version: str) -> Iterator[None]:
         """Write down that a version is loaded, which may keep the interpreter for long."""
-        place = self.begin(Calling(model, version, "active").written(), 0, 0)
+        offset = self.begin(CallInProgress(model, version, "active").written(), 0, 0)
         self._words[_LOADING] += 1
         try:
             yield
         finally:
             self._words[_LOADING] -= 1
-            self.end(place)
+            self.end(offset)
 
     def begin(self, name: bytes, requests: int, counted: int) -> int:
         """Write down a call.
 
         Args:
-            name: As `Calling.written` gave it.
+            name: As `CallInProgress.written` gave it.
 
         Returns:
             Its place, for `end`; 0 if it could not be written down.
         """
         if not name or not self._free:
             return 0
-        place = self._free.pop()
-        start = place + _WORDS.size
+        offset = self._free.pop()
+        start = offset + _WORDS.size
         self._map[start : start + len(name)] = name
-        _WORDS.pack_into(self._map, place, next(self._serial), requests, counted, len(name))
-        return place
+        _WORDS.pack_into(self._map, offset, next(self._serial), requests, counted, len(name))
+        return offset
 
-    def end(self, place: int) -> None:
+    def end(self, offset: int) -> None:
         """Strike out a call."""
-        if place:
-            self._map[place : place + 8] = bytes(8)
-            self._free.append(place)
+        if offset:
+            self._map[offset : offset + 8] = bytes(8)
+            self._free.append(offset)
 
 
 class Watched:
@@ -154,24 +154,24 @@ class Watched:
         """Whether the worker asks for a successor."""
         return bool(self._words[_LEAVING])
 
-    def calls(self) -> list[Calling]:
+    def calls(self) -> list[CallInProgress]:
         """Return what is under way; what a worker wrote is not believed to be sound."""
-        found = []
-        for place in range(_HEAD_BYTES, _BYTES, _SLOT_BYTES):
-            serial, requests, counted, size = _WORDS.unpack_from(self._map, place)
+        calls = []
+        for offset in range(_HEAD_BYTES, _BYTES, _SLOT_BYTES):
+            serial, requests, counted, size = _WORDS.unpack_from(self._map, offset)
             if not serial:
                 continue
-            start = place + _WORDS.size
+            start = offset + _WORDS.size
             raw = self._map[start : start + min(size, _NAME_BYTES)]
             try:
-                named, where = strict_json.decode(raw, tuple[_Named, _Where])
+                identity, where = strict_json.decode(raw, tuple[_Named, _Where])
             except ValueError:  # it was just being written
                 continue
             least = min(requests, _MOST_REQUESTS)
-            found.append(Calling(*named, *where, least, min(counted, least), serial))
-        return found
+            calls.append(CallInProgress(*identity, *where, least, min(counted, least), serial))
+        return calls
 
-    def stuck(self, now_s: float, limit_s: float) -> list[Calling]:
+    def stuck(self, now_s: float, limit_s: float) -> list[CallInProgress]:
         """Return the calls in which the worker hangs: its loop does not turn, and they do not end.
 
         Args:
@@ -179,11 +179,11 @@ class Watched:
             limit_s: How long that must have been so.
         """
         beat, loading, _ = self._words[:3]
-        calls = [one for one in self.calls() if one.requests] if beat else []
-        same = [one for one in calls if one.serial in self._serials]
+        calls = [call for call in self.calls() if call.requests] if beat else []
+        same = [call for call in calls if call.serial in self._serials]
         pause_s, self._looked_s = now_s - self._looked_s, now_s
         if beat != self._beat or not same or loading:
-            self._beat, self._serials = beat, frozenset(one.serial for one in calls)
+            self._beat, self._serials = beat, frozenset(call.serial for call in calls)
             self._stood_s = 0.0
             return []
         self._stood_s += min(pause_s, _LONGEST_LOOK_S)  # longer ones: the machine itself stood

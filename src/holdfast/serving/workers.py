@@ -22,10 +22,19 @@ from typing import Any, Final
 
 from msgspec import msgpack
 
-from holdfast.serving.aside import Strikes
-from holdfast.serving.vitals import Calling, Watched
+from holdfast.sandbox.clean_path import apart_from_the_current_folder
+from holdfast.serving.crash_strikes import Strikes
+from holdfast.serving.vitals import CallInProgress, Watched
+from holdfast.stop_signal import StopSignal
 
-__all__ = ["Patience", "Seat", "end_with_supervisor", "lost_in", "supervise", "tell_where_it_hangs"]
+__all__ = [
+    "WorkerSlot",
+    "WorkerTimeouts",
+    "end_with_supervisor",
+    "lost_in",
+    "supervise",
+    "tell_where_it_hangs",
+]
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 0.1
@@ -43,7 +52,7 @@ _REFUSAL: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class WorkerSlot:
     """A worker's place among the others.
 
     Attributes:
@@ -62,7 +71,7 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class WorkerTimeouts:
     """How long a supervisor waits for its workers.
 
     Attributes:
@@ -77,7 +86,10 @@ class Patience:
 
 
 def supervise(
-    count: int, folder: Path, work: Callable[[Seat], None], patience: Patience | None = None
+    count: int,
+    folder: Path,
+    work: Callable[[WorkerSlot], None],
+    timeouts: WorkerTimeouts | None = None,
 ) -> None:
     """Run *work* in so many processes until this one is told to stop.
 
@@ -92,45 +104,46 @@ def supervise(
     Args:
         count: How many.
         folder: Shared by the workers: what one was doing when it died, its successor finds there.
-        work: Gets its seat; returns when it is told to stop. It is sent to the process: a function
+        work: Gets its slot; returns when it is told to stop. It is sent to the process: a function
             of a module, or a part of one.
-        patience: The defaults if not given.
+        timeouts: The defaults if not given.
     """
-    patience = patience or Patience()
-    stopping = threading.Event()
+    timeouts = timeouts or WorkerTimeouts()
+    stopping = StopSignal()
     strikes = Strikes()
-    seats = [
-        _Seat(Seat(index, folder, folder, count > 1), work, patience, strikes)
+    slots = [
+        _SlotSupervisor(WorkerSlot(index, folder, folder, count > 1), work, timeouts, strikes)
         for index in range(count)
     ]
 
     def stop(number: int, _: FrameType | None) -> None:
         if stopping.is_set():
-            _tell([one for seat in seats for one in seat.processes], number)
+            _tell([signal_number for slot in slots for signal_number in slot.processes], number)
         stopping.set()
 
-    before = {one: signal.signal(one, stop) for one in _STOPPING}
+    before = {process: signal.signal(process, stop) for process in _STOPPING}
     try:
         while not stopping.wait(_LOOK_S):
-            for seat in seats:
-                seat.tend(time.monotonic())
+            for slot in slots:
+                slot.tend(time.monotonic())
     finally:
-        _end([one for seat in seats for one in seat.processes], patience.drain_s + _END_S)
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        _end([process for slot in slots for process in slot.processes], timeouts.drain_s + _END_S)
+        for signal_number, handler in before.items():
+            signal.signal(signal_number, handler)
 
 
 class _Worker:
     """A process, and the file that shows what it does."""
 
-    def __init__(self, seat: Seat, work: Callable[[Seat], None], now_s: float) -> None:
+    def __init__(self, slot: WorkerSlot, work: Callable[[WorkerSlot], None], now_s: float) -> None:
         self.born_s = now_s
         self.leaves_by_s: float | None = None
-        self.watched = Watched(seat.vitals)
+        self.watched = Watched(slot.vitals)
         self.process = multiprocessing.get_context("spawn").Process(
-            target=work, args=(seat,), name=f"worker {seat.index}"
+            target=work, args=(slot,), name=f"worker {slot.index}"
         )
-        self.process.start()
+        with apart_from_the_current_folder():
+            self.process.start()
 
     def close(self) -> None:
         """Let go what is kept of one that has ended."""
@@ -138,17 +151,21 @@ class _Worker:
         self.watched.close()
 
 
-class _Seat:
+class _SlotSupervisor:
     """One place among the workers, and the process that fills it; two while one leaves."""
 
     def __init__(
-        self, seat: Seat, work: Callable[[Seat], None], patience: Patience, strikes: Strikes
+        self,
+        slot: WorkerSlot,
+        work: Callable[[WorkerSlot], None],
+        timeouts: WorkerTimeouts,
+        strikes: Strikes,
     ) -> None:
-        self._seat = seat
+        self._slot = slot
         self._strikes = strikes
-        self._index, self._folder = seat.index, seat.folder
+        self._index, self._folder = slot.index, slot.folder
         self._work = work
-        self._patience = patience
+        self._patience = timeouts
         self._worker: _Worker | None = None
         self._before: _Worker | None = None
         self._begun = 0
@@ -158,7 +175,7 @@ class _Seat:
     @property
     def processes(self) -> list[SpawnProcess]:
         """Those that have begun and are not known to have ended."""
-        return [one.process for one in (self._before, self._worker) if one is not None]
+        return [worker.process for worker in (self._before, self._worker) if worker is not None]
 
     def tend(self, now_s: float) -> None:
         """Begin a process where there is none, once its time has come; end one that hangs."""
@@ -181,10 +198,10 @@ class _Seat:
     def _new(self, now_s: float) -> _Worker:
         self._begun += 1
         vitals = self._folder / f"{self._index}-{self._begun}.vitals"
-        has_others = self._seat.has_others or self._before is not None
+        has_others = self._slot.has_others or self._before is not None
         aside = self._strikes.aside(now_s)
-        seat = replace(self._seat, vitals=vitals, has_others=has_others, aside=aside)
-        return _Worker(seat, self._work, now_s)
+        slot = replace(self._slot, vitals=vitals, has_others=has_others, aside=aside)
+        return _Worker(slot, self._work, now_s)
 
     def _see_off(self, leaving: _Worker, now_s: float) -> None:
         """Have a worker stop that asked for it, once another one answers."""
@@ -200,10 +217,10 @@ class _Seat:
         elif leaving.leaves_by_s <= now_s:
             leaving.process.kill()
 
-    def _end_hanging(self, worker: _Worker, calls: Sequence[Calling]) -> None:
-        names = ", ".join(f"{one.model}@{one.version}" for one in calls)
-        told = "worker %d (process %d) hangs in a call of %s for %g s and is ended"
-        _log.error(told, self._index, worker.process.pid, names, self._patience.hang_s)
+    def _end_hanging(self, worker: _Worker, calls: Sequence[CallInProgress]) -> None:
+        names = ", ".join(f"{call.model}@{call.version}" for call in calls)
+        message = "worker %d (process %d) hangs in a call of %s for %g s and is ended"
+        _log.error(message, self._index, worker.process.pid, names, self._patience.hang_s)
         if worker.process.pid is not None and hasattr(signal, "SIGUSR2"):
             os.kill(worker.process.pid, signal.SIGUSR2)  # it writes down where it hangs
             worker.process.join(_LAST_WORDS_S)
@@ -214,11 +231,11 @@ class _Seat:
         is_young = now_s - worker.born_s < self._patience.young_s
         self._early = self._early + 1 if is_young else 0
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._early) if self._early else 0.0
-        told = "worker %d (process %d) ended with %s; another one begins in %.1f s"
+        message = "worker %d (process %d) ended with %s; another one begins in %.1f s"
         process = worker.process
         if (process.exitcode or 0) >= _REFUSAL and not worker.watched.answers:
             raise SystemExit(process.exitcode)
-        _log.error(told, self._index, process.pid, process.exitcode, pause_s)
+        _log.error(message, self._index, process.pid, process.exitcode, pause_s)
         self._blame(worker, now_s)
         worker.close()
         self._worker, self._due_s = None, now_s + pause_s
@@ -229,14 +246,16 @@ class _Seat:
         A version that is loaded passed its trial: while others are called, they are blamed.
         """
         running = worker.watched.calls()
-        calls = [one for one in running if one.requests]
-        for one in calls or running:
-            if one.requests:
-                told = "its process ended in a call of %s@%s for %d requests: they count as failed"
-                _log.error(told, one.model, one.version, one.requests)
+        calls = [call for call in running if call.requests]
+        for call in calls or running:
+            if call.requests:
+                message = (
+                    "its process ended in a call of %s@%s for %d requests: they count as failed"
+                )
+                _log.error(message, call.model, call.version, call.requests)
             else:
-                _log.error("its process ended while it loaded %s@%s", one.model, one.version)
-        self._strikes.note(((one.model, one.version) for one in calls or running), now_s)
+                _log.error("its process ended while it loaded %s@%s", call.model, call.version)
+        self._strikes.note(((call.model, call.version) for call in calls or running), now_s)
         if calls:
             lost = self._folder / f"{self._index}-{worker.process.pid}.lost"
             draft = lost.with_suffix(".draft")
@@ -244,14 +263,14 @@ class _Seat:
             os.replace(draft, lost)
 
 
-def lost_in(folder: Path, index: int) -> list[Calling]:
-    """Take what workers of a seat were calling when they died: nobody else will be told of it."""
-    found: list[Calling] = []
+def lost_in(folder: Path, index: int) -> list[CallInProgress]:
+    """Take what workers of a slot were calling when they died: nobody else will be told of it."""
+    calls: list[CallInProgress] = []
     for path in sorted(folder.glob(f"{index}-*.lost")):
         with suppress(OSError):
-            found += msgpack.decode(path.read_bytes(), type=list[Calling])
+            calls += msgpack.decode(path.read_bytes(), type=list[CallInProgress])
             path.unlink()
-    return found
+    return calls
 
 
 def tell_where_it_hangs() -> None:

@@ -100,7 +100,7 @@ class Statement(Struct, frozen=True):
     value: bytes
 
     def objection(self, key: str, manifest: Manifest, digest: str) -> str | None:
-        """Say why this is no signature of a version by *key*, `None` if it is.
+        """Say why this is not a signature of a version by *key*, `None` if it is.
 
         Args:
             key: The elliptic-curve public key.
@@ -109,7 +109,7 @@ class Statement(Struct, frozen=True):
         if self.hint not in ("", signers.version_key_id(key)):
             return f"was made with the key {self.hint[:12]}"
         if not fits(key, self.value, self.message):
-            return f"is not of the key {signers.version_key_id(key)[:12]}"
+            return f"was not made with the key {signers.version_key_id(key)[:12]}"
         return _difference(self.digests, folder_of(manifest, digest))
 
 
@@ -120,12 +120,14 @@ def folder_of(manifest: Manifest, digest: str) -> dict[str, str]:
 
 def _difference(signed: dict[str, str], expected: dict[str, str]) -> str | None:
     if MANIFEST not in signed:
-        return f"does not cover {MANIFEST}, so it would fit any version with the same files"
+        return (
+            f"does not cover {MANIFEST}, so it would be valid for any version with the same files"
+        )
     if signed[MANIFEST] != expected[MANIFEST]:
-        return "is of another version"
+        return "belongs to another version"
     for path in sorted(signed.keys() | expected.keys()):
         if signed.get(path) != expected.get(path):
-            return f"does not fit the file {path}"
+            return f"does not match the file {path}"
     return None
 
 
@@ -139,7 +141,7 @@ def sign(key: SigningKey, manifest: Manifest, digest: str) -> bytes:
     if SIGNATURE in folder:
         raise InvalidInputError(
             f"{manifest.name}@{manifest.version}",
-            f"has a file {SIGNATURE}, where its signature would stand",
+            f"has a file {SIGNATURE}, where its signature would be",
             "register it with another extension",
         )
     payload = msgspec.json.encode(_statement(f"{manifest.name}@{manifest.version}", folder))
@@ -191,34 +193,36 @@ def read(raw: bytes, subject: str) -> Statement:
     """Read a signature file.
 
     Raises:
-        DamagedError: If it is none, or of a form that names no SHA-256 of whole files.
+        DamagedError: If it is not one, or of a form that names no SHA-256 of whole files.
     """
     try:
         bundle = strict_json.decode(raw, _Bundle)
         envelope = bundle.dsse_envelope
         payload = strict_json.decode(envelope.payload, _Payload)
         problem = _misfit(bundle, payload)
-        digests = {one.name: one.digest for one in payload.predicate.resources}
+        digests = {resource.name: resource.digest for resource in payload.predicate.resources}
     except ValueError as error:
-        raise DamagedError(subject, f"is no signature of a model: {error}") from error
+        raise DamagedError(subject, f"is not a signature of a model: {error}") from error
     if problem is not None or len(digests) != len(payload.predicate.resources):
-        raise DamagedError(subject, f"is no signature of a model: {problem or 'a file twice'}")
+        raise DamagedError(
+            subject, f"is not a signature of a model: {problem or 'it lists a file twice'}"
+        )
     hint = bundle.verification_material.public_key.hint
     return Statement(hint, digests, _pae(envelope.payload), envelope.signatures[0].sig)
 
 
 def _misfit(bundle: _Bundle, payload: _Payload) -> str | None:
     envelope, predicate = bundle.dsse_envelope, payload.predicate
-    found = (bundle.media_type, envelope.payload_type, payload.type, payload.predicate_type)
-    if found != (_MEDIA_TYPE, _PAYLOAD_TYPE, _STATEMENT_TYPE, _PREDICATE_TYPE):
-        return f"its types are {', '.join(found)}"
+    types = (bundle.media_type, envelope.payload_type, payload.type, payload.predicate_type)
+    if types != (_MEDIA_TYPE, _PAYLOAD_TYPE, _STATEMENT_TYPE, _PREDICATE_TYPE):
+        return f"its types are {', '.join(types)}"
     if (predicate.serialization.method, predicate.serialization.hash_type) != ("files", "sha256"):
-        return "it is not over the SHA-256 of whole files"
-    if any(one.algorithm != "sha256" for one in predicate.resources):
-        return "it is not over the SHA-256 of whole files"
+        return "it does not cover the SHA-256 of whole files"
+    if any(resource.algorithm != "sha256" for resource in predicate.resources):
+        return "it does not cover the SHA-256 of whole files"
     if len(envelope.signatures) != 1 or len(payload.subject) != 1:
-        return "it has not one signature and one subject"
+        return "it does not have exactly one signature and one subject"
     root = payload.subject[0].digest.get("sha256")
-    if root != _root(one.digest for one in predicate.resources):
+    if root != _root(resource.digest for resource in predicate.resources):
         return "its digest is not that of its files"
     return None

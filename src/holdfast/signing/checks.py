@@ -3,7 +3,8 @@
 import base64
 from typing import TYPE_CHECKING
 
-from holdfast.core.entry import Entry, Signature
+from holdfast.core.entry import Entry
+from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.signers import entry_key_id
 from holdfast.errors import DamagedError
 from holdfast.signing.library import cryptography
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 
 
-def genuine(signature: Signature) -> bool:
+def genuine(signature: EntrySignature) -> bool:
     """Tell whether an entry's signature is its key's, over its bytes.
 
     Raises:
@@ -39,7 +40,7 @@ def require_genuine(entry: Entry) -> None:
     if entry.signature is not None and not genuine(entry.signature):
         raise DamagedError(
             f"entry {entry.seq} of {entry.model}",
-            f"its signature is not of the key {entry_key_id(entry.signature.key)[:12]} it names",
+            f"has a signature that its key {entry_key_id(entry.signature.key)[:12]} did not make",
             "restore it from a copy",
         )
 
@@ -64,7 +65,7 @@ def ec_key(key: str) -> "EllipticCurvePublicKey":
     """Read an elliptic-curve public key.
 
     Raises:
-        ValueError: If it is none, or on a curve that model-signing does not know.
+        ValueError: If it is not one, or on a curve that model-signing does not know.
     """
     with cryptography():
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -95,5 +96,5 @@ def ecdsa(curve: str) -> "ECDSA":
         "secp521r1": hashes.SHA512(),
     }
     if curve not in known:
-        raise ValueError(f"model-signing knows no curve {curve}")
+        raise ValueError(f"model-signing does not know the curve {curve}")
     return ec.ECDSA(known[curve])

@@ -9,10 +9,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from msgspec import Struct
+
+from holdfast import named_files
 from holdfast.core import names, signers
 from holdfast.core.signers import Signer
 from holdfast.errors import InvalidInputError
@@ -29,7 +31,7 @@ _MOST_BYTES: Final = 1 << 16
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Made(NamedTuple):
+class KeyFiles(NamedTuple):
     """A new pair of files."""
 
     private: Path
@@ -37,8 +39,7 @@ class Made(NamedTuple):
     signer: Signer
 
 
-@dataclass(frozen=True)
-class SigningKey:
+class SigningKey(Struct, frozen=True):
     """A private key, read: signs journal entries, and versions if it has the key for them."""
 
     signer: Signer
@@ -63,13 +64,13 @@ class SigningKey:
         if self._versions is None:
             raise InvalidInputError(
                 "key",
-                "has no elliptic-curve key, which signatures of versions need",
+                "has no elliptic-curve key, which signing a version needs",
                 "make one with `holdfast key new`",
             )
         return self._versions.sign(message, ecdsa(self._versions.curve.name))
 
 
-def create(name: str, folder: Path, passphrase: str | None = None) -> Made:
+def create(name: str, folder: Path, passphrase: str | None = None) -> KeyFiles:
     """Make a new key: `NAME.key`, mode 0600, and `NAME.pub`.
 
     Args:
@@ -78,11 +79,11 @@ def create(name: str, folder: Path, passphrase: str | None = None) -> Made:
         passphrase: Encrypts the private key.
 
     Raises:
-        InvalidInputError: If *name* is no file name, or a file exists or cannot be written.
+        InvalidInputError: If *name* is not a file name, or a file exists or cannot be written.
     """
     names.check_paths([f"{name}.key"])
     if not name.strip() or "/" in name or name.startswith("-"):
-        raise InvalidInputError(f"key {name!r}", "is no file name", "name its owner")
+        raise InvalidInputError(f"key {name!r}", "is not a file name", "name its owner")
     with cryptography():
         from cryptography.hazmat.primitives import serialization as form
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -92,7 +93,7 @@ def create(name: str, folder: Path, passphrase: str | None = None) -> Made:
     if passphrase:
         locked = form.BestAvailableEncryption(passphrase.encode())
     pkcs8 = (form.Encoding.PEM, form.PrivateFormat.PKCS8, locked)
-    made = Made(folder / f"{name}.key", folder / f"{name}.pub", _signer(*keys))
+    made = KeyFiles(folder / f"{name}.key", folder / f"{name}.pub", _signer(*keys))
     _write(made.private, b"".join(key.private_bytes(*pkcs8) for key in keys), 0o600)
     _write(made.public, b"".join(_spki(key, form.Encoding.PEM) for key in keys), 0o644)
     return made
@@ -110,8 +111,10 @@ def _signer(versions: Any, entries: Any) -> Signer:
 def _spki(private: Any, encoding: "Encoding") -> bytes:
     from cryptography.hazmat.primitives.serialization import PublicFormat
 
-    found: bytes = private.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
-    return found
+    key_bytes: bytes = private.public_key().public_bytes(
+        encoding, PublicFormat.SubjectPublicKeyInfo
+    )
+    return key_bytes
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -121,7 +124,8 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
     except OSError as error:
-        problem = "exists" if isinstance(error, FileExistsError) else f"{error.strerror}"
+        exists = isinstance(error, FileExistsError)
+        problem = "exists already" if exists else f"cannot be written: {error.strerror}"
         raise InvalidInputError(f"key file {str(path)!r}", problem, "name another") from error
 
 
@@ -136,7 +140,7 @@ def load(path: Path, passphrase: str | None = None) -> SigningKey:
     content = _read(path, subject)
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "posix" and mode & _OTHERS:
-        raise InvalidInputError(subject, f"others may use it (mode {mode:o})", f"chmod 600 {path}")
+        raise InvalidInputError(subject, f"is open to others (mode {mode:o})", f"chmod 600 {path}")
     with cryptography():
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -170,7 +174,7 @@ def _private_keys(content: bytes, passphrase: str | None, subject: str) -> Itera
                 subject, "needs its passphrase", "set HOLDFAST_KEY_PASSPHRASE"
             ) from error
         except (ValueError, UnsupportedAlgorithm) as error:
-            problem = "the passphrase is wrong" if secret else f"is no key: {error}"
+            problem = "does not open with this passphrase" if secret else f"is not a key: {error}"
             raise InvalidInputError(subject, problem, "give another") from error
 
 
@@ -186,28 +190,28 @@ def public(path: Path) -> Signer:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    found: dict[str, str] = {}
+    keys_by_kind: dict[str, str] = {}
     for block in _BLOCK.finditer(content):
         if block[1] != b"PUBLIC KEY":
             raise InvalidInputError(subject, "is not a public key", "give the .pub file")
         try:
             key = load_pem_public_key(block[0])
             if isinstance(key, Ed25519PublicKey):
-                found["ed25519"] = base64.b64encode(key.public_bytes_raw()).decode()
+                keys_by_kind["ed25519"] = base64.b64encode(key.public_bytes_raw()).decode()
             else:
-                found["ec"] = "".join(block[0].decode().split("\n")[1:-1])
-                ec_key(found["ec"])
+                keys_by_kind["ec"] = "".join(block[0].decode().split("\n")[1:-1])
+                ec_key(keys_by_kind["ec"])
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise InvalidInputError(subject, f"is no key: {error}", "give another") from error
-    if not found:
+            raise InvalidInputError(subject, f"is not a key: {error}", "give another") from error
+    if not keys_by_kind:
         raise InvalidInputError(subject, "holds no public key", "give the .pub file")
-    signers.check({path.name: Signer(**found)})
-    return Signer(**found)
+    signers.check({path.name: Signer(**keys_by_kind)})
+    return Signer(**keys_by_kind)
 
 
 def _read(path: Path, subject: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        with named_files.opened(path) as file:
             return file.read(_MOST_BYTES)
     except OSError as error:
         raise InvalidInputError(

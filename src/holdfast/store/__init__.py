@@ -1,23 +1,43 @@
-"""Where the bytes are: verbs over keys, blobs and journals built on them, and the places of both.
+"""Where the bytes are: key-value stores, and above them the registry's layout of keys.
+
+Key-value stores know nothing of models, entries or blobs; `pyproject.toml` holds them to it.
+
+```
+local       objects in a folder              objects/   objects in a bucket: S3, GCS, Azure
+private_cache  what this user checked        remote/    requests to a server, and tokens for it
+durable     files that a crash leaves whole  locks      between processes of one machine
+probe       is a file system fit?            reserved   names that stores keep for themselves
+foreign     files that systems and synchronisers leave
+concurrent  several requests at the same time, results in their order
+metering    how far long work on bytes is    hashed_copies  copies, hashed on their way
+```
+
+The registry's layout on them:
 
 ```
 layout      names to keys                    journal   entries, created once, in order
 blobs       bytes under their own digest     config    `holdfast.json`
-place       what a place does in its own way: locks or conditions, links or a cache
-foreign     files that systems and synchronisers leave
-in_order    some questions at the same time, answered in their order
-folder      a folder: local, durable, locks, probe, projections, garbage
-objects/    a bucket: S3, GCS, Azure
+packs       runs of entries for far readers  known_models  which models there were
+projections files derived from the journals
+open_store  what folders and buckets do in their own way: locks or conditions, links or a cache
+incoming    files that come piece by piece, from others
+folder, folder_collector                     a registry in a folder
+bucket, bucket_glance, bucket_collector      a registry in a bucket
+remote_location, remote_store                a registry behind a server: reads, and blobs to add
+remote_journal   entries as a server sends them, and how far they were seen
+remote_owners, remote_uploads, remote_reports   which model names a blob; blobs and reports sent
 ```
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 from holdfast.errors import StoreError
+from holdfast.store.metering import Step, unmetered
 
 __all__ = [
     "AbsentError",
@@ -27,8 +47,8 @@ __all__ = [
     "Item",
     "NoFileError",
     "Store",
+    "StoreTraits",
     "TakenError",
-    "Traits",
     "at_most",
 ]
 
@@ -48,26 +68,26 @@ class InDoubtError(StoreError):
 
 
 class NoFileError(OSError):
-    """What has this key is no regular file: somebody put a link, a folder or a device there."""
+    """The object with this key is not a regular file but a link, a folder or a device."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One object below a prefix.
 
     Attributes:
         name: The key's last part.
         size_bytes: Length.
         modified: Seconds since the epoch, by the store's clock.
+        tag: Of these very bytes, where a service gives one.
     """
 
     name: str
     size_bytes: int
     modified: float
+    tag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(Struct, frozen=True):
     """The outcome of taking in a file.
 
     Attributes:
@@ -80,18 +100,17 @@ class Ingested:
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class StoreTraits(Struct, frozen=True):
     """What a store is like, where that changes how it is best used.
 
     Attributes:
-        near: Every byte can be read in passing: a file system, not a network.
-        at_once: How many small objects are best read at the same time.
+        is_local: Every byte can be read in passing: a file system, not a network.
+        concurrency: How many small objects are best read at the same time.
         fold_every: Entries after which a reader keeps a fold of its own to start from.
     """
 
-    near: bool
-    at_once: int
+    is_local: bool
+    concurrency: int
     fold_every: int
 
 
@@ -102,7 +121,7 @@ class Store(Protocol):
     """
 
     @property
-    def traits(self) -> Traits:
+    def traits(self) -> StoreTraits:
         """What it is like."""
         ...
 
@@ -122,8 +141,8 @@ class Store(Protocol):
         """Go through the names directly below a prefix that sort after *after*, in no order."""
         ...
 
-    def items(self, prefix: str) -> Iterator[Item]:
-        """Go through the objects directly below a prefix, those being written too."""
+    def items(self, prefix: str, after: str = "") -> Iterator[Item]:
+        """Go through the objects directly below a prefix that sort after *after*."""
         ...
 
     def delete(self, key: str) -> None:
@@ -144,11 +163,14 @@ def at_most(file: BufferedReader, most_bytes: int) -> bytes:
 class BlobStore(Store, Protocol):
     """A store that takes in whole files and hands them out."""
 
-    def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
+    def ingest(
+        self, source: Path, prefix: str, expected: str | None, step: Step = unmetered
+    ) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists.
 
         With *expected*, the digest the file is thought to have, a file that the store holds
-        already is not written a second time to find that out.
+        already is not written a second time to find that out. *step* is told of its bytes, once
+        where the store is near, else twice.
         """
         ...
 
@@ -156,11 +178,11 @@ class BlobStore(Store, Protocol):
         """Return an object's length in bytes, `None` if there is none."""
         ...
 
-    def set_aside(self, key: str) -> None:
+    def quarantine(self, key: str) -> None:
         """Take a damaged object away and keep it in `trash/damaged`; `AbsentError` if none is."""
         ...
 
-    def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:
+    def fetch(self, key: str, sha256: str, size_bytes: int, step: Step = unmetered) -> Path:
         """Return a file of this machine that holds an object of that digest; nobody may write it.
 
         Raises:

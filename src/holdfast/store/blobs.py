@@ -6,14 +6,16 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+
+from msgspec import Struct
 
 from holdfast.core.manifest import MAX_BYTES, Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, at_most, durable, layout
 from holdfast.store.local import readable
+from holdfast.store.metering import Meter, MeteredFile, Progress, Step, unmetered
 
 _WORTH_THREADS = 8 << 20
 """Bytes that are hashed in less time than threads take to start."""
@@ -24,12 +26,16 @@ _LARGEST_KEPT = 1 << 20
 _RESTORE = "`holdfast repair --from` fetches it from a copy, or register the same file again"
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class BlobDamage(Struct, frozen=True):
     """A blob that is not what its name says: *problem* is `missing` or what was found."""
 
     sha256: str
     problem: str
+
+    @property
+    def predicate(self) -> str:
+        """What a sentence about the blob says."""
+        return "is missing" if self.problem == "missing" else self.problem
 
 
 class Blobs:
@@ -40,13 +46,14 @@ class Blobs:
         self._written: OrderedDict[str, bytes] = OrderedDict()
         self.manifest = functools.lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifest)
 
-    def add(self, source: Path, sizes: Collection[int] = ()) -> Ingested:
+    def add(self, source: Path, sizes: Collection[int] = (), step: Step = unmetered) -> Ingested:
         """Store a file's bytes.
 
         Args:
             source: The file.
             sizes: Lengths of blobs it may equal; a file of such a length is hashed first, so that
                 bytes stored already are not written again to find that out.
+            step: Told of its bytes, as often as `passes` says.
 
         Raises:
             InvalidInputError: If the file cannot be read.
@@ -54,7 +61,12 @@ class Blobs:
         with readable(source) as file:
             likely = os.fstat(file.fileno()).st_size in sizes
             expected = hashlib.file_digest(file, "sha256").hexdigest() if likely else None
-        return self._store.ingest(source, layout.BLOBS, expected)
+        return self._store.ingest(source, layout.BLOBS, expected, step)
+
+    @property
+    def passes(self) -> int:
+        """How often the bytes of a file are gone through when it is added."""
+        return 1 if self._store.traits.is_local else 2
 
     def add_bytes(self, data: bytes) -> str:
         """Store *data* and return its digest."""
@@ -63,7 +75,7 @@ class Blobs:
             self._store.create(layout.blob(digest), data)
         except TakenError:  # what is there is looked at when it is read
             return digest
-        if not self._store.traits.near and len(data) <= _LARGEST_KEPT:
+        if not self._store.traits.is_local and len(data) <= _LARGEST_KEPT:
             self._written[digest] = data
             if len(self._written) > _KEPT_WRITTEN:
                 self._written.popitem(last=False)
@@ -79,12 +91,12 @@ class Blobs:
             with self._store.open(layout.blob(sha256)) as file:
                 data = at_most(file, MAX_BYTES + 1)
         except AbsentError:
-            raise _damaged(Damage(sha256, "missing")) from None
+            raise _damaged(BlobDamage(sha256, "missing")) from None
         except OSError as error:
             raise _damaged(_unreadable(sha256, error)) from error
         if digest_of(data) != sha256:
-            found = "is too long" if len(data) > MAX_BYTES else "its bytes changed"
-            raise _damaged(Damage(sha256, found))
+            problem = "is too long" if len(data) > MAX_BYTES else "has changed"
+            raise _damaged(BlobDamage(sha256, problem))
         return data
 
     def _read_manifest(self, sha256: str) -> Manifest:
@@ -93,7 +105,7 @@ class Blobs:
         One that was written here a moment ago is not asked for.
 
         Raises:
-            DamagedError: If it is missing, its bytes changed or they are no manifest.
+            DamagedError: If it is missing, its bytes changed or they are not a manifest.
             NewerFormatError: If a newer Holdfast wrote it.
         """
         return decode(self._written.get(sha256) or self.read(sha256), sha256)
@@ -102,46 +114,56 @@ class Blobs:
         """Open a blob for reading, unchecked; `AbsentError` if there is none."""
         return self._store.open(layout.blob(sha256))
 
-    def fetch(self, file: File) -> Path:
+    def fetch(self, file: File, step: Step = unmetered) -> Path:
         """Return a file of this machine that holds a blob; nobody may write through it.
 
         Raises:
             DamagedError: If the blob is missing, or its bytes had to be brought here and changed.
         """
         try:
-            return self._store.fetch(layout.blob(file.sha256), file.sha256, file.size_bytes)
+            return self._store.fetch(layout.blob(file.sha256), file.sha256, file.size_bytes, step)
         except AbsentError:
-            raise _damaged(Damage(file.sha256, "missing"), file.path) from None
+            raise _damaged(BlobDamage(file.sha256, "missing"), file.path) from None
 
-    def check(self, sha256: str, size_bytes: int | None = None) -> Damage | None:
+    def check(
+        self, sha256: str, size_bytes: int | None = None, step: Step = unmetered
+    ) -> BlobDamage | None:
         """Hash a blob and say what is wrong with it, `None` if it is whole."""
         try:
             with self._store.open(layout.blob(sha256)) as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                actual_digest = hashlib.file_digest(MeteredFile(file, step), "sha256").hexdigest()
                 length = file.tell()
         except AbsentError:
-            return Damage(sha256, "missing")
+            return BlobDamage(sha256, "missing")
         except OSError as error:
             return _unreadable(sha256, error)
-        if found == sha256:
+        if actual_digest == sha256:
             return None
         if size_bytes is not None and length != size_bytes:
-            return Damage(sha256, f"{length} bytes instead of {size_bytes}")
-        return Damage(sha256, f"its bytes changed: they are sha256:{found}")
+            return BlobDamage(sha256, f"has {length} bytes instead of {size_bytes}")
+        return BlobDamage(sha256, f"has changed: its bytes are sha256:{actual_digest}")
 
-    def check_all(self, files: Collection[File]) -> Iterator[tuple[File, Damage | None]]:
+    def check_all(
+        self, files: Collection[File], progress: Progress | None = None
+    ) -> Iterator[tuple[File, BlobDamage | None]]:
         """Hash many blobs, some at a time; the answers come in the order of *files*."""
-        return self._checked(self.check, files)
+        meter = Meter(progress, sum(file.size_bytes for file in files))
+
+        def check(sha256: str, size_bytes: int) -> BlobDamage | None:
+            with meter.part(size_bytes) as step:
+                return self.check(sha256, size_bytes, step)
+
+        return self._checked(check, files)
 
     def _checked(
-        self, check: Callable[[str, int], Damage | None], files: Collection[File]
-    ) -> Iterator[tuple[File, Damage | None]]:
-        if self._store.traits.near and sum(file.size_bytes for file in files) < _WORTH_THREADS:
+        self, check: Callable[[str, int], BlobDamage | None], files: Collection[File]
+    ) -> Iterator[tuple[File, BlobDamage | None]]:
+        if self._store.traits.is_local and sum(file.size_bytes for file in files) < _WORTH_THREADS:
             yield from ((file, check(file.sha256, file.size_bytes)) for file in files)
             return
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
-        with ThreadPoolExecutor(max(_THREADS, self._store.traits.at_once)) as threads:
+        with ThreadPoolExecutor(max(_THREADS, self._store.traits.concurrency)) as threads:
             checks = threads.map(lambda file: check(file.sha256, file.size_bytes), files)
             yield from zip(files, checks, strict=True)
 
@@ -151,23 +173,23 @@ class Blobs:
         Raises:
             DamagedError: Naming the first such file.
         """
-        if self._store.traits.near:
-            found = self.check_all(files)
+        if self._store.traits.is_local:
+            checks = self.check_all(files)
         else:
-            found = self._checked(self._measure, files)
-        for file, damage in found:
+            checks = self._checked(self._measure, files)
+        for file, damage in checks:
             if damage is not None:
                 raise _damaged(damage, file.path)
 
-    def _measure(self, sha256: str, size_bytes: int) -> Damage | None:
+    def _measure(self, sha256: str, size_bytes: int) -> BlobDamage | None:
         length = self._store.size(layout.blob(sha256))
         if length is None:
-            return Damage(sha256, "missing")
+            return BlobDamage(sha256, "missing")
         if length != size_bytes:
-            return Damage(sha256, f"{length} bytes instead of {size_bytes}")
+            return BlobDamage(sha256, f"has {length} bytes instead of {size_bytes}")
         return None
 
-    def lay_out(self, artifact: Artifact, folder: Path) -> Path:
+    def materialize(self, artifact: Artifact, folder: Path) -> Path:
         """Give an artifact's stored bytes their own names in a folder of the same disk.
 
         They are links where there are any, else copies; nobody may write through them.
@@ -176,26 +198,32 @@ class Blobs:
             The artifact's file or folder.
         """
         for file in artifact.files:
-            place = folder / file.path
-            with durable.translated(str(place.parent)):
-                place.parent.mkdir(parents=True, exist_ok=True)
+            path = folder / file.path
+            with durable.translate_errors(str(path.parent)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            here = self.fetch(file)
             try:
-                os.link(self.fetch(file), place)
-            except OSError:
-                self.copy_out(file, place)
+                os.link(here, path)
+            except OSError:  # another disk: what was brought here is not asked for once more
+                self.copy_out(file, path, None if self._store.traits.is_local else here)
         return folder / artifact.path
 
-    def copy_out(self, file: File, target: Path) -> None:
+    def copy_out(self, file: File, target: Path, here: Path | None = None) -> None:
         """Write a blob's bytes to a new file, checked while they are copied.
+
+        Args:
+            file: Whose bytes.
+            target: The new file.
+            here: Where they lie on this machine already, if the store is remote.
 
         Raises:
             DamagedError: If they changed; the new file is removed.
             InvalidInputError: If the target cannot be written; nothing new is left there.
         """
         try:
-            source = self._store.open(layout.blob(file.sha256))
+            source = here.open("rb") if here else self._store.open(layout.blob(file.sha256))
         except AbsentError:
-            raise _damaged(Damage(file.sha256, "missing"), file.path) from None
+            raise _damaged(BlobDamage(file.sha256, "missing"), file.path) from None
         except OSError as error:
             raise _damaged(_unreadable(file.sha256, error), file.path) from error
         try:
@@ -203,7 +231,7 @@ class Blobs:
                 while piece := self._piece(source, file):
                     copy.write(piece)
             with target.open("rb") as copied:
-                found = hashlib.file_digest(copied, "sha256").hexdigest()
+                actual_digest = hashlib.file_digest(copied, "sha256").hexdigest()
         except DamagedError:
             target.unlink()
             raise
@@ -214,9 +242,9 @@ class Blobs:
             raise InvalidInputError(
                 f"file {str(target)!r}", f"cannot be written: {error.strerror}", "check the folder"
             ) from error
-        if found != file.sha256:
+        if actual_digest != file.sha256:
             target.unlink()
-            raise _damaged(Damage(file.sha256, "its bytes changed"), file.path)
+            raise _damaged(BlobDamage(file.sha256, "has changed"), file.path)
 
     @staticmethod
     def _piece(source: BufferedReader, file: File) -> bytes:
@@ -226,10 +254,10 @@ class Blobs:
             raise _damaged(_unreadable(file.sha256, error), file.path) from error
 
 
-def _unreadable(sha256: str, error: OSError) -> Damage:
-    return Damage(sha256, f"cannot be read: {error.strerror}")
+def _unreadable(sha256: str, error: OSError) -> BlobDamage:
+    return BlobDamage(sha256, f"cannot be read: {error.strerror}")
 
 
-def _damaged(damage: Damage, path: str = "") -> DamagedError:
-    named = f"{path} (blob sha256:{damage.sha256})" if path else f"blob sha256:{damage.sha256}"
-    return DamagedError(named, damage.problem, _RESTORE)
+def _damaged(damage: BlobDamage, path: str = "") -> DamagedError:
+    subject = f"{path} (blob sha256:{damage.sha256})" if path else f"blob sha256:{damage.sha256}"
+    return DamagedError(subject, damage.predicate, _RESTORE)

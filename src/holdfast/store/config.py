@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 import msgspec
@@ -14,7 +13,7 @@ from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.manifest import digest_of
 from holdfast.errors import DamagedError, NewerFormatError, NotAStoreError, StoreError
-from holdfast.store import NoFileError, TakenError, durable, layout
+from holdfast.store import NoFileError, TakenError, durable, layout, reserved
 from holdfast.store.local import LocalStore, regular
 from holdfast.store.probe import Probe, probe
 
@@ -66,7 +65,9 @@ def find(root: Path) -> Config | None:
     except NotADirectoryError:
         raise NotAStoreError(root, "is a file, not a folder", "name a folder") from None
     except NoFileError as error:
-        raise DamagedError(str(path), str(error.strerror), "restore it from a copy") from None
+        raise DamagedError(
+            str(path), f"cannot be read: {error.strerror}", "restore it from a copy"
+        ) from None
     except OSError as error:
         raise durable.unreadable(str(path), error) from error
     return decode(raw, str(path))
@@ -86,7 +87,7 @@ def _made_meanwhile(root: Path, path: Path) -> Config:
             raise _headless(root) from None
         raise NotAStoreError(
             root,
-            f"has files and no {layout.CONFIG}, so it is not a store",
+            f"has files but no {layout.CONFIG}, so it is not a store",
             "name a store, or an empty or new folder to make one; "
             "`holdfast adopt` takes in a folder of model files",
         ) from None
@@ -98,6 +99,8 @@ def _headless(root: Path) -> NotAStoreError:
     Nothing else holds the registry's id, and what a folder says of itself would let anybody take
     the place of a store that others know: so a person makes a new one, by hand.
     """
+    from shlex import quote  # noqa: PLC0415 - few stores lose it
+
     beside = root.with_name(f"{root.name}.new")
     steps = (
         f"holdfast init {quote(str(beside))}",
@@ -108,12 +111,12 @@ def _headless(root: Path) -> NotAStoreError:
     return NotAStoreError(
         root,
         f"has blobs and models, but its {layout.CONFIG} is lost",
-        f"put it back from a backup; without one make another, with a new id: {'; '.join(steps)}",
+        f"put it back from a backup, or make another, with a new id: {'; '.join(steps)}",
     )
 
 
-def decode(raw: bytes, place: str) -> Config:
-    """Read the bytes of a configuration found at *place*.
+def decode(raw: bytes, location: str) -> Config:
+    """Read the bytes of a configuration found at *location*.
 
     Raises:
         NewerFormatError: If a newer Holdfast made the store.
@@ -122,15 +125,17 @@ def decode(raw: bytes, place: str) -> Config:
     try:
         head = strict_json.decode(raw, _Head)
         if head.format > FORMAT:
-            raise NewerFormatError(place, f"store format {head.format}", f"up to {FORMAT}")
-        found = strict_json.decode(raw, Config)
+            raise NewerFormatError(location, f"store format {head.format}", f"up to {FORMAT}")
+        config = strict_json.decode(raw, Config)
     except ValueError as error:
-        raise DamagedError(place, f"not readable: {error}", "restore it from a copy") from error
-    if not found.sum:
-        return found
+        raise DamagedError(
+            location, f"cannot be read: {error}", "restore it from a copy"
+        ) from error
+    if not config.sum:
+        return config
     if raw != _sealed(raw[: raw.rfind(_SUM)]):
-        raise DamagedError(place, "its bytes do not fit their checksum", "restore it from a copy")
-    return msgspec.structs.replace(found, sum="")
+        raise DamagedError(location, "does not match its checksum", "restore it from a copy")
+    return msgspec.structs.replace(config, sum="")
 
 
 def encode(config: Config) -> bytes:
@@ -151,7 +156,7 @@ def _is_empty(root: Path) -> bool:
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise NotAStoreError(root, problem, "check its mode") from error
-    return all(name.startswith(layout.TEMPORARY) for name in names)
+    return all(name.startswith(reserved.TEMPORARY) for name in names)
 
 
 def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
@@ -162,7 +167,7 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
         StoreError: If the folder cannot be written.
     """
     folder = os.path.abspath(root)
-    with durable.translated(str(root)):
+    with durable.translate_errors(str(root)):
         durable.make_folder(folder)
         durable.sync_folder(os.path.dirname(folder))  # a killed rival may have made it
     config = Config(FORMAT, new_id(), format_time(now), probe(root), known=True)
@@ -173,21 +178,21 @@ def make(root: Path, new_id: Callable[[], str], now: datetime) -> Config:
     return config
 
 
-def require_same(found: Config | None, opened: Config, location: object) -> None:
-    """Refuse to go on where the store that was opened is no longer.
+def require_same(current: Config | None, opened: Config, location: object) -> None:
+    """Refuse to go on where the store that was opened no longer exists.
 
     Raises:
         StoreError: If nothing is there by now, or another store.
     """
-    if found is None:
+    if current is None:
         raise StoreError(
             location,
-            f"the store that was opened here is gone: {layout.CONFIG} is missing",
+            f"is gone: {layout.CONFIG} is missing",
             "mount its disk, or put it back where it was",
         )
-    if found.id != opened.id:
-        problem = f"is another store by now: {found.id}, not {opened.id}"
-        raise StoreError(location, problem, "open it anew, or put the one back that was opened")
+    if current.id != opened.id:
+        problem = f"is now another store: {current.id}, not {opened.id}"
+        raise StoreError(location, problem, "open it again, or put back the one that was opened")
 
 
 def local(root: Path, config: Config) -> LocalStore:

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import functools
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Final
 
 from holdfast.errors import ReadOnlyStoreError, StoreError, StoreFullError
 from holdfast.store import TakenError
-from holdfast.store.layout import TEMPORARY
+from holdfast.store.reserved import TEMPORARY
 
 FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """What a disk says that has no room, for bytes or for names."""
@@ -25,7 +24,7 @@ _REPLACE_PATIENCE_S = 2.0 if os.name == "nt" else 0.0
 
 
 @contextlib.contextmanager
-def translated(path: str) -> Iterator[None]:
+def translate_errors(path: str) -> Iterator[None]:
     """Turn the system's errors about *path* into ours.
 
     Raises:
@@ -40,16 +39,18 @@ def translated(path: str) -> Iterator[None]:
             case number if number in FULL:
                 raise StoreFullError(
                     path,
-                    "no space left",
-                    "free some, then repeat; `holdfast gc` needs no room and frees what was purged",
+                    "has no space left",
+                    "free some, then repeat; `holdfast gc` needs none and frees what was purged",
                 ) from error
             case errno.EROFS | errno.EACCES | errno.EPERM:
                 raise ReadOnlyStoreError(
-                    path, "may not be written", "check the mount and the folder's owner and mode"
+                    path, "cannot be written", "check the mount and the folder's owner and mode"
                 ) from error
             case _:
                 raise StoreError(
-                    path, error.strerror or str(error), "check the disk, then repeat"
+                    path,
+                    f"cannot be used: {error.strerror or error}",
+                    "check the disk, then repeat",
                 ) from error
 
 
@@ -66,7 +67,7 @@ def require_target(folder: str) -> None:
         StoreError: If it is such a link.
     """
     if os.path.islink(folder) and not os.path.exists(folder):
-        raise StoreError(folder, "is a link to what is not there", "mount the disk it leads to")
+        raise StoreError(folder, "is a link that leads nowhere", "mount the disk it leads to")
 
 
 def sync(descriptor: int) -> None:
@@ -346,7 +347,7 @@ def now_of(folder: str) -> float:
 
     Where there is no room for a file the folder itself is dated.
     """
-    with translated(folder):
+    with translate_errors(folder):
         try:
             with temporary(folder) as (file, _path):
                 return os.fstat(file.fileno()).st_mtime
@@ -358,9 +359,11 @@ def now_of(folder: str) -> float:
 
 
 def remove(path: str) -> None:
-    """Remove a file or a folder with all in it, read-only or not; what is gone is no error."""
-    with translated(path), contextlib.suppress(FileNotFoundError):
+    """Remove a file or a folder with all in it, read-only or not; a missing one is not an error."""
+    with translate_errors(path), contextlib.suppress(FileNotFoundError):
         if os.path.isdir(path) and not os.path.islink(path):
+            import shutil  # noqa: PLC0415 - only purging needs it
+
             shutil.rmtree(path, onerror=_remove_read_only)
         else:
             _remove_read_only(None, path, None)

@@ -13,13 +13,13 @@ from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import LockedError, NotAStoreError, StoreError
-from holdfast.store import config, durable, layout, locks, projections
+from holdfast.store import config, durable, layout, locks, projections, reserved
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
-from holdfast.store.known import Known
+from holdfast.store.known_models import Known
 from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
-from holdfast.store.place import Changed, Collected, Here, Needed
+from holdfast.store.open_store import Changed, Collected, Glance, Here, Needed
 from holdfast.store.probe import is_local
 from holdfast.store.projections import Pointer
 
@@ -29,7 +29,7 @@ _DERIVED_S = 2.0
 """How long a writer waits for its turn at files that others can make anew."""
 
 
-class FolderSite:
+class FolderLocation:
     """A folder that holds a registry or may come to.
 
     Args:
@@ -42,31 +42,35 @@ class FolderSite:
         self._root = Path(os.path.abspath(root))
         self._lock_timeout_s = lock_timeout_s
 
-    def find(self) -> "Folder | None":
+    def find(self) -> "OpenFolder | None":
         """Open the registry there; `None` where the folder is missing or empty."""
-        found = config.find(self._root)
-        return Folder(self._root, found, self._lock_timeout_s) if found else None
+        stored_config = config.find(self._root)
+        return (
+            OpenFolder(self._root, stored_config, self._lock_timeout_s) if stored_config else None
+        )
 
-    def make(self, new_id: Callable[[], str], now: datetime) -> "Folder":
+    def make(self, new_id: Callable[[], str], now: datetime) -> "OpenFolder":
         """Make a registry in a missing or empty folder, after trying the disk out."""
         made = config.make(self._root, new_id, now)
-        return Folder(self._root, made, self._lock_timeout_s)
+        return OpenFolder(self._root, made, self._lock_timeout_s)
 
 
-class Folder:
+class OpenFolder:
     """The place of a registry that is there."""
 
-    def __init__(self, root: Path, found: Config, lock_timeout_s: float = locks.LIMIT_S) -> None:
+    def __init__(
+        self, root: Path, stored_config: Config, lock_timeout_s: float = locks.LIMIT_S
+    ) -> None:
         # where it was made locks may have reached every writer, and not where it was copied to
-        locked = found.probe.locks and is_local(root)
-        found = replace(found, probe=replace(found.probe, locks=locked))
-        self.store = config.local(root, found)
+        locked = stored_config.probe.locks and is_local(root)
+        stored_config = replace(stored_config, probe=replace(stored_config.probe, locks=locked))
+        self.store = config.local(root, stored_config)
         self.blobs = Blobs(self.store)
-        self.config = found
+        self.config = stored_config
         self.known = Known(self.store)
         self._root = root
         self._seen: os.stat_result | None = None
-        self._locked = found.probe.locks
+        self._locked = stored_config.probe.locks
         self._lock_timeout_s = lock_timeout_s
         self._shared = threading.local()
         limit = Limit(min(_DERIVED_S, lock_timeout_s)) if self._locked else None
@@ -82,11 +86,18 @@ class Folder:
         if now is not None and self._seen is not None and _same(now, self._seen):
             return
         try:
-            found = config.find(self._root)
+            current = config.find(self._root)
         except NotAStoreError:
-            found = None
-        config.require_same(found, self.config, self._root)
+            current = None
+        config.require_same(current, self.config, self._root)
         self._seen = now
+
+    def glance(self, folders: Collection[str]) -> dict[str, Glance]:  # noqa: ARG002 - no need
+        """Look at none: journals are near."""
+        return {}
+
+    def accepted(self, model: str, seq: int) -> None:
+        """Take no notice: entries are where they were written."""
 
     @contextlib.contextmanager
     def workplace(self) -> Iterator[Path]:
@@ -95,8 +106,8 @@ class Folder:
         Collectors are kept away as long as it is in use.
         """
         with self.sharing(), contextlib.ExitStack() as stack:
-            with durable.translated(self.store.path("")):
-                made = scratch.folder(self.store.root, layout.TEMPORARY)
+            with durable.translate_errors(self.store.path("")):
+                made = scratch.folder(self.store.root, reserved.TEMPORARY)
                 path = stack.enter_context(made)
             yield path
 
@@ -125,10 +136,10 @@ class Folder:
         if not self._locked:
             yield
             return
-        what = "collecting what nothing names"
+        what = "collecting unreferenced bytes"
         with (
-            locks.alone(self._file(layout.TURN), what, self._limit(0.5)),
-            locks.alone(self._file(layout.LOCK), what, self._limit(0.5)),
+            locks.exclusive(self._file(layout.TURN), what, self._limit(0.5)),
+            locks.exclusive(self._file(layout.LOCK), what, self._limit(0.5)),
         ):
             yield
 
@@ -143,14 +154,14 @@ class Folder:
 
     def collect(self, needed: Needed, grace_s: float) -> Collected:
         """Remove what nothing names, writers kept away where locks reach them."""
-        from holdfast.store import garbage  # noqa: PLC0415 - slow to import
+        from holdfast.store import folder_collector  # noqa: PLC0415 - slow to import
 
-        return garbage.collect(self.store, needed, grace_s, self._alone)
+        return folder_collector.collect(self.store, needed, grace_s, self._alone)
 
 
-def _same(one: os.stat_result, other: os.stat_result) -> bool:
+def _same(status: os.stat_result, other: os.stat_result) -> bool:
     """Tell whether a file is the same and unchanged."""
-    return os.path.samestat(one, other) and one.st_mtime_ns == other.st_mtime_ns
+    return os.path.samestat(status, other) and status.st_mtime_ns == other.st_mtime_ns
 
 
 class _Projections:
@@ -212,11 +223,11 @@ class _Projections:
         names = {f"{folder}/{file.path}": layout.blob(file.sha256) for file in artifact.files}
         if not all(self._store.same(blob, name) for name, blob in names.items()):
             return None
-        place = Path(self._store.path(f"{folder}/{artifact.path}"))
-        found = {str(path) for path in place.rglob("*") if not path.is_dir() or path.is_symlink()}
-        if place.is_dir() and found != {self._store.path(name) for name in names}:
+        target = Path(self._store.path(f"{folder}/{artifact.path}"))
+        paths = {str(path) for path in target.rglob("*") if not path.is_dir() or path.is_symlink()}
+        if target.is_dir() and paths != {self._store.path(name) for name in names}:
             return None
-        return place
+        return target
 
     def manifest(self, record: Record, manifest: Manifest) -> Path | None:
         """Return where a version's `manifest.json` lies, if it does and says what it should."""

@@ -6,8 +6,8 @@ from typing import Final
 _KINDS: Final = (
     (re.compile(r"\.DS_Store|\._.*|\.AppleDouble|\.fseventsd|\.Spotlight-V100|\.Trashes"), "macOS"),
     (re.compile(r"thumbs\.db|ehthumbs\.db|desktop\.ini", re.IGNORECASE), "Windows"),
-    (re.compile(r"\.nfs[0-9a-f]+"), "NFS, of a file that was removed while it was open"),
-    (re.compile(r"\.fuse_hidden[0-9a-f]+"), "FUSE, of a file that was removed while it was open"),
+    (re.compile(r"\.nfs[0-9a-f]+"), "NFS, for a file that was removed while it was open"),
+    (re.compile(r"\.fuse_hidden[0-9a-f]+"), "FUSE, for a file that was removed while it was open"),
     (re.compile(r".*~|\.~lock\..*#|\..*\.sw[op]|#.*#"), "an editor"),
     (
         re.compile(r"\.stfolder|\.stversions|\.syncthing\..*|~syncthing~.*|\.dropbox.*"),

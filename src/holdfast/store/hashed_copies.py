@@ -3,29 +3,30 @@
 import errno
 import hashlib
 import os
-import queue
 import threading
 from collections.abc import Iterator
 from io import FileIO
 
 from holdfast.store import durable
+from holdfast.store.metering import Step, unmetered
 
 _CHUNK = 4 << 20
 _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}
 
 
-def copy(file: FileIO, target: int) -> tuple[str, int]:
+def copy(file: FileIO, target: int, step: Step = unmetered) -> tuple[str, int]:
     """Copy a file to an open new one and hash what was written, side by side.
 
     The kernel copies a piece while a thread hashes the one before, read back from the new file:
     what is hashed is what is kept, even if the source changes meanwhile.
     """
     if not hasattr(os, "pread"):
-        return _copy_plainly(file, target)
+        return _copy_plainly(file, target, step)
     hasher = _Hasher(target)
     try:
         for length in _pieces(file.fileno(), target):
             hasher.pieces.put(length)
+            step(length)
         durable.sync(target)
     finally:
         hasher.pieces.put(0)
@@ -33,12 +34,13 @@ def copy(file: FileIO, target: int) -> tuple[str, int]:
     return hasher.result()
 
 
-def _copy_plainly(file: FileIO, target: int) -> tuple[str, int]:
+def _copy_plainly(file: FileIO, target: int, step: Step) -> tuple[str, int]:
     sha256, size_bytes = hashlib.sha256(), 0
     while piece := file.read(_CHUNK):
         sha256.update(piece)
         size_bytes += len(piece)
         durable.write_all(target, piece)
+        step(len(piece))
     return sha256.hexdigest(), size_bytes
 
 
@@ -47,6 +49,8 @@ class _Hasher(threading.Thread):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(daemon=True)
+        import queue  # noqa: PLC0415 - who only looks copies nothing
+
         self.pieces: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._descriptor = os.dup(descriptor)
         self._sha256 = hashlib.sha256()
@@ -67,7 +71,7 @@ class _Hasher(threading.Thread):
         while length:
             piece = os.pread(self._descriptor, min(length, _CHUNK), self._size_bytes)
             if not piece:
-                raise OSError(errno.EIO, "the file being written shrank")
+                raise OSError(errno.EIO, "the file shrank while it was written")
             self._sha256.update(piece)
             self._size_bytes += len(piece)
             length -= len(piece)

@@ -1,7 +1,10 @@
 """A model's journal: entries that are created once, in order, and never touched again."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
 
 from holdfast.core.entry import MAX_BYTES
 from holdfast.errors import DamagedError, OutcomeUnknownError, StoreError
@@ -12,14 +15,34 @@ from holdfast.store import (
     Store,
     TakenError,
     at_most,
+    concurrent,
     durable,
-    in_order,
     layout,
 )
 
 _ATTEMPTS = 3
 RESTORE = "`holdfast repair --from` fetches it from a copy of the store"
-_SEAL = b'{"format":1,"signed":true}\n'
+SEAL_BYTES = b'{"format":1,"signed":true}\n'
+
+
+class End(Struct, frozen=True):
+    """What a listing told of a journal.
+
+    Attributes:
+        last: Number of its last entry.
+        tag: Of the object of that entry.
+    """
+
+    last: int
+    tag: str = ""
+
+    def vouches_for(self, raw: bytes) -> bool:
+        """Tell whether the last entry has these bytes: many services tag with their MD5.
+
+        An entry ends with a SHA-256 of all that stands before, so that two of one MD5 cannot be
+        made by the known ways, which need bytes of their choice behind the collision.
+        """
+        return self.tag.strip('"') == hashlib.md5(raw, usedforsecurity=False).hexdigest()
 
 
 class Journal:
@@ -48,17 +71,19 @@ class Journal:
         except AbsentError:
             return None
         except NoFileError as error:
-            raise DamagedError(self.slot(seq), str(error.strerror), RESTORE) from error
+            raise DamagedError(
+                self.slot(seq), f"cannot be read: {error.strerror}", RESTORE
+            ) from error
         except OSError as error:
             raise durable.unreadable(self.slot(seq), error) from error
 
     def read_many(self, first: int, last: int) -> Iterator[bytes | None]:
         """Go through the bytes of entries *first* to *last*, in order, some read at a time."""
         numbers = range(first, last + 1)
-        if self._traits.at_once == 1 or len(numbers) < 2:  # noqa: PLR2004 - one is no crowd
+        if self._traits.concurrency == 1 or len(numbers) < 2:  # noqa: PLR2004 - one needs no threads
             yield from map(self.read, numbers)
             return
-        yield from in_order.answers(self.read, numbers, self._traits.at_once)
+        yield from concurrent.map_ordered(self.read, numbers, self._traits.concurrency)
 
     def since(self, first: int, known: int = 0) -> Iterator[bytes]:
         """Go through the entries from *first* until there is none, those up to *known* faster."""
@@ -85,16 +110,27 @@ class Journal:
         Raises:
             DamagedError: If a number between is missing.
         """
-        return self._end(after)[0]
+        return self._checked_end(self._names(after), after)
 
-    def _end(self, after: int) -> tuple[int, bool]:
-        """Return the number of the last entry, and whether the journal bears the mark of `seal`."""
-        names = set(self._names(after))
-        numbers = _numbered(names)
+    def end(self, after: int) -> "End":
+        """Return the number of the last entry as `tail` does, with the tag of its object."""
+        start = layout.name_of(after) if after else ""
+        tags = {item.name: item.tag for item in self._store.items(self._entries, start)}
+        last = self._checked_end(tags, after)
+        return End(last, tags.get(layout.name_of(last), ""))
+
+    def _checked_end(self, names: Iterable[str], after: int) -> int:
+        present = sorted(names)
+        if present and present[-1] == layout.SEAL:
+            present.pop()
+        last = after + len(present)
+        if present == layout.names_of(after + 1, last):
+            return last
+        numbers = _numbered(present)
         for seq in _missing(numbers, after + 1):
             if self.read(seq) is None:  # listing a folder may pass over what is made meanwhile
-                raise DamagedError(self.slot(seq), "missing from the journal", RESTORE)
-        return numbers[-1] if numbers else after, layout.SEAL in names
+                raise DamagedError(self.slot(seq), "is missing from the journal", RESTORE)
+        return numbers[-1] if numbers else after
 
     def _names(self, after: int = 0) -> Iterator[str]:
         """Go through the names of entries behind *after*, and what else is there.
@@ -111,7 +147,7 @@ class Journal:
         not: a fold that does not know of the demand would be a way around it.
         """
         with contextlib.suppress(TakenError):
-            self._store.create(self._seal, _SEAL)
+            self._store.create(self._seal, SEAL_BYTES)
 
     @property
     def sealed(self) -> bool:
@@ -123,19 +159,20 @@ class Journal:
         """Say what is wrong with the mark where there must be one, `None` if nothing is."""
         try:
             with self._store.open(self._seal) as file:
-                whole = file.read() == _SEAL
+                whole = file.read() == SEAL_BYTES
         except AbsentError:
-            return "missing, though signatures are demanded"
+            return "is missing, although signatures are demanded"
         except OSError as error:
             return f"cannot be read: {error.strerror}"
-        return None if whole else "its bytes changed"
+        return None if whole else "has changed"
 
     def append(self, seq: int, raw: bytes, commit: str) -> None:
         """Write entry *seq*, or say that a rival has.
 
         Whatever the store answers, the slot is read before anything else is believed: an answer
-        may be lost, and the entry there be this one. After a failure it is created once more even
-        then, for the failure may be that a power cut could still take its name.
+        may be lost, and the entry there be this one. Equal bytes are this one, for an entry holds
+        a random id of its commit. Doubt never leads to the next slot: an entry whose answer was
+        lost would then stand in the journal twice.
 
         Raises:
             TakenError: If another entry has the place.
@@ -152,16 +189,21 @@ class Journal:
             else:
                 return
             try:
-                found = self.read(seq)
+                content = self.read(seq)
             except StoreError as error:
                 raise OutcomeUnknownError(slot, commit) from error
-            if found is not None and found != raw:
+            if content is not None and content != raw:
                 raise TakenError(slot)
-            if found is None and isinstance(failure, InDoubtError):
+            # The request may still be under way and be carried out after this look at the slot.
+            if content is None and isinstance(failure, InDoubtError):
                 raise OutcomeUnknownError(slot, commit) from failure
-            if found is None and isinstance(failure, StoreError):
+            if content is None and isinstance(failure, StoreError):
                 raise failure
-            if found == raw and isinstance(failure, TakenError):
+            # A store says that a name is taken only once a power cut cannot take that name any
+            # more. After any other failure the entry may be there and not durable (its folder
+            # could not be synced): it is created again, to fail as taken. Taken, and yet nothing
+            # there, is tried again as well, in the same slot.
+            if content == raw and isinstance(failure, TakenError):
                 return
         raise OutcomeUnknownError(slot, commit) from failure
 

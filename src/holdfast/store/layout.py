@@ -11,21 +11,19 @@ TURN: Final = "lock.turn"
 """Held by whoever waits to hold `lock` alone, so that no more come to share it."""
 BLOBS: Final = "blobs/sha256"
 TRASH: Final = "trash"
-DAMAGED: Final = "trash/damaged"
-"""What `repair` replaced is kept here until somebody removes it; collectors leave it alone."""
+"""Of what a collector takes away; `reserved.DAMAGED` is below it, and it leaves that alone."""
 MODELS: Final = "models"
 KNOWN: Final = "known"
 """One file for each model that ever had an entry, so that a missing journal is told from none."""
 SEAL: Final = "signed.json"
-TEMPORARY: Final = ".tmp-"
-"""First letters of a file that is being written; what a crash leaves is swept by its age."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _ENTRY: Final = re.compile(r"([0-9]{10,})\.json")
+_PACK: Final = re.compile(r"([0-9]{10,})-([0-9]{10,})\.jsonl")
 
 
 def blob(sha256: str) -> str:
-    """Return the key of a blob; what is no digest gives a key that nothing has."""
+    """Return the key of a blob; text that is not a digest gives a key that nothing has."""
     return f"{BLOBS}/{sha256 if _DIGEST.fullmatch(sha256) else escape(sha256)}"
 
 
@@ -59,6 +57,11 @@ def name_of(seq: int) -> str:
     return f"{stem_of(seq)}.json"
 
 
+def names_of(first: int, last: int) -> list[str]:
+    """Return the file names of entries *first* to *last*: in one go, as there may be many."""
+    return [f"{seq:010d}.json" for seq in range(first, last + 1)]
+
+
 def numbered(prefix: str, seq: int) -> str:
     """Return the key of entry *seq* below *prefix*."""
     return f"{prefix}/{name_of(seq)}"
@@ -71,9 +74,20 @@ def number_of(name: str) -> int | None:
     return number if number and name == name_of(number) else None
 
 
-def aside(key: str, mark: str) -> str:
-    """Return the key under which a damaged file is kept, *mark* telling it from others."""
-    return f"{DAMAGED}/{key.replace('/', '+')}~{mark}"
+def packs(prefix: str) -> str:
+    """Return the prefix of a model's packs of entries, given the model's own."""
+    return f"{prefix}/packs"
+
+
+def pack(prefix: str, first: int, last: int) -> str:
+    """Return the key of the pack of entries *first* to *last*, given the model's own prefix."""
+    return f"{packs(prefix)}/{stem_of(first)}-{stem_of(last)}.jsonl"
+
+
+def run_of(name: str) -> tuple[int, int] | None:
+    """Return the numbers in a pack's file name, `None` for any other file."""
+    match = _PACK.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def pointer(name: str) -> str:

@@ -16,13 +16,14 @@ from holdfast.store import (
     Ingested,
     Item,
     NoFileError,
+    StoreTraits,
     TakenError,
-    Traits,
     at_most,
     durable,
     hashed_copies,
-    layout,
+    reserved,
 )
+from holdfast.store.metering import Step, unmetered
 from holdfast.store.probe import probe
 
 _COMPARED = 256 << 10
@@ -45,7 +46,7 @@ class LocalStore:
         links: Whether the file system has hard links, as the probe found.
     """
 
-    traits = Traits(near=True, at_once=1, fold_every=256)
+    traits = StoreTraits(is_local=True, concurrency=1, fold_every=256)
 
     def __init__(self, root: Path, *, links: bool = True) -> None:
         self.root = root
@@ -80,7 +81,7 @@ class LocalStore:
     def create(self, key: str, data: bytes) -> None:
         """Write an object that must not exist, durably; `TakenError` if it does."""
         path = self._target(key)
-        with durable.translated(path):
+        with durable.translate_errors(path):
             durable.settle_folder(os.path.dirname(path), self._settled)
             try:
                 durable.create(path, data, links=self.links)
@@ -89,14 +90,30 @@ class LocalStore:
                     raise
                 durable.create(path, data, links=False)
 
-    def ingest(self, source: Path, prefix: str, expected: str | None) -> Ingested:
+    def ingest(
+        self, source: Path, prefix: str, expected: str | None, step: Step = unmetered
+    ) -> Ingested:
         """Create an object named by its own SHA-256 from a file, and renew it if it exists."""
         folder = os.path.dirname(self._target(f"{prefix}/"))
-        with durable.translated(folder):
+        with durable.translate_errors(folder):
             durable.settle_folder(folder, self._settled)
-            ingested = self._known(source, prefix, expected) or self._taken_in(source, prefix)
+            ingested = self._known(source, prefix, expected)
+            ingested = ingested or self._taken_in(source, prefix, step)
             durable.sync_folder(folder)  # the name there may be a rival's who did not get to this
         return ingested
+
+    def adopt(self, file: FileIO, written: str, key: str) -> bool:
+        """Give a file of ours that was written below its folder the key of its own digest.
+
+        Returns:
+            False if the store had these bytes already.
+        """
+        folder = os.path.dirname(self._target(key))
+        with durable.translate_errors(folder):
+            durable.settle_folder(folder, self._settled)
+            created = not self._renew(key, file) and self._publish(file, written, key)
+            durable.sync_folder(folder)
+        return created
 
     def _known(self, source: Path, prefix: str, expected: str | None) -> Ingested | None:
         if expected is None:
@@ -107,10 +124,10 @@ class LocalStore:
                 return None
         return Ingested(expected, size_bytes, created=False)
 
-    def _taken_in(self, source: Path, prefix: str) -> Ingested:
+    def _taken_in(self, source: Path, prefix: str, step: Step) -> Ingested:
         with durable.temporary(self._prefix + prefix) as (file, written):
             with readable(source) as original:
-                digest, size_bytes = hashed_copies.copy(original, file.fileno())
+                digest, size_bytes = hashed_copies.copy(original, file.fileno(), step)
             key = f"{prefix}/{digest}"
             if self._renew(key, file):
                 return Ingested(digest, size_bytes, created=False)
@@ -118,14 +135,20 @@ class LocalStore:
         return Ingested(digest, size_bytes, created)
 
     def _publish(self, file: FileIO, written: str, key: str) -> bool:
+        # The bytes are synced before they get their name: after a power cut the file system may
+        # know a name and not what was written under it, and a blob would be there and be torn.
+        # The name itself is synced by `ingest`, before an entry can speak of the blob.
         durable.finish(file)
         try:
             self._name(written, self._prefix + key)
         except TakenError:
+            # A rival gave it its name since `_taken_in` looked for it, or it is there and damaged.
+            # Only a comparison of bytes tells: a damaged blob keeps its name and may keep its
+            # length. It is replaced in one step, so a reader never finds the name missing.
             with readable(Path(written)) as whole:
-                if self._renew(key, whole):  # a rival was faster
+                if self._renew(key, whole):
                     return False
-            os.replace(written, self._prefix + key)  # the one there is damaged: these bytes are not
+            os.replace(written, self._prefix + key)
         return True
 
     def _name(self, written: str, path: str) -> None:
@@ -166,7 +189,7 @@ class LocalStore:
     def replace(self, key: str, data: bytes) -> None:
         """Write an object whether it exists or not; readers see the old or the new one, whole."""
         path = self._target(key)
-        with durable.translated(path):
+        with durable.translate_errors(path):
             durable.replace(path, data)
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
@@ -178,15 +201,14 @@ class LocalStore:
             return
         except OSError as error:
             raise durable.unreadable(self._prefix + prefix, error) from error
-        for name in names:
-            if name > after and not name.startswith(layout.TEMPORARY):
-                yield name
+        temporary = reserved.TEMPORARY
+        yield from [name for name in names if name > after and not name.startswith(temporary)]
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists; its folder stays."""
         durable.remove(self._target(key))
 
-    def items(self, prefix: str) -> Iterator[Item]:
+    def items(self, prefix: str, after: str = "") -> Iterator[Item]:
         """Go through the files directly below a prefix, those being written too."""
         try:
             entries = os.scandir(self._prefix + prefix)
@@ -196,8 +218,8 @@ class LocalStore:
         except OSError as error:
             raise durable.unreadable(self._prefix + prefix, error) from error
         with entries:
-            found = map(_item, entries)
-            yield from (item for item in found if item is not None)
+            items = map(_item, entries)
+            yield from (item for item in items if item is not None and item.name > after)
 
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, `None` if there is none.
@@ -222,25 +244,31 @@ class LocalStore:
             return None
 
     def digest(self, key: str) -> str | None:
-        """Return the SHA-256 of an object's bytes, `None` if it is no file that can be read."""
+        """Return the SHA-256 of an object's bytes, `None` if it is not a file that can be read."""
         try:
             with regular(self._prefix + key) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return None
 
-    def fetch(self, key: str, sha256: str, size_bytes: int) -> Path:  # noqa: ARG002 - it is here
+    def fetch(  # it is here
+        self,
+        key: str,
+        sha256: str,  # noqa: ARG002
+        size_bytes: int,  # noqa: ARG002
+        step: Step = unmetered,  # noqa: ARG002
+    ) -> Path:
         """Return the file of an object, as it is."""
         path = self._prefix + key
         if not os.path.exists(path):
             raise AbsentError(key)
         return Path(path)
 
-    def set_aside(self, key: str) -> None:
+    def quarantine(self, key: str) -> None:
         """Rename what has this name, a file or not, into `trash/damaged`."""
         if not os.path.lexists(self._prefix + key):
             raise AbsentError(key)
-        self.move(key, layout.aside(key, os.urandom(4).hex()))
+        self.move(key, reserved.aside(key, os.urandom(4).hex()))
 
     # What only a file system has, for projections and the collector:
 
@@ -259,10 +287,10 @@ class LocalStore:
     def same(self, key: str, name: str) -> bool:
         """Tell whether two keys name one file; a symbolic link names itself."""
         try:
-            one, other = os.lstat(self._prefix + key), os.lstat(self._prefix + name)
+            status, other = os.lstat(self._prefix + key), os.lstat(self._prefix + name)
         except FileNotFoundError:
             return False
-        return os.path.samestat(one, other)
+        return os.path.samestat(status, other)
 
     def move(self, key: str, name: str) -> None:
         """Rename an object over whatever has the new name.
@@ -270,7 +298,7 @@ class LocalStore:
         `blobs` and `models` may be links to another disk: there a file is copied, then removed.
         """
         source, target = self._target(key), self._target(name)
-        with durable.translated(target):
+        with durable.translate_errors(target):
             durable.make_folder(os.path.dirname(target))
             try:
                 os.replace(source, target)
@@ -326,13 +354,13 @@ def _item(entry: os.DirEntry[str]) -> Item | None:
     return None
 
 
-def _equal(one: BufferedReader, other: FileIO) -> bool:
+def _equal(file: BufferedReader, other: FileIO) -> bool:
     """Compare two files from their beginnings."""
-    if os.fstat(one.fileno()).st_size != os.fstat(other.fileno()).st_size:
+    if os.fstat(file.fileno()).st_size != os.fstat(other.fileno()).st_size:
         return False
     other.seek(0)
     piece, same = bytearray(_COMPARED), bytearray(_COMPARED)
-    while length := one.readinto(piece):
+    while length := file.readinto(piece):
         if other.readinto(same) != length or piece != same:
             return False
     return True

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -79,8 +78,7 @@ class Holder(Struct, frozen=True):
         return self.host == _host()
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """How long a lock is waited for, and what is said if that was not enough.
 
     Attributes:
@@ -89,11 +87,10 @@ class Limit:
     """
 
     seconds: float = LIMIT_S
-    advice: str = "if it hangs, end it or let it go on"
+    advice: str = "if it hangs, end it or let it continue"
 
 
-@dataclass(eq=False, slots=True)
-class _Hold:
+class _Hold(Struct, eq=False):
     """An open lock file of this process."""
 
     descriptor: int
@@ -124,8 +121,11 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+_LIMIT: Final = Limit()
+
+
 @contextlib.contextmanager
-def shared(path: str, what: str, limit: Limit = Limit()) -> Iterator[None]:
+def shared(path: str, what: str, limit: Limit = _LIMIT) -> Iterator[None]:
     """Hold the lock together with all others who share it.
 
     Args:
@@ -145,7 +145,7 @@ def shared(path: str, what: str, limit: Limit = Limit()) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(path: str, what: str, limit: Limit = Limit()) -> Iterator[None]:
+def exclusive(path: str, what: str, limit: Limit = _LIMIT) -> Iterator[None]:
     """Hold the lock when nobody else does, whether sharing it or alone; see `shared`."""
     with _opened(path) as hold:
         _wait(path, hold, _try_alone, limit)
@@ -157,7 +157,7 @@ def alone(path: str, what: str, limit: Limit = Limit()) -> Iterator[None]:
 def tried(path: str, what: str) -> Iterator[bool]:
     """Hold the lock alone if it is free, and tell whether it was; never wait for it."""
     with _opened(path) as hold:
-        with durable.translated(path):
+        with durable.translate_errors(path):
             free = _try_alone(hold)
         if not free:
             yield False
@@ -167,7 +167,7 @@ def tried(path: str, what: str) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def folder(path: str, limit: Limit = Limit()) -> Iterator[None]:
+def folder(path: str, limit: Limit = _LIMIT) -> Iterator[None]:
     """Hold a folder alone by a lock on itself; no file is made, so nobody's name is left."""
     with _opened(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)) as hold:
         _wait(path, hold, _try_alone, limit)
@@ -186,12 +186,12 @@ def holders(path: str) -> list[str]:
 def _wait(path: str, hold: _Hold, attempt: Callable[[_Hold], bool], limit: Limit) -> None:
     """Try again and again: a call that waits in the system can be given no limit."""
     pause_s, deadline = _FIRST_PAUSE_S, time.monotonic() + limit.seconds
-    with durable.translated(path):
+    with durable.translate_errors(path):
         while not attempt(hold):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                told = [str(holder) for holder in _holders(hold)]
-                raise LockedError(path, told[:_SHOWN], limit.seconds, limit.advice)
+                holder_names = [str(holder) for holder in _holders(hold)]
+                raise LockedError(path, holder_names[:_SHOWN], limit.seconds, limit.advice)
             import random  # noqa: PLC0415 - slow to import
 
             time.sleep(min(left_s, pause_s * random.uniform(0.5, 1)))  # noqa: S311 - no secret
@@ -202,7 +202,7 @@ if sys.platform == "win32":
 
     def _try_shared(hold: _Hold) -> bool:
         first = os.getpid() // 4
-        return any(_try_bytes(hold, (first + place) % _SLOTS, 1) for place in range(_SLOTS))
+        return any(_try_bytes(hold, (first + offset) % _SLOTS, 1) for offset in range(_SLOTS))
 
     def _try_alone(hold: _Hold) -> bool:
         return _try_bytes(hold, 0, _SLOTS)
@@ -240,7 +240,7 @@ def _is_granted(ask: Callable[[], None]) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: str, flags: int = os.O_RDWR | os.O_CREAT | _NO_LINK) -> Iterator[_Hold]:
-    with _forking, durable.translated(path):
+    with _forking, durable.translate_errors(path):
         hold = _Hold(os.open(path, flags, 0o666), os.getpid())
         _open.add(hold)
     try:
@@ -263,10 +263,10 @@ def _close(hold: _Hold) -> None:
 
 @contextlib.contextmanager
 def _named(hold: _Hold, what: str) -> Iterator[None]:
-    """Have the file say who holds it; failing to is no failure of the lock."""
+    """Have the file say who holds it; if that fails, the lock still holds."""
     now = format_time(datetime.now(UTC))
-    said = msgspec.json.encode(Holder(os.getpid(), _host(), now, what[:_LONGEST_TEXT]))
-    hold.said = said[:_SLOT_BYTES].ljust(_SLOT_BYTES - 1) + b"\n"
+    content = msgspec.json.encode(Holder(os.getpid(), _host(), now, what[:_LONGEST_TEXT]))
+    hold.said = content[:_SLOT_BYTES].ljust(_SLOT_BYTES - 1) + b"\n"
     _write(hold, hold.said)
     try:
         yield
@@ -294,12 +294,12 @@ def _read(hold: _Hold, slot: int) -> bytes:
 
 
 def _holders(hold: _Hold) -> tuple[Holder, ...]:
-    found = []
+    known_holders = []
     for slot in range(_SLOTS):
         with contextlib.suppress(ValueError):
             holder = strict_json.decode(_read(hold, slot).strip(b" \n\0"), Holder)
-            found += [holder] if holder.believable else []
-    return tuple(found)
+            known_holders += [holder] if holder.believable else []
+    return tuple(known_holders)
 
 
 def _host() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from holdfast.errors import UnfitStoreError
-from holdfast.store import TakenError, durable, layout
+from holdfast.store import TakenError, durable, reserved
 
 _RIVALS = 8
 _MOUNTS = Path("/proc/self/mounts")
@@ -36,16 +36,16 @@ def probe(root: Path) -> Probe:
         UnfitStoreError: If a created file does not keep its name against rivals.
         StoreError: If the folder cannot be written at all.
     """
-    folder = os.path.join(os.path.abspath(root), f"{layout.TEMPORARY}probe-{os.urandom(8).hex()}")
-    with durable.translated(str(root)):
+    folder = os.path.join(os.path.abspath(root), f"{reserved.TEMPORARY}probe-{os.urandom(8).hex()}")
+    with durable.translate_errors(str(root)):
         os.makedirs(folder)
         try:
             links = _elects_one(folder, "links", with_links=True)
             if not links and not _elects_one(folder, "renames", with_links=False):
                 raise UnfitStoreError(
                     root,
-                    "a created file does not keep its name: neither hard links nor exclusive "
-                    "renames work",
+                    "does not protect new files from being replaced: neither hard links nor "
+                    "exclusive renames work",
                     "choose a folder on another file system",
                 )
             return Probe(
@@ -108,11 +108,11 @@ def _is_local(path: str) -> bool:
         return True
     best, kind = "", ""
     for line in _MOUNTS.read_text(errors="replace").splitlines():
-        _device, mount, found, *_ = line.split()
+        _device, mount, filesystem, *_ = line.split()
         mount = mount.replace("\\040", " ")
         inside = path == mount or path.startswith(mount.rstrip("/") + "/")
         if inside and len(mount) >= len(best):
-            best, kind = mount, found
+            best, kind = mount, filesystem
     return not kind.startswith(_SHARED)
 
 

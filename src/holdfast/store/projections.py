@@ -20,7 +20,8 @@ from holdfast.store.blobs import Blobs
 from holdfast.store.local import LocalStore
 from holdfast.store.locks import Limit
 
-_MOST_BYTES = 1 << 16
+_MOST_BYTES = 1 << 18
+_MOST_RECENT_BYTES = 48 << 10
 
 
 class Pointer(Struct, frozen=True):
@@ -34,6 +35,9 @@ class Pointer(Struct, frozen=True):
         place: The mark of the folder or bucket it was written in, which a copy of it does not
             have; the first stores wrote none.
         sum: SHA-256 of the other fields; without it a broken witness would accuse the journal.
+        entries: The last entries, so that a bucket need not be asked for each; only what the
+            journal's own last entry vouches for is used.
+        manifests: Digests of the manifests that a look at the model is likely to need next.
     """
 
     current: str | None
@@ -42,11 +46,40 @@ class Pointer(Struct, frozen=True):
     head: str | None
     sum: str = ""
     place: str | None = None
+    entries: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
 
 
 def pointer_to(state: State, mark: str) -> Pointer:
     """Return what the pointer says of a state, in the place of that mark."""
     return Pointer(state.production, state.previous, state.seq, state.head, place=mark)
+
+
+def far_pointer_to(state: State, mark: str, recent: Iterable[bytes]) -> Pointer:
+    """Return a pointer that spares requests besides."""
+    versions = [state.versions[name] for name in (state.production, state.previous) if name]
+    return msgspec.structs.replace(
+        pointer_to(state, mark),
+        entries=tuple(_last_of(recent)),
+        manifests=tuple(record.manifest for record in versions),
+    )
+
+
+def _last_of(recent: Iterable[bytes]) -> list[str]:
+    """Return as many of the last entries as a pointer has room for."""
+    lines: list[str] = []
+    room = _MOST_RECENT_BYTES
+    for raw in reversed(list(recent)):
+        room -= len(raw)
+        if room < 0:
+            break
+        lines.append(raw.decode())
+    return lines[::-1]
+
+
+def recent(pointer: Pointer) -> list[bytes]:
+    """Return the last entries that a pointer holds, unproven."""
+    return [line.encode() for line in pointer.entries]
 
 
 def mark(store: LocalStore, model: str) -> str:
@@ -80,21 +113,22 @@ def encode(pointer: Pointer) -> bytes:
 
 
 def _encoded(pointer: Pointer) -> bytes:
-    """Return a pointer as JSON; one of the first stores, without a place, keeps its bytes."""
+    """Return a pointer as JSON; one without fields that came later keeps its bytes."""
     fields = msgspec.to_builtins(pointer)
-    if pointer.place is None:
-        del fields["place"]
+    for name in ("place", "entries", "manifests"):
+        if not fields[name]:
+            del fields[name]
     return msgspec.json.encode(fields)
 
 
 def decode(raw: bytes) -> Pointer | None:
     """Read the bytes of a pointer; what is broken counts as absent."""
     try:
-        found = strict_json.decode(raw, Pointer)
+        stored_pointer = strict_json.decode(raw, Pointer)
     except ValueError:
         return None
-    pointer = msgspec.structs.replace(found, sum="")
-    return None if found.sum and raw != encode(pointer) else pointer
+    pointer = msgspec.structs.replace(stored_pointer, sum="")
+    return None if stored_pointer.sum and raw != encode(pointer) else pointer
 
 
 def read_pointer(store: Store, model: str) -> Pointer | None:
@@ -125,7 +159,7 @@ def turn(store: LocalStore, model: str, limit: Limit | None) -> Iterator[None]:
         yield
         return
     path = store.path(f"{layout.model(model)}/.lock")
-    with locks.alone(path, "writing files derived from a journal", limit):
+    with locks.exclusive(path, "writing files derived from a journal", limit):
         yield
 
 

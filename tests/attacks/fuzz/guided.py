@@ -16,8 +16,8 @@ with atheris.instrument_imports(include=["holdfast", "tarfile", "zipfile"]):
 def main() -> None:
     """Run one target until time is up or something is found."""
     name, seconds = sys.argv[1], int(sys.argv[2])
-    given = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp(prefix="holdfast-corpus-")
-    folder = Path(given)
+    folder_path = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp(prefix="holdfast-corpus-")
+    folder = Path(folder_path)
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(targets.seeds()[name]):
         (folder / f"seed-{number}").write_bytes(seed)

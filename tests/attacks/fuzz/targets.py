@@ -22,10 +22,10 @@ from holdfast.core import entry, manifest, names
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.formats import scanner
 from holdfast.formats.scanner.allowlist import AllowList
+from holdfast.formats.scanner.byte_sources import of_bytes
+from holdfast.formats.scanner.file_references import leads_outside
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
 from holdfast.formats.scanner.judge import judge
-from holdfast.formats.scanner.places import leads_outside
-from holdfast.formats.scanner.sources import of_bytes
 
 Target = Callable[[bytes], None]
 

@@ -1,12 +1,11 @@
 """The ML-BOM, judged by the published schema."""
 
+import functools
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -15,16 +14,24 @@ from packageurl import PackageURL
 from holdfast.core.cards import Today, cyclonedx
 from holdfast.core.manifest import Artifact, Environment, File, Manifest
 
-VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 COLUMNS = {
     "type": "object",
     "properties": {"a": {"type": "number", "dtype": "float64"}, "b": {"type": ["number", "null"]}},
 }
 
 
+@functools.cache
+def _validator() -> Any:
+    # imported here: it compiles grammars for seconds, which only one of the processes has to do
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    return JsonStrictValidator(SchemaVersion.V1_6)
+
+
 def problem(document: dict[str, Any]) -> str:
     """Return the schema's first complaint, or nothing."""
-    error = VALIDATOR.validate_str(json.dumps(document, allow_nan=False))
+    error = _validator().validate_str(json.dumps(document, allow_nan=False))
     return str(error.data.message) if error else ""
 
 
@@ -41,8 +48,8 @@ def said(component: dict[str, Any]) -> set[tuple[str, str]]:
 
 def component(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the component called *name*."""
-    found: dict[str, Any] = next(part for part in document["components"] if part["name"] == name)
-    return found
+    match: dict[str, Any] = next(part for part in document["components"] if part["name"] == name)
+    return match
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +96,11 @@ def test_the_model_card_states_parameters_metrics_and_limits(bom: dict[str, Any]
 
 
 def test_the_training_data_and_named_datasets_are_datasets(bom: dict[str, Any]) -> None:
-    trained_on, named = subject(bom)["modelCard"]["modelParameters"]["datasets"]
+    trained_on, named_dataset = subject(bom)["modelCard"]["modelParameters"]["datasets"]
 
     assert trained_on["name"] == "UCI Machine Learning Repository"
     assert {"name": "samples", "value": "150"} in trained_on["contents"]["properties"]
-    assert named == {"type": "dataset", "name": "scikit-learn/iris"}
+    assert named_dataset == {"type": "dataset", "name": "scikit-learn/iris"}
 
 
 def test_properties_carry_what_the_standard_has_no_place_for(
@@ -261,7 +268,9 @@ def test_every_document_is_valid_and_every_reference_is_unique(
     document = cyclonedx.render(data.draw(manifests), data.draw(todays), "0.1.0")
 
     refs = [part["bom-ref"] for part in (subject(document), *document["components"])]
-    named = {ref for entry in document["dependencies"] for ref in entry.get("dependsOn", [])}
+    dependency_refs = {
+        ref for entry in document["dependencies"] for ref in entry.get("dependsOn", [])
+    }
     assert problem(document) == ""
     assert len(refs) == len(set(refs))
-    assert named <= set(refs)
+    assert dependency_refs <= set(refs)

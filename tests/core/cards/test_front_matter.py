@@ -68,7 +68,7 @@ def test_the_front_matter_of_a_bare_version_is_one_tag(bare: Manifest, bare_toda
 
 
 @pytest.mark.parametrize(
-    ("open_keys", "training_data", "named"),
+    ("open_keys", "training_data", "dataset"),
     [
         ({"evaluation_data": "held out", "datasets": ["a/b"]}, {"source": "UCI"}, "held out"),
         ({"datasets": "a/b"}, {"source": "UCI"}, "a/b"),
@@ -79,7 +79,7 @@ def test_the_front_matter_of_a_bare_version_is_one_tag(bare: Manifest, bare_toda
 def test_metrics_name_the_nearest_known_data(
     open_keys: dict[str, object],
     training_data: dict[str, object],
-    named: str,
+    dataset: str,
     bare: Manifest,
     iris_today: Today,
 ) -> None:
@@ -87,7 +87,7 @@ def test_metrics_name_the_nearest_known_data(
 
     result = first(read(manifest, iris_today))
 
-    assert (result.dataset_name, result.dataset_type) == (named, named)
+    assert (result.dataset_name, result.dataset_type) == (dataset, dataset)
 
 
 def test_an_unknown_task_is_the_hubs_other(bare: Manifest, iris_today: Today) -> None:
@@ -98,9 +98,9 @@ def test_several_languages_stay_a_list_and_one_becomes_a_word(
     bare: Manifest, bare_today: Today
 ) -> None:
     several = read(metadata(bare, language=["en", "fr"]), bare_today)
-    one = read(metadata(bare, language=["en"]), bare_today)
+    single = read(metadata(bare, language=["en"]), bare_today)
 
-    assert (several.language, one.language) == (["en", "fr"], "en")
+    assert (several.language, single.language) == (["en", "fr"], "en")
 
 
 @pytest.mark.parametrize("value", [1e-05, 1e16, 1.5e300, -0.25, 3, 3.0, 10**25, float("inf")])

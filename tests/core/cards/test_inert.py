@@ -76,8 +76,10 @@ def test_a_table_keeps_every_cell_in_its_place(
 
     rendered = RENDERER.render(inert.table(("One", "Two"), cells))
 
-    found = re.findall("<td>(.*?)</td>", rendered, re.DOTALL)
-    assert [html.unescape(cell) for cell in found] == [visible(c) for row in cells for c in row]
+    rendered_cells = re.findall("<td>(.*?)</td>", rendered, re.DOTALL)
+    assert [html.unescape(cell) for cell in rendered_cells] == [
+        visible(c) for row in cells for c in row
+    ]
 
 
 @given(data=st.data())

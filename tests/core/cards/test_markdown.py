@@ -75,8 +75,8 @@ class Page(HTMLParser):
 
 def section(card: str, heading: str) -> str:
     """Return the body of one section, empty if the card has none."""
-    found = re.search(rf"^## {heading}\n\n(.*?)\n(?=\n## |\Z)", card, re.DOTALL | re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(rf"^## {heading}\n\n(.*?)\n(?=\n## |\Z)", card, re.DOTALL | re.MULTILINE)
+    return match[1] if match else ""
 
 
 def test_a_full_card_has_every_section_in_order(iris: Manifest, iris_today: Today) -> None:
@@ -138,12 +138,12 @@ def test_files_are_listed_with_role_path_size_and_digest(iris: Manifest, iris_to
 
 
 @pytest.mark.parametrize(
-    ("git_dirty", "said"),
+    ("git_dirty", "cell"),
     [(None, "abc |"), (True, "abc (with uncommitted changes) |"), (False, "abc (clean work tree)")],
 )
 def test_the_lineage_says_whether_the_work_tree_was_clean(
     git_dirty: bool | None,  # noqa: FBT001 - a fact of the manifest
-    said: str,
+    cell: str,
     bare: Manifest,
     bare_today: Today,
 ) -> None:
@@ -151,7 +151,7 @@ def test_the_lineage_says_whether_the_work_tree_was_clean(
 
     card = markdown.render(structs.replace(bare, lineage=lineage), bare_today)
 
-    assert f"| Git commit | {said}" in section(card, "Lineage")
+    assert f"| Git commit | {cell}" in section(card, "Lineage")
 
 
 def test_several_intended_uses_become_a_list(bare: Manifest, bare_today: Today) -> None:
@@ -309,7 +309,7 @@ def test_equal_facts_give_the_same_card_in_whatever_order(
 ) -> None:
     scan = {"preprocessor": Scan("pickle", executes_code=True), **iris.scan}
     scanned = structs.replace(iris, scan=scan)
-    named = replace(iris_today, aliases=("eu", "champion"))
+    today = replace(iris_today, aliases=("eu", "champion"))
 
     shuffled = structs.replace(
         scanned,
@@ -319,7 +319,7 @@ def test_equal_facts_give_the_same_card_in_whatever_order(
         scan=dict(reversed(scan.items())),
     )
     later = replace(
-        named, metrics=dict(reversed(list(named.metrics.items()))), aliases=("champion", "eu")
+        today, metrics=dict(reversed(list(today.metrics.items()))), aliases=("champion", "eu")
     )
 
-    assert markdown.render(shuffled, later) == markdown.render(scanned, named)
+    assert markdown.render(shuffled, later) == markdown.render(scanned, today)

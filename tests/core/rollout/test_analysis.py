@@ -36,29 +36,50 @@ def test_an_analysis_survives_the_wire_with_its_rule(analysis: Analysis) -> None
 
 
 @pytest.mark.parametrize(
-    ("analysis", "said"),
+    ("analysis", "message"),
     [
-        (Analysis(alpha=0), "analysis alpha: 0 is no share; give one between 0 and 1"),
+        (Analysis(alpha=0), "analysis alpha must be between 0 and 1, such as 0.05, not 0"),
         (Analysis(alpha=1), "analysis alpha"),
-        (Analysis(min_keys=0), "analysis min_keys: 0 halts without an error; give 1 or more"),
-        (Analysis(errors=Relative(margin=-0.1)), "analysis errors.margin: -0.1 is no margin"),
-        (Analysis(errors=Relative(margin=math.inf)), "analysis errors.margin: inf"),
-        (Analysis(errors=Relative(ratios=())), "analysis errors.ratios: nothing is no mixture"),
-        (Analysis(errors=Relative(ratios=(1.0,))), "errors.ratios: 1 is no mixture; give one or"),
+        (
+            Analysis(min_keys=0),
+            "analysis min_keys cannot be 0: it would halt without an error; give 1",
+        ),
+        (
+            Analysis(errors=Relative(margin=-0.1)),
+            "analysis errors.margin must be 0 or more, such as 0.05, not -0.1",
+        ),
+        (
+            Analysis(errors=Relative(margin=math.inf)),
+            "analysis errors.margin must be 0 or more, such as 0.05, not inf",
+        ),
+        (Analysis(errors=Relative(ratios=())), "analysis errors.ratios cannot be nothing"),
+        (Analysis(errors=Relative(ratios=(1.0,))), "errors.ratios cannot be 1; give one or"),
         (Analysis(errors=Absolute(fractions=(1.0,))), "give one or more above 0 and below 1"),
-        (Analysis(errors=Absolute(margin=0)), "analysis errors.margin: 0 is no share"),
-        (Analysis(errors=Threshold(min_requests=0)), "errors.min_requests: 0 asks before"),
-        (Analysis(latency=Latency(quantiles=(1.0,))), "analysis latency.quantiles: 1"),
+        (
+            Analysis(errors=Absolute(margin=0)),
+            "analysis errors.margin must be between 0 and 1, such as 0.05, not 0",
+        ),
+        (
+            Analysis(errors=Threshold(min_requests=0)),
+            "errors.min_requests cannot be 0: it leaves no rate",
+        ),
+        (Analysis(latency=Latency(quantiles=(1.0,))), "analysis latency.quantiles cannot be 1"),
+        (Analysis(latency=Latency(slack_us=-1)), "analysis latency.slack_us must be 0 or more"),
         (Analysis(latency=Latency(margin=-1)), "analysis latency.margin"),
-        (Analysis(latency=Latency(ratios=(0.5,))), "analysis latency.ratios: 0.5"),
+        (Analysis(latency=Latency(ratios=(0.5,))), "analysis latency.ratios cannot be 0.5"),
         (Analysis(sample_ratio=SampleRatio(alpha=2)), "analysis sample_ratio.alpha"),
         (Analysis(sample_ratio=SampleRatio(ratios=(0.0,))), "analysis sample_ratio.ratios"),
         (Analysis(drift=ScoreDrift(limit=-1)), "analysis drift.limit"),
-        (Analysis(min_keys="x"), "analysis: Expected `int`, got `str`"),  # type: ignore[arg-type]
+        (
+            Analysis(min_keys="x"),  # type: ignore[arg-type]
+            "analysis has a field of the wrong type: Expected `int`, got `str`",
+        ),
     ],
 )
-def test_an_analysis_that_makes_none_is_refused_with_advice(analysis: Analysis, said: str) -> None:
+def test_an_analysis_that_makes_none_is_refused_with_advice(
+    analysis: Analysis, message: str
+) -> None:
     with pytest.raises(InvalidInputError) as caught:
         check(analysis)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -5,7 +5,7 @@ import random
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.analysis import Analysis, Latency, ScoreDrift
 from holdfast.core.rollout.calibration import baseline
-from holdfast.core.rollout.course import Baseline
+from holdfast.core.rollout.rollout_state import Baseline
 
 LATENCY = Analysis(latency=Latency(quantiles=(0.5, 0.99)))
 
@@ -38,14 +38,14 @@ def test_nothing_is_measured_that_nothing_asks_for() -> None:
 
 
 def test_edges_part_the_scores_into_ten_bins_of_equal_numbers() -> None:
-    scores = [place / 1_000 for place in range(1_000)]
+    scores = [index / 1_000 for index in range(1_000)]
     random.Random(1).shuffle(scores)
     halves = [tuple(scores[:400]), tuple(scores[400:])]
     analysis = Analysis(latency=None, drift=ScoreDrift())
-    found = baseline([report(((9, 1_000),), half) for half in halves], "1.0.0", analysis)
+    calibration = baseline([report(((9, 1_000),), half) for half in halves], "1.0.0", analysis)
 
     edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    assert found == Baseline(2_000, (), edges)
+    assert calibration == Baseline(2_000, (), edges)
 
 
 def test_equal_scores_have_one_edge_and_few_scores_none() -> None:
@@ -58,7 +58,7 @@ def test_equal_scores_have_one_edge_and_few_scores_none() -> None:
 
 
 def test_scores_are_left_where_nobody_asks_for_them() -> None:
-    found = baseline([report(((9, 2_000),), (0.5,) * 1_000)], "1.0.0", LATENCY)
+    calibration = baseline([report(((9, 2_000),), (0.5,) * 1_000)], "1.0.0", LATENCY)
 
-    assert found is not None
-    assert found.score_edges == ()
+    assert calibration is not None
+    assert calibration.score_edges == ()

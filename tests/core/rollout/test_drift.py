@@ -9,49 +9,49 @@ from holdfast.errors import InvalidInputError
 
 
 def test_equal_shares_have_no_drift() -> None:
-    found = psi([100, 200, 300], [1000, 2000, 3000])
+    drift = psi([100, 200, 300], [1000, 2000, 3000])
 
-    assert found is not None
-    assert found.psi == pytest.approx(0, abs=1e-4)
+    assert drift is not None
+    assert drift.psi == pytest.approx(0, abs=1e-4)
 
 
 def test_the_index_is_the_textbooks() -> None:
     """Two bins, 50:50 against 60:40: 0.1 log 1.2 - 0.1 log 0.8."""
-    found = psi([500_000, 500_000], [600_000, 400_000])
+    drift = psi([500_000, 500_000], [600_000, 400_000])
 
-    assert found is not None
-    assert found.psi == pytest.approx(0.0405465, abs=1e-5)
+    assert drift is not None
+    assert drift.psi == pytest.approx(0.0405465, abs=1e-5)
 
 
 @pytest.mark.parametrize(("size", "floor"), [(200, 0.279), (1000, 0.0558), (10_000, 0.00558)])
 def test_the_floor_is_the_chi_square_point_of_the_samples(size: int, floor: float) -> None:
-    found = psi([size // 10] * 10, [size // 10] * 10)
+    drift = psi([size // 10] * 10, [size // 10] * 10)
 
-    assert found is not None
-    assert found.floor == pytest.approx(floor, rel=0.01)
+    assert drift is not None
+    assert drift.floor == pytest.approx(floor, rel=0.01)
 
 
 def test_small_samples_without_drift_rarely_pass_the_limit() -> None:
     """The bare limit of 0.1 is passed by several in a hundred pairs of 200 scores."""
     chance = random.Random(5)
-    found = []
+    drifts = []
     for _ in range(2000):
         sides = [[0] * 10, [0] * 10]
         for side in sides:
             for _ in range(200):
                 side[int(chance.random() * 10)] += 1
-        found.append(psi(*sides))
-    bare = sum(one.psi > 0.1 for one in found if one)
+        drifts.append(psi(*sides))
+    bare = sum(drift.psi > 0.1 for drift in drifts if drift)
 
     assert bare > 40
-    assert sum(one.exceeds(0.1) for one in found if one) <= 8
+    assert sum(drift.exceeds(0.1) for drift in drifts if drift) <= 8
 
 
 def test_a_real_shift_of_a_thousand_scores_is_told() -> None:
-    found = psi([100] * 10, [200] + [100] * 8 + [0])
+    drift = psi([100] * 10, [200] + [100] * 8 + [0])
 
-    assert found is not None
-    assert found.exceeds(0.1)
+    assert drift is not None
+    assert drift.exceeds(0.1)
 
 
 def test_an_empty_side_says_nothing() -> None:

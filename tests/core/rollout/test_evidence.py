@@ -15,9 +15,9 @@ from holdfast.core.rollout.evidence import (
     bets,
     checked,
     checked_pairs,
-    log_pair_wealth,
-    log_ratio_wealth,
-    log_wealth,
+    log_e_value,
+    log_pair_e_value,
+    log_ratio_e_value,
     odds,
     pair_bets,
 )
@@ -46,11 +46,11 @@ def fractions(rule: Relative | Absolute, weight: float) -> list[float]:
         return list(rule.fractions)
     lifted = weight * (1 + rule.margin)
     q0 = lifted / (lifted + 1 - weight)
-    found = []
+    stakes = []
     for ratio in rule.ratios:
         q1 = lifted * ratio / (lifted * ratio + 1 - weight)
-        found.append(1 - (1 - q1) / (1 - q0))
-    return found
+        stakes.append(1 - (1 - q1) / (1 - q0))
+    return stakes
 
 
 def by_definition(
@@ -81,7 +81,7 @@ def test_wealth_from_counts_is_the_product_over_requests(
     others = sum((1 - arm) * failed for arm, failed in requests)
     tally = Tally(weight, canary, 300 - canary, failures, others)
 
-    assert math.exp(log_wealth(rule, [tally])) == pytest.approx(
+    assert math.exp(log_e_value(rule, [tally])) == pytest.approx(
         by_definition(rule, weight, requests), rel=1e-9
     )
 
@@ -157,28 +157,30 @@ def test_workers_and_steps_add_up_to_the_last_bit_in_any_order(
         ]
     chance.shuffle(halves)
 
-    assert log_wealth(rule, halves) == log_wealth(rule, counted)
+    assert log_e_value(rule, halves) == log_e_value(rule, counted)
 
 
 def test_wealth_is_carried_over_a_change_of_weight() -> None:
     rule = Relative(ratios=(3.0,))
     steps = [Tally(0.05, 100, 1900, 4, 20), Tally(0.25, 500, 1500, 9, 15)]
 
-    assert log_wealth(rule, steps) == pytest.approx(sum(log_wealth(rule, [step]) for step in steps))
+    assert log_e_value(rule, steps) == pytest.approx(
+        sum(log_e_value(rule, [step]) for step in steps)
+    )
 
 
 def test_successes_say_nothing_of_a_relative_margin() -> None:
     few = Tally(0.05, 10, 100, 3, 1)
     many = Tally(0.05, 10_000, 1_000_000, 3, 1)
 
-    assert log_wealth(Relative(), [few]) == log_wealth(Relative(), [many])
+    assert log_e_value(Relative(), [few]) == log_e_value(Relative(), [many])
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_without_control_and_without_requests_nothing_is_won(rule: Relative | Absolute) -> None:
-    assert log_wealth(rule, []) == pytest.approx(0)
-    assert log_wealth(rule, [Tally(1.0, 5000, 0, 4000, 0)]) == pytest.approx(0)
-    assert log_pair_wealth(rule, Pairs()) == pytest.approx(0)
+    assert log_e_value(rule, []) == pytest.approx(0)
+    assert log_e_value(rule, [Tally(1.0, 5000, 0, 4000, 0)]) == pytest.approx(0)
+    assert log_pair_e_value(rule, Pairs()) == pytest.approx(0)
 
 
 @pytest.mark.parametrize(("weight", "needed"), [(0.05, 2), (0.5, 7)])
@@ -186,7 +188,8 @@ def test_how_many_canary_failures_halt_when_the_active_version_never_failed(
     weight: float, needed: int
 ) -> None:
     wealth = [
-        math.exp(log_wealth(Relative(), [Tally(weight, count, 0, count, 0)])) for count in range(12)
+        math.exp(log_e_value(Relative(), [Tally(weight, count, 0, count, 0)]))
+        for count in range(12)
     ]
 
     assert next(count for count, won in enumerate(wealth) if won >= 20) == needed
@@ -210,15 +213,15 @@ def test_pairs_count_by_their_definition() -> None:
         factors = [1 + fraction * z / 1.02 for z in (1 - 0.02, -1 - 0.02, -0.02)]
         means.append(factors[0] ** 4 * factors[1] ** 2 * factors[2] ** (1 + 43))
 
-    assert math.exp(log_pair_wealth(rule, pairs)) == pytest.approx(sum(means) / 2)
+    assert math.exp(log_pair_e_value(rule, pairs)) == pytest.approx(sum(means) / 2)
 
 
 @pytest.mark.parametrize("canary", [300, 700])
 def test_a_sample_ratio_that_is_off_to_either_side_is_told(canary: int) -> None:
-    off, kept = Tally(0.5, canary, 1000 - canary), Tally(0.5, 500, 500)
+    off, balanced = Tally(0.5, canary, 1000 - canary), Tally(0.5, 500, 500)
 
-    assert odds(log_ratio_wealth(SampleRatio(), [off])) > 1000
-    assert odds(log_ratio_wealth(SampleRatio(), [kept])) < 1
+    assert odds(log_ratio_e_value(SampleRatio(), [off])) > 1000
+    assert odds(log_ratio_e_value(SampleRatio(), [balanced])) < 1
 
 
 @given(weights)
@@ -249,25 +252,25 @@ def test_wealth_beyond_floats_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tally", "said"),
+    ("tally", "message"),
     [
-        (Tally(0.0), "weight 0 is no share"),
-        (Tally(1.5), "weight 1.5 is no share"),
-        (Tally(0.5, 3, 9, 4, 0), "4 of 3 requests failed on the canary"),
-        (Tally(0.5, 3, 9, 0, -1), "-1 of 9 requests failed on the active"),
-        (Tally(0.5, 1.5), "tally: Expected `int`, got `float`"),  # type: ignore[arg-type]
+        (Tally(0.0), "has the weight 0, which is not a share"),
+        (Tally(1.5), "has the weight 1.5, which is not a share"),
+        (Tally(0.5, 3, 9, 4, 0), "4 failures in 3 requests of the canary"),
+        (Tally(0.5, 3, 9, 0, -1), "-1 failures in 9 requests of the active"),
+        (Tally(0.5, 1.5), "tally has a field of the wrong type: Expected `int`, got `float`"),  # type: ignore[arg-type]
     ],
 )
-def test_counts_that_cannot_be_are_refused(tally: Tally, said: str) -> None:
+def test_counts_that_cannot_be_are_refused(tally: Tally, message: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         checked(tally)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("pairs", [Pairs(10, -1, 0, 0), Pairs(10, 5, 5, 1)])
 def test_pairs_that_cannot_be_are_refused(pairs: Pairs) -> None:
-    with pytest.raises(InvalidInputError, match="mirrored requests failed"):
+    with pytest.raises(InvalidInputError, match="mirrored requests"):
         checked_pairs(pairs)
 
 

@@ -25,32 +25,38 @@ def test_any_list_of_rising_weights_that_ends_with_all_can_be_followed(plan: Pla
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
-        ({"steps": ()}, "plan steps: none are no shares"),
-        ({"steps": (0.0, 1.0)}, "plan steps: 0, 1 are no shares"),
-        ({"steps": (0.5, 1.5)}, "are no shares"),
-        ({"steps": (0.5, 0.5, 1.0)}, "0.5 comes after 0.5; give them rising"),
-        ({"steps": (0.05, 0.5)}, "the last is 0.5; end with 1"),
-        ({"strategy": "blue-green"}, "a blue-green rollout has no 4 steps; give 1, or 0.95 and 1"),
-        ({"dwell_s": -1.0}, "plan dwell_s: -1.0 is no time"),
+        ({"steps": ()}, "plan steps must be shares, not none"),
+        ({"steps": (0.0, 1.0)}, "plan steps must be shares, not 0, 1"),
+        ({"steps": (0.5, 1.5)}, "must be shares"),
+        ({"steps": (0.5, 0.5, 1.0)}, "must rise, but 0.5 comes after 0.5"),
+        ({"steps": (0.05, 0.5)}, "must not end with 0.5; end with 1"),
+        (
+            {"strategy": "blue-green"},
+            "must be 1 or 2 in a blue-green rollout, not 4; give 1, or 0.95 and 1",
+        ),
+        ({"dwell_s": -1.0}, "plan dwell_s must be 0 or more, not -1.0"),
         ({"dwell_s": math.inf}, "plan dwell_s"),
-        ({"min_requests": 0}, "plan min_requests: 0 lets a step pass unseen; give 1 or more"),
-        ({"limits": ()}, "plan limits: none are no limits"),
-        ({"limits": (0.05, 0.0)}, "plan limits: 0.05, 0 are no limits"),
-        ({"max_step_time_s": 60.0}, "60 is less than the dwell of 600; give more"),
-        ({"max_step_time_s": math.nan}, "plan max_step_time_s: nan"),
-        ({"overdue": "panic"}, "plan: Invalid enum value 'panic'"),
-        ({"steps": "all"}, "plan: Expected `array`, got `str` - at `$.steps`; give each field"),
+        (
+            {"min_requests": 0},
+            "plan min_requests cannot be 0: a step would pass unmeasured; give 1",
+        ),
+        ({"limits": ()}, "plan limits must be limits, not none"),
+        ({"limits": (0.05, 0.0)}, "plan limits must be limits, not 0.05, 0"),
+        ({"max_step_time_s": 60.0}, "is 60, less than the dwell time of 600; give more"),
+        ({"max_step_time_s": math.nan}, "plan max_step_time_s is nan"),
+        ({"overdue": "panic"}, "plan has a field of the wrong type: Invalid enum value 'panic'"),
+        ({"steps": "all"}, "plan has a field of the wrong type: Expected `array`, got `str`"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_refused_with_advice(
-    fields: dict[str, Any], said: str
+    fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
         check(Plan(**fields))
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_the_last_limit_stands_for_the_steps_that_follow() -> None:

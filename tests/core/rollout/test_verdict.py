@@ -15,7 +15,8 @@ from holdfast.core.rollout.analysis import (
 from holdfast.core.rollout.drift import Drift
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
-from holdfast.core.rollout.verdict import Rate, Seen, Verdict, judge
+from holdfast.core.rollout.step_verdict import Rate, StepVerdict
+from holdfast.core.rollout.verdict import Observations, judge
 from holdfast.errors import InvalidInputError
 
 PLAN = Plan()
@@ -25,16 +26,16 @@ SHADOW = Plan(strategy="shadow", steps=(1.0,))
 
 def seen(
     failures: tuple[Tally, ...] | Pairs | None, elapsed_s: float = 600.0, **facts: Any
-) -> Seen:
+) -> Observations:
     """Look at the first step when its dwell is over."""
-    return Seen(**({"step": 0} | facts), elapsed_s=elapsed_s, failures=failures)
+    return Observations(**({"step": 0} | facts), elapsed_s=elapsed_s, failures=failures)
 
 
 def canary(failures: int, requests: int, active_failures: int = 20) -> tuple[Tally, ...]:
     return (Tally(0.05, requests, 19 * requests, failures, active_failures),)
 
 
-def codes(verdict: Verdict) -> list[str]:
+def codes(verdict: StepVerdict) -> list[str]:
     return [reason.code for reason in verdict.reasons]
 
 
@@ -49,7 +50,7 @@ def test_a_canary_that_fails_more_is_halted_with_its_numbers() -> None:
     errors = verdict.readings[0]
 
     assert (verdict.outcome, verdict.conclusive, codes(verdict)) == ("halt", True, ["errors"])
-    assert errors.speaks
+    assert errors.is_significant
     assert (errors.test, errors.events, errors.needed) == ("errors", 9, 20)
     assert verdict.sentence.startswith("halt at 0.05: errors: the evidence against the canary is")
     assert "canary 9 of 100 failed (" in verdict.sentence
@@ -104,7 +105,7 @@ def test_a_hold_tells_every_doubt() -> None:
     verdict = judge(PLAN, ERRORS, seen(canary(1, 40), elapsed_s=60))
 
     assert codes(verdict) == ["dwell", "few_requests", "uncertain"]
-    assert "60 of 600 s have passed; 40 of 120 canary requests; an excess of" in verdict.sentence
+    assert "60 of 600 s have passed; 40 of 120 canary requests; an error rate" in verdict.sentence
 
 
 def test_counting_alone_advances_where_the_plan_says_so() -> None:
@@ -211,10 +212,10 @@ def test_drifting_scores_hold_or_halt_as_the_analysis_says() -> None:
     shifted = seen(canary(0, 130), scores=Drift(psi=0.4, floor=0.05), elapsed_s=1e6)
     holding = Analysis(latency=None, sample_ratio=None, drift=ScoreDrift())
     halting = Analysis(latency=None, sample_ratio=None, drift=ScoreDrift(then="halt"))
-    held = judge(Plan(overdue="advance"), holding, shifted)
+    hold_verdict = judge(Plan(overdue="advance"), holding, shifted)
     halted = judge(PLAN, halting, shifted)
 
-    assert (held.outcome, codes(held)) == ("hold", ["overdue", "score_drift"])
+    assert (hold_verdict.outcome, codes(hold_verdict)) == ("hold", ["overdue", "score_drift"])
     assert (halted.outcome, codes(halted)) == ("halt", ["score_drift"])
     assert "scores drift: PSI 0.4 is above 0.1" in halted.sentence
 
@@ -246,7 +247,7 @@ def test_a_shadows_latency_is_pairs_as_well() -> None:
     }
     verdict = judge(SHADOW, analysis, seen(Pairs(900), latency=slow))
 
-    assert [reading.speaks for reading in verdict.readings] == [False, False, False, True]
+    assert [reading.is_significant for reading in verdict.readings] == [False, False, False, True]
     assert verdict.outcome == "halt"
 
 
@@ -263,23 +264,23 @@ def test_a_step_that_the_plan_does_not_have_is_refused() -> None:
 
 
 def test_counts_that_cannot_be_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="9 of 8 requests failed on the canary"):
+    with pytest.raises(InvalidInputError, match="9 failures in 8 requests of the canary"):
         judge(PLAN, ERRORS, seen((Tally(0.05, 8, 9, 9, 0),)))
 
 
 def test_a_verdict_survives_the_wire() -> None:
     verdict = judge(PLAN, ERRORS, seen(canary(500, 1000, 0)))
 
-    assert msgspec.json.decode(msgspec.json.encode(verdict), type=Verdict) == verdict
+    assert msgspec.json.decode(msgspec.json.encode(verdict), type=StepVerdict) == verdict
 
 
 @pytest.mark.parametrize(
-    ("rate", "said"),
+    ("rate", "text"),
     [
         (Rate(3, 120, 0.0031, 0.0812), "3 of 120 failed (0.31 %–8.1 %)"),
         (Rate(0, 0, 0.0, 1.0), "0 of 0 failed (0 %–100 %)"),
         (Rate(9, 9, 0.62, 0.9949), "9 of 9 failed (62 %–99 %)"),
     ],
 )
-def test_a_rate_is_said_in_percent(rate: Rate, said: str) -> None:
-    assert str(rate) == said
+def test_a_rate_is_said_in_percent(rate: Rate, text: str) -> None:
+    assert str(rate) == text

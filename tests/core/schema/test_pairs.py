@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.schema.rules import SchemaChange, compare, demanded
+from holdfast.core.schema.rules import compare, demanded
+from holdfast.core.schema_change import SchemaChange
 
 Schema = dict[str, Any]
 
@@ -48,10 +49,10 @@ def test_two_columns_gone_and_two_of_their_kind_come_are_not_guessed_to_be_renam
 
 
 def test_an_object_is_renamed_with_its_fields_in_one_change() -> None:
-    place = {**table(city={"type": "string"}, zip={"type": "string"}), "description": "home"}
+    address = {**table(city={"type": "string"}, zip={"type": "string"}), "description": "home"}
     moved = table(city={"type": "string"}, zip={"type": "string"})
 
-    changes = inputs(table(home=place), table(address=moved))
+    changes = inputs(table(home=address), table(address=moved))
 
     assert [(change.rule, change.column) for change in changes] == [("column-renamed", "home")]
 
@@ -117,10 +118,10 @@ def test_a_column_inserted_before_others_moves_those_that_are_read_by_position()
 
 
 def test_the_order_of_the_remaining_columns_counts_when_one_is_gone() -> None:
-    kept = inputs(ordered("a", "b", "c"), ordered("a", "c"))
+    changes = inputs(ordered("a", "b", "c"), ordered("a", "c"))
     moved = inputs(ordered("a", "b", "c"), ordered("c", "a"))
 
-    assert [change.rule for change in kept] == ["column-removed"]
+    assert [change.rule for change in changes] == ["column-removed"]
     assert {change.rule for change in moved} == {"column-removed", "columns-reordered"}
 
 

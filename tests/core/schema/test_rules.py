@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.schema.rules import RULES, Rule, SchemaChange, compare, demanded
+from holdfast.core.schema.rules import RULES, Rule, compare, demanded
+from holdfast.core.schema_change import SchemaChange
 
 PAGE = Path(__file__).parents[3] / "docs" / "design" / "schema-rules.md"
 
@@ -336,9 +337,9 @@ def test_a_row_finds_its_change_and_nothing_else(rule: Rule, noun: str, compared
 def test_a_row_leaves_a_change_of_another_kind_alone(rule: Rule) -> None:
     case = CASES[rule.id]
 
-    found = inputs(case.near_old, case.near_new) + outputs(case.near_old, case.near_new)
+    changes = inputs(case.near_old, case.near_new) + outputs(case.near_old, case.near_new)
 
-    assert rule.id not in {change.rule for change in found}
+    assert rule.id not in {change.rule for change in changes}
 
 
 def page_rows() -> list[list[str]]:
@@ -375,7 +376,7 @@ def test_changes_come_major_first_then_by_side_and_column() -> None:
 
     changes = compare(old, new)
 
-    assert [(one.level, one.side, one.column) for one in changes] == [
+    assert [(change.level, change.side, change.column) for change in changes] == [
         ("major", "input_schema", "a"),
         ("major", "input_schema", "b"),
         ("major", "output_schema", "p"),

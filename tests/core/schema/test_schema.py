@@ -80,7 +80,7 @@ def test_an_array_of_numbers_is_one_unnamed_column() -> None:
 
 def test_a_model_card_of_the_classic_shape_is_understood() -> None:
     taken = {"type": "array", "items": {**NUMBER, "description": "[sepal_length, petal_length]"}}
-    given = {
+    schema = {
         "type": "object",
         "properties": {
             "prediction": {"type": "integer", "enum": [0, 1, 2]},
@@ -91,7 +91,7 @@ def test_a_model_card_of_the_classic_shape_is_understood() -> None:
     assert columns(taken) == (
         Column("", "number", shape=(None,), description="[sepal_length, petal_length]"),
     )
-    assert columns(given) == (
+    assert columns(schema) == (
         Column("prediction", "integer", required=False, enum=(0, 1, 2)),
         Column("probabilities", "number", required=False, shape=(None,)),
     )
@@ -106,9 +106,9 @@ def test_a_table_without_columns_is_the_whole() -> None:
 
 
 def test_nested_fields_have_dotted_names_and_follow_their_object() -> None:
-    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    home = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     orders = {"type": "array", "items": {"type": "object", "properties": {"price": NUMBER}}}
-    schema = {"type": "object", "properties": {"home": place, "orders": orders}}
+    schema = {"type": "object", "properties": {"home": home, "orders": orders}}
 
     assert columns(schema) == (
         Column("home", "object", required=False),
@@ -318,18 +318,18 @@ AT_AGE: Mapping[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "place"), AT_AGE.values(), ids=AT_AGE)
-def test_a_refusal_names_the_place_and_what_to_do(words: Any, place: str) -> None:
+@pytest.mark.parametrize(("words", "location"), AT_AGE.values(), ids=AT_AGE)
+def test_a_refusal_names_the_place_and_what_to_do(words: Any, location: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         columns({"type": "object", "properties": {"age": words}})
 
-    assert refusal.value.subject == f"input_schema.properties.age{place}"
+    assert refusal.value.subject == f"input_schema.properties.age{location}"
     assert refusal.value.advice
 
 
 @pytest.mark.parametrize("schema", [[], "number", True, 0])
 def test_what_is_no_dict_is_no_schema(schema: Any) -> None:
-    with pytest.raises(InvalidInputError, match=r"output_schema: is a \w+, not a schema"):
+    with pytest.raises(InvalidInputError, match=r"output_schema must be a schema, not a \w+"):
         parse(schema, "output_schema")
 
 
@@ -339,13 +339,13 @@ def test_two_columns_may_not_share_a_dotted_name() -> None:
         "properties": {"a.b": NUMBER, "a": {"type": "object", "properties": {"b": NUMBER}}},
     }
 
-    with pytest.raises(InvalidInputError, match=r"two columns are called 'a\.b'"):
+    with pytest.raises(InvalidInputError, match=r"has two columns called 'a\.b'"):
         parse(schema, "input_schema")
 
 
 def test_nesting_has_a_limit() -> None:
     assert len(columns(deep(32))) == 32
-    with pytest.raises(InvalidInputError, match="nested deeper than 32 levels"):
+    with pytest.raises(InvalidInputError, match="is nested deeper than 32 levels"):
         columns(deep(33))
 
 

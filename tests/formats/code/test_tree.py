@@ -174,5 +174,5 @@ def test_code_is_a_path_and_no_object(tmp_path: Path) -> None:
     assert not form.takes(object())
     assert form.load(tmp_path) == tmp_path
     assert form.describe(object()).packages == ()
-    with pytest.raises(UnsupportedError, match="is not a path of code"):
+    with pytest.raises(UnsupportedError, match="is not a path to code"):
         form.dump(object(), tmp_path, "code")

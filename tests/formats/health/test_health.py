@@ -59,6 +59,16 @@ def _torch(path: Path) -> None:
     torch.save({"a": torch.zeros(500)}, path)
 
 
+def _old_torch(path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    weights = torch.zeros(500)
+    tensors = {
+        "a": weights, "view": weights[3:], "half": torch.zeros(9, dtype=torch.bfloat16),
+        "none": torch.zeros(0), "flags": torch.ones(7, dtype=torch.bool),
+    }  # fmt: skip
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+
+
 def _catboost(path: Path) -> None:
     catboost = pytest.importorskip("catboost", reason="CatBoost is not installed")
     model = catboost.CatBoostRegressor(iterations=3, verbose=False, allow_writing_files=False)
@@ -91,6 +101,7 @@ _WHOLE: dict[str, Write] = {
     "model.onnx": _graph,
     "model.safetensors": lambda path: save_file({"a": ROWS}, path),
     "model.pt": _torch,
+    "old.pt": _old_torch,
     "model.ubj": _booster,
     "model.json": _booster,
     "lightgbm.txt": _trees,
@@ -181,10 +192,10 @@ def test_a_model_of_many_weight_files_is_found_among_them(tmp_path: Path) -> Non
     folder = tmp_path / "model"
     folder.mkdir()
     graph = to_onnx(LogisticRegression().fit(ROWS, LABELS), ROWS[:1].astype("float32"))
-    tensors = [onnx.numpy_helper.from_array(ROWS + place, f"w{place}") for place in range(70)]
-    for place, tensor in enumerate(tensors):
-        onnx.external_data_helper.set_external_data(tensor, f"a{place:02}.bin")
-        (folder / f"a{place:02}.bin").write_bytes(tensor.raw_data)
+    tensors = [onnx.numpy_helper.from_array(ROWS + index, f"w{index}") for index in range(70)]
+    for index, tensor in enumerate(tensors):
+        onnx.external_data_helper.set_external_data(tensor, f"a{index:02}.bin")
+        (folder / f"a{index:02}.bin").write_bytes(tensor.raw_data)
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
     graph.graph.initializer.extend(tensors)
@@ -203,7 +214,7 @@ def test_a_saved_model_without_its_variables_is_refused(tmp_path: Path) -> None:
     (variables / "variables.index").write_bytes(b"index")
     (variables / "variables.data-00000-of-00002").write_bytes(b"data")
 
-    with pytest.raises(InvalidInputError, match="lacks variables: 1 of 2 parts"):
+    with pytest.raises(InvalidInputError, match="lacks variables: only 1 of 2 parts"):
         formats.package(tmp_path / "model", "model", tmp_path)
 
 
@@ -228,7 +239,7 @@ def test_an_estimator_that_was_never_fitted_is_refused(name: str, tmp_path: Path
 def test_lightgbm_s_estimator_that_was_never_fitted_is_refused(tmp_path: Path) -> None:
     model = lightgbm().LGBMClassifier(verbose=-1, min_child_samples=2)
 
-    with pytest.raises(InvalidInputError, match="LGBMClassifier object: was never fitted"):
+    with pytest.raises(InvalidInputError, match="LGBMClassifier object was never fitted"):
         formats.package(model, "model", tmp_path)
     assert formats.package(model.fit(ROWS, LABELS), "model", tmp_path).format == "joblib"
 
@@ -252,7 +263,7 @@ def test_what_needs_no_fit_is_taken(model: Any, tmp_path: Path) -> None:
 
 
 def test_a_class_in_place_of_an_object_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"is a class, and a class alone predicts nothing"):
+    with pytest.raises(InvalidInputError, match=r"is a class, and only an instance can predict"):
         formats.package(RandomForestClassifier, "model", tmp_path)
 
     _pickled(RandomForestClassifier, tmp_path / "model.pkl")

@@ -27,19 +27,19 @@ def _importable(name: str) -> ModuleType | None:
 
 def _objects() -> list[tuple[str, str, str, object]]:
     """Return use, module, name and object of every rule that the installed libraries fill."""
-    found: list[tuple[str, str, str, object]] = []
-    for use, place, name in RULES:
-        module = _importable(place.removesuffix(".*"))
+    objects: list[tuple[str, str, str, object]] = []
+    for use, pattern, name in RULES:
+        module = _importable(pattern.removesuffix(".*"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of modules that have been renamed
             known = getattr(module, name, None)
         if known is not None:
-            found.append((use, place, name, known))
-    return found
+            objects.append((use, pattern, name, known))
+    return objects
 
 
 def test_every_rule_is_written_once() -> None:
-    counted = Counter((place, name) for _, place, name in RULES)
+    counted = Counter((pattern, name) for _, pattern, name in RULES)
 
     assert [rule for rule, count in counted.items() if count > 1] == []
 
@@ -58,9 +58,9 @@ def test_uses_are_those_the_page_explains() -> None:
 def test_names_under_a_whole_package_are_that_package_s_own() -> None:
     """No module under an allowed package may lend an allowed name to something of another."""
     strangers = []
-    for place in {place for _, place, _ in RULES if place.endswith(".*")}:
-        package = place.removesuffix(".*")
-        names = {name for _, where, name in RULES if where == place}
+    for pattern in {pattern for _, pattern, _ in RULES if pattern.endswith(".*")}:
+        package = pattern.removesuffix(".*")
+        names = {name for _, where, name in RULES if where == pattern}
         top = _importable(package)
         for info in pkgutil.walk_packages(top.__path__ if top else [], f"{package}."):
             if AllowList().use_of(info.name, min(names)) is None:
@@ -81,19 +81,19 @@ def test_what_may_be_called_does_not_hand_back_what_it_is_given() -> None:
         pass
 
     echoes = []
-    for use, place, name, func in _objects():
+    for use, pattern, name, func in _objects():
         if use != "call" or not callable(func):
             continue
         for count in (1, 2, 3):
-            given = Given()
+            argument = Given()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    returned = func(*[given] * count)
+                    returned = func(*[argument] * count)
                 except BaseException:  # noqa: BLE001 - it refuses, as it should
                     continue
-            if returned is given:
-                echoes.append(f"{place}.{name}")
+            if returned is argument:
+                echoes.append(f"{pattern}.{name}")
 
     assert echoes == []
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.formats.scanner.byte_sources import of_bytes, of_stream
 from holdfast.formats.scanner.findings import Budget, UnreadableError
 from holdfast.formats.scanner.onnx_graph import read_graph
 from holdfast.formats.scanner.protobuf import BYTES, FIXED_32, FIXED_64, VARINT, Field, fields
-from holdfast.formats.scanner.sources import of_bytes, of_stream
 
 
 def _fields(content: bytes, skipped: re.Pattern[bytes] | None = None) -> list[Field]:
@@ -36,10 +36,10 @@ def test_runs_of_numbers_are_passed_over_at_once() -> None:
     numbers = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+")
     content = b"\x40\x96\x01" * 5000 + b"\x08\x07"
 
-    found = [part.value for part in _fields(content, numbers)]
+    values = [part.value for part in _fields(content, numbers)]
 
-    assert found[-1] == 7
-    assert len(found) < 5  # what the edge of a buffer cuts in two is read as a field
+    assert values[-1] == 7
+    assert len(values) < 5  # what the edge of a buffer cuts in two is read as a field
 
 
 def test_a_stream_of_unknown_length_is_no_model() -> None:
@@ -64,7 +64,7 @@ def test_graphs_within_graphs_without_end_are_given_up() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
-        found = _fields(content)
+        parsed_fields = _fields(content)
     except UnreadableError:
         return
-    assert sum(1 for part in found) <= len(content)
+    assert sum(1 for part in parsed_fields) <= len(content)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,14 +12,18 @@ from typing import Any
 from tests.registry import disk
 
 Members = dict[str, bytes]
+READ = re.compile(r"bundle\.json|journal/.*|blobs/.*")
 
 
 def taken_apart(bundle: Path) -> Members:
-    """Return the members in order, the list of sums left out."""
+    """Return the members that an import reads in order, the list of sums left out."""
+    return {name: data for name, data in everything(bundle).items() if READ.fullmatch(name)}
+
+
+def everything(bundle: Path) -> Members:
+    """Return all members in order, what is for people too."""
     with tarfile.open(bundle, "r:") as tar:
-        found = {member.name: _content(tar, member) for member in tar}
-    del found["SHA256SUMS"]
-    return found
+        return {member.name: _content(tar, member) for member in tar}
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -48,10 +53,10 @@ def put_together(target: Path, members: Mapping[str, bytes]) -> Path:
 def written(target: Path, members: Iterable[tuple[str | tarfile.TarInfo, bytes]]) -> Path:
     """Write a tar file of just these members."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        for named, data in members:
-            if isinstance(named, str):
-                named, _ = regular(named, data)  # noqa: PLW2901 - one form for both
-            tar.addfile(named, io.BytesIO(data))
+        for member, data in members:
+            if isinstance(member, str):
+                member, _ = regular(member, data)  # noqa: PLW2901 - one form for both
+            tar.addfile(member, io.BytesIO(data))
     return target
 
 

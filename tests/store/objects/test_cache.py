@@ -21,11 +21,11 @@ KILOBYTE = 1 << 10
 class Source:
     """Bytes from afar, in pieces, counting how often they were asked for."""
 
-    def __init__(self, data: bytes, given: bytes | None = None) -> None:
+    def __init__(self, data: bytes, served_data: bytes | None = None) -> None:
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.size_bytes = len(data)
         self.asked = 0
-        self._given = data if given is None else given
+        self._given = data if served_data is None else served_data
 
     def pieces(self) -> Iterator[bytes]:
         self.asked += 1
@@ -81,21 +81,21 @@ def test_nobody_may_write_to_what_is_given_out_or_look_into_the_folder(cache: Ca
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("given", [b"", b"weight", b"weighty", b"weights and more"])
+@pytest.mark.parametrize("served_data", [b"", b"weight", b"weighty", b"weights and more"])
 def test_other_bytes_are_not_given_out_and_leave_nothing(
-    cache: Cache, tmp_path: Path, given: bytes
+    cache: Cache, tmp_path: Path, served_data: bytes
 ) -> None:
-    with pytest.raises(DamagedError, match="bytes"):
-        Source(b"weights", given).through(cache)
+    with pytest.raises(DamagedError, match=r"has (changed|\d+ bytes instead of)"):
+        Source(b"weights", served_data).through(cache)
     assert files(tmp_path) == []
 
 
 def test_what_goes_wrong_on_the_way_leaves_nothing(cache: Cache, tmp_path: Path) -> None:
     def broken() -> Iterator[bytes]:
         yield b"wei"
-        raise StoreError("s3://bucket", "the connection broke")
+        raise StoreError("s3://bucket", "broke the connection")
 
-    with pytest.raises(StoreError, match="the connection broke"):
+    with pytest.raises(StoreError, match="broke the connection"):
         cache.file("0" * 64, 7, broken)
     assert files(tmp_path) == []
 
@@ -191,9 +191,9 @@ def test_rivals_for_one_file_all_get_it(tmp_path: Path) -> None:
     def rival() -> bytes:
         return source.through(Cache(tmp_path / "cache")).read_bytes()
 
-    found = race([rival] * 8)
+    contents = race([rival] * 8)
 
-    assert found == [b"weights" * KILOBYTE] * 8
+    assert contents == [b"weights" * KILOBYTE] * 8
     assert files(tmp_path) == [source.sha256]
 
 

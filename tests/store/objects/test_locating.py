@@ -15,7 +15,7 @@ from holdfast.errors import InvalidInputError, MissingLibraryError, StoreError
 from holdfast.store.objects.cache import Cache
 from holdfast.store.objects.credentials import of_environment
 from holdfast.store.objects.locating import locate
-from holdfast.store.objects.store import ObjectStore
+from holdfast.store.objects.object_store import ObjectStore
 
 SECRET = "tell-nobody"
 AZURE_KEY = "dGVsbC1ub2JvZHk="
@@ -50,8 +50,8 @@ def reached(store: ObjectStore) -> tuple[str, str, str]:
 
 def provider(store: ObjectStore) -> str:
     """Return what looks for credentials, if it is not obstore itself."""
-    found: Any = store.wire.bucket.patient.credential_provider
-    return type(found).__name__
+    credential_provider: Any = store.wire.bucket.patient.credential_provider
+    return type(credential_provider).__name__
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def provider(store: ObjectStore) -> str:
         ("https://bucket/prefix", "names no bucket"),
         ("S3 bucket", "names no bucket"),
         ("s3://[bucket", "names no bucket"),
-        ("s3://", "is no name of a bucket"),
-        ("s3:///prefix", "is no name of a bucket"),
-        ("s3://b", "is no name of a bucket"),
-        ("s3://buc ket/prefix", "is no name of a bucket"),
-        ("s3://bucket:9000/prefix", "is no name of a bucket"),
+        ("s3://", "is not a valid bucket name"),
+        ("s3:///prefix", "is not a valid bucket name"),
+        ("s3://b", "is not a valid bucket name"),
+        ("s3://buc ket/prefix", "is not a valid bucket name"),
+        ("s3://bucket:9000/prefix", "is not a valid bucket name"),
         ("s3://bucket/a/../b", "has an empty, `.` or `..` part"),
         ("s3://bucket/a//b", "has an empty, `.` or `..` part"),
         ("s3://bucket/./b", "has an empty, `.` or `..` part"),
         ("s3://bucket/a#b", "or a `#`"),
-        ("s3://bucket/a?colour=red", "option 'colour': is unknown"),
-        ("s3://bucket/a?endpoint=ftp://host", "endpoint: is no plain address"),
-        ("s3://bucket/a?endpoint=https://[host", "endpoint: is no plain address"),
-        ("s3://bucket/a?endpoint=https://host?x=y", "endpoint: is no plain address"),
+        ("s3://bucket/a?colour=red", "option 'colour' is unknown"),
+        ("s3://bucket/a?endpoint=ftp://host", "endpoint is not a plain address"),
+        ("s3://bucket/a?endpoint=https://[host", "endpoint is not a plain address"),
+        ("s3://bucket/a?endpoint=https://host?x=y", "endpoint is not a plain address"),
         ("s3://bucket/a?timeout=soon", "are not understood"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_store_shows_its_address_and_endpoint_alone() -> None:
 
 @pytest.mark.parametrize("host", ["10.0.0.1:9000", "storage.example", "127.0.0.1.example"])
 def test_credentials_are_not_sent_in_the_open(host: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"is http://.*say `allow_http=true` if"):
+    with pytest.raises(InvalidInputError, match=r"is http://.*set `allow_http=true` if"):
         locate(f"s3://bucket/a?endpoint=http://{host}")
 
 
@@ -142,7 +142,9 @@ def test_an_endpoint_in_the_open_from_the_environment_is_refused_too(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
-    with pytest.raises(StoreError, match="the endpoint is http://, not https://; say `allow_http`"):
+    with pytest.raises(
+        StoreError, match="has an endpoint of http://, not https://; set `allow_http`"
+    ):
         locate("s3://bucket/a").read(KEY)
 
 
@@ -194,11 +196,15 @@ def profile(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("profile")
 def test_a_profile_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = locate("s3://bucket/a?profile=team")
+    store_by_name = locate("s3://bucket/a?profile=team")
     monkeypatch.setenv("AWS_PROFILE", "team")
     set_ = locate("s3://bucket/a")
 
-    assert reached(named) == reached(set_) == ("https://storage.example", "team-id", "eu-west-7")
+    assert (
+        reached(store_by_name)
+        == reached(set_)
+        == ("https://storage.example", "team-id", "eu-west-7")
+    )
 
 
 @pytest.mark.usefixtures("profile")
@@ -211,12 +217,14 @@ def test_the_environment_goes_before_a_profile(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_profile_that_is_not_there_is_named() -> None:
-    with pytest.raises(InvalidInputError, match=r"AWS profile: .*nobody.*; check ~/\.aws/config"):
+    with pytest.raises(
+        InvalidInputError, match=r"AWS profile cannot be used: .*nobody.*; check ~/\.aws/config"
+    ):
         locate("s3://bucket/a?profile=nobody")
 
 
 def test_without_credentials_it_is_said_where_they_are_looked_for() -> None:
-    with pytest.raises(StoreError, match=r"no credentials were found; .*docs/object-stores\.md"):
+    with pytest.raises(StoreError, match=r"has no credentials to use; .*docs/object-stores\.md"):
         locate("s3://bucket/a").read(KEY)
 
 
@@ -227,7 +235,7 @@ def test_a_login_that_expired_is_told(tmp_path: Path) -> None:
         "[sso-session team]\nsso_region = eu-west-1\nsso_start_url = https://team.example\n"
     )
 
-    with pytest.raises(StoreError, match=r"could not be had \(SSOTokenLoadError\); log in to"):
+    with pytest.raises(StoreError, match=r"got no credentials \(SSOTokenLoadError\); log in to"):
         locate("s3://bucket/a?profile=sso").read(KEY)
 
 
@@ -238,7 +246,7 @@ def test_without_awss_library_obstore_looks_for_credentials(
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     wire = locate("s3://bucket/a").wire
 
-    with pytest.raises(StoreError, match="no credentials were found"):
+    with pytest.raises(StoreError, match="has no credentials to use"):
         wire.create(KEY, b"one")
 
 
@@ -267,15 +275,15 @@ def test_an_address_goes_before_options() -> None:
 
 
 def test_without_keys_azure_is_asked_who_this_is() -> None:
-    found = of_environment("az", {"AZURE_STORAGE_ACCOUNT": "acc"})
+    options = of_environment("az", {"AZURE_STORAGE_ACCOUNT": "acc"})
 
-    assert provider(locate("az://container/a", found)) == "AzureCredentialProvider"
-    assert provider(locate("az://container/a", {**found, "account_key": AZURE_KEY})) == "NoneType"
+    assert provider(locate("az://container/a", options)) == "AzureCredentialProvider"
+    assert provider(locate("az://container/a", {**options, "account_key": AZURE_KEY})) == "NoneType"
     assert provider(locate("az://container/a?account_name=acc")) == "NoneType"
 
 
 def test_an_account_must_be_said() -> None:
-    with pytest.raises(InvalidInputError, match="storage account: is not said; set AZURE_STORAGE_"):
+    with pytest.raises(InvalidInputError, match="storage account is not set; set AZURE_STORAGE_"):
         locate("az://container/a")
 
 
@@ -307,9 +315,9 @@ def test_obstore_does_without_a_clouds_own_library(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     kind = {"b": "s3", "g": "gs", "o": "az"}[missing[0]]
-    found = of_environment(kind, {"AZURE_STORAGE_ACCOUNT": "acc"})
+    options = of_environment(kind, {"AZURE_STORAGE_ACCOUNT": "acc"})
 
-    assert provider(locate(f"{kind}://bucket/a", found)) == "NoneType"
+    assert provider(locate(f"{kind}://bucket/a", options)) == "NoneType"
 
 
 def test_only_azure_has_variables_that_obstore_does_not_read() -> None:

@@ -35,9 +35,9 @@ def test_memory_stays_bounded(azurite: Endpoint, source: Path, tmp_path: Path) -
     with source.open("wb") as file:
         file.truncate(LARGE)
     url = f"{azurite.scheme}://{azurite.make_bucket()}/a"
-    given = (url, json.dumps(dict(azurite.options)), str(source), str(tmp_path / "cache"))
+    arguments = (url, json.dumps(dict(azurite.options)), str(source), str(tmp_path / "cache"))
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *given], check=True, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, *arguments], check=True, capture_output=True, text=True
     )
     *sizes, sent, fetched = json.loads(done.stdout)
 

@@ -23,6 +23,7 @@ class Today:
         notes: Texts of the notes, oldest first.
         digest: 64 hex digits, the SHA-256 of the manifest's canonical bytes.
         signed_by: Whose signatures the version bears: names, or `key` and the id of an unknown one.
+        approved_by: Who approved it, with `(claimed)` where no signature proves it.
     """
 
     status: str
@@ -33,3 +34,4 @@ class Today:
     notes: tuple[str, ...]
     digest: str
     signed_by: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast.core.cards import Today
-from holdfast.core.cards.facts import settled
+from holdfast.core.cards.fields import settled
 from holdfast.core.manifest import Manifest
 
 

@@ -1,4 +1,4 @@
-"""The card as a CycloneDX 1.6 ML-BOM, for those who keep an inventory of what they run.
+"""The card as a CycloneDX 1.6 ML-BOM, for people who keep an inventory of what they run.
 
 The model is the subject of the document; its files, its preprocessor and the packages it was
 registered with are components. Each bom-ref begins with its kind, so that none can meet another.
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from holdfast.core.cards import Today
-from holdfast.core.cards.facts import labels, listed, task, words
+from holdfast.core.cards.fields import labels, listed, task, words
 from holdfast.core.manifest import Artifact, File, Manifest
 
 Json: TypeAlias = dict[str, Any]
@@ -118,9 +118,9 @@ def _datasets(manifest: Manifest) -> list[Json]:
         "properties": [{"name": name, "value": words(facts[name])} for name in sorted(facts)]
     }
     trained_on = {"name": ", ".join(listed(facts.get("source"))), "contents": contents}
-    named = [{"name": name} for name in listed(manifest.metadata.get("datasets"))]
-    found = [_filled(trained_on), *named] if facts else named
-    return [{"type": "dataset", **entry} for entry in found]
+    datasets = [{"name": name} for name in listed(manifest.metadata.get("datasets"))]
+    entries = [_filled(trained_on), *datasets] if facts else datasets
+    return [{"type": "dataset", **entry} for entry in entries]
 
 
 def _formats(schema: Mapping[str, Any] | None) -> list[Json]:
@@ -164,6 +164,7 @@ def _model_properties(manifest: Manifest, today: Today) -> Iterable[tuple[str, o
         ("executes_code", manifest.executes_code if manifest.scan else None),
     )
     yield from (("alias", alias) for alias in today.aliases)
+    yield from (("approved_by", name) for name in today.approved_by)
     yield from (("signed_by", name) for name in today.signed_by)
     yield from (("parent", parent) for parent in lineage.parents)
     for name, value in manifest.hyperparameters.items():
@@ -171,8 +172,8 @@ def _model_properties(manifest: Manifest, today: Today) -> Iterable[tuple[str, o
 
 
 def _properties(facts: Iterable[tuple[str, object]]) -> list[Json]:
-    said = sorted((f"holdfast:{name}", words(value)) for name, value in facts if value is not None)
-    return [{"name": name, "value": value} for name, value in said]
+    pairs = sorted((f"holdfast:{name}", words(value)) for name, value in facts if value is not None)
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def _components(manifest: Manifest) -> Iterable[Json]:
@@ -200,7 +201,7 @@ def _file_ref(role: str, file: File) -> str:
 
 
 def _beside(manifest: Manifest, role: str, artifact: Artifact) -> Json:
-    # It was fitted to data as the model was, so it is one of the kind, not a library or a file.
+    # It was fitted to data like the model, so it is also a model, not a library or a file.
     return {
         "type": "machine-learning-model",
         "bom-ref": _ref(role, manifest),
@@ -229,7 +230,7 @@ def _library(name: str, version: str) -> Json:
 
 
 def _dependencies(manifest: Manifest, model: str, refs: set[str]) -> list[Json]:
-    """Say what is made of what; of the packages nothing is known, so none is listed as a source."""
+    """Say what depends on what; for packages that is unknown, so none is listed as a source."""
     inner = {
         role: {_file_ref(role, file) for file in manifest.artifacts[role].files}
         for role in _BESIDE

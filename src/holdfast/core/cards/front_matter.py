@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from holdfast.core.cards import Today
-from holdfast.core.cards.facts import labels, listed, task
+from holdfast.core.cards.fields import labels, listed, task
 from holdfast.core.manifest import Manifest
 
 Node: TypeAlias = "str | float | Sequence[Node] | Mapping[str, Node]"
@@ -65,13 +65,13 @@ def _model_index(manifest: Manifest, today: Today) -> list[Node]:
 
 def _measured_on(manifest: Manifest) -> str:
     """Name the data behind the metrics: the Hub wants a name, and a hold-out shares its source."""
-    named = (
+    names = (
         *listed(manifest.metadata.get("evaluation_data")),
         *listed(manifest.metadata.get("datasets")),
         *listed(manifest.training_data.get("source")),
         _UNKNOWN,
     )
-    return named[0]
+    return names[0]
 
 
 def _one_or_many(value: object) -> Node:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import UNSET, structs
 
 from holdfast.core.cards import Today, front_matter, inert
-from holdfast.core.cards.facts import completeness, labels, listed, settled, words
+from holdfast.core.cards.fields import completeness, labels, listed, settled, words
 from holdfast.core.manifest import Manifest
 
 __all__ = ["completeness", "render"]
@@ -62,6 +62,7 @@ def _summary(manifest: Manifest, today: Today) -> str:
         ("Algorithm", manifest.algorithm),
         ("License", ", ".join(listed(manifest.metadata.get("license")))),
         ("Digest", f"sha256:{today.digest}"),
+        ("Approved by", ", ".join(today.approved_by)),
         ("Signed by", ", ".join(today.signed_by)),
     )
     return _parts(
@@ -94,7 +95,7 @@ def _signature(manifest: Manifest) -> str:
 
 
 def _json(value: object, indent: str) -> str:
-    """Write JSON with what fits on a line on one line: a row of numbers is no column."""
+    """Write JSON with what fits on a line on one line: a row of numbers is not a column."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(flat) <= _WIDTH:
         return flat

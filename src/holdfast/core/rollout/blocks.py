@@ -7,19 +7,17 @@ that is busy makes all slow at once. So a call is one observation, however many 
 answered, and N of them that follow each other are a block.
 
 In a block with n_c calls of the canary and n_a of the active version, s of them slow, healthy is
-that the odds of being slow are at most w times those of the active version, whatever these are at
-the moment. Given n_c, n_a and s, the slow calls of the canary then follow Fisher's noncentral
-hypergeometric distribution with an odds ratio of at most w,
+that the odds of being slow are at most those of the active version, whatever these are at the
+moment. What is slow differs: a margin of time is granted to the canary (`Latency.candidate_us`).
+Given n_c, n_a and s, the slow calls of the canary then follow Fisher's noncentral hypergeometric
+distribution with an odds ratio w of at most 1,
 
     P(k; w) = C(n_c, k) C(n_a, s - k) w^k / Z(w),   Z(w) = sum over j of C(n_c, j) C(n_a, s - j) w^j
 
-and a bet on L w wins P(k; L w) / P(k; w). Its mean under health is at most 1, for the ratio rises
+and a bet on L wins P(k; L) / P(k; 1). Its mean under health is at most 1, for the ratio rises
 with k. The product over blocks is a supermartingale, and Ville's bound holds for it. A block in
 which all calls are slow, or none, wins and loses nothing. N depends on the weight alone; a block is
 looked at when it is full, never before.
-
-The margin r is of the rate at which the active version's own quantile q is exceeded while all is
-calm: `(1 - q) (1 + r)` for the canary, so `w = (1 + r) q / (1 - (1 + r) (1 - q))`.
 
 Calls are compared with calls that answered about as many requests, for those take about as long.
 
@@ -35,9 +33,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core.rollout.analysis import Relative
-
-__all__ = ["Block", "Blocking", "Blocks", "allowed", "size", "united", "won"]
+__all__ = ["Block", "Blocking", "Blocks", "size", "united", "won"]
 
 _RARER: Final = 4.0
 _LEAST: Final = 8
@@ -61,10 +57,10 @@ class Block(Struct):
 
 
 class Blocks(Struct, frozen=True, forbid_unknown_fields=True):
-    """What full blocks say together.
+    """The sums of full blocks.
 
     Attributes:
-        logs: Log wealth that each bet of the mixture has won.
+        logs: Log e-value that each bet of the mixture has won.
         events: Slow calls of the canary.
     """
 
@@ -78,26 +74,18 @@ def size(weight: float) -> int:
     return _MOST if rarer * _MOST <= _RARER else max(_LEAST, math.ceil(_RARER / rarer))
 
 
-def allowed(margin: float, quantile: float) -> float:
-    """Return the odds ratio up to which a canary is healthy; infinite where all may be slow."""
-    rate = (1 + margin) * (1 - quantile)
-    return math.inf if rate >= 1 else (1 + margin) * quantile / (1 - rate)
+def won(ratios: tuple[float, ...], block: Block) -> tuple[float, ...]:
+    """Return the log e-value that each bet wins with a block; nothing where one side lacks."""
+    return _won(ratios, block.canary, block.active, block.canary_slow, block.active_slow)
 
 
-def won(rule: Relative, quantile: float, block: Block) -> tuple[float, ...]:
-    """Return the log wealth that each bet wins with a block; nothing where one side lacks."""
-    counts = block.canary, block.active, block.canary_slow, block.active_slow
-    return _won(rule, quantile, *counts)
-
-
-@lru_cache(maxsize=4096)  # small blocks come again and again
+@lru_cache(maxsize=4096)  # the counts of small blocks recur
 def _won(
-    rule: Relative, quantile: float, canary: int, active: int, canary_slow: int, active_slow: int
+    ratios: tuple[float, ...], canary: int, active: int, canary_slow: int, active_slow: int
 ) -> tuple[float, ...]:
     slow = canary_slow + active_slow
-    health = allowed(rule.margin, quantile)
-    if not canary or not active or not slow or math.isinf(health):
-        return (0.0,) * len(rule.ratios)
+    if not canary or not active or not slow:
+        return (0.0,) * len(ratios)
     possible = range(max(0, slow - active), min(canary, slow) + 1)
     ways = [
         math.log(math.comb(canary, count) * math.comb(active, slow - count)) for count in possible
@@ -105,40 +93,42 @@ def _won(
 
     def log_chance(odds: float) -> float:
         """Return log of P(k; odds), but for what does not depend on the odds."""
-        terms = [way + count * odds for way, count in zip(ways, possible, strict=True)]
+        terms = [log_ways + count * odds for log_ways, count in zip(ways, possible, strict=True)]
         top = max(terms)
         total = top + math.log(math.fsum(math.exp(term - top) for term in terms))
         return canary_slow * odds - total
 
-    base = log_chance(math.log(health))
-    return tuple(log_chance(math.log(health * ratio)) - base for ratio in rule.ratios)
+    base = log_chance(0.0)
+    return tuple(log_chance(math.log(ratio)) - base for ratio in ratios)
 
 
 def united(parts: Iterable[Blocks], bets: int) -> Blocks:
-    """Add up what several workers saw on several steps; what is of other bets is left out."""
-    fitting = [one for one in parts if len(one.logs) == bets]
-    logs = zip(*(one.logs for one in fitting), strict=True)
+    """Add up the blocks of several workers and steps; those of other bets are left out."""
+    fitting = [part for part in parts if len(part.logs) == bets]
+    logs = zip(*(part.logs for part in fitting), strict=True)
     sums = tuple(math.fsum(column) for column in logs) if fitting else (0.0,) * bets
-    return Blocks(sums, sum(one.events for one in fitting))
+    return Blocks(sums, sum(part.events for part in fitting))
 
 
 class Blocking:
-    """Puts calls into blocks, and blocks into what they say, for each quantile of a baseline.
+    """Groups calls into blocks and sums the blocks up, for each quantile of a baseline.
 
     Args:
-        rule: Of the test.
+        ratios: Odds ratios that are bet on.
         weight: The canary's.
         quantiles: That are watched.
     """
 
-    def __init__(self, rule: Relative, weight: float, quantiles: Iterable[float]) -> None:
-        self._rule = rule
+    def __init__(
+        self, ratios: tuple[float, ...], weight: float, quantiles: Iterable[float]
+    ) -> None:
+        self._ratios = ratios
         self._size = size(weight)
         self._open: dict[tuple[float, int], Block] = {}
-        self._full = {quantile: Blocks((0.0,) * len(rule.ratios)) for quantile in quantiles}
+        self._full = {quantile: Blocks((0.0,) * len(ratios)) for quantile in quantiles}
 
     def note(self, *, of_canary: bool, requests: int, slow: Mapping[float, bool]) -> None:
-        """Take a call in.
+        """Add a call.
 
         Args:
             requests: That it answered.
@@ -158,10 +148,10 @@ class Blocking:
 
     def _close(self, quantile: float, block: Block) -> None:
         before = self._full[quantile]
-        logs = zip(before.logs, won(self._rule, quantile, block), strict=True)
+        logs = zip(before.logs, won(self._ratios, block), strict=True)
         events = before.events + block.canary_slow
         self._full[quantile] = Blocks(tuple(map(sum, logs)), events)
 
     def full(self) -> tuple[tuple[float, Blocks], ...]:
-        """Return what full blocks say, by quantile."""
+        """Return the sums of full blocks, by quantile."""
         return tuple(sorted(self._full.items()))

@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.analysis import Analysis
-from holdfast.core.rollout.course import Baseline
+from holdfast.core.rollout.rollout_state import Baseline
 
 LEAST: Final = 2_000
 """Requests that a baseline rests on at least."""
@@ -31,13 +31,13 @@ def baseline(reports: Iterable[Report], version: str, analysis: Analysis) -> Bas
         for bound_us, count in report.latency_us:
             latencies[bound_us] += count
     requests = latencies.total()
-    wanted = analysis.latency.quantiles if analysis.latency else ()
-    if requests < LEAST or not (wanted or analysis.drift):
+    quantiles = analysis.latency.quantiles if analysis.latency else ()
+    if requests < LEAST or not (quantiles or analysis.drift):
         return None
     scores = sorted(score for report in answering for score in report.scores)
     return Baseline(
         requests,
-        tuple((quantile, _quantile(latencies, quantile)) for quantile in sorted(wanted)),
+        tuple((quantile, _quantile(latencies, quantile)) for quantile in sorted(quantiles)),
         _edges(scores) if analysis.drift else (),
     )
 
@@ -53,4 +53,4 @@ def _edges(scores: Sequence[float]) -> tuple[float, ...]:
     if len(scores) < _FEWEST_SCORES:
         return ()
     places = (len(scores) * part // _BINS for part in range(1, _BINS))
-    return tuple(sorted({scores[place] for place in places}))
+    return tuple(sorted({scores[index] for index in places}))

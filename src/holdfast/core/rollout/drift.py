@@ -50,7 +50,7 @@ def psi(active: Sequence[int], canary: Sequence[int]) -> Drift | None:
     if len(active) != len(canary) or len(active) < _FEWEST or min(*active, *canary) < 0:
         raise InvalidInputError(
             "scores",
-            f"{len(active)} and {len(canary)} bins cannot be compared",
+            f"cannot be compared in {len(active)} and {len(canary)} bins",
             "count both sides in the same two or more bins",
         )
     if not sum(active) or not sum(canary):

@@ -97,7 +97,7 @@ class PairBet(NamedTuple):
 
 
 def checked(tally: Tally) -> Tally:
-    """Return *tally* if its counts can be.
+    """Return *tally* if its counts are possible.
 
     Raises:
         InvalidInputError: If one is negative, there are more failures than requests, or the
@@ -105,20 +105,20 @@ def checked(tally: Tally) -> Tally:
     """
     tally = typed(tally, "tally")
     if not 0 < tally.weight <= 1:
-        problem = f"weight {tally.weight:g} is no share"
+        problem = f"has the weight {tally.weight:g}, which is not a share"
         raise InvalidInputError("tally", problem, "give one in (0, 1]")
     for arm, requests, failures in (
         ("canary", tally.canary, tally.canary_failures),
         ("active", tally.active, tally.active_failures),
     ):
         if not 0 <= failures <= requests:
-            problem = f"{failures} of {requests} requests failed on the {arm}"
+            problem = f"has {failures} failures in {requests} requests of the {arm}"
             raise InvalidInputError("tally", problem, "count failures among the requests")
     return tally
 
 
 def checked_pairs(pairs: Pairs) -> Pairs:
-    """Return *pairs* if its counts can be.
+    """Return *pairs* if its counts are possible.
 
     Raises:
         InvalidInputError: If one is negative or there are more failures than requests.
@@ -126,7 +126,7 @@ def checked_pairs(pairs: Pairs) -> Pairs:
     pairs = typed(pairs, "pairs")
     failures = (pairs.canary_only, pairs.active_only, pairs.both)
     if min(failures) < 0 or sum(failures) > pairs.mirrored:
-        problem = f"{failures} of {pairs.mirrored} mirrored requests failed"
+        problem = f"have {failures} failures in {pairs.mirrored} mirrored requests"
         raise InvalidInputError("pairs", problem, "count failures among the requests")
     return pairs
 
@@ -178,8 +178,8 @@ def pair_bets(rule: Relative | Absolute) -> tuple[PairBet, ...]:
 
     Both versions answer, so `z = Y_c / (1 + r) - Y_a - m` and `B = 1 + m`. With r = 0 a request at
     which both fail changes nothing: only discordant pairs count, as in McNemar's test. With r > 0
-    it costs a little, for the margin is a share of all that the active version fails at; leaving it
-    out would halt a healthy candidate that fails where the active version fails too.
+    it costs a little, because the margin is a share of all failures of the active version; ignoring
+    it would halt a healthy candidate that fails where the active version fails too.
     """
     if isinstance(rule, Relative):
         share = 1 + rule.margin
@@ -203,7 +203,7 @@ def pair_bets(rule: Relative | Absolute) -> tuple[PairBet, ...]:
     )
 
 
-def log_wealth(rule: Relative | Absolute, tallies: Iterable[Tally]) -> float:
+def log_e_value(rule: Relative | Absolute, tallies: Iterable[Tally]) -> float:
     """Return log E of failures: halt at `log(1 / alpha)`.
 
     Tallies at weight 1 say nothing here: there is no control.
@@ -214,8 +214,8 @@ def log_wealth(rule: Relative | Absolute, tallies: Iterable[Tally]) -> float:
     mixture = len(rule.ratios if isinstance(rule, Relative) else rule.fractions)
     return mean_of_logs(
         [
-            math.fsum(term for row, tally in counts for term in _terms(row[place], tally))
-            for place in range(mixture)
+            math.fsum(term for row, tally in counts for term in _terms(row[index], tally))
+            for index in range(mixture)
         ]
     )
 
@@ -229,7 +229,7 @@ def _terms(bet: Bet, tally: Tally) -> tuple[float, float, float]:
     )
 
 
-def log_pair_wealth(rule: Relative | Absolute, pairs: Pairs) -> float:
+def log_pair_e_value(rule: Relative | Absolute, pairs: Pairs) -> float:
     """Return log E of mirrored requests: halt at `log(1 / alpha)`."""
     failures = pairs.canary_only + pairs.active_only + pairs.both
     counts = (pairs.canary_only, pairs.active_only, pairs.both, pairs.mirrored - failures)
@@ -241,7 +241,7 @@ def log_pair_wealth(rule: Relative | Absolute, pairs: Pairs) -> float:
     )
 
 
-def log_ratio_wealth(rule: SampleRatio, tallies: Iterable[Tally]) -> float:
+def log_ratio_e_value(rule: SampleRatio, tallies: Iterable[Tally]) -> float:
     """Return log E of the assignments against their weights, two-sided.
 
     The same wealth with margin 0, every assignment in the place of a failure, and bets to both
@@ -252,13 +252,13 @@ def log_ratio_wealth(rule: SampleRatio, tallies: Iterable[Tally]) -> float:
         Tally(tally.weight, tally.canary, tally.active, tally.canary, tally.active)
         for tally in tallies
     )
-    return log_wealth(Relative(margin=0.0, ratios=rule.ratios), assigned)
+    return log_e_value(Relative(margin=0.0, ratios=rule.ratios), assigned)
 
 
 def mean_of_logs(logs: Sequence[float]) -> float:
     """Return the logarithm of the mean of exponentials, without overflow."""
     top = max(logs)
-    return top + math.log(math.fsum(math.exp(one - top) for one in logs) / len(logs))
+    return top + math.log(math.fsum(math.exp(log - top) for log in logs) / len(logs))
 
 
 def odds(log_e: float) -> float:

@@ -62,23 +62,25 @@ def check(plan: Plan) -> Plan:
     plan = typed(plan, "plan")
     _check_steps(plan)
     if not (math.isfinite(plan.dwell_s) and plan.dwell_s >= 0):
-        raise InvalidInputError("plan dwell_s", f"{plan.dwell_s} is no time", "give 0 or more")
+        raise InvalidInputError("plan dwell_s", f"must be 0 or more, not {plan.dwell_s}")
     if plan.min_requests < 1:
         raise InvalidInputError(
-            "plan min_requests", f"{plan.min_requests} lets a step pass unseen", "give 1 or more"
+            "plan min_requests",
+            f"cannot be {plan.min_requests}: a step would pass unmeasured",
+            "give 1 or more",
         )
     if not plan.limits or not all(0 < limit <= 1 for limit in plan.limits):
         raise InvalidInputError(
             "plan limits",
-            f"{_listed(plan.limits)} are no limits",
+            f"must be limits, not {_listed(plan.limits)}",
             "give one or more in (0, 1], such as 0.05",
         )
     longest = plan.max_step_time_s
     if longest is not None and not longest >= max(plan.dwell_s, 1):
         raise InvalidInputError(
             "plan max_step_time_s",
-            f"{longest:g} is less than the dwell of {plan.dwell_s:g}",
-            "give more, or none for no end",
+            f"is {longest:g}, less than the dwell time of {plan.dwell_s:g}",
+            "give more, or none for no limit",
         )
     return plan
 
@@ -87,35 +89,37 @@ def _check_steps(plan: Plan) -> None:
     steps = plan.steps
     if not steps or not all(0 < step <= 1 for step in steps):
         raise InvalidInputError(
-            "plan steps", f"{_listed(steps)} are no shares", "give shares in (0, 1]: 0.05, 0.5, 1"
+            "plan steps",
+            f"must be shares, not {_listed(steps)}",
+            "give shares in (0, 1]: 0.05, 0.5, 1",
         )
     for before, after in itertools.pairwise(steps):
         if after <= before:
             raise InvalidInputError(
-                "plan steps", f"{after:g} comes after {before:g}", "give them rising"
+                "plan steps", f"must rise, but {after:g} comes after {before:g}", "sort them"
             )
     if steps[-1] != 1:
         raise InvalidInputError(
-            "plan steps", f"the last is {steps[-1]:g}", "end with 1: all of the traffic"
+            "plan steps", f"must not end with {steps[-1]:g}", "end with 1: all of the traffic"
         )
     if plan.strategy == "blue-green" and len(steps) > _FLIP:
         raise InvalidInputError(
             "plan steps",
-            f"a blue-green rollout has no {len(steps)} steps",
+            f"must be 1 or 2 in a blue-green rollout, not {len(steps)}",
             "give 1, or 0.95 and 1 for a holdback; a canary has more",
         )
 
 
-def typed(given: Checked, subject: str) -> Checked:
-    """Return *given* with every field of the type that its class says.
+def typed(value: Checked, subject: str) -> Checked:
+    """Return *value* with every field of the type that its class says.
 
     Raises:
         InvalidInputError: If one is not.
     """
     try:
-        return msgspec.convert(msgspec.to_builtins(given), type(given))
+        return msgspec.convert(msgspec.to_builtins(value), type(value))
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(subject, str(error), "give each field its own type") from error
+        raise InvalidInputError(subject, f"has a field of the wrong type: {error}") from error
 
 
 def _listed(figures: tuple[float, ...]) -> str:

@@ -8,11 +8,12 @@ is read here to be checked at registration and compared by `core/schema/rules.py
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from holdfast.core.schema import dtypes
-from holdfast.core.schema.words import ANY, Spot, spot
+from holdfast.core.schema.keywords import ANY, SchemaNode, spot
 from holdfast.errors import InvalidInputError
 
 __all__ = ["ANY", "Column", "Side", "Signature", "parse"]
@@ -21,8 +22,7 @@ Side = Literal["input_schema", "output_schema"]
 Shape = tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One value a model takes or gives: a column, a field, a tensor, or the whole.
 
     Attributes:
@@ -62,8 +62,7 @@ class Column:
     parent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """What one side of a model takes or gives.
 
     Attributes:
@@ -85,20 +84,20 @@ def parse(schema: Mapping[str, Any] | None, side: Side) -> Signature | None:
     """
     if schema is None:
         return None
-    whole, *named = _columns(spot(schema, side), Column("", ANY))
+    whole, *columns = _columns(spot(schema, side), Column("", ANY))
     seen: set[str] = set()
-    for column in named:
+    for column in columns:
         if column.name in seen:
             raise InvalidInputError(
                 f"{side}.properties",
-                f"two columns are called {column.name!r}: a dot in a name equals a nested field",
+                f"has two columns called {column.name!r}, as a dot in a name equals a nested field",
                 "rename one of them",
             )
         seen.add(column.name)
-    return Signature(tuple(named) or (whole,), whole)
+    return Signature(tuple(columns) or (whole,), whole)
 
 
-def _columns(here: Spot, base: Column) -> Iterator[Column]:
+def _columns(here: SchemaNode, base: Column) -> Iterator[Column]:
     """Yield the column at *here*, then its fields; *base* holds what its parent says of it."""
     levels = _levels(here)
     element = levels[-1]
@@ -109,7 +108,7 @@ def _columns(here: Spot, base: Column) -> Iterator[Column]:
         yield from _columns(field, Column(name, ANY, required=key in required, parent=base.name))
 
 
-def _levels(here: Spot) -> list[Spot]:
+def _levels(here: SchemaNode) -> list[SchemaNode]:
     """Return the arrays around the elements, outermost first, and the elements' schema last."""
     levels = [here]
     while "array" in levels[-1].types():
@@ -117,12 +116,12 @@ def _levels(here: Spot) -> list[Spot]:
         array.check_not_of_elements()
         if len(levels) > 1 and array.may_be_null():
             advice = "let the whole array or its elements be null"
-            raise array.refusal("type", "an array in an array may be null", advice)
+            raise array.refusal("type", "lets an array within an array be null", advice)
         levels.append(array.items())
     return levels
 
 
-def _column(levels: list[Spot], base: Column) -> Column:
+def _column(levels: list[SchemaNode], base: Column) -> Column:
     element, shape = levels[-1], _shape(levels)
     element.check_bounds()
     dtype = _agreed(levels, "dtype")
@@ -150,18 +149,18 @@ def _column(levels: list[Spot], base: Column) -> Column:
     )
 
 
-def _types(element: Spot, dtype: str | None) -> frozenset[str]:
+def _types(element: SchemaNode, dtype: str | None) -> frozenset[str]:
     """Return the types of an element, null aside, as far as its dtype does not tell more."""
     words = element.types() - {"null"}
-    told = dtypes.json_type(dtypes.canonical(dtype)) if dtype else None
-    if words == {"string"} and told in {"integer", "number"}:
-        raise element.refusal("type", f"is string, yet the dtype is {dtype}", "make the two agree")
-    if words == {ANY} and told:
-        return frozenset((told,))
-    return frozenset(("integer",)) if words == {"number"} and told == "integer" else words
+    json_type = dtypes.json_type(dtypes.canonical(dtype)) if dtype else None
+    if words == {"string"} and json_type in {"integer", "number"}:
+        raise element.refusal("type", f"is string, but the dtype is {dtype}", "make the two agree")
+    if words == {ANY} and json_type:
+        return frozenset((json_type,))
+    return frozenset(("integer",)) if words == {"number"} and json_type == "integer" else words
 
 
-def _shape(levels: list[Spot]) -> Shape | None:
+def _shape(levels: list[SchemaNode]) -> Shape | None:
     """Join `shape` with the arrays' own lengths.
 
     A shape under one array of free length stands for all dimensions: the short form of a tensor,
@@ -177,9 +176,9 @@ def _shape(levels: list[Spot]) -> Shape | None:
     pairs = list(zip(sizes, inner, strict=False))
     clash = any(None not in pair and pair[0] != pair[1] for pair in pairs)
     if clash or len(sizes) != len(inner):
-        problem = f"{_plain(sizes)} contradicts the arrays' lengths {_plain(inner)}"
-        raise levels[depth].refusal("shape", problem, "mend one of them")
-    joined = tuple(other if one is None else one for one, other in pairs)
+        problem = f"is {_plain(sizes)}, which contradicts the arrays' lengths {_plain(inner)}"
+        raise levels[depth].refusal("shape", problem, "fix one of them")
+    joined = tuple(other if size is None else size for size, other in pairs)
     return lengths[:depth] + joined or None
 
 
@@ -187,19 +186,19 @@ def _plain(sizes: Shape) -> str:
     return f"[{', '.join('null' if size is None else str(size) for size in sizes)}]"
 
 
-def _agreed(levels: list[Spot], word: str) -> str | None:
+def _agreed(levels: list[SchemaNode], word: str) -> str | None:
     """Return what an array or its elements say under *word*, which both may if they agree."""
-    told: str | None = None
+    shared_text: str | None = None
     for level in levels:
         text = level.text(word)
-        if told and text and text != told:
-            problem = f"{text!r} contradicts {told!r} above it"
-            raise level.refusal(word, problem, "mend one of them")
-        told = told or text
-    return told
+        if shared_text and text and text != shared_text:
+            problem = f"is {text!r}, which contradicts {shared_text!r} above it"
+            raise level.refusal(word, problem, "fix one of them")
+        shared_text = shared_text or text
+    return shared_text
 
 
-def _order(element: Spot) -> tuple[str, ...] | None:
+def _order(element: SchemaNode) -> tuple[str, ...] | None:
     order, properties = element.names("order"), element.properties()
     if order is not None and len(order) < len(properties):
         missing = next(name for name in properties if name not in order)

@@ -21,7 +21,7 @@ _ALIASES: Final = {
     "category": "object",
     "categorical": "object",
 }
-# numpy's short codes are told from names before case is dropped: `<U8` is text, `u8` a number
+# numpy's short codes are recognised before case is dropped: `<U8` is text, `u8` a number
 _CODE: Final = re.compile(r"[<>=|]?([fiuUSa])(\d*)")
 _CODES: Final = {"f": "float", "i": "int", "u": "uint"}
 _TEXT: Final = re.compile(r"string\[.*\]|enum\(.*\)|(str|bytes)(_|\d+)")
@@ -70,9 +70,9 @@ def canonical(dtype: str) -> str:
     categories becomes `object`, and a date or time loses its resolution, since JSON carries either
     as a string. What is not known stays as it is.
     """
-    given = dtype.strip()
-    text = given.removesuffix(_ARROW)
-    if text != given and text in _ARROW_FLOATS:  # what Arrow calls a float has 32 bits
+    spelling = dtype.strip()
+    text = spelling.removesuffix(_ARROW)
+    if text != spelling and text in _ARROW_FLOATS:  # what Arrow calls a float has 32 bits
         return _ARROW_FLOATS[text]
     if text == "large_string":
         return "object"

@@ -1,8 +1,9 @@
 """Which column of an old signature meets which of a new one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from operator import itemgetter
+
+from msgspec.structs import replace
 
 from holdfast.core.schema import Column, Signature
 
@@ -17,7 +18,7 @@ def pairs(old: Signature | None, new: Signature | None) -> Iterator[Pair]:
     """Yield each old column with its new self, None where it is gone or was not there.
 
     The wholes meet first. Two columns of different names meet where one was renamed. Below what
-    was added, removed or renamed, or is no object any more, nothing is yielded.
+    was added, removed or renamed, or is no longer an object, nothing is yielded.
     """
     if old is None or new is None:
         yield (old.whole if old else None), (new.whole if new else None)
@@ -29,11 +30,11 @@ def pairs(old: Signature | None, new: Signature | None) -> Iterator[Pair]:
 
 def _fields(signature: Signature) -> Fields:
     """Index the named columns by parent, then by name."""
-    found: dict[str, dict[str, Column]] = {}
+    columns_by_parent: dict[str, dict[str, Column]] = {}
     for column in signature.columns:
         if column.name:
-            found.setdefault(column.parent, {})[column.name] = column
-    return found
+            columns_by_parent.setdefault(column.parent, {})[column.name] = column
+    return columns_by_parent
 
 
 def _field_pairs(old: Fields, new: Fields, parent: str) -> Iterator[Pair]:

@@ -6,17 +6,17 @@ for users and gives the reasons; a test holds the two together.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Struct
 
 from holdfast.core.schema import ANY, Column, Side, Signature, parse
-from holdfast.core.schema import finders as found
+from holdfast.core.schema import matchers as found
 from holdfast.core.schema.pairs import pairs
+from holdfast.core.schema_change import SchemaChange
 from holdfast.core.version import Level
 
-__all__ = ["RULES", "Rule", "SchemaChange", "Schemas", "compare", "demanded"]
+__all__ = ["RULES", "Rule", "Schemas", "compare", "demanded"]
 
 _FIRST: Final[dict[Level, int]] = {"major": 0, "minor": 1, "patch": 2}
 _UNSAID: Final = frozenset(("null-refused", "order-withdrawn", "type-withdrawn"))
@@ -28,26 +28,7 @@ Schemas = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
 """The input and the output schema of one version, as the manifest holds them."""
 
 
-class SchemaChange(Struct, frozen=True):
-    """One difference between two versions' schemas.
-
-    Attributes:
-        side: `input_schema` or `output_schema`.
-        rule: Id of the row of `RULES` that found it.
-        column: Dotted path, the old one where it was renamed; empty for the whole value.
-        level: The least part of the version that must rise.
-        sentence: Names the column and both values.
-    """
-
-    side: str
-    rule: str
-    column: str
-    level: Level
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A row of the table.
 
     Attributes:
@@ -337,7 +318,15 @@ def compare(old: Schemas, new: Schemas) -> tuple[SchemaChange, ...]:
         if change.rule not in _UNSAID or not (after or {}).get("inferred")
     ]
     return tuple(
-        sorted(changes, key=lambda one: (_FIRST[one.level], one.side, one.column, one.rule))
+        sorted(
+            changes,
+            key=lambda difference: (
+                _FIRST[difference.level],
+                difference.side,
+                difference.column,
+                difference.rule,
+            ),
+        )
     )
 
 
@@ -354,6 +343,6 @@ def _changes(side: Side, old: Signature | None, new: Signature | None) -> Iterat
         name = (before or after or Column("", ANY)).name
         subject = f"{noun} column {name!r}" if name else f"the {noun}"
         for rule in RULES:
-            if told := rule.finds(before, after):
-                sentence = f"{subject}: {rule.template.format(old=told[0], new=told[1])}"
+            if texts := rule.finds(before, after):
+                sentence = f"{subject}: {rule.template.format(old=texts[0], new=texts[1])}"
                 yield SchemaChange(side, rule.id, name, rule.level(side), sentence)

@@ -4,7 +4,7 @@
 else in the process, `entry` makes a model of a class, and `parts` loads a version with all three.
 """
 
-from holdfast.formats.code.entry import Entry, EntryPoint
+from holdfast.formats.code.entry_point import EntryPoint, EntryPointFile
 from holdfast.formats.code.tree import CODE, Code, mark, stage, top_modules
 
-__all__ = ["CODE", "Code", "Entry", "EntryPoint", "mark", "stage", "top_modules"]
+__all__ = ["CODE", "Code", "EntryPoint", "EntryPointFile", "mark", "stage", "top_modules"]

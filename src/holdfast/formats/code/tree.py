@@ -54,7 +54,7 @@ class Code:
         """
         del folder, stem
         subject = f"{type(model).__name__} object"
-        raise UnsupportedError(subject, "is not a path of code", "give its package's folder")
+        raise UnsupportedError(subject, "is not a path to code", "give the folder of its package")
 
     def load(self, path: Path) -> object:
         """Return the path: modules are imported as the version's other parts need them."""
@@ -83,13 +83,13 @@ def stage(source: Path, folder: Path) -> Path:
         The copy: the module or package lies in it under its own name.
 
     Raises:
-        InvalidInputError: If it is no Python code, or more of it than a package has, or it has
+        InvalidInputError: If it is not Python code, or more of it than a package has, or it has
             native libraries, a link that leads out of it, or the name of somebody else's module.
     """
     subject = f"code {str(source)!r}"
     if not source.exists():
         raise InvalidInputError(subject, "does not exist", "check the path")
-    named = source if source.name not in ("", "..") else source.resolve()
+    root = source if source.name not in ("", "..") else source.resolve()
     target = folder / CODE
     size_bytes = 0
     for count, (name, path) in enumerate(_found(source), start=1):
@@ -97,10 +97,10 @@ def stage(source: Path, folder: Path) -> Path:
         if count > _MOST_FILES or size_bytes > _MOST_BYTES:
             problem = f"has more than {_MOST_FILES:,} files or {_MOST_BYTES >> 20} MiB"
             raise InvalidInputError(subject, problem, "name the folder of one package")
-        inner = name if _is_root(source) else f"{named.name}/{name}"
-        place = target / (named.name if source.is_file() else inner)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+        inner = name if _is_root(source) else f"{root.name}/{name}"
+        destination = target / (root.name if source.is_file() else inner)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
     if not target.is_dir() or not top_modules(target):
         advice = "name a module, a package's folder, or the folder that holds packages"
         raise InvalidInputError(subject, "holds no Python module", advice)
@@ -108,7 +108,7 @@ def stage(source: Path, folder: Path) -> Path:
 
 
 def _is_root(source: Path) -> bool:
-    """Tell whether a folder holds modules and packages, and is none itself."""
+    """Tell whether a folder holds modules and packages, and is not a package itself."""
     return source.is_dir() and not (source / _INIT).is_file()
 
 
@@ -150,7 +150,7 @@ def _check_file(name: str) -> None:
     subject = f"code file {name!r}"
     if any(_is_left_out(part) for part in parts):
         advice = "register the package's folder, which leaves these out"
-        raise InvalidInputError(subject, "is hidden or compiled, and could be run unseen", advice)
+        raise InvalidInputError(subject, "is hidden or compiled, so it could run unseen", advice)
     if Path(name).suffix.lower() in _NATIVE:
         advice = "install the library as a package wherever the version is loaded"
         raise InvalidInputError(subject, "is a native library, not Python code", advice)

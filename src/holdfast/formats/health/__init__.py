@@ -10,7 +10,7 @@ from pathlib import Path
 
 from holdfast.errors import InvalidInputError
 from holdfast.formats import trees
-from holdfast.formats.health import boosters, estimators, gguf, shards, stand_ins
+from holdfast.formats.health import boosters, estimators, gguf_tensors, placeholders, shards
 from holdfast.formats.scanner import doubts_of, is_cut_onnx, kind_of
 
 __all__ = ["check", "check_extension", "check_object", "problem_of"]
@@ -75,14 +75,14 @@ def check_extension(path: Path) -> None:
     promised = _PROMISES.get(path.suffix.lower())
     kind = kind_of(path) if promised and path.is_file() else ""
     if promised and path.is_file() and kind not in promised:
-        found = "of no kind that is known" if kind == "unknown" else f"{kind}"
-        problem = f"is not what {path.suffix} promises: its content is {found}"
+        description = "of an unknown kind" if kind == "unknown" else f"{kind}"
+        problem = f"does not contain what {path.suffix} promises: its content is {description}"
         advice = "fetch it again, or name its format (`--format model=file` keeps it as it is)"
         raise InvalidInputError(f"{str(path)!r}", problem, advice)
 
 
 def check_object(model: object) -> None:
-    """Check that an object in memory is fitted, and no class.
+    """Check that an object in memory is fitted, and not a class.
 
     Raises:
         InvalidInputError: If it is not.
@@ -91,7 +91,7 @@ def check_object(model: object) -> None:
 
 
 def check_pickled(path: Path, format_name: str) -> None:
-    """Check that a pickle holds a fitted object and no class.
+    """Check that a pickle holds a fitted object and not a class.
 
     Raises:
         InvalidInputError: If it does not.
@@ -110,7 +110,7 @@ def _in_folder(folder: Path) -> str | None:
 
 
 def _in_file(path: Path) -> str | None:
-    problem = stand_ins.problem_of(path)
+    problem = placeholders.problem_of(path)
     if problem:
         return problem
     broken = next((doubt for doubt in doubts_of(path) if _BROKEN.search(doubt)), None)
@@ -120,7 +120,7 @@ def _in_file(path: Path) -> str | None:
     if kind not in _WHOLE and is_cut_onnx(path):
         return "is cut short: an ONNX model that ends within a field"
     if kind == "gguf":
-        return gguf.problem_of(path)
+        return gguf_tensors.problem_of(path)
     return boosters.catboost_problem(path) if kind == "catboost" else None
 
 

@@ -31,7 +31,7 @@ def check_object(model: object) -> None:
         InvalidInputError: If it is a class, or an estimator that was never fitted.
     """
     if isinstance(model, type):
-        problem = "is a class, and a class alone predicts nothing"
+        problem = "is a class, and only an instance can predict"
         raise InvalidInputError(
             f"{model.__module__}.{model.__qualname__}", problem, _INSTANCE_ADVICE
         )
@@ -68,7 +68,7 @@ def check_file(path: Path) -> None:
     root = root_value_of(path)
     subject = f"{str(path)!r}"
     if isinstance(root, Global):
-        problem = f"holds {root.path}, a class or a function, and no object"
+        problem = f"holds {root.path}, a class or a function, but no object"
         raise InvalidInputError(subject, problem, _INSTANCE_ADVICE)
     unfitted = _unfitted_made(root)
     if unfitted:
@@ -99,7 +99,9 @@ def _is_bare(module: str, name: str, attributes: Collection[str]) -> bool:
         return "_Booster" not in attributes and "n_estimators" in attributes
     if module.partition(".")[0] == "lightgbm":
         return "_Booster" in attributes and "fitted_" not in attributes
-    return not any(one.endswith("_") and not one.startswith("__") for one in attributes)
+    return not any(
+        attribute.endswith("_") and not attribute.startswith("__") for attribute in attributes
+    )
 
 
 def _known(module: str) -> bool:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from holdfast.core import strict_json
 from holdfast.formats.scanner import kind_of, onnx_locations
+from holdfast.formats.scanner.byte_sources import of_file
 from holdfast.formats.scanner.contents import safetensors_header
 from holdfast.formats.scanner.findings import UnreadableError
-from holdfast.formats.scanner.sources import of_file
 
 __all__ = ["INDEX", "lone_problem", "problem_of", "read_index"]
 
@@ -37,12 +37,12 @@ def problem_of(listed: Mapping[str, Path]) -> str | None:
 def lone_problem(path: Path) -> str | None:
     """Tell of an index that is given without its shards."""
     if path.name.endswith(INDEX) and read_index(path):
-        return "is an index, and its shards lie beside it: register the folder that holds both"
+        return "is an index, whose shards lie beside it: register the folder that holds both"
     return None
 
 
 def read_index(path: Path) -> dict[str, str]:
-    """Return the shard by name of tensor that an index names, empty if it is none."""
+    """Return the shard by name of tensor that an index names, empty if it is not an index."""
     if path.stat().st_size > _LONGEST_INDEX:
         return {}
     try:
@@ -63,8 +63,8 @@ def _of_index(name: str, path: Path, listed: Mapping[str, Path], beside: str) ->
         return f"lacks {_first(missing)}, which {name} names"
     for shard in sorted(set(shards.values())):
         if shard.endswith(".safetensors"):
-            wanted = {tensor for tensor, place in shards.items() if place == shard}
-            lost = sorted(wanted - _tensors(listed[below + shard]))
+            tensors = {tensor for tensor, location in shards.items() if location == shard}
+            lost = sorted(tensors - _tensors(listed[below + shard]))
             if lost:
                 return f"lacks the tensor {_first(lost)} in {shard}, where {name} puts it"
     return None
@@ -79,17 +79,19 @@ def _tensors(path: Path) -> set[str]:
 
 def _of_graph(name: str, path: Path, beside: str, listed: Mapping[str, Path]) -> str | None:
     below = f"{beside}/" if beside else ""
-    missing = sorted(place for place in onnx_locations(path) if below + place not in listed)
+    missing = sorted(
+        location for location in onnx_locations(path) if below + location not in listed
+    )
     return f"lacks {_first(missing)}, in which {name} keeps weights" if missing else None
 
 
 def _of_variables(listed: Mapping[str, Path]) -> str | None:
-    found = [match for match in map(_VARIABLES.fullmatch, listed) if match]
-    if "saved_model.pb" not in listed or not ("variables/variables.index" in listed or found):
+    matches = [match for match in map(_VARIABLES.fullmatch, listed) if match]
+    if "saved_model.pb" not in listed or not ("variables/variables.index" in listed or matches):
         return None
-    count = int(found[0][2]) if found else 1
-    if "variables/variables.index" not in listed or len(found) != count:
-        return f"lacks variables: {len(found)} of {count} parts are there"
+    count = int(matches[0][2]) if matches else 1
+    if "variables/variables.index" not in listed or len(matches) != count:
+        return f"lacks variables: only {len(matches)} of {count} parts are there"
     return None
 
 

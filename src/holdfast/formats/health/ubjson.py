@@ -62,11 +62,11 @@ class _Walk:
         elif mark in (b"S", b"H"):
             self.skip(self.length())
         elif mark in (b"[", b"{"):
-            self.items(named=mark == b"{", depth=depth)
+            self.items(has_keys=mark == b"{", depth=depth)
         elif mark not in _EMPTY:
             raise ValueError(f"nothing known at byte {self.at - 1:,}")
 
-    def items(self, *, named: bool, depth: int) -> None:
+    def items(self, *, has_keys: bool, depth: int) -> None:
         kind = count = None
         if self.raw[self.at : self.at + 1] == b"$":
             self.skip(1)
@@ -76,19 +76,19 @@ class _Walk:
             count = self.length()
         if kind is not None and count is None:
             raise ValueError(f"a kind without a count at byte {self.at:,}")
-        if count is not None and kind in _WIDTHS and not named:
+        if count is not None and kind in _WIDTHS and not has_keys:
             self.skip(count * _WIDTHS[kind])
             return
         if count is not None:
             for _ in range(count):
-                self.item(kind, named=named, depth=depth)
+                self.item(kind, has_keys=has_keys, depth=depth)
             return
-        closing = b"}" if named else b"]"
+        closing = b"}" if has_keys else b"]"
         while self.raw[self.at : self.at + 1] != closing:
-            self.item(None, named=named, depth=depth)
+            self.item(None, has_keys=has_keys, depth=depth)
         self.skip(1)
 
-    def item(self, kind: bytes | None, *, named: bool, depth: int) -> None:
-        if named:
+    def item(self, kind: bytes | None, *, has_keys: bool, depth: int) -> None:
+        if has_keys:
             self.skip(self.length())
         self.value(self.mark() if kind is None else kind, depth + 1)

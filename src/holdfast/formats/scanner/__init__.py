@@ -14,11 +14,11 @@ from holdfast.errors import InvalidInputError
 from holdfast.formats import trees
 from holdfast.formats.scanner import archives
 from holdfast.formats.scanner.allowlist import AllowList
+from holdfast.formats.scanner.byte_sources import ByteSource, of_bytes, of_file
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
-from holdfast.formats.scanner.judge import judge, pickle_in
+from holdfast.formats.scanner.judge import judge, pickle_in, unpacked
 from holdfast.formats.scanner.onnx_graph import is_cut, read_graph
 from holdfast.formats.scanner.skops_schema import read_schema
-from holdfast.formats.scanner.sources import of_bytes, of_file
 from holdfast.formats.scanner.symbols import Made
 
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
@@ -38,7 +38,7 @@ def scan(path: Path, allowed: Collection[str] = ()) -> Scan:
         The scan; `unknown` is empty only if everything was read and every name is on the list.
 
     Raises:
-        InvalidInputError: If one of *allowed* is no such pattern.
+        InvalidInputError: If one of *allowed* is not such a pattern.
         StoreError: If the disk does not give the bytes.
     """
     allow_list = AllowList(allowed)
@@ -93,6 +93,11 @@ def root_value_of(path: Path) -> object:
     return pickled.root if pickled else None
 
 
+def unpacked_pickle(path: Path) -> ByteSource:
+    """Return the bytes of a pickle or joblib file, unpacked within the budget of a scan."""
+    return unpacked(of_file(path), Budget.of_size(_size_of(path)))
+
+
 def onnx_locations(path: Path) -> set[str]:
     """Name the files beside an ONNX file in which it keeps weights."""
     graph = read_graph(of_file(path), Budget.of_size(_size_of(path)))
@@ -131,22 +136,24 @@ def _size_of(path: Path) -> int:
 def _files(folder: Path) -> Iterator[Path]:
     try:
         yield from [path for _, path in trees.files(folder)]
-    except InvalidInputError:  # what is no file, or leads elsewhere, is a finding of its own
+    except (
+        InvalidInputError
+    ):  # anything that is not a file, or leads elsewhere, is a finding of its own
         yield from _entries(folder)
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders.sort()
-        yield from (Path(place, name) for name in folders if Path(place, name).is_symlink())
-        yield from (Path(place, name) for name in sorted(names))
+        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+        yield from (Path(parent, name) for name in sorted(names))
 
 
 def _judge_folder(folder: Path, files: list[Path], findings: Findings) -> str:
     for path in files:
-        found = findings.separate()
-        _judge_file(path, found)
-        findings.adopt(found, path.relative_to(folder).as_posix())
+        file_findings = findings.separate()
+        _judge_file(path, file_findings)
+        findings.adopt(file_findings, path.relative_to(folder).as_posix())
     saved_model = any((folder / name).is_file() for name in SAVED_MODEL)
     return "tensorflow-savedmodel" if saved_model else "folder"
 
@@ -155,6 +162,6 @@ def _judge_file(path: Path, findings: Findings) -> str:
     if path.name in SAVED_MODEL:
         findings.doubt(_GRAPH)
     if not path.is_file():
-        findings.doubt("no regular file, not read")
+        findings.doubt("not a regular file, so not read")
         return "unknown"
     return judge(of_file(path), findings)

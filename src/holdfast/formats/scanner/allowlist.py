@@ -65,7 +65,7 @@ def _within(module: str, package: str) -> bool:
 def _check(pattern: str) -> None:
     if not _DOTTED.fullmatch(pattern.removesuffix(".*")) or "." not in pattern:
         advice = "write module.Name or package.*"
-        raise InvalidInputError(f"allowed {pattern!r}", "names no constructor", advice)
+        raise InvalidInputError(f"allowed {pattern!r}", "does not name a constructor", advice)
 
 
 @cache
@@ -73,7 +73,7 @@ def packages() -> frozenset[str]:
     """Return the top packages of which anything is on the packaged list."""
     exact, within = _packaged()
     places = (*(module for module, _ in exact), *within)
-    return frozenset(place.partition(".")[0] for place in places)
+    return frozenset(module_name.partition(".")[0] for module_name in places)
 
 
 @cache
@@ -81,19 +81,19 @@ def _packaged() -> tuple[dict[tuple[str, str], Use], dict[str, dict[str, Use]]]:
     exact: dict[tuple[str, str], Use] = {}
     packages: dict[str, dict[str, Use]] = {}
     text = files(__package__).joinpath("allowed.txt").read_text(encoding="utf-8")
-    for use, place, name in _rules(text):
-        if place.endswith(".*"):
-            packages.setdefault(place[:-2], {})[name] = use
+    for use, module, name in _rules(text):
+        if module.endswith(".*"):
+            packages.setdefault(module[:-2], {})[name] = use
         else:
-            exact[place, name] = use
+            exact[module, name] = use
     return exact, packages
 
 
 def _rules(text: str) -> Iterator[tuple[Use, str, str]]:
-    use, place = "", ""
+    use, module = "", ""
     for line in text.splitlines():
         if line.startswith(" "):
             for name in line.split():
-                yield cast("Use", use), place, name
+                yield cast("Use", use), module, name
         elif line and not line.startswith("#"):
-            use, place = line.split()
+            use, module = line.split()

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from io import RawIOBase
 from typing import IO
 
+from holdfast.formats.scanner.byte_sources import ByteSource, of_bytes, of_stream
 from holdfast.formats.scanner.findings import Budget, ExhaustedError, UnreadableError
-from holdfast.formats.scanner.sources import Source, of_bytes, of_stream
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError,
@@ -28,11 +28,11 @@ ENCRYPTED = 0x1
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[zipfile.ZipFile]:
+def opened(source: ByteSource) -> Iterator[zipfile.ZipFile]:
     """Open a seekable source as a zip archive.
 
     Raises:
-        UnreadableError: If it is none.
+        UnreadableError: If it is not one.
         ExhaustedError: If it has more members than any model.
     """
     with source.open() as stream:
@@ -56,8 +56,8 @@ def readable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def member(
-    source: Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget
-) -> Source:
+    source: ByteSource, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget
+) -> ByteSource:
     """Return the content of a member.
 
     Raises:
@@ -77,7 +77,7 @@ def member(
     return of_stream(unpacked, info.filename, info.file_size)
 
 
-def _stored(source: Source, info: zipfile.ZipInfo) -> Source:
+def _stored(source: ByteSource, info: zipfile.ZipInfo) -> ByteSource:
     if info.header_offset < 0:
         raise UnreadableError("no member where the archive says")
     with source.open() as stream:
@@ -138,7 +138,7 @@ def zip_kind(archive: zipfile.ZipFile) -> str:
     return "zip"
 
 
-def in_memory(source: Source) -> Source:
+def in_memory(source: ByteSource) -> ByteSource:
     """Return a source that can be sought in, read into memory if it was not.
 
     Raises:

@@ -6,7 +6,7 @@ could tell, read objects as numbers, or call what they are handed.
 
 from collections.abc import Callable
 
-from holdfast.formats.scanner.arrays import layout_of_type
+from holdfast.formats.scanner.array_sizes import layout_of_type
 from holdfast.formats.scanner.findings import UnreadableError
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Made
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 
 from holdfast.core import strict_json
-from holdfast.formats.scanner.arrays import count_of, layout_of_header
+from holdfast.formats.scanner.array_sizes import count_of, layout_of_header
+from holdfast.formats.scanner.byte_sources import ByteReader, ByteSource
 from holdfast.formats.scanner.findings import Findings, UnreadableError
-from holdfast.formats.scanner.machine import Machine
-from holdfast.formats.scanner.sources import Reader, Source
+from holdfast.formats.scanner.pickle_vm import Machine
 
 _LONGEST_SAFETENSORS = 1 << 25
 _LONGEST_NPY = 1 << 16
@@ -20,7 +20,7 @@ _BITS = {
 }  # fmt: skip
 
 
-def safetensors_header(source: Source) -> dict[str, dict[str, object]]:
+def safetensors_header(source: ByteSource) -> dict[str, dict[str, object]]:
     """Return the header of a safetensors file, checked against the file's length.
 
     Raises:
@@ -65,7 +65,7 @@ def _bits(dtype: str, shape: Iterable[object]) -> int:
     return -1 if -1 in lengths else math.prod(lengths) * _BITS.get(dtype, -1)
 
 
-def judge_npy(source: Source, findings: Findings) -> None:
+def judge_npy(source: ByteSource, findings: Findings) -> None:
     """Judge an npy file: numbers are data, an array of objects is a pickle.
 
     Raises:
@@ -83,7 +83,7 @@ def judge_npy(source: Source, findings: Findings) -> None:
             raise UnreadableError(f"npy: more follows the array, at byte {reader.pos}")
 
 
-def _npy_header(reader: Reader) -> tuple[object, object]:
+def _npy_header(reader: ByteReader) -> tuple[object, object]:
     major = reader.read(8)[6]
     length = int.from_bytes(reader.read(2 if major == 1 else 4), "little")
     if length > _LONGEST_NPY:

@@ -9,11 +9,14 @@ import sys
 from functools import cache
 
 from holdfast.formats.scanner.allowlist import packages
+from holdfast.formats.scanner.findings import UnreadableError
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
 _EXTENSION = "copyreg extension"
-_ASSIGNED = 0xFFF  # codes up to here are taken for registered even if nothing is handed over
 _LETTERS = 8  # of text that is taken for arguments: Python's own unpickler hands over one by one
+_NEVER_CALLED = (int, float, str, bytes, tuple, Listed, Mapped)
+_NO_KEYWORDS = Mapped()
+_UNPACKED_IDLY = (str, bytes, tuple, Listed, Mapped)
 _TOOLS = frozenset(("pip", "setuptools", "pkg_resources", "wheel", "_distutils_hack", "IPython"))
 
 
@@ -54,23 +57,33 @@ def is_extension(value: object) -> bool:
     return isinstance(value, Global) and value.module == _EXTENSION
 
 
-def calls(func: object, args: object) -> bool:
-    """Tell whether `func(*args)` is a call in at least one unpickler."""
-    if not isinstance(func, Global) or not is_extension(func):
+def calls(func: object, args: object, keywords: object = _NO_KEYWORDS) -> bool:
+    """Tell whether calling *func* or its `__new__` is a call in an unpickler, and the file's doing.
+
+    Where it hands nothing to what a program registered, the file has chosen a number and no more;
+    what it then does with the result counts.
+
+    Raises:
+        UnreadableError: If both unpicklers surely end in an error here.
+    """
+    if _must_fail(func, args, keywords):
+        raise UnreadableError("calls what cannot be called, or hands over what cannot be unpacked")
+    if not is_extension(func):
         return isinstance(func, Global | Made)
-    if args is None or isinstance(args, int | float) or is_extension(args):
+    if is_extension(args):
         return False  # an error in both unpicklers
     if isinstance(args, str | bytes) and len(args) > _LETTERS:
         return False
-    return not _is_empty(args) or int(func.name) <= _ASSIGNED
+    return not (_is_empty(args) and _is_empty(keywords))
 
 
-def makes(cls: object, args: object) -> bool:
-    """Tell whether `cls.__new__(cls, *args)` is a call that may do something.
-
-    Handed nothing, what is registered only comes to be; whatever then changes it counts.
-    """
-    return calls(cls, args) and not (is_extension(cls) and _is_empty(args))
+def _must_fail(func: object, args: object, keywords: object) -> bool:
+    # Neither numbers, text nor containers can be called or are classes, and neither None nor a
+    # number can be unpacked. One unpickler unpacks first, and going through an object may act.
+    if args is None or isinstance(args, int | float):
+        return True
+    uncalled = func is None or isinstance(func, _NEVER_CALLED)
+    return uncalled and isinstance(args, _UNPACKED_IDLY) and isinstance(keywords, Mapped)
 
 
 def sets_state(target: object, state: object) -> bool:

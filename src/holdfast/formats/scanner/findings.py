@@ -125,13 +125,13 @@ class Findings:
         return _bounded(self.found_doubts)
 
 
-def _keep(kept: set[str], text: str) -> None:
-    if len(kept) < _COUNTED:
+def _keep(texts: set[str], text: str) -> None:
+    if len(texts) < _COUNTED:
         shown = text if text.isprintable() else ascii(text)[1:-1]
-        kept.add(shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "...")
+        texts.add(shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "...")
 
 
-def _bounded(kept: set[str]) -> tuple[str, ...]:
-    listed = sorted(kept)
+def _bounded(texts: set[str]) -> tuple[str, ...]:
+    listed = sorted(texts)
     more = len(listed) - LISTED
     return (*listed[:LISTED], f"... and {more} more") if more > 0 else tuple(listed)

@@ -1,7 +1,7 @@
 """GGUF files: weights and their metadata, in which a chat template may be a program."""
 
+from holdfast.formats.scanner.byte_sources import ByteReader, ByteSource
 from holdfast.formats.scanner.findings import Budget, Findings, UnreadableError
-from holdfast.formats.scanner.sources import Reader, Source
 from holdfast.formats.scanner.templates import check_template
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -12,7 +12,7 @@ LONGEST_KEY = 1 << 16
 _LONGEST_TEMPLATE = 1 << 20
 
 
-def judge_gguf(source: Source, findings: Findings) -> None:
+def judge_gguf(source: ByteSource, findings: Findings) -> None:
     """Judge the metadata of a GGUF file.
 
     Raises:
@@ -33,7 +33,7 @@ def judge_gguf(source: Source, findings: Findings) -> None:
             findings.doubt(f"gguf: {error}")
 
 
-def _template(reader: Reader, findings: Findings) -> bytes:
+def _template(reader: ByteReader, findings: Findings) -> bytes:
     """Pass over one key and its value; return the value if it is a template."""
     key = read_text(reader, LONGEST_KEY)
     kind = read_int(reader)
@@ -46,7 +46,7 @@ def _template(reader: Reader, findings: Findings) -> bytes:
     return b""
 
 
-def pass_array(reader: Reader, budget: Budget) -> None:
+def pass_array(reader: ByteReader, budget: Budget) -> None:
     """Pass over an array of a key's value.
 
     Raises:
@@ -62,8 +62,8 @@ def pass_array(reader: Reader, budget: Budget) -> None:
         pass_value(reader, kind)
 
 
-def pass_value(reader: Reader, kind: int) -> None:
-    """Pass over a value that is no array.
+def pass_value(reader: ByteReader, kind: int) -> None:
+    """Skip a value that is not an array.
 
     Raises:
         UnreadableError: If it ends early, or its kind is not known.
@@ -76,7 +76,7 @@ def pass_value(reader: Reader, kind: int) -> None:
         raise UnreadableError(f"gguf: a value of kind {kind}")
 
 
-def read_text(reader: Reader, longest: int) -> bytes:
+def read_text(reader: ByteReader, longest: int) -> bytes:
     """Read a length and the text behind it."""
     length = read_long(reader)
     if length > longest:
@@ -84,11 +84,11 @@ def read_text(reader: Reader, longest: int) -> bytes:
     return reader.read(length)
 
 
-def read_long(reader: Reader) -> int:
+def read_long(reader: ByteReader) -> int:
     """Read a number of eight bytes."""
     return int.from_bytes(reader.read(8), "little")
 
 
-def read_int(reader: Reader) -> int:
+def read_int(reader: ByteReader) -> int:
     """Read a number of four bytes."""
     return int.from_bytes(reader.read(4), "little")

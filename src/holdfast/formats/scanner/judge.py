@@ -4,10 +4,17 @@ import zipfile
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.formats.scanner import archives, contents, skops_schema, zip_frame
-from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
+from holdfast.formats.scanner import archives, contents, skops_schema, torch_streams, zip_frame
+from holdfast.formats.scanner.byte_sources import ByteReader, ByteSource
+from holdfast.formats.scanner.decompression import inflated
+from holdfast.formats.scanner.file_references import leads_outside
+from holdfast.formats.scanner.findings import (
+    Budget,
+    ExhaustedError,
+    Findings,
+    UnreadableError,
+)
 from holdfast.formats.scanner.gguf import judge_gguf
-from holdfast.formats.scanner.inflating import inflated
 from holdfast.formats.scanner.kinds import (
     HEAD_BYTES,
     UNKNOWN,
@@ -15,10 +22,8 @@ from holdfast.formats.scanner.kinds import (
     compression_of,
     kind_of,
 )
-from holdfast.formats.scanner.machine import Dialect, Machine
 from holdfast.formats.scanner.onnx_graph import read_graph
-from holdfast.formats.scanner.places import leads_outside
-from holdfast.formats.scanner.sources import Reader, Source
+from holdfast.formats.scanner.pickle_vm import Dialect, Machine
 from holdfast.formats.scanner.symbols import OPAQUE
 
 Loader = Dialect | Literal["nothing"]
@@ -28,8 +33,7 @@ _NESTING = 6  # archives in archives
 _STREAMS = 16  # pickles in a row that are followed
 _MARKS_BY_CHANCE = ("zlib", "lzma")  # so short that other files bear them
 _INSTRUCTIONS = 5  # in a row, the mark of a pickle first: no chance writes so many
-_TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first of five pickles in a row that torch.save once wrote
-_TORCH_STREAMS = 5
+_SHORTEST = 3  # of a marked pickle that other bytes follow; chance writes shorter ones
 
 _SCHEMA = "skops schema"
 _PROGRAMS = {
@@ -57,7 +61,7 @@ class Pickled:
     root: object
 
 
-def judge(source: Source, findings: Findings, loader: Loader = "joblib", depth: int = 0) -> str:
+def judge(source: ByteSource, findings: Findings, loader: Loader = "joblib", depth: int = 0) -> str:
     """Judge *source* and everything in it; return the name of its kind."""
     kind = _judge_bytes(source, findings, loader, depth)
     for reason in findings.budget.exhausted:  # whoever gave up, and whatever it was taken for
@@ -65,7 +69,7 @@ def judge(source: Source, findings: Findings, loader: Loader = "joblib", depth: 
     return kind
 
 
-def _judge_bytes(source: Source, findings: Findings, loader: Loader, depth: int) -> str:
+def _judge_bytes(source: ByteSource, findings: Findings, loader: Loader, depth: int) -> str:
     if depth > _NESTING:
         findings.doubt("archives within archives, too deep to read")
         return UNKNOWN.name
@@ -83,7 +87,7 @@ def _judge_bytes(source: Source, findings: Findings, loader: Loader, depth: int)
         return UNKNOWN.name
 
 
-def _starts(inner: Source, method: str) -> bool:
+def _starts(inner: ByteSource, method: str) -> bool:
     try:
         return bool(inner.head(1))
     except ExhaustedError:
@@ -94,7 +98,7 @@ def _starts(inner: Source, method: str) -> bool:
         raise
 
 
-def _is_chance(inner: Source, method: str, findings: Findings, loader: Loader) -> bool:
+def _is_chance(inner: ByteSource, method: str, findings: Findings, loader: Loader) -> bool:
     """Tell whether bytes only look compressed: they break off, and nothing runs before that.
 
     An unpickler reads no further than it has come: what precedes a break may run.
@@ -111,27 +115,38 @@ def _is_chance(inner: Source, method: str, findings: Findings, loader: Loader) -
     return False
 
 
-def pickle_in(source: Source, findings: Findings) -> Pickled | None:
-    """Follow *source* as joblib would: unpacked if it is compressed; None if it is no pickle.
+def pickle_in(source: ByteSource, findings: Findings) -> Pickled | None:
+    """Follow *source* as joblib would: unpacked if it is compressed; None if it is not a pickle.
 
     Raises:
         UnreadableError: If it is compressed and broken.
     """
-    head = source.head(HEAD_BYTES)
-    method = compression_of(head, source.suffix)
-    inner = inflated(source, method, findings.budget) if method else source
+    method = _method(source)
+    inner = unpacked(source, findings.budget)
     if method and not _starts(inner, method):
         return None
     pickled = read_pickle(inner, findings, "joblib")
     return pickled if pickled.sure or pickled.likely else None
 
 
-def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Loader, int]) -> str:
+def unpacked(source: ByteSource, budget: Budget) -> ByteSource:
+    """Return what joblib reads of a file: unpacked if it is compressed."""
+    method = _method(source)
+    return inflated(source, method, budget) if method else source
+
+
+def _method(source: ByteSource) -> str | None:
+    return compression_of(source.head(HEAD_BYTES), source.suffix)
+
+
+def _judge_head(
+    head: bytes, source: ByteSource, findings: Findings, loader_and_depth: tuple[Loader, int]
+) -> str:
     kind = kind_of(head, source)
     unsigned = kind.group in ("unknown", "text")
     noted = findings.separate()
-    pickled = read_pickle(source, noted, way[0])
-    if pickled.sure or (unsigned and way[0] != "nothing" and pickled.likely):
+    pickled = read_pickle(source, noted, loader_and_depth[0])
+    if pickled.sure or (unsigned and loader_and_depth[0] != "nothing" and pickled.likely):
         findings.adopt(noted, "")
         findings.executes_code = True
         if unsigned:
@@ -140,19 +155,19 @@ def _judge_head(head: bytes, source: Source, findings: Findings, way: tuple[Load
     if kind.group != "zip" and zip_frame.ends_as_zip(source):
         findings.doubt(f"{kind.name} that opens as a zip archive as well")
     try:
-        return _judge_kind(kind, source, findings, way[1])
+        return _judge_kind(kind, source, findings, loader_and_depth[1])
     except UnreadableError as error:
         findings.doubt(str(error))
         return kind.name
 
 
-def read_pickle(source: Source, noted: Findings, loader: Loader) -> Pickled:
-    """Follow *source* as a pickle, whatever it is; *noted* is worth nothing if it is none."""
+def read_pickle(source: ByteSource, noted: Findings, loader: Loader) -> Pickled:
+    """Follow *source* as a pickle, whatever it is; *noted* means nothing if it is not one."""
     with source.reader() as reader:
         return _follow(reader, noted, loader)
 
 
-def _follow(reader: Reader, noted: Findings, loader: Loader) -> Pickled:
+def _follow(reader: ByteReader, noted: Findings, loader: Loader) -> Pickled:
     machine = Machine(reader, noted, "plain" if loader == "nothing" else loader)
     try:
         machine.run()
@@ -161,25 +176,27 @@ def _follow(reader: Reader, noted: Findings, loader: Loader) -> Pickled:
         likely = machine.marked and machine.steps >= _INSTRUCTIONS
         kind = "joblib" if machine.arrays else "pickle"
         return Pickled(machine.calls > 0, likely, kind, OPAQUE)
-    if machine.root == _TORCH_MAGIC:
-        return _follow_torch(reader, noted)
+    if machine.root == torch_streams.MAGIC:
+        root = torch_streams.follow(reader, noted)
+        return Pickled(sure=True, likely=True, kind="torch", root=root)
     alone = _is_over(reader)
     sure = machine.calls > 0 or alone
     if not alone:
         noted.doubt(f"other bytes follow the pickle, at byte {reader.pos}")
         sure |= _goes_on(reader, noted)
     kind = "joblib" if machine.arrays else "pickle"
-    return Pickled(sure, machine.marked, kind, machine.root)
+    likely = machine.marked and machine.steps >= _SHORTEST
+    return Pickled(sure, likely, kind, machine.root)
 
 
-def _is_over(reader: Reader) -> bool:
+def _is_over(reader: ByteReader) -> bool:
     try:
         return reader.at_end()
     except UnreadableError:
         return False
 
 
-def _goes_on(reader: Reader, noted: Findings) -> bool:
+def _goes_on(reader: ByteReader, noted: Findings) -> bool:
     """Follow the pickles behind a first one; tell whether they are surely some."""
     calls = 0
     for _ in range(_STREAMS):
@@ -194,20 +211,7 @@ def _goes_on(reader: Reader, noted: Findings) -> bool:
     return True
 
 
-def _follow_torch(reader: Reader, noted: Findings) -> Pickled:
-    root: object = OPAQUE
-    for _ in range(1, _TORCH_STREAMS):  # then come the tensors' bytes, which are not unpickled
-        machine = Machine(reader, noted, "torch")
-        try:
-            machine.run()
-        except UnreadableError as error:
-            noted.doubt(str(error))
-            break
-        root = machine.root
-    return Pickled(sure=True, likely=True, kind="torch", root=root)
-
-
-def _judge_kind(kind: Kind, source: Source, findings: Findings, depth: int) -> str:
+def _judge_kind(kind: Kind, source: ByteSource, findings: Findings, depth: int) -> str:
     match kind.group:
         case "zip":
             return _judge_zip(archives.in_memory(source), findings, depth)
@@ -226,7 +230,7 @@ def _judge_kind(kind: Kind, source: Source, findings: Findings, depth: int) -> s
     return kind.name
 
 
-def _judge_graph(source: Source, findings: Findings) -> str:
+def _judge_graph(source: ByteSource, findings: Findings) -> str:
     graph = read_graph(source, findings.budget)
     if graph is None:
         return UNKNOWN.name
@@ -236,7 +240,7 @@ def _judge_graph(source: Source, findings: Findings) -> str:
     return "onnx"
 
 
-def _judge_zip(source: Source, findings: Findings, depth: int) -> str:
+def _judge_zip(source: ByteSource, findings: Findings, depth: int) -> str:
     with archives.opened(source) as archive:
         kind = archives.zip_kind(archive)
         zip_frame.judge_frame(source, archive, findings)
@@ -254,13 +258,13 @@ def _judge_zip(source: Source, findings: Findings, depth: int) -> str:
 
 
 def _judge_member(
-    source: Source,
-    place: tuple[zipfile.ZipFile, zipfile.ZipInfo],
+    source: ByteSource,
+    archive_entry: tuple[zipfile.ZipFile, zipfile.ZipInfo],
     findings: Findings,
-    way: tuple[str, int],
+    kind_and_depth: tuple[str, int],
 ) -> str:
-    archive, info = place
-    kind, depth = way
+    archive, info = archive_entry
+    kind, depth = kind_and_depth
     try:
         member = archives.member(source, archive, info, findings.budget)
         if kind == "skops" and info.filename == "schema.json":

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.formats.scanner.sources import Source
+from holdfast.formats.scanner.byte_sources import ByteSource
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at to tell its kind."""
@@ -92,12 +92,12 @@ def compression_of(head: bytes, suffix: str) -> str | None:
     return method
 
 
-def kind_of(head: bytes, source: Source) -> Kind:
+def kind_of(head: bytes, source: ByteSource) -> Kind:
     """Tell what *source*, which starts with *head*, holds; pickles have no sure signature."""
     return _by_signature(head, source) or _by_content(head, source) or UNKNOWN
 
 
-def _by_signature(head: bytes, source: Source) -> Kind | None:
+def _by_signature(head: bytes, source: ByteSource) -> Kind | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Kind("zip", "zip")
     for prefix, kind in _OWN.items():
@@ -120,7 +120,7 @@ def _by_signature(head: bytes, source: Source) -> Kind | None:
     return Kind("Python bytecode", "program") if _is_bytecode(head) else None
 
 
-def _by_content(head: bytes, source: Source) -> Kind | None:
+def _by_content(head: bytes, source: ByteSource) -> Kind | None:
     if head[8:9] == b"{" and (b'"data_offsets"' in head or b'"__metadata__"' in head[:64]):
         return Kind("safetensors", "safetensors")
     if source.suffix == ".safetensors":
@@ -138,7 +138,7 @@ def _by_content(head: bytes, source: Source) -> Kind | None:
     return Kind("json" if head.lstrip()[:1] in (b"{", b"[") else "text", "text")
 
 
-def _is_hdf5(head: bytes, source: Source) -> bool:
+def _is_hdf5(head: bytes, source: ByteSource) -> bool:
     # a block of the user's own may come first; the signature then starts at a power of two
     starts = (0, *(512 << step for step in range(7)))
     return any(head[start : start + 8] == _HDF5 for start in starts) or (

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from holdfast.formats.scanner import protobuf
+from holdfast.formats.scanner.byte_sources import ByteReader, ByteSource
 from holdfast.formats.scanner.findings import Budget, UnreadableError
 from holdfast.formats.scanner.protobuf import Field, fields
-from holdfast.formats.scanner.sources import Reader, Source
 
 # Numbers in onnx.proto. Fields of a ModelProto with their wire types, and which it must have.
 _MODEL = {
@@ -48,8 +48,8 @@ class Graph:
     locations: set[str] = field(default_factory=set)
 
 
-def read_graph(source: Source, budget: Budget) -> Graph | None:
-    """Return what *source* says as an ONNX model, or None if it is none.
+def read_graph(source: ByteSource, budget: Budget) -> Graph | None:
+    """Return what *source* says as an ONNX model, or None if it is not one.
 
     Raises:
         UnreadableError: If it starts as a model and turns out broken or too deep.
@@ -69,7 +69,7 @@ def read_graph(source: Source, budget: Budget) -> Graph | None:
     return graph
 
 
-def is_cut(source: Source) -> bool:
+def is_cut(source: ByteSource) -> bool:
     """Tell whether a file begins as an ONNX model, reaches its graph, and ends within a field.
 
     A model begins with the version of its form, a small number; bytes of another kind seldom do,
@@ -79,7 +79,7 @@ def is_cut(source: Source) -> bool:
         return _ends_within(reader, source.size or 0)
 
 
-def _ends_within(reader: Reader, size: int) -> bool:
+def _ends_within(reader: ByteReader, size: int) -> bool:
     numbers: list[int] = []
     with suppress(UnreadableError):  # not of a model, or the end within a field's key or length
         for entry in _model_fields(reader, _ENDLESS):
@@ -91,7 +91,7 @@ def _ends_within(reader: Reader, size: int) -> bool:
     return reader.at_end() and _GRAPH in numbers
 
 
-def _model_fields(reader: Reader, end: int) -> Iterator[Field]:
+def _model_fields(reader: ByteReader, end: int) -> Iterator[Field]:
     for entry in fields(reader, end):
         if _MODEL.get(entry.number) != entry.wire:
             raise UnreadableError("not a field of a model")
@@ -99,9 +99,9 @@ def _model_fields(reader: Reader, end: int) -> Iterator[Field]:
 
 
 def _collect(
-    reader: Reader, end: int, place: tuple[str, int], graph: Graph, budget: Budget
+    reader: ByteReader, end: int, message_and_depth: tuple[str, int], graph: Graph, budget: Budget
 ) -> None:
-    message, depth = place
+    message, depth = message_and_depth
     if depth > _DEPTH:
         raise UnreadableError("onnx: graphs within graphs, too deep")
     entry: dict[int, bytes] = {}

@@ -10,27 +10,27 @@ import pickletools
 import struct
 from collections.abc import Callable
 
+from holdfast.formats.scanner.byte_sources import ByteReader
 from holdfast.formats.scanner.findings import UnreadableError
-from holdfast.formats.scanner.sources import Reader
 from holdfast.formats.scanner.symbols import KEPT_BYTES, OPAQUE
 
 _LONGEST_NUMBER = 64  # bytes; longer integers are data, and slow to convert
 _SOME_NUMBER = math.nan  # whichever, if it is one at all
 
 
-def _unsigned(size: int) -> Callable[[Reader], int]:
+def _unsigned(size: int) -> Callable[[ByteReader], int]:
     return lambda reader: int.from_bytes(reader.read(size), "little")
 
 
-def _signed(reader: Reader) -> int:
+def _signed(reader: ByteReader) -> int:
     return int.from_bytes(reader.read(4), "little", signed=True)
 
 
-def _float8(reader: Reader) -> object:
+def _float8(reader: ByteReader) -> object:
     return struct.unpack(">d", reader.read(8))[0]
 
 
-def _line(reader: Reader) -> bytes:
+def _line(reader: ByteReader) -> bytes:
     # One character less, newline or not: Python's own unpickler cuts blindly at the file's end.
     return reader.line(KEPT_BYTES + 1)[:-1]
 
@@ -42,7 +42,7 @@ def _decoded(raw: bytes, encoding: str) -> str:
         raise UnreadableError(f"text that is not {encoding}") from error
 
 
-def _number(reader: Reader) -> object:
+def _number(reader: ByteReader) -> object:
     raw = _line(reader).strip()
     if raw in (b"00", b"01"):
         return raw == b"01"
@@ -54,32 +54,33 @@ def _number(reader: Reader) -> object:
         return _SOME_NUMBER  # the two unpicklers differ in what they take for a number
 
 
-def _index(reader: Reader) -> int:
+def _index(reader: ByteReader) -> int:
     try:
         return int(_line(reader))
     except ValueError as error:
-        raise UnreadableError("an index that is no number") from error
+        raise UnreadableError("an index that is not a number") from error
 
 
-def _float_line(reader: Reader) -> object:
+def _float_line(reader: ByteReader) -> object:
     try:
         return float(_line(reader))
     except ValueError:
         return _SOME_NUMBER
 
 
-def _quoted(reader: Reader) -> object:
+def _quoted(reader: ByteReader) -> object:
     raw = _line(reader)
-    if raw[:1] not in (b"'", b'"'):
+    closed = len(raw) > 1 and raw[:1] == raw[-1:]
+    if raw[:1] not in (b"'", b'"') or not (closed or len(raw) == KEPT_BYTES):
         raise UnreadableError("text without quotes")
-    if len(raw) > 1 and raw[:1] == raw[-1:] and b"\\" not in raw:
+    if closed and b"\\" not in raw:
         return _text(raw[1:-1])
     return OPAQUE  # escapes: never in a name that an honest pickler wrote
 
 
-def _unicode_line(reader: Reader) -> object:
+def _unicode_line(reader: ByteReader) -> object:
     raw = _line(reader)
-    return OPAQUE if b"\\" in raw or len(raw) >= KEPT_BYTES else _decoded(raw, "latin-1")
+    return OPAQUE if len(raw) >= KEPT_BYTES else _decoded(raw, "raw-unicode-escape")
 
 
 def _text(raw: bytes) -> object:
@@ -87,18 +88,18 @@ def _text(raw: bytes) -> object:
     return raw.decode("latin-1")
 
 
-def _pair(reader: Reader) -> object:
+def _pair(reader: ByteReader) -> object:
     return _decoded(_line(reader), "utf-8"), _decoded(_line(reader), "utf-8")
 
 
-def _persistent_line(reader: Reader) -> object:
+def _persistent_line(reader: ByteReader) -> object:
     return _decoded(_line(reader), "latin-1")
 
 
 def _counted(
-    length: Callable[[Reader], int], decode: Callable[[bytes], object]
-) -> Callable[[Reader], object]:
-    def read(reader: Reader) -> object:
+    length: Callable[[ByteReader], int], decode: Callable[[bytes], object]
+) -> Callable[[ByteReader], object]:
+    def read(reader: ByteReader) -> object:
         count = length(reader)
         if 0 <= count <= KEPT_BYTES:
             return decode(reader.read(count))
@@ -125,7 +126,7 @@ def _opaque(_: bytes) -> object:
     return OPAQUE
 
 
-_READ: dict[str, Callable[[Reader], object]] = {
+_READ: dict[str, Callable[[ByteReader], object]] = {
     "uint1": _unsigned(1),
     "uint2": _unsigned(2),
     "uint4": _unsigned(4),
@@ -153,13 +154,13 @@ _READ: dict[str, Callable[[Reader], object]] = {
 }
 
 
-def _reader_of(opcode: pickletools.OpcodeInfo) -> Callable[[Reader], object] | None:
+def _reader_of(opcode: pickletools.OpcodeInfo) -> Callable[[ByteReader], object] | None:
     if opcode.name in ("GET", "PUT"):
         return _index
     return None if opcode.arg is None else _READ[opcode.arg.name]
 
 
-INSTRUCTIONS: dict[bytes, tuple[str, Callable[[Reader], object] | None]] = {
+INSTRUCTIONS: dict[bytes, tuple[str, Callable[[ByteReader], object] | None]] = {
     opcode.code.encode("latin-1"): (opcode.name, _reader_of(opcode))
     for opcode in pickletools.opcodes
 }

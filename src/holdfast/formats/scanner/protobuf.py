@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from holdfast.formats.scanner.byte_sources import ByteReader
 from holdfast.formats.scanner.findings import UnreadableError
-from holdfast.formats.scanner.sources import Reader
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 """Wire types."""
@@ -31,7 +31,9 @@ class Field:
     end: int
 
 
-def fields(reader: Reader, end: int, skipped: re.Pattern[bytes] | None = None) -> Iterator[Field]:
+def fields(
+    reader: ByteReader, end: int, skipped: re.Pattern[bytes] | None = None
+) -> Iterator[Field]:
     """Read the fields up to *end*; what a caller leaves of a field's bytes is skipped.
 
     Args:
@@ -40,7 +42,7 @@ def fields(reader: Reader, end: int, skipped: re.Pattern[bytes] | None = None) -
         skipped: Fields in a row that match this are passed over at once.
 
     Raises:
-        UnreadableError: If it is no message.
+        UnreadableError: If it is not a message.
     """
     while reader.pos < end:
         if skipped is not None and reader.leap(skipped, end):
@@ -52,7 +54,7 @@ def fields(reader: Reader, end: int, skipped: re.Pattern[bytes] | None = None) -
         reader.skip(field.end - reader.pos)
 
 
-def _field(reader: Reader) -> Field:
+def _field(reader: ByteReader) -> Field:
     key = _varint(reader)
     number, wire = key >> 3, key & 7
     if number == 0 or wire not in (VARINT, FIXED_64, BYTES, FIXED_32):
@@ -62,7 +64,7 @@ def _field(reader: Reader) -> Field:
     return Field(number, wire, value, reader.pos + size)
 
 
-def _varint(reader: Reader) -> int:
+def _varint(reader: ByteReader) -> int:
     value = 0
     for position in range(_LONGEST_VARINT):
         byte = reader.read(1)[0]

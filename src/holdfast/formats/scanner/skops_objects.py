@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from holdfast.core import strict_json
-from holdfast.formats.scanner import held, rules
+from holdfast.formats.scanner import attributes, pickle_rules
 from holdfast.formats.scanner.allowlist import AllowList
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
 
@@ -41,7 +41,7 @@ class Builder:
     def judge(self, schema: Node) -> None:
         """Judge all that loading *schema* makes, and what its objects hold in the end."""
         self._build(schema)
-        held.check_held(self._owners, self._doubt)
+        attributes.check_held(self._owners, self._doubt)
 
     def _build(self, node: object) -> object:
         if not isinstance(node, dict) or "__loader__" not in node:
@@ -74,15 +74,15 @@ class Builder:
         return Global(module, name, self._allowed.use_of(module, name))
 
     def _remember(self, thing: Made) -> Made:
-        if held.can_be_asked(thing):
+        if attributes.can_be_asked(thing):
             self._owners.append(thing)
         return thing
 
     def _called(self, func: Global, args: object) -> Made:
-        return self._remember(rules.called(func, args, self._doubt))
+        return self._remember(pickle_rules.called(func, args, self._doubt))
 
     def _new(self, node: Node) -> Made:
-        return self._remember(rules.made(self._named(node), (), Mapped(), self._doubt))
+        return self._remember(pickle_rules.made(self._named(node), (), Mapped(), self._doubt))
 
     # plain values
 
@@ -107,7 +107,7 @@ class Builder:
 
     def _list(self, node: Node) -> object:
         target, cls = Listed(), self._named(node)
-        rules.appended(target, self._items(node), self._doubt)
+        pickle_rules.appended(target, self._items(node), self._doubt)
         return self._called(cls, (target,)) if cls.use == "own" else target
 
     def _tuple(self, node: Node) -> object:
@@ -117,7 +117,7 @@ class Builder:
     def _dict(self, node: Node) -> object:
         cls = self._named(node)
         target = Mapped() if cls.path == "builtins.dict" else self._new(node)
-        rules.set_items(target, self._entries(node), self._doubt)
+        pickle_rules.set_items(target, self._entries(node), self._doubt)
         return target
 
     def _entries(self, node: Node) -> list[object]:
@@ -143,7 +143,9 @@ class Builder:
     def _default(self, node: Node) -> object:
         target = self._called(self._named(node), (self._of(node, "content", "default_factory"),))
         main = _inner(node, "content", "main")
-        rules.set_items(target, self._entries(main if isinstance(main, dict) else {}), self._doubt)
+        pickle_rules.set_items(
+            target, self._entries(main if isinstance(main, dict) else {}), self._doubt
+        )
         return target
 
     # names and objects
@@ -161,7 +163,7 @@ class Builder:
         func, args = self._of(node, "content", "func"), self._of(node, "content", "args")
         keywords, space = self._of(node, "content", "kwds"), self._of(node, "content", "namespace")
         target = self._called(self._named(node), (func,))
-        rules.built(target, (func, args, keywords, space), self._doubt)
+        pickle_rules.built(target, (func, args, keywords, space), self._doubt)
         return target
 
     def _rebuilt(self, node: Node) -> object:
@@ -181,7 +183,7 @@ class Builder:
     def _with_state(self, target: Made, node: Node) -> Made:
         state = self._of(node, "content")
         if state is not None:
-            rules.built(target, state, self._doubt)
+            pickle_rules.built(target, state, self._doubt)
         return self._remember(target)
 
     # numbers

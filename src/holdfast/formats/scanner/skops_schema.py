@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from holdfast.core import strict_json
 from holdfast.formats.scanner.allowlist import Use
+from holdfast.formats.scanner.byte_sources import ByteSource
 from holdfast.formats.scanner.findings import Findings, UnreadableError
 from holdfast.formats.scanner.skops_objects import Builder
-from holdfast.formats.scanner.sources import Source
 
 _LONGEST = 1 << 26
-_NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones are no gap
+_NEWEST = 2  # protocol of skops 0.16; its description of old nodes says why older ones leave no gap
 
 # What a node's loader does with the class it names.
 _CALLS: frozenset[Use] = frozenset(("call", "own"))
@@ -57,7 +57,7 @@ _KEY = re.compile(r"builtins\.(str|int|float|bool)|numpy\.(str_|bool_?|u?int[0-9
 _BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 
-def read_schema(source: Source) -> dict[str, object] | None:
+def read_schema(source: ByteSource) -> dict[str, object] | None:
     """Return the content of a `schema.json` if it is one of skops, None if it is another's.
 
     Raises:
@@ -122,8 +122,8 @@ class _Forms:
         self._findings.budget.spend_instruction()
         form: object
         if isinstance(value, dict):
-            said = {key: item for key, item in value.items() if key not in ("__id__", "file")}
-            form = ("dict", tuple((key, self.number(item)) for key, item in said.items()))
+            fields = {key: item for key, item in value.items() if key not in ("__id__", "file")}
+            form = ("dict", tuple((key, self.number(item)) for key, item in fields.items()))
         elif isinstance(value, list):
             form = ("list", tuple(map(self.number, value)))
         else:
@@ -132,7 +132,7 @@ class _Forms:
         if isinstance(value, dict) and "__id__" in value:
             identity = value["__id__"]
             if type(identity) is not int:
-                self._findings.doubt("skops schema: an identity that is no number")
+                self._findings.doubt("skops schema: an identity that is not a number")
             elif self._identities.setdefault(identity, number) != number:
                 self._findings.doubt("skops schema: two nodes under one identity")
         return number

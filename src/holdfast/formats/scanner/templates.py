@@ -75,7 +75,7 @@ def check_template(text: str) -> None:
 
 
 def _tokens(text: str) -> list[_Token]:
-    found: list[_Token] = []
+    tokens: list[_Token] = []
     at = 0
     while opening := _OPEN.search(text, at):
         at = opening.end()
@@ -85,28 +85,28 @@ def _tokens(text: str) -> list[_Token]:
                 raise UnreadableError("a comment that does not end")
             continue
         at += text[at : at + 1] in ("-", "+")
-        found.append(_Token("open", opening[0]))
-        at = _inside(text, at, found)
-        if len(found) > _MOST:
+        tokens.append(_Token("open", opening[0]))
+        at = _inside(text, at, tokens)
+        if len(tokens) > _MOST:
             raise UnreadableError("more in it than any honest one")
-    found.append(_Token("stop", "its end"))
-    return found
+    tokens.append(_Token("stop", "its end"))
+    return tokens
 
 
-def _inside(text: str, at: int, found: list[_Token]) -> int:
+def _inside(text: str, at: int, tokens: list[_Token]) -> int:
     """Add the tokens of one pair of braces; return where they end."""
     depth = 0
     while token := _TOKEN.match(text, at):
         kind, word = str(token.lastgroup), token[0]
         if kind == "end" and not (word == "}}" and depth):
-            found.append(_Token("close", word.lstrip("-+")))
+            tokens.append(_Token("close", word.lstrip("-+")))
             return token.end()
         if kind == "end":  # of a table in a table
             kind, word = "sign", "}"
         at += len(word)
         depth += (word == "{") - (word == "}")
         if kind != "space":
-            found.append(_Token(kind, word))
+            tokens.append(_Token(kind, word))
     raise UnreadableError(f"{text[at : at + 12]!a} at character {at}")
 
 
@@ -249,8 +249,8 @@ class _Parser:
     def _unary(self) -> None:
         while self._take("-", "+", "not"):
             pass
-        named = self._primary()
-        self._postfix(named)
+        has_fields = self._primary()
+        self._postfix(has_fields)
 
     def _primary(self) -> bool:
         """Parse a value; tell whether it is one that has fields: no text, number or constant."""

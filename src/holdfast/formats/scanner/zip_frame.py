@@ -12,9 +12,9 @@ import zipfile
 from typing import IO
 
 from holdfast.formats.scanner.archives import ENCRYPTED, LOCAL_HEADER, opened
+from holdfast.formats.scanner.byte_sources import ByteSource
+from holdfast.formats.scanner.file_references import leads_outside
 from holdfast.formats.scanner.findings import ExhaustedError, Findings, UnreadableError
-from holdfast.formats.scanner.places import leads_outside
-from holdfast.formats.scanner.sources import Source
 
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -27,7 +27,7 @@ _LONG_FIELD = 1
 _FARTHEST = (1 << 16) + _END.size  # bytes from the end at which an end may start
 
 
-def ends_as_zip(source: Source) -> bool:
+def ends_as_zip(source: ByteSource) -> bool:
     """Tell whether readers of zip files, who begin at the end, would open *source*."""
     if not source.seekable or b"PK\x05\x06" not in source.tail(_FARTHEST):
         return False
@@ -40,7 +40,7 @@ def ends_as_zip(source: Source) -> bool:
         return False
 
 
-def judge_frame(source: Source, archive: zipfile.ZipFile, findings: Findings) -> None:
+def judge_frame(source: ByteSource, archive: zipfile.ZipFile, findings: Findings) -> None:
     """Report what contradicts itself in the archive's own records."""
     infos = sorted(archive.filelist, key=lambda info: info.header_offset)
     if infos and infos[0].header_offset > 0:
@@ -63,7 +63,7 @@ def judge_frame(source: Source, archive: zipfile.ZipFile, findings: Findings) ->
             findings.doubt("zip archive: other bytes before its table, or a table within a member")
 
 
-def _judge_table(source: Source, archive: zipfile.ZipFile, findings: Findings) -> None:
+def _judge_table(source: ByteSource, archive: zipfile.ZipFile, findings: Findings) -> None:
     """Look for the table as other readers do, who find another one in a crafted file."""
     size = source.size or 0
     end = source.tail(_END.size)
@@ -75,9 +75,9 @@ def _judge_table(source: Source, archive: zipfile.ZipFile, findings: Findings) -
     tail = source.tail(_END.size + _LOCATOR.size + _END_64.size)
     if tail[-_END.size - _LOCATOR.size :][:4] == b"PK\x06\x07" and len(tail) > _END_64.size:
         stop = size - len(tail)
-        _, _, place, _ = _LOCATOR.unpack(tail[_END_64.size : _END_64.size + _LOCATOR.size])
+        _, _, offset, _ = _LOCATOR.unpack(tail[_END_64.size : _END_64.size + _LOCATOR.size])
         record = _END_64.unpack(tail[: _END_64.size])
-        if record[0] != b"PK\x06\x06" or place != stop:
+        if record[0] != b"PK\x06\x06" or offset != stop:
             findings.doubt("zip archive: two ends")
             return
         short = (here, count, length, start)
@@ -113,13 +113,13 @@ def _judge_local(stream: IO[bytes], info: zipfile.ZipInfo, findings: Findings) -
     start = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
     if _LONG in (packed, plain):
         plain, packed = _long_sizes(extra, plain, packed)
-    said = (flags & _LOCAL_FLAGS, method, crc, packed, plain)
+    local_fields = (flags & _LOCAL_FLAGS, method, crc, packed, plain)
     known = (info.flag_bits & _LOCAL_FLAGS, info.compress_type)
     sizes = (info.CRC, info.compress_size, info.file_size)
     allowed = {(*known, *sizes)}
     if flags & _DESCRIBED:
         allowed.add((*known, 0, 0, 0))
-    if said not in allowed:
+    if local_fields not in allowed:
         findings.doubt(f"{info.filename}: two records of one member")
     end: int = start + info.compress_size
     return end + _trailer(stream, end) if flags & _DESCRIBED else end

@@ -1,7 +1,8 @@
-"""Taking a bundle in: every byte is checked before the first entry is written."""
+"""Importing a bundle: every byte is checked before the first entry is written."""
 
 import hashlib
 import io
+import os
 import re
 import tarfile
 from dataclasses import dataclass
@@ -9,22 +10,31 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from holdfast.core import names, registration, strict_json
-from holdfast.core.commands import Unchanged
+from holdfast.core import names, numbering, strict_json
 from holdfast.core.entry import MAX_BYTES, is_time
 from holdfast.core.events import AnyEvent, Origin, Past, Registered
 from holdfast.core.history import claimed
+from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import is_digest
 from holdfast.core.state import State
 from holdfast.core.version import parse
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 from holdfast.registry import presence, transfer
-from holdfast.registry.bundles import FORMAT, INDEX, MEMBER, SUMS, Bundled, Index
-from holdfast.registry.session import Session, Signing
+from holdfast.registry.bundles import (
+    FORMAT,
+    INDEX,
+    MEMBER,
+    SUMS,
+    Bundled,
+    Index,
+    is_for_people,
+)
+from holdfast.registry.session import CommitOptions, Session
 from holdfast.registry.transfer import Journey
 from holdfast.store import durable, layout
+from holdfast.store.metering import Meter, Progress, Step
 
-_SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
+_SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  (.+)", re.DOTALL)
 _MOST_SMALL: Final = 64 << 20
 """Bytes above which a list or an index is not believed, nor all entries of a journal together."""
 _BROKEN: Final = (
@@ -45,44 +55,56 @@ class _Contents:
     blobs: int
 
 
-def read(session: Session, source: Path, signing: Signing, trust: str | None) -> Bundled:
+def read(
+    session: Session,
+    source: Path,
+    options: CommitOptions,
+    trust: str | None,
+    progress: Progress | None = None,
+) -> Bundled:
     """Take a bundle into the store.
 
     Args:
         session: The store.
         source: The tar file.
-        signing: Reason and key of the entry, for one version.
-        trust: Why files that run code outside the allow-list are taken in all the same.
+        options: Reason and key of the entry, for one version.
+        trust: Why files that run code outside the allow-list are accepted anyway.
+        progress: Told bytes read and bytes of the file.
     """
-    place = session.writable()
-    with place.sharing(), place.workplace() as scratch:
-        contents = _opened(session, source, scratch)
+    store = session.writable()
+    with store.sharing(), store.workplace() as scratch:
+        contents = _opened(session, source, scratch, progress)
         store_again = partial(_opened, session, source, scratch)
         if contents.index.kind == "model":
             index = contents.index
             came = Journey(index.model, contents.journal, index.head, store_again)
-            created, versions = transfer.take_model(session, came, scratch, signing, trust)
+            created, versions = transfer.take_model(session, came, scratch, options, trust)
         else:
-            taken = _take_version(session, contents.index, scratch, signing, trust)
-            presence.ensure(place, taken.named, store_again)
+            taken = _take_version(session, contents.index, scratch, options, trust)
+            presence.ensure(store, taken.named, store_again)
             created, versions = taken.created, (taken.version,)
     size_bytes = source.stat().st_size
     index = contents.index
     return Bundled(index.model, versions, contents.blobs, size_bytes, str(source), created)
 
 
-def _opened(session: Session, source: Path, scratch: Path) -> _Contents:
+def _opened(
+    session: Session, source: Path, scratch: Path, progress: Progress | None = None
+) -> _Contents:
     if source.exists() and not source.is_file():
-        raise InvalidInputError(f"file {str(source)!r}", "is no regular file", "name a bundle")
+        raise InvalidInputError(f"file {str(source)!r}", "is not a regular file", "name a bundle")
     try:
         with source.open("rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as tar:
-            return _read(session, tar, scratch)
+            meter = Meter(progress, os.fstat(file.fileno()).st_size)
+            contents = _read(session, tar, scratch, meter)
+            meter.end()
+            return contents
     except OSError as error:
         raise InvalidInputError(
             f"file {str(source)!r}", f"cannot be read: {error.strerror}", "check its path"
         ) from error
     except _BROKEN as error:
-        raise DamagedError(str(source), f"not a bundle: {error}", "copy it again") from error
+        raise DamagedError(str(source), f"is not a bundle: {error}", "copy it again") from error
 
 
 class _Bounded(io.BufferedIOBase):
@@ -98,7 +120,7 @@ class _Bounded(io.BufferedIOBase):
         return self._file.read(size)
 
 
-def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
+def _read(session: Session, tar: tarfile.TarFile, scratch: Path, meter: Meter) -> _Contents:
     members = iter(tar)
     sums = _sums(tar, next(members, None))
     small: dict[str, bytes] = {}
@@ -106,18 +128,26 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path) -> _Contents:
     left = dict(sums)
     for member in members:
         expected = left.pop(member.name, None)
+        if expected is not None and _is_link(member, expected):
+            continue
         if expected is None or not member.isreg() or member.issparse():
-            raise DamagedError(member.name, f"not listed once in {SUMS}", "copy the bundle again")
+            raise DamagedError(
+                member.name, f"is not listed exactly once in {SUMS}", "copy the bundle again"
+            )
         file = tar.extractfile(member)
         assert file is not None  # noqa: S101 - a regular member has content
         if member.name.startswith(layout.BLOBS):
-            _take_blob(session, file, member.name, expected, scratch)
+            with meter.part(member.size, 1 + session.open_store.blobs.passes) as step:
+                written = _written(file, member.name, expected, scratch, step)
+                session.open_store.blobs.add(written, step=step)
             blobs += 1
+        elif is_for_people(member.name):
+            _check(file, member.name, expected)
         else:
             most -= member.size
             small[member.name] = _small(file, member, expected, most)
     if left:
-        raise DamagedError(next(iter(left)), "missing from the bundle", "copy the bundle again")
+        raise DamagedError(next(iter(left)), "is missing from the bundle", "copy the bundle again")
     journal = tuple(small[name] for name in sorted(small) if name != INDEX)
     return _Contents(_index(small.get(INDEX, b"")), journal, blobs)
 
@@ -128,12 +158,31 @@ def _sums(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> dict[str, str]
     file = tar.extractfile(first)
     assert file is not None  # noqa: S101 - a regular member has content
     sums: dict[str, str] = {}
-    for line in file.read().decode(errors="replace").splitlines():
+    for line in file.read().decode(errors="replace").removesuffix("\n").split("\n"):
         match = _SUM_LINE.fullmatch(line)
-        if match is None or not MEMBER.fullmatch(match[2]) or match[2] in sums:
+        if match is None or not _may_be(match[2]) or match[2] in sums:
             raise DamagedError(SUMS, f"has the line {line[:100]!r}", "copy the bundle again")
         sums[match[2]] = match[1]
     return sums
+
+
+def _may_be(name: str) -> bool:
+    return bool(MEMBER.fullmatch(name)) or is_for_people(name)
+
+
+def _is_link(member: tarfile.TarInfo, expected: str) -> bool:
+    """Tell whether a member for people is a name for the blob that the list says it is."""
+    is_named = member.islnk() and member.linkname == layout.blob(expected)
+    return is_named and is_for_people(member.name)
+
+
+def _check(file: IO[bytes], name: str, expected: str) -> None:
+    """Hash a member that is for people, of which no more is made here."""
+    sha256 = hashlib.sha256()
+    while piece := file.read(_CHUNK):
+        sha256.update(piece)
+    if sha256.hexdigest() != expected:
+        raise DamagedError(name, "has changed", "copy the bundle again")
 
 
 def _plain(member: tarfile.TarInfo) -> bool:
@@ -147,32 +196,34 @@ def _small(file: IO[bytes], member: tarfile.TarInfo, expected: str, left: int) -
         raise DamagedError(member.name, f"claims {member.size} bytes", "copy the bundle again")
     data = file.read()
     if hashlib.sha256(data).hexdigest() != expected:
-        raise DamagedError(member.name, "its bytes changed", "copy the bundle again")
+        raise DamagedError(member.name, "has changed", "copy the bundle again")
     return data
 
 
-def _take_blob(session: Session, file: IO[bytes], name: str, expected: str, scratch: Path) -> None:
+def _written(file: IO[bytes], name: str, expected: str, scratch: Path, step: Step) -> Path:
+    """Write a blob to a file of its own, once it is known to be the one that its name says."""
     written = scratch / "blob"
     sha256 = hashlib.sha256()
-    with durable.translated(str(written)), written.open("wb") as copy:
+    with durable.translate_errors(str(written)), written.open("wb") as copy:
         while piece := file.read(_CHUNK):
             sha256.update(piece)
             copy.write(piece)
+            step(len(piece))
     if name != layout.blob(expected) or sha256.hexdigest() != expected:
-        raise DamagedError(name, "its bytes changed", "copy the bundle again")
-    session.place.blobs.add(written)
+        raise DamagedError(name, "has changed", "copy the bundle again")
+    return written
 
 
 def _index(raw: bytes) -> Index:
     try:
         index = strict_json.decode(raw, Index)
     except ValueError as error:
-        raise DamagedError(INDEX, f"not readable: {error}", "copy the bundle again") from error
+        raise DamagedError(INDEX, f"cannot be read: {error}", "copy the bundle again") from error
     if index.format > FORMAT:
         raise NewerFormatError(INDEX, f"bundle format {index.format}", f"up to {FORMAT}")
     names.check_model(index.model)
     if not _ID.fullmatch(index.registry) or not is_digest(index.head):
-        raise DamagedError(INDEX, "has no id of a registry, or no head", "copy the bundle again")
+        raise DamagedError(INDEX, "has no registry id or no head", "copy the bundle again")
     return index
 
 
@@ -188,7 +239,7 @@ class _Taken:
 def _claimed(index: Index) -> tuple[Past, ...]:
     """Return what a bundle of one version says of its past, without what only entries can prove.
 
-    The entries stayed behind: whose signatures they bear cannot be checked here.
+    The entries stayed behind, so their signatures cannot be checked here.
 
     Raises:
         DamagedError: If no journal could have said it.
@@ -196,34 +247,34 @@ def _claimed(index: Index) -> tuple[Past, ...]:
     seq = 0
     for past in index.history:
         if past.seq <= seq or not is_time(past.at):
-            told = f"has a history in which entry {past.seq} of {past.at!r} follows entry {seq}"
-            raise DamagedError(INDEX, told, "copy the bundle again")
+            problem = f"has a history in which entry {past.seq} of {past.at!r} follows entry {seq}"
+            raise DamagedError(INDEX, problem, "copy the bundle again")
         seq = past.seq
     return claimed(index.history)
 
 
 def _take_version(
-    session: Session, index: Index, scratch: Path, signing: Signing, trust: str | None
+    session: Session, index: Index, scratch: Path, options: CommitOptions, trust: str | None
 ) -> _Taken:
     manifest = transfer.manifest_of(session, index.manifest or "", index.model)
     if manifest.version != index.version:
-        found = f"its manifest is of {manifest.name}@{manifest.version}"
-        raise DamagedError(INDEX, found, "copy the bundle again")
+        problem = f"names a manifest of {manifest.name}@{manifest.version}"
+        raise DamagedError(INDEX, problem, "copy the bundle again")
     scan = transfer.judge(session, manifest, scratch, trust)
-    named = (index.manifest or "", *(file.sha256 for file in manifest.files))
+    digests = (index.manifest or "", *(file.sha256 for file in manifest.files))
     history = _claimed(index)
 
     def decide(state: State, _at: str) -> AnyEvent | Unchanged:
-        taken = registration.taken_by(state, parse(manifest.version))
+        taken = numbering.taken_by(state, parse(manifest.version))
         present = taken is not None and taken.status != "purged"
         if taken is not None and present and taken.manifest == index.manifest:
-            return Unchanged("it is here already", manifest.version)
+            return Unchanged("it is already here", manifest.version)
         if taken is not None:
-            return registration.again(state, taken, session.manifest(taken), manifest)
-        session.place.rescue(named)
+            return numbering.again(state, taken, session.manifest(taken), manifest)
+        session.open_store.rescue(digests)
         origin = Origin(index.registry, index.head, history, scan)
         why = f"imported; trusted: {trust}" if scan else "imported"
-        return registration.imported(state, manifest, index.manifest or "", why, origin)
+        return numbering.imported(state, manifest, index.manifest or "", why, origin)
 
-    outcome = session.commit(index.model, decide, Registered, signing)
-    return _Taken(manifest.version, outcome.entry is not None, named)
+    outcome = session.commit(index.model, decide, Registered, options)
+    return _Taken(manifest.version, outcome.entry is not None, digests)

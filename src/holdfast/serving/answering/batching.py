@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
-from holdfast.serving.answering.calling import Caller, deliver
-from holdfast.serving.answering.overlong import Patience
-from holdfast.serving.answering.waiting import Batch, Job, Outcome, Waiting
-from holdfast.serving.limits import Limits
-from holdfast.serving.lineup import Loaded
+from holdfast.serving.answering.call_watchdog import CallWatchdog
+from holdfast.serving.answering.contention import Contention
+from holdfast.serving.answering.model_call import Caller, deliver
+from holdfast.serving.answering.pending_jobs import Batch, Job, Outcome, PendingJobs
 from holdfast.serving.refusal import Refusal
+from holdfast.serving.routing_table import Loaded
 from holdfast.serving.rows import untyped
 from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.layout import Rows
+from holdfast.serving.rows.row_layout import Rows
+from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.vitals import Vitals
 
-__all__ = ["MOST_STUCK", "Lane"]
+__all__ = ["MOST_STUCK", "ModelQueue"]
 
 _TIMES_LONGER: Final = 10
 MOST_STUCK: Final = 4
@@ -41,12 +42,13 @@ class _Call:
     since_s: float
 
 
-class Lane:
+class ModelQueue:
     """The way to one version: its checks, its queue and its thread.
 
     Args:
-        patience: Breaks off calls on the event loop.
+        watchdog: Breaks off calls on the event loop.
         vitals: Where calls are written down while they are under way.
+        contention: Of the calls of all versions.
 
     Attributes:
         loaded: The version.
@@ -60,19 +62,22 @@ class Lane:
     def __init__(
         self,
         loaded: Loaded,
-        limits: Limits,
-        patience: Patience | None = None,
+        limits: ServerLimits,
+        watchdog: CallWatchdog | None = None,
         vitals: Vitals | None = None,
+        contention: Contention | None = None,
     ) -> None:
         self.loaded = loaded
         self.aside = False
-        self.peer: Lane | None = None
+        self.peer: ModelQueue | None = None
         self.check = Checker(loaded.input_schema)
         counted = self.check.form.kind != "whole"
-        self.caller = Caller(loaded, patience or Patience(), vitals, counted=counted)
+        self.caller = Caller(
+            loaded, watchdog or CallWatchdog(), contention or Contention(), vitals, counted=counted
+        )
         self._limits = limits
         self._most = limits.batch if loaded.rowwise else 0
-        self._waiting = Waiting()
+        self._waiting = PendingJobs()
         self._busy = False
         self._closing = False
         self._called: _Call | None = None
@@ -114,7 +119,7 @@ class Lane:
         if self._waiting.count >= self._limits.queue:
             raise Refusal(
                 503,
-                f"{self._waiting.count} requests wait for {self.loaded.version} already; "
+                f"{self._waiting.count} requests already wait for {self.loaded.version}; "
                 "send fewer at a time, or run more workers",
                 headers={b"retry-after": b"1"},
                 cause="its queue is full",
@@ -151,18 +156,27 @@ class Lane:
             self._batches = None
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call the model for what waits, or hand a call to the thread.
+
+        A turn is scheduled, or a call is out, exactly while `_busy` is true. All of this runs on
+        the event loop, so no request can come between the look at an empty queue below and
+        `_busy = False`: it either joins this turn or begins the next one, and none waits without
+        a turn that will come for it. While a thread has a call the turn is over and still
+        `_busy`: `_done` goes on with it. A call that `_leave` gave up is not `_called` any more,
+        so `_done` begins no second turn beside the one that took its place.
+        """
         while self._waiting.count:
             batch = self._waiting.take(self._most)
             if not batch:
                 continue
             is_quick = self.is_quick and (self.peer is None or self.peer.is_quick)
-            found = self.caller.here(batch) if is_quick else None
-            if found is None:
+            outcomes = self.caller.here(batch) if is_quick else None
+            if outcomes is None:
                 self._called = _Call(batch, loop.time())
                 self._thread(loop).put(self._called)
                 self._watch(loop, min(self._limits.timeout_s, self._patience_s()))
                 return
-            deliver(batch, found)
+            deliver(batch, outcomes)
             if self._waiting.count:
                 loop.call_soon(self._turn, loop)  # let others have the loop between two calls
                 return
@@ -216,8 +230,8 @@ class Lane:
         for job in left:
             if job.since_s + limit_s <= now_s:
                 advice = "send less, or raise the limit"
-                told = f"no answer within {limit_s:g} s; {advice}"
-                job.end(Refusal(504, told, cause="no answer in time"))
+                message = f"no answer within {limit_s:g} s; {advice}"
+                job.end(Refusal(504, message, cause="no answer in time"))
         oldest_s = min((job.since_s for job in left if not job.over), default=now_s)
         return oldest_s + limit_s - now_s
 

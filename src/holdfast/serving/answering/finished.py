@@ -5,10 +5,10 @@ from typing import Any, Final, Protocol, runtime_checkable
 from msgspec import Struct
 
 from holdfast.predictions.row import Role
-from holdfast.serving.answering.routing import Choice
-from holdfast.serving.lineup import Lineup, Loaded
+from holdfast.serving.answering.routing import RoutingDecision
+from holdfast.serving.routing_table import Loaded, RoutingTable
 
-__all__ = ["Finished", "Mirrored", "Sink", "Witness"]
+__all__ = ["FinishedRequest", "Mirrored", "RequestSink", "RoutingSink"]
 
 _NO_ANSWER: Final = frozenset((503, 504))
 """Status of what found the queue full, and of what was not answered in time."""
@@ -21,11 +21,11 @@ class Mirrored(Struct, frozen=True):
     call_us: int
 
 
-class Finished(Struct):
+class FinishedRequest(Struct):
     """One request that a version answered, or failed to.
 
     Attributes:
-        lineup: What answered for the model when the request came in.
+        routing_table: What answered for the model when the request came in.
         loaded: The version that answered.
         counted: Whether a rollout routed it by chance or key, so that it may count as evidence:
             false without a rollout, of what was forced or pinned, and while the candidate is not
@@ -39,6 +39,7 @@ class Finished(Struct):
         batch: Requests that shared the model's call.
         leads: Whether it is the first of them, by which the call is counted once.
         model_us: How long that call took; None if there was none, or it failed.
+        waited_us: How much of that other calls may have kept it waiting.
         model_after_us: From the whole request read to the beginning of that call.
         traceparent: As the request had it, of a form that can be read; None without one.
         tracestate: What came with it.
@@ -50,7 +51,7 @@ class Finished(Struct):
         mirrored: Of a shadow: what the active version made of the same request.
     """
 
-    lineup: Lineup
+    routing_table: RoutingTable
     loaded: Loaded
     role: Role
     counted: bool
@@ -65,6 +66,7 @@ class Finished(Struct):
     batch: int = 1
     leads: bool = True
     model_us: int | None = None
+    waited_us: int = 0
     model_after_us: int = 0
     traceparent: str | None = None
     tracestate: str | None = None
@@ -81,9 +83,9 @@ class Finished(Struct):
         """How long the version itself took: its call, or all of it where there was none.
 
         It is what versions are compared by: while two answer, a request's wait may be for a call
-        of the other one.
+        of the other one, and so may be a part of the call.
         """
-        return self.latency_us if self.model_us is None else self.model_us
+        return self.latency_us if self.model_us is None else self.model_us - self.waited_us
 
     @property
     def late(self) -> bool:
@@ -91,18 +93,20 @@ class Finished(Struct):
         return self.model_us is None and self.status in _NO_ANSWER
 
 
-class Sink(Protocol):
+class RequestSink(Protocol):
     """Is told of every finished request, on the event loop: it must not wait."""
 
-    def finished(self, one: Finished) -> None:
-        """Take note of *one*."""
+    def finished(self, request: FinishedRequest) -> None:
+        """Take note of *request*."""
         ...
 
 
 @runtime_checkable
-class Witness(Protocol):
+class RoutingSink(Protocol):
     """A sink that is told of requests as they are routed, too, before their version is called."""
 
-    def routed(self, lineup: Lineup, choice: Choice, prediction_id: str) -> None:
+    def routed(
+        self, routing_table: RoutingTable, choice: RoutingDecision, prediction_id: str
+    ) -> None:
         """Take note of where a request goes that counts as evidence."""
         ...

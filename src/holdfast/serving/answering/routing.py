@@ -8,14 +8,14 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core.rollout.course import Rollout
+from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.predictions.row import Role
-from holdfast.serving.limits import Limits
-from holdfast.serving.lineup import Lineup, Loaded
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.served import in_memory
+from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.worker_state import in_memory
 
-__all__ = ["ROUTE", "Asked", "Choice", "choose", "share", "token"]
+__all__ = ["ROUTE", "RoutingDecision", "RoutingRequest", "choose", "share", "token"]
 
 _HEADER: Final = "header:"
 _FIELD: Final = "field:"
@@ -26,7 +26,7 @@ ROUTE: Final = b"x-holdfast-route"
 _chance = random.Random()  # noqa: S311 - a coin between two versions, no secret
 
 
-class Asked(Struct, frozen=True):
+class RoutingRequest(Struct, frozen=True):
     """What a request says of the way it wants to go.
 
     Attributes:
@@ -39,7 +39,7 @@ class Asked(Struct, frozen=True):
     version: str | None = None
 
 
-class Choice(Struct, frozen=True):
+class RoutingDecision(Struct, frozen=True):
     """Where a request goes.
 
     Attributes:
@@ -64,8 +64,10 @@ def share(model: str, rollout: int, key: str) -> float:
     return (int.from_bytes(digest, "big") >> 11) * 2.0**-53
 
 
-def choose(lineup: Lineup, asked: Asked, limits: Limits) -> Choice:
-    """Decide which version of *lineup* answers.
+def choose(
+    routing_table: RoutingTable, asked: RoutingRequest, limits: ServerLimits
+) -> RoutingDecision:
+    """Decide which version of *routing_table* answers.
 
     Raises:
         Refusal: 403 if pinning is not allowed, 404 if the version or role asked for is not here,
@@ -74,36 +76,44 @@ def choose(lineup: Lineup, asked: Asked, limits: Limits) -> Choice:
     headers = asked.headers
     version = asked.version or _text(headers.get(_VERSION))
     if version is not None:
-        return Choice(_pinned(lineup, version, limits), "pinned")
+        return RoutingDecision(_pinned(routing_table, version, limits), "pinned")
     role = headers.get(_ROLE)
     if role is not None:
         if not limits.pinning:
-            raise Refusal(403, "this server lets nobody choose the side; leave the header out")
-        return _forced(lineup, role)
-    if lineup.rollout is None:
-        return Choice(_active(lineup), "active")
+            raise Refusal(
+                403, "this server does not let callers choose the side; leave the header out"
+            )
+        return _forced(routing_table, role)
+    if routing_table.rollout is None:
+        return RoutingDecision(_active(routing_table), "active")
     if not limits.pinning:  # a route can be made up, and would choose the side
         asked = replace(asked, headers={**asked.headers, ROUTE: b""})
-    return _routed(lineup, lineup.rollout, asked)
+    return _routed(routing_table, routing_table.rollout, asked)
 
 
-def _routed(lineup: Lineup, rollout: Rollout, asked: Asked) -> Choice:
+def _routed(
+    routing_table: RoutingTable, rollout: Rollout, asked: RoutingRequest
+) -> RoutingDecision:
     text = _sticky(rollout.sticky, asked)
-    key = None if text is None else _hash(lineup.model, text)
-    candidate, weight = lineup.candidate, rollout.weight
+    key = None if text is None else _hash(routing_table.model, text)
+    candidate, weight = routing_table.candidate, rollout.weight
     if candidate is None or not weight:
-        return Choice(_active(lineup), "active", key=key)
+        return RoutingDecision(_active(routing_table), "active", key=key)
     route = asked.headers.get(ROUTE)
-    place = _chance.random() if text is None else share(lineup.model, rollout.number, text)
+    position = (
+        _chance.random() if text is None else share(routing_table.model, rollout.number, text)
+    )
     if rollout.plan.strategy == "shadow":
-        mirror = candidate if place < weight else None
-        return Choice(_active(lineup), "active", counted=True, key=key, mirror=mirror)
+        mirror = candidate if position < weight else None
+        return RoutingDecision(
+            _active(routing_table), "active", counted=True, key=key, mirror=mirror
+        )
     if route is not None and route == token(rollout.number, "canary"):
-        return Choice(candidate, "canary", key=key)
-    kept = route is not None and route == token(rollout.number, "active")
-    if place < weight and not kept:
-        return Choice(candidate, "canary", counted=True, key=key)
-    return Choice(_active(lineup), "active", counted=not kept, key=key)
+        return RoutingDecision(candidate, "canary", key=key)
+    stays_active = route is not None and route == token(rollout.number, "active")
+    if position < weight and not stays_active:
+        return RoutingDecision(candidate, "canary", counted=True, key=key)
+    return RoutingDecision(_active(routing_table), "active", counted=not stays_active, key=key)
 
 
 def token(rollout: int | None, role: Role) -> bytes | None:
@@ -113,45 +123,50 @@ def token(rollout: int | None, role: Role) -> bytes | None:
     return f"{rollout}:{role}".encode()
 
 
-def _active(lineup: Lineup) -> Loaded:
-    if lineup.active is None:
+def _active(routing_table: RoutingTable) -> Loaded:
+    if routing_table.active is None:
         raise Refusal(
             503,
-            f"no version of {lineup.model} is ready; see /ready",
+            f"no version of {routing_table.model} is ready; see /ready",
             headers={b"retry-after": b"1"},
         )
-    return lineup.active
+    return routing_table.active
 
 
-def _pinned(lineup: Lineup, version: str, limits: Limits) -> Loaded:
+def _pinned(routing_table: RoutingTable, version: str, limits: ServerLimits) -> Loaded:
     if not limits.pinning:
-        raise Refusal(403, "this server lets nobody choose the version; leave the header out")
-    known = in_memory(lineup)
+        raise Refusal(
+            403, "this server does not let callers choose the version; leave the header out"
+        )
+    known = in_memory(routing_table)
     if version not in known:
-        held = ", ".join(sorted(known)) or "none"
-        raise Refusal(404, f"{lineup.model}@{version} is not in memory here; these are: {held}")
+        known_versions = ", ".join(sorted(known)) or "none"
+        raise Refusal(
+            404,
+            f"{routing_table.model}@{version} is not in memory here; these are: {known_versions}",
+        )
     return known[version]
 
 
-def _forced(lineup: Lineup, role: bytes) -> Choice:
+def _forced(routing_table: RoutingTable, role: bytes) -> RoutingDecision:
     if role == b"active":
-        return Choice(_active(lineup), "active")
+        return RoutingDecision(_active(routing_table), "active")
     if role != b"canary":
-        raise Refusal(400, "X-Holdfast-Role is neither 'canary' nor 'active'", "X-Holdfast-Role")
-    if lineup.candidate is None:
-        raise Refusal(404, f"{lineup.model} has no canary here at this moment")
-    return Choice(lineup.candidate, "canary")
+        raise Refusal(400, "X-Holdfast-Role must be 'canary' or 'active'", "X-Holdfast-Role")
+    if routing_table.candidate is None:
+        raise Refusal(404, f"{routing_table.model} has no canary here at the moment")
+    return RoutingDecision(routing_table.candidate, "canary")
 
 
-def _sticky(place: str | None, asked: Asked) -> str | None:
+def _sticky(sticky: str | None, asked: RoutingRequest) -> str | None:
     """Find a request's key where the rollout says; None if it has none."""
-    if place is None:
+    if sticky is None:
         return None
-    if place.startswith(_HEADER):
-        return _text(asked.headers.get(place[len(_HEADER) :].lower().encode()))
-    name = place.removeprefix(_FIELD)
-    found = _field(asked.fields, name)
-    return None if found is None else str(found)
+    if sticky.startswith(_HEADER):
+        return _text(asked.headers.get(sticky[len(_HEADER) :].lower().encode()))
+    name = sticky.removeprefix(_FIELD)
+    value = _field(asked.fields, name)
+    return None if value is None else str(value)
 
 
 def _field(fields: Mapping[str, Any] | None, name: str) -> object:
@@ -159,19 +174,19 @@ def _field(fields: Mapping[str, Any] | None, name: str) -> object:
     if fields is None:
         return None
     parameters = fields.get("parameters")
-    for place in (fields, parameters, *_first_rows(fields)):
-        if isinstance(place, Mapping):
-            found = place.get(name)
-            if isinstance(found, list):
-                found = found[0] if found else None
-            if isinstance(found, str | int | float):
-                return found
+    for container in (fields, parameters, *_first_rows(fields)):
+        if isinstance(container, Mapping):
+            value = container.get(name)
+            if isinstance(value, list):
+                value = value[0] if value else None
+            if isinstance(value, str | int | float):
+                return value
     return None
 
 
 def _first_rows(fields: Mapping[str, Any]) -> list[object]:
     rows = [fields.get(name) for name in ("instances", "inputs", "dataframe_records")]
-    return [one[0] if isinstance(one, list) and one else one for one in rows]
+    return [value[0] if isinstance(value, list) and value else value for value in rows]
 
 
 def _hash(model: str, key: str) -> int:

@@ -11,8 +11,8 @@ import numpy as np
 from holdfast.core.schema import Column, Signature
 from holdfast.serving.refusal import Refusal
 from holdfast.serving.rows import texts, untyped, values
-from holdfast.serving.rows.given import Given, Named
-from holdfast.serving.rows.layout import Layout, Rows, layout
+from holdfast.serving.rows.request_rows import Given, NamedRows
+from holdfast.serving.rows.row_layout import RowLayout, Rows, layout
 
 __all__ = ["Checker"]
 
@@ -43,23 +43,27 @@ class Checker:
             operator.itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
         )
 
-    def __call__(self, given: Given) -> Rows:
+    def __call__(self, payload: Given) -> Rows:
         """Return the rows in the version's layout.
 
         Raises:
             Refusal: 422, naming the field, if the version's schema does not admit them.
         """
-        if self._width is not None and type(given) is list and self._are_plain(given, self._width):
-            return np.array(given, _WIDE)
+        if (
+            self._width is not None
+            and type(payload) is list
+            and self._are_plain(payload, self._width)
+        ):
+            return np.array(payload, _WIDE)
         kind = self.form.kind
-        if isinstance(given, Named):
-            given = texts.read(given, self.form) if given.texts else given
-            _check_names(given.names)
+        if isinstance(payload, NamedRows):
+            payload = texts.read(payload, self.form) if payload.texts else payload
+            _check_names(payload.names)
         if kind == "whole":
-            return self._whole(_unnamed(given))
+            return self._whole(_unnamed(payload))
         if kind == "table":
-            return self._table(given)
-        rows = _unnamed(given) if kind == "tensor" else untyped.rows_of(given)
+            return self._table(payload)
+        rows = _unnamed(payload) if kind == "tensor" else untyped.rows_of(payload)
         _check_rows(rows)
         return self._tensor(rows) if kind == "tensor" else untyped.typed(rows)
 
@@ -79,24 +83,26 @@ class Checker:
             return False
         return bool(rows)
 
-    def _table(self, given: Given) -> Rows:
-        if isinstance(given, dict):
-            return self._by_columns(given)
-        if isinstance(given, Named):
-            return self._listed(self._renamed(given))
-        if not isinstance(given, list):
-            return self._matrix(given)
-        if given and isinstance(given[0], dict):
-            return self._listed(self._records(given))
-        if given and not self.form.ordered:
-            raise Refusal(422, "its columns have no order: send objects, not lists", "instances")
-        return self._listed(self._positional(given))
+    def _table(self, payload: Given) -> Rows:
+        if isinstance(payload, dict):
+            return self._by_columns(payload)
+        if isinstance(payload, NamedRows):
+            return self._listed(self._renamed(payload))
+        if not isinstance(payload, list):
+            return self._matrix(payload)
+        if payload and isinstance(payload[0], dict):
+            return self._listed(self._records(payload))
+        if payload and not self.form.ordered:
+            raise Refusal(
+                422, "the schema gives its columns no order: send objects, not lists", "instances"
+            )
+        return self._listed(self._positional(payload))
 
-    def _records(self, given: list[Any]) -> list[Any]:
+    def _records(self, records: list[Any]) -> list[Any]:
         try:
-            return list(map(self._pick, given))
+            return list(map(self._pick, records))
         except (KeyError, TypeError, IndexError):
-            return [self._record(at, row) for at, row in enumerate(given)]
+            return [self._record(at, row) for at, row in enumerate(records)]
 
     def _record(self, at: int, row: Any) -> list[Any]:
         if not isinstance(row, dict):
@@ -106,57 +112,59 @@ class Checker:
                 raise _refused(column.name, "is missing", at)
         return [row.get(name, _ABSENT) for name in self.form.names]
 
-    def _positional(self, given: list[Any]) -> list[Any]:
+    def _positional(self, rows: list[Any]) -> list[Any]:
         width = len(self.form.columns)
-        for at, row in enumerate(given):
+        for at, row in enumerate(rows):
             if not isinstance(row, list):
                 raise _refused(f"[{at}]", "is not a list of values", at)
             if len(row) != width:
-                raise _refused(f"[{at}]", f"has {len(row)} values, the schema {width} columns", at)
-        return given
+                raise _refused(
+                    f"[{at}]", f"has {len(row)} values, but the schema has {width} columns", at
+                )
+        return rows
 
-    def _renamed(self, given: Named) -> list[Any]:
-        places = {name: at for at, name in enumerate(given.names)}
-        width = len(given.names)
+    def _renamed(self, named_rows: NamedRows) -> list[Any]:
+        places = {name: at for at, name in enumerate(named_rows.names)}
+        width = len(named_rows.names)
         for column in self.form.columns:
             if column.required and column.name not in places:
                 raise _refused(column.name, "is missing")
-        for at, row in enumerate(given.rows):
+        for at, row in enumerate(named_rows.rows):
             _check_row(row, at, width)
         order = [places.get(name) for name in self.form.names]
-        return [[_ABSENT if at is None else row[at] for at in order] for row in given.rows]
+        return [[_ABSENT if at is None else row[at] for at in order] for row in named_rows.rows]
 
-    def _by_columns(self, given: dict[str, Any]) -> Rows:
+    def _by_columns(self, inputs: dict[str, Any]) -> Rows:
         lengths = set()
-        for name, column in given.items():
+        for name, column in inputs.items():
             if not _is_rows(column):
                 raise _refused(name, "is not a list of values, one for each row")
             lengths.add(len(column))
         if len(lengths) > 1:
-            raise _refused("inputs", f"columns of {min(lengths)} and of {max(lengths)} rows")
-        whole = next(iter(given.values()), None)
-        if len(given) == 1 and {*given}.isdisjoint(self.form.names) and hasattr(whole, "ndim"):
+            raise _refused("inputs", f"has columns of {min(lengths)} and of {max(lengths)} rows")
+        whole = next(iter(inputs.values()), None)
+        if len(inputs) == 1 and {*inputs}.isdisjoint(self.form.names) and hasattr(whole, "ndim"):
             return self._matrix(whole)
         count = lengths.pop() if lengths else 0
         columns = []
         for column in self.form.columns:
-            if column.required and column.name not in given:
+            if column.required and column.name not in inputs:
                 raise _refused(column.name, "is missing")
-            columns.append(_listed_column(column, given.get(column.name, [_ABSENT] * count)))
+            columns.append(_listed_column(column, inputs.get(column.name, [_ABSENT] * count)))
         return self._listed(list(zip(*columns, strict=True)))
 
-    def _matrix(self, given: Any) -> Rows:
+    def _matrix(self, matrix: Any) -> Rows:
         """Check a table that came as one array."""
         width = len(self.form.columns)
         if not self.form.ordered:
-            raise Refusal(422, "its columns have no order: send them by name", "inputs")
-        if getattr(given, "ndim", 0) != _TABLE_AXES or given.shape[1] != width:
-            shape = list(getattr(given, "shape", ()))
-            raise _refused("inputs", f"has the shape {shape}, the schema {width} columns")
-        if self._dtype is None or given.dtype.kind not in "bifu":
-            return self._listed(given.tolist())
-        self._check_bounds(given)
-        return _cast(given, self._dtype)
+            raise Refusal(422, "the schema gives its columns no order: send them by name", "inputs")
+        if getattr(matrix, "ndim", 0) != _TABLE_AXES or matrix.shape[1] != width:
+            shape = list(getattr(matrix, "shape", ()))
+            raise _refused("inputs", f"has the shape {shape}, but the schema has {width} columns")
+        if self._dtype is None or matrix.dtype.kind not in "bifu":
+            return self._listed(matrix.tolist())
+        self._check_bounds(matrix)
+        return _cast(matrix, self._dtype)
 
     def _listed(self, rows: Sequence[Any]) -> Rows:
         """Check rows by position; make one array of them where the layout is one."""
@@ -164,11 +172,11 @@ class Checker:
         dtype = self._dtype
         if dtype is None:
             self._look_at(rows)
-            return [[None if one is _ABSENT else one for one in row] for row in rows]
+            return [[None if value is _ABSENT else value for value in row] for row in rows]
         plain = self._plain
         if not all(plain.issuperset(map(type, row)) for row in rows):
             self._look_at(rows)
-            rows = [[None if one is _ABSENT else one for one in row] for row in rows]
+            rows = [[None if value is _ABSENT else value for value in row] for row in rows]
         array = _array(rows, dtype)
         self._check_bounds(array)
         return _cast(array, dtype)
@@ -178,20 +186,20 @@ class Checker:
             for column, value in zip(self.form.columns, row, strict=True):
                 if value is _ABSENT:
                     continue
-                if told := values.problem(column, value, self._fields):
-                    raise _refused(*told, at)
+                if problem := values.problem(column, value, self._fields):
+                    raise _refused(*problem, at)
 
-    def _tensor(self, given: Any) -> Rows:
+    def _tensor(self, tensor: Any) -> Rows:
         column = self.form.columns[0]
-        if not isinstance(given, list):
-            return self._tensor_array(given, column)
+        if not isinstance(tensor, list):
+            return self._tensor_array(tensor, column)
         if self._dtype is None:
-            self._look_at_whole(column, given)
-            return given
-        return self._tensor_array(_array(self._numbers(given, column), self._dtype), column)
+            self._look_at_whole(column, tensor)
+            return tensor
+        return self._tensor_array(_array(self._numbers(tensor, column), self._dtype), column)
 
-    def _numbers(self, given: list[Any], column: Column) -> list[Any]:
-        flat: Any = given
+    def _numbers(self, tensor: list[Any], column: Column) -> list[Any]:
+        flat: Any = tensor
         try:
             for _ in (column.shape or ())[1:]:
                 flat = chain.from_iterable(flat)
@@ -199,12 +207,12 @@ class Checker:
         except TypeError:
             plain = False
         if not plain:
-            self._look_at_whole(column, given)
-        return given
+            self._look_at_whole(column, tensor)
+        return tensor
 
-    def _look_at_whole(self, column: Column, given: Any) -> None:
-        if told := values.problem(column, given, self._fields):
-            raise _refused(told[0] or "instances", told[1])
+    def _look_at_whole(self, column: Column, value: Any) -> None:
+        if problem := values.problem(column, value, self._fields):
+            raise _refused(problem[0] or "instances", problem[1])
 
     def _tensor_array(self, array: Any, column: Column) -> Rows:
         shape = column.shape or ()
@@ -212,8 +220,8 @@ class Checker:
             want in (None, have) for want, have in zip(shape, array.shape, strict=False)
         )
         if not fits:
-            wanted = ", ".join("n" if size is None else str(size) for size in shape)
-            raise _refused("inputs", f"has the shape {list(array.shape)}, not [{wanted}]")
+            shape_text = ", ".join("n" if size is None else str(size) for size in shape)
+            raise _refused("inputs", f"has the shape {list(array.shape)}, not [{shape_text}]")
         _check_filled(array)
         if self._dtype is None:
             return self._tensor(array.tolist())
@@ -222,9 +230,9 @@ class Checker:
         self._check_bounds(array)
         return _cast(array, self._dtype)
 
-    def _whole(self, given: Any) -> Rows:
+    def _whole(self, value: Any) -> Rows:
         column = self.form.columns[0]
-        listed = given.tolist() if hasattr(given, "tolist") else given
+        listed = value.tolist() if hasattr(value, "tolist") else value
         self._look_at_whole(column, listed)
         return listed if self._dtype is None else _array(listed, self._dtype)
 
@@ -240,15 +248,15 @@ class Checker:
         if np.logical_and.reduce(inside, None):
             return
         by_column = self.form.kind == "table"
-        for place in np.argwhere(~inside):
-            column = self.form.columns[place[1] if by_column else 0]
-            value = float(array[tuple(place)])
+        for position in np.argwhere(~inside):
+            column = self.form.columns[position[1] if by_column else 0]
+            value = float(array[tuple(position)])
             if value != value:  # noqa: PLR0124 - NaN
                 if not column.nullable:
-                    raise _refused(column.name or "inputs", "is not a number", int(place[0]))
+                    raise _refused(column.name or "inputs", "is not a number", int(position[0]))
                 continue
-            told = values.out_of_bounds(column, value) or f"{value:g} is not finite"
-            raise _refused(column.name or "inputs", told, int(place[0]))
+            problem = values.out_of_bounds(column, value) or f"is {value:g}, which is not finite"
+            raise _refused(column.name or "inputs", problem, int(position[0]))
 
 
 class _Absent:
@@ -258,7 +266,7 @@ class _Absent:
 _ABSENT: Final = _Absent()
 
 
-def _width(form: Layout) -> int | None:
+def _width(form: RowLayout) -> int | None:
     """Return how many numbers a row has that comes as a list; None if rows come otherwise."""
     if form.kind == "table":
         return len(form.columns) if form.ordered else None
@@ -266,13 +274,13 @@ def _width(form: Layout) -> int | None:
     return shape[1] if len(shape) == _TABLE_AXES else None
 
 
-def _refused(field: str, told: str, row: int | None = None) -> Refusal:
+def _refused(field: str, problem: str, row: int | None = None) -> Refusal:
     where = "" if row is None else f" (row {row})"
-    return Refusal(422, f"{field}: {told}{where}", field)
+    return Refusal(422, f"{field or 'the value'} {problem}{where}", field)
 
 
-def _is_rows(given: Any) -> bool:
-    return isinstance(given, list) or getattr(given, "ndim", 0) > 0
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) or getattr(value, "ndim", 0) > 0
 
 
 def _check_row(row: Any, at: int, width: int) -> None:
@@ -300,13 +308,13 @@ def _check_filled(rows: Any) -> None:
 
 
 def _nested(signature: Signature | None) -> dict[str, list[Column]]:
-    found: dict[str, list[Column]] = {}
+    columns_by_parent: dict[str, list[Column]] = {}
     for column in signature.columns if signature else ():
-        found.setdefault(column.parent, []).append(column)
-    return found
+        columns_by_parent.setdefault(column.parent, []).append(column)
+    return columns_by_parent
 
 
-def _bounds(form: Layout) -> tuple[Any, Any] | None:
+def _bounds(form: RowLayout) -> tuple[Any, Any] | None:
     """Return least and greatest values by column; of the finite numbers, where nothing is said."""
     if form.dtype is None or np.dtype(form.dtype).kind == "b":
         return None
@@ -318,8 +326,8 @@ def _bounds(form: Layout) -> tuple[Any, Any] | None:
 def _bound(column: Column) -> tuple[float, float]:
     largest = float(np.finfo("float64").max)
     least, most = values.integer_range(column)
-    low = [-largest, least] + [one for one in (column.minimum,) if one is not None]
-    high = [largest, most] + [one for one in (column.maximum,) if one is not None]
+    low = [-largest, least] + [bound for bound in (column.minimum,) if bound is not None]
+    high = [largest, most] + [bound for bound in (column.maximum,) if bound is not None]
     if column.exclusive_minimum is not None:
         low.append(float(np.nextafter(column.exclusive_minimum, np.inf)))
     if column.exclusive_maximum is not None:
@@ -340,7 +348,7 @@ def _cast(array: Any, dtype: Any) -> Any:
         with np.errstate(over="raise"):
             return array.astype(dtype)
     except FloatingPointError as error:
-        raise Refusal(422, f"inputs: a number does not fit {dtype}", "inputs") from error
+        raise Refusal(422, f"inputs have a number that does not fit {dtype}", "inputs") from error
 
 
 def _array(rows: Any, dtype: Any) -> Any:
@@ -349,28 +357,28 @@ def _array(rows: Any, dtype: Any) -> Any:
     try:
         return np.array(rows, dtype=wide)
     except (ValueError, TypeError) as error:
-        raise Refusal(422, f"inputs: the rows differ in shape: {error}", "inputs") from error
+        raise Refusal(422, f"inputs have rows of different shapes: {error}", "inputs") from error
     except OverflowError as error:
-        raise Refusal(422, f"inputs: a number does not fit {dtype}", "inputs") from error
+        raise Refusal(422, f"inputs have a number that does not fit {dtype}", "inputs") from error
 
 
-def _listed_column(column: Column, given: Any) -> list[Any]:
-    if isinstance(given, list):
-        return given
-    if given.ndim > 1 and column.shape is None and given.size == len(given):
-        given = given.reshape(-1)  # [n, 1], as the protocol has it
-    listed = given.tolist()
-    if given.dtype.kind == "f" and column.nullable:
-        return [None if one != one else one for one in listed]  # noqa: PLR0124 - NaN
+def _listed_column(column: Column, cells: Any) -> list[Any]:
+    if isinstance(cells, list):
+        return cells
+    if cells.ndim > 1 and column.shape is None and cells.size == len(cells):
+        cells = cells.reshape(-1)  # [n, 1], as the protocol has it
+    listed = cells.tolist()
+    if cells.dtype.kind == "f" and column.nullable:
+        return [None if value != value else value for value in listed]  # noqa: PLR0124 - NaN
     return list(listed)
 
 
-def _unnamed(given: Given) -> Any:
+def _unnamed(payload: Given) -> Any:
     """Take the rows out of names that a tensor does not have."""
-    if isinstance(given, Named):
-        return given.rows
-    if isinstance(given, dict):
-        if len(given) != 1:
-            raise _refused("inputs", f"has {len(given)} parts, one is wanted")
-        return next(iter(given.values()))
-    return given
+    if isinstance(payload, NamedRows):
+        return payload.rows
+    if isinstance(payload, dict):
+        if len(payload) != 1:
+            raise _refused("inputs", f"has {len(payload)} parts, but needs one")
+        return next(iter(payload.values()))
+    return payload

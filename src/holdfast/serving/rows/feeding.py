@@ -8,7 +8,7 @@ import numpy as np
 from holdfast.core.schema import Column
 from holdfast.errors import UnsupportedError
 from holdfast.serving.rows import times, untyped
-from holdfast.serving.rows.layout import Layout, Rows, numpy_dtype
+from holdfast.serving.rows.row_layout import RowLayout, Rows, numpy_dtype
 
 __all__ = ["CATEGORIES", "feeder"]
 
@@ -16,7 +16,7 @@ CATEGORIES: Final = ("category", "categorical")
 """Names that libraries give to a dtype whose values are codes of declared categories."""
 
 
-def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
+def feeder(ref: str, first: Any, form: RowLayout) -> Callable[[Rows], Any]:
     """Return what turns rows of the layout *form* into what *first* takes.
 
     A part that was fitted with names of columns, or columns that are not all numbers, get a
@@ -37,7 +37,7 @@ def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
     numbers = all(numpy_dtype(column) and column.shape is None for column in form.columns)
     by_position = numbers and names is None and (form.ordered or _counts_columns(first))
     if by_position and not form.ordered and len(form.columns) > 1:
-        problem = "it goes by position and its input schema gives the columns no order"
+        problem = "takes columns by position, but its input schema gives them no order"
         raise UnsupportedError(ref, problem, "register it with `order` in the schema")
     if by_position:
         return lambda rows: _array(rows, form)
@@ -45,11 +45,14 @@ def feeder(ref: str, first: Any, form: Layout) -> Callable[[Rows], Any]:
     return lambda rows: _frame(rows, form, order)
 
 
-def _check_zones(ref: str, form: Layout) -> None:
+def _check_zones(ref: str, form: RowLayout) -> None:
     for column in form.columns:
-        kept = times.of(column)
-        if kept is not None and kept.zone_name and kept.zone is None:
-            problem = f"the time zone {kept.zone_name!r} of {column.name} is not known here"
+        column_times = times.of(column)
+        if column_times is not None and column_times.zone_name and column_times.zone is None:
+            problem = (
+                f"needs the time zone {column_times.zone_name!r} for {column.name}, "
+                "which is unknown here"
+            )
             raise UnsupportedError(ref, problem, "install tzdata, or correct the schema's dtype")
 
 
@@ -81,11 +84,11 @@ def _free(rows: Rows) -> Any:
     return untyped.typed(rows)
 
 
-def _array(rows: Rows, form: Layout) -> Any:
+def _array(rows: Rows, form: RowLayout) -> Any:
     return np.asarray(rows, dtype=form.dtype or "float64")
 
 
-def _arrays(rows: Rows, form: Layout) -> dict[str, Any]:
+def _arrays(rows: Rows, form: RowLayout) -> dict[str, Any]:
     if isinstance(rows, list):
         columns = zip(*rows, strict=True)
         return {
@@ -95,7 +98,7 @@ def _arrays(rows: Rows, form: Layout) -> dict[str, Any]:
     return {name: rows[:, at] for at, name in enumerate(form.names)}
 
 
-def _frame(rows: Rows, form: Layout, order: Sequence[str]) -> Any:
+def _frame(rows: Rows, form: RowLayout, order: Sequence[str]) -> Any:
     import pandas as pd
 
     if isinstance(rows, list):
@@ -109,14 +112,14 @@ def _values(column: Column, values: tuple[Any, ...]) -> Any:
     if column.dtype in CATEGORIES:
         import pandas as pd
 
-        known = [one for one in column.enum or () if one is not None]
+        known = [category for category in column.enum or () if category is not None]
         return pd.Categorical(list(values), categories=known or None)
     dtype = numpy_dtype(column)
     if dtype is not None:
         return np.asarray(values, dtype=dtype)
-    kept = times.of(column)
-    if kept is not None and column.shape is None:
-        return kept.index(values)
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+    column_times = times.of(column)
+    if column_times is not None and column.shape is None:
+        return column_times.index(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

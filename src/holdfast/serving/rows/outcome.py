@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving.rows import values
+from holdfast.serving.rows import moments, values
 
 __all__ = ["OutputChecker", "cut", "listed", "score"]
 
@@ -42,8 +42,8 @@ class OutputChecker:
             if name not in output:
                 return f"{name} is missing"
         for name, part in output.items():
-            if told := self._named.get(name, self._unnamed).problem(part, rows):
-                return f"{name} {told}"
+            if problem := self._named.get(name, self._unnamed).problem(part, rows):
+                return f"{name} {problem}"
         return None
 
 
@@ -55,11 +55,11 @@ class _Part:
         self._counted = counted
         if column is None:
             return
-        wanted = {*column.type.split("|")}
+        types = {*column.type.split("|")}
         self._nullable = column.nullable or "null" in column.type
-        self._numbers = wanted <= {"number", "integer", "boolean"}
-        self._boolean = "boolean" in wanted
-        self._texts = wanted == {"string"}
+        self._numbers = types <= {"number", "integer", "boolean"}
+        self._boolean = "boolean" in types
+        self._texts = types == {"string"}
         self._shape = column.shape or ()
         self._known = None if column.enum is None else {*column.enum}
         bounds = column.minimum, column.maximum, column.exclusive_minimum, column.exclusive_maximum
@@ -67,8 +67,8 @@ class _Part:
 
     def problem(self, part: Any, rows: int) -> str | None:
         if self._counted and (getattr(part, "shape", None) == () or len(part) != rows):
-            found = 1 if getattr(part, "shape", None) == () else len(part)
-            return f"has {found} values for {rows} rows"
+            count = 1 if getattr(part, "shape", None) == () else len(part)
+            return f"has {count} values for {rows} rows"
         kind = getattr(getattr(part, "dtype", None), "kind", None)
         if kind is None or kind == "O":
             return self._listed(part)
@@ -85,11 +85,12 @@ class _Part:
         if column is None:
             return None
         if column.shape is None and not hasattr(part, "dtype"):
-            flat = [one.item() if isinstance(one, np.generic) else one for one in part]
+            flat = [value.item() if isinstance(value, np.generic) else value for value in part]
             if self._nullable:  # NaN is written as null
-                flat = [None if one != one else one for one in flat]  # noqa: PLR0124
+                flat = [None if value != value else value for value in flat]  # noqa: PLR0124
             return next(
-                (told[1] for one in flat if (told := values.problem(column, one, {}))), None
+                (problem[1] for value in flat if (problem := values.problem(column, value, {}))),
+                None,
             )
         if not self._numbers:
             return None
@@ -104,25 +105,25 @@ class _Part:
     def _array(self, part: Any, kind: str, column: Column) -> str | None:
         number = kind in _NUMBERS and (kind != "b" or self._boolean)
         if self._numbers and not number:
-            return f"holds {part.dtype}, the schema says {column.type}"
+            return f"holds {part.dtype}, but the schema says {column.type}"
         if self._texts and kind in _NUMBERS:
-            return f"holds {part.dtype}, the schema says string"
+            return f"holds {part.dtype}, but the schema says string"
         if not (_fits(part.shape, self._shape) or _fits(part.shape[1:], self._shape)):
             return f"has the shape {list(part.shape)}, not that of the schema"
         if self._known is not None:
-            odd = [one for one in part.reshape(-1).tolist() if one not in self._known]
-            return f"is {odd[0]!r}, none of the schema's categories" if odd else None
+            odd = [value for value in part.reshape(-1).tolist() if value not in self._known]
+            return f"is {odd[0]!r}, which is not one of the schema's categories" if odd else None
         if self._bounded and kind in _NUMBERS and part.size:
             for extreme in (part.min(), part.max()):
-                if told := values.out_of_bounds(column, float(extreme)):
-                    return told
+                if problem := values.out_of_bounds(column, float(extreme)):
+                    return problem
         return None
 
 
-def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     """Compare shapes: the schema's counts rows on its first axis, or describes one of them."""
-    return len(shape) == len(wanted) and all(
-        want in (None, size) for want, size in zip(wanted, shape, strict=True)
+    return len(shape) == len(expected) and all(
+        want in (None, size) for want, size in zip(expected, shape, strict=True)
     )
 
 
@@ -136,7 +137,7 @@ def _is_finite(part: Any, *, nullable: bool) -> bool:
         return bool((~np.isinf(part) if nullable else np.isfinite(part)).all())
     elif not isinstance(part, list | tuple | np.ndarray):
         return True
-    return all(_is_finite(one, nullable=nullable) for one in part)
+    return all(_is_finite(value, nullable=nullable) for value in part)
 
 
 def cut(output: Any, start: int, end: int) -> Any:
@@ -152,9 +153,13 @@ def listed(output: Any) -> list[Any]:
         columns = [listed(part) for part in output.values()]
         return [dict(zip(output, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(output, list):
-        return [one.tolist() if hasattr(one, "tolist") else one for one in output]
-    found = output.tolist()
-    return found if isinstance(found, list) else [found]
+        return [_plain(value) if hasattr(value, "tolist") else value for value in output]
+    elements = _plain(output)
+    return elements if isinstance(elements, list) else [elements]
+
+
+def _plain(part: Any) -> Any:
+    return moments.plain(part) if moments.is_of_moments(part) else part.tolist()
 
 
 def score(values: list[Any]) -> float | None:
@@ -170,7 +175,9 @@ def _number(value: Any) -> float | None:
     if isinstance(value, float | int):
         return float(value)
     if isinstance(value, dict):
-        return next((one for part in value.values() if (one := _number(part)) is not None), None)
+        return next(
+            (number for part in value.values() if (number := _number(part)) is not None), None
+        )
     if isinstance(value, list | tuple):
         return _number(value[-1]) if value else None
     kind = getattr(getattr(value, "dtype", None), "kind", "")

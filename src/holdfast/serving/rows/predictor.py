@@ -14,9 +14,9 @@ from holdfast.core import schema
 from holdfast.core.schema import Column, Signature
 from holdfast.errors import UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.serving.lineup import Loaded
+from holdfast.serving.routing_table import Loaded
 from holdfast.serving.rows import feeding
-from holdfast.serving.rows.layout import layout
+from holdfast.serving.rows.row_layout import layout
 
 __all__ = ["Output", "loaded"]
 
@@ -44,11 +44,11 @@ def loaded(model: str, pair: Pair, digest: str) -> Loaded:
         InvalidInputError: If a recorded schema cannot be understood.
     """
     manifest = pair.manifest
-    given = schema.parse(manifest.input_schema, "input_schema")
-    told = schema.parse(manifest.output_schema, "output_schema")
+    input_schema = schema.parse(manifest.input_schema, "input_schema")
+    output_schema = schema.parse(manifest.output_schema, "output_schema")
     first = pair.model if pair.preprocessor is None else pair.preprocessor
-    feed = feeding.feeder(pair.ref, first, layout(given))
-    call = _call(pair, told)
+    feed = feeding.feeder(pair.ref, first, layout(input_schema))
+    call = _call(pair, output_schema)
 
     def predict(rows: Any) -> Output:
         return call(pair.preprocess(feed(rows)))
@@ -59,13 +59,13 @@ def loaded(model: str, pair: Pair, digest: str) -> Loaded:
         digest=digest,
         manifest=manifest,
         predict=predict,
-        input_schema=given,
-        output_schema=told,
-        rowwise=_is_rowwise(pair, given),
+        input_schema=input_schema,
+        output_schema=output_schema,
+        rowwise=_is_rowwise(pair, input_schema),
     )
 
 
-def _is_rowwise(pair: Pair, given: Signature | None) -> bool:
+def _is_rowwise(pair: Pair, input_schema: Signature | None) -> bool:
     stated = pair.manifest.metadata.get(ROWWISE)
     if isinstance(stated, bool):
         return stated
@@ -76,7 +76,12 @@ def _is_rowwise(pair: Pair, given: Signature | None) -> bool:
     if not _is_rowwise_part(pair.postprocessor):
         return False
     known = pair.manifest.framework in _ROWWISE
-    return known and not fixed and not _codes_by_rows(given) and layout(given).kind != "whole"
+    return (
+        known
+        and not fixed
+        and not _codes_by_rows(input_schema)
+        and layout(input_schema).kind != "whole"
+    )
 
 
 def _is_rowwise_part(postprocessor: object) -> bool:
@@ -84,30 +89,33 @@ def _is_rowwise_part(postprocessor: object) -> bool:
     return postprocessor is None or type(postprocessor).__module__.startswith("sklearn.")
 
 
-def _codes_by_rows(given: Signature | None) -> bool:
+def _codes_by_rows(input_schema: Signature | None) -> bool:
     """Tell whether a category's code depends on the rows beside it: no schema declares them all."""
     return any(
-        column.dtype in feeding.CATEGORIES and not column.enum for column in layout(given).columns
+        column.dtype in feeding.CATEGORIES and not column.enum
+        for column in layout(input_schema).columns
     )
 
 
-def _call(pair: Pair, told: Signature | None) -> Callable[[Any], Output]:
+def _call(pair: Pair, output_schema: Signature | None) -> Callable[[Any], Output]:
     labels = getattr(pair.model, "predict", None)
     chances = getattr(pair.model, "predict_proba", None)
     if not callable(labels):
         raise UnsupportedError(
-            pair.ref, f"a {type(pair.model).__name__} cannot predict", "serve another version"
+            pair.ref,
+            f"holds a {type(pair.model).__name__}, which cannot predict",
+            "serve another version",
         )
     if pair.postprocessor is not None:  # the schema is of what it returns, and it alone answers
         labels, chances = pair.answer, None
-    if told is None:
+    if output_schema is None:
         return lambda rows: _plain(labels(rows))
-    if told.whole.type == "object":
-        columns = tuple(column for column in told.columns if not column.parent)
+    if output_schema.whole.type == "object":
+        columns = tuple(column for column in output_schema.columns if not column.parent)
         return _record_call(labels, chances if callable(chances) else None, columns)
-    if not callable(chances) or not _asks_for_chances(told.whole):
-        return lambda rows: _shaped(_plain(labels(rows)), told.whole)
-    if _is_row_of_numbers(told.whole):
+    if not callable(chances) or not _asks_for_chances(output_schema.whole):
+        return lambda rows: _shaped(_plain(labels(rows)), output_schema.whole)
+    if _is_row_of_numbers(output_schema.whole):
         return lambda rows: _plain(chances(rows))
     return lambda rows: _positive(pair.ref, _plain(chances(rows)))
 
@@ -132,31 +140,31 @@ def _record_call(
     """Answer each named column from the labels, the probabilities, or the model's own record."""
 
     def call(rows: Any) -> Output:
-        found = _plain(labels(rows))
-        if isinstance(found, dict):
-            return found
+        output = _plain(labels(rows))
+        if isinstance(output, dict):
+            return output
         asked = any(column.name in _PROBABILITIES for column in columns)
         shares = _plain(chances(rows)) if chances is not None and asked else None
         return {
-            column.name: _of_column(column, found, shares, at) for at, column in enumerate(columns)
+            column.name: _of_column(column, output, shares, at) for at, column in enumerate(columns)
         }
 
     return call
 
 
-def _of_column(column: Column, found: Any, shares: Any, at: int) -> Any:
+def _of_column(column: Column, output: Any, shares: Any, at: int) -> Any:
     if column.name in _PROBABILITIES and shares is not None:
         if column.shape is not None:
             return shares
         return shares[:, 1] if shares.shape[1] == _BINARY else shares.max(axis=1)
-    by_column = getattr(found, "ndim", 1) == _BINARY and column.shape is None
-    return found[:, at] if by_column else found
+    by_column = getattr(output, "ndim", 1) == _BINARY and column.shape is None
+    return output[:, at] if by_column else output
 
 
 def _positive(ref: str, shares: Any) -> Any:
     """Return the probability of the second of two classes."""
     if shares.ndim != _BINARY or shares.shape[1] != _BINARY:
-        problem = f"the output schema asks for one probability, the model gives {shares.shape[1:]}"
+        problem = f"has an output schema for one probability, but gives {shares.shape[1:]}"
         raise UnsupportedError(ref, problem, "describe an array of them")
     return shares[:, 1]
 
@@ -183,11 +191,11 @@ def _plain(result: Any) -> Output:
     return result if isinstance(result, list) else np.asarray(result)
 
 
-def _tensor(found: Any) -> Output:
+def _tensor(tensor: Any) -> Output:
     try:
-        return found.numpy()
+        return tensor.numpy()
     except TypeError:  # bfloat16
-        return found.float().numpy()
+        return tensor.float().numpy()
 
 
 def _shaped(result: Output, whole: Column) -> Output:

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from holdfast.core.schema import Column
-from holdfast.serving.rows.given import Named
-from holdfast.serving.rows.layout import Layout
+from holdfast.serving.rows.request_rows import NamedRows
+from holdfast.serving.rows.row_layout import RowLayout
 
 __all__ = ["read"]
 
@@ -12,32 +12,32 @@ _YES: Final = {"true", "1", "yes"}
 _NO: Final = {"false", "0", "no"}
 
 
-def read(given: Named, form: Layout) -> Named:
+def read(named_rows: NamedRows, form: RowLayout) -> NamedRows:
     """Turn texts into the values that a schema wants; what cannot be turned stays a text.
 
     The first row names the columns if it holds every one that the schema requires, or, where the
-    schema names none, a text that is no number.
+    schema names none, a text that is not a number.
     """
     if form.kind != "table":
-        return _unnamed(given.rows)
+        return _unnamed(named_rows.rows)
     required = {column.name for column in form.columns if column.required}
-    headed = bool(given.rows) and required <= {*given.rows[0]}
-    names = tuple(given.rows[0]) if headed else form.names
+    headed = bool(named_rows.rows) and required <= {*named_rows.rows[0]}
+    names = tuple(named_rows.rows[0]) if headed else form.names
     columns = {column.name: column for column in form.columns}
-    wanted = [columns.get(name) for name in names]
+    ordered_columns = [columns.get(name) for name in names]
     rows = [
-        [_value(column, text) for column, text in zip(wanted, row, strict=True)]
-        if len(row) == len(wanted)
+        [_value(column, text) for column, text in zip(ordered_columns, row, strict=True)]
+        if len(row) == len(ordered_columns)
         else row
-        for row in given.rows[headed:]
+        for row in named_rows.rows[headed:]
     ]
-    return Named(names, rows)
+    return NamedRows(names, rows)
 
 
-def _unnamed(rows: list[list[str]]) -> Named:
+def _unnamed(rows: list[list[str]]) -> NamedRows:
     headed = bool(rows) and not all(isinstance(_number(text), float) for text in rows[0])
     names = tuple(rows[0]) if headed else tuple(map(str, range(len(rows[0]) if rows else 0)))
-    return Named(names, [[_number(text) for text in row] for row in rows[headed:]])
+    return NamedRows(names, [[_number(text) for text in row] for row in rows[headed:]])
 
 
 def _number(text: str) -> float | str:

@@ -64,32 +64,36 @@ class Times:
         """Tell why *value* is not a time that the column takes."""
         match = _TEXT.fullmatch(value) if isinstance(value, str) else None
         if match is None:
-            return f"{value!r:.40} is not a date or time of ISO 8601, such as 2026-01-31T12:00:00"
+            return f"must be a time of ISO 8601, such as 2026-01-31T12:00:00, not {value!r:.40}"
         try:
             time = datetime.fromisoformat(
                 f"{match['day']}T{match['time'] or '00:00'}{match['offset'] or ''}"
             )
         except ValueError as error:
-            return f"{value!r} is not a date or time: {error}"
+            return f"must be a date or time, not {value!r}: {error}"
         if time.year not in (_YEARS_OF_NS if self.unit == "ns" else _YEARS):
-            return f"{value!r} does not fit datetime64[{self.unit}]"
+            return f"is {value!r}, which does not fit datetime64[{self.unit}]"
         if time.tzinfo is not None:
-            return None if self.zone else f"{value!r} has an offset, the column's times have none"
+            return (
+                None
+                if self.zone
+                else f"is {value!r} with an offset, but the column's times have none"
+            )
         if self.zone is None:
             return None
         early, late = (time.replace(tzinfo=self.zone, fold=fold) for fold in (0, 1))
         if early.utcoffset() == late.utcoffset():
             return None
-        return f"{value!r} is not one moment in {self.zone_name}; add its offset"
+        return f"is {value!r}, which is not one moment in {self.zone_name}; add its offset"
 
     def index(self, values: Sequence[str | None]) -> Any:
         """Return a pandas index of *values*, in which `problem` found nothing."""
         import pandas as pd
 
-        found = [pd.NaT if text is None else self._moment(pd.Timestamp(text)) for text in values]
+        moments = [pd.NaT if text is None else self._moment(pd.Timestamp(text)) for text in values]
         zoned = self.zone is not None
         dtype = pd.DatetimeTZDtype(self.unit, self.zone) if zoned else f"datetime64[{self.unit}]"
-        return pd.DatetimeIndex(found, dtype=dtype)
+        return pd.DatetimeIndex(moments, dtype=dtype)
 
     def _moment(self, time: Any) -> Any:
         if self.zone is None:
@@ -105,7 +109,7 @@ def of(column: Column) -> Times | None:
 @lru_cache(maxsize=256)
 def _of(dtype: str) -> Times | None:
     matches = (form.fullmatch(dtype.strip()) for form in _DTYPES)
-    match = next((one for one in matches if one is not None), None)
+    match = next((candidate for candidate in matches if candidate is not None), None)
     if match is None:
         return None
     unit, name = match["unit"], match["zone"]

@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.given import Given, Named
-from holdfast.serving.rows.layout import Rows
+from holdfast.serving.rows.request_rows import Given, NamedRows
+from holdfast.serving.rows.row_layout import Rows
 
 __all__ = ["form_of", "rows_of", "typed"]
 
@@ -15,28 +15,30 @@ _WIDEST: Final = 2**63
 """Whole numbers from here on are of another type to numpy and pandas than smaller ones."""
 
 
-def rows_of(given: Given) -> Rows:
+def rows_of(payload: Given) -> Rows:
     """Return rows of whatever came: lists, records, or an array.
 
     Raises:
         Refusal: 422 if columns differ in length.
     """
-    if isinstance(given, Named):
-        width = len(given.names)
-        for at, row in enumerate(given.rows):
+    if isinstance(payload, NamedRows):
+        width = len(payload.names)
+        for at, row in enumerate(payload.rows):
             if not isinstance(row, list) or len(row) != width:
-                raise Refusal(422, f"[{at}]: is not a row of {width} values (row {at})", f"[{at}]")
-        return [dict(zip(given.names, row, strict=True)) for row in given.rows]
-    if not isinstance(given, dict):
-        return given
-    if len(given) == 1 and hasattr(next(iter(given.values())), "ndim"):
-        return next(iter(given.values()))
-    columns = [one.tolist() if hasattr(one, "tolist") else one for one in given.values()]
+                raise Refusal(422, f"[{at}] is not a row of {width} values (row {at})", f"[{at}]")
+        return [dict(zip(payload.names, row, strict=True)) for row in payload.rows]
+    if not isinstance(payload, dict):
+        return payload
+    if len(payload) == 1 and hasattr(next(iter(payload.values())), "ndim"):
+        return next(iter(payload.values()))
+    columns = [
+        column.tolist() if hasattr(column, "tolist") else column for column in payload.values()
+    ]
     try:
-        return [dict(zip(given, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [dict(zip(payload, row, strict=True)) for row in zip(*columns, strict=True)]
     except (ValueError, TypeError) as error:
-        told = "inputs: its columns differ in length, or are not lists"
-        raise Refusal(422, told, "inputs") from error
+        message = "inputs have columns that differ in length, or are not lists"
+        raise Refusal(422, message, "inputs") from error
 
 
 def typed(rows: Rows) -> Rows:
@@ -53,7 +55,7 @@ def typed(rows: Rows) -> Rows:
         return rows
     if array.size == 0:
         shape = list(array.shape)
-        raise Refusal(422, f"inputs: has the shape {shape}, which holds no values", "inputs")
+        raise Refusal(422, f"inputs have the shape {shape}, which holds no values", "inputs")
     return array if array.dtype.kind in "bifu" else rows
 
 
@@ -70,7 +72,7 @@ def form_of(rows: Rows) -> Hashable:
 
 def _form(value: Any) -> Hashable:
     if isinstance(value, dict):
-        return tuple((name, _form(one)) for name, one in value.items())
+        return tuple((name, _form(element)) for name, element in value.items())
     if isinstance(value, list):
         return tuple(map(_form, value))
     if type(value) is int and not -_WIDEST <= value < _WIDEST:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from holdfast.core.schema import ANY, Column, dtypes
-from holdfast.core.schema.words import category_key
+from holdfast.core.schema.keywords import category_key
 from holdfast.serving.rows import times
 
 __all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
@@ -37,23 +37,32 @@ def _array(
         may_be_null = value is None and "null" in column.type.split("|")
         return None if may_be_null else _lone(column, value, fields)
     if not isinstance(value, list):
-        return column.name, f"{_show(value)} is not a list"
+        return column.name, f"must be a list, not {_show(value)}"
     if shape[0] is not None and len(value) != shape[0]:
-        return column.name, f"has {len(value)} values, {shape[0]} are wanted"
-    return next((told for one in value if (told := _array(column, one, shape[1:], fields))), None)
+        return column.name, f"has {len(value)} values, but needs {shape[0]}"
+    return next(
+        (
+            violation
+            for element in value
+            if (violation := _array(column, element, shape[1:], fields))
+        ),
+        None,
+    )
 
 
 def _lone(column: Column, value: Any, fields: Fields) -> tuple[str, str] | None:
-    wanted = column.type.split("|")
+    types = column.type.split("|")
     kinds = _kinds(value)
-    if column.type != ANY and kinds.isdisjoint(wanted):
-        named = " or ".join(_NAMES.get(kind, f"of type {kind}") for kind in wanted)
-        return column.name, f"{_show(value)} is not {named}"
+    if column.type != ANY and kinds.isdisjoint(types):
+        expected = " or ".join(_NAMES.get(kind, f"of type {kind}") for kind in types)
+        return column.name, f"must be {expected}, not {_show(value)}"
     if isinstance(value, dict):
         return _object(column, value, fields)
-    kept = times.of(column)
-    told = (kept.problem(value) if kept is not None else None) or _outside(column, value)
-    return (column.name, told) if told else None
+    column_times = times.of(column)
+    violation = (column_times.problem(value) if column_times is not None else None) or _outside(
+        column, value
+    )
+    return (column.name, violation) if violation else None
 
 
 def _object(column: Column, value: dict[str, Any], fields: Fields) -> tuple[str, str] | None:
@@ -63,18 +72,20 @@ def _object(column: Column, value: dict[str, Any], fields: Fields) -> tuple[str,
             if field.required:
                 return field.name, "is missing"
             continue
-        if told := problem(field, value[key], fields):
-            return told
+        if violation := problem(field, value[key], fields):
+            return violation
     return None
 
 
 def _outside(column: Column, value: Any) -> str | None:
     if column.enum is not None and category_key(value) not in map(category_key, column.enum):
         listed = ", ".join(map(_show, column.enum[:8]))
-        return f"{_show(value)} is none of {listed}{', …' if len(column.enum) > 8 else ''}"  # noqa: PLR2004
+        return f"must be one of {listed}{', …' if len(column.enum) > 8 else ''}, not {_show(value)}"  # noqa: PLR2004
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return out_of_bounds(column, value) if math.isfinite(value) else f"{value} is not finite"
+    return (
+        out_of_bounds(column, value) if math.isfinite(value) else f"is {value}, which is not finite"
+    )
 
 
 def out_of_bounds(column: Column, value: float) -> str | None:
@@ -82,15 +93,19 @@ def out_of_bounds(column: Column, value: float) -> str | None:
     low, high = column.minimum, column.maximum
     above, below = column.exclusive_minimum, column.exclusive_maximum
     if low is not None and value < low:
-        return f"{value:g} is below {low:g}"
+        return f"is {value:g}, below {low:g}"
     if high is not None and value > high:
-        return f"{value:g} is above {high:g}"
+        return f"is {value:g}, above {high:g}"
     if above is not None and value <= above:
-        return f"{value:g} is not above {above:g}"
+        return f"is {value:g}, not above {above:g}"
     if below is not None and value >= below:
-        return f"{value:g} is not below {below:g}"
+        return f"is {value:g}, not below {below:g}"
     least, most = integer_range(column)
-    return None if least <= value <= most else f"{value:g} does not fit {column.dtype or 'int64'}"
+    return (
+        None
+        if least <= value <= most
+        else f"is {value:g}, which does not fit {column.dtype or 'int64'}"
+    )
 
 
 def integer_range(column: Column) -> tuple[float, float]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.errors import MissingLibraryError
-from holdfast.serving.faces import inference_protocol, wire
-from holdfast.serving.faces.bodies import read_body
-from holdfast.serving.limits import Limits
+from holdfast.serving.protocols import inference_protocol, predict
+from holdfast.serving.protocols.bodies import read_body
 from holdfast.serving.refusal import Refusal
-from holdfast.serving.served import Served, in_memory
-from holdfast.serving.telling import feedback
-from holdfast.serving.web import documentation, health, openapi
+from holdfast.serving.server_limits import ServerLimits
+from holdfast.serving.telemetry import feedback_queue
+from holdfast.serving.web import documentation, openapi, readiness
+from holdfast.serving.worker_state import WorkerState, in_memory
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -25,7 +25,9 @@ Scrape = Callable[[], tuple[bytes, str]]
 _UNREADY: Final = 503
 
 
-def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Limits) -> Any:
+def admin(
+    served: WorkerState, scrape: Scrape, keep: feedback_queue.Keep | None, limits: ServerLimits
+) -> Any:
     """Make the FastAPI application.
 
     Args:
@@ -39,7 +41,7 @@ def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Li
     try:
         from fastapi import FastAPI
     except ModuleNotFoundError as error:
-        raise MissingLibraryError("fastapi", "serve", "serving answers with it") from error
+        raise MissingLibraryError("fastapi", "serve", "serving needs it") from error
 
     app = FastAPI(
         title="Holdfast",
@@ -57,8 +59,8 @@ def admin(served: Served, scrape: Scrape, keep: feedback.Keep | None, limits: Li
     made = app.openapi
 
     def described() -> dict[str, Any]:
-        lineups = served.lineups.values()
-        live = [(one.model, one.active) for one in lineups]
+        routing_tables = served.routing_tables.values()
+        live = [(routing_table.model, routing_table.active) for routing_table in routing_tables]
         manifests = [(model, active.manifest if active else None) for model, active in live]
         hot = openapi.described(manifests, lone=len(manifests) == 1)
         page = made()
@@ -93,13 +95,14 @@ def _add_errors(app: "FastAPI") -> None:
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
         method, path = request.method, request.url.path
-        told = "is no path here; see /docs" if error.status_code == 404 else error.detail  # noqa: PLR2004
-        refusal = Refusal(error.status_code, f"{method} {path}: {told}")
+        known = error.status_code != 404  # noqa: PLR2004
+        problem = f": {error.detail}" if known else " is not a path of this server; see /docs"
+        refusal = Refusal(error.status_code, f"{method} {path}{problem}")
         headers = dict(error.headers or {})
         return Response(refusal.body, refusal.status, headers, "application/json")
 
 
-def _add_health(app: "FastAPI", served: Served) -> None:
+def _add_health(app: "FastAPI", served: WorkerState) -> None:
     from fastapi.responses import JSONResponse
 
     @app.get("/livez", tags=["health"])
@@ -110,8 +113,8 @@ def _add_health(app: "FastAPI", served: Served) -> None:
     @app.get("/ready", tags=["health"])
     async def ready(version: str | None = None) -> JSONResponse:
         """Tell whether every model is answered for, or the given version is; 503 if not."""
-        good, told = health.readiness(served, version)
-        return JSONResponse(told, 200 if good else _UNREADY)
+        good, document = readiness.readiness(served, version)
+        return JSONResponse(document, 200 if good else _UNREADY)
 
     for path in ("/ping", "/health", "/v2/health/ready"):
         app.get(path, tags=["health"], name=path)(_ready_too(served))
@@ -124,21 +127,21 @@ def _add_health(app: "FastAPI", served: Served) -> None:
     @app.get("/models", tags=["models"])
     async def models() -> JSONResponse:
         """List the models: what is live, what is in memory, and the rollout that goes on."""
-        return JSONResponse({"worker": served.worker, "models": health.models(served)})
+        return JSONResponse({"worker": served.worker, "models": readiness.models(served)})
 
 
-def _ready_too(served: Served) -> Callable[[], Any]:
+def _ready_too(served: WorkerState) -> Callable[[], Any]:
     from fastapi.responses import JSONResponse
 
     async def ready() -> JSONResponse:
         """Tell whether every model is answered for; 503 if not."""
-        good, told = health.readiness(served)
-        return JSONResponse(told, 200 if good else _UNREADY)
+        good, document = readiness.readiness(served)
+        return JSONResponse(document, 200 if good else _UNREADY)
 
     return ready
 
 
-def _add_protocol(app: "FastAPI", served: Served) -> None:
+def _add_protocol(app: "FastAPI", served: WorkerState) -> None:
     """Add the metadata of the Open Inference Protocol; the first path that fits is taken."""
     from fastapi.responses import JSONResponse
 
@@ -151,49 +154,53 @@ def _add_protocol(app: "FastAPI", served: Served) -> None:
     @app.get("/v2/models/{model:path}/versions/{version}/ready", tags=["models"])
     async def version_ready(model: str, version: str) -> JSONResponse:
         """Tell whether a version is in memory here; 503 if not."""
-        good = version in in_memory(health.lineup_of(served, model))
-        told = {"name": model, "version": version, "ready": good}
-        return JSONResponse(told, 200 if good else _UNREADY)
+        good = version in in_memory(readiness.routing_table_of(served, model))
+        document = {"name": model, "version": version, "ready": good}
+        return JSONResponse(document, 200 if good else _UNREADY)
 
     @app.get("/v2/models/{model:path}/versions/{version}", tags=["models"])
     @app.get("/v2/models/{model:path}/versions/{version}/config", tags=["models"])
     async def version_described(model: str, version: str) -> JSONResponse:
         """Describe the inputs and outputs of a version."""
-        return JSONResponse(inference_protocol.described(health.loaded_of(served, model, version)))
+        return JSONResponse(
+            inference_protocol.described(readiness.loaded_of(served, model, version))
+        )
 
     @app.get("/v2/models/{model:path}/ready", tags=["models"])
     async def model_ready(model: str) -> JSONResponse:
         """Tell whether a model is answered for; 503 if not."""
-        active = health.lineup_of(served, model).active
-        told = {"name": model, "ready": active is not None}
-        return JSONResponse(told, 200 if active else _UNREADY)
+        active = readiness.routing_table_of(served, model).active
+        document = {"name": model, "ready": active is not None}
+        return JSONResponse(document, 200 if active else _UNREADY)
 
     @app.get("/v2/models/{model:path}", tags=["models"])
     @app.get("/v2/models/{model:path}/config", tags=["models"])
     async def described(model: str) -> JSONResponse:
         """Describe the inputs and outputs of the version that is live."""
-        return JSONResponse(inference_protocol.described(health.loaded_of(served, model)))
+        return JSONResponse(inference_protocol.described(readiness.loaded_of(served, model)))
 
 
-def _add_repository(app: "FastAPI", served: Served) -> None:
+def _add_repository(app: "FastAPI", served: WorkerState) -> None:
     from fastapi.responses import JSONResponse
 
     @app.post("/v2/repository/index", tags=["models"])
     async def index() -> JSONResponse:
         """List every version that is in memory, loading, or failed to load."""
-        return JSONResponse(health.index(served))
+        return JSONResponse(readiness.index(served))
 
     @app.post("/v2/repository/models/{model:path}/load", tags=["models"])
     @app.post("/v2/repository/models/{model:path}/unload", tags=["models"])
     async def moved(model: str) -> None:
         """Refuse: what is loaded follows the registry alone."""
-        told = (
-            f"what is loaded of {model} follows the registry; use `holdfast promote` or `rollout`"
+        message = (
+            f"the versions of {model} follow the registry; use `holdfast promote` or `rollout`"
         )
-        raise Refusal(403, told)
+        raise Refusal(403, message)
 
 
-def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None, limits: Limits) -> None:
+def _add_rest(
+    app: "FastAPI", scrape: Scrape, keep: feedback_queue.Keep | None, limits: ServerLimits
+) -> None:
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
 
@@ -212,15 +219,15 @@ def _add_rest(app: "FastAPI", scrape: Scrape, keep: feedback.Keep | None, limits
     async def truth(request: Request) -> JSONResponse:
         """Keep what predictions should have been: an object or a list of `prediction_id, label`."""
         if keep is None:
-            raise Refusal(404, "this server keeps no prediction log, so no feedback either")
+            raise Refusal(404, "this server keeps no prediction log, and so no feedback")
         headers = dict(request.scope["headers"])
-        wire.check_media(headers)
-        truths = feedback.read(await read_body(request.receive, headers, limits))
+        predict.check_media(headers)
+        truths = feedback_queue.read(await read_body(request.receive, headers, limits))
         try:
             async with asyncio.timeout(limits.timeout_s):
                 unknown = await keep(truths)
         except TimeoutError as error:
-            told = f"the log did not take it within {limits.timeout_s:g} s; send it again"
-            raise Refusal(504, told) from error
+            message = f"the log did not store it within {limits.timeout_s:g} s; send it again"
+            raise Refusal(504, message) from error
         answer: dict[str, Any] = {"kept": len(truths)}
         return JSONResponse({**answer, "unknown": unknown} if unknown else answer)

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from holdfast.http.asgi import Headers, Pairs
 from holdfast.http.connection import Connection
-from holdfast.serving.answering.hot import GONE, Cancel
-from holdfast.serving.faces.bodies import Headers, Pairs, described
-from holdfast.serving.faces.face import Body
-from holdfast.serving.web.app import Application, Route
+from holdfast.serving.answering.prediction_handler import GONE, Cancel
+from holdfast.serving.protocols.bodies import described
+from holdfast.serving.protocols.codec import EncodedBody
+from holdfast.serving.web.application import Application, Route
 
 __all__ = ["Protocol"]
 
@@ -81,31 +82,33 @@ class Protocol(Connection):
 
     def complete(self) -> None:
         """Have a request answered that is whole now."""
-        one: Any = self.cycle
-        if type(one) is not _Exchange:
+        exchange: Any = self.cycle
+        if type(exchange) is not _Exchange:
             super().complete()
-        elif not one.response_complete:
-            one.more_body = False
-            reply = partial(self._reply, one)
-            one.cancel = self._application.ask(one.route, one.headers, one.body, reply)
+        elif not exchange.response_complete:
+            exchange.more_body = False
+            reply = partial(self._reply, exchange)
+            exchange.cancel = self._application.ask(
+                exchange.route, exchange.headers, exchange.body, reply
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and give up what nobody waits for any more."""
-        one: Any = self.cycle
+        exchange: Any = self.cycle
         super().connection_lost(exc)
-        is_open = type(one) is _Exchange and not one.response_complete
-        if is_open and one.cancel is not None:
-            one.cancel()
+        is_open = type(exchange) is _Exchange and not exchange.response_complete
+        if is_open and exchange.cancel is not None:
+            exchange.cancel()
 
-    def _reply(self, one: _Exchange, status: int, body: Body, headers: Pairs) -> None:
-        if one.response_complete:
+    def _reply(self, exchange: _Exchange, status: int, body: EncodedBody, headers: Pairs) -> None:
+        if exchange.response_complete:
             return
-        one.response_complete = True
-        if one.disconnected or self.transport.is_closing():
-            self._note(one, GONE, headers, 0)
+        exchange.response_complete = True
+        if exchange.disconnected or self.transport.is_closing():
+            self._note(exchange, GONE, headers, 0)
             return
         described(headers, body)
-        closes = not one.keep_alive
+        closes = not exchange.keep_alive
         if closes:
             headers.append(_CLOSE)
         parts = [STATUS_LINE[status]]
@@ -115,13 +118,13 @@ class Protocol(Connection):
             parts += (name, b": ", value, b"\r\n")
         parts += (b"\r\n", body.content)
         self.transport.write(b"".join(parts))
-        self._note(one, status, headers, len(body.content))
+        self._note(exchange, status, headers, len(body.content))
         if closes or _CLOSE in headers:
             self.close()
         self.on_response_complete()
 
-    def _note(self, one: _Exchange, status: int, headers: Pairs, size: int) -> None:
+    def _note(self, exchange: _Exchange, status: int, headers: Pairs, size: int) -> None:
         access = self._application.access
         if access is not None:
-            asked = "POST", one.url.decode("latin-1")
-            access.note(asked, status, headers, size, one.started_ns)
+            asked = "POST", exchange.url.decode("latin-1")
+            access.note(asked, status, headers, size, exchange.started_ns)

@@ -56,23 +56,26 @@ def drawn(document: Mapping[str, Any], prefix: str) -> str:
         for name, shown in sorted(groups.items(), reverse=True)
     )
     title, version = escape(document["info"]["title"]), escape(document["info"]["version"])
-    told = escape(document["info"].get("description", ""))
+    description = escape(document["info"].get("description", ""))
     where = escape(f"{prefix}/openapi.json")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>{title} {version}</h1><p>{told} "
+        f"<style>{_STYLE}</style></head><body><h1>{title} {version}</h1><p>{description} "
         f'For programs: <a href="{where}">{where}</a>.</p>{body}</body></html>'
     )
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
-    told = operation.get("description") or operation.get("summary") or ""
+    description = operation.get("description") or operation.get("summary") or ""
     yield f"<details><summary><b>{escape(method)}</b> <code>{escape(path)}</code> "
-    yield f"<span>{escape(told)}</span></summary><div>"
-    given = operation.get("parameters", [])
-    if given:
-        rows = [(one["name"], one["in"], one.get("description", "")) for one in given]
+    yield f"<span>{escape(description)}</span></summary><div>"
+    parameters = operation.get("parameters", [])
+    if parameters:
+        rows = [
+            (parameter["name"], parameter["in"], parameter.get("description", ""))
+            for parameter in parameters
+        ]
         yield _table("Parameters", rows)
     content = operation.get("requestBody", {}).get("content", {})
     for media, body in content.items():
@@ -83,7 +86,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         yield f"<pre>{escape(json.dumps(schema, indent=2, ensure_ascii=False))}</pre>"
     answers = operation.get("responses", {})
     yield _table(
-        "Answers", [(status, one.get("description", "")) for status, one in sorted(answers.items())]
+        "Answers",
+        [(status, answer.get("description", "")) for status, answer in sorted(answers.items())],
     )
     yield "</div></details>"
 

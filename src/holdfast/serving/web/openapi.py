@@ -26,18 +26,18 @@ _ERROR: Final = {
     "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
 }
 _STATUSES: Final = {
-    400: "Malformed.", 401: "No or another token.", 403: "Versions cannot be chosen here.",
-    404: "No such model, version or canary here.", 405: "POST it.", 408: "The body came too late.",
-    413: "The body is too long.", 415: "Of a type that is not read.",
+    400: "Malformed.", 401: "No token, or a wrong one.", 403: "Versions cannot be chosen here.",
+    404: "No such model, version or canary here.", 405: "Use POST.", 408: "The body came too late.",
+    413: "The body is too long.", 415: "The media type is not supported.",
     422: "The version's schema does not admit it; `field` names the place.",
-    500: "The model failed, or gave what must not go out.",
+    500: "The model failed, or its output is not valid.",
     503: "No version is ready, or too many requests wait.", 504: "No answer in time.",
 }  # fmt: skip
 _HEADERS: Final = {
-    "X-Request-Id": "Comes back; made up if it is not given.",
+    "X-Request-Id": "Returned with the answer; generated if absent.",
     "traceparent": "W3C trace context; its trace id is kept with the prediction.",
-    "X-Model-Version": "The version that is to answer.",
-    "X-Holdfast-Role": "`canary` or `active`: the side of a rollout that is to answer.",
+    "X-Model-Version": "The version to answer.",
+    "X-Holdfast-Role": "`canary` or `active`: the side of a rollout to answer.",
     "X-Holdfast-Route": "An earlier answer's, to keep to its side.",
 }
 
@@ -88,20 +88,25 @@ def _operation(summary: str, properties: dict[str, Any], *variables: str) -> dic
     body = {"schema": {"type": "object", "properties": properties}}
     answer = _ANSWER if "instances" in properties else {"type": "object"}
     responses: dict[str, Any] = {
-        str(status): {"description": told, "content": {"application/json": {"schema": _ERROR}}}
-        for status, told in _STATUSES.items()
+        str(status): {
+            "description": description,
+            "content": {"application/json": {"schema": _ERROR}},
+        }
+        for status, description in _STATUSES.items()
     }
     content = {"application/json": {"schema": answer}}
     responses["200"] = {"description": "Predictions.", "content": content}
     text = {"type": "string"}
-    given: list[dict[str, Any]] = [
-        {"name": name, "in": "header", "description": told, "schema": text}
-        for name, told in _HEADERS.items()
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "header", "description": description, "schema": text}
+        for name, description in _HEADERS.items()
     ]
-    given += [{"name": name, "in": "path", "required": True, "schema": text} for name in variables]
+    parameters += [
+        {"name": name, "in": "path", "required": True, "schema": text} for name in variables
+    ]
     operation = {
         "summary": summary,
-        "parameters": given,
+        "parameters": parameters,
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": responses,
     }

@@ -18,7 +18,7 @@ from typing import Final
 
 from holdfast.errors import DamagedError
 from holdfast.store import durable
-from holdfast.store.layout import TEMPORARY
+from holdfast.store.reserved import TEMPORARY
 
 LIMIT_BYTES: Final = 20 << 30
 _IN_USE_S: Final = 600
@@ -62,7 +62,7 @@ class Cache:
         """
         path = self._folder / sha256
         if not self._holds(path, size_bytes):
-            with durable.translated(str(self._folder)):
+            with durable.translate_errors(str(self._folder)):
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._take_in(path, size_bytes, pieces())
                 self._trim(path)
@@ -74,7 +74,7 @@ class Cache:
         return self._note(what).exists()
 
     def remember(self, what: str) -> None:
-        """Keep it in mind; failing to is no failure."""
+        """Keep it in the cache; a failure to does not matter."""
         with contextlib.suppress(OSError):
             self._note(what).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._note(what).touch()
@@ -93,7 +93,7 @@ class Cache:
             StoreFullError: If the disk is full.
             ReadOnlyStoreError: If the folder may not be written.
         """
-        with durable.translated(str(self._folder)):
+        with durable.translate_errors(str(self._folder)):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             written = self._folder / f"{TEMPORARY}{secrets.token_hex(8)}"
             try:
@@ -112,13 +112,13 @@ class Cache:
         """Tell whether a sound file is there; it is hashed once, and again if it was touched."""
         try:
             with open(path, "rb", buffering=0, opener=_open_itself) as file:
-                found = _signature(file)
-                known = self._checked.get(path.name) == found
-                sound = found.size_bytes == size_bytes and (known or _is_named(file, path.name))
+                signature = _signature(file)
+                known = self._checked.get(path.name) == signature
+                sound = signature.size_bytes == size_bytes and (known or _is_named(file, path.name))
         except OSError:  # absent, a link, a folder, unreadable: another takes its place
             return False
         if sound:
-            self._checked[path.name] = found
+            self._checked[path.name] = signature
         return sound
 
     def _take_in(self, path: Path, size_bytes: int, pieces: Iterator[bytes | memoryview]) -> None:
@@ -137,18 +137,18 @@ class Cache:
         os.replace(written, path)
         self._checked[path.name] = signature
 
-    def _trim(self, kept: Path) -> None:
+    def _trim(self, protected_path: Path) -> None:
         """Remove the files that were not used for longest until the rest fits."""
         now = time.time()
-        found = []
+        files = []
         for path in self._folder.iterdir():
             with contextlib.suppress(OSError):  # removed by another process
-                found.append((path.lstat().st_atime, path.lstat().st_size, path))
-        total = sum(size_bytes for _used, size_bytes, _path in found)
-        for used, size_bytes, path in sorted(found):
+                files.append((path.lstat().st_atime, path.lstat().st_size, path))
+        total = sum(size_bytes for _used, size_bytes, _path in files)
+        for used, size_bytes, path in sorted(files):
             abandoned = path.name.startswith(TEMPORARY)
             age_s = now - used
-            if path == kept or age_s < (_ABANDONED_S if abandoned else _IN_USE_S):
+            if path == protected_path or age_s < (_ABANDONED_S if abandoned else _IN_USE_S):
                 continue
             if abandoned or total > self._limit_bytes:
                 with contextlib.suppress(OSError):  # open elsewhere, where that forbids removing
@@ -171,20 +171,20 @@ def _write(
         return digest.hexdigest(), length, _signature(file)
 
 
-def _check(sha256: str, size_bytes: int, found: str, length: int) -> None:
-    if (found, length) == (sha256, size_bytes):
+def _check(sha256: str, size_bytes: int, actual_digest: str, length: int) -> None:
+    if (actual_digest, length) == (sha256, size_bytes):
         return
-    other = f"{length} bytes instead of {size_bytes}"
+    other = f"has {length} bytes instead of {size_bytes}"
     raise DamagedError(
         f"blob sha256:{sha256}",
-        "its bytes changed" if length == size_bytes else other,
+        "has changed" if length == size_bytes else other,
         "restore it from a copy of the store, or register the same file again",
     )
 
 
 def _signature(file: FileIO) -> _Signature:
-    found = os.fstat(file.fileno())
-    return _Signature(found.st_ino, found.st_size, found.st_mtime_ns)
+    status = os.fstat(file.fileno())
+    return _Signature(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _is_named(file: FileIO, sha256: str) -> bool:

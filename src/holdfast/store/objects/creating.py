@@ -7,14 +7,14 @@ from typing import Final
 
 from holdfast.errors import StoreError
 from holdfast.store import InDoubtError, TakenError
-from holdfast.store.objects.wire import Wire
+from holdfast.store.objects.client import Client
 
 _ATTEMPTS: Final = 8
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 
 
-def create(wire: Wire, key: str, data: bytes, read: Callable[[str], bytes | None]) -> None:
+def create(wire: Client, key: str, data: bytes, read: Callable[[str], bytes | None]) -> None:
     """Write an object that must not exist.
 
     "It exists" may be the echo of an attempt of ours whose answer was lost, or a service's way to
@@ -37,18 +37,18 @@ def create(wire: Wire, key: str, data: bytes, read: Callable[[str], bytes | None
         except InDoubtError as error:
             doubt = error
         try:
-            found = read(key)
+            content = read(key)
         except StoreError:
             if doubt is None:
                 raise
         else:
-            if found is not None and (found != data or doubt is None):
+            if content is not None and (content != data or doubt is None):
                 raise TakenError(key)
-            if found is not None:
+            if content is not None:
                 return None
         time.sleep(pause_s)
     raise doubt or StoreError(
-        wire.address(key), "the service went on saying that others are writing it", "call again"
+        wire.address(key), "kept answering that others are writing it", "call again"
     )
 
 

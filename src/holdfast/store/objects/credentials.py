@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from holdfast.errors import InvalidInputError
-from holdfast.store.objects.wire import Kind
+from holdfast.store.objects.client import Kind
 
 _EXPLICIT: Final = {
     "s3": {"access_key_id", "skip_signature", "web_identity_token_file"},
@@ -58,23 +58,23 @@ def of_environment(kind: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the options said by variables that the cloud's tools read and obstore does not."""
     if kind != "az" or not environment:
         return {}
-    found = {option: environment[name] for name, option in _AZURE.items() if name in environment}
+    options = {option: environment[name] for name, option in _AZURE.items() if name in environment}
     for part in environment.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";"):
         name, _, value = part.partition("=")
         if name in _AZURE_PARTS:
-            found.setdefault(_AZURE_PARTS[name], value)
+            options.setdefault(_AZURE_PARTS[name], value)
     if not any(_AZURE_KEYS.fullmatch(name) for name in environment):
-        found["credential"] = "default"
-    return found
+        options["credential"] = "default"
+    return options
 
 
-def completed(kind: Kind, bucket: str, given: Mapping[str, str]) -> dict[str, Any]:
+def completed(kind: Kind, bucket: str, settings: Mapping[str, str]) -> dict[str, Any]:
     """Return obstore's options: what was given, and what the cloud's library finds beyond it.
 
     Raises:
         InvalidInputError: If a profile that was named is not there.
     """
-    config: dict[str, Any] = dict(given)
+    config: dict[str, Any] = dict(settings)
     profile, credential = config.pop("profile", None), config.pop("credential", None)
     if _EXPLICIT[kind] & set(config):
         return config
@@ -95,20 +95,22 @@ def _amazon(bucket: str, profile: str | None) -> dict[str, Any]:
     except ImportError:
         return {}
     session = botocore.session.Session(profile=profile)
-    found: dict[str, Any] = {"credential_provider": _none}
+    options: dict[str, Any] = {"credential_provider": _none}
     try:
         if session.get_credentials():
-            found["credential_provider"] = Boto3CredentialProvider(session)
+            options["credential_provider"] = Boto3CredentialProvider(session)
         region = session.get_config_variable("region")
         endpoint = session.get_scoped_config().get("endpoint_url")
     except BotoCoreError as error:
-        raise InvalidInputError("AWS profile", str(error), "check ~/.aws/config") from error
+        raise InvalidInputError(
+            "AWS profile", f"cannot be used: {error}", "check ~/.aws/config"
+        ) from error
     host, known_region = amazon(bucket)
     if region and known_region == _DEFAULT_REGION:
-        found["region"] = region
+        options["region"] = region
     if endpoint and host.endswith(_AMAZON):
-        found["endpoint"] = endpoint
-    return found
+        options["endpoint"] = endpoint
+    return options
 
 
 def _none() -> NoReturn:
@@ -124,10 +126,10 @@ def _google() -> dict[str, Any]:
     except ImportError:
         return {}
     try:
-        found, _project = google.auth.default(scopes=[_GOOGLE_SCOPE])
+        credentials, _project = google.auth.default(scopes=[_GOOGLE_SCOPE])
     except DefaultCredentialsError:
         return {}
-    return {"credential_provider": GoogleCredentialProvider(found)}
+    return {"credential_provider": GoogleCredentialProvider(credentials)}
 
 
 def _azure() -> dict[str, Any]:

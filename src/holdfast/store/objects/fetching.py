@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from holdfast.errors import DamagedError
-from holdfast.store import in_order
-from holdfast.store.objects.wire import Wire
+from holdfast.store import concurrent
+from holdfast.store.objects.client import Client
 
 _PART: Final = 8 << 20
 _AT_ONCE: Final = 4
 _PIECE: Final = 1 << 20
 
 
-def pieces(wire: Wire, key: str, size_bytes: int) -> Iterator[memoryview]:
+def pieces(wire: Client, key: str, size_bytes: int) -> Iterator[memoryview]:
     """Go through an object's bytes, of which there should be *size_bytes*.
 
     Raises:
@@ -22,12 +22,14 @@ def pieces(wire: Wire, key: str, size_bytes: int) -> Iterator[memoryview]:
     if size_bytes <= _PART:
         yield from wire.pieces(wire.get(key), key, _PIECE)
         return
-    found = wire.head(key)["size"]
-    if found != size_bytes:
+    actual_bytes = wire.head(key)["size"]
+    if actual_bytes != size_bytes:
         raise DamagedError(
-            wire.address(key), f"{found} bytes instead of {size_bytes}", "restore it from a copy"
+            wire.address(key),
+            f"has {actual_bytes} bytes instead of {size_bytes}",
+            "restore it from a copy",
         )
-    yield from in_order.answers(
+    yield from concurrent.map_ordered(
         lambda start: wire.piece(key, start, min(start + _PART, size_bytes)),
         range(0, size_bytes, _PART),
         _AT_ONCE,

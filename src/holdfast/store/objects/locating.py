@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.store.objects import SCHEMES, credentials
 from holdfast.store.objects.cache import Cache
-from holdfast.store.objects.store import ObjectStore
-from holdfast.store.objects.wire import Bucket, Kind
+from holdfast.store.objects.client import Bucket, Kind
+from holdfast.store.objects.object_store import ObjectStore
 
 _EXTRAS: Final = {"s3": "s3", "gs": "gcs", "az": "azure"}
 _NAME: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
@@ -60,7 +60,7 @@ def locate(
 
     Args:
         url: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`; options that
-            are no secret may follow as a query, `?region=eu-west-1&endpoint=https://...`, and go
+            are not secret may follow as a query, `?region=eu-west-1&endpoint=https://...`, and go
             before the others.
         options: `endpoint`, `allow_http`, `profile` and whatever obstore takes, by its names:
             `region`, `account_name`, `access_key_id`, ... What is not said here is looked for
@@ -72,16 +72,16 @@ def locate(
         MissingLibraryError: If the cloud's extra is not installed.
     """
     kind, bucket, prefix, asked = _taken_apart(url)
-    given = _named(options or {}) | _named(asked)
-    _check_endpoint(given)
+    settings = _named(options or {}) | _named(asked)
+    _check_endpoint(settings)
     shown = f"{kind}://{bucket}" + (f"/{prefix}" if prefix else "")
-    if "endpoint" in given:
-        shown += f"?endpoint={given['endpoint']}"
+    if "endpoint" in settings:
+        shown += f"?endpoint={settings['endpoint']}"
     try:
         import obstore  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
-        raise MissingLibraryError("obstore", _EXTRAS[kind], f"needed to open {shown}") from error
-    make, endpoint = _maker(kind, bucket, prefix, given)
+        raise MissingLibraryError("obstore", _EXTRAS[kind], f"opening {shown} needs it") from error
+    make, endpoint = _maker(kind, bucket, prefix, settings)
     stores = Bucket(kind, shown, endpoint, patient=make(_PATIENT), once=make(_ONCE))
     return ObjectStore(stores, cache or Cache(Path.home() / ".cache" / "holdfast"))
 
@@ -100,12 +100,12 @@ def _taken_apart(url: str) -> tuple[Kind, str, str, dict[str, str]]:
     if "@" in parts.netloc or any(_SECRET.search(name) for name in asked):
         raise InvalidInputError(
             "address",
-            "holds a secret, which would be seen wherever it is written down",
-            "leave it out; `docs/object-stores.md` tells where credentials are looked for",
+            "holds a secret, which would show wherever the address is written down",
+            "leave it out; `docs/object-stores.md` says where credentials are looked for",
         )
     if not _NAME.fullmatch(parts.netloc):
         raise InvalidInputError(
-            f"bucket {parts.netloc!r}", "is no name of a bucket", "write s3://bucket/prefix"
+            f"bucket {parts.netloc!r}", "is not a valid bucket name", "write s3://bucket/prefix"
         )
     segments = prefix.split("/") if prefix else []
     if parts.fragment or any(part in ("", ".", "..") for part in segments):
@@ -121,25 +121,25 @@ def _named(options: Mapping[str, str]) -> dict[str, str]:
     return {_ALIASES.get(name, name): value for name, value in short.items()}
 
 
-def _check_endpoint(given: Mapping[str, str]) -> None:
+def _check_endpoint(settings: Mapping[str, str]) -> None:
     """Refuse what would send credentials in the open, unless it is said that this is meant."""
     try:
-        parts = urlsplit(given.get("endpoint", "https://"))
+        parts = urlsplit(settings.get("endpoint", "https://"))
     except ValueError:
         parts = urlsplit("")
     if "@" in parts.netloc or parts.query or parts.scheme not in ("http", "https"):
-        raise InvalidInputError("endpoint", "is no plain address", "write https://host:port")
-    said = str(given.get("allow_http", "false")).lower() in _TRUE
-    if parts.scheme == "http" and not said and not _is_here(given["endpoint"]):
+        raise InvalidInputError("endpoint", "is not a plain address", "write https://host:port")
+    allows_http = str(settings.get("allow_http", "false")).lower() in _TRUE
+    if parts.scheme == "http" and not allows_http and not _is_here(settings["endpoint"]):
         raise InvalidInputError(
-            f"endpoint {given['endpoint']}",
-            "is http://, so that everybody on the way could read and change what is sent",
-            "use https://, or say `allow_http=true` if that is meant",
+            f"endpoint {settings['endpoint']}",
+            "is http://, which lets anyone on the way read and change the traffic",
+            "use https://, or set `allow_http=true` if you want that",
         )
 
 
 def _maker(
-    kind: Kind, bucket: str, prefix: str, given: Mapping[str, str]
+    kind: Kind, bucket: str, prefix: str, settings: Mapping[str, str]
 ) -> tuple[Callable[[Any], Any], str]:
     """Return a function that makes obstore's store, told how to repeat requests; and whose it is.
 
@@ -147,8 +147,8 @@ def _maker(
     """
     from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
 
-    client: dict[str, Any] = {name: given[name] for name in _OF_CLIENT & set(given)}
-    config = {name: value for name, value in given.items() if name not in client}
+    client: dict[str, Any] = {name: settings[name] for name in _OF_CLIENT & set(settings)}
+    config = {name: value for name, value in settings.items() if name not in client}
     config = credentials.completed(kind, bucket, config)
     endpoint = config.get("endpoint") or _endpoint(kind, bucket)
     if _is_here(endpoint):
@@ -179,8 +179,8 @@ def _classes() -> dict[str, Any]:
 
 
 def _for_obstore(kind: Kind, config: Mapping[str, Any]) -> dict[str, Any]:
-    named = {_OBSTORES[kind].get(name, name): value for name, value in config.items()}
-    return {**named, **(_AMAZON if kind == "s3" else {})}
+    obstore_config = {_OBSTORES[kind].get(name, name): value for name, value in config.items()}
+    return {**obstore_config, **(_AMAZON if kind == "s3" else {})}
 
 
 def _refused(error: Exception) -> InvalidInputError:
@@ -188,7 +188,7 @@ def _refused(error: Exception) -> InvalidInputError:
     text = str(error)
     if "Account must be specified" in text:
         return InvalidInputError(
-            "storage account", "is not said", "set AZURE_STORAGE_ACCOUNT_NAME or `account_name`"
+            "storage account", "is not set", "set AZURE_STORAGE_ACCOUNT_NAME or `account_name`"
         )
     key = _UNKNOWN.search(text)
     if key:

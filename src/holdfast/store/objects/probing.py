@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from holdfast.errors import StoreError, UnfitStoreError
-from holdfast.store import InDoubtError, TakenError, layout
-from holdfast.store.objects.store import ObjectStore
+from holdfast.store import InDoubtError, TakenError, reserved
+from holdfast.store.objects.object_store import ObjectStore
 
 _RIVALS: Final = 8
 _ADVICE: Final = (
-    "it cannot keep a journal; use a service that honours conditional writes, "
+    "it cannot hold a journal; use a service that honours conditional writes, "
     "such as S3, GCS, Azure, Ceph or MinIO"
 )
 
@@ -27,7 +27,7 @@ def probe(store: ObjectStore) -> None:
         UnfitStoreError: If it does not keep that.
         StoreError: If it cannot be reached, or refuses the caller.
     """
-    prefix = f"{layout.TEMPORARY}probe-{secrets.token_hex(16)}"
+    prefix = f"{reserved.TEMPORARY}probe-{secrets.token_hex(16)}"
     keys = [f"{prefix}/twice", f"{prefix}/race"]
     try:
         _refuses(store, keys[0])
@@ -45,9 +45,9 @@ def _refuses(store: ObjectStore, key: str) -> None:
     except TakenError:
         pass
     else:
-        raise _unfit(store, "it overwrote an object that was to be made only if there was none")
+        raise _unfit(store, "overwrote an object that a write was not to replace")
     if store.read(key) != b"first":
-        raise _unfit(store, "it refused to overwrite an object, and did")
+        raise _unfit(store, "refused to overwrite an object, but did")
 
 
 def _elects_one(store: ObjectStore, key: str) -> None:
@@ -62,9 +62,9 @@ def _elects_one(store: ObjectStore, key: str) -> None:
     with ThreadPoolExecutor(_RIVALS) as threads:
         winners = [mine for mine in threads.map(rival, range(_RIVALS)) if mine is not None]
     if len(winners) != 1:
-        raise _unfit(store, f"of {_RIVALS} rivals for one name {len(winners)} were told they won")
+        raise _unfit(store, f"told {len(winners)} of {_RIVALS} writers of one name that they won")
     if store.read(key) != winners[0]:
-        raise _unfit(store, "it told one rival that it won, and kept the bytes of another")
+        raise _unfit(store, "told one writer that it won, but kept the bytes of another")
 
 
 def _unfit(store: ObjectStore, problem: str) -> UnfitStoreError:

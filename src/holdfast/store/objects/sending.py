@@ -9,7 +9,8 @@ from typing import Final
 
 from holdfast.errors import InvalidInputError
 from holdfast.store.local import readable
-from holdfast.store.objects.wire import Wire
+from holdfast.store.metering import MeteredFile, Step, metered, unmetered
+from holdfast.store.objects.client import Client
 
 _PART: Final = 8 << 20
 _PIECE: Final = 1 << 20
@@ -30,7 +31,7 @@ def size(source: Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
-def digest(source: Path) -> tuple[str, int]:
+def digest(source: Path, step: Step = unmetered) -> tuple[str, int]:
     """Return a file's SHA-256 and length.
 
     Raises:
@@ -38,7 +39,7 @@ def digest(source: Path) -> tuple[str, int]:
     """
     with readable(source) as file:
         try:
-            sha256 = hashlib.file_digest(file, "sha256")
+            sha256 = hashlib.file_digest(MeteredFile(file, step), "sha256")
         except OSError as error:
             raise _unreadable(source, error) from error
         return sha256.hexdigest(), file.tell()
@@ -53,7 +54,7 @@ def small(source: Path, sha256: str) -> bytes:
     return b"".join(_pieces(source, sha256))
 
 
-def large(wire: Wire, key: str, source: Path, sha256: str) -> None:
+def large(wire: Client, key: str, source: Path, sha256: str, step: Step = unmetered) -> None:
     """Send a file in parts; nothing of it is seen before the last, and only if it is unchanged.
 
     Raises:
@@ -61,7 +62,7 @@ def large(wire: Wire, key: str, source: Path, sha256: str) -> None:
     """
     size_bytes = os.stat(source).st_size
     part = max(_PART, -(-size_bytes // _MOST_PARTS))
-    wire.upload(key, _pieces(source, sha256), part, max(2, _UNDER_WAY // part))
+    wire.upload(key, metered(_pieces(source, sha256), step), part, max(2, _UNDER_WAY // part))
 
 
 def pieces(source: Path) -> Iterator[bytes]:
@@ -77,13 +78,13 @@ def pieces(source: Path) -> Iterator[bytes]:
 
 def _pieces(source: Path, sha256: str) -> Iterator[bytes]:
     """Go through a file's bytes and raise at their end if they are others than were hashed."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for piece in pieces(source):
-        found.update(piece)
+        hasher.update(piece)
         yield piece
-    if found.hexdigest() != sha256:
+    if hasher.hexdigest() != sha256:
         raise InvalidInputError(
-            f"file {str(source)!r}", "changed while it was read", "repeat when it is finished"
+            f"file {str(source)!r}", "changed while it was read", "repeat once it is complete"
         )
 
 

@@ -1,0 +1,1 @@
+"""`holdfast web` beside MLflow's server."""

@@ -1,0 +1,237 @@
+"""The gate before production: judges a version by the policy and against the champion."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from holdfast.core import ability
+from holdfast.core import metrics as measures
+from holdfast.core import paired as pairing
+from holdfast.core.manifest import Manifest
+from holdfast.core.metrics import MetricChange, exceeds
+from holdfast.core.paired import Paired
+from holdfast.core.policy import MetricRule, Policy
+from holdfast.core.schema import rules
+from holdfast.core.schema_change import SchemaChange
+from holdfast.core.version import level_between, parse
+
+
+class Verdict(Struct, frozen=True):
+    """The gate's answer.
+
+    Attributes:
+        reasons: Every reason to refuse; empty lets the version pass.
+        changes: All metrics, candidate against champion.
+        remarks: What it notes and lets pass: regressions within bounds, metrics it cannot judge.
+        paired: Losses on the same rows, each with its interval.
+    """
+
+    reasons: tuple[str, ...]
+    changes: tuple[MetricChange, ...]
+    remarks: tuple[str, ...]
+    paired: tuple[Paired, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True if there is no reason against the version."""
+        return not self.reasons
+
+
+class Candidate(Struct, frozen=True):
+    """What the gate knows of one version.
+
+    Attributes:
+        manifest: Of the version.
+        metrics: The manifest's, with later evaluations merged over them.
+        approvals: Those whose approvals count, without the one who promotes.
+        uncounted: Others who approved it, with why they do not count.
+        signed_by: Listed signers whose signature of it was checked.
+    """
+
+    manifest: Manifest
+    metrics: Mapping[str, float]
+    approvals: frozenset[str]
+    signed_by: frozenset[str] = frozenset()
+    uncounted: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(
+    policy: Policy,
+    candidate: Candidate,
+    champion: Candidate | None,
+    paired: Sequence[Paired] = (),
+) -> Verdict:
+    """Judge *candidate* by the policy and against the *champion*, if there is one.
+
+    A metric that is the mean of *paired* losses is judged by their interval, not by its two values.
+    """
+    before = champion.metrics if champion else {}
+    changes = measures.changes(before, candidate.metrics, policy.directions)
+    reasons: list[str] = []
+    remarks: list[str] = []
+    for change in changes:
+        _judge_bounds(policy, change, reasons)
+        if champion is not None and not any(_is_mean(change, pair) for pair in paired):
+            _judge_regression(policy, change, reasons, remarks)
+    for pair in paired:
+        _judge_paired(policy, pair, reasons, remarks)
+    reasons += [
+        f"{name}: missing, but the policy requires it"
+        for name in policy.required_metrics
+        if name not in candidate.metrics
+    ]
+    reasons += [
+        f"{name}: missing, but the policy sets a bound for it"
+        for name, rule in policy.metrics.items()
+        if (rule.minimum, rule.maximum) != (None, None) and name not in candidate.metrics
+    ]
+    reasons += [
+        f"{field}: empty, but the policy requires it"
+        for field in policy.required_fields
+        if not _filled(candidate.manifest, field)
+    ]
+    if champion is not None:
+        reasons += _judge_schema(policy, candidate.manifest, champion.manifest)
+        if policy.schema != "any":
+            reasons += ability.judge(candidate.manifest, champion.manifest)
+            remarks += ability.unsaid(candidate.manifest, champion.manifest)
+    reasons += _judge_people(policy, candidate)
+    reasons += _judge_code(policy, candidate)
+    return Verdict(tuple(reasons), changes, tuple(remarks), tuple(paired))
+
+
+def _judge_bounds(policy: Policy, change: MetricChange, reasons: list[str]) -> None:
+    rule = policy.metrics.get(change.name, MetricRule())
+    if change.after is None:
+        return
+    if rule.minimum is not None and change.after < rule.minimum:
+        reasons.append(f"{change.name}: {change.after:g} is below the minimum {rule.minimum:g}")
+    if rule.maximum is not None and change.after > rule.maximum:
+        reasons.append(f"{change.name}: {change.after:g} is above the maximum {rule.maximum:g}")
+
+
+def _judge_regression(
+    policy: Policy, change: MetricChange, reasons: list[str], remarks: list[str]
+) -> None:
+    limit = _limit(policy, change.name)
+    if limit is None:
+        return
+    match change.verdict:
+        case "missing":
+            reasons.append(f"{change.name}: missing, but the champion has {change.before:g}")
+        case "changed":
+            remarks.append(
+                f"{change.name}: {change.before:g} → {change.after:g}, not judged, as "
+                "the policy does not say which way is better"
+            )
+        case "worse":
+            sentence = (
+                f"{change.name}: {change.after:g} is {change.loss:.2%} worse than the champion's "
+                f"{change.before:g}"
+            )
+            if exceeds(change.loss, limit):
+                reasons.append(f"{sentence}, more than the {limit:.2%} allowed")
+            else:
+                remarks.append(f"{sentence}, within {limit:.2%}")
+
+
+def _limit(policy: Policy, metric: str) -> float | None:
+    rule = policy.metrics.get(metric, MetricRule())
+    return policy.max_regression if rule.max_regression is None else rule.max_regression
+
+
+def demanded(policy: Policy, metric: str, champion: float | None) -> float | None:
+    """Return the value of a metric that a version may not be worse than, `None` without one.
+
+    Args:
+        champion: What the live version has.
+    """
+    rule = policy.metrics.get(metric, MetricRule())
+    direction = rule.direction or measures.direction_of(metric)
+    if direction is None:
+        return None
+    absolute = rule.minimum if direction == "higher" else rule.maximum
+    limit = _limit(policy, metric)
+    if champion is None or limit is None:
+        return absolute
+    relative = champion - abs(champion) * limit * (1 if direction == "higher" else -1)
+    if absolute is None:
+        return relative
+    return max(relative, absolute) if direction == "higher" else min(relative, absolute)
+
+
+def _is_mean(change: MetricChange, pair: Paired) -> bool:
+    return (change.name, change.before, change.after) == (pair.name, pair.before, pair.after)
+
+
+def _judge_paired(policy: Policy, pair: Paired, reasons: list[str], remarks: list[str]) -> None:
+    limit = _limit(policy, pair.name)
+    if limit is None:
+        return
+    reason, remark = pairing.judge(pair, limit, policy.inconclusive)
+    reasons += [reason] if reason else []
+    remarks += [remark] if remark else []
+
+
+def _filled(manifest: Manifest, field: str) -> bool:
+    value: Any = manifest
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+    return value not in (None, "", (), {}, [])
+
+
+def schema_changes(before: Manifest, after: Manifest) -> tuple[SchemaChange, ...]:
+    """Compare the input and output schemas of two versions."""
+    return rules.compare(
+        (before.input_schema, before.output_schema), (after.input_schema, after.output_schema)
+    )
+
+
+def _judge_schema(policy: Policy, candidate: Manifest, champion: Manifest) -> list[str]:
+    if policy.schema == "any":
+        return []
+    below, version = parse(champion.version), parse(candidate.version)
+    declared = below < version and level_between(below, version) == "major"
+    if policy.schema == "declared" and declared:
+        return []
+    return [
+        f"schema: {change.sentence}"
+        for change in schema_changes(champion, candidate)
+        if change.level == "major" or ability.takes_back(change, champion)
+    ]
+
+
+def _judge_people(policy: Policy, candidate: Candidate) -> list[str]:
+    manifest = candidate.manifest
+    reasons = []
+    if policy.clean_scan and not candidate.approvals:
+        reasons += [
+            f"scan: {role} names {', '.join(scan.unknown)} outside the allow-list "
+            f"(trusted: {scan.trusted}); a second person must approve it"
+            for role, scan in manifest.scan.items()
+            if scan.unknown
+        ]
+    if len(candidate.approvals) < policy.approvals:
+        have = ", ".join(sorted(candidate.approvals)) or "nobody"
+        others = "".join(f"; {name} {why}" for name, why in sorted(candidate.uncounted.items()))
+        reasons.append(
+            f"approvals: {len(candidate.approvals)} of {policy.approvals} "
+            f"(so far {have}{others}; the promoter does not count)"
+        )
+    return reasons
+
+
+def _judge_code(policy: Policy, candidate: Candidate) -> list[str]:
+    listed = ", ".join(policy.signers)
+    reasons = []
+    if policy.require_signature and not candidate.signed_by:
+        reasons.append(f"signature: no listed signer ({listed}) signed this version")
+    if candidate.manifest.executes_code:
+        if policy.code == "approved" and not candidate.approvals:
+            reasons.append("code: its files run code on loading; a second person must approve it")
+        if policy.code == "signed" and not candidate.signed_by:
+            reasons.append(
+                f"code: its files run code on loading; a listed signer ({listed}) must sign it"
+            )
+    return reasons

@@ -1,0 +1,76 @@
+"""Times, spans, lengths and numbers as people read them; terminal and pages say them alike."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
+_DAY: Final = 86_400
+_ENTITIES: Final = (
+    ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"),
+)  # fmt: skip
+_STEERING: Final = (
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+"""What hides or turns around the text beside it, or may not be in XML; compiled when it is used."""
+
+
+def moment(text: str | None) -> str:
+    """Show a time of the journal to the minute, in UTC."""
+    if text is None:
+        return "–"
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
+
+
+def span(seconds: float) -> str:
+    """Show a stretch of time: `19 d`, `1 h 18 m`, `3 m 5 s`, `0 s`."""
+    whole = int(seconds)
+    if whole >= _DAY:
+        return f"{whole // _DAY} d"
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} m"
+    return f"{minutes} m {rest} s" if minutes else f"{rest} s"
+
+
+def size(size_bytes: float) -> str:
+    """Show a length: `512 B`, `36.1 MB`."""
+    unit = 0
+    while size_bytes >= _STEP and unit < len(_UNITS) - 1:
+        size_bytes /= _STEP
+        unit += 1
+    return f"{size_bytes:.0f} {_UNITS[unit]}" if unit == 0 else f"{size_bytes:.1f} {_UNITS[unit]}"
+
+
+def number(value: float | None) -> str:
+    """Show a metric: up to six significant digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.6g}"
+
+
+def share(weight: float) -> str:
+    """Say a weight in percent."""
+    return f"{100 * weight:.3g} %"
+
+
+def count(number_of: int, noun: str) -> str:
+    """Show a number of things: `1 version`, `2 versions`."""
+    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
+
+
+def inert(text: str) -> str:
+    """Show text from elsewhere without signs that steer a terminal or a page."""
+    return re.sub(_STEERING, "\N{REPLACEMENT CHARACTER}", text)
+
+
+def escape(text: str) -> str:
+    """Write text so that HTML and XML show it as it is."""
+    for sign, entity in _ENTITIES:
+        text = text.replace(sign, entity)
+    return text
+
+
+def shortened(text: str, most: int) -> str:
+    """Show the beginning of a long text, and that it goes on."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

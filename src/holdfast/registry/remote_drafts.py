@@ -1,0 +1,99 @@
+"""The last step of a registration with a server: it decides the number, and is held to the rest."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core.entry import Entry
+from holdfast.core.events import Registered
+from holdfast.core.manifest import Manifest, decode, differing_fields, digest_of
+from holdfast.core.version import Bump, Version
+from holdfast.core.views import RegistrationResult, version_info
+from holdfast.errors import DamagedError
+from holdfast.registry import registration
+from holdfast.registry.server_verbs import ServerVerb, ServerVerbs
+from holdfast.registry.session import CommitOptions, Session
+from holdfast.store.remote.problem_answers import shown
+
+
+def publish(
+    session: Session,
+    verbs: ServerVerbs,
+    draft: Manifest,
+    asked: Version | Bump,
+    options: CommitOptions,
+    trust: str | None,
+) -> RegistrationResult:
+    """Have a server register a version whose blobs it has, and check what came of it.
+
+    Raises:
+        DamagedError: If what it registered is not what was asked.
+    """
+    exact = isinstance(asked, Version)
+    arguments = {
+        "draft": msgspec.to_builtins(draft),
+        "version": str(asked) if exact else None,
+        "bump": None if exact else str(asked),
+        "trust": trust,
+    }
+    expected = {"version": str(asked)} if exact else {}
+
+    def check_prepared(entry: Entry, prepared: Mapping[str, Any]) -> None:
+        assert isinstance(entry.event, Registered)  # noqa: S101 - looked at before
+        manifest = _prepared(verbs, draft, entry.event.manifest, prepared.get("manifest"))
+        _require_same(manifest, verbs, draft)
+
+    verb = ServerVerb("register", (Registered,), arguments, expected, check_prepared)
+    outcome = verbs.post(draft.name, verb, options)
+    if outcome.entry is None:
+        told = verbs.result(outcome.result, RegistrationResult)
+        done = outcome.unchanged
+        record = outcome.state.versions.get((done and done.version) or told.version.version)
+        if record is None or (told.created and done is None):
+            raise _other(verbs, draft, "says that it registered a version, but wrote no entry")
+        existing = session.open_store.blobs.manifest(record.manifest)
+        if differing_fields(existing, draft):
+            raise _other(verbs, draft, f"says that {told.ref} is what was sent, which it is not")
+        info = version_info(outcome.state, record)
+        return RegistrationResult(info, created=False, why=done.why if done else shown(told.why))
+    event = outcome.entry.event
+    assert isinstance(event, Registered)  # noqa: S101 - `post` has checked it
+    _require_same(session.open_store.blobs.manifest(event.manifest), verbs, draft)
+    return registration.registered(session, outcome.state, event, draft)
+
+
+def _prepared(verbs: ServerVerbs, draft: Manifest, digest: str, text: object) -> Manifest:
+    """Read the manifest whose digest is to be signed."""
+    try:
+        raw = base64.b64decode(
+            text.encode("ascii") if isinstance(text, str) else b"?", validate=True
+        )
+    except (binascii.Error, ValueError):
+        raise _other(verbs, draft, "prepared an entry without its manifest") from None
+    if digest_of(raw) != digest:
+        raise _other(verbs, draft, "prepared an entry of another manifest than it sent")
+    return decode(raw, digest)
+
+
+def _require_same(manifest: Manifest, verbs: ServerVerbs, draft: Manifest) -> None:
+    """Refuse a manifest that says other than the draft in what is the caller's to say."""
+    ours = replace(
+        draft,
+        version=manifest.version,
+        number=manifest.number,
+        registered_at=manifest.registered_at,
+        registered_by=manifest.registered_by,
+        scan=manifest.scan,
+    )
+    for field in manifest.__struct_fields__:
+        if getattr(ours, field) != getattr(manifest, field):
+            raise _other(verbs, draft, f"registered {draft.name} with another {field}")
+
+
+def _other(verbs: ServerVerbs, draft: Manifest, problem: str) -> DamagedError:
+    advice = f"look at `holdfast history {draft.name}`, and ask its admin"
+    return DamagedError(f"server {verbs.url}", problem, advice)

@@ -1,0 +1,91 @@
+"""What every part of the server shares: the registry, who may do what, threads and figures."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from holdfast.access.jwks import KeySets
+from holdfast.access.sessions import Sessions
+from holdfast.registry import Registry
+from holdfast.store.incoming import IncomingFiles
+from holdfast.web.below import session_of
+from holdfast.web.exchange import Request
+from holdfast.web.figures import Figures
+from holdfast.web.followers import Followers
+from holdfast.web.guard import Guard, TeamGuard
+from holdfast.web.named_blobs import NamedBlobs
+from holdfast.web.receipts import Receipts
+from holdfast.web.web_settings import WebSettings
+from holdfast.web.work import Work
+
+__all__ = ["Desk"]
+
+_HOUR_S: Final = 3600.0
+
+
+class Link(Protocol):
+    """A link that signs in once."""
+
+    def use(self, secret: str) -> bool:
+        """Tell whether this is the link, and that it was not used; it is now."""
+        ...
+
+
+@dataclass
+class Desk:
+    """A server's parts, as its handlers use them.
+
+    Attributes:
+        registry: Shared by all requests.
+        guard: Who may do what.
+        work: Threads for what blocks.
+        named: Which digests models name.
+        stopping: Set once the server is to end.
+        incoming: Files that come; made when the first does.
+        followers: Of the models that somebody watches.
+        link: Signs the one user in, once; None if nothing does.
+        sessions: Sign-ins of browsers.
+        key_sets: Addresses and keys of providers and CI systems.
+    """
+
+    settings: WebSettings
+    registry: Registry
+    guard: Guard
+    work: Work = field(default_factory=Work)
+    figures: Figures = field(default_factory=Figures)
+    named: NamedBlobs = field(default_factory=NamedBlobs)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    incoming: IncomingFiles | None = None
+    link: Link | None = None
+    followers: Followers = field(init=False)
+    sessions: Sessions = field(init=False)
+    key_sets: KeySets = field(default_factory=KeySets)
+    _prune_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Follow nothing yet."""
+        self.followers = Followers(self.registry, self.work)
+        team = self.guard if isinstance(self.guard, TeamGuard) else None
+        self.sessions = team.sessions if team is not None else Sessions(None)
+
+    @property
+    def receipts(self) -> Receipts:
+        """Who sent which bytes."""
+        return Receipts(session_of(self.registry))
+
+    def upkeep(self) -> None:
+        """Write what waits to be written, and once an hour remove what is over."""
+        self.guard.flush()
+        now_s = time.monotonic()
+        if not self.guard.is_local and not self.settings.read_only and now_s >= self._prune_s:
+            self._prune_s = now_s + _HOUR_S
+            self.receipts.prune(time.time())
+
+    def watcher(self, request: Request) -> str:
+        """Return whose watchers are counted together: a user's; empty where there is one alone."""
+        return "" if self.guard.is_local else request.user
+
+    def sees(self, request: Request, model: str) -> bool:
+        """Tell whether whoever asks may read a model."""
+        return request.rights.allows("read", model)

@@ -1,0 +1,144 @@
+"""Bytes of a model: only those that its journal names, or who holds a digest could ask for all."""
+
+import base64
+import re
+from collections.abc import AsyncGenerator
+from io import BufferedReader
+from typing import Final
+
+from holdfast.core.manifest import is_digest
+from holdfast.core.state import State
+from holdfast.errors import NotFoundError
+from holdfast.http.problems import Problem
+from holdfast.registry.session import Session
+from holdfast.store import AbsentError, layout
+from holdfast.web.exchange import Stream
+from holdfast.web.work import Work
+
+__all__ = ["NamedBlobs", "digest_header", "opened", "sent"]
+
+_PIECE: Final = 1 << 20
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+class NamedBlobs:
+    """The digests that versions name, kept by manifest, which never changes."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, frozenset[str]] = {}
+
+    def has(self, session: Session, state: State, sha256: str) -> bool:
+        """Tell whether a model's journal names a digest, itself or by a manifest."""
+        records = state.versions.values()
+        if any(sha256 == record.manifest or sha256 in record.attached for record in records):
+            return True
+        return any(sha256 in self._of(session, record.manifest) for record in state.present())
+
+    def _of(self, session: Session, manifest: str) -> frozenset[str]:
+        files = self._files.get(manifest)
+        if files is None:
+            read = session.open_store.blobs.manifest(manifest)
+            files = self._files[manifest] = frozenset(file.sha256 for file in read.files)
+        return files
+
+
+def opened(
+    session: Session, named: NamedBlobs, model: str, sha256: str
+) -> tuple[BufferedReader, int]:
+    """Open a blob of a model, deleted or not; return it and its length.
+
+    Raises:
+        NotFoundError: If the model's journal does not name it, or its bytes are gone.
+    """
+    subject = f"blob {sha256[:64]} of {model}"
+    if not is_digest(sha256):
+        raise NotFoundError(subject)
+    session.require_known(model)
+    if not named.has(session, session.ledger(model).state(), sha256):
+        raise NotFoundError(subject)
+    store = session.open_store.store
+    size = store.size(layout.blob(sha256))
+    if size is None:
+        raise NotFoundError(subject)
+    try:
+        return store.open(layout.blob(sha256)), size
+    except AbsentError:
+        raise NotFoundError(subject) from None
+
+
+def sent(
+    work: Work, blob: tuple[BufferedReader, int], sha256: str, asked: tuple[str | None, str | None]
+) -> Stream:
+    """Return the answer that sends a blob, or one range of it.
+
+    Args:
+        work: Where it is read.
+        blob: The open file and its length.
+        sha256: Its digest.
+        asked: The headers `Range` and `If-Range`.
+
+    Raises:
+        Problem: 416 if the range is not there.
+    """
+    file, size = blob
+    tag = f'"{sha256}"'
+    headers = {
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Repr-Digest": digest_header(sha256),
+    }
+    wanted, condition = asked
+    start, end = 0, size
+    status = 200
+    if wanted is not None and condition in (None, tag):
+        try:
+            bounds = _range(wanted, size)
+        except Problem:
+            file.close()
+            raise
+        if bounds is not None:
+            (start, end), status = bounds, 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
+    pieces = _read(work, file, start, end)
+    return Stream(pieces, status, headers=headers, release=file.close)
+
+
+def digest_header(sha256: str) -> str:
+    """Write a digest as the header `Repr-Digest` has it."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+
+
+def _range(text: str, size: int) -> tuple[int, int] | None:
+    """Read a single range; None where there are several, or it is of another unit.
+
+    Raises:
+        Problem: 416 if nothing of it is there.
+    """
+    match = _RANGE.fullmatch(text.replace(" ", ""))
+    if match is None or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        start, end = max(0, size - int(match[2])), size
+    else:
+        start = int(match[1])
+        end = min(size, int(match[2]) + 1) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= end:
+        headers = {"Content-Range": f"bytes */{size}"}
+        raise Problem(416, "range", f"the range is not within {size} bytes", headers)
+    return start, end
+
+
+async def _read(work: Work, file: BufferedReader, start: int, end: int) -> AsyncGenerator[bytes]:
+    if start:
+        await work.do(lambda: file.seek(start))
+    left = end - start
+    while left > 0:
+        piece = await work.do(lambda: file.read(min(_PIECE, left)))  # noqa: B023 - awaited here
+        if not piece:
+            return  # the file is shorter than its length: the caller sees the answer cut
+        left -= len(piece)
+        yield piece

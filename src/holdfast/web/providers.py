@@ -1,0 +1,125 @@
+"""Sign-in by an OpenID Connect provider, and tokens for jobs of a CI system."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.access import ci_exchange, oidc
+from holdfast.access.access_events import ProviderSet
+from holdfast.access.access_state import AccessState
+from holdfast.access.oidc import SignInState
+from holdfast.errors import NotFoundError, UnauthenticatedError
+from holdfast.http.problems import Problem
+from holdfast.web import sign_in
+from holdfast.web.access_desk import team
+from holdfast.web.desk import Desk
+from holdfast.web.exchange import Answer, Request, answered
+from holdfast.web.guard import TeamGuard
+
+__all__ = ["PAGES", "Exchange", "exchange"]
+
+_CALLBACK: Final = "/login/callback"
+
+
+class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
+    """The identity token of a job."""
+
+    token: str
+
+
+async def exchange(desk: Desk, request: Request) -> Answer:
+    """Give a job a token for 15 minutes, for the identity token of its CI system."""
+    body = await request.read(Exchange)
+    return await desk.work.do(lambda: _exchanged(desk, request, body.token))
+
+
+def _exchanged(desk: Desk, request: Request, token: str) -> Answer:
+    guard = team(desk)
+    state = guard.state(writes=True)
+    now = datetime.now(UTC)
+    try:
+        given = ci_exchange.exchange(token, state, desk.key_sets, guard.sessions, now)
+    except UnauthenticatedError as error:
+        raise guard.failed(request, str(error)) from error
+    guard.note(request, "signed_in", f"a job of {given.identity.user.name}, {given.identity.how}")
+    document = {"token": given.secret, "expires_at": given.expires_at, "how": given.identity.how}
+    return answered(document, 201)
+
+
+def _provider(state: AccessState, name: str) -> ProviderSet:
+    provider = state.providers.get(name)
+    if provider is None:
+        raise NotFoundError(f"provider {name[:100]!r}", sorted(state.providers))
+    return provider
+
+
+async def leave(desk: Desk, request: Request) -> Answer:
+    """Lead a browser to its provider; what it must bring back is kept in a cookie of its own."""
+    guard = team(desk)
+    return_to = request.parameters.get("return_to", "/")
+    again = request.parameters.get("again") == "yes"
+
+    def begun() -> Answer:
+        provider = _provider(guard.state(writes=False), request.path.rpartition("/")[2])
+        here = f"{_origin(desk, request)}{_CALLBACK}"
+        now = datetime.now(UTC)
+        url, kept = oidc.begin(provider, here, desk.key_sets, now, return_to, again=again)
+        cookie = _cookie(desk, oidc.packed(kept), int(oidc.STATE.total_seconds()))
+        return _away(desk, url, cookie)
+
+    return await desk.work.do(begun)
+
+
+async def come_back(desk: Desk, request: Request) -> Answer:
+    """Sign in whoever comes back from a provider, in the browser that went there."""
+    guard = team(desk)
+    kept = oidc.unpacked(sign_in.cookie(request, _name(desk)) or "")
+    return await desk.work.do(lambda: _signed_in(desk, guard, request, kept))
+
+
+def _signed_in(desk: Desk, guard: TeamGuard, request: Request, kept: SignInState) -> Answer:
+    state, now = guard.state(writes=True), datetime.now(UTC)
+    provider = _provider(state, kept.provider)
+    secret = desk.settings.provider_secrets.get(kept.provider)
+    try:
+        claims = oidc.finish(provider, kept, request.parameters, desk.key_sets, now, secret)
+        record = oidc.sign_in(state, provider, claims, now)
+    except UnauthenticatedError as error:
+        raise guard.failed(request, str(error)) from error
+    session, before = guard.sessions.create(record), sign_in.secret_of(desk, request)
+    if before is not None:
+        guard.sessions.delete(before)
+    guard.note(request, "signed_in", f"by the provider {kept.provider}: {record.user}")
+    answer = _away(desk, oidc.local_path(kept.return_to), sign_in.session_cookie(desk, session))
+    answer.more.append(("Set-Cookie", _cookie(desk, "", 0)))
+    return answer
+
+
+def _away(desk: Desk, url: str, cookie: str) -> Answer:
+    headers = {**sign_in.page_headers(desk), "Location": url, "Set-Cookie": cookie}
+    return Answer(303, headers=headers)
+
+
+def _origin(desk: Desk, request: Request) -> str:
+    """Return where a browser finds this server: the connection has checked the host."""
+    host = request.header("host")
+    if not host:
+        raise Problem(400, "malformed", "a request to sign in needs a Host")
+    return f"{'https' if desk.settings.secure else 'http'}://{host}"
+
+
+def _name(desk: Desk) -> str:
+    return f"{sign_in.cookie_name(desk)}_in"
+
+
+def _cookie(desk: Desk, value: str, most_s: int) -> str:
+    secure = "; Secure" if desk.settings.secure else ""
+    return f"{_name(desk)}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={most_s}{secure}"
+
+
+PAGES: Final = {
+    ("GET", "/login/by/{provider}"): leave,
+    ("GET", _CALLBACK): come_back,
+}
+"""What browsers are answered on their way to a provider and back."""

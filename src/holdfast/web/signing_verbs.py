@@ -1,0 +1,245 @@
+"""Verbs of models that demand signatures: the caller signs the entry's exact bytes.
+
+A server cannot sign as ana, and must not be handed what it did not decide. So a verb is asked for
+twice: `:prepare` decides and returns the bytes of the entry that it would write; the caller signs
+them; `:commit` decides once more, at the time and under the id that stand in those bytes, and
+writes only if the same bytes come out. Nothing of them is believed.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from holdfast.core import strict_json
+from holdfast.core.entry import parse_time
+from holdfast.core.entry_signature import EntrySignature
+from holdfast.core.signers import Signer
+from holdfast.core.signers import check as check_signers
+from holdfast.errors import ChangedError, InvalidInputError
+from holdfast.http.problems import Problem
+from holdfast.registry import Registry
+from holdfast.registry.commit_watch import CommitWatch
+from holdfast.registry.session import CommitOptions, Keyring, Session
+from holdfast.signing import genuine
+from holdfast.store import layout
+from holdfast.web import registering
+from holdfast.web.below import session_of
+from holdfast.web.deeds import answer_of, options_of, require_rights, watched
+from holdfast.web.desk import Desk
+from holdfast.web.exchange import Answer, Request, answered
+from holdfast.web.verbs import VERBS
+
+__all__ = ["Commit", "Prepare", "commit", "prepare"]
+
+_Kind = TypeVar("_Kind")
+_REGISTER: Final = "register"
+_AGE: Final = timedelta(minutes=10)
+_SKEW: Final = timedelta(minutes=1)
+"""By so much the clocks of two servers over one store may differ."""
+
+Key = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}=$")]
+Signature = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{86}==$")]
+
+
+class Prepare(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A verb, its arguments, and the Ed25519 key that will sign, in base64."""
+
+    verb: str
+    arguments: dict[str, Any] = {}
+    key: Key
+
+
+class Commit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same once more, with the bytes that were signed and the signature."""
+
+    verb: str
+    arguments: dict[str, Any] = {}
+    key: Key
+    bytes: str
+    signature: Signature
+
+
+class _PreparedError(Exception):
+    """The bytes are known; nothing is to be written."""
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__()
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Signs nothing: takes the bytes out."""
+
+    key: str
+
+    def sign(self, message: bytes) -> str:
+        """Give them to whoever prepares."""
+        raise _PreparedError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Has one signature, of one entry."""
+
+    key: str
+    message: bytes
+    value: str
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature.
+
+        Raises:
+            ChangedError: If other bytes are to be signed by now.
+        """
+        if message != self.message:
+            raise ChangedError("the entry", "would have other bytes now", "prepare it again")
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A verb with a body that was read.
+
+    Attributes:
+        by: The author that the body claims.
+    """
+
+    perform: Callable[[Registry, str, Any, CommitOptions], object]
+    body: Any
+    by: str | None
+    options: CommitOptions
+
+
+async def prepare(desk: Desk, request: Request) -> Answer:
+    """Return the bytes of the entry that a verb would write, to be signed."""
+    body = await request.read(Prepare)
+    return await desk.work.do(lambda: _prepared(desk, request, body))
+
+
+def _prepared(desk: Desk, request: Request, body: Prepare) -> Answer:
+    asked = _asked(desk, request, body.verb, body.arguments)
+    registry, watch = _acting(desk, request, asked, lambda: _Asking(body.key))
+    session = session_of(registry)
+    now = session.clock()
+    session.clock = lambda: now  # a manifest has it, too, and must come out the same
+    try:
+        result = _perform(registry, request, asked)
+    except _PreparedError as prepared:
+        document = {"bytes": base64.b64encode(prepared.message).decode(), "result": None}
+        if body.verb == _REGISTER:
+            document["manifest"] = base64.b64encode(_manifest(session, prepared.message)).decode()
+        return answered(document)
+    if any(outcome.entry is not None for outcome in watch.outcomes):  # no verb signs nothing
+        raise Problem(500, "internal", "the server wrote an entry that was only to be prepared")
+    return answered({"bytes": None, "result": result})
+
+
+def _manifest(session: Session, message: bytes) -> bytes:
+    """Return the manifest that an entry names: whoever signs a digest wants to read what it is."""
+    entry = strict_json.decode(message + b"}", _Registering)
+    with session.open_store.store.open(layout.blob(entry.data.manifest)) as file:
+        return file.read()
+
+
+async def commit(desk: Desk, request: Request) -> Answer:
+    """Write the entry of a verb with the signature that the caller made over its bytes."""
+    body = await request.read(Commit)
+    return await desk.work.do(lambda: _committed(desk, request, body))
+
+
+class _Named(Struct):
+    manifest: str
+
+
+class _Registering(Struct):
+    data: _Named
+
+
+class _Told(Struct):
+    """What of an entry's bytes is put in again; the rest must come out by itself."""
+
+    at: str
+    commit: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+
+
+def _committed(desk: Desk, request: Request, body: Commit) -> Answer:
+    message = _message(body.bytes)
+    if not genuine(EntrySignature(body.key, body.signature, message)):
+        raise InvalidInputError("signature", "was not made over these bytes by this key")
+    told, at = _told(message)
+    asked = _asked(desk, request, body.verb, body.arguments)
+    pen = _Given(body.key, message, body.signature)
+    registry, watch = _acting(desk, request, asked, lambda: pen)
+    session = session_of(registry)
+    session.clock = lambda: at
+    session.new_id = lambda: told.commit
+    result = _perform(registry, request, asked)
+    return answer_of(registry, request.values["model"], result, watch)
+
+
+def _message(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInputError("bytes", "are not base64") from error
+
+
+def _told(message: bytes) -> tuple[_Told, datetime]:
+    """Return id and time of an entry.
+
+    Raises:
+        InvalidInputError: If it is not an entry, or its time is not about now.
+    """
+    try:
+        told = strict_json.decode(message + b"}", _Told)
+        at = datetime.fromisoformat(parse_time(told.at))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise InvalidInputError("bytes", "are not of an entry", "prepare it") from error
+    age = datetime.now(UTC) - at
+    if not -_SKEW <= age <= _AGE:
+        problem = "was prepared too long ago" if age > _AGE else "is of a time that is to come"
+        raise InvalidInputError("entry", problem, "prepare it again")
+    return told, at
+
+
+def _asked(desk: Desk, request: Request, name: str, arguments: dict[str, Any]) -> _Asked:
+    if name == _REGISTER:
+        draft = _read(arguments, registering.Register)
+        request.rights.require(_REGISTER, request.values["model"])
+        registering.admit(desk, request, draft)
+        options = options_of(request, draft.reason)
+        return _Asked(registering.perform, draft, draft.by, options)
+    verb = VERBS.get(name)
+    if verb is None or verb.plans or not verb.operations:
+        raise InvalidInputError(f"verb {name[:40]!r}", "does not write an entry")
+    body = _read(arguments, verb.body)
+    require_rights(desk, request, verb, body)
+    return _Asked(verb.perform, body, body.by, options_of(request, body.reason))
+
+
+def _read(arguments: dict[str, Any], kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid_input", f"the arguments cannot be used: {error}") from error
+
+
+def _acting(
+    desk: Desk, request: Request, asked: _Asked, pen: Callable[[], Any]
+) -> tuple[Registry, CommitWatch]:
+    key = pen().key
+    check_signers({request.identity.user.name: Signer(ed25519=key)})
+    registry, watch = watched(desk, request, asked.by)
+    session_of(registry).keyring = Keyring(pen)
+    return registry, watch
+
+
+def _perform(registry: Registry, request: Request, asked: _Asked) -> object:
+    return asked.perform(registry, request.values["model"], asked.body, asked.options)

@@ -1,0 +1,72 @@
+"""The shapes that MLflow, SageMaker and Vertex send."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.serving.facing import Server, routing_table, running, served, sums
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running(served(routing_table(sums()))) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": [[1, 2], [3, 4]]},
+        {"inputs": {"age": [1, 3], "height": [2, 4]}},
+        {"instances": [[1, 2], [3, 4]], "params": {}},
+        {"instances": [{"age": 1, "height": 2}, {"age": 3, "height": 4}]},
+        {"dataframe_split": {"columns": ["height", "age"], "data": [[2, 1], [4, 3]]}},
+        {"dataframe_split": {"index": [0, 1], "data": [[1, 2], [3, 4]]}},
+        {"dataframe_records": [{"age": 1, "height": 2}, {"age": 3, "height": 4}]},
+    ],
+)
+def test_every_json_shape_is_answered_with_predictions(server: Server, body: Any) -> None:
+    answer = server.post("/invocations", body)
+
+    assert answer.json()["predictions"] == [3.0, 7.0]
+    assert answer.json()["model_version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["age,height\n1,2\n3,4\n", "height,age\r\n2,1\r\n4,3\r\n", "1,2\n\n3,4", "\ufeff1,2\n3,4"],
+)
+def test_csv_is_read_with_and_without_its_names(server: Server, body: str) -> None:
+    headers = {"content-type": "text/csv; charset=utf-8"}
+    answer = server.client.post("/invocations", content=body.encode(), headers=headers)
+
+    assert answer.json()["predictions"] == [3.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "status", "message"),
+    [
+        ("application/xml", "<a/>", 415, "application/xml' cannot be read"),
+        ("text/csv", '"', 400, "not a CSV file"),
+        ("text/csv", "", 422, "no rows"),
+        ("text/csv", "1,tall", 422, "must be a number, not 'tall'"),
+        ("application/json", '{"columns": []}', 422, "dataframe_split"),
+        ("application/json", '{"dataframe_split": {"columns": []}}', 422, '"data"'),
+        ("application/json", '{"dataframe_split": [1]}', 422, '"data"'),
+        ("application/json", '{"dataframe_split": {"columns": 1, "data": []}}', 422, "columns"),
+    ],
+)
+def test_another_shape_is_refused(
+    server: Server, media: str, body: str, status: int, message: str
+) -> None:
+    headers = {"content-type": media}
+    answer = server.client.post("/invocations", content=body, headers=headers)
+
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+
+
+def test_a_body_without_a_content_type_is_json(server: Server) -> None:
+    answer = server.client.post("/invocations", content=b'{"inputs": [[1, 2]]}')
+
+    assert answer.json()["predictions"] == [3.0]

@@ -1,0 +1,136 @@
+"""Lineage: what a manifest names and what became of the version, as far as one may see it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast.web.pages.lineage_drawing import Node, graph
+from holdfast.web.pages.page import Redirect
+
+Made = Callable[..., str]
+
+
+@pytest.fixture
+def made(person: Any, tmp_path: Path) -> Made:
+    """Return what registers a version of a model from what it is told; each has other bytes."""
+    numbers = iter(range(1000))
+
+    def register(model: str, **facts: Any) -> str:
+        file = tmp_path / "m.txt"
+        file.write_text(str(next(numbers)))
+        return str(person.registry.register(model, file, **facts).ref)
+
+    return register
+
+
+def test_parents_data_code_and_run_are_shown_over_generations(look: Any, made: Made) -> None:
+    first = made("base", training_data={"source": "crawl", "window": "2025"})
+    second = made("tuned", lineage={"parents": [first], "run_id": "run-7", "git_commit": "ab" * 20})
+    _, page = look(f"/models/{made('small', lineage={'parents': [second]})}:lineage")
+    assert 'href="/models/tuned@1.0.0:lineage"' in page
+    assert 'href="/models/base@1.0.0:lineage"' in page
+    assert "crawl" in page
+    assert "window 2025" in page
+    assert "run-7" in page
+    assert "commit abababababab" in page
+    assert 'role="img"' in page
+    assert page.index("tuned@1.0.0:lineage") < page.index("base@1.0.0:lineage")
+
+
+def test_what_became_of_it_is_shown(look: Any, person: Any) -> None:
+    person.registry.alias("risk/fraud@1.3.0", "best")
+    _, page = look("/models/risk/fraud@1.3.0:lineage")
+    assert "best" in page
+    assert "to now" in page
+    assert "promoted by ana: the new feed needs it" in page
+    _, staged = look("/models/risk/fraud@1.4.0:lineage")
+    assert 'href="/models/risk/fraud@staging"' in staged
+    person.registry.rollouts.start("risk/fraud@1.4.0", reason="canary")
+    assert "goes on" in look("/models/risk/fraud@1.4.0:lineage")[1]
+    person.registry.rollouts.abort("risk/fraud", reason="enough")
+    assert "aborted" in look("/models/risk/fraud@1.4.0:lineage")[1]
+
+
+def test_many_times_in_production_end(look: Any, made: Made, person: Any) -> None:
+    first, second = made("busy"), made("busy", lineage={"data_window": "2026-Q3"})
+    for _ in range(5):
+        person.registry.promote(first, reason="there")
+        person.registry.promote(second, reason="and back")
+    person.registry.promote(first)
+    for _ in range(4):
+        person.registry.promote(second, reason="there")
+        person.registry.rollback("busy", reason="and back")
+    _, page = look(f"/models/{first}:lineage")
+    assert "times more" in page
+    assert "rolled back to by ana" in page
+    assert "window 2026-Q3" in look(f"/models/{second}:lineage")[1]
+
+
+def test_a_model_leads_to_what_is_live_else_to_the_newest(look: Any, made: Made) -> None:
+    assert look("/models/risk/fraud:lineage")[0] == Redirect("/models/risk/fraud@1.3.0:lineage")
+    made("other")
+    assert look("/models/other:lineage")[0] == Redirect("/models/other@1.0.0:lineage")
+    assert look("/models/other@latest:lineage")[0] == Redirect("/models/other@1.0.0:lineage")
+
+
+def test_nothing_recorded_teaches_how_to_record(look: Any, made: Made) -> None:
+    ref = made("bare", lineage={"git_commit": None, "git_dirty": None})
+    _, page = look(f"/models/{ref}:lineage")
+    assert "Nothing was recorded" in page
+    assert "registry.register" in page
+    assert "it was never live" in page
+    assert "<svg xmlns" not in page
+
+
+def test_a_parent_that_one_may_not_see_is_a_name_alone(look: Any, made: Made, person: Any) -> None:
+    made("secret", training_data={"source": "hidden feed"})
+    ref = made("open", lineage={"parents": ["secret@1.0.0", "gone@1.0.0", "secret@9.9.9"]})
+    _, page = look(f"/models/{ref}:lineage")
+    assert page.count("not in this store") >= 2
+    assert "hidden feed" in page
+    blind = replace(person, hidden=frozenset({"secret"}))
+    _, page = look(f"/models/{ref}:lineage", visitor=blind)
+    assert "secret@1.0.0" in page  # the manifest says so
+    assert "/models/secret" not in page
+    assert "hidden feed" not in page
+    tree = page.partition("Made from")[2]
+    assert tree.count("not in this store") == 1  # what is gone; of the others nothing is told
+
+
+def test_a_version_is_told_once_and_many_parents_end(look: Any, made: Made) -> None:
+    first = made("base")
+    twice = made("twice", lineage={"parents": [first]})
+    ref = made("loop", lineage={"parents": [first, twice]})
+    _, page = look(f"/models/{ref}:lineage")
+    assert "named above" in page
+    many = made("many", lineage={"parents": [f"base@9.9.{number}" for number in range(60)]})
+    _, page = look(f"/models/{many}:lineage")
+    assert page.partition("Made from")[2].count("not in this store") == 40
+    assert "more" in page
+
+
+def test_a_damaged_parent_hides_no_page(look: Any, made: Made, person: Any, store: Path) -> None:
+    first = made("base")
+    ref = made("child", lineage={"parents": [first]})
+    digest = person.registry.resolve(first).digest.removeprefix("sha256:")
+    blob = store / "blobs" / "sha256" / digest
+    blob.chmod(0o600)
+    blob.write_bytes(b"other")
+    fresh = replace(person, registry=holdfast.open(store, by="ana"))
+    answer, page = look(f"/models/{ref}:lineage", visitor=fresh)
+    assert answer.status == 200
+    assert "base@1.0.0" in page
+
+
+def test_a_graph_stays_within_its_width_whatever_texts_say() -> None:
+    long = Node("parent", "<b>" + "x" * 300 + "\u202e", "y" * 300)
+    picture = graph(Node("version", "m@1.0.0", "", "", (long,) * 20), (Node("live", "live"),) * 20)
+    assert "<b>" not in picture
+    assert "\u202e" not in picture
+    assert f">{'y' * 33}" not in picture
+    assert picture.count("more") >= 2
+    assert picture.count("<rect") == 17

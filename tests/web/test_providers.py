@@ -1,0 +1,199 @@
+"""Sign-in by a real provider, and tokens for jobs, through a real server."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.access.conftest import issuer, running
+from tests.access.issuer import Issuer
+from tests.access.test_oidc import Provider, provider, started
+from tests.web.facing import Caller, Served, register
+from tests.web.teams import Team
+
+from holdfast.access import changes
+from holdfast.access.access_events import ProviderSet
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the test provider's own
+__all__ = ["issuer", "provider", "running", "started"]
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Team:
+    made = Team(tmp_path)
+    register(made.registry, tmp_path, "risk/iris")
+    return made
+
+
+@pytest.fixture
+def served(team: Team) -> Iterator[Served]:
+    with team.served() as served:
+        yield served
+
+
+def settings(provider: Provider, client: dict[str, Any]) -> ProviderSet:
+    return ProviderSet(
+        provider="corp",
+        issuer=provider.url,
+        client_id=client["client_id"],
+        groups_claim="groups",
+        groups={"corp-risk": "risk"},
+    )
+
+
+class Browser:
+    """Keeps cookies and follows nothing by itself."""
+
+    def __init__(self, port: int) -> None:
+        self.origin = f"http://localhost:{port}"
+        self.cookies: dict[str, str] = {}
+
+    def get(self, path: str) -> httpx2.Response:
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        answer = httpx2.get(f"{self.origin}{path}", headers={"cookie": jar})
+        for line in answer.headers.get_list("set-cookie"):
+            name, _, rest = line.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        return answer
+
+
+@pytest.fixture
+def known(team: Team, served: Served, provider: Provider) -> Served:
+    """A server whose Bo signs in by the provider."""
+    callback = f"http://localhost:{served.port}/login/callback"
+    made = httpx2.post(f"{provider.url}/oauth2/clients", json={"redirect_uris": [callback]}).json()
+    secrets: dict[str, str] = served.app.desk.settings.provider_secrets  # type: ignore[assignment]
+    secrets["corp"] = made["client_secret"]
+    team.access.add("bo")
+    team.access.commit(lambda state, _s: changes.set_group(state, "risk", []))
+    team.access.grant("group:risk", "viewer", "risk/*")
+    listed = settings(provider, made)
+    team.access.commit(lambda state, _s: changes.set_provider(state, listed))
+    team.access.commit(lambda state, _s: changes.link_identity(state, "bo", provider.url, "7"))
+    assert served.get("/providers").status == 404  # and the server has read on
+    served.post("/users", {"name": "zoe"})
+    return served
+
+
+def test_a_person_signs_in_by_the_provider(known: Served, provider: Provider) -> None:
+    browser = Browser(known.port)
+    away = browser.get("/login/by/corp?return_to=/")
+    assert away.status_code == 303
+    back = provider.code(away.headers["location"])
+    came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+
+    assert (came.status_code, came.headers["location"]) == (303, "/")
+    assert ">bo</a> <span" in browser.get("/").text
+    assert provider.posted[-1]["code_verifier"]
+
+
+def test_the_page_to_sign_in_with_leads_to_the_provider_and_back(
+    known: Served, provider: Provider
+) -> None:
+    browser = Browser(known.port)
+    page = browser.get("/models/risk/iris").text
+    link = re.search(r'href="(/login/by/corp\?return_to=[^"]+)"', page)
+    assert link is not None
+    before: dict[str, str] = {}
+    for _ in range(2):  # whoever signs in again gets another session, and the one before ends
+        before = dict(browser.cookies)
+        back = provider.code(browser.get(link[1]).headers["location"])
+        came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+        assert came.headers["location"] == "/models/risk/iris"
+    old = Browser(known.port)
+    old.cookies = before
+    assert old.get("/").status_code == 401
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("age_s", "may_change"), [(0, True), (3600, False), (None, False)])
+def test_who_was_known_to_the_provider_for_long_changes_nothing(
+    known: Served, team: Team, provider: Provider, age_s: int | None, *, may_change: bool
+) -> None:
+    team.access.grant("bo", "admin")
+    known.post("/users", {"name": "yan"})  # and the server has read on
+    at = "unknown" if age_s is None else int(datetime.now(UTC).timestamp()) - age_s
+    httpx2.put(f"{provider.url}/users/7", json={"groups": [], "auth_time": at})
+    browser = Browser(known.port)
+    back = provider.code(browser.get("/login/by/corp").headers["location"])
+    browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+    page = browser.get("/access").text
+    assert ("Add person" in page) == may_change
+    if not may_change:
+        link = re.search(r'href="(/login/by/corp\?[^"]+)"', page)
+        assert link is not None
+        away = browser.get(link[1].replace("&amp;", "&")).headers["location"]
+        assert httpx2.URL(away).params["prompt"] == "login"
+
+
+def test_another_browser_cannot_end_the_sign_in(known: Served, provider: Provider) -> None:
+    away = Browser(known.port).get("/login/by/corp")
+    back = provider.code(away.headers["location"])
+    came = Browser(known.port).get(f"/login/callback?{httpx2.QueryParams(back)}")
+
+    assert came.status_code == 401
+    assert came.json()["code"] == "unauthenticated"
+
+
+def test_who_is_no_user_here_is_told_what_to_ask_for(known: Served, provider: Provider) -> None:
+    browser = Browser(known.port)
+    away = browser.get("/login/by/corp")
+    back = provider.code(away.headers["location"], "99")
+    came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+
+    assert came.status_code == 401
+    assert "is not a user here" in came.json()["detail"]
+    items = known.get("/access/log").json["items"]
+    assert items[-1]["what"] == "sign_in_failed"
+
+
+def test_a_provider_that_nobody_set_is_not_there(known: Served) -> None:
+    answer = Browser(known.port).get("/login/by/other")
+
+    assert answer.status_code == 404
+    assert answer.json()["nearest"] == ["corp"]
+
+
+def test_a_job_is_given_a_token_for_its_identity(
+    team: Team, served: Served, issuer: Issuer
+) -> None:
+    rule = {
+        "name": "deploy",
+        "issuer": issuer.url,
+        "audience": "https://models.example",
+        "claims": {"repository_id": "42"},
+        "role": "promoter",
+        "models": ["risk/*"],
+    }
+    assert served.post("/rules", rule).status == 201
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": issuer.url,
+        "aud": "https://models.example",
+        "sub": "job",
+        "exp": now + 300,
+        "iat": now,
+        "jti": "one",
+        "run_id": "9001",
+        "repository_id": "42",
+    }
+    stranger = Caller(served.port, None)
+    wrong = issuer.sign(claims | {"repository_id": "43", "jti": "two"}, kid="1")
+    refused = stranger.post("/token-exchange", {"token": wrong})
+    assert (refused.status, refused.code) == (401, "unauthenticated")
+    assert "repository_id" in refused.json["detail"]
+
+    token = issuer.sign(claims, kid="1")
+    given = stranger.post("/token-exchange", {"token": token})
+    assert given.status == 201, given.body
+    job = Caller(served.port, given.json["token"])
+    assert job.post("/models/risk/iris:promote", {"version": "1.0.0"}).status == 200
+    entry = team.registry.entries("risk/iris")[-1]
+    assert entry.by == "deploy"
+    assert entry.auth is not None
+    assert entry.auth.how == f"ci:{issuer.url}/9001"
+    assert job.post("/tokens", {}).code == "forbidden"
+    assert stranger.post("/token-exchange", {"token": token}).status == 401
