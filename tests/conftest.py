@@ -106,7 +106,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = set(_SLOW.read_text().splitlines())
         left_out += [item for item in items if item.nodeid.partition("[")[0] in slow]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    without = set(left_out)
+    items[:] = [item for item in items if item not in without]
     for test in {item.obj for item in items if isinstance(item, pytest.Function)}:
         inner = getattr(test, "__func__", test)
         chosen = getattr(inner, "_hypothesis_internal_use_settings", None)

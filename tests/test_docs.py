@@ -314,7 +314,9 @@ def test_the_demo_tells_its_story(tmp_path: Path) -> None:
         r"rollback 1\.1\.0 → 1\.0\.0, every byte of it verified, in \d+\.\d ms", done.stdout
     )
     assert "says: class=0 (malignant)" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    lines = done.stdout.splitlines()
+    program = os.path.relpath(Path(sys.executable).with_name("holdfast"), tmp_path)  # may be deep
+    assert max(len(line.replace(program, "holdfast")) for line in lines) <= 100
     assert (tmp_path / "demo-store" / "holdfast.json").exists()
 
 
