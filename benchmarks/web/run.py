@@ -48,7 +48,7 @@ class Server:
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection that is kept."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120, blocksize=1 << 20)
 
     def ask(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: object = None
@@ -247,18 +247,49 @@ def _in_turn(
     return statistics.median(first), statistics.median(second)
 
 
-def uploaded(server: Server, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of an upload and of hashing the same bytes once."""
-    sent, hashed = [], []
+def uploaded(server: Server, folder: Path, rounds: int) -> tuple[float, float, float]:
+    """Return the median seconds of an upload, of its one-pass limit and of hashing alone.
+
+    The limit reads the same file once, hashes what it reads and writes it to a file beside the
+    store that is then made durable: what a server that takes the bytes in has to do at least.
+    """
+    sent, limit, hashed = [], [], []
+    source = folder / "source"
     for _ in range(rounds):
-        data = secrets.token_bytes(1 << 20) * (UPLOAD_BYTES >> 20)
+        source.write_bytes(secrets.token_bytes(1 << 20) * (UPLOAD_BYTES >> 20))
+        os.sync()
         begun = time.perf_counter()
-        sha256 = hashlib.sha256(data).hexdigest()
+        with source.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         hashed.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        server.ask(server.connect(), "PUT", f"/api/v1/blobs/{sha256}", data)
+        _copy_hashed(source, folder / "copy")
+        limit.append(time.perf_counter() - begun)
+        (folder / "copy").unlink()
+        begun = time.perf_counter()
+        _put(server, sha256, source)
         sent.append(time.perf_counter() - begun)
-    return statistics.median(sent), statistics.median(hashed)
+    return statistics.median(sent), statistics.median(limit), statistics.median(hashed)
+
+
+def _copy_hashed(source: Path, target: Path) -> None:
+    hasher = hashlib.sha256()
+    with source.open("rb") as file, target.open("wb", buffering=0) as copy:
+        while piece := file.read(1 << 20):
+            hasher.update(piece)
+            copy.write(piece)
+        os.fsync(copy.fileno())
+
+
+def _put(server: Server, sha256: str, source: Path) -> None:
+    connection = server.connect()
+    headers = {**server.headers, "Content-Length": str(UPLOAD_BYTES)}
+    with source.open("rb") as file:
+        connection.request("PUT", f"/api/v1/blobs/{sha256}", file, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status >= 300:
+        raise RuntimeError(f"upload: {answer.status} {content[:300]!r}")
 
 
 def watched(server: Server) -> tuple[float, int]:
@@ -336,7 +367,7 @@ def page(folder: Path, mlflow: str, rounds: int, count: int) -> str:
     ):
         fill_mlflow(peer)
         times = moved(server, peer, count)
-        sent_s, hashed_s = uploaded(server, 5)
+        sent_s, limit_s, hashed_s = uploaded(server, folder, 5)
         seen_s, watchers_bytes = watched(server)
     idle = starts(commands, rounds)
     (our_s, our_bytes), (their_s, their_bytes) = idle["holdfast web"], idle["mlflow server"]
@@ -367,10 +398,9 @@ def page(folder: Path, mlflow: str, rounds: int, count: int) -> str:
         "| --- | ---: | ---: | ---: | ---: |",
         *(f"| {a} | {b} | {c} | {d:.1f} | {e} |" for a, b, c, d, e in rows),
         "",
-        (
-            f"An upload of 200 MiB took {sent_s:.2f} s, hashing it once {hashed_s:.2f} s: "
-            f"{hashed_s / sent_s:.2f} of that limit (goal 0.7)."
-        ),
+        f"An upload of 200 MiB took {sent_s:.2f} s. Reading, hashing, writing and syncing the same",
+        f"file in one pass here takes {limit_s:.2f} s, {limit_s / sent_s:.2f} of that (goal 0.7),",
+        f"hashing alone {hashed_s:.2f} s.",
         "",
         (
             f"A promotion was seen by {WATCHERS} watchers within {seen_s * 1e3:.0f} ms; they cost "

@@ -3,11 +3,13 @@
 A file in parts has the words of the HTTP working group's draft on resumable uploads.
 """
 
+import asyncio
 import os
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -69,9 +71,14 @@ async def _taken(desk: Desk, request: Request, taken: Ingested) -> Answer:
 
 
 async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
-    """Write what comes, many pieces at a time: each turn on a thread costs more than a piece."""
+    """Write what comes, many pieces at a time: each turn on a thread costs more than a piece.
+
+    The next pieces come in while those before are hashed and written, so at most twice as many are
+    held.
+    """
     waiting: list[bytes] = []
     size = 0
+    writing: asyncio.Future[None] | None = None
     try:
         async for piece in pieces:
             waiting.append(piece)
@@ -79,8 +86,12 @@ async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) ->
             if size >= _AT_ONCE:
                 data, size = b"".join(waiting), 0
                 waiting.clear()
-                await desk.work.do(lambda: incoming.write(data))  # noqa: B023 - awaited here
+                if writing is not None:
+                    await writing
+                writing = asyncio.ensure_future(desk.work.do(partial(incoming.write, data)))
     finally:  # of a file in parts, what came before its caller hung up is kept
+        if writing is not None:
+            await writing
         if waiting:
             incoming.write(b"".join(waiting))
 
