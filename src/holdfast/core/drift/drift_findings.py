@@ -31,3 +31,28 @@ class FeatureFinding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def finding_id(kind: DriftKind, until: str) -> str:
     """Name a finding: `drift-2026-11-29`; each kind is found at most once a day."""
     return f"{kind}-{until}"
+
+
+class DriftFinding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A finding as it stands now.
+
+    Attributes:
+        finding: Its id: `drift-2026-11-29`.
+        version: Live when it was found; its reference is what the days were held against.
+        since: First day that was looked at, in UTC; `until`: the day of the alarm.
+        features: Named by it: those that alarm by themselves, else the three that lead.
+        seq: Entry that says so.
+        acknowledged: When somebody took note; `None` while nobody has.
+    """
+
+    finding: str
+    kind: DriftKind
+    version: str
+    since: str
+    until: str
+    features: tuple[str, ...]
+    log_evidence: float
+    seq: int
+    at: str
+    acknowledged: str | None = None
+    acknowledged_by: str | None = None
