@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core import commands, numbering, retention
+from holdfast.core import commands, drift_commands, numbering, retention
 from holdfast.core import rollout_commands as rollouts
 from holdfast.core import version as versions
 from holdfast.core.approvals import Mover
+from holdfast.core.drift.drift_events import DriftFound
+from holdfast.core.drift.drift_findings import FeatureFinding, finding_id
 from holdfast.core.entry import Entry, Stamp, digest, next_time, write
 from holdfast.core.events import AnyEvent
 from holdfast.core.gate import Candidate, judge
@@ -42,6 +44,23 @@ def verdict_of(outcome: str, *codes: str) -> StepVerdict:
     rates = Rate(3, 120, 0.003, 0.081), Rate(5, 2_000, 0.0004, 0.006)
     word = msgspec.convert(outcome, Outcome)
     return StepVerdict(word, word == "halt", 0.05, reasons, readings, *rates)
+
+
+def drift_found(version: str, kind: Any, until: str, *features: str) -> DriftFound:
+    return DriftFound(
+        version=version,
+        finding=finding_id(kind, until),
+        kind=kind,
+        since="2026-02-01",
+        until=until,
+        log_evidence=8.0,
+        drifted=tuple(
+            FeatureFinding(
+                name=name, kind=kind, event="over 1", expected=0.1, share=0.3, log_evidence=7.5
+            )
+            for name in features
+        ),
+    )
 
 
 def _manifest(version: str = "1.0.0", **facts: Any) -> Manifest:
@@ -229,6 +248,8 @@ _VERBS: dict[str, _Verb] = {
     "policy": lambda one, words, _: commands.set_policy(
         one.state, msgspec.json.decode(words[0], type=Policy)
     ),
+    "find": lambda one, words, _: drift_commands.find(one.state, drift_found(*words)),
+    "acknowledge": lambda one, words, _: drift_commands.acknowledge(one.state, words[0]),
     "delete": lambda one, words, _: commands.delete(one.state, by_force="force" in words),
 }
 

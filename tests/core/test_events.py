@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.core import events
+from holdfast.core.drift import drift_events as drift
+from holdfast.core.drift.drift_findings import FeatureFinding
 from holdfast.core.entry import Stamp, read, write
 from holdfast.core.event import Event
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
@@ -84,6 +86,15 @@ policies = st.builds(
 )
 scans = st.dictionaries(
     texts, st.builds(Scan, texts, st.booleans(), several, several, maybe), max_size=2
+)
+features = st.builds(
+    FeatureFinding,
+    name=texts,
+    kind=st.sampled_from(("drift", "units", "types")),
+    event=texts,
+    expected=numbers,
+    share=numbers,
+    log_evidence=numbers,
 )
 every = {
     events.Registered: st.builds(
@@ -178,6 +189,21 @@ every = {
         outcome=st.sampled_from(("passed", "halted", "aborted")),
         verdict=st.none() | verdicts,
     ),
+    drift.DriftFound: st.builds(
+        drift.DriftFound,
+        version=texts,
+        finding=texts,
+        kind=st.sampled_from(("drift", "accuracy", "nulls")),
+        since=texts,
+        until=texts,
+        log_evidence=numbers,
+        period=counts,
+        reference=maybe,
+        drifted=st.lists(features, max_size=2).map(tuple),
+        leading=st.lists(features, max_size=2).map(tuple),
+        sentence=texts,
+    ),
+    drift.DriftAcknowledged: st.builds(drift.DriftAcknowledged, version=texts, finding=texts),
 }
 
 
@@ -223,6 +249,8 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "rollout_paused": "RolloutPaused",
         "rollout_resumed": "RolloutResumed",
         "rollout_ended": "RolloutEnded",
+        "drift_found": "DriftFound",
+        "drift_acknowledged": "DriftAcknowledged",
     }
 
 

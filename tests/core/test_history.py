@@ -6,8 +6,10 @@ from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
+from tests.core.conftest import drift_found
 
 from holdfast.core import events
+from holdfast.core.drift.drift_events import DriftAcknowledged
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent, Origin, Past
 from holdfast.core.history import Imported, past, periods, sentence, told, until
@@ -163,6 +165,22 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
         "rollback 1.1.0 → 1.0.0, ends rollout 2",
     ),
     *ROLLOUT,
+    (
+        drift_found("1.0.0", "nulls", "2026-03-09", *"abcde"),
+        "find missing values in a, b, c and 2 more until 2026-03-09 (nulls-2026-03-09)",
+    ),
+    (
+        drift_found("1.0.0", "accuracy", "2026-03-09"),
+        "find worse answers until 2026-03-09 (accuracy-2026-03-09)",
+    ),
+    (
+        drift_found("1.0.0", "refused", "2026-03-09", "refused requests"),
+        "find refused requests until 2026-03-09 (refused-2026-03-09)",
+    ),
+    (
+        DriftAcknowledged(version="1.0.0", finding="nulls-2026-03-09"),
+        "acknowledge nulls-2026-03-09",
+    ),
 ]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from holdfast.core import events
+from holdfast.core.drift.drift_events import DriftFound
+from holdfast.core.drift.drift_findings import DriftKind
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
 from holdfast.core.rollout import rollout_events as rollouts
@@ -27,6 +29,17 @@ def kinds(event: AnyEvent, candidate: str | None = None) -> list[str]:
         notice.event
         for notice in notices.of_entry("urn:holdfast:x", entry(event), (40,), candidate)
     ]
+
+
+def found(kind: DriftKind) -> DriftFound:
+    return DriftFound(
+        version="1.1.0",
+        finding=f"{kind}-2026-03-03",
+        kind=kind,
+        since="2026-03-01",
+        until="2026-03-03",
+        log_evidence=4.5,
+    )
 
 
 def verdict(outcome: Outcome, *codes: str) -> StepVerdict:
@@ -54,6 +67,8 @@ def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
             ["rollout.advanced"],
         ),
         (rollouts.RolloutPaused(version="1.1.0", rollout=40), ["rollout.paused"]),
+        (found("nulls"), ["drift.detected"]),
+        (found("accuracy"), ["accuracy.degraded"]),
         (rollouts.RolloutResumed(version="1.1.0", rollout=40), ["rollout.resumed"]),
         (
             rollouts.RolloutEnded(version="1.1.0", rollout=40, outcome="passed"),

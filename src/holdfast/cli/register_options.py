@@ -9,7 +9,9 @@ from holdfast.errors import InvalidInputError
 from holdfast.formats.example import Table
 from holdfast.registry.facts import Facts
 
-_TEXTS: Final = ("description", "author", "framework", "algorithm", "code", "entry", "base")
+_TEXTS: Final = (
+    *("description", "author", "framework", "algorithm", "code", "entry", "base", "reference"),
+)
 
 
 def facts_from(options: dict[str, Any]) -> Facts:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @option("--limitation", multiple=True, metavar="TEXT", help="State a known limitation.")
 @option("--artifact", multiple=True, metavar="ROLE=PATH", help="Add a further file or folder.")
 @option("--postprocessor", metavar="PATH", help="Turn what MODEL predicts into the answer.")
+@option("--reference", metavar="FILE", help="Keep counts of these training rows: for drift.")
 @option(
     "--code", metavar="PATH", help="Add its own Python: a module, a package or a folder of these."
 )

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.core.auth import Auth
+from holdfast.core.drift import drift_events as drift
 from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
@@ -336,7 +337,10 @@ VersionEvent = (
 )
 """What happens to versions, names and rules."""
 
-AnyEvent = VersionEvent | rollouts.AnyRolloutEvent
+WatchEvent = rollouts.AnyRolloutEvent | drift.AnyDriftEvent
+"""What follows from watching versions at work."""
+
+AnyEvent = VersionEvent | WatchEvent
 
 OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "registered": Registered,
@@ -364,6 +368,8 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "rollout_paused": rollouts.RolloutPaused,
     "rollout_resumed": rollouts.RolloutResumed,
     "rollout_ended": rollouts.RolloutEnded,
+    "drift_found": drift.DriftFound,
+    "drift_acknowledged": drift.DriftAcknowledged,
 }
 """The word each event is stored under."""
 

@@ -7,6 +7,8 @@ from typing import assert_never
 from msgspec.structs import asdict, replace
 
 from holdfast.core import approvals, events, policy_changes, signers
+from holdfast.core.drift import drift_sentences
+from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.entry import Entry
 from holdfast.core.events import Past
 from holdfast.core.period import Period
@@ -133,10 +135,16 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
-        case RolloutEvent():
-            return sentences.sentence(entry.seq, event, started)
+        case RolloutEvent() | DriftEvent():
+            return _watched(entry.seq, event, started)
         case _:
             return _annotation(event)
+
+
+def _watched(seq: int, event: events.WatchEvent, started: Sequence[int]) -> str:
+    if isinstance(event, DriftEvent):
+        return drift_sentences.sentence(event)
+    return sentences.sentence(seq, event, started)
 
 
 def _policy(event: events.PolicySet) -> str:

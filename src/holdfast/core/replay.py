@@ -10,9 +10,19 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from holdfast.core import commands, entry, events, idempotency, numbering, schema, signers
+from holdfast.core import (
+    commands,
+    drift_commands,
+    entry,
+    events,
+    idempotency,
+    numbering,
+    schema,
+    signers,
+)
 from holdfast.core import rollout_commands as rollouts
 from holdfast.core.approvals import Mover
+from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.entry import Entry
 from holdfast.core.events import AnyEvent
 from holdfast.core.gate import Verdict
@@ -113,6 +123,8 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
             return _moved(state, event)
         case RolloutEvent():
             return rollouts.again(state, event)
+        case DriftEvent():
+            return drift_commands.again(state, event)
         case _:
             return _annotated(state, next_entry, event)
 

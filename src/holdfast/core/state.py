@@ -6,7 +6,9 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import approvals, events, paired, rollout_fold, trust
+from holdfast.core import approvals, drift_fold, events, paired, rollout_fold, trust
+from holdfast.core.drift.drift_events import DriftEvent
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
@@ -128,6 +130,7 @@ class State(Struct):
         keys: The last 10,000 idempotency keys.
         rollout: The running one, or the last one.
         rollouts: Entries that started one, in order: the first is of rollout 1.
+        findings: Of drift, oldest first.
     """
 
     model: str
@@ -146,6 +149,7 @@ class State(Struct):
     policy: Policy = Policy()
     rollout: Rollout | None = None
     rollouts: list[int] = []
+    findings: tuple[DriftFinding, ...] = ()
 
     @property
     def running(self) -> Rollout | None:
@@ -234,6 +238,8 @@ def _apply(state: State, entry: Entry, key: str | None) -> None:
         if isinstance(entry.event, RolloutStarted):
             state.rollouts.append(entry.seq)
         state.rollout = rollout_fold.after(state.rollout, entry, entry.event, len(state.rollouts))
+    elif isinstance(entry.event, DriftEvent):
+        state.findings = drift_fold.after(state.findings, entry, entry.event)
     else:
         _apply_event(state, entry, entry.event, key)
     versions = entry.event.versions()
@@ -396,4 +402,4 @@ def _delete(state: State, entry: Entry, event: events.Deleted) -> None:
     state.deleted = True
     state.rollout = rollout_fold.deleted(state.rollout, entry)
     state.production = state.staging = None
-    state.stack, state.rejected, state.aliases = [], [], {}
+    state.stack, state.rejected, state.aliases, state.findings = [], [], {}, ()

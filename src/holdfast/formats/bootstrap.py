@@ -78,5 +78,7 @@ def numpy() -> Any:
     try:
         import numpy as np
     except ImportError as error:
-        raise MissingLibraryError("numpy", "simulate", "pairing losses needs it") from error
+        raise MissingLibraryError(
+            "numpy", "simulate", "pairing losses and drift need it"
+        ) from error
     return np

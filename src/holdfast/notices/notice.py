@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import history
+from holdfast.core.drift.drift_events import DriftFound
 from holdfast.core.entry import Entry
 from holdfast.core.events import WORDS, Promoted, RolledBack
 from holdfast.core.fleet import LoadedVersion, Report
@@ -26,6 +27,7 @@ PREFIX: Final = "dev.holdfast."
 TEST: Final = "notify.test"
 FAILED: Final = "serving.failed"
 DRIFT: Final = "drift.detected"
+ACCURACY: Final = "accuracy.degraded"
 
 _ROLLOUT: Final = {
     "rollout_started": "rollout.started",
@@ -134,6 +136,8 @@ def _events(entry: Entry, candidate: str | None) -> Iterator[str]:
             yield from _drift(event.verdict)
         case RolloutStepped():
             yield "rollout.advanced"
+        case DriftFound():
+            yield ACCURACY if event.kind == "accuracy" else DRIFT
         case RolloutEvent():
             word = WORDS[type(event)]
             yield _ROLLOUT.get(word, f"entry.{word}")

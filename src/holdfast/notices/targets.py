@@ -41,6 +41,7 @@ DEFAULT_EVENTS: Final = (
     "rollout.superseded",
     "serving.failed",
     "drift.detected",
+    "accuracy.degraded",
 )
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 

@@ -5,6 +5,7 @@ from os import PathLike
 from typing import Any, Final, TypedDict
 
 from holdfast.core import names
+from holdfast.core.drift.drift_reference import ROLE
 from holdfast.core.idempotency import check_signing
 from holdfast.core.manifest import CODE, clean_metrics
 from holdfast.errors import InvalidInputError
@@ -28,6 +29,8 @@ class Facts(TypedDict, total=False):
         code: A module, a package's folder, or a folder of these: the version's own code, which only
             it imports.
         entry: `module:Class` of that code, which makes the model; there is then no model file.
+        reference: The rows it was trained on, before any preprocessing, by which drift is measured:
+            a `.parquet` or `.csv` file or a frame, of which counts alone are kept.
         base: The version that an adapter is put on, such as `llama@1.2.0`; its digest is kept.
         trust: Why files that run code outside the allow-list are accepted anyway.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
@@ -58,6 +61,7 @@ class Facts(TypedDict, total=False):
     postprocessor: object
     code: str | PathLike[str]
     entry: str
+    reference: object
     base: str
     trust: str
     scanners: Sequence[str]
@@ -119,6 +123,7 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
         "preprocessor": preprocessor,
         "postprocessor": facts.get("postprocessor"),
         CODE: _code(facts),
+        ROLE: facts.get("reference"),
     }
     sources |= {role: source for role, source in optional_sources.items() if source is not None}
     further = facts.get("artifacts", {})

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from holdfast import formats
 from holdfast.core import names, numbering, schema
+from holdfast.core.drift import drift_reference
 from holdfast.core.events import AnyEvent, Registered
 from holdfast.core.idempotency import Unchanged, repeated
 from holdfast.core.manifest import (
@@ -36,6 +37,7 @@ from holdfast.errors import InvalidInputError, UntrustedError
 from holdfast.formats import Packaged, code, example, external_scanners, trees
 from holdfast.formats.code import EntryPoint
 from holdfast.formats.loaded_parts import PREDICTING
+from holdfast.formats.opaque import KeptFile
 from holdfast.registry import duplicates, importable, presence, provenance, round_trip
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import CommitOptions, Session
@@ -248,6 +250,8 @@ def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | N
 
 def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     names.check_role(role)
+    if role == drift_reference.ROLE and role not in facts.get("artifacts", {}):
+        return _reference_part(source, scratch)
     format_name = facts.get("formats", {}).get(role)
     if source is None:
         raise InvalidInputError(role, "must be a path or an object, not None")
@@ -259,6 +263,17 @@ def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     packaged = formats.package(opened, role, scratch, format_name)
     ours = not isinstance(opened, Path)
     return _Part(role, packaged, dict(_files(role, packaged.path)), ours)
+
+
+def _reference_part(source: object, scratch: Path) -> _Part:
+    """Count the training data, and keep the counts alone."""
+    from holdfast.formats import reference_building
+
+    path = scratch / "reference.json.z"
+    path.write_bytes(drift_reference.packed(reference_building.built(source)))
+    packaged = Packaged(path, KeptFile.name, KeptFile().describe(path))
+    role = drift_reference.ROLE
+    return _Part(role, packaged, dict(_files(role, path)), ours=True)
 
 
 def _code_part(source: object, scratch: Path, format_name: str | None) -> _Part:
