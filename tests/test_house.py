@@ -79,6 +79,8 @@ def named(path: Path) -> str:
 
 
 LONGER = {
+    "src/holdfast/core/events.py": "the one list of what can happen to a model",
+    "src/holdfast/core/state.py": "the one fold of what can happen to a model",
     "src/holdfast/cli/access.py": "the commands of one family over one journal",
     "src/holdfast/cli/predictions.py": "eight commands of one family over one filter",
     "src/holdfast/registry/ledger.py": "a commit, safe between threads and between processes",

@@ -85,6 +85,9 @@ def _guarded() -> Iterator[AnyEvent]:
     yield events.PolicySet(policy=Policy())
     yield events.Purged(reasons={"1.0.0": "old"})
     yield events.Deleted(purged=("1.0.0",))
+    yield events.Retrained(
+        slot="2026-11-29T02:00:00Z", entry="m:train", outcome="failed", term=1, attempt=1
+    )
     common_fields: dict[str, Any] = {"rollout": 7, "version": "1.0.0"}
     yield rollouts.RolloutStarted(version="1.0.0", was="0.9.0", plan=Plan(), analysis=Analysis())
     yield rollouts.RolloutStepped(**common_fields, step=0, weight=0.05)

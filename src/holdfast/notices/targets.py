@@ -41,6 +41,11 @@ DEFAULT_EVENTS: Final = (
     "rollout.superseded",
     "serving.failed",
     "drift.detected",
+    "retrain.failed",
+    "retrain.blocked",
+    "retrain.registered",
+    "retrain.missed",
+    "retrain.held",
 )
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
