@@ -146,7 +146,7 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
             events.Retrained(
                 slot="2026-11-29T02:00:00Z",
                 entry="m:train",
-                outcome=outcome,
+                outcome=outcome,  # type: ignore[arg-type]
                 attempt=2,
                 version="1.0.0",
                 why="it stood still",

@@ -46,7 +46,10 @@ def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
         (events.Archived(version="1.0.0"), ["entry.archived"]),
         (events.Deleted(purged=()), ["entry.deleted"]),
         *(
-            (events.Retrained(slot="2026-11-29T02:00:00Z", entry="m:f", outcome=outcome), [kind])
+            (
+                events.Retrained(slot="2026-11-29T02:00:00Z", entry="m:f", outcome=outcome),  # type: ignore[arg-type]
+                [kind],
+            )
             for outcome, kind in (
                 ("registered", "retrain.registered"),
                 ("unchanged", "retrain.unchanged"),
