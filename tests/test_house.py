@@ -164,6 +164,8 @@ OWN_JSON = {
     "src/holdfast/predictions/capture.py",
     "src/holdfast/predictions/parquet.py",
     "src/holdfast/registry/folds.py",
+    "src/holdfast/retraining/entry_context.py",  # what the parent wrote
+    "src/holdfast/retraining/keeper.py",
     "src/holdfast/serving/protocols/tensors.py",  # what it encoded itself
     "src/holdfast/registry/verdicts.py",
     "src/holdfast/registry/store_location.py",

@@ -13,11 +13,11 @@ import holdfast
 from holdfast import Registry
 from holdfast.errors import ConflictError, StoreError
 from holdfast.registry import retraining_lease
-from holdfast.registry.retraining_lease import Holder, Lease, LeaseLostError, Pulse
+from holdfast.registry.retraining_lease import Lease, LeaseHolder, LeaseLostError, Pulse
 from holdfast.registry.session import Session
 from holdfast.store import Store, layout
 
-HOLDER = Holder("2026-11-29T02:00:00Z", "ci@host:7")
+HOLDER = LeaseHolder("2026-11-29T02:00:00Z", "ci@host:7")
 BRIEF = Pulse(every_s=0.01, silence_s=90.0)
 
 
@@ -200,9 +200,7 @@ def test_a_beat_goes_on_by_itself(near: Session) -> None:
 def test_the_clocks_of_machines_do_not_matter(near: Session, skew_s: int) -> None:
     with retraining_lease.take(near, "iris", HOLDER):
         other = near.acting_as("bob", None)
-        other.clock = lambda: (
-            datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=skew_s)
-        )
+        other.clock = lambda: datetime.now(UTC) + timedelta(seconds=skew_s)
         with pytest.raises(ConflictError, match="is going on"):
             retraining_lease.take(other, "iris", HOLDER)
 

@@ -138,14 +138,14 @@ class Lease:
         return layout.term(layout.model(self._model), self.term, what)
 
 
-class Holder(Struct, frozen=True):
+class LeaseHolder(Struct, frozen=True):
     """Whoever asks for a lease: the slot, and a name for people, such as `ci@host:4711`."""
 
     slot: str
     name: str
 
 
-def take(session: Session, model: str, holder: Holder, pulse: Pulse = PULSE) -> Lease:
+def take(session: Session, model: str, holder: LeaseHolder, pulse: Pulse = PULSE) -> Lease:
     """Take the lease of a model's retraining.
 
     Raises:
