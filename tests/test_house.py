@@ -79,9 +79,10 @@ def named(path: Path) -> str:
 
 
 LONGER = {
+    "src/holdfast/core/events.py": "the one list of what can happen to a model",
+    "src/holdfast/core/state.py": "the one fold of what can happen to a model",
     "src/holdfast/cli/access.py": "the commands of one family over one journal",
     "src/holdfast/cli/predictions.py": "eight commands of one family over one filter",
-    "src/holdfast/core/state.py": "one registered model, and the fold of all its entries",
     "src/holdfast/registry/ledger.py": "a commit, safe between threads and between processes",
     "src/holdfast/registry/reader.py": "one method for each verb that looks, and its docstring",
     "src/holdfast/registry/registration.py": "the steps of one registration, in their order",
@@ -163,6 +164,8 @@ OWN_JSON = {
     "src/holdfast/predictions/capture.py",
     "src/holdfast/predictions/parquet.py",
     "src/holdfast/registry/folds.py",
+    "src/holdfast/retraining/entry_context.py",  # what the parent wrote
+    "src/holdfast/retraining/keeper.py",
     "src/holdfast/serving/protocols/tensors.py",  # what it encoded itself
     "src/holdfast/registry/verdicts.py",
     "src/holdfast/registry/store_location.py",

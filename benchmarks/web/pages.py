@@ -7,6 +7,7 @@ Playwright with the machine's own Chromium (`make e2e` installs the former).
 import argparse
 import gzip
 import http.client
+import importlib
 import json
 import os
 import platform
@@ -126,7 +127,7 @@ def measured(folder: Path, count: int) -> dict[str, Shown]:
 
 def painted(folder: Path, mlflow: str, rounds: int) -> tuple[list[float], list[float]]:
     """Return the seconds until both fronts can be read, each in a fresh context."""
-    from playwright.sync_api import sync_playwright
+    sync_playwright = importlib.import_module("playwright.sync_api").sync_playwright
 
     store = folder / "painted" / "store"
     store.mkdir(parents=True)

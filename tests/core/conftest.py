@@ -9,8 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from holdfast.core import commands, drift_commands, numbering, retention
+from holdfast.core import (
+    commands,
+    drift_commands,
+    events,
+    numbering,
+    retention,
+    retraining_commands,
+)
 from holdfast.core import rollout_commands as rollouts
 from holdfast.core import version as versions
 from holdfast.core.approvals import Mover
@@ -25,6 +33,7 @@ from holdfast.core.manifest import Artifact, File, Manifest
 from holdfast.core.policy import Policy
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.retention import ByPolicy, Chosen, KeepNewest, Rule
+from holdfast.core.retraining.slot_record import ChampionScores
 from holdfast.core.rollout.rollout_state import Baseline, Terms
 from holdfast.core.rollout.step_verdict import Outcome, Rate, Reason, StatisticalTest, StepVerdict
 from holdfast.core.state import Record, State, empty, fold
@@ -130,6 +139,20 @@ class _Journal:
         self.manifests[planned.manifest.version] = planned.manifest
         return planned.event
 
+    def retrain(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
+        slot, outcome, *rest = words
+        ran = 0 if outcome in ("missed", "held") else 1
+        event = events.Retrained(slot=slot, entry="m:train", outcome=outcome, term=ran)  # type: ignore[arg-type]
+        if outcome == "unchanged":
+            event = replace(event, version=self.find(rest).version)
+        if outcome in ("registered", "blocked"):
+            made = self.register(["minor", *rest], stamp)
+            assert isinstance(made, events.Registered)
+            live = self.state.production
+            champion = ChampionScores(live, {"auc": 0.8}) if live else None
+            event = replace(event, version=made.version, registered=made, champion=champion)
+        return retraining_commands.retrained(self.state, event)
+
     def promote(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         record = self.find(words)
         verdict = self._judged(record, stamp.by)
@@ -228,6 +251,7 @@ _Verb = Callable[[_Journal, list[str], Stamp], AnyEvent | Unchanged]
 _VERBS: dict[str, _Verb] = {
     "register": _Journal.register,
     "promote": _Journal.promote,
+    "retrain": _Journal.retrain,
     "rollback": _Journal.rollback,
     "alias": _Journal.alias,
     "purge": _Journal.purge,

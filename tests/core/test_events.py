@@ -17,6 +17,8 @@ from holdfast.core.manifest import Scan
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import Losses
 from holdfast.core.policy import MetricRule, Policy, Retention, SchemaRule
+from holdfast.core.retraining.retraining_terms import RetrainingTerms
+from holdfast.core.retraining.slot_record import ChampionScores, Outcome
 from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Absolute, Analysis, Latency, ScoreDrift, Threshold
 from holdfast.core.rollout.plan import Plan
@@ -83,7 +85,11 @@ policies = st.builds(
     protected_aliases=several,
     retention=st.builds(Retention, counts, numbers),
     rollout=st.builds(Terms, plans, analyses, maybe),
+    retraining=st.builds(RetrainingTerms, maybe, shares, maybe, texts, shares, numbers, counts),
 )
+losses = st.lists(
+    st.builds(Losses, name=texts, on=texts, rows=counts, mean=numbers, sha256=texts), max_size=2
+).map(tuple)
 scans = st.dictionaries(
     texts, st.builds(Scan, texts, st.booleans(), several, several, maybe), max_size=2
 )
@@ -96,16 +102,35 @@ features = st.builds(
     share=numbers,
     log_evidence=numbers,
 )
+registrations = st.builds(
+    events.Registered,
+    version=releases,
+    number=counts,
+    manifest=texts,
+    size_bytes=counts,
+    metrics=figures,
+    why=texts,
+    origin=st.none() | st.builds(events.Origin, texts, texts, histories, scans),
+)
 every = {
-    events.Registered: st.builds(
-        events.Registered,
-        version=releases,
-        number=counts,
-        manifest=texts,
-        size_bytes=counts,
-        metrics=figures,
+    events.Registered: registrations,
+    events.Retrained: st.builds(
+        events.Retrained,
+        slot=texts,
+        entry=texts,
+        outcome=st.sampled_from(typing.get_args(Outcome)),
+        term=counts,
+        attempt=counts,
+        version=maybe,
         why=texts,
-        origin=st.none() | st.builds(events.Origin, texts, texts, histories, scans),
+        run=maybe,
+        log=maybe,
+        registered=st.none() | registrations,
+        was=maybe,
+        refused=several,
+        remarks=several,
+        losses=losses,
+        champion=st.none() | st.builds(ChampionScores, texts, figures, losses),
     ),
     events.Staged: st.builds(events.Staged, version=texts, was=maybe),
     events.Promoted: st.builds(
@@ -136,17 +161,7 @@ every = {
         version=texts,
         metrics=figures,
         dataset=maybe,
-        losses=st.lists(
-            st.builds(
-                Losses,
-                name=texts,
-                on=texts,
-                rows=counts,
-                mean=st.floats(allow_nan=False, allow_infinity=False),
-                sha256=texts,
-            ),
-            max_size=2,
-        ).map(tuple),
+        losses=losses,
     ),
     events.Approved: st.builds(events.Approved, version=texts),
     events.Trusted: st.builds(events.Trusted, version=texts, scan=scans),
@@ -242,6 +257,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "policy_set": "PolicySet",
         "purged": "Purged",
         "deleted": "Deleted",
+        "retrained": "Retrained",
         "rollout_started": "RolloutStarted",
         "rollout_stepped": "RolloutStepped",
         "rollout_calibrated": "RolloutCalibrated",

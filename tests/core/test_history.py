@@ -143,6 +143,29 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
         "evaluate 1.0.0: mae 0.5, mae of 200 rows",
     ),
     (events.Approved(version="1.0.0"), "approve 1.0.0"),
+    *(
+        (
+            events.Retrained(
+                slot="2026-11-29T02:00:00Z",
+                entry="m:train",
+                outcome=outcome,  # type: ignore[arg-type]
+                attempt=2,
+                version="1.0.0",
+                why="it stood still",
+                registered=REGISTERED if outcome in ("registered", "blocked") else None,
+            ),
+            f"retrain 2026-11-29T02:00:00Z: {text}",
+        )
+        for outcome, text in (
+            ("registered", "register 1.0.0 (v3) and stage it"),
+            ("blocked", "register 1.0.0 (v3), which the gate refuses"),
+            ("unchanged", "the same model as 1.0.0"),
+            ("failed", "attempt 2 failed: it stood still"),
+            ("limit", "attempt 2 failed: it stood still"),
+            ("missed", "no run in time: it stood still"),
+            ("held", "held: it stood still"),
+        )
+    ),
     (
         events.Trusted(
             version="1.0.0",

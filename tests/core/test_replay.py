@@ -12,6 +12,7 @@ from holdfast.core import events, replay
 from holdfast.core.entry import Entry, follows
 from holdfast.core.manifest import Artifact, File, Manifest, Scan, is_digest
 from holdfast.core.policy import Policy
+from holdfast.core.retraining.slot_record import ChampionScores
 from holdfast.core.rollout import rollout_events as rollouts
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.plan import Plan
@@ -58,6 +59,11 @@ FULL = (
     "rollout abort",
     "rollout retry",
     "rollout halt errors",
+    "retrain 2026-11-29T02:00:00Z missed",
+    "retrain 2026-11-29T02:00:00Z failed",
+    "retrain 2026-11-29T02:00:00Z registered auc=0.9",
+    "retrain 2026-11-30T02:00:00Z blocked auc=0.1",
+    "retrain 2026-12-01T02:00:00Z unchanged v1",
     "delete force",
     "register 3.0.0",
 )
@@ -67,13 +73,14 @@ STEPS = (
     *("rollout step", "rollout step", "rollout judge hold x y", "rollout judge advance z"),
     *("rollout finish", "rollout pass", "rollout retry", "rollout pause", "rollout abort"),
     """rollout start v2 '{"plan": {"strategy": "shadow", "steps": [1]}}'""",
+    *("retrain 2026-11-29T02:00:00Z limit", "retrain 2026-11-30T02:00:00Z held"),
     *("rollback v1", "stage v2", "stage v3", "archive v1", "purge keep 0", "delete", "hold v2"),
 )
 
 
 def manifest_of(make: Make, entry: Entry) -> Manifest | None:
-    event = entry.event
-    if not isinstance(event, events.Registered):
+    event = events.registration(entry.event)
+    if event is None:
         return None
     return make(event.version, number=event.number, metrics=event.metrics)
 
@@ -141,6 +148,7 @@ def test_a_journal_without_one_of_its_entries_is_no_other_lie_than_a_shorter_one
     assert {version for version in named_versions if version} <= state.versions.keys()
 
 
+SLOT = "2026-11-29T02:00:00Z"
 SEEN = Scan("pickle", executes_code=True, unknown=("os.system",), trusted="reviewed")
 BASE = ("register 1.0.0 auc=0.9", "register 1.1.0 auc=0.9", "promote 1.0.0 key=k")
 LIES: dict[str, events.AnyEvent] = {
@@ -187,6 +195,48 @@ LIES: dict[str, events.AnyEvent] = {
         rollout=3, version="1.1.0", step=0, weight=0.05
     ),
     "a promotion that ends no rollout": events.Promoted(version="1.1.0", was="1.0.0", rollout=3),
+    "a slot that is no time": events.Retrained(slot="tomorrow", entry="m:train", outcome="missed"),
+    "a slot of no entry": events.Retrained(slot=SLOT, entry="", outcome="missed"),
+    "a second attempt first": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="failed", term=1, attempt=2
+    ),
+    "an attempt under no lease": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="failed", attempt=1
+    ),
+    "a missed slot with a log": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="missed", log="a" * 64
+    ),
+    "a run without a digest": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="failed", term=1, attempt=1, run="x"
+    ),
+    "a success that registers nothing": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="registered", term=1, attempt=1
+    ),
+    "the same model as nothing": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="unchanged", term=1, attempt=1, version="9.0.0"
+    ),
+    "a failure that names a version": events.Retrained(
+        slot=SLOT, entry="m:train", outcome="failed", term=1, attempt=1, version="1.0.0"
+    ),
+    "a champion that is not live": events.Retrained(
+        slot=SLOT,
+        entry="m:train",
+        outcome="failed",
+        term=1,
+        attempt=1,
+        champion=ChampionScores("1.1.0", {}),
+    ),
+    "a registration without a manifest": events.Retrained(
+        slot=SLOT,
+        entry="m:train",
+        outcome="blocked",
+        term=1,
+        attempt=1,
+        version="2.0.0",
+        registered=events.Registered(
+            version="2.0.0", number=3, manifest="a" * 64, size_bytes=1, metrics={}, why="minor"
+        ),
+    ),
     "a trust without a finding": events.Trusted(version="1.0.0", scan={}),
     "a trust without a reason": events.Trusted(
         version="1.0.0", scan={"model": replace(SEEN, trusted=None)}
@@ -423,3 +473,23 @@ def test_a_policy_set_before_the_one_before_was_kept_is_replayed(
     older = replace(entry, event=events.PolicySet(policy=Policy(approvals=1), was=None))
 
     assert replayed(make_manifest, [(older, digest)]).policy.approvals == 1
+
+
+def test_a_retraining_registers_what_its_manifest_says(
+    play: Callable[..., State], make_manifest: Make
+) -> None:
+    state = play(*BASE)
+    manifest = make_manifest("2.0.0", number=3)
+    event = events.Retrained(
+        slot=SLOT,
+        entry="m:train",
+        outcome="blocked",
+        term=1,
+        attempt=1,
+        version="2.0.0",
+        registered=registered(manifest),
+    )
+
+    replay.check_entry(state, after(state, event), manifest)
+    with pytest.raises(DamagedError, match="its manifest has the number 9"):
+        replay.check_entry(state, after(state, event), make_manifest("2.0.0", number=9))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.keys import ANA, BOB, EVE, Person
 
 from holdfast.core import events, trust
+from holdfast.core.drift import drift_events as drift
 from holdfast.core.entry import Entry, Stamp, digest, read, write
 from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.events import AnyEvent
@@ -85,6 +86,18 @@ def _guarded() -> Iterator[AnyEvent]:
     yield events.PolicySet(policy=Policy())
     yield events.Purged(reasons={"1.0.0": "old"})
     yield events.Deleted(purged=("1.0.0",))
+    yield events.Retrained(
+        slot="2026-11-29T02:00:00Z", entry="m:train", outcome="failed", term=1, attempt=1
+    )
+    yield drift.DriftFound(
+        version="1.0.0",
+        finding="drift-2026-11-29",
+        kind="drift",
+        since="2026-11-01",
+        until="2026-11-29",
+        log_evidence=3.0,
+    )
+    yield drift.DriftAcknowledged(version="1.0.0", finding="drift-2026-11-29")
     common_fields: dict[str, Any] = {"rollout": 7, "version": "1.0.0"}
     yield rollouts.RolloutStarted(version="1.0.0", was="0.9.0", plan=Plan(), analysis=Analysis())
     yield rollouts.RolloutStepped(**common_fields, step=0, weight=0.05)

@@ -58,6 +58,21 @@ def judged(outcome: Outcome, *codes: str) -> rollouts.RolloutJudged:
         (events.RolledBack(version="1.0.0", was="1.1.0", undoes=4), ["version.rolled_back"]),
         (events.Archived(version="1.0.0"), ["entry.archived"]),
         (events.Deleted(purged=()), ["entry.deleted"]),
+        *(
+            (
+                events.Retrained(slot="2026-11-29T02:00:00Z", entry="m:f", outcome=outcome),  # type: ignore[arg-type]
+                [kind],
+            )
+            for outcome, kind in (
+                ("registered", "retrain.registered"),
+                ("unchanged", "retrain.unchanged"),
+                ("blocked", "retrain.blocked"),
+                ("failed", "retrain.failed"),
+                ("limit", "retrain.failed"),
+                ("missed", "retrain.missed"),
+                ("held", "retrain.held"),
+            )
+        ),
         (
             rollouts.RolloutStarted(version="1.1.0", was="1.0.0", plan=Plan(), analysis=Analysis()),
             ["rollout.started"],

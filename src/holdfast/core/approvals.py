@@ -73,7 +73,8 @@ def proof(policy: Policy, entry: Entry, genuine: Genuine) -> str | None:
     signatures is not installed, nothing is proved.
     """
     signature = entry.signature
-    if signature is None or not isinstance(entry.event, events.Approved | events.Registered):
+    registers = events.registration(entry.event) is not None
+    if signature is None or not (registers or isinstance(entry.event, events.Approved)):
         return None
     if not _owns(policy, entry.by, signature.key):
         return None

@@ -22,7 +22,7 @@ from holdfast.core import strict_json, version
 from holdfast.core.auth import Auth
 from holdfast.core.entry_signature import EntrySignature, EntrySigner, find, sign
 from holdfast.core.event import Event
-from holdfast.core.events import OPERATIONS, WORDS, AnyEvent, Registered
+from holdfast.core.events import OPERATIONS, WORDS, AnyEvent, registration
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT: Final = 1
@@ -224,8 +224,9 @@ def read_as(
         )
     if not is_time(body.at):
         raise DamagedError(subject, f"has the invalid time {body.at!r}", _RESTORE)
-    if isinstance(event, Registered) and not version.is_stored(event.version):
-        problem = f"registers {event.version[:32]!r}, which is not a version"
+    registered = registration(event)
+    if registered is not None and not version.is_stored(registered.version):
+        problem = f"registers {registered.version[:32]!r}, which is not a version"
         raise DamagedError(subject, problem, _RESTORE)
     signature = find(raw, len(raw) - _SUM_BYTES)
     if signature is None and body.signature is not None:

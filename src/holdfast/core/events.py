@@ -14,6 +14,7 @@ from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
+from holdfast.core.retraining.slot_record import ChampionScores, Outcome
 from holdfast.core.rollout import rollout_events as rollouts
 
 
@@ -308,6 +309,50 @@ class Deleted(Event, frozen=True, kw_only=True):
         return self.purged
 
 
+class Retrained(Event, frozen=True, kw_only=True):
+    """A slot was retrained, or was not: registration, staging and slot are this one entry.
+
+    Attributes:
+        slot: The time that the run stands for (`core/retraining/slots.py`).
+        entry: What trained, `package.module:function` or the name of a command.
+        outcome: What became of it; `registered` passed the gate and is staged by this entry.
+        term: Number of the lease that the run held; 0 where there was none.
+        attempt: Number of the attempt, from 1; 0 where there was none.
+        version: What it led to: new, or for `unchanged` the one that has the same model.
+        why: Why it failed, or was held, in a sentence.
+        run: Digest of a blob: inputs, digests of the data, environment, durations.
+        log: Digest of a blob: the end of what the run wrote.
+        registered: The new version's registration.
+        was: The version that was staged before.
+        refused: The gate's reasons, empty if it let the version pass.
+        remarks: What the gate noted and let pass.
+        losses: The new version's, row by row.
+        champion: The live version, measured anew on the same rows.
+    """
+
+    slot: str
+    entry: str
+    outcome: Outcome
+    term: int = 0
+    attempt: int = 0
+    version: str | None = None
+    why: str = ""
+    run: str | None = None
+    log: str | None = None
+    registered: Registered | None = None
+    was: str | None = None
+    refused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    losses: tuple[Losses, ...] = ()
+    champion: ChampionScores | None = None
+
+    def versions(self) -> tuple[str, ...]:
+        """Name what it led to, what was staged, and the champion that was measured."""
+        scored = self.champion.version if self.champion else None
+        named = (self.version, self.was, scored)
+        return tuple(dict.fromkeys(version for version in named if version is not None))
+
+
 def _named(version: str, was: str | None) -> tuple[str, ...]:
     return (version,) if was is None or was == version else (version, was)
 
@@ -340,7 +385,7 @@ VersionEvent = (
 WatchEvent = rollouts.AnyRolloutEvent | drift.AnyDriftEvent
 """What follows from watching versions at work."""
 
-AnyEvent = VersionEvent | WatchEvent
+AnyEvent = VersionEvent | Retrained | WatchEvent
 
 OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "registered": Registered,
@@ -361,6 +406,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "policy_set": PolicySet,
     "purged": Purged,
     "deleted": Deleted,
+    "retrained": Retrained,
     "rollout_started": rollouts.RolloutStarted,
     "rollout_stepped": rollouts.RolloutStepped,
     "rollout_calibrated": rollouts.RolloutCalibrated,
@@ -374,3 +420,10 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
 """The word each event is stored under."""
 
 WORDS: Final[dict[type[AnyEvent], str]] = {event: word for word, event in OPERATIONS.items()}
+
+
+def registration(event: AnyEvent) -> Registered | None:
+    """Return the registration that an event is or contains, `None` if it registers nothing."""
+    if isinstance(event, Retrained):
+        return event.registered
+    return event if isinstance(event, Registered) else None

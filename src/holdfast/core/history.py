@@ -89,6 +89,8 @@ def _doubt(entry: Entry, signer: str | None) -> str:
 
 
 def _gate(event: events.AnyEvent) -> tuple[str, ...]:
+    if isinstance(event, events.Retrained):
+        return (*(f"refused: {reason}" for reason in event.refused), *event.remarks)
     if not isinstance(event, events.Promoted):
         return ()
     return (*(f"overridden: {reason}" for reason in event.refused), *event.remarks)
@@ -129,16 +131,28 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return f"alias {event.alias} → {event.version}{forced}"
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
+        case events.PolicySet() | events.Purged() | events.Deleted() | events.Retrained():
+            return _of_model(event)
+        case RolloutEvent() | DriftEvent():
+            return _watched(entry.seq, event, started)
+        case _:
+            return _annotation(event)
+
+
+def _of_model(
+    event: events.PolicySet | events.Purged | events.Deleted | events.Retrained,
+) -> str:
+    match event:
         case events.PolicySet():
             return _policy(event)
         case events.Purged():
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
-        case RolloutEvent() | DriftEvent():
-            return _watched(entry.seq, event, started)
+        case events.Retrained():
+            return _retrained(event)
         case _:
-            return _annotation(event)
+            assert_never(event)
 
 
 def _watched(seq: int, event: events.WatchEvent, started: Sequence[int]) -> str:
@@ -153,6 +167,29 @@ def _policy(event: events.PolicySet) -> str:
     return (
         f"set policy: {'; '.join(policy_changes.changes(event.was, event.policy)) or 'no change'}"
     )
+
+
+def _retrained(event: events.Retrained) -> str:
+    match event.outcome:
+        case "registered":
+            result = f"register {_numbered(event.registered)} and stage it"
+        case "blocked":
+            result = f"register {_numbered(event.registered)}, which the gate refuses"
+        case "unchanged":
+            result = f"the same model as {event.version}"
+        case "failed" | "limit":
+            result = f"attempt {event.attempt} failed: {event.why}"
+        case "missed":
+            result = f"no run in time: {event.why}"
+        case "held":
+            result = f"held: {event.why}"
+        case _:
+            assert_never(event.outcome)
+    return f"retrain {event.slot}: {result}"
+
+
+def _numbered(event: events.Registered | None) -> str:
+    return f"{event.version} (v{event.number})" if event else "nothing"
 
 
 def _annotation(

@@ -10,6 +10,8 @@ from holdfast.core import signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import InconclusiveRule
+from holdfast.core.retraining import retraining_terms
+from holdfast.core.retraining.retraining_terms import RetrainingTerms
 from holdfast.core.rollout import rollout_state
 from holdfast.core.rollout.rollout_state import Terms
 from holdfast.core.signers import Signer
@@ -79,6 +81,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         rollout: The plan, tests and sticky key of its rollouts, where nothing else is said.
         inconclusive: What becomes of a version whose losses, paired with the champion's on the same
             rows, do not tell whether it regressed beyond the limit: `refuse` it, or `remark` it.
+        retraining: Schedule, entry point and limits of its retraining, and what follows.
     """
 
     max_regression: float | None = 0.05
@@ -97,6 +100,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     require_signature: bool = False
     rollout: Terms = Terms()
     inconclusive: InconclusiveRule = "refuse"
+    retraining: RetrainingTerms = RetrainingTerms()
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -122,6 +126,7 @@ def check(policy: Policy) -> Policy:
     _check_fields(policy)
     _check_signers(policy)
     rollout_state.check(policy.rollout)
+    retraining_terms.check(policy.retraining)
     return policy
 
 

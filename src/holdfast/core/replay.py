@@ -17,6 +17,7 @@ from holdfast.core import (
     events,
     idempotency,
     numbering,
+    retraining_commands,
     schema,
     signers,
 )
@@ -96,7 +97,9 @@ def check_entry(state: State, next_entry: Entry, manifest: Manifest | None) -> N
 
 def _presumed(event: AnyEvent) -> tuple[str, ...]:
     """Name the versions that must be there before an event."""
-    return () if isinstance(event, events.Registered) else event.versions()
+    registered = events.registration(event)
+    new = registered.version if registered else None
+    return tuple(version for version in event.versions() if version != new)
 
 
 def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyEvent | Unchanged:
@@ -104,6 +107,8 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
     match event:
         case events.Registered():
             return _registered(state, event, manifest)
+        case events.Retrained():
+            return _retrained(state, event, manifest)
         case events.PolicySet():
             decided = commands.set_policy(state, event.policy)
             if isinstance(decided, Unchanged) or event.was is not None:
@@ -141,6 +146,18 @@ def _registered(
         return Unchanged(f"its manifest has the number {number}", event.version)
     made = numbering.registered(manifest, number, event.manifest, event.why)
     return made if event.origin is None else numbering.taken_over(made, event.origin)
+
+
+def _retrained(
+    state: State, event: events.Retrained, manifest: Manifest | None
+) -> AnyEvent | Unchanged:
+    decided = retraining_commands.retrained(state, event)
+    if isinstance(decided, Unchanged) or event.registered is None:
+        return decided
+    registered = _registered(state, event.registered, manifest)
+    if isinstance(registered, events.Registered):
+        return replace(decided, registered=registered)
+    return registered
 
 
 def _moved(

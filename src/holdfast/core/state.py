@@ -6,13 +6,22 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import approvals, drift_fold, events, paired, rollout_fold, trust
+from holdfast.core import (
+    approvals,
+    drift_fold,
+    events,
+    paired,
+    retraining_fold,
+    rollout_fold,
+    trust,
+)
 from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.entry import Entry
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
+from holdfast.core.retraining.slot_record import SlotRecord, name_of
 from holdfast.core.rollout.rollout_events import RolloutEvent, RolloutStarted
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.version import Version, newest, order
@@ -20,7 +29,7 @@ from holdfast.errors import DamagedError
 
 Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
-_CHANGED: Final = ("versions", "stack", "rejected", "moves", "aliases", "keys", "rollouts")
+_CHANGED: Final = ("versions", "stack", "rejected", "moves", "aliases", "keys", "rollouts", "slots")
 """Fields that are changed in place, and so copied before."""
 
 
@@ -49,6 +58,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
         scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
         signatures: In order of signing, the last of each key.
         losses: Row by row, in order of measuring, the last of each metric and evaluation set.
+        run: Digests of the record and of the log of the retraining that it came from.
     """
 
     version: str
@@ -75,17 +85,20 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     scan: dict[str, Scan] = {}
     signatures: tuple[VersionSignature, ...] = ()
     losses: tuple[Losses, ...] = ()
+    run: tuple[str, ...] = ()
 
     @property
     def attached(self) -> dict[str, str]:
         """Blobs it names beside its manifest and files, by digest: what each is.
 
-        Signatures stay for ever, losses as long as its files.
+        Signatures and runs stay for ever, losses as long as its files.
         """
         losses = () if self.status == "purged" else self.losses
-        return {series.sha256: f"losses {series.name}" for series in losses} | {
-            signature.signature: "model.sig" for signature in self.signatures
-        }
+        return (
+            {series.sha256: f"losses {series.name}" for series in losses}
+            | {signature.signature: "model.sig" for signature in self.signatures}
+            | dict.fromkeys(self.run, "retraining")
+        )
 
 
 class Move(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -131,6 +144,7 @@ class State(Struct):
         rollout: The running one, or the last one.
         rollouts: Entries that started one, in order: the first is of rollout 1.
         findings: Of drift, oldest first.
+        slots: What became of each slot of retraining, by slot and entry point.
     """
 
     model: str
@@ -150,11 +164,17 @@ class State(Struct):
     rollout: Rollout | None = None
     rollouts: list[int] = []
     findings: tuple[DriftFinding, ...] = ()
+    slots: dict[str, SlotRecord] = {}
 
     @property
     def running(self) -> Rollout | None:
         """The running rollout, paused or not."""
         return self.rollout if self.rollout is not None and self.rollout.goes_on else None
+
+    @property
+    def runs(self) -> Iterator[str]:
+        """Go through the digests of blobs of retraining runs that led to no version."""
+        return (digest for record in self.slots.values() for digest in record.blobs)
 
     @property
     def exists(self) -> bool:
@@ -240,6 +260,8 @@ def _apply(state: State, entry: Entry, key: str | None) -> None:
         state.rollout = rollout_fold.after(state.rollout, entry, entry.event, len(state.rollouts))
     elif isinstance(entry.event, DriftEvent):
         state.findings = drift_fold.after(state.findings, entry, entry.event)
+    elif isinstance(entry.event, events.Retrained):
+        _retrain(state, entry, entry.event, key)
     else:
         _apply_event(state, entry, entry.event, key)
     versions = entry.event.versions()
@@ -256,15 +278,11 @@ def _apply(state: State, entry: Entry, key: str | None) -> None:
 def _apply_event(state: State, entry: Entry, event: events.VersionEvent, key: str | None) -> None:
     match event:
         case events.Registered():
-            _check_new(state, entry, event)
-            state.deleted = False
-            state.versions[event.version] = _record(entry, event, key)
+            _register(state, entry, event, key)
         case events.Promoted() | events.RolledBack():
             _move(state, entry, event)
         case events.Staged():
-            _leave_staging(state)
-            state.staging = event.version
-            _set(state, event.version, status="staging")
+            _stage(state, event.version)
         case events.Archived():
             if state.staging == event.version:
                 state.staging = None
@@ -311,6 +329,34 @@ def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | N
         case _:
             assert_never(event)
     state.versions[record.version] = changed
+
+
+def _register(state: State, entry: Entry, event: events.Registered, key: str | None) -> None:
+    _check_new(state, entry, event)
+    state.deleted = False
+    state.versions[event.version] = _record(entry, event, key)
+
+
+def _stage(state: State, version: str) -> None:
+    _leave_staging(state)
+    state.staging = version
+    _set(state, version, status="staging")
+
+
+def _retrain(state: State, entry: Entry, event: events.Retrained, key: str | None) -> None:
+    slot = retraining_fold.after(state.slots, entry, event)
+    if event.champion is not None:
+        record = state.versions[event.champion.version]
+        metrics = dict(sorted((record.metrics | event.champion.metrics).items()))
+        losses = paired.merged(record.losses, event.champion.losses)
+        _set(state, record.version, metrics=metrics, losses=losses)
+    if event.registered is not None:
+        _register(state, entry, event.registered, key)
+        run = retraining_fold.blobs_of(event)
+        _set(state, event.registered.version, losses=event.losses, run=run)
+        if event.outcome == "registered":
+            _stage(state, event.registered.version)
+    state.slots[name_of(event.slot, event.entry)] = slot
 
 
 def _check_new(state: State, entry: Entry, event: events.Registered) -> None:

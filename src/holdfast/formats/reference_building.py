@@ -108,7 +108,7 @@ def _of_numbers(numbers: "np.ndarray[Any, np.dtype[np.float64]]") -> FeatureRefe
 
 
 def _cuts(ordered: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:
-    """Cut at quantiles: each is the mean of ten neighbours, so that it is not that of a single row."""
+    """Cut at quantiles: each is the mean of ten neighbours, so that no single row is told."""
     np = numpy()
     rows = len(ordered)
     levels: Sequence[float] = _QUANTILES

@@ -9,7 +9,7 @@ from msgspec import Struct
 from holdfast.core import history
 from holdfast.core.drift.drift_events import DriftFound
 from holdfast.core.entry import Entry
-from holdfast.core.events import WORDS, Promoted, RolledBack
+from holdfast.core.events import WORDS, Promoted, Retrained, RolledBack
 from holdfast.core.fleet import LoadedVersion, Report
 from holdfast.core.rollout import sentences
 from holdfast.core.rollout.rollout_events import (
@@ -134,6 +134,8 @@ def _events(entry: Entry, candidate: str | None) -> Iterator[str]:
             if _is_stuck(event.verdict):
                 yield "rollout.held"
             yield from _drift(event.verdict)
+        case Retrained():
+            yield f"retrain.{'failed' if event.outcome == 'limit' else event.outcome}"
         case RolloutStepped():
             yield "rollout.advanced"
         case DriftFound():

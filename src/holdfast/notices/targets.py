@@ -42,6 +42,11 @@ DEFAULT_EVENTS: Final = (
     "serving.failed",
     "drift.detected",
     "accuracy.degraded",
+    "retrain.failed",
+    "retrain.blocked",
+    "retrain.registered",
+    "retrain.missed",
+    "retrain.held",
 )
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 

@@ -88,6 +88,8 @@ def _files(source: Session, state: State) -> Iterator[File]:
         for digest, what in record.attached.items():
             size_bytes = len(source.open_store.blobs.read(digest))
             seen[digest] = File(what, digest, size_bytes)
+    for digest in state.runs:
+        seen[digest] = File("retraining", digest, len(source.open_store.blobs.read(digest)))
     yield from seen.values()
 
 

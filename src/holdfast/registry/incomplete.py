@@ -104,7 +104,10 @@ class Incomplete:
             self.state = fold(self.state, [(entry, head)])
         except (LookupError, ValueError):
             return  # it needs what the lost entry said
-        if isinstance(event, (events.Registered, *_MOVING)):
+        registered = events.registration(event)
+        if registered is not None:
+            self.known.add(registered.version)
+        if isinstance(event, _MOVING):
             self.known.add(event.version)
         if isinstance(event, events.Promoted | events.RolledBack | events.Deleted):
             self.live_known = True
@@ -115,8 +118,9 @@ class Incomplete:
         A number that was left out does, or a name that nothing else registered, which is its own.
         """
         event, versions = entry.event, self.state.versions
-        if isinstance(event, events.Registered):
-            if event.number == self.state.next_number + 1 and not self._is_placed:
+        registered = events.registration(event)
+        if registered is not None:
+            if registered.number == self.state.next_number + 1 and not self._is_placed:
                 self._place(_LOST, entry)
             return
         unknown = [name for name in event.versions() if name not in versions]

@@ -171,11 +171,12 @@ def require_journals(session: Session) -> None:
 
 def _named(contents: Contents, models: Collection[str]) -> set[str]:
     """Return the digests that versions name: manifests, what is attached, files not purged."""
-    states = (contents.session.ledger(model).state() for model in models)
+    states = [contents.session.ledger(model).state() for model in models]
     records = [record for state in states for record in state.versions.values()]
     present = [record for record in records if record.status != "purged"]
     digests = {record.manifest for record in records}
     digests.update(digest for record in records for digest in record.attached)
+    digests.update(digest for state in states for digest in state.runs)
     files = concurrent.map_ordered(contents.files, present, contents.at_once)
     return digests.union(*files)
 

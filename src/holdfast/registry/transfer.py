@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from holdfast.core import commands, names, replay
 from holdfast.core import entry as entries
 from holdfast.core.entry import Entry
-from holdfast.core.events import AnyEvent, Registered, Trusted
+from holdfast.core.events import AnyEvent, Trusted, registration
 from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import Artifact, Manifest, Scan, is_digest
 from holdfast.core.state import State, empty, fold
@@ -120,6 +120,7 @@ def _named(session: Session, state: State) -> list[str]:
     for record in state.present():
         digests += [file.sha256 for file in session.manifest(record).files]
     digests += [digest for record in state.versions.values() for digest in record.attached]
+    digests += state.runs
     return digests
 
 
@@ -157,8 +158,8 @@ def _replayed(session: Session, model: str, journal: tuple[bytes, ...]) -> State
     """Fold a journal that others wrote, each entry judged as if it were to be written now."""
 
     def judge(state: State, entry: Entry) -> None:
-        event = entry.event
-        digest = event.manifest if isinstance(event, Registered) else None
+        registered = registration(entry.event)
+        digest = registered.manifest if registered else None
         replay.check_entry(state, entry, manifest_of(session, digest, model) if digest else None)
 
     checked = []

@@ -125,6 +125,16 @@ def rollouts(prefix: str) -> str:
     return f"{prefix}/rollouts"
 
 
+def retraining(prefix: str) -> str:
+    """Return the prefix of the leases of retraining, given the model's own."""
+    return f"{prefix}/retraining"
+
+
+def term(prefix: str, number: int, what: str) -> str:
+    """Return the key of a file of lease *number*: its `json`, its `beat` or that it is `done`."""
+    return f"{retraining(prefix)}/{stem_of(number)}.{what}"
+
+
 def of_worker(prefix: str, worker: str) -> str:
     """Return the key of one worker's file below *prefix*."""
     return f"{prefix}/{escape(worker)}.json"

@@ -32,6 +32,8 @@ class NamedBlobs:
         records = state.versions.values()
         if any(sha256 == record.manifest or sha256 in record.attached for record in records):
             return True
+        if sha256 in state.runs:
+            return True
         return any(sha256 in self._of(session, record.manifest) for record in state.present())
 
     def _of(self, session: Session, manifest: str) -> frozenset[str]:

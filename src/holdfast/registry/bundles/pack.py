@@ -30,6 +30,7 @@ def write(session: Session, ref: str, target: Path, progress: Progress | None) -
     state, records, small = _version(session, ref) if "@" in ref else _model(session, ref)
     shown = readable.of(session, state, records)
     blobs = _blobs(session, records, attached="@" not in ref)
+    blobs += [digest for digest in state.runs if "@" not in ref and digest not in blobs]
     small |= shown.small
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in small.items()}
     sums |= {layout.blob(digest): digest for digest in blobs} | shown.links
