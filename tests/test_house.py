@@ -81,6 +81,7 @@ def named(path: Path) -> str:
 LONGER = {
     "src/holdfast/cli/access.py": "the commands of one family over one journal",
     "src/holdfast/cli/predictions.py": "eight commands of one family over one filter",
+    "src/holdfast/core/state.py": "the one fold of a journal, operation by operation",
     "src/holdfast/registry/ledger.py": "a commit, safe between threads and between processes",
     "src/holdfast/registry/reader.py": "one method for each verb that looks, and its docstring",
     "src/holdfast/registry/registration.py": "the steps of one registration, in their order",
