@@ -148,6 +148,32 @@ class PastEvaluation(Struct, frozen=True, omit_defaults=True):
         return f"{self.name}: measured on {self.rows} rows (data {self.data[:12]}) by {self.by}"
 
 
+class EvaluationResult(Struct, frozen=True):
+    """The outcome of an evaluation.
+
+    Attributes:
+        why: What tells the task.
+        note: What was recorded, in a few words.
+        head: The journal's last entry after it, `42:9d1f…`, to be kept elsewhere and pinned.
+    """
+
+    model: str
+    version: str
+    evaluation: Evaluation
+    why: str
+    note: str
+    head: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """The exact ref of the version."""
+        return f"{self.model}@{self.version}"
+
+    def __str__(self) -> str:
+        """Return the exact ref."""
+        return self.ref
+
+
 def check(
     evaluation: Evaluation, version: str, metrics: Mapping[str, float], losses: paired.Each
 ) -> Evaluation:
