@@ -11,6 +11,7 @@ from holdfast.core import events
 from holdfast.core.drift import drift_events as drift
 from holdfast.core.drift.drift_findings import FeatureFinding
 from holdfast.core.entry import Stamp, read, write
+from holdfast.core.evaluation import Champion, Evaluation, Figure, Slice
 from holdfast.core.event import Event
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.core.manifest import Scan
@@ -35,6 +36,23 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 shares = st.none() | numbers
 several = st.lists(texts, max_size=3).map(tuple)
 figures = st.dictionaries(texts, numbers, max_size=3)
+evaluations = st.builds(
+    Evaluation,
+    name=texts,
+    data=texts,
+    label=texts,
+    rows=counts,
+    task=st.sampled_from(("classification", "regression")),
+    tool=texts,
+    positive=maybe,
+    figures=st.lists(
+        st.builds(Figure, name=texts, value=shares, champion=shares, resamples=counts), max_size=2
+    ).map(tuple),
+    unmeasured=st.dictionaries(texts, texts, max_size=2),
+    champion=st.none() | st.builds(Champion, version=texts),
+    slices=st.lists(st.builds(Slice, value=texts, rows=counts), max_size=2).map(tuple),
+    remarks=several,
+)
 directions: st.SearchStrategy[Direction | None] = st.sampled_from(("higher", "lower", None))
 schemas: st.SearchStrategy[SchemaRule] = st.sampled_from(("declared", "compatible", "any"))
 histories = st.lists(
@@ -162,6 +180,7 @@ every = {
         metrics=figures,
         dataset=maybe,
         losses=losses,
+        measured=st.none() | evaluations,
     ),
     events.Approved: st.builds(events.Approved, version=texts),
     events.Trusted: st.builds(events.Trusted, version=texts, scan=scans),
@@ -284,6 +303,16 @@ def test_the_words_that_journals_hold_never_change() -> None:
         (events.Tagged(version="1.0.0", tags={}), ("1.0.0",)),
         (events.Noted(version="1.0.0", text="x"), ("1.0.0",)),
         (events.Evaluated(version="1.0.0", metrics={}), ("1.0.0",)),
+        (
+            events.Evaluated(
+                version="1.1.0",
+                metrics={},
+                measured=Evaluation(
+                    "june", "a", "y", 1, "regression", "x", champion=Champion("1.0.0")
+                ),
+            ),
+            ("1.1.0", "1.0.0"),
+        ),
         (events.Approved(version="1.0.0"), ("1.0.0",)),
         (events.Held(version="1.0.0"), ("1.0.0",)),
         (events.Released(version="1.0.0"), ("1.0.0",)),

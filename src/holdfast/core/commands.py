@@ -5,7 +5,8 @@ Nothing here writes. `Unchanged` says that the wish is already fulfilled.
 
 from collections.abc import Collection, Mapping
 
-from holdfast.core import approvals, events, names, paired, retention, rollout_guard
+from holdfast.core import approvals, evaluation, events, names, paired, retention, rollout_guard
+from holdfast.core.evaluation import Evaluation
 from holdfast.core.gate import Verdict
 from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import Scan, clean_metrics
@@ -217,18 +218,30 @@ def note(record: Record, text: str) -> events.Noted:
 
 
 def evaluate(
-    record: Record, metrics: Mapping[str, object], dataset: str | None, losses: paired.Each = ()
+    record: Record,
+    metrics: Mapping[str, object],
+    dataset: str | None,
+    losses: paired.Each = (),
+    measured: Evaluation | None = None,
 ) -> events.Evaluated:
     """Record metrics measured after registration.
 
+    Args:
+        measured: How Holdfast measured them; `None` for what somebody tells.
+
     Raises:
-        InvalidInputError: If there are none, or one is neither finite nor the mean of its losses.
+        InvalidInputError: If there are none, or one is neither finite nor the mean of its losses,
+            or *measured* disagrees with them.
     """
     if not metrics:
         raise InvalidInputError("evaluation", "has no metrics", "give at least one")
     clean, version = clean_metrics(metrics), record.version
     checked_losses = paired.check(losses, clean)
-    return events.Evaluated(version=version, metrics=clean, dataset=dataset, losses=checked_losses)
+    if measured is not None:
+        evaluation.check(measured, version, clean, checked_losses)
+    return events.Evaluated(
+        version=version, metrics=clean, dataset=dataset, losses=checked_losses, measured=measured
+    )
 
 
 def approve(state: State, record: Record, mover: approvals.Mover) -> events.Approved | Unchanged:

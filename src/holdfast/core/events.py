@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from holdfast.core.auth import Auth
 from holdfast.core.drift import drift_events as drift
+from holdfast.core.evaluation import Evaluation
 from holdfast.core.event import Event
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
@@ -196,16 +197,19 @@ class Evaluated(Event, frozen=True, kw_only=True):
 
     Attributes:
         losses: Row by row, where they were kept; their means are among the metrics.
+        measured: How Holdfast measured them; `None` where somebody told them.
     """
 
     version: str
     metrics: dict[str, float]
     dataset: str | None = None
     losses: tuple[Losses, ...] = ()
+    measured: Evaluation | None = None
 
     def versions(self) -> tuple[str, ...]:
-        """Name it."""
-        return (self.version,)
+        """Name it, and the champion that was measured beside it."""
+        champion = self.measured.champion if self.measured else None
+        return (self.version,) if champion is None else (self.version, champion.version)
 
 
 class Approved(Event, frozen=True, kw_only=True):

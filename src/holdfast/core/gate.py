@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from holdfast.core import ability
+from holdfast.core import ability, evaluation
 from holdfast.core import metrics as measures
 from holdfast.core import paired as pairing
+from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.manifest import Manifest
 from holdfast.core.metrics import MetricChange, exceeds
 from holdfast.core.paired import Paired
@@ -47,6 +48,7 @@ class Candidate(Struct, frozen=True):
         approvals: Those whose approvals count, without the one who promotes.
         uncounted: Others who approved it, with why they do not count.
         signed_by: Listed signers whose signature of it was checked.
+        evaluations: Those that Holdfast measured, the last of each name.
     """
 
     manifest: Manifest
@@ -54,6 +56,7 @@ class Candidate(Struct, frozen=True):
     approvals: frozenset[str]
     signed_by: frozenset[str] = frozenset()
     uncounted: Mapping[str, str] = field(default_factory=dict)
+    evaluations: tuple[PastEvaluation, ...] = ()
 
 
 def judge(
@@ -76,6 +79,8 @@ def judge(
             _judge_regression(policy, change, reasons, remarks)
     for pair in paired:
         _judge_paired(policy, pair, reasons, remarks)
+    for name in policy.required_evaluations:
+        _judge_evaluation(policy, name, (candidate, champion, paired), reasons, remarks)
     reasons += [
         f"{name}: missing, but the policy requires it"
         for name in policy.required_metrics
@@ -163,6 +168,57 @@ def demanded(policy: Policy, metric: str, champion: float | None) -> float | Non
 
 def _is_mean(change: MetricChange, pair: Paired) -> bool:
     return (change.name, change.before, change.after) == (pair.name, pair.before, pair.after)
+
+
+Sides = tuple[Candidate, Candidate | None, Sequence[Paired]]
+
+
+def _judge_evaluation(
+    policy: Policy, name: str, sides: Sides, reasons: list[str], remarks: list[str]
+) -> None:
+    """Demand an evaluation that was measured, and judge what no other rule has judged of it."""
+    candidate, champion, paired = sides
+    mine = evaluation.named(candidate.evaluations, name)
+    theirs = evaluation.named(champion.evaluations, name) if champion else None
+    if mine is None:
+        reasons.append(
+            f"{name}: not measured, but the policy requires this evaluation (figures that were "
+            f"told do not count); run `holdfast evaluate REF --data … --name {name}`"
+        )
+        return
+    if theirs is not None and (problem := _apart(mine, theirs)):
+        reasons.append(f"{name}: {problem}; measure both on the same rows")
+        return
+    if theirs is None and champion is not None:
+        remarks.append(f"{name}: the champion was not measured on it, so nothing is compared")
+    before = theirs.metrics if theirs else {}
+    judged = {pair.name for pair in paired if pair.on == mine.data}
+    for change in measures.changes(before, mine.metrics, policy.directions):
+        known = champion.metrics.get(change.name) if champion else None
+        if (known, candidate.metrics.get(change.name)) == (change.before, change.after):
+            continue  # the same two values, which were judged as the version's metrics
+        found: list[str] = []
+        _judge_bounds(policy, change, found)
+        noted: list[str] = []
+        if theirs is not None and change.name not in judged:
+            _judge_regression(policy, change, found, noted)
+        reasons += [f"{name}: {sentence}" for sentence in found]
+        remarks += [f"{name}: {sentence}" for sentence in noted]
+
+
+def _apart(mine: PastEvaluation, theirs: PastEvaluation) -> str | None:
+    """Say in what two evaluations differ that must be alike; None if they can be compared."""
+    if mine.data != theirs.data:
+        return (
+            f"measured on data {mine.data[:12]} ({mine.rows} rows), but the champion on "
+            f"{theirs.data[:12]} ({theirs.rows} rows)"
+        )
+    if (mine.label, mine.task) != (theirs.label, theirs.task):
+        return (
+            f"measured as {mine.task} of {mine.label!r}, but the champion as {theirs.task} "
+            f"of {theirs.label!r}"
+        )
+    return None
 
 
 def _judge_paired(policy: Policy, pair: Paired, reasons: list[str], remarks: list[str]) -> None:

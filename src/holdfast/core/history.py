@@ -10,6 +10,7 @@ from holdfast.core import approvals, events, policy_changes, signers
 from holdfast.core.drift import drift_sentences
 from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.entry import Entry
+from holdfast.core.evaluation import Evaluation
 from holdfast.core.events import Past
 from holdfast.core.period import Period
 from holdfast.core.rollout import sentences
@@ -207,6 +208,8 @@ def _annotation(
         case events.Evaluated():
             details = ", ".join(f"{name} {value:g}" for name, value in event.metrics.items())
             on = f" on {event.dataset}" if event.dataset else ""
+            if event.measured is not None:
+                return f"evaluate {event.version}{_measured(event.measured)}: {details}"
             rows = "".join(f", {series.name} of {series.rows} rows" for series in event.losses)
             return f"evaluate {event.version}{on}: {details}{rows}"
         case events.Approved():
@@ -226,6 +229,11 @@ def _annotation(
             return f"release {event.version}"
         case _:
             assert_never(event)
+
+
+def _measured(evaluation: Evaluation) -> str:
+    beside = f" beside {evaluation.champion.version}" if evaluation.champion else ""
+    return f"{beside}, measured on {evaluation.name} ({evaluation.rows} rows)"
 
 
 def _from(was: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from holdfast.core import signers
+from holdfast.core import names, signers
 from holdfast.core.manifest import Environment, Lineage, Manifest
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import InconclusiveRule
@@ -82,6 +82,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         inconclusive: What becomes of a version whose losses, paired with the champion's on the same
             rows, do not tell whether it regressed beyond the limit: `refuse` it, or `remark` it.
         retraining: Schedule, entry point and limits of its retraining, and what follows.
+        required_evaluations: Names of evaluations that Holdfast must have measured of a version,
+            on the same data as the champion's of that name.
     """
 
     max_regression: float | None = 0.05
@@ -101,6 +103,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Terms = Terms()
     inconclusive: InconclusiveRule = "refuse"
     retraining: RetrainingTerms = RetrainingTerms()
+    required_evaluations: tuple[str, ...] = ()
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -124,6 +127,7 @@ def check(policy: Policy) -> Policy:
     _check_figures(policy)
     _check_bounds(policy)
     _check_fields(policy)
+    _check_evaluations(policy)
     _check_signers(policy)
     rollout_state.check(policy.rollout)
     retraining_terms.check(policy.retraining)
@@ -179,6 +183,14 @@ def _check_fields(policy: Policy) -> None:
         ):
             known = f"name one of {', '.join(Manifest.__struct_fields__)}"
             raise InvalidInputError(f"policy required_fields {field!r}", "is unknown", known)
+
+
+def _check_evaluations(policy: Policy) -> None:
+    for name in policy.required_evaluations:
+        if not names.is_key(name):
+            raise InvalidInputError(
+                f"policy required_evaluations {name!r}", "is not a valid name", "use --name's words"
+            )
 
 
 def _check_signers(policy: Policy) -> None:

@@ -19,7 +19,9 @@ _STRICTNESS: Final[Mapping[str, tuple[object, ...]]] = {
     "inconclusive": ("remark", "refuse"),
 }
 """The values of a field, the one that demands least first."""
-_DEMANDS: Final = ("required_metrics", "required_fields", "protected_aliases")
+_DEMANDS: Final = (
+    "required_metrics", "required_fields", "required_evaluations", "protected_aliases",
+)  # fmt: skip
 
 
 def changes(before: Policy, after: Policy) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def _annotated(
         case events.Noted():
             return commands.note(record, event.text)
         case events.Evaluated():
-            return commands.evaluate(record, event.metrics, event.dataset, event.losses)
+            return _evaluated(state, record, event)
         case events.Approved():
             return commands.approve(state, record, _mover(next_entry))
         case events.Trusted():
@@ -213,3 +213,10 @@ def _annotated(
             return commands.release(record)
         case _:
             assert_never(event)
+
+
+def _evaluated(state: State, record: Record, event: events.Evaluated) -> AnyEvent:
+    champion = event.measured.champion if event.measured else None
+    if champion is not None and champion.version not in state.versions:
+        raise InvalidInputError(f"champion {champion.version}", "is not a version of the model")
+    return commands.evaluate(record, event.metrics, event.dataset, event.losses, event.measured)

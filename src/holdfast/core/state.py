@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from holdfast.core import (
     approvals,
     drift_fold,
+    evaluation,
+    evaluation_fold,
     events,
     paired,
     retraining_fold,
@@ -18,6 +20,8 @@ from holdfast.core import (
 from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.entry import Entry
+from holdfast.core.evaluation import PastEvaluation
+from holdfast.core.evaluation_fold import Addition
 from holdfast.core.manifest import Scan
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
@@ -59,6 +63,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
         signatures: In order of signing, the last of each key.
         losses: Row by row, in order of measuring, the last of each metric and evaluation set.
         run: Digests of the record and of the log of the retraining that it came from.
+        evaluations: Those that Holdfast measured, in order, the last of each name.
     """
 
     version: str
@@ -86,6 +91,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     signatures: tuple[VersionSignature, ...] = ()
     losses: tuple[Losses, ...] = ()
     run: tuple[str, ...] = ()
+    evaluations: tuple[PastEvaluation, ...] = ()
 
     @property
     def attached(self) -> dict[str, str]:
@@ -311,9 +317,9 @@ def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | N
         case events.Noted():
             changed = replace(record, notes=(*record.notes, event.text))
         case events.Evaluated():
-            metrics = dict(sorted((record.metrics | event.metrics).items()))
-            losses = paired.merged(record.losses, event.losses)
-            changed = replace(record, metrics=metrics, losses=losses)
+            for addition in evaluation_fold.additions(entry, event):
+                _add(state, addition)
+            return
         case events.Approved():
             changed = replace(record, **approvals.added(record, entry, key))
         case events.Trusted():
@@ -329,6 +335,19 @@ def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | N
         case _:
             assert_never(event)
     state.versions[record.version] = changed
+
+
+def _add(state: State, addition: Addition) -> None:
+    """Merge what an evaluation tells of one version over what is known of it."""
+    record = state.versions.get(addition.version)
+    if record is not None:
+        past = addition.measured
+        state.versions[record.version] = replace(
+            record,
+            metrics=dict(sorted((record.metrics | addition.metrics).items())),
+            losses=paired.merged(record.losses, addition.losses),
+            evaluations=evaluation.merged(record.evaluations, past) if past else record.evaluations,
+        )
 
 
 def _register(state: State, entry: Entry, event: events.Registered, key: str | None) -> None:

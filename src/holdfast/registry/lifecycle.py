@@ -46,7 +46,12 @@ def verdict_on(session: Session, state: State, record: Record) -> Verdict:
     if champion is None or champion == record:
         return judge(state.policy, candidate, None)
     paired, unpaired = _paired(session, champion, record, state)
-    before = Candidate(session.manifest(champion), champion.metrics, frozenset())
+    before = Candidate(
+        session.manifest(champion),
+        champion.metrics,
+        frozenset(),
+        evaluations=champion.evaluations,
+    )
     verdict = judge(state.policy, candidate, before, paired)
     return replace(verdict, remarks=(*verdict.remarks, *unpaired))
 
@@ -82,6 +87,7 @@ def _candidate(session: Session, state: State, record: Record) -> Candidate:
         approvals=approvals.counted(state.policy, record, session.mover),
         signed_by=_signers(session, state, record),
         uncounted=approvals.uncounted(state.policy, record, session.mover),
+        evaluations=record.evaluations,
     )
 
 

@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from holdfast.registry.reader import Reader, Reference
+from holdfast.registry.evaluation_verbs import EvaluationVerbs
+from holdfast.registry.reader import Reference
 from holdfast.registry.session import CommitOptions
 from holdfast.store.open_store import GRACE_S
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Copy: TypeAlias = "Registry | str | PathLike[str]"
 
 
-class Registry(Reader):
+class Registry(EvaluationVerbs):
     """All registered models of one store.
 
     Every verb either does all it says and returns, its entry durable, or raises a
@@ -261,43 +262,6 @@ class Registry(Reader):
         from holdfast.registry import annotations as annotation_verbs
 
         return annotation_verbs.note(self._session, str(ref), text, CommitOptions())
-
-    def evaluate(
-        self,
-        ref: Reference,
-        metrics: Mapping[str, object] = {},
-        *,
-        dataset: str | None = None,
-        losses: Mapping[str, object] = {},
-        evaluation_set: str | PathLike[str] | None = None,
-        reason: str | None = None,
-    ) -> Moved:
-        """Record metrics measured after registration; gate and comparison use the latest.
-
-        Args:
-            losses: One value a row by metric: a list, an array, a `.csv` or `.npy` file. They are
-                kept, their means are metrics, and the gate pairs them with the champion's.
-            evaluation_set: What *losses* are of, row by row: its file, or `sha256:…`.
-
-        Raises:
-            InvalidInputError: If there are no metrics, or one is not the mean of its losses.
-        """
-        from holdfast.registry import losses as measuring
-
-        measured = measuring.read(losses, evaluation_set)
-        return self._evaluate(str(ref), metrics, dataset, measured, CommitOptions(reason))
-
-    def _evaluate(
-        self,
-        ref: str,
-        metrics: Mapping[str, object],
-        dataset: str | None,
-        measured: Measured | None,
-        options: CommitOptions,
-    ) -> Moved:
-        from holdfast.registry import annotations as annotation_verbs
-
-        return annotation_verbs.evaluate(self._session, ref, metrics, dataset, measured, options)
 
     def approve(self, ref: Reference, *, reason: str | None = None) -> Moved:
         """Approve a version in the author's name, for a gate that asks for a second person."""

@@ -1,0 +1,247 @@
+"""Evaluation as a verb: a version and the champion scored on one file, measured, recorded."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from holdfast import scratch
+from holdfast.core import commands, events, names
+from holdfast.core.evaluation import (
+    LONGEST_TEXT,
+    MOST_SLICES,
+    Champion,
+    Evaluation,
+    EvaluationResult,
+    Slice,
+)
+from holdfast.core.events import AnyEvent
+from holdfast.core.manifest import Manifest
+from holdfast.core.state import Record, State
+from holdfast.core.views import Moved
+from holdfast.errors import InvalidInputError, RefusedError
+from holdfast.registry import loading, losses, scored_versions, trial_runs
+from holdfast.registry.commits import commit_on_version
+from holdfast.registry.losses import Measured
+from holdfast.registry.session import CommitOptions, Session
+from holdfast.sandbox import Mode, Nursery, Trials, chosen
+from holdfast.scoring import comparison, resampling
+from holdfast.scoring.alignment import AskedTask
+from holdfast.scoring.data_file import DataFile
+from holdfast.scoring.task_metrics import sklearn_version
+
+__all__ = ["Asked", "Made", "evaluate", "made", "record"]
+
+_SHOWN_SLICES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be evaluated, and how.
+
+    Attributes:
+        data: A file of rows, `.parquet`, `.csv` or `.jsonl`.
+        label: Its column with the right answers.
+        name: What a gate asks for the evaluation by; the file's stem if not given.
+        slice_by: A column whose values are measured apart.
+        task: Which metrics.
+        positive: The class that precision and recall are of, as text.
+        alone: Whether the champion is left out.
+        sandbox: Whether versions run under restraint; `require` fails where it is not whole.
+        time_limit_s: For each version; by its size and the rows if not given.
+        most_slices: How many slices are kept, the largest.
+    """
+
+    data: Path
+    label: str
+    name: str | None = None
+    slice_by: str | None = None
+    task: AskedTask = "auto"
+    positive: str | None = None
+    alone: bool = False
+    sandbox: Mode = "auto"
+    time_limit_s: float | None = None
+    most_slices: int = _SHOWN_SLICES
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An evaluation that is not recorded yet.
+
+    Attributes:
+        ref: The version, exactly.
+        own: Its losses.
+        beside: The champion's, None without one.
+        evaluation: Without the champion's losses, which are stored when it is recorded.
+        why: What tells the task.
+    """
+
+    ref: str
+    own: Measured
+    beside: Measured | None
+    evaluation: Evaluation
+    why: str
+
+
+Recorder = Callable[[Made, CommitOptions], Moved]
+
+
+def evaluate(
+    session: Session, ref: str, asked: Asked, options: CommitOptions, keep: Recorder
+) -> EvaluationResult:
+    """Score a version and the champion on one file, and record what was measured.
+
+    Args:
+        keep: Records it; here or on a server.
+
+    Raises:
+        InvalidInputError: If the file, a column or an option is unfit, before any model runs
+            where that can be told.
+        RefusedError: If the version was trained on this very file.
+        UnsupportedError: If a version fails; nothing is recorded.
+        MissingLibraryError: If pyarrow, numpy or scikit-learn is not installed.
+    """
+    done = made(session, ref, asked)
+    moved = keep(done, options)
+    version = done.ref.rpartition("@")[2]
+    return EvaluationResult(
+        model=moved.model,
+        version=version,
+        evaluation=done.evaluation,
+        why=done.why,
+        note=moved.note,
+        head=moved.head,
+    )
+
+
+def made(session: Session, ref: str, asked: Asked) -> Made:
+    """Score and measure, and record nothing."""
+    _check(asked)
+    tool = f"scikit-learn {sklearn_version()}"
+    state, found = session.find(ref)
+    commands.require_bytes(state, found)
+    with ExitStack() as stack:
+        file = stack.enter_context(DataFile(asked.data))
+        name = _name(asked, file)
+        remarks = _refuse_training_data(session, state, found, file.digest, asked)
+        versions = [loading.fetch(session, f"{state.model}@{found.version}")]
+        champion = _champion(state, found, asked)
+        if champion is not None:
+            versions.append(loading.fetch(session, f"{state.model}@{champion.version}"))
+        folder = stack.enter_context(scratch.folder(session.scratch()))
+        rows = scored_versions.prepared(file, versions, asked.label, asked.slice_by, folder)
+        trials = stack.enter_context(_trials(asked.sandbox))
+        scored = scored_versions.score(
+            versions, rows, trials, asked.task, asked.positive, asked.time_limit_s
+        )
+        sides = (scored.sides[0], scored.sides[1] if champion is not None else None)
+        figures, unmeasured = comparison.figures(*sides)
+        kept: tuple[Slice, ...] = ()
+        left_out = 0
+        if rows.by is not None:
+            kept, left_out = comparison.slices(*sides, rows.by, asked.most_slices)
+    beside = Measured(file.digest, scored.losses[1]) if champion is not None else None
+    evaluation = Evaluation(
+        name=name,
+        data=file.digest,
+        label=asked.label,
+        rows=rows.count,
+        task=scored.task,
+        tool=tool,
+        positive=_positive(sides[0]),
+        figures=figures,
+        unmeasured=unmeasured,
+        champion=None if champion is None else Champion(champion.version),
+        slice_by=asked.slice_by,
+        slices=kept,
+        slices_left_out=left_out,
+        seed=resampling.SEED,
+        restrained=trials is not None,
+        remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
+    )
+    own = Measured(file.digest, scored.losses[0])
+    return Made(versions[0].ref, own, beside, evaluation, scored.why)
+
+
+def _check(asked: Asked) -> None:
+    if not 0 < asked.most_slices <= MOST_SLICES:
+        problem = f"must be 1 to {MOST_SLICES}, not {asked.most_slices}"
+        raise InvalidInputError("number of slices", problem)
+    if asked.time_limit_s is not None and not 0 < asked.time_limit_s < float("inf"):
+        raise InvalidInputError("time limit", f"must be above 0, not {asked.time_limit_s}")
+    if asked.task not in ("auto", "classification", "regression"):
+        advice = "give auto, classification or regression"
+        raise InvalidInputError(f"task {asked.task!r}", "is unknown", advice)
+
+
+def _name(asked: Asked, file: DataFile) -> str:
+    name = file.stem if asked.name is None else asked.name
+    if not names.is_key(name):
+        raise InvalidInputError(f"name {name!r}", "is not a valid name", "give another by --name")
+    return name
+
+
+def _champion(state: State, found: Record, asked: Asked) -> Record | None:
+    if asked.alone or state.production in (None, found.version):
+        return None
+    return state.versions[state.production or ""]
+
+
+def _refuse_training_data(
+    session: Session, state: State, found: Record, digest: str, asked: Asked
+) -> list[str]:
+    """Refuse rows that the version was trained on, and remark them where the champion was.
+
+    Figures on them say nothing about rows that are new, and a gate would take them for that.
+    """
+    if digest in _digests(session.manifest(found)):
+        reason = f"it was trained on this very file (sha256:{digest[:12]}…)"
+        advice = "give rows that it has not seen"
+        raise RefusedError(f"{state.model}@{found.version}", "evaluation", [reason], advice)
+    champion = _champion(state, found, asked)
+    if champion is not None and digest in _digests(session.manifest(champion)):
+        return [f"the champion {champion.version} was trained on this very file, which favours it"]
+    return []
+
+
+def _digests(manifest: Manifest) -> str:
+    """Return all texts in which a manifest may name the digest of its training data."""
+    return repr((manifest.training_data, manifest.lineage, manifest.metadata)).lower()
+
+
+def _positive(side: Any) -> str | None:
+    positive = getattr(side, "positive", None)
+    return None if positive is None else side.classes[positive][:LONGEST_TEXT]
+
+
+@contextmanager
+def _trials(mode: Mode) -> Iterator[Trials | None]:
+    restraint = chosen(mode)
+    if restraint is None:
+        yield None
+        return
+    with Nursery(restraint) as nursery:
+        nursery.prepare([trial_runs.__name__, "pyarrow"])
+        yield nursery
+
+
+def record(session: Session, done: Made, options: CommitOptions) -> Moved:
+    """Write what was measured as one entry, its losses before it."""
+    own, beside = done.own, done.beside
+
+    def decide(_state: State, now: Record) -> AnyEvent:
+        evaluation = done.evaluation
+        if evaluation.champion is not None and beside is not None:
+            champion = replace(evaluation.champion, losses=losses.stored(session, beside))
+            evaluation = replace(evaluation, champion=champion)
+        kept = losses.stored(session, own)
+        return commands.evaluate(now, evaluation.metrics, evaluation.name, kept, evaluation)
+
+    moved = commit_on_version(session, done.ref, decide, events.Evaluated, options)
+    for one in (own, beside):
+        if one is not None:
+            losses.ensure(session, one)
+    return moved

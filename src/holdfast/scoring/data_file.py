@@ -1,0 +1,310 @@
+"""A file of rows, `.parquet`, `.csv` or `.jsonl`, read by columns and in parts.
+
+It is opened once, and hashed before and after: what was read has the digest that is recorded.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from holdfast import named_files
+from holdfast.errors import InvalidInputError, MissingLibraryError
+
+__all__ = ["MOST_ROWS", "DataFile", "Kind", "pyarrow"]
+
+Kind = Literal["number", "integer", "boolean", "text", "time", "any", "raw"]
+"""What a column is read as; `raw` is text where a file has no types, and as it is elsewhere."""
+
+MOST_ROWS: Final = 5_000_000
+_ROWS_AT_ONCE: Final = 65_536
+_BLOCK_BYTES: Final = 8 << 20
+_LONGEST_LINE: Final = 16 << 20
+_ENDINGS: Final = {
+    ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+}  # fmt: skip
+
+
+def pyarrow() -> Any:
+    """Import pyarrow.
+
+    Raises:
+        MissingLibraryError: If it is not installed.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingLibraryError("pyarrow", "log", "reading rows needs it") from error
+    return pa
+
+
+class DataFile:
+    """An open file of rows.
+
+    Attributes:
+        subject: What messages call it.
+        stem: Its name without folder and ending.
+        digest: SHA-256 of its bytes, before they were read.
+        names: Its columns, in order; one that occurs twice is there twice.
+
+    Raises:
+        InvalidInputError: If it cannot be read, is not a regular file or has no columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.subject = f"data {str(path)!r}"
+        self.stem = path.stem
+        form = _ENDINGS.get(path.suffix.lower())
+        if form is None:
+            problem = "has an unknown ending"
+            raise InvalidInputError(self.subject, problem, "give .parquet, .csv or .jsonl")
+        self._form = form
+        pyarrow()
+        with self._reading():
+            self._file = named_files.opened(path)
+        try:
+            with self._reading():
+                self.digest = self._hashed()
+                self.names = self._header()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def untyped(self) -> bool:
+        """Whether it knows nothing but texts."""
+        return self._form == "csv"
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def require(self, name: str, kind: Kind, purpose: str) -> None:
+        """Check that a column is there once and can be read as what it is taken for.
+
+        Raises:
+            InvalidInputError: If not; the columns there are, are listed.
+        """
+        count = self.names.count(name)
+        if count == 0:
+            listed = ", ".join(self.names[:20]) + (" …" if len(self.names) > 20 else "")  # noqa: PLR2004
+            problem = f"has no column {name!r}, {purpose}"
+            raise InvalidInputError(self.subject, problem, f"it has {listed}")
+        if count > 1:
+            problem = f"has {count} columns called {name!r}, {purpose}"
+            raise InvalidInputError(self.subject, problem, "rename all but one")
+        if self._form == "parquet":
+            held = self._parquet().schema_arrow.field(name).type
+            if not _fits(held, kind):
+                problem = f"has {held} in the column {name!r}, {purpose}, which must be {kind}"
+                raise InvalidInputError(self.subject, problem, "convert the column")
+
+    def batches(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+        """Yield record batches with these columns, in this order.
+
+        Raises:
+            InvalidInputError: If a value cannot be read as what its column is taken for.
+        """
+        readers = {"parquet": self._from_parquet, "csv": self._from_csv, "jsonl": self._from_jsonl}
+        with self._reading():
+            for batch in readers[self._form](columns):
+                yield from _cut(batch)
+
+    def require_unchanged(self) -> None:
+        """Check that the bytes are still those whose digest was taken.
+
+        Raises:
+            InvalidInputError: If somebody wrote to the file while it was read.
+        """
+        with self._reading():
+            if self._hashed() != self.digest:
+                problem = "was changed while it was read"
+                raise InvalidInputError(self.subject, problem, "try again once nobody writes to it")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        pa = pyarrow()
+        try:
+            yield
+        except OSError as error:  # of which some of pyarrow's are
+            problem = f"cannot be read: {error.strerror or error}"
+            raise InvalidInputError(self.subject, problem, "check its path") from error
+        except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
+            problem = f"cannot be read: {_first_line(error)}"
+            raise InvalidInputError(self.subject, problem, "check its content") from error
+
+    def _hashed(self) -> str:
+        self._file.seek(0)
+        return hashlib.file_digest(self._file, "sha256").hexdigest()
+
+    def _header(self) -> tuple[str, ...]:
+        if self._form == "parquet":
+            names = tuple(self._parquet().schema_arrow.names)
+        elif self._form == "csv":
+            names = self._csv_header()
+        else:
+            names = tuple(next(self._records(), {}))
+        if not names:
+            raise ValueError("it has no columns")
+        return names
+
+    def _parquet(self) -> Any:
+        from pyarrow import parquet
+
+        self._file.seek(0)
+        return parquet.ParquetFile(self._file)
+
+    def _from_parquet(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+        file = self._parquet()
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
+            yield _cast({name: batch.column(name) for name in columns}, columns)
+
+    def _csv_header(self) -> tuple[str, ...]:
+        self._file.seek(0)
+        line = self._file.readline(_LONGEST_LINE).decode("utf-8-sig")
+        return tuple(next(csv.reader(io.StringIO(line)), ()))
+
+    def _from_csv(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+        pa = pyarrow()
+        from pyarrow import csv as arrow_csv
+
+        self._file.seek(0)
+        types = {name: _types(pa)[kind] for name, kind in columns.items() if kind != "any"}
+        if len(types) < len(columns):
+            types |= self._guessed([name for name in columns if name not in types])
+            self._file.seek(0)
+        convert = arrow_csv.ConvertOptions(
+            include_columns=list(columns), column_types=types, strings_can_be_null=True
+        )
+        read = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
+        stream = pa.PythonFile(_Kept(self._file), mode="r")
+        for batch in arrow_csv.open_csv(stream, read_options=read, convert_options=convert):
+            yield _cast({name: batch.column(name) for name in columns}, columns)
+
+    def _guessed(self, names: list[str]) -> dict[str, Any]:
+        """Take columns of whole numbers for numbers: the first broken one may come late."""
+        pa = pyarrow()
+        from pyarrow import csv as arrow_csv
+
+        convert = arrow_csv.ConvertOptions(include_columns=names, strings_can_be_null=True)
+        stream = pa.PythonFile(_Kept(self._file), mode="r")
+        with arrow_csv.open_csv(stream, convert_options=convert) as reader:
+            held = reader.schema
+        return {name: pa.float64() for name in names if pa.types.is_integer(held.field(name).type)}
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        import msgspec
+
+        self._file.seek(0)
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        number = 0
+        while line := self._file.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise ValueError(f"line {number} has more than {_LONGEST_LINE:,} bytes")
+            if line.strip():
+                try:
+                    yield decoder.decode(line)
+                except msgspec.DecodeError as error:
+                    raise ValueError(f"line {number} is not a JSON object: {error}") from error
+
+    def _from_jsonl(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+        records: list[dict[str, Any]] = []
+        for record in self._records():
+            records.append(record)
+            if len(records) == _ROWS_AT_ONCE:
+                yield _of_records(records, columns)
+                records = []
+        if records:
+            yield _of_records(records, columns)
+
+
+class _Kept(io.RawIOBase):
+    """A file that pyarrow may close, while the one below it stays open."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+def _types(pa: Any) -> dict[Kind, Any]:
+    return {
+        "number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_(), "text": pa.string(),
+        "time": pa.timestamp("us"), "raw": pa.string(),
+    }  # fmt: skip
+
+
+def _fits(held: Any, kind: Kind) -> bool:
+    """Tell whether values of a Parquet type can be taken for a kind without guessing."""
+    types = pyarrow().types
+    if types.is_dictionary(held):
+        held = held.value_type
+    is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
+    is_number = types.is_integer(held) or types.is_floating(held) or types.is_decimal(held)
+    match kind:
+        case "number" | "integer" | "boolean":
+            return bool(is_number or types.is_boolean(held) or types.is_null(held))
+        case "text":
+            return bool(is_text or types.is_null(held))
+        case "time":
+            return bool(types.is_temporal(held) or types.is_null(held))
+        case _:
+            return not types.is_nested(held)
+
+
+def _cast(arrays: Mapping[str, Any], columns: Mapping[str, Kind]) -> Any:
+    """Bring columns to one type for each kind; what has types of its own keeps them as `raw`."""
+    pa = pyarrow()
+    types, made = _types(pa), {}
+    for name, array in arrays.items():
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()  # noqa: PLW2901 - the same values
+        kind = columns[name]
+        plain = kind in ("any", "raw", "time")
+        target = array.type if plain else types[kind]
+        if kind == "integer" and not pa.types.is_integer(array.type):
+            target = types["number"]
+        made[name] = array if array.type == target else array.cast(target)
+    return pa.RecordBatch.from_pydict(made)
+
+
+def _of_records(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind]) -> Any:
+    pa = pyarrow()
+    types, made = _types(pa), {}
+    for name, kind in columns.items():
+        values = [record.get(name) for record in records]
+        target = None if kind in ("any", "raw") else types[kind]
+        if kind == "integer" and any(isinstance(value, float) for value in values):
+            target = types["number"]
+        try:
+            made[name] = pa.array(values, target)
+            if kind == "any" and pa.types.is_integer(made[name].type):
+                made[name] = made[name].cast(types["number"])  # a broken one may come late
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"column {name!r}: {_first_line(error)}") from error
+    return pa.RecordBatch.from_pydict(made)
+
+
+def _cut(batch: Any) -> Iterator[Any]:
+    for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+        yield batch.slice(start, _ROWS_AT_ONCE)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
