@@ -14,7 +14,8 @@ from holdfast.errors import ForbiddenError, HoldfastError, InvalidInputError, No
 from holdfast.predictions import without_credentials
 from holdfast.web.access_desk import AccessDesk
 from holdfast.web.below import session_of
-from holdfast.web.pages.access_page import asked_token, token_rows
+from holdfast.web.pages.access_deeds import asked_token
+from holdfast.web.pages.access_page import token_rows
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common, said
 from holdfast.web.pages.visitor import Visitor, is_fresh, unchangeable
 from holdfast.web.web_settings import WebSettings
