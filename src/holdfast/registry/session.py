@@ -122,6 +122,7 @@ class Session:
         self.stored_key: Callable[[str], str] = lambda key: key
         self.watch: CommitWatch | None = None
         self.new_id = new_id
+        self.named_parents: dict[str, tuple[tuple[str, str], ...]] = {}
         self._shared = SharedStore(site, keyring.pins)
 
     def acting_as(self, by: str, auth: Auth | None) -> "Session":
