@@ -73,7 +73,7 @@ def known(team: Team, served: Served, provider: Provider) -> Served:
     listed = settings(provider, made)
     team.access.commit(lambda state, _s: changes.set_provider(state, listed))
     team.access.commit(lambda state, _s: changes.link_identity(state, "bo", provider.url, "7"))
-    assert served.get("/providers").status == 404  # and the server has read on
+    assert served.get("/groups").status == 200  # and the server has read on
     served.post("/users", {"name": "zoe"})
     return served
 
