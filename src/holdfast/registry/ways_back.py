@@ -46,7 +46,9 @@ def ways_back(session: Session, manifests: Iterable[str]) -> dict[str, WayBack]:
     found: dict[str, WayBack] = {}
     asked: list[tuple[str, File]] = []
     digests = list(dict.fromkeys(manifests))
-    at_once = session.open_store.store.traits.concurrency if digests else 1
+    if not digests:
+        return found
+    at_once = session.open_store.store.traits.concurrency
 
     def files(sha256: str) -> tuple[File, ...] | HoldfastError:
         try:
