@@ -386,6 +386,84 @@ def test_a_redirect_is_not_followed_and_carries_no_token_away(
         assert TOKEN not in str(refusal.value)
 
 
+def _pointing(evil: LyingServer, other: LyingServer) -> None:
+    """Have a server point downloads to another, once the client says that it follows."""
+
+    def point(asked: Asked, sent: Sent) -> Sent:
+        if ":blobs/" in asked.path and asked.headers.get("holdfast-redirect") == "follow":
+            return Sent(307, headers={"Location": f"{other.url}/api/v1{asked.path}?key=k3y"})
+        return sent
+
+    evil.lie = point
+
+
+def test_a_download_that_is_pointed_elsewhere_goes_there_without_the_token(
+    evil: LyingServer,
+) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda asked, _sent: other._blob(asked.path[-64:], asked)
+        _pointing(evil, other)
+        assert opened(evil).verify().whole
+
+    assert other.asked
+    told = {name for asked in other.asked for name in asked.headers}
+    assert told <= {"host", "accept-encoding", "user-agent", "range"}
+    assert TOKEN not in str([(asked.path, asked.headers) for asked in other.asked])
+
+
+def test_bytes_from_elsewhere_that_are_others_are_refused(evil: LyingServer) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: Sent(200, b"other bytes")
+        _pointing(evil, other)
+        with pytest.raises(DamagedError):
+            opened(evil).fetch("iris@production")
+
+
+def test_bytes_from_elsewhere_without_end_end(evil: LyingServer) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: Sent(200, b"model", endless=b"x" * (1 << 16))
+        _pointing(evil, other)
+        with pytest.raises(DamagedError):
+            opened(evil).fetch("iris@production")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Sent(403, b"expired"),
+        Sent(404, b"gone"),
+        Sent(500),
+        Sent(204),
+        Sent(307, headers={"Location": "http://127.0.0.1:9/x"}),
+        None,
+    ],
+)
+def test_what_is_not_to_be_had_elsewhere_is_sent_by_the_server(
+    evil: LyingServer, answer: Sent | None
+) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: answer
+        _pointing(evil, other)
+        client = opened(evil)
+        client.fetch("iris@production")
+        assert client.verify().whole
+
+        assert len(other.asked) == 1  # and it is not tried again for a while
+
+
+def test_a_download_from_https_is_not_pointed_to_http(
+    evil: LyingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with lying(evil.store) as other:
+        _pointing(evil, other)
+        with running(evil, context) as url:
+            assert holdfast.open(url).verify().whole
+
+        assert not other.asked
+
+
 def test_a_redirect_from_https_to_http_is_not_followed_either(
     evil: LyingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,12 +58,20 @@ def descent(session: Session, sees: Callable[[str], bool]) -> Descent:
     unread = _read(session, states)
     children: dict[tuple[str, str], list[Child]] = defaultdict(list)
     for state in states.values():
-        for record in state.versions.values():
-            for kind, ref in session.named_parents.get(record.manifest, ()):
-                parent = _meant(states, ref)
-                if parent is not None:
-                    children[parent].append(Child(kind, version_info(state, record)))
+        for parent, child in _told(session, states, state):
+            children[parent].append(child)
     return Descent(children, unread)
+
+
+def _told(
+    session: Session, states: Mapping[str, State], state: State
+) -> Iterator[tuple[tuple[str, str], Child]]:
+    """Go through what the versions of one model name, with the versions that do."""
+    for record in state.versions.values():
+        for kind, ref in session.named_parents.get(record.manifest, ()):
+            parent = _meant(states, ref)
+            if parent is not None:
+                yield parent, Child(kind, version_info(state, record))
 
 
 def _read(session: Session, states: Mapping[str, State]) -> int:

@@ -152,4 +152,5 @@ def _server(settings: WebSettings, *, is_team: bool) -> Iterator[tuple[str, str]
     yield "host names", ", ".join(settings.host_names) or "addresses and localhost"
     yield "behind proxies", ", ".join(settings.proxies) or "none"
     yield "encrypted", "by itself" if settings.tls else "by a proxy" if settings.secure else "no"
+    yield "downloads", "by the bucket, signed" if settings.redirect else "by this server"
     yield "predictions", without_credentials(settings.log) if settings.log else "no log was named"
