@@ -14,7 +14,7 @@ _HEIGHT: Final = 44.0
 _ROW: Final = 56.0
 _GENERATIONS: Final = 2
 _MOST: Final = 8
-_CHARACTERS: Final = 32
+_CHARACTERS: Final = 35
 _TOLD: Final = ("parent", "child", "adapter", "base", "data", "code", "run", "alias")
 """Kinds that a name does not tell of itself."""
 

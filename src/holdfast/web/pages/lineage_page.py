@@ -53,7 +53,7 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
 
 
 def _since(info: VersionInfo) -> str:
-    return f"registered {wording.moment(info.registered_at)} by {info.registered_by}"
+    return f"registered {wording.moment(info.registered_at)[:10]} by {info.registered_by}"
 
 
 class _Sources:
