@@ -825,10 +825,40 @@ def test_no_registration_is_signed_but_of_what_was_sent(
     assert asked == ["/models/iris:prepare"]
 
 
-def another(evil: LyingServer, body: dict[str, Any], sent: str | None) -> Sent:
+@pytest.mark.parametrize(
+    ("field", "value"), [("registered_by", "mallory"), ("version", "9.9.9"), ("number", 77)]
+)
+def test_no_manifest_is_signed_that_says_other_than_its_entry(
+    evil: LyingServer, tmp_path: Path, field: str, value: object
+) -> None:
+    """Who registered it is in the manifest for ever, and its digest is what the caller signs."""
+    keys = signing.create("ana", tmp_path)
+    asked: list[str] = []
+
+    def lie(request: Asked, told: Sent) -> Sent:
+        if request.method == "PUT":
+            sha256 = request.path.rpartition("/")[2]
+            return document({"sha256": sha256, "size_bytes": len(request.body)})
+        if request.path.endswith((":prepare", ":commit")):
+            asked.append(request.path)
+            return another(evil, json.loads(request.body), "another", **{field: value})
+        return told
+
+    evil.lie = lie
+    (tmp_path / "new.txt").write_text("new")
+    with pytest.raises(DamagedError, match=f"with another {field}"):
+        opened(evil, signing_key=keys.private).register(
+            "iris", tmp_path / "new.txt", metrics={"auc": 1.0}, reason="go"
+        )
+
+    assert asked == ["/models/iris:prepare"]
+
+
+def another(evil: LyingServer, body: dict[str, Any], sent: str | None, **changed: object) -> Sent:
     """Prepare a registration whose manifest says more than the draft."""
     decided = {"version": "1.2.0", "number": 3, "registered_at": "", "registered_by": "ana"}
     draft = {**body["arguments"]["draft"], **decided, "scan": {}, "metrics": {"auc": 1.0}}
+    draft |= changed
     manifest = manifests.encode(msgspec.convert(draft, manifests.Manifest))
     event = Registered(
         version="1.2.0", number=3, manifest=manifests.digest_of(manifest), size_bytes=3,
