@@ -246,17 +246,42 @@ def test_a_provider_without_a_page_is_not_one_to_sign_in_by(issuer: Issuer) -> N
 
 
 def test_the_provider_s_session_can_be_ended_too(provider: Provider) -> None:
-    url = oidc.sign_out_url(provider.settings, KNOWN, "https://us.example/", "a.b.c")
-    plain = oidc.sign_out_url(provider.settings, KNOWN, "https://us.example/")
+    url = oidc.sign_out_url(provider.settings, KNOWN, "https://us.example/")
 
     assert url is not None
-    assert plain is not None
     assert dict(parse_qsl(urlsplit(url).query)) == {
         "client_id": provider.client_id,
         "post_logout_redirect_uri": "https://us.example/",
-        "id_token_hint": "a.b.c",
     }
-    assert "id_token_hint" not in plain
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "led"),
+    [
+        ("https://id.example/out?p=policy", True),
+        ("http://id.example/out", False),
+        ("javascript:alert(1)", False),
+        ("https://id.example/out#x", False),
+        ("https://ana:secret@id.example/out", False),
+        ("https://id.example/out\r\nset-cookie: x", False),
+    ],
+)
+def test_nobody_is_led_to_sign_out_where_no_safe_page_is(endpoint: str, *, led: bool) -> None:
+    document = {
+        "issuer": "https://id.example",
+        "jwks_uri": "https://id.example/keys",
+        "end_session_endpoint": endpoint,
+    }
+    answers = {
+        "https://id.example/.well-known/openid-configuration": json.dumps(document).encode(),
+        "https://id.example/keys": b'{"keys": []}',
+    }
+    known = KeySets(get=answers.__getitem__)
+    settings = ProviderSet(provider="corp", issuer="https://id.example", client_id="x")
+    url = oidc.sign_out_url(settings, known, "https://us.example/")
+
+    assert (url is not None) is led
+    assert url is None or "p=policy&client_id=x" in url
 
 
 # who that is here

@@ -386,6 +386,84 @@ def test_a_redirect_is_not_followed_and_carries_no_token_away(
         assert TOKEN not in str(refusal.value)
 
 
+def _pointing(evil: LyingServer, other: LyingServer) -> None:
+    """Have a server point downloads to another, once the client says that it follows."""
+
+    def point(asked: Asked, sent: Sent) -> Sent:
+        if ":blobs/" in asked.path and asked.headers.get("holdfast-redirect") == "follow":
+            return Sent(307, headers={"Location": f"{other.url}/api/v1{asked.path}?key=k3y"})
+        return sent
+
+    evil.lie = point
+
+
+def test_a_download_that_is_pointed_elsewhere_goes_there_without_the_token(
+    evil: LyingServer,
+) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda asked, _sent: other._blob(asked.path[-64:], asked)
+        _pointing(evil, other)
+        assert opened(evil).verify().whole
+
+    assert other.asked
+    told = {name for asked in other.asked for name in asked.headers}
+    assert told <= {"host", "accept-encoding", "user-agent", "range"}
+    assert TOKEN not in str([(asked.path, asked.headers) for asked in other.asked])
+
+
+def test_bytes_from_elsewhere_that_are_others_are_refused(evil: LyingServer) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: Sent(200, b"other bytes")
+        _pointing(evil, other)
+        with pytest.raises(DamagedError):
+            opened(evil).fetch("iris@production")
+
+
+def test_bytes_from_elsewhere_without_end_end(evil: LyingServer) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: Sent(200, b"model", endless=b"x" * (1 << 16))
+        _pointing(evil, other)
+        with pytest.raises(DamagedError):
+            opened(evil).fetch("iris@production")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Sent(403, b"expired"),
+        Sent(404, b"gone"),
+        Sent(500),
+        Sent(204),
+        Sent(307, headers={"Location": "http://127.0.0.1:9/x"}),
+        None,
+    ],
+)
+def test_what_is_not_to_be_had_elsewhere_is_sent_by_the_server(
+    evil: LyingServer, answer: Sent | None
+) -> None:
+    with lying(evil.store) as other:
+        other.lie = lambda _asked, _sent: answer
+        _pointing(evil, other)
+        client = opened(evil)
+        client.fetch("iris@production")
+        assert client.verify().whole
+
+        assert len(other.asked) == 1  # and it is not tried again for a while
+
+
+def test_a_download_from_https_is_not_pointed_to_http(
+    evil: LyingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with lying(evil.store) as other:
+        _pointing(evil, other)
+        with running(evil, context) as url:
+            assert holdfast.open(url).verify().whole
+
+        assert not other.asked
+
+
 def test_a_redirect_from_https_to_http_is_not_followed_either(
     evil: LyingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -747,10 +825,40 @@ def test_no_registration_is_signed_but_of_what_was_sent(
     assert asked == ["/models/iris:prepare"]
 
 
-def another(evil: LyingServer, body: dict[str, Any], sent: str | None) -> Sent:
+@pytest.mark.parametrize(
+    ("field", "value"), [("registered_by", "mallory"), ("version", "9.9.9"), ("number", 77)]
+)
+def test_no_manifest_is_signed_that_says_other_than_its_entry(
+    evil: LyingServer, tmp_path: Path, field: str, value: object
+) -> None:
+    """Who registered it is in the manifest for ever, and its digest is what the caller signs."""
+    keys = signing.create("ana", tmp_path)
+    asked: list[str] = []
+
+    def lie(request: Asked, told: Sent) -> Sent:
+        if request.method == "PUT":
+            sha256 = request.path.rpartition("/")[2]
+            return document({"sha256": sha256, "size_bytes": len(request.body)})
+        if request.path.endswith((":prepare", ":commit")):
+            asked.append(request.path)
+            return another(evil, json.loads(request.body), "another", **{field: value})
+        return told
+
+    evil.lie = lie
+    (tmp_path / "new.txt").write_text("new")
+    with pytest.raises(DamagedError, match=f"with another {field}"):
+        opened(evil, signing_key=keys.private).register(
+            "iris", tmp_path / "new.txt", metrics={"auc": 1.0}, reason="go"
+        )
+
+    assert asked == ["/models/iris:prepare"]
+
+
+def another(evil: LyingServer, body: dict[str, Any], sent: str | None, **changed: object) -> Sent:
     """Prepare a registration whose manifest says more than the draft."""
     decided = {"version": "1.2.0", "number": 3, "registered_at": "", "registered_by": "ana"}
     draft = {**body["arguments"]["draft"], **decided, "scan": {}, "metrics": {"auc": 1.0}}
+    draft |= changed
     manifest = manifests.encode(msgspec.convert(draft, manifests.Manifest))
     event = Registered(
         version="1.2.0", number=3, manifest=manifests.digest_of(manifest), size_bytes=3,

@@ -16,6 +16,8 @@ from tests.web.teams import Team
 
 from holdfast.access import changes
 from holdfast.access.access_events import ProviderSet
+from holdfast.access.jwks import KeySets
+from holdfast.errors import BusyError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the test provider's own
 __all__ = ["issuer", "provider", "running", "started"]
@@ -73,7 +75,7 @@ def known(team: Team, served: Served, provider: Provider) -> Served:
     listed = settings(provider, made)
     team.access.commit(lambda state, _s: changes.set_provider(state, listed))
     team.access.commit(lambda state, _s: changes.link_identity(state, "bo", provider.url, "7"))
-    assert served.get("/providers").status == 404  # and the server has read on
+    assert served.get("/groups").status == 200  # and the server has read on
     served.post("/users", {"name": "zoe"})
     return served
 
@@ -88,6 +90,68 @@ def test_a_person_signs_in_by_the_provider(known: Served, provider: Provider) ->
     assert (came.status_code, came.headers["location"]) == (303, "/")
     assert ">bo</a> <span" in browser.get("/").text
     assert provider.posted[-1]["code_verifier"]
+
+
+def signed_in(known: Served, provider: Provider) -> Browser:
+    browser = Browser(known.port)
+    back = provider.code(browser.get("/login/by/corp").headers["location"])
+    browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+    return browser
+
+
+def signed_out(browser: Browser) -> httpx2.Response:
+    """Press the button of the page."""
+    (word,) = set(re.findall(r'action="/logout"><input[^>]+value="([^"]+)"', browser.get("/").text))
+    jar = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    return httpx2.post(f"{browser.origin}/logout", data={"csrf": word}, headers={"cookie": jar})
+
+
+def test_who_signs_out_is_led_to_where_the_provider_s_session_ends(
+    known: Served, provider: Provider
+) -> None:
+    browser = signed_in(known, provider)
+    left = signed_out(browser)
+    assert (left.status_code, left.headers["location"]) == (303, "/login/out/corp")
+    assert browser.get("/").status_code == 401  # here it is over, whatever they do there
+    page = browser.get("/login/out/corp")
+    link = re.search(r'href="(http[^"]+)" rel="noreferrer">Sign out of corp', page.text)
+    assert link is not None
+    asked = httpx2.URL(link[1].replace("&amp;", "&"))
+    assert str(asked).startswith(f"{provider.url}/oauth2/end_session?")
+    assert dict(asked.params) == {
+        "client_id": known.app.desk.guard.state(writes=False).providers["corp"].client_id,  # type: ignore[attr-defined]
+        "post_logout_redirect_uri": f"http://localhost:{known.port}/",
+    }
+    there = httpx2.get(asked)
+    assert there.status_code == 200  # and it asks whether to
+    known.app.desk.guard.flush()
+    reports = [one for one in known.get("/access/log").json["items"] if one.get("by") == "bo"]
+    assert reports[-1]["what"] == "signed_out"
+
+
+def test_who_signed_in_by_a_token_is_led_to_no_provider(known: Served, team: Team) -> None:
+    from tests.web.browser import Browser as Plain
+
+    browser = Plain(known.port)
+    browser.send("/login/token", {"token": team.ana})
+    left = browser.send("/logout", browser.form(browser.get("/rollouts")))
+    assert (left.status, left.headers["location"]) == (303, "/")
+
+
+def test_a_provider_that_does_not_answer_hinders_no_signing_out(
+    known: Served, provider: Provider
+) -> None:
+    browser = signed_in(known, provider)
+    known.app.desk.key_sets = KeySets(get=_silent)
+    assert signed_out(browser).headers["location"] == "/login/out/corp"
+    page = browser.get("/login/out/corp")
+    assert page.status_code == 200
+    assert "it does not say where to sign out" in page.text
+    assert browser.get("/login/out/nobody").status_code == 404
+
+
+def _silent(url: str) -> bytes:
+    raise BusyError(f"provider {url}", "failed to answer", "try again")
 
 
 def test_the_page_to_sign_in_with_leads_to_the_provider_and_back(

@@ -160,13 +160,14 @@ def unlink_identity(state: AccessState, user: str, issuer: str, subject: str) ->
 
 
 def set_group(state: AccessState, group: str, members: Iterable[str]) -> AccessEvent | None:
-    """Give a group just these members.
+    """Give a group just these members; who is one and was disabled may stay, by id.
 
     Raises:
         RefusedError: If nobody could change access any more.
     """
     check_name("group", group)
-    ids = tuple(sorted({find_user(state, member).id for member in members}))
+    now = state.groups.get(group, ())
+    ids = tuple(sorted({one if one in now else find_user(state, one).id for one in members}))
     if state.groups.get(group) == ids:
         return None
     return _keeping_an_admin(state, events.GroupSet(group=group, members=ids))

@@ -18,12 +18,13 @@ from msgspec.structs import replace
 from holdfast.access import id_tokens
 from holdfast.access.access_events import ProviderSet
 from holdfast.access.access_state import AccessState
+from holdfast.access.changes import check_url
 from holdfast.access.jwks import KeySets
 from holdfast.access.provider_http import fetch, libraries
 from holdfast.access.sessions import LONGEST, SessionRecord, begun
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
-from holdfast.errors import BusyError, UnauthenticatedError
+from holdfast.errors import BusyError, InvalidInputError, UnauthenticatedError
 
 STATE: Final = timedelta(minutes=10)
 _SCOPE: Final = "openid profile"
@@ -58,14 +59,12 @@ class ProviderClaims(Struct, frozen=True):
         groups: As the provider names them.
         name: Only to be shown.
         auth_time: When they last signed in there themselves, in seconds since 1970.
-        id_token: For the provider, when they sign out.
     """
 
     issuer: str
     subject: str
     name: str = ""
     groups: tuple[str, ...] = ()
-    id_token: str = ""
     auth_time: int | None = None
 
 
@@ -176,7 +175,6 @@ def finish(
         claims["sub"],
         name if isinstance(name, str) else "",
         _groups(provider, claims),
-        id_token,
         _auth_time(claims),
     )
 
@@ -250,24 +248,38 @@ def sign_in(
     return replace(record, authenticated_at=format_time(datetime.fromtimestamp(at, UTC)))
 
 
-def sign_out_url(
-    provider: ProviderSet, key_sets: KeySets, return_to: str, id_token: str = ""
-) -> str | None:
-    """Return where to send a browser so that the provider ends its session too.
+def sign_out_url(provider: ProviderSet, key_sets: KeySets, return_to: str) -> str | None:
+    """Return where a person can end the provider's session too; `None` if it names no such page.
+
+    The page is the one of the provider's own metadata, https or on this machine. It is told who
+    asks (`client_id`) and where to lead back to, and no `id_token_hint`: that would put a signed
+    description of the person into histories, logs and Referers, and would have to be kept with the
+    session until then. Without it a provider asks them whether to sign out, which it should anyway,
+    for its session is that of all their other programs too.
 
     Args:
-        return_to: URL of this server to come back to.
-        id_token: Of the sign-in, where it was kept.
+        return_to: URL of this server to come back to; the provider must know it.
+
+    Raises:
+        BusyError: If the provider does not answer.
     """
     with libraries():
         from authlib.common.urls import add_params_to_uri
     endpoint = key_sets.discovery(provider.issuer).end_session_endpoint
-    if not endpoint:
+    if not endpoint or not _is_page(endpoint):
         return None
     asked = {"client_id": provider.client_id, "post_logout_redirect_uri": return_to}
-    if id_token:
-        asked["id_token_hint"] = id_token
     return str(add_params_to_uri(endpoint, list(asked.items())))
+
+
+def _is_page(url: str) -> bool:
+    """Tell whether a browser may be led to a URL; unlike an issuer's it may have a query."""
+    plain = url.isascii() and url.isprintable() and "#" not in url
+    try:
+        check_url("page to sign out", url.partition("?")[0])
+    except InvalidInputError:
+        return False
+    return plain
 
 
 def packed(state: SignInState) -> str:

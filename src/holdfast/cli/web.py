@@ -19,6 +19,7 @@ from holdfast.cli.tables import inert
 from holdfast.errors import InvalidInputError, MissingLibraryError, RefusedError
 
 if TYPE_CHECKING:
+    from holdfast.registry import Registry
     from holdfast.web.guard import Guard
     from holdfast.web.web_settings import WebSettings
 
@@ -88,6 +89,9 @@ class WebPlan:
     metavar="DIR|URL",
     help="Look predictions up in this log: a folder or postgresql://… [HOLDFAST_LOG].",
 )
+@click.option(
+    "--redirect", is_flag=True, help="Send downloads to the bucket by URLs signed for 5 minutes."
+)
 @click.option("--name", default="holdfast", show_default=True, help="Name the server in entries.")
 @click.option(
     "--access-log",
@@ -127,6 +131,8 @@ def _planned(ctx: Context, options: dict[str, Any]) -> WebPlan:
     tls = _tls(options)
     is_team = team.has_people(registry)
     _require_safe(options, tls, is_team=is_team)
+    if options["redirect"]:
+        _require_bucket(registry)
     settings = WebSettings(
         ctx.registry,
         name=options["name"],
@@ -142,8 +148,24 @@ def _planned(ctx: Context, options: dict[str, Any]) -> WebPlan:
         provider_secrets=_provider_secrets(options["provider_secret"]),
         believed_keys=tuple(map(Path, options["believe_key"])),
         log=_log(options["log"]),
+        redirect=options["redirect"],
     )
     return WebPlan(options["host"], options["port"], settings, is_team, _warnings(options, is_team))
+
+
+def _require_bucket(registry: "Registry") -> None:
+    """Refuse to send anybody to where nothing answers.
+
+    Raises:
+        InvalidInputError: If the registry is not in a bucket.
+    """
+    from holdfast.web import named_blobs
+    from holdfast.web.below import session_of
+
+    if not named_blobs.can_sign(session_of(registry)):
+        raise InvalidInputError(
+            "--redirect", "needs a registry in a bucket", "leave it out: the server sends the files"
+        )
 
 
 def _log(option: str | None) -> str | None:
@@ -274,6 +296,7 @@ def _tell(ctx: Context, plan: WebPlan) -> None:
         "anonymous_read": settings.anonymous_read,
         "host_names": settings.host_names,
         "behind_proxy": settings.proxies,
+        "redirect": settings.redirect,
         "log": without_credentials(settings.log) if settings.log else None,
         "warnings": plan.warnings,
     }

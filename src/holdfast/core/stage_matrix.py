@@ -35,6 +35,7 @@ class MatrixRow(Struct, frozen=True):
         metric: The one that the trend shows, `None` if there is none.
         trend: Its values in the last versions, oldest first.
         serving: How far the servers are, `None` where none ever reported.
+        previous_digest: SHA-256 of the manifest of what a rollback goes to, `None` without one.
     """
 
     summary: ModelSummary
@@ -49,6 +50,7 @@ class MatrixRow(Struct, frozen=True):
     metric: str | None = None
     trend: tuple[TrendPoint, ...] = ()
     serving: Serving | None = None
+    previous_digest: str | None = None
 
     @property
     def model(self) -> str:
@@ -139,6 +141,7 @@ def row(state: State, serving: Serving | None) -> MatrixRow:
         metric=metric,
         trend=trend_of(state, metric, TREND) if metric else (),
         serving=serving,
+        previous_digest=state.versions[state.previous].manifest if state.previous else None,
     )
 
 

@@ -21,6 +21,8 @@ SELECT model, version, role, latency_us, count(*),
   sum(CASE WHEN status >= 400 AND status < 500 THEN 1 ELSE 0 END), min(at_us), max(at_us)
 FROM rows GROUP BY model, version, role, latency_us
 """  # noqa: S608
+_MOST_ERROR: Final = 1e140
+"""Squares of such errors can be added up, however many there are."""
 _WRAPPINGS: Final = ("predictions", "outputs", "data")
 
 
@@ -32,7 +34,8 @@ class Accuracy(Struct, frozen=True):
         unlabelled: Rows without one.
         classes: Answers compared as classes, and `accuracy`, the share that was right.
         numbers: Answers compared as numbers, with mean absolute and root mean square error.
-        incomparable: Rows whose answer and label have different shapes or kinds.
+        incomparable: Rows whose answer and label have different shapes or kinds, or are numbers
+            too far apart to have a square.
     """
 
     labelled: int
@@ -92,16 +95,16 @@ class _Sums:
         if len(answers) != len(labels) or not all(map(_is_plain, (*answers, *labels))):
             self.incomparable += 1
             return
-        for prediction, true in zip(answers, labels, strict=True):
-            if (
-                _is_number(prediction)
-                and _is_number(true)
-                and float in (type(prediction), type(true))
-            ):
-                self.numbers += 1
-                self.absolute += abs(prediction - true)
-                self.squared += (prediction - true) ** 2
-            else:
+        pairs = list(zip(answers, labels, strict=True))
+        errors = [_error(*pair) for pair in pairs if _are_numbers(*pair)]
+        if not all(error <= _MOST_ERROR for error in errors):  # nor is what is no number at all
+            self.incomparable += 1
+            return
+        self.numbers += len(errors)
+        self.absolute += sum(errors)
+        self.squared += sum(error * error for error in errors)
+        for prediction, true in pairs:
+            if not _are_numbers(prediction, true):
                 self.classes += 1
                 self.right += prediction == true
 
@@ -117,6 +120,20 @@ class _Sums:
             rmse=math.sqrt(self.squared / self.numbers) if self.numbers else None,
             incomparable=self.incomparable,
         )
+
+
+def _are_numbers(prediction: Any, true: Any) -> bool:
+    """Tell whether an error is measured; whole numbers on both sides are classes."""
+    are = _is_number(prediction) and _is_number(true)
+    return are and float in (type(prediction), type(true))
+
+
+def _error(prediction: float, true: float) -> float:
+    """Return how far apart two numbers are; infinite if one is a whole number beyond all floats."""
+    try:
+        return abs(prediction - true)
+    except OverflowError:
+        return math.inf
 
 
 def stats(log: Log, criteria: Filter) -> list[ServedVersion]:

@@ -45,7 +45,7 @@ def publish(
     def check_prepared(entry: Entry, prepared: Mapping[str, Any]) -> None:
         assert isinstance(entry.event, Registered)  # noqa: S101 - looked at before
         manifest = _prepared(verbs, draft, entry.event.manifest, prepared.get("manifest"))
-        _require_same(manifest, verbs, draft)
+        _require_same(manifest, verbs, draft, entry)
 
     verb = ServerVerb("register", (Registered,), arguments, expected, check_prepared)
     outcome = verbs.post(draft.name, verb, options)
@@ -62,7 +62,7 @@ def publish(
         return RegistrationResult(info, created=False, why=done.why if done else shown(told.why))
     event = outcome.entry.event
     assert isinstance(event, Registered)  # noqa: S101 - `post` has checked it
-    _require_same(session.open_store.blobs.manifest(event.manifest), verbs, draft)
+    _require_same(session.open_store.blobs.manifest(event.manifest), verbs, draft, outcome.entry)
     return registration.registered(session, outcome.state, event, draft)
 
 
@@ -79,14 +79,20 @@ def _prepared(verbs: ServerVerbs, draft: Manifest, digest: str, text: object) ->
     return decode(raw, digest)
 
 
-def _require_same(manifest: Manifest, verbs: ServerVerbs, draft: Manifest) -> None:
-    """Refuse a manifest that says other than the draft in what is the caller's to say."""
+def _require_same(manifest: Manifest, verbs: ServerVerbs, draft: Manifest, entry: Entry) -> None:
+    """Refuse a manifest that says other than the draft in what is the caller's to say.
+
+    What the server decides must stand in the entry too: it names nobody else as the author, and no
+    other version. Of the time and the scan the server's word is taken.
+    """
+    event = entry.event
+    assert isinstance(event, Registered)  # noqa: S101 - looked at before
     ours = replace(
         draft,
-        version=manifest.version,
-        number=manifest.number,
+        version=event.version,
+        number=event.number,
         registered_at=manifest.registered_at,
-        registered_by=manifest.registered_by,
+        registered_by=entry.by,
         scan=manifest.scan,
     )
     for field in manifest.__struct_fields__:

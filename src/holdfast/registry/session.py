@@ -25,6 +25,7 @@ from holdfast.registry.commit_watch import CommitWatch
 from holdfast.registry.ledger import CommitResult, Decide, Ledger, genuine
 from holdfast.registry.missing import check_unused, lost
 from holdfast.registry.opening import NOTHING, About
+from holdfast.registry.seen_lengths import SeenLengths
 from holdfast.registry.shared_store import SharedStore
 from holdfast.store import layout
 from holdfast.store.journal import Journal
@@ -122,6 +123,8 @@ class Session:
         self.stored_key: Callable[[str], str] = lambda key: key
         self.watch: CommitWatch | None = None
         self.new_id = new_id
+        self.seen_lengths = SeenLengths()
+        self.named_parents: dict[str, tuple[tuple[str, str], ...]] = {}
         self._shared = SharedStore(site, keyring.pins)
 
     def acting_as(self, by: str, auth: Auth | None) -> "Session":

@@ -327,7 +327,9 @@ class RemoteStore:
         self, path: str, headers: dict[str, str]
     ) -> Iterator[tuple["BaseHTTPResponse", Mapping[str, str]]]:
         try:
-            with self.client.opened(HttpRequest("GET", path, headers=headers)) as opened:
+            with self.client.opened(
+                HttpRequest("GET", path, headers=headers, follows=True)
+            ) as opened:
                 yield opened
         except NotFoundError:
             raise AbsentError(path) from None

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from holdfast.access import access_history, changes, tokens
-from holdfast.access.access_events import AccessEvent
+from holdfast.access import access_history, changes, step_changes, tokens
+from holdfast.access.access_events import AccessEvent, ProviderSet, RuleSet
 from holdfast.access.access_history import AccessLine
 from holdfast.access.access_state import AccessState, Grant, User, UserToken
 from holdfast.access.refusals import AccessReport
@@ -115,6 +115,40 @@ class AccessDesk:
     def take(self, grant: str) -> AccessState:
         """Take a role back."""
         return self.commit(lambda state, _stamp: changes.take_grant(state, grant))
+
+    def add_group(self, group: str) -> AccessState:
+        """Add a group without members."""
+        return self.commit(lambda state, _stamp: step_changes.add_group(state, group))
+
+    def join_group(self, group: str, user: str) -> AccessState:
+        """Add a user to a group."""
+        return self.commit(lambda state, _stamp: step_changes.join_group(state, group, user))
+
+    def leave_group(self, group: str, user: str) -> AccessState:
+        """Take a user, by id, out of a group."""
+        return self.commit(lambda state, _stamp: step_changes.leave_group(state, group, user))
+
+    def remove_group(self, group: str) -> AccessState:
+        """Remove a group; grants to it give nothing."""
+        return self.commit(lambda state, _stamp: changes.remove_group(state, group))
+
+    def put_rule(self, rule: RuleSet, replaces: str) -> AccessState:
+        """Set a rule for jobs, a new one unless it is said to replace the one of its name."""
+        return self.commit(lambda state, stamp: step_changes.put_rule(state, stamp, rule, replaces))
+
+    def remove_rule(self, rule: str) -> AccessState:
+        """Remove a rule for jobs, and the tokens that it gave."""
+        return self.commit(lambda state, _stamp: changes.remove_rule(state, rule))
+
+    def put_provider(self, provider: ProviderSet, replaces: str) -> AccessState:
+        """Let people sign in by a provider, a new one unless it is said to replace another."""
+        return self.commit(
+            lambda state, _stamp: step_changes.put_provider(state, provider, replaces)
+        )
+
+    def remove_provider(self, provider: str) -> AccessState:
+        """Let nobody sign in by a provider any more."""
+        return self.commit(lambda state, _stamp: changes.remove_provider(state, provider))
 
     def issue(self, asked: AskedToken) -> tuple[UserToken, str]:
         """Make a token; return it with its secret, which is kept nowhere.

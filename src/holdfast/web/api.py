@@ -87,7 +87,12 @@ def _raw() -> tuple[Route, ...]:
             "The bytes of a digest that the model's journal names.",
             access="read",
             parameters=headers,
-            answers={200: (_BINARY, bytes), 206: (_BINARY, bytes), 304: ("", None)},
+            answers={
+                200: (_BINARY, bytes),
+                206: (_BINARY, bytes),
+                304: ("", None),
+                307: ("", None),
+            },
             problems=(416,),
         ),
     )

@@ -143,4 +143,5 @@ _BINARY: Final[Mapping[Any, Any]] = {
 _SAID: Final = {
     200: "The answer.", 201: "It was made.", 204: "Done.", 206: "The range.",
     304: "Nothing is new.",
+    307: "Where to read it, for callers who sent `Holdfast-Redirect: follow`.",
 }  # fmt: skip

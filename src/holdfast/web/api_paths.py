@@ -18,6 +18,7 @@ _OF_MODEL: Final = {"blobs": "sha256", "servers": "worker", "counts": "worker"}
 _COLLECTIONS: Final = {
     "blobs": "sha256", "uploads": "upload", "users": "user", "groups": "group",
     "services": "service", "grants": "grant", "tokens": "token", "rules": "rule",
+    "providers": "provider",
 }  # fmt: skip
 """Collections whose members are named by one segment."""
 _MOST: Final = 4096

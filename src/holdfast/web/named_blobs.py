@@ -1,23 +1,29 @@
 """Bytes of a model: only those that its journal names, or who holds a digest could ask for all."""
 
 import base64
+import logging
 import re
 from collections.abc import AsyncGenerator
 from io import BufferedReader
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from holdfast.core.manifest import is_digest
 from holdfast.core.state import State
-from holdfast.errors import NotFoundError
+from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.http.problems import Problem
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, layout
 from holdfast.web.exchange import Stream
 from holdfast.web.work import Work
 
-__all__ = ["NamedBlobs", "digest_header", "opened", "sent"]
+__all__ = ["NamedBlobs", "can_sign", "digest_header", "opened", "sent", "signed"]
 
 _PIECE: Final = 1 << 20
+SIGNED_S: Final = 300.0
+"""So long a signed URL is good; a download that it began may take longer."""
+_LEAST_SIGNED: Final = 1 << 20
+"""A shorter blob is sent at once: another connection would take longer."""
+_log: Final = logging.getLogger(__name__)
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -44,6 +50,36 @@ class NamedBlobs:
         return files
 
 
+@runtime_checkable
+class SigningStore(Protocol):
+    """A store whose objects can be read by a URL that it signs."""
+
+    def signed(self, key: str, seconds: float) -> str:
+        """Return a URL by which anybody can read an object for so long."""
+        ...
+
+
+def can_sign(session: Session) -> bool:
+    """Tell whether the bytes are where a URL can be signed for them: in a bucket."""
+    return isinstance(session.open_store.store, SigningStore)
+
+
+def signed(session: Session, named: NamedBlobs, model: str, sha256: str) -> str | None:
+    """Return where a long blob of a model can be read for some minutes, `None` for a short one.
+
+    Raises:
+        NotFoundError: If the model's journal does not name it, or its bytes are gone.
+    """
+    size, store = _length(session, named, model, sha256), session.open_store.store
+    if size < _LEAST_SIGNED or not isinstance(store, SigningStore):
+        return None
+    try:
+        return store.signed(layout.blob(sha256), SIGNED_S)
+    except HoldfastError:
+        _log.warning("no URL could be signed for a blob of %s: it is sent from here", model)
+        return None
+
+
 def opened(
     session: Session, named: NamedBlobs, model: str, sha256: str
 ) -> tuple[BufferedReader, int]:
@@ -52,20 +88,29 @@ def opened(
     Raises:
         NotFoundError: If the model's journal does not name it, or its bytes are gone.
     """
+    size = _length(session, named, model, sha256)
+    try:
+        return session.open_store.store.open(layout.blob(sha256)), size
+    except AbsentError:
+        raise NotFoundError(f"blob {sha256[:64]} of {model}") from None
+
+
+def _length(session: Session, named: NamedBlobs, model: str, sha256: str) -> int:
+    """Return the length of a blob that a model's journal names.
+
+    Raises:
+        NotFoundError: If it does not, or its bytes are gone.
+    """
     subject = f"blob {sha256[:64]} of {model}"
     if not is_digest(sha256):
         raise NotFoundError(subject)
     session.require_known(model)
     if not named.has(session, session.ledger(model).state(), sha256):
         raise NotFoundError(subject)
-    store = session.open_store.store
-    size = store.size(layout.blob(sha256))
+    size = session.open_store.store.size(layout.blob(sha256))
     if size is None:
         raise NotFoundError(subject)
-    try:
-        return store.open(layout.blob(sha256)), size
-    except AbsentError:
-        raise NotFoundError(subject) from None
+    return size
 
 
 def sent(

@@ -50,6 +50,15 @@ class Granted(Struct, frozen=True, forbid_unknown_fields=True):
     pattern: Annotated[str, Meta(min_length=1, max_length=250)] = "*"
 
 
+class NewProvider(Struct, frozen=True, forbid_unknown_fields=True):
+    """A provider by which people may sign in; its client secret is an option of the server."""
+
+    issuer: str
+    client_id: str
+    groups_claim: str | None = None
+    groups: dict[str, str] = {}
+
+
 class NewRule(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule for jobs."""
 
@@ -131,8 +140,7 @@ async def changed_group(desk: Desk, request: Request) -> Answer:
 
 def removed_group(desk: Desk, request: Request) -> Answer:
     """Remove a group."""
-    name = request.values["group"]
-    AccessDesk(desk, request).commit(lambda state, _stamp: changes.remove_group(state, name))
+    AccessDesk(desk, request).remove_group(request.values["group"])
     return Answer(204)
 
 
@@ -178,8 +186,32 @@ async def changed_rule(desk: Desk, request: Request) -> Answer:
 
 def removed_rule(desk: Desk, request: Request) -> Answer:
     """Remove a rule for jobs, and the tokens that it gave."""
-    name = request.values["rule"]
-    AccessDesk(desk, request).commit(lambda state, _stamp: changes.remove_rule(state, name))
+    AccessDesk(desk, request).remove_rule(request.values["rule"])
+    return Answer(204)
+
+
+def providers(desk: Desk, request: Request) -> Answer:
+    """List the providers by which people may sign in."""
+    return answered({"items": list(AccessDesk(desk, request).state.providers.values())})
+
+
+async def changed_provider(desk: Desk, request: Request) -> Answer:
+    """Let people sign in by a provider."""
+    body = await request.read(NewProvider)
+    name = request.values["provider"]
+    fields = {field: getattr(body, field) for field in body.__struct_fields__}
+    provider = access_events.ProviderSet(provider=name, **fields)
+
+    def decide(state: AccessState, _stamp: Stamp) -> AccessEvent | None:
+        return changes.set_provider(state, provider)
+
+    state = await desk.work.do(lambda: AccessDesk(desk, request).commit(decide))
+    return answered(state.providers[name])
+
+
+def removed_provider(desk: Desk, request: Request) -> Answer:
+    """Let nobody sign in by a provider any more; their sessions end."""
+    AccessDesk(desk, request).remove_provider(request.values["provider"])
     return Answer(204)
 
 

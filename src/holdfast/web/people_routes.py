@@ -54,6 +54,11 @@ def people_routes() -> tuple[Route, ...]:
         _route("GET", "/rules", p.rules, "rules"),
         _route("POST", "/rules", p.changed_rule, "set-rule", body=p.NewRule, status=201),
         _route("DELETE", "/rules/{rule}", p.removed_rule, "remove-rule"),
+        _route("GET", "/providers", p.providers, "providers"),
+        _route(
+            "PUT", "/providers/{provider}", p.changed_provider, "set-provider", body=p.NewProvider
+        ),
+        _route("DELETE", "/providers/{provider}", p.removed_provider, "remove-provider"),
         _route("GET", "/tokens", p.listed_tokens, "tokens", access=None),
         _route(
             "POST", "/tokens", p.new_token, "new-token", body=AskedToken, access=None, status=201

@@ -1,5 +1,6 @@
 """Sign-in by an OpenID Connect provider, and tokens for jobs of a CI system."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,13 +10,19 @@ from holdfast.access import ci_exchange, oidc
 from holdfast.access.access_events import ProviderSet
 from holdfast.access.access_state import AccessState
 from holdfast.access.oidc import SignInState
-from holdfast.errors import NotFoundError, UnauthenticatedError
+from holdfast.errors import (
+    BusyError,
+    MissingLibraryError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 from holdfast.http.problems import Problem
-from holdfast.web import sign_in
+from holdfast.web import sign_in, site
 from holdfast.web.access_desk import team
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.guard import TeamGuard
+from holdfast.web.pages.page import Drawn
 
 __all__ = ["PAGES", "Exchange", "exchange"]
 
@@ -78,6 +85,21 @@ async def come_back(desk: Desk, request: Request) -> Answer:
     return await desk.work.do(lambda: _signed_in(desk, guard, request, kept))
 
 
+async def out(desk: Desk, request: Request) -> Answer:
+    """Offer to end the provider's session too, to whoever signed out here; this changes nothing."""
+    guard = team(desk)
+
+    def offered() -> Answer:
+        provider = _provider(guard.state(writes=False), request.path.rpartition("/")[2])
+        url = None
+        with contextlib.suppress(BusyError, MissingLibraryError):
+            url = oidc.sign_out_url(provider, desk.key_sets, f"{_origin(desk, request)}/")
+        values = {"name": provider.provider, "url": url, "theme": site.theme_of(request)}
+        return site.html(desk, Drawn("signed_out", values))
+
+    return await desk.work.do(offered)
+
+
 def _signed_in(desk: Desk, guard: TeamGuard, request: Request, kept: SignInState) -> Answer:
     state, now = guard.state(writes=True), datetime.now(UTC)
     provider = _provider(state, kept.provider)
@@ -121,5 +143,6 @@ def _cookie(desk: Desk, value: str, most_s: int) -> str:
 PAGES: Final = {
     ("GET", "/login/by/{provider}"): leave,
     ("GET", _CALLBACK): come_back,
+    ("GET", "/login/out/{provider}"): out,
 }
 """What browsers are answered on their way to a provider and back."""

@@ -25,6 +25,7 @@ __all__ = ["blob", "events", "journal", "journals", "store", "whoami"]
 _AT_ONCE: Final = 256
 _NDJSON: Final = "application/x-ndjson"
 _MOST_DIGITS: Final = 18
+_FOLLOWS: Final = "holdfast-redirect"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -158,9 +159,18 @@ def _seq(text: str) -> int:
 
 
 async def blob(desk: Desk, request: Request) -> Answer | Stream:
-    """Send the bytes of a digest that this model names."""
+    """Send the bytes of a digest that this model names, or say where to read them.
+
+    Only callers who say that they follow are sent to the bucket: others would take the answer for
+    an error, or their token along.
+    """
     model, sha256 = request.values["model"], request.values["sha256"]
     session = session_of(desk.registry)
+    follows = request.method == "GET" and request.header(_FOLLOWS) == "follow"
+    if desk.settings.redirect and follows:  # what is signed is a GET
+        url = await desk.work.do(lambda: named_blobs.signed(session, desk.named, model, sha256))
+        if url is not None:
+            return Answer(307, headers={"Location": url, "Cache-Control": "no-store"})
     opened = await desk.work.do(lambda: named_blobs.opened(session, desk.named, model, sha256))
     if request.header("if-none-match") == f'"{sha256}"':
         opened[0].close()

@@ -4,6 +4,7 @@ The API knows nothing of this: it reads no cookies. A GET signs nobody in or out
 chat or a scanner may follow a link before a person does.
 """
 
+import contextlib
 import hmac
 import time
 from datetime import UTC, datetime
@@ -226,16 +227,37 @@ def session_cookie(desk: Desk, secret: str, more: str = "") -> str:
 
 
 async def logout(desk: Desk, request: Request) -> Answer:
-    """Sign out."""
+    """Sign out here, whatever a provider does; then lead to where its own session can be ended."""
     fields = await form(request)
     secret = check_form(desk, request, fields)
-    await desk.work.do(lambda: desk.sessions.delete(secret))
+    location = await desk.work.do(lambda: _signed_out(desk, request, secret))
     headers = {
         **page_headers(desk),
-        "Location": "/",
+        "Location": location,
         "Set-Cookie": session_cookie(desk, "", "; Max-Age=0"),
     }
     return Answer(303, headers=headers)
+
+
+def _signed_out(desk: Desk, request: Request, secret: str) -> str:
+    """End a session, and return where to go: to the page about the provider that made it, if any.
+
+    A form of ours must not redirect to another site, as the pages' policy says: browsers judge the
+    whole way. So the way to the provider is a link there.
+    """
+    record = desk.sessions.read(secret, datetime.now(UTC))
+    known = None
+    with contextlib.suppress(Problem):  # whoever cannot be named is signed out all the same
+        known = signed_in(desk, request)
+    desk.sessions.delete(secret)
+    if known is None or not isinstance(desk.guard, TeamGuard):
+        return "/"
+    request.rights = known
+    desk.guard.note(request, "signed_out", "")
+    providers = known.state.providers.values()
+    issuer = None if record is None else record.issuer
+    made_by = next((one.provider for one in providers if one.issuer == issuer), None)
+    return "/" if made_by is None else f"/login/out/{quote(made_by, safe='')}"
 
 
 PAGES: Final = {

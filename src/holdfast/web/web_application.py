@@ -103,8 +103,8 @@ class WebApplication:
     def _page(self, request: Request) -> Page | None:
         named = request.path
         if (_asked(request), named) not in self._pages and named.startswith("/login/"):
-            is_provider = named.startswith("/login/by/")
-            named = "/login/by/{provider}" if is_provider else "/login/{link}"
+            way = named.removeprefix("/login/").partition("/")[0]
+            named = f"/login/{way}/{{provider}}" if way in ("by", "out") else "/login/{link}"
         page = self._pages.get((_asked(request), named))
         if page is not None:
             request.route = named

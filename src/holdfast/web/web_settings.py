@@ -41,6 +41,7 @@ class WebSettings:
         server_key: Private key that signs entries of the access journal.
         log: Where predictions are logged that are looked up here: a folder or an address.
         provider_secrets: This server's secret at each provider, where it has one.
+        redirect: Send callers who follow to the bucket for long files.
         believed_keys: Public keys whose entries of the access journal are believed.
     """
 
@@ -54,6 +55,7 @@ class WebSettings:
     secure: bool = False
     token: str | None = None
     access_log: bool = False
+    redirect: bool = False
     server_key: Path | None = None
     believed_keys: tuple[Path, ...] = ()
     log: str | None = field(default=None, repr=False)

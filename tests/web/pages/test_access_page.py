@@ -284,3 +284,175 @@ def test_a_server_for_one_user_teaches_how_to_get_people(tmp_path: Path) -> None
         page = browser.get("/access")
         assert page.status == 200
         assert b"holdfast access init --admin ana" in page.body
+
+
+def view(browser: Browser, path: str) -> str:
+    """Return a view, which is sound HTML."""
+    from tests.web.pages.test_page_routes import Balanced
+
+    page = browser.get(path)
+    assert page.status == 200
+    parser = Balanced()
+    parser.feed(page.body.decode())
+    assert (parser.open, parser.inline) == ([], [])
+    return page.body.decode()
+
+
+def groups(served: Served) -> dict[str, list[str]]:
+    return {item["name"]: item["members"] for item in served.get("/groups").json["items"]}
+
+
+def test_a_group_is_made_filled_emptied_and_removed(ana: Browser, served: Served) -> None:
+    press(ana, do="add-user", name="gil")
+    gil = str(users(served)["gil"]["id"])
+    assert press(ana, do="add-group", name="night & day").status == 303
+    assert press(ana, do="join", name="night & day", user=gil).status == 303
+    assert groups(served)["night & day"] == [gil]
+    again = press(ana, do="join", name="night & day", user=gil)
+    assert b"Nothing to change" in again.body
+    press(ana, do="give", subject="group:night & day", role="oncall", pattern="risk/*")
+    page = view(ana, "/access")
+    (link,) = re.findall(r'href="([^"]+)" aria-label="take gil out of night &amp; day"', page)
+    asked = view(ana, link.replace("&amp;", "&"))
+    assert "Take gil out of group night &amp; day? It gives oncall for risk/*." in asked
+    assert press(ana, do="leave", name="night & day", user=gil).status == 303
+    assert groups(served)["night & day"] == []
+    asked = view(ana, "/access?ask=remove-group&name=night+%26+day")
+    assert "Remove group night &amp; day of 0 members? It gives oncall for risk/*." in asked
+    assert press(ana, do="remove-group", name="night & day").status == 303
+    assert "night & day" not in groups(served)
+
+
+def test_a_member_who_was_disabled_hinders_no_change_of_a_group(
+    ana: Browser, served: Served
+) -> None:
+    for name in ("hal", "ida"):
+        press(ana, do="add-user", name=name)
+    hal, ida = (str(users(served)[name]["id"]) for name in ("hal", "ida"))
+    press(ana, do="add-group", name="mixed")
+    press(ana, do="join", name="mixed", user=hal)
+    press(ana, do="disable", name=hal)
+    assert press(ana, do="join", name="mixed", user=ida).status == 303
+    assert groups(served)["mixed"] == sorted((hal, ida))
+    assert "hal (disabled)" in view(ana, "/access")
+    assert press(ana, do="leave", name="mixed", user=hal).status == 303
+    assert groups(served)["mixed"] == [ida]
+
+
+RULE = {
+    "do": "put-rule",
+    "name": "retrain",
+    "issuer": "https://ci.example",
+    "audience": "https://models.example",
+    "claims": "repository_id=77\r\n\r\nref = refs/heads/main=x",
+    "role": "registrar",
+    "models": "risk/* eta",
+}
+PROVIDER = {
+    "do": "put-provider",
+    "name": "corp",
+    "issuer": "https://id.example",
+    "client": "holdfast",
+    "claim": "groups",
+    "groups": "ml-risk=sec",
+}
+
+
+def test_a_rule_for_jobs_is_set_changed_and_ended(ana: Browser, served: Served) -> None:
+    assert press(ana, **RULE).status == 303
+    (rule,) = served.get("/rules").json["items"]
+    assert rule["claims"] == {"repository_id": "77", "ref": "refs/heads/main=x"}
+    assert rule["models"] == ["risk/*", "eta"]
+    taken = press(ana, **RULE | {"role": "viewer"})
+    assert taken.status == 409
+    assert b"exists already" in taken.body
+    assert b"refs/heads/main=x</textarea>" in taken.body  # what was typed stays
+    page = view(ana, "/access?show=rules&edit=rule:retrain")
+    assert 'name="replaces" value="retrain"' in page
+    assert 'value="risk/* eta"' in page
+    assert press(ana, **RULE | {"role": "viewer", "replaces": "retrain"}).status == 303
+    (changed,) = served.get("/rules").json["items"]
+    assert (changed["role"], changed["rule"]) == ("viewer", rule["rule"])
+    assert "End rule retrain?" in view(ana, "/access?show=rules&ask=end-rule&name=retrain")
+    assert press(ana, do="end-rule", name="retrain").status == 303
+    assert served.get("/rules").json["items"] == []
+    gone = press(ana, **RULE | {"replaces": "retrain"})
+    assert gone.status == 409
+    assert b"was removed" in gone.body
+
+
+def test_a_provider_is_set_changed_and_removed(ana: Browser, served: Served) -> None:
+    press(ana, do="add-group", name="sec")
+    assert press(ana, **PROVIDER).status == 303
+    (known,) = served.get("/providers").json["items"]
+    assert (known["groups"], known["groups_claim"]) == ({"ml-risk": "sec"}, "groups")
+    assert "corp" in view(ana, "/access")
+    led = view(ana, "/access?ask=remove-group&name=sec")
+    assert "Groups of corp lead to it" in led
+    page = view(ana, "/access?show=rules&edit=provider:corp")
+    assert "ml-risk=sec</textarea>" in page
+    assert press(ana, **PROVIDER).status == 409
+    assert press(ana, **PROVIDER | {"replaces": "corp", "groups": ""}).status == 303
+    (changed,) = served.get("/providers").json["items"]
+    assert changed["groups"] == {}
+    asked = view(ana, "/access?show=rules&ask=remove-provider&name=corp")
+    assert "Remove provider corp? 0 people who sign in by it then need a token" in asked
+    assert press(ana, do="remove-provider", name="corp").status == 303
+    assert served.get("/providers").json["items"] == []
+
+
+def test_providers_are_set_and_removed_over_the_api(served: Served) -> None:
+    body = {"issuer": "https://id.example", "client_id": "holdfast"}
+    assert served.ask("PUT", "/api/v1/providers/api", body).json["issuer"] == body["issuer"]
+    assert served.ask("DELETE", "/api/v1/providers/api").status == 204
+    assert served.ask("DELETE", "/api/v1/providers/api").status == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"do": "add-group", "name": "a:b"}, "without"),
+        ({"do": "join", "name": "gone", "user": "ana"}, "group gone"),
+        ({"do": "leave", "name": "gone", "user": "ana"}, "group gone"),
+        ({"do": "remove-group", "name": "gone"}, "group gone"),
+        (RULE | {"claims": "repository_id"}, "must be NAME=VALUE"),
+        (RULE | {"claims": "a=1\na=2"}, "twice"),
+        (RULE | {"claims": ""}, "needs an audience and 1 to 20 claims"),
+        (RULE | {"role": "admin"}, "cannot be a job"),
+        (RULE | {"issuer": "http://ci.example"}, "must be https"),
+        (RULE | {"models": " "}, "needs models"),
+        ({"do": "end-rule", "name": "gone"}, "rule gone"),
+        (PROVIDER | {"groups": "x=nobody"}, "group nobody"),
+        (PROVIDER | {"client": ""}, "needs a client id"),
+        (PROVIDER | {"issuer": "file:///etc"}, "must be https"),
+        (PROVIDER | {"replaces": "corp"}, "was removed"),
+        ({"do": "remove-provider", "name": "gone"}, "provider gone"),
+    ],
+)
+def test_what_no_group_rule_or_provider_can_be_is_told(
+    ana: Browser, served: Served, fields: dict[str, str], text: str
+) -> None:
+    before = served.app.desk.guard.journal.state(max_age_s=0).seq  # type: ignore[attr-defined]
+    refused = press(ana, **fields)
+    assert refused.status == 409
+    assert "Nothing was changed" in refused.body.decode()
+    assert text in refused.body.decode()
+    assert served.app.desk.guard.journal.state(max_age_s=0).seq == before  # type: ignore[attr-defined]
+
+
+def test_the_last_administrator_is_not_taken_out_of_their_group(tmp_path: Path) -> None:
+    team = Team(tmp_path)
+    team.access.commit(lambda state, _stamp: changes.set_group(state, "admins", ["ana"]))
+    team.access.grant("group:admins", "admin")
+    with team.served() as served:
+        ana = signed_in(served, team.ana)
+        (own,) = (
+            item["id"]
+            for item in served.get("/grants").json["items"]
+            if item["subject"] != "group:admins"
+        )
+        assert press(ana, do="take", name=own).status == 303
+        refused = press(ana, do="leave", name="admins", user=str(users(served)["ana"]["id"]))
+        assert refused.status == 409
+        assert b"nobody could change access any more" in refused.body
+        assert press(ana, do="remove-group", name="admins").status == 409

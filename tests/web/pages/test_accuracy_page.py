@@ -115,3 +115,25 @@ def test_a_model_without_anything_live_is_told_so(look: Any, log: Any, person: A
     person.registry.register("other", file)
     _, page = look("/models/other:accuracy")
     assert "Nothing is live" in page
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(1e308, -1e308), (1.5, 1e308)],
+        [(1e200, 0.0), (1.5, 2.5)],
+        [(10**400, 1), (1.5, 2)],
+        [(1.5, 10**400)],
+        [(float("inf"), 1.0), (1.5, 2.5)],
+        [(1.5, float("nan")), (1.5, 2.5)],
+    ],
+)
+def test_answers_beyond_all_bounds_leave_a_page_that_can_be_drawn(
+    look: Any, log: Any, rows: list[tuple[float, float]]
+) -> None:
+    log([(answer("1.3.0", [output]), true) for output, true in rows])
+    shown, page = look(PATH)
+    assert shown.status == 200
+    drawn = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert "nan" not in drawn
+    assert "inf" not in drawn

@@ -40,3 +40,17 @@ def test_damage_comes_first(look: Any, person: Any, store: Path) -> None:
     answer, page = look("/", visitor=fresh)
     assert answer.values["asks"][0].title == "risk/fraud is damaged"
     assert "See" in page
+
+
+def test_the_way_back_says_whether_its_files_are_there(look: Any, person: Any, store: Path) -> None:
+    _, page = look("/")
+    assert "all there</small>" in page
+    assert "Whether each byte is whole is checked" in page  # what was not looked at is said
+    situation = person.registry.situation("risk/fraud")
+    manifest = person.registry.manifest(f"risk/fraud@{situation.previous}")
+    (file,) = manifest.files
+    (store / "blobs" / "sha256" / file.sha256).unlink()
+    _, page = look("/")
+    assert f"{file.path} is missing</small>" in page
+    assert "all there</small>" not in page
+    assert "all there" not in look("/", at="2026-02-20T00:00:00Z")[1]  # nobody knows it of then

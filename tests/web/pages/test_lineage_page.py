@@ -134,3 +134,83 @@ def test_a_graph_stays_within_its_width_whatever_texts_say() -> None:
     assert f">{'y' * 33}" not in picture
     assert picture.count("more") >= 2
     assert picture.count("<rect") == 17
+
+
+def test_what_was_made_from_it_is_shown_over_generations(
+    look: Any, made: Made, person: Any
+) -> None:
+    first = made("base")
+    digest = person.registry.resolve(first).digest
+    second = made("tuned", lineage={"parents": [f"base@{digest}", first]})
+    third = made("small", lineage={"parents": ["tuned@v1"]})
+    adapter = made("lora", base=first)
+    made("vague", lineage={"parents": ["base@latest", "base@9.9.9", "no ref", "none@1.0.0"]})
+    _, page = look(f"/models/{first}:lineage")
+    became = page.partition("Became")[2]
+    assert became.count(f'href="/models/{second}:lineage"') == 2  # by digest and by version
+    assert f'href="/models/{third}:lineage"' in became
+    assert f'href="/models/{adapter}:lineage"' in became
+    assert became.index(adapter) < became.index(second)  # the newest first
+    assert "vague" not in page  # what a ref that moves meant then is not known
+    assert "child: tuned@1.0.0" in page  # drawn
+    assert "adapter: lora@1.0.0" in page
+    assert "not looked at" not in page
+
+
+def test_children_that_one_may_not_see_do_not_show(look: Any, made: Made, person: Any) -> None:
+    first = made("base")
+    made("secret", lineage={"parents": [first]})
+    blind = replace(person, hidden=frozenset({"secret"}))
+    assert "secret" in look(f"/models/{first}:lineage")[1]
+    assert "secret" not in look(f"/models/{first}:lineage", visitor=blind)[1]
+
+
+def test_a_circle_of_children_ends(look: Any, made: Made) -> None:
+    made("one", lineage={"parents": ["two@1.0.0", "one@1.0.0"]})
+    made("two", lineage={"parents": ["one@1.0.0"]})
+    _, page = look("/models/one@1.0.0:lineage")
+    assert page.partition("Became")[2].count("named above") == 2
+
+
+def test_many_children_end_and_are_counted(look: Any, made: Made) -> None:
+    made("base")
+    for _ in range(42):
+        made("child", lineage={"parents": ["base@1.0.0"]})
+    _, page = look("/models/base@1.0.0:lineage")
+    became = page.partition("Became")[2]
+    assert became.count('href="/models/child@') == 40
+    assert "2 more" in became
+
+
+def test_a_manifest_is_read_once_and_some_at_a_time(
+    look: Any, made: Made, person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from holdfast.registry import descendants
+
+    made("base")
+    for _ in range(4):
+        made("child", lineage={"parents": ["base@1.0.0"]})
+    session = person.registry._session
+    monkeypatch.setattr(descendants, "MOST_READ", 2)
+    found = descendants.descent(session, lambda _name: True)
+    assert found.unread == len(session.state("risk/fraud").versions) + 5 - 2
+    names = [child.info.version for child in found.children["base", "1.0.0"]]
+    assert sorted(names) == ["1.2.0", "1.3.0"]  # the newest first
+    assert "were not looked at yet" in look("/models/base@1.0.0:lineage")[1]
+    for _ in range(4):
+        found = descendants.descent(session, lambda _name: True)
+    assert (found.unread, len(found.children["base", "1.0.0"])) == (0, 4)
+    monkeypatch.setattr(descendants, "MOST_READ", 0)  # nothing is read from here on
+    assert len(descendants.descent(session, lambda _name: True).children["base", "1.0.0"]) == 4
+
+
+def test_a_damaged_child_hides_no_other(look: Any, made: Made, person: Any, store: Path) -> None:
+    first = made("base")
+    broken = made("broken", lineage={"parents": [first]})
+    sound = made("sound", lineage={"parents": [first]})
+    digest = person.registry.resolve(broken).digest.removeprefix("sha256:")
+    (store / "blobs" / "sha256" / digest).unlink()
+    fresh = replace(person, registry=holdfast.open(store, by="ana"))
+    _, page = look(f"/models/{first}:lineage", visitor=fresh)
+    assert sound in page
+    assert "1 version was not looked at yet, or is damaged" in page

@@ -230,6 +230,14 @@ def test_history_is_searched_served_and_downloaded(look: Any) -> None:
     assert all(line.at < "2026-02-03" for _, line in answer.values["lines"])
 
 
+def test_what_served_when_says_which_move_was_a_rollback_and_from_where(look: Any) -> None:
+    _, page = look("/models/risk/fraud:history", view="served")
+    assert page.count("rolled back from 1.2.0") == 1
+    assert page.count(">promoted") == 4
+    _, page = look("/models/risk/fraud:history", view="served", q="rolled falling")
+    assert (page.count("rolled back"), page.count("promoted")) == (1, 0)
+
+
 def test_a_cell_that_a_spreadsheet_would_run_is_text(person: Any) -> None:
     person.registry.tag("risk/fraud@1.4.0", {"a": "b"}, reason='=HYPERLINK("x")')
     from holdfast.web.pages import history_pages, page_paths

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from holdfast.errors import HoldfastError, StoreError
@@ -92,6 +93,13 @@ class Client:
             "get", key, lambda: self._obstore.get(self.bucket.patient, key, options=options)
         )
         return answer
+
+    def signed(self, key: str, seconds: float) -> str:
+        """Return a URL by which anybody can read an object for so long."""
+        span = timedelta(seconds=seconds)
+        return self._told(
+            key, lambda: str(self._obstore.sign(self.bucket.patient, "GET", key, span))
+        )
 
     def read(self, key: str) -> tuple[bytes, str]:
         """Read an object, cut where no honest one is so long, with its version's tag."""

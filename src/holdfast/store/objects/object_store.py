@@ -106,6 +106,14 @@ class ObjectStore:
         except AbsentError:
             return None
 
+    def signed(self, key: str, seconds: float) -> str:
+        """Return a URL by which anybody can read an object for so long; nothing is asked.
+
+        Raises:
+            StoreError: If what opened the bucket cannot sign.
+        """
+        return self.wire.signed(key, seconds)
+
     def read(self, key: str) -> bytes | None:
         """Return an object's bytes, `None` if there is none."""
         try:

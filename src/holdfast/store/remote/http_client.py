@@ -1,8 +1,8 @@
-"""Requests to one server: bounded in bytes and time, never redirected, reads repeated.
+"""Requests to one server: bounded in bytes and time, reads repeated.
 
 The token goes into one header of requests to the address that was opened, and nowhere else: not
 into a URL, a message or a log. A redirect is refused, so no other host and no plain `http://` ever
-gets it.
+gets it. A download alone may be pointed elsewhere, once, and goes there without the token.
 """
 
 import contextlib
@@ -11,13 +11,14 @@ import random
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
 from holdfast import forks
 from holdfast.errors import HoldfastError, MissingLibraryError, NotFoundError, StoreError
 from holdfast.store import InDoubtError
+from holdfast.store.remote import redirects
 from holdfast.store.remote.problem_answers import NOT_FOUND, TOO_MANY, problem
 from holdfast.store.remote.server_address import ServerAddress
 
@@ -42,6 +43,9 @@ _AGAIN: Final = (TOO_MANY, 502, 503, 504)
 _NOT_MODIFIED: Final = 304
 _FIRST_REFUSAL: Final = 300
 _SAFE: Final = frozenset(("GET", "HEAD"))
+_SENT: Final = (200, 206)
+_MOST_PLACES: Final = 8
+_DIRECT_S: Final = 300.0
 
 
 class UntrustedServerError(StoreError):
@@ -69,6 +73,8 @@ class HttpRequest:
         body: Bytes, or what is sent from the header `Upload-Offset` on; none for a read.
         most_bytes: A longer answer is refused.
         repeatable: Whether it may be sent again after a lost answer; reads always may.
+        follows: Whether the server may point to where the bytes are; whoever reads them holds
+            them against a digest.
     """
 
     method: str
@@ -78,6 +84,7 @@ class HttpRequest:
     body: bytes | SentBody | None = None
     most_bytes: int = MOST_BYTES
     repeatable: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +120,16 @@ class HttpClient:
         self._secret: str | None = None
         self._asked = False
         self._pool: PoolManager | None = None
+        self._elsewhere: dict[ServerAddress, PoolManager] = {}
+        self._direct_until = -math.inf
         forks.tell(self)
 
     def after_fork(self) -> None:
         """Open connections of its own in a forked child."""
         forks.abandon(self._pool)
-        self._pool = None
+        for pool in self._elsewhere.values():
+            forks.abandon(pool)
+        self._pool, self._elsewhere = None, {}
 
     def ask(self, request: HttpRequest) -> HttpAnswer:
         """Send a request and return the whole answer.
@@ -193,6 +204,9 @@ class HttpClient:
             if response.status < _FIRST_REFUSAL or response.status == _NOT_MODIFIED:
                 return response
             body = self._refusal(response)
+            if request.follows and response.status == redirects.STATUS:
+                found = self._followed(request, response.headers.get("Location", ""))
+                return found or self._answered(replace(request, follows=False))
             if request.method == "HEAD" and response.status == NOT_FOUND:  # which has no body
                 raise NotFoundError(f"{self.address.url}{request.path}")
             if not last and response.status in _AGAIN:
@@ -200,6 +214,39 @@ class HttpClient:
                 continue
             raise problem(response.status, body, self.address.url)
         raise AssertionError  # pragma: no cover - the last attempt returned or raised
+
+    def _followed(self, request: HttpRequest, location: str) -> "BaseHTTPResponse | None":
+        """Ask for a download where the server points to; None if it is not to be had there.
+
+        No header of the server's goes along but the range. `If-Range` does not: the tag is the
+        server's, and what is under a digest never changes. What failed is not tried again for
+        some minutes: the server sends the bytes itself.
+        """
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
+
+        target = redirects.place(location, self.address)
+        wanted = {"Accept-Encoding": "identity"}
+        if "Range" in request.headers:
+            wanted["Range"] = request.headers["Range"]
+        response = None
+        if target is not None:
+            pool = self._pool_of(target)
+            with contextlib.suppress(HTTPError, OSError):
+                response = _requested(pool, "GET", location, None, wanted)
+        if response is None or response.status not in _SENT:
+            self._direct_until = time.monotonic() + _DIRECT_S
+            if response is not None:
+                self._refusal(response)
+            return None
+        return response
+
+    def _pool_of(self, target: ServerAddress) -> "PoolManager":
+        """Return the connections to where downloads are; a server names few such places."""
+        if target not in self._elsewhere:
+            if len(self._elsewhere) >= _MOST_PLACES:
+                self._elsewhere.clear()
+            self._elsewhere[target] = _pool(target)
+        return self._elsewhere[target]
 
     def _begun(self, request: HttpRequest, *, last: bool) -> "BaseHTTPResponse | None":
         """Send a request; return None if that failed and is not the last attempt."""
@@ -231,16 +278,10 @@ class HttpClient:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", **request.headers}
         if self._secret is not None:
             headers["Authorization"] = f"Bearer {self._secret}"
+        if request.follows and time.monotonic() >= self._direct_until:
+            headers |= redirects.ANNOUNCED
         try:
-            return pool.request(
-                request.method,
-                url,
-                body=body,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
+            return _requested(pool, request.method, url, body, headers)
         except (HTTPError, OSError) as error:
             failure = _broken(error, self.address.url)
         raise failure
@@ -251,6 +292,20 @@ class HttpClient:
         if self._pool is None:
             self._pool = _pool(self.address)
         return self._pool
+
+
+def _requested(
+    pool: "PoolManager", method: str, url: str, body: Any, headers: Mapping[str, str]
+) -> "BaseHTTPResponse":
+    return pool.request(
+        method,
+        url,
+        body=body,
+        headers=headers,
+        redirect=False,
+        retries=False,
+        preload_content=False,
+    )
 
 
 def _pool(address: ServerAddress) -> "PoolManager":

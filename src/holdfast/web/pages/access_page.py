@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from holdfast.access.access_state import AccessState, Grant, User, UserToken
-from holdfast.access.permissions import GRANTABLE, Identity, rights
+from holdfast.access.access_events import ProviderSet
+from holdfast.access.access_state import ADMIN, AccessState, Grant, User, UserToken
+from holdfast.access.permissions import GRANTABLE, ROLES, Identity, rights
 from holdfast.access.unusual import good_tokens, unusual
 from holdfast.core.wording import count
 from holdfast.errors import ForbiddenError, HoldfastError, InvalidInputError
-from holdfast.web.access_desk import AccessDesk, AskedToken
+from holdfast.web.access_desk import AccessDesk
+from holdfast.web.pages.access_deeds import DEEDS, asked_token
 from holdfast.web.pages.page import Answer, Asked, Download, Drawn, Redirect, common, said
 from holdfast.web.pages.spreadsheet import csv_text
 from holdfast.web.pages.visitor import Visitor, is_fresh, unchangeable
@@ -42,7 +44,15 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
     except HoldfastError as error:
         status = 403 if isinstance(error, ForbiddenError) else 409
         notice = f"Nothing was changed: {said(visitor, error)}."
-        return _view(visitor, asked, access, notice=notice, status=status)
+        return _view(visitor, asked, access, view=_view_of(asked), notice=notice, status=status)
+
+
+def _view_of(asked: Asked) -> str:
+    """Return the view that has the form which was sent."""
+    deed = dict(asked.form or {}).get("do", "")
+    if deed == "issue":
+        return "tokens"
+    return DEEDS[deed][0] if deed in DEEDS else asked.query.get("show", "")
 
 
 def _done(visitor: Visitor, asked: Asked, access: AccessDesk) -> Answer:
@@ -52,53 +62,14 @@ def _done(visitor: Visitor, asked: Asked, access: AccessDesk) -> Answer:
         token, secret = access.issue(asked_token(form))
         issued = {"token": token, "secret": secret, "owner": access.state.users[token.user].name}
         return _view(visitor, asked, access, view="tokens", issued=issued)
-    if deed not in _DEEDS:
+    if deed not in DEEDS:
         raise InvalidInputError(f"button {deed!r}", "is unknown", "open the page again")
-    view, change = _DEEDS[deed]
+    view, change = DEEDS[deed]
     state = change(access, form)
+    if state.seq == access.state.seq:
+        return _view(visitor, asked, access, view=view, notice="Nothing to change: it is so.")
     query = {"show": view, "entry": str(state.seq)} if view else {"entry": str(state.seq)}
     return Redirect(f"/access?{urlencode(query)}")
-
-
-def asked_token(form: Mapping[str, str]) -> AskedToken:
-    """Read what a form says of a token that is asked for.
-
-    Raises:
-        InvalidInputError: If its days are not a number.
-    """
-    days = form.get("days", "").strip()
-    try:
-        span = float(days) if days else None
-    except ValueError as error:
-        raise InvalidInputError("days", f"must be a number, not {days[:40]!r}") from error
-    return AskedToken(
-        label=form.get("label", ""),
-        user=form.get("user") or None,
-        days=span,
-        roles=tuple(form.get("roles", "").split()) or None,
-        models=tuple(form.get("models", "").split()) or None,
-    )
-
-
-Deed = Callable[[AccessDesk, dict[str, str]], AccessState]
-_DEEDS: Final[Mapping[str, tuple[str, Deed]]] = {
-    "add-user": ("", lambda access, form: access.add_user(form.get("name", ""))),
-    "add-service": (
-        "",
-        lambda access, form: access.add_service(form.get("name", ""), form.get("owner") or None),
-    ),
-    "disable": ("", lambda access, form: access.set_disabled(form.get("name", ""), disabled=True)),
-    "enable": ("", lambda access, form: access.set_disabled(form.get("name", ""), disabled=False)),
-    "give": (
-        "grants",
-        lambda access, form: access.give(
-            form.get("subject", ""), form.get("role", ""), form.get("pattern", "")
-        )[0],
-    ),
-    "take": ("grants", lambda access, form: access.take(form.get("name", ""))),
-    "revoke": ("tokens", lambda access, form: access.revoke(form.get("name", ""))),
-}
-"""What each button does, and the view that shows it."""
 
 
 def _view(
@@ -121,6 +92,7 @@ def _view(
         "people": sorted(user.name for user in state.active() if user.kind == "person"),
         "sent": dict(asked.form or {}),
         "question": _question(state, now, query),
+        "edited": _edited(state, query),
         "notice": _notice(access, query.get("entry", "")),
         "issued": None,
     }
@@ -147,12 +119,24 @@ def _people(access: AccessDesk, state: AccessState, now: datetime) -> dict[str, 
     return {
         "persons": [row for row in shown if row["user"].kind == "person"],
         "services": [row for row in shown if row["user"].kind == "service"],
-        "groups": [
-            (name, [state.users[member].name for member in members])
-            for name, members in sorted(state.groups.items())
-        ],
+        "groups": [_group(state, name) for name in sorted(state.groups)],
         "unusual": list(unusual(state, uses, now)),
     }
+
+
+def _group(state: AccessState, name: str) -> dict[str, Any]:
+    members = [state.users[member] for member in state.groups[name]]
+    return {
+        "name": name,
+        "members": sorted(members, key=lambda user: user.name),
+        "grants": [grant for grant in state.grants.values() if grant.subject == f"group:{name}"],
+        "providers": [known.provider for known in _leading_to(state, name)],
+    }
+
+
+def _leading_to(state: AccessState, group: str) -> Iterator[ProviderSet]:
+    """Go through the providers whose groups stand for one of ours."""
+    return (known for known in state.providers.values() if group in known.groups.values())
 
 
 def _user(
@@ -214,7 +198,41 @@ def _rules(_access: AccessDesk, state: AccessState, _now: datetime) -> dict[str,
     return {
         "rules": sorted(state.rules.values(), key=lambda rule: rule.name),
         "providers": sorted(state.providers.values(), key=lambda known: known.provider),
+        "job_roles": [role for role in ROLES if role != ADMIN],
     }
+
+
+def _edited(state: AccessState, query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the form of a rule or a provider begins with, to change one that is there."""
+    kind, _, name = query.get("edit", "").partition(":")
+    if kind == "provider" and name in state.providers:
+        known = state.providers[name]
+        return {
+            "do": "put-provider",
+            "name": name,
+            "replaces": name,
+            "issuer": known.issuer,
+            "client": known.client_id,
+            "claim": known.groups_claim or "",
+            "groups": _lines_of(known.groups),
+        }
+    rule = next((rule for rule in state.rules.values() if rule.name == name), None)
+    if kind != "rule" or rule is None:
+        return {}
+    return {
+        "do": "put-rule",
+        "name": name,
+        "replaces": name,
+        "issuer": rule.issuer,
+        "audience": rule.audience,
+        "claims": _lines_of(rule.claims),
+        "role": rule.role,
+        "models": " ".join(rule.models),
+    }
+
+
+def _lines_of(pairs: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in pairs.items())
 
 
 def _changes(access: AccessDesk, _state: AccessState, _now: datetime) -> dict[str, Any]:
@@ -239,21 +257,86 @@ def _notice(access: AccessDesk, entry: str) -> str:
 
 def _question(state: AccessState, now: datetime, query: Mapping[str, str]) -> dict[str, str] | None:
     """Return what is asked before something is taken from somebody."""
-    deed, name = query.get("ask", ""), query.get("name", "")
-    text = next(_asked(state, now, deed, name), "")
-    return {"do": deed, "name": name, "text": text} if text else None
+    deed, name, user = query.get("ask", ""), query.get("name", ""), query.get("user", "")
+    asked = _ASKED.get(deed)
+    text = "" if asked is None else asked(state, now, name, user)
+    return {"do": deed, "name": name, "user": user, "text": text} if text else None
 
 
-def _asked(state: AccessState, now: datetime, deed: str, name: str) -> Iterator[str]:
-    user, token, grant = state.users.get(name), state.token(name), state.grants.get(name)
-    if deed == "disable" and user is not None and not user.disabled:
-        good = sum(token.user == user.id for token in good_tokens(state, now))
-        tokens = f"{count(good, 'token')} of theirs {'ends' if good == 1 else 'end'} for good"
-        yield f"Disable {user.name}? Nothing of theirs opens anything from then on; {tokens}."
-    if deed == "revoke" and token is not None and token.revoked_at is None:
-        owner = state.users[token.user].name
-        label = f" ({token.issued.label})" if token.issued.label else ""
-        yield f"Revoke token {name}{label} of {owner}? It ends at once and for good."
-    if deed == "take" and grant is not None:
-        subject = subject_name(state, grant.subject)
-        yield f"Take the role {grant.role} for {grant.pattern} from {subject}?"
+def _disables(state: AccessState, now: datetime, name: str, _user: str) -> str:
+    user = state.users.get(name)
+    if user is None or user.disabled:
+        return ""
+    good = sum(token.user == user.id for token in good_tokens(state, now))
+    tokens = f"{count(good, 'token')} of theirs {'ends' if good == 1 else 'end'} for good"
+    return f"Disable {user.name}? Nothing of theirs opens anything from then on; {tokens}."
+
+
+def _revokes(state: AccessState, _now: datetime, name: str, _user: str) -> str:
+    token = state.token(name)
+    if token is None or token.revoked_at is not None:
+        return ""
+    owner = state.users[token.user].name
+    label = f" ({token.issued.label})" if token.issued.label else ""
+    return f"Revoke token {name}{label} of {owner}? It ends at once and for good."
+
+
+def _takes(state: AccessState, _now: datetime, name: str, _user: str) -> str:
+    grant = state.grants.get(name)
+    if grant is None:
+        return ""
+    subject = subject_name(state, grant.subject)
+    return f"Take the role {grant.role} for {grant.pattern} from {subject}?"
+
+
+def _leaves(state: AccessState, _now: datetime, name: str, user: str) -> str:
+    if user not in state.groups.get(name, ()):
+        return ""
+    lost = _roles_of(state, name)
+    return f"Take {state.users[user].name} out of group {name}? {lost or 'It gives no role.'}"
+
+
+def _removes_group(state: AccessState, _now: datetime, name: str, _user: str) -> str:
+    if name not in state.groups:
+        return ""
+    members = count(len(state.groups[name]), "member")
+    text = f"Remove group {name} of {members}? {_roles_of(state, name)}"
+    led = ", ".join(known.provider for known in _leading_to(state, name))
+    return f"{text} Groups of {led} lead to it, and lead nowhere then.".strip() if led else text
+
+
+def _roles_of(state: AccessState, group: str) -> str:
+    grants = [grant for grant in state.grants.values() if grant.subject == f"group:{group}"]
+    roles = ", ".join(f"{grant.role} for {grant.pattern}" for grant in grants)
+    return f"It gives {roles}." if roles else ""
+
+
+def _ends_rule(state: AccessState, _now: datetime, name: str, _user: str) -> str:
+    if all(rule.name != name for rule in state.rules.values()):
+        return ""
+    return f"End rule {name}? Its jobs are let in no more, and the tokens that it gave end at once."
+
+
+def _removes_provider(state: AccessState, _now: datetime, name: str, _user: str) -> str:
+    known = state.providers.get(name)
+    if known is None:
+        return ""
+    able = sum(
+        any(identity.issuer == known.issuer for identity in user.identities)
+        for user in state.active()
+    )
+    signs = "signs" if able == 1 else "sign"
+    people = f"{able} {'person' if able == 1 else 'people'} who {signs} in by it"
+    return f"Remove provider {name}? {people} then need a token; their sessions end at once."
+
+
+_ASKED: Final[Mapping[str, Callable[[AccessState, datetime, str, str], str]]] = {
+    "disable": _disables,
+    "revoke": _revokes,
+    "take": _takes,
+    "leave": _leaves,
+    "remove-group": _removes_group,
+    "end-rule": _ends_rule,
+    "remove-provider": _removes_provider,
+}
+"""What is asked before a deed; nothing where it would do nothing."""

@@ -132,7 +132,7 @@ def _rows(
 
 def _missing(accuracy: Accuracy) -> str:
     if accuracy.labelled:
-        return "its labels have another shape than its answers"
+        return "its labels have another shape than its answers, or are too far from them"
     return "none of its answers has a label"
 
 

@@ -10,6 +10,8 @@ from holdfast.core.drawing.trend import spark
 from holdfast.core.entry import parse_time
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.stage_matrix import MatrixRow
+from holdfast.registry.ways_back import WayBack, ways_back
+from holdfast.web.below import session_of
 from holdfast.web.pages.drawing import markup, standing
 from holdfast.web.pages.page import Asked, Drawn, common
 from holdfast.web.pages.page_paths import model_url, version_url
@@ -47,9 +49,12 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
     start = next((i for i, row in enumerate(shown) if row.model > after), len(shown))
     here = {name: value for name, value in (("q", text), ("show", show), ("at", at or "")) if value}
     more = here | {"after": shown[min(start + _PAGE, len(shown)) - 1].model} if shown else here
+    drawn = shown[start : start + _PAGE]
+    backs = {} if at else _ways_back(visitor, drawn)
     values = {
         "query": {"q": text, "show": show, "at": at},
-        "rows": [_row(row) for row in shown[start : start + _PAGE]],
+        "rows": [_row(row, backs) for row in drawn],
+        "has_backs": bool(backs),
         "fitting": len(shown),
         "more": f"/?{urlencode(more)}" if start + _PAGE < len(shown) else "",
         "total": len(rows),
@@ -60,11 +65,22 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
     return Drawn("front", common(visitor, asked, "models") | values)
 
 
-def _row(row: MatrixRow) -> dict[str, Any]:
+def _ways_back(visitor: Visitor, rows: Sequence[MatrixRow]) -> dict[str, WayBack]:
+    """Look for the files that a rollback would need; nothing is hashed for a page."""
+    digests = [row.previous_digest for row in rows if row.previous_digest is not None]
+    return ways_back(session_of(visitor.registry), digests)
+
+
+def _row(row: MatrixRow, backs: Mapping[str, WayBack]) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in structs.asdict(row)}
     last = next((point.value for point in reversed(row.trend) if point.value is not None), None)
     drawing = spark(row.metric, row.trend, 60, 18) if row.metric else ""
-    return values | {"model": row.model, "trend_drawing": markup(drawing), "last": last}
+    return values | {
+        "model": row.model,
+        "trend_drawing": markup(drawing),
+        "last": last,
+        "back": backs.get(row.previous_digest or ""),
+    }
 
 
 def _is_shown(row: MatrixRow, show: str) -> bool:

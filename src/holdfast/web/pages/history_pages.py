@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from holdfast.core.events import Past
+from holdfast.core.period import Period
 from holdfast.errors import HoldfastError
 from holdfast.web.pages.page import Answer, Asked, Download, Drawn, common
 from holdfast.web.pages.page_paths import model_url
@@ -36,7 +37,9 @@ def of_model(visitor: Visitor, asked: Asked) -> Answer:
         "lines": [(model, line) for line in shown[:_PAGE]],
         "more": f"{model_url(model, 'history')}?{urlencode(kept | more)}" if more else "",
         "csv": f"{model_url(model, 'history')}?{urlencode(kept | {'form': 'csv'})}",
-        "periods": registry.served(model, at=at)[::-1],
+        "periods": [
+            period for period in registry.served(model, at=at)[::-1] if _names(period, text)
+        ],
         "head": str(head) if head else "",
         "identity": registry.identity,
         "query": {"q": query.get("q", ""), "at": at or "", "view": query.get("view", "")},
@@ -97,6 +100,12 @@ def _newest(visitor: Visitor, at: str | None) -> Iterator[tuple[str, Past]]:
 
 def _fits(line: Past, text: str, model: str = "") -> bool:
     where = " ".join((model, line.at, line.by, line.what, line.reason or "")).lower()
+    return all(word in where for word in text.lower().split())
+
+
+def _names(period: Period, text: str) -> bool:
+    how = period.how.replace("_", " ")
+    where = " ".join((period.version, period.since, period.by, how, period.reason or "")).lower()
     return all(word in where for word in text.lower().split())
 
 

@@ -14,8 +14,8 @@ _HEIGHT: Final = 44.0
 _ROW: Final = 56.0
 _GENERATIONS: Final = 2
 _MOST: Final = 8
-_CHARACTERS: Final = 32
-_TOLD: Final = ("parent", "base", "data", "code", "run", "alias")
+_CHARACTERS: Final = 35
+_TOLD: Final = ("parent", "child", "adapter", "base", "data", "code", "run", "alias")
 """Kinds that a name does not tell of itself."""
 
 
@@ -23,11 +23,12 @@ class Node(Struct, frozen=True):
     """Something that a version was made from, or became.
 
     Attributes:
-        kind: `version`, `parent`, `base`, `data`, `code`, `run`, `alias`, `rollout` or `live`.
+        kind: `version`, `parent`, `base`, `data`, `code`, `run`, `child`, `adapter`, `alias`,
+            `rollout` or `live`.
         text: Its name.
         note: More about it.
         url: Its page, empty if it has none.
-        sources: What it was made from.
+        sources: What it was made from; of a child, what was made from it.
     """
 
     kind: str

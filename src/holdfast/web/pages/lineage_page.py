@@ -9,6 +9,8 @@ from holdfast.core import wording
 from holdfast.core.manifest import Lineage, Manifest
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
+from holdfast.registry.descendants import Child, Descent, descent
+from holdfast.web.below import session_of
 from holdfast.web.pages.drawing import digest, fact, markup
 from holdfast.web.pages.lineage_drawing import Node, graph
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
@@ -36,19 +38,22 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         return Redirect(version_url(model, info.version, "lineage"))
     sources = tuple(_Sources(visitor).of(info, _DEEP))
     here = Node("version", info.ref, _since(info), version_url(model, info.version), sources)
-    became = tuple(_became(visitor, info))
+    found = descent(session_of(registry), lambda name: visitor.may("read", name))
+    children = _Children(found).of(info, _DEEP)
+    became = (*children, *_became(visitor, info))
     values = {
         "model": model,
         "info": info,
         "here": here,
         "became": became,
+        "unread": found.unread,
         "graph": markup(graph(here, became)) if sources or became else "",
     }
     return Drawn("lineage", common(visitor, asked, "models") | values)
 
 
 def _since(info: VersionInfo) -> str:
-    return f"registered {wording.moment(info.registered_at)} by {info.registered_by}"
+    return f"registered {wording.moment(info.registered_at)[:10]} by {info.registered_by}"
 
 
 class _Sources:
@@ -92,6 +97,35 @@ class _Sources:
             before = ()
         url = version_url(info.model, info.version, "lineage")
         return Node(kind, info.ref, _since(info), url, before)
+
+
+class _Children:
+    """What was made from versions, on over some generations; no version is told twice."""
+
+    def __init__(self, found: Descent) -> None:
+        self._found = found
+        self._seen: set[tuple[str, str]] = set()
+        self._left = _MOST
+
+    def of(self, info: VersionInfo, generations: int) -> tuple[Node, ...]:
+        """Return what names a version as its parent, the newest first."""
+        self._seen.add((info.model, info.version))
+        listed = self._found.children.get((info.model, info.version), [])
+        newest = sorted(listed, key=lambda child: child.info.registered_at, reverse=True)
+        shown = newest[: self._left]
+        self._left -= len(shown)
+        nodes = [self._node(child, generations) for child in shown]
+        if len(newest) > len(shown):
+            nodes.append(Node("child", f"{len(newest) - len(shown)} more"))
+        return tuple(nodes)
+
+    def _node(self, child: Child, generations: int) -> Node:
+        info, key = child.info, (child.info.model, child.info.version)
+        url = version_url(info.model, info.version, "lineage")
+        if key in self._seen:
+            return Node(child.kind, info.ref, "named above", url)
+        after = self.of(info, generations - 1) if generations > 1 else ()
+        return Node(child.kind, info.ref, _since(info), url, after)
 
 
 def _things(manifest: Manifest, lineage: Lineage) -> Iterator[Node]:

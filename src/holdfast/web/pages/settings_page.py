@@ -14,7 +14,8 @@ from holdfast.errors import ForbiddenError, HoldfastError, InvalidInputError, No
 from holdfast.predictions import without_credentials
 from holdfast.web.access_desk import AccessDesk
 from holdfast.web.below import session_of
-from holdfast.web.pages.access_page import asked_token, token_rows
+from holdfast.web.pages.access_deeds import asked_token
+from holdfast.web.pages.access_page import token_rows
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common, said
 from holdfast.web.pages.visitor import Visitor, is_fresh, unchangeable
 from holdfast.web.web_settings import WebSettings
@@ -151,4 +152,5 @@ def _server(settings: WebSettings, *, is_team: bool) -> Iterator[tuple[str, str]
     yield "host names", ", ".join(settings.host_names) or "addresses and localhost"
     yield "behind proxies", ", ".join(settings.proxies) or "none"
     yield "encrypted", "by itself" if settings.tls else "by a proxy" if settings.secure else "no"
+    yield "downloads", "by the bucket, signed" if settings.redirect else "by this server"
     yield "predictions", without_credentials(settings.log) if settings.log else "no log was named"
