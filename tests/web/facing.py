@@ -100,6 +100,7 @@ def running(store: Path, guard: Guard | None = None, **settings: Any) -> Iterato
             started.handle_exit(2, None)
             thread.join(30)
             app.desk.work.close()
+            app.desk.derived.close()
             assert not thread.is_alive()
 
 

@@ -121,7 +121,7 @@ class Ledger:
         self._state = self._accepted(self._present(self._open(witness, about)))
         self._looked_at = time.monotonic()
         if self._state.seq and projections.behind(witness, self._state):
-            self._heal()  # the last writer was stopped before it could, or is doing so now
+            self.heal()  # the last writer was stopped before it could, or is doing so now
         elif witness is not None and self._place.config.known and not self._store.traits.is_local:
             self._noted = True  # before a pointer is written
         return self._state
@@ -380,7 +380,7 @@ class Ledger:
         if self._state is not None and not self._store.traits.is_local:
             self._opening.complete(self._state)
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
         """Bring the projections up to date unless somebody else is doing so: readers never wait."""
         try:
             self._place.projections.heal(self._model, self._change)

@@ -122,6 +122,7 @@ class Session:
         self.publish: Publish | None = None
         self.stored_key: Callable[[str], str] = lambda key: key
         self.watch: CommitWatch | None = None
+        self.project: Callable[[Ledger], None] = Ledger.project
         self.new_id = new_id
         self.seen_lengths = SeenLengths()
         self.named_parents: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -376,7 +377,7 @@ class Session:
     def commit(
         self, model: str, decide: Decide, operation: type[AnyEvent], options: CommitOptions
     ) -> CommitResult:
-        """Commit one entry to *model*, then bring the projections up to date."""
+        """Commit one entry to *model*, then have the projections brought up to date."""
         store = self.writable()
         ledger = self.ledger(model)
         near = store.store.traits.is_local
@@ -405,5 +406,5 @@ class Session:
             if self.watch is not None:
                 self.watch.committed(outcome)
             if outcome.entry is not None:
-                ledger.project()
+                self.project(ledger)
         return outcome

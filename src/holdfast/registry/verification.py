@@ -1,8 +1,10 @@
 """`verify`: hash every byte, walk every journal, hold every projection against both."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from holdfast.core import heads
 from holdfast.core.clocks import Watch
@@ -13,6 +15,7 @@ from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
 from holdfast.registry import access_upkeep, reachable_blobs, signatures, stray_files
 from holdfast.registry.damage_search import DamageSearch, check_files, expect_version
+from holdfast.registry.ledger import Ledger
 from holdfast.registry.missing import lost
 from holdfast.registry.session import Session, Survey
 from holdfast.signing import genuine, require_genuine
@@ -21,6 +24,8 @@ from holdfast.store.journal import Journal
 from holdfast.store.metering import Progress
 from holdfast.store.packs import Packs
 
+_FOLLOW_S: Final = 1.0
+_LOOK_S: Final = 0.02
 _COPIED = "the store was copied during a write, without its last entries"
 _REBUILD = "`holdfast repair` rebuilds it from the journal"
 
@@ -133,6 +138,7 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
     now = format_time(session.clock())
     findings.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
     findings.remarks += stray_files.in_journal(session, model)
+    _let_follow(session, ledger, state)
     _check_versions(session, state, state.ordered(), findings)
     _check_pointer(session, state, findings)
     for key, problem in Packs(session.open_store.store, layout.model(model)).problems(digests):
@@ -144,6 +150,17 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
     if audited.policy.require_signature and journal.seal_problem is not None:
         key = layout.seal(layout.model(model))
         findings.damages.append(Damage(model, None, key, f"{journal.seal_problem}; {_REBUILD}"))
+
+
+def _let_follow(session: Session, ledger: Ledger, state: State) -> None:
+    """Give whoever wrote the last entry, or is about to, time for what is derived from it."""
+    deadline = time.monotonic() + _FOLLOW_S
+    while time.monotonic() < deadline:
+        pointer = session.open_store.projections.look(state.model)
+        if pointer is None or pointer.seq >= state.seq:
+            return
+        ledger.heal()
+        time.sleep(_LOOK_S)
 
 
 def _noting(audit: Iterable[tuple[Entry, str]], digests: list[str]) -> Iterator[tuple[Entry, str]]:

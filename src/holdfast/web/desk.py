@@ -10,6 +10,7 @@ from holdfast.access.sessions import Sessions
 from holdfast.registry import Registry
 from holdfast.store.incoming import IncomingFiles
 from holdfast.web.below import session_of
+from holdfast.web.derived_files import DerivedFiles
 from holdfast.web.exchange import Request
 from holdfast.web.figures import Figures
 from holdfast.web.followers import Followers
@@ -47,6 +48,7 @@ class Desk:
         link: Signs the one user in, once; None if nothing does.
         sessions: Sign-ins of browsers.
         key_sets: Addresses and keys of providers and CI systems.
+        derived: Writes what follows from entries, once their authors were answered.
     """
 
     settings: WebSettings
@@ -60,12 +62,14 @@ class Desk:
     link: Link | None = None
     followers: Followers = field(init=False)
     sessions: Sessions = field(init=False)
+    derived: DerivedFiles = field(init=False)
     key_sets: KeySets = field(default_factory=KeySets)
     _prune_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Follow nothing yet."""
         self.followers = Followers(self.registry, self.work)
+        self.derived = DerivedFiles(session_of(self.registry))
         team = self.guard if isinstance(self.guard, TeamGuard) else None
         self.sessions = team.sessions if team is not None else Sessions(None)
 
