@@ -319,6 +319,7 @@ def test_a_group_is_made_filled_emptied_and_removed(ana: Browser, served: Served
     assert groups(served)["night & day"] == []
     asked = view(ana, "/access?ask=remove-group&name=night+%26+day")
     assert "Remove group night &amp; day of 0 members? It gives oncall for risk/*." in asked
+    assert "A later group of that name would have that again" in asked
     assert press(ana, do="remove-group", name="night & day").status == 303
     assert "night & day" not in groups(served)
 
