@@ -84,7 +84,7 @@ class AccessDesk:
                 raise ForbiddenError(user.name, "was disabled a moment ago")
             used = state.token(identity.how.removeprefix("token:"))
             if used is not None and used.revoked_at is not None:
-                raise ForbiddenError(identity.user.name, "used a token that was revoked just now")
+                raise ForbiddenError(identity.user.name, "has a token that was revoked just now")
             if was_admin:
                 Rights(state, identity).require("access", None)
             return decide(state, signed)
