@@ -75,7 +75,7 @@ class Server:
         new = tokens.mint("p" if kind == "person" else "s", os.urandom(32))
         until = changes.expiry(self.now, None)
         facts = {"label": "test", "expires_at": until} | issued
-        self.commit(lambda state, _stamp: changes.issue_token(state, user, new, facts))
+        self.commit(lambda state, stamp: changes.issue_token(state, stamp, user, new, facts))
         return new
 
 

@@ -16,12 +16,16 @@ import holdfast
 from holdfast.access import tokens
 from holdfast.access.access_events import UserAdded
 from holdfast.access.access_journal import MODEL
+from holdfast.access.authentication import authenticate
 from holdfast.access.sessions import begun
 from holdfast.core import entry as entries
 from holdfast.core.entry import Slot, Stamp
-from holdfast.errors import DamagedError, InvalidInputError
+from holdfast.errors import DamagedError, ForbiddenError, InvalidInputError
 from holdfast.web import team as teams
+from holdfast.web.access_desk import AccessDesk
+from holdfast.web.exchange import Request
 from holdfast.web.guard import TeamGuard
+from holdfast.web.rights import Rights
 from holdfast.web.web_settings import WebSettings
 
 
@@ -402,3 +406,38 @@ def test_a_server_for_one_user_has_no_people(tmp_path: Path) -> None:
     with running(tmp_path / "store") as served:
         assert served.get("/users").code == "unsupported"
         assert served.post("/users", {"name": "bob"}).code == "unsupported"
+
+
+def test_a_token_that_is_revoked_while_it_changes_access_changes_nothing(
+    team: Team, served: Served
+) -> None:
+    """The request looked at the rights, and then the token was revoked, before it wrote."""
+    second = team.access.token("ana")
+    desk = served.app.desk
+    assert isinstance(desk.guard, TeamGuard)
+    state = desk.guard.state(writes=True)
+    identity = authenticate(state, second.secret, datetime.now(UTC), desk.sessions)
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/users", "headers": []}
+    request = Request(scope, _nothing, "r1")
+    request.rights = Rights(state, identity)
+    assert served.ask("DELETE", f"/api/v1/tokens/{second.id}").status == 204
+
+    with pytest.raises(ForbiddenError, match="revoked just now"):
+        AccessDesk(desk, request).add_user("late")
+    assert all(user["name"] != "late" for user in served.get("/users").json["items"])
+
+
+async def _nothing() -> Any:
+    return {"type": "http.disconnect"}
+
+
+def test_more_tokens_than_anybody_needs_are_refused_in_words(team: Team, served: Served) -> None:
+    bob = as_(served, team.member("bob", "viewer"))
+    made = [bob.post("/tokens", {"label": str(number)}).status for number in range(101)]
+
+    assert made == [201] * 99 + [409] * 2
+    refused = bob.post("/tokens", {})
+    assert "100 were made within a day" in refused.json["detail"]
+    wide = served.post("/tokens", {"models": [f"m{number}" for number in range(101)]})
+    assert wide.status == 422
+    assert "at most 100 patterns" in wide.json["detail"]

@@ -13,6 +13,7 @@ from holdfast.access.access_events import AccessEvent, IssuedToken
 from holdfast.access.access_fold import applied
 from holdfast.access.access_state import ALL, EVERYONE, AccessState, User
 from holdfast.access.permissions import GRANTABLE, ROLES, check_pattern
+from holdfast.access.token_limits import check_patterns, require_room
 from holdfast.access.tokens import NewToken
 from holdfast.core import names
 from holdfast.core.auth import UserKind
@@ -262,7 +263,7 @@ def expiry(now: datetime, days: float | None) -> str:
 
 
 def issue_token(
-    state: AccessState, user: str, new: NewToken, issued: Mapping[str, object]
+    state: AccessState, stamp: Stamp, user: str, new: NewToken, issued: Mapping[str, object]
 ) -> AccessEvent:
     """Issue a token to a user.
 
@@ -274,17 +275,18 @@ def issue_token(
     Raises:
         NotFoundError: If there is no such user.
         InvalidInputError: If what narrows it is not usable.
+        RefusedError: If too many were made for them within a day.
     """
     owner = find_user(state, user)
     kind = "p" if owner.kind == "person" else "s"
     token = IssuedToken(id=new.id, sha256=new.sha256, kind=kind, **issued)  # type: ignore[arg-type]
     if len(token.label) > _MOST_LABEL or not token.label.isprintable():
         raise InvalidInputError("label", f"must be at most {_MOST_LABEL} printable characters")
-    for role in token.roles or ():
+    for role in dict.fromkeys(token.roles or ()):
         if role not in GRANTABLE:
             raise InvalidInputError(f"role {role!r}", "is unknown", f"use {', '.join(GRANTABLE)}")
-    for pattern in token.models or ():
-        check_pattern(pattern)
+    check_patterns("token", token.models or ())
+    require_room(state, owner, stamp.at)
     return events.TokenIssued(user=owner.id, token=token)
 
 
@@ -320,8 +322,7 @@ def set_rule(state: AccessState, stamp: Stamp, rule: events.RuleSet) -> AccessEv
         raise InvalidInputError(f"role {rule.role!r}", "cannot be a job's", f"use one of {able}")
     if not rule.models:
         raise InvalidInputError(f"rule {rule.name}", "needs models", "give --models 'risk/*'")
-    for pattern in rule.models:
-        check_pattern(pattern)
+    check_patterns(f"rule {rule.name}", rule.models)
     before = next((old for old in state.rules.values() if old.name == rule.name), None)
     rule_id = before.rule if before is not None else f"r_{stamp.commit[:12]}"
     fields = {name: getattr(rule, name) for name in rule.__struct_fields__} | {"rule": rule_id}

@@ -254,7 +254,9 @@ def token(session: AccessSession, user: str | None, reason: str | None, **option
         "models": options["models"] or None,
     }
     session.commit(
-        lambda state, _stamp: changes.issue_token(state, owner.id, new, issued), reason, quiet=True
+        lambda state, stamp: changes.issue_token(state, stamp, owner.id, new, issued),
+        reason,
+        quiet=True,
     )
     session.emit_token(f"token {new.id} is {owner.name}'s", new, until)
 

@@ -97,7 +97,7 @@ class _Sums:
             return
         pairs = list(zip(answers, labels, strict=True))
         errors = [_error(*pair) for pair in pairs if _are_numbers(*pair)]
-        if not all(error <= _MOST_ERROR for error in errors):  # nor is what is no number at all
+        if not all(error <= _MOST_ERROR for error in errors):  # NaN, too, is not
             self.incomparable += 1
             return
         self.numbers += len(errors)

@@ -24,6 +24,9 @@ __all__ = ["Child", "Descent", "descent"]
 MOST_READ: Final = 1000
 """Manifests that are read at once; the rest are counted, and read when it is asked again."""
 
+_MOST_NAMED: Final = 100
+"""Parents of one version that are looked at: a manifest may name any number."""
+
 Named = tuple[tuple[str, str], ...]
 """Kind (`child` or `adapter`) and ref of what a manifest names, in its order."""
 
@@ -106,7 +109,8 @@ def _named(session: Session, record: Record) -> Iterator[tuple[str, str]]:
     lineage = session.manifest(record).lineage
     if lineage.base is not UNSET:
         yield "adapter", lineage.base
-    yield from (("child", ref) for ref in dict.fromkeys(lineage.parents))
+    parents = dict.fromkeys(lineage.parents[:_MOST_NAMED])
+    yield from (("child", ref) for ref in parents)
 
 
 def _meant(states: Mapping[str, State], ref: str) -> tuple[str, str] | None:

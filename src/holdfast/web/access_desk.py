@@ -82,6 +82,9 @@ class AccessDesk:
             user = state.users.get(identity.user.id)
             if user is not None and user.disabled:
                 raise ForbiddenError(user.name, "was disabled a moment ago")
+            used = state.token(identity.how.removeprefix("token:"))
+            if used is not None and used.revoked_at is not None:
+                raise ForbiddenError(identity.user.name, "has a token that was revoked just now")
             if was_admin:
                 Rights(state, identity).require("access", None)
             return decide(state, signed)
@@ -170,7 +173,9 @@ class AccessDesk:
             "roles": asked.roles,
             "models": asked.models,
         }
-        state = self.commit(lambda state, _stamp: changes.issue_token(state, owner.id, new, facts))
+        state = self.commit(
+            lambda state, stamp: changes.issue_token(state, stamp, owner.id, new, facts)
+        )
         token = state.token(new.id)
         assert token is not None  # noqa: S101 - written a moment ago
         return token, new.secret

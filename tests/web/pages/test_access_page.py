@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -319,6 +320,7 @@ def test_a_group_is_made_filled_emptied_and_removed(ana: Browser, served: Served
     assert groups(served)["night & day"] == []
     asked = view(ana, "/access?ask=remove-group&name=night+%26+day")
     assert "Remove group night &amp; day of 0 members? It gives oncall for risk/*." in asked
+    assert "A later group of that name would have that again" in asked
     assert press(ana, do="remove-group", name="night & day").status == 303
     assert "night & day" not in groups(served)
 
@@ -337,6 +339,20 @@ def test_a_member_who_was_disabled_hinders_no_change_of_a_group(
     assert "hal (disabled)" in view(ana, "/access")
     assert press(ana, do="leave", name="mixed", user=hal).status == 303
     assert groups(served)["mixed"] == [ida]
+
+
+def test_who_join_a_group_at_once_are_all_in_it(ana: Browser, served: Served, team: Team) -> None:
+    names = [f"at-once-{number}" for number in range(6)]
+    for name in names:
+        press(ana, do="add-user", name=name)
+    press(ana, do="add-group", name="crowd")
+    browsers = [signed_in(served, team.ana) for _ in names]
+    with ThreadPoolExecutor(len(names)) as threads:
+        pairs = list(zip(browsers, names, strict=True))
+        done = list(threads.map(lambda p: press(p[0], do="join", name="crowd", user=p[1]), pairs))
+    assert [answer.status for answer in done] == [303] * 6
+    known = users(served)
+    assert groups(served)["crowd"] == sorted(str(known[name]["id"]) for name in names)
 
 
 RULE = {

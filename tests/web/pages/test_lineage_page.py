@@ -214,3 +214,12 @@ def test_a_damaged_child_hides_no_other(look: Any, made: Made, person: Any, stor
     _, page = look(f"/models/{first}:lineage", visitor=fresh)
     assert sound in page
     assert "1 version was not looked at yet, or is damaged" in page
+
+
+def test_of_parents_without_end_some_are_looked_at(look: Any, made: Made) -> None:
+    made("base")
+    far = [f"base@9.9.{number}" for number in range(100)]
+    made("child", lineage={"parents": [*far[:50], "base@1.0.0"]})
+    made("child", lineage={"parents": [*far, "base@1.0.0"]})
+    _, page = look("/models/base@1.0.0:lineage")
+    assert page.partition("Became")[2].count('href="/models/child@') == 1

@@ -300,7 +300,9 @@ def _removes_group(state: AccessState, _now: datetime, name: str, _user: str) ->
     if name not in state.groups:
         return ""
     members = count(len(state.groups[name]), "member")
-    text = f"Remove group {name} of {members}? {_roles_of(state, name)}"
+    roles = _roles_of(state, name)
+    stays = f" {roles} A later group of that name would have that again: take it back too."
+    text = f"Remove group {name} of {members}?{stays if roles else ''}"
     led = ", ".join(known.provider for known in _leading_to(state, name))
     return f"{text} Groups of {led} lead to it, and lead nowhere then.".strip() if led else text
 
