@@ -121,3 +121,51 @@ def test_what_cannot_be_played_is_refused_with_advice(
     assert refused.status == 2
     assert message in refused.err
     assert refused.out == ""
+
+
+AB = (*QUICK, "--strategy", "ab", "--outcome", "accuracy")
+
+
+def test_the_table_of_an_ab_test_tells_false_decisions_and_power(holdfast: Holdfast) -> None:
+    result = holdfast(*AB, "--share", "40", "--scenario", "50%:50%", "--scenario", "50%:90%")
+    head, _, header, equal, better = result.out.splitlines()
+
+    assert result.status == 0
+    assert head == ("A/B at 40 %, 20 runs of 1,000 keys each, looked at after every key, seed 1")
+    assert header.split()[:3] == ["SCENARIO", "FALSE", "CANDIDATE"]
+    assert equal.split()[0] == "50%:50%"
+    assert better.split()[:5] == ["50%:90%", "0.0", "%", "100.0", "%"]
+
+
+def test_without_scenarios_it_plays_equal_and_unequal_versions(holdfast: Holdfast) -> None:
+    outcomes = holdfast(*AB, "--requests", "50", "--json").data["outcomes"]
+
+    assert [outcome["label"] for outcome in outcomes][:2] == ["70%:70%", "70%:71%"]
+    assert len(outcomes) == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--outcome", "accuracy"), "--outcome does not fit a canary rollout; give --strategy ab"),
+        (("--share", "50"), "--share does not fit a canary rollout; give --strategy ab"),
+        (("--deadline", "3d"), "--deadline does not fit a canary rollout"),
+        (("--scenario", "1%:1%,answers=2"), "scenario answers does not fit a canary rollout"),
+        (("--strategy", "ab"), "--strategy ab needs an outcome; give --outcome accuracy or"),
+        ((*AB[-4:], "--share", "100"), "plan steps must be one share below 1 in an A/B test"),
+        ((*AB[-4:], "--share", "0"), "plan steps must be shares, not 0"),
+        ((*AB[-4:], "--max-step-time", "none"), "plan max_step_time_s must be a time in an A/B"),
+        ((*AB[-4:], "--overdue", "rollback"), "plan overdue cannot be rollback in an A/B test"),
+        ((*AB[-4:], "--clip", "0,5"), "outcome clip does not fit accuracy"),
+        ((*AB[-4:], "--clip", "0"), "--clip '0' must be two numbers; write 0,500, or none"),
+        ((*AB[-4:], "--minimum-effect", "some"), "--minimum-effect 'some' is not a share"),
+        ((*AB[-4:], "--plot", "a.svg"), "--plot does not draw A/B tests; leave it out"),
+    ],
+)
+def test_what_fits_no_ab_test_is_refused(
+    holdfast: Holdfast, words: tuple[str, ...], message: str
+) -> None:
+    result = holdfast(*QUICK, *words)
+
+    assert result.status == 2
+    assert message in result.err

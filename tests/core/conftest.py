@@ -197,6 +197,9 @@ class _Journal:
                 return rollouts.judge(self.state, position, verdict_of(outcome, *codes))
             case ["halt", *codes]:
                 return rollouts.halt(self.state, position, verdict_of("halt", *codes))
+            case ["conclude", code]:
+                ended = replace(verdict_of("end", code), conclusive=code == "no_difference")
+                return rollouts.conclude(self.state, position, ended)
             case ["pass"]:
                 return rollouts.pass_(self.state, position, verdict_of("advance", "certified"))
             case _:

@@ -67,6 +67,8 @@ FULL = (
     "delete force",
     "register 3.0.0",
 )
+AB = """rollout start 1.1.0 '{"plan": {"strategy": "ab", "steps": [0.5]}, "sticky": "field:user",
+"analysis": {"outcome": {"outcome": "accuracy"}}}'"""
 STEPS = (
     *FULL,
     *("register minor", "register 1.0.0+cpu", "promote v1 force", "promote v2 force"),
@@ -74,6 +76,8 @@ STEPS = (
     *("rollout finish", "rollout pass", "rollout retry", "rollout pause", "rollout abort"),
     """rollout start v2 '{"plan": {"strategy": "shadow", "steps": [1]}}'""",
     *("retrain 2026-11-29T02:00:00Z limit", "retrain 2026-11-30T02:00:00Z held"),
+    AB,
+    *("rollout conclude no_difference", "rollout conclude not_decided"),
     *("rollback v1", "stage v2", "stage v3", "archive v1", "purge keep 0", "delete", "hold v2"),
 )
 
@@ -108,6 +112,9 @@ def test_a_journal_with_everything_in_it_is_replayed(make_manifest: Make, writte
         ("""rollout start 1.1.0 '{"plan": {"steps": [1]}}'""",
          "rollout step", "rollout finish", "rollout abort"),
         ("rollout start 1.1.0", "register 1.2.0 auc=0.9", "promote 1.2.0 force"),
+        (AB, "rollout step", "rollout judge hold open", "rollout conclude no_difference"),
+        (AB, "rollout step", "rollout conclude not_decided", "rollout retry", "rollout step",
+         "rollout finish"),
     ],
 )  # fmt: skip
 def test_however_a_rollout_ends_it_is_replayed(

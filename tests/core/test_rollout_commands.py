@@ -25,6 +25,11 @@ STARTED = (*LIVE, "rollout start 1.1.0")
 """Rollout 1: of 1.1.0 beside 1.0.0, with steps 5, 25, 50 and 100 %."""
 SHORT = (*LIVE, """rollout start 1.1.0 '{"plan": {"steps": [0.5, 1]}}'""")
 SHADOW = (*LIVE, """rollout start 1.1.0 '{"plan": {"strategy": "shadow", "steps": [1]}}'""")
+AB = (
+    *LIVE,
+    """rollout start 1.1.0 '{"plan": {"strategy": "ab", "steps": [0.5]}, "sticky": "field:user",
+    "analysis": {"outcome": {"outcome": "accuracy", "minimum_effect": 0.02}}}'""",
+)
 COMPLETED = (*SHORT, "rollout step", "rollout step", "rollout finish")
 OPEN = Passage((), (), ())
 
@@ -246,6 +251,46 @@ def test_a_shadow_passes_and_moves_nothing(play: Play) -> None:
 def test_only_a_shadow_passes_without_the_gate(play: Play) -> None:
     with pytest.raises(ConflictError, match="is not a shadow rollout"):
         play(*SHORT, "rollout step", "rollout step", "rollout pass")
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [("no_difference", "passed"), ("not_decided", "undecided")]
+)
+def test_an_ab_test_that_nobody_won_ends_and_moves_nothing(
+    play: Play, code: str, outcome: str
+) -> None:
+    state = play(*AB, "rollout step", f"rollout conclude {code}")
+
+    assert rollout_of(state).outcome == outcome
+    assert rollout_of(state).weight == 0.0
+    assert state.production == "1.0.0"
+
+
+def test_an_ab_test_is_won_through_the_gate(play: Play) -> None:
+    state = play(*AB, "rollout step", "rollout finish")
+
+    assert rollout_of(state).outcome == "completed"
+    assert state.production == "1.1.0"
+
+
+def test_nothing_but_an_ab_test_that_goes_on_is_concluded(play: Play) -> None:
+    with pytest.raises(ConflictError, match="is not an A/B test"):
+        play(*SHADOW, "rollout step", "rollout conclude not_decided")
+    with pytest.raises(ConflictError, match="is paused"):
+        play(*AB, "rollout step", "rollout pause", "rollout conclude not_decided")
+    with pytest.raises(InvalidInputError, match="must be 'end', not 'advance'"):
+        rollout_commands.conclude(play(*AB, "rollout step"), StepPosition(1, 0), verdict("advance"))
+    with pytest.raises(ConflictError, match="is not a shadow rollout"):
+        play(*AB, "rollout step", "rollout pass")
+
+
+def test_one_that_was_left_undecided_may_be_repeated_and_one_that_passed_not(play: Play) -> None:
+    again = play(*AB, "rollout step", "rollout conclude not_decided", "rollout retry")
+
+    assert rollout_of(again).number == 2
+    assert rollout_of(again).analysis == rollout_of(play(*AB)).analysis
+    with pytest.raises(ConflictError, match="was neither halted nor aborted; it is passed"):
+        play(*AB, "rollout step", "rollout conclude no_difference", "rollout retry")
 
 
 @pytest.mark.parametrize(

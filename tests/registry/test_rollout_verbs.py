@@ -12,6 +12,7 @@ from holdfast import Policy, Registry
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Report
 from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.outcomes import OutcomeTest
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Rollout, Terms
 from holdfast.core.rollout.step_verdict import Reason, StepVerdict
@@ -179,6 +180,19 @@ def test_a_shadow_passes(two: Registry) -> None:
 
     assert rollout_of(two).outcome == "passed"
     assert two.resolve("iris@production").version == "1.0.0"
+
+
+def test_an_ab_test_that_nobody_won_ends_with_what_was_found(two: Registry) -> None:
+    analysis = Analysis(outcome=OutcomeTest("feedback:clicked"))
+    two.rollouts.start("iris@1.1.0", terms=Terms(Plan("ab", (0.5,)), analysis, "field:user"))
+    two.rollouts.step("iris", StepPosition(1, -1), None)
+    late = Reason("not_decided", "not decided at its deadline")
+    ended = replace(ADVANCE, outcome="end", conclusive=False, reasons=(late,))
+    two.rollouts.conclude("iris", StepPosition(1, 0), ended)
+
+    assert rollout_of(two).outcome == "undecided"
+    assert rollout_of(two).verdict == ended
+    assert two.history("iris")[-1].what == "rollout 1 undecided (not_decided)"
 
 
 def test_a_completed_rollout_is_aborted_once_what_it_returns_to_is_whole(

@@ -1,6 +1,7 @@
 """The driver: what a tick does at each step of a rollout, and that it does it once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,9 @@ def test_two_drivers_that_looked_at_once_step_once(
             published_counts = registry.fleet.counts("iris", rollout.number)
             tick(rival, "iris", Published(rival, "iris"), now)
             return published_counts
+
+        def outcomes(self, rollout: Rollout, now: datetime) -> None:
+            """Tell nothing."""
 
     ticked = tick(registry, "iris", Overtaken(), now)
 

@@ -16,6 +16,7 @@ PLAIN = Analysis(latency=None)
         ("0.01:0.5", Scenario(0.01, 0.5)),
         ("0:1,slower=1.5", Scenario(0.0, 1.0, slower=1.5)),
         ("0:1,spread=0.1", Scenario(0.0, 1.0, spread=0.1)),
+        ("0:1,answers=4", Scenario(0.0, 1.0, answers=4)),
         (
             "1%:1%,tail=2%,outage=50%,users=2000",
             Scenario(0.01, 0.01, tail=0.02, outage=0.5, users=2000),
@@ -32,7 +33,7 @@ def test_a_scenario_is_read_as_it_is_named(text: str, scenario: Scenario) -> Non
     [
         (
             "1%",
-            "is not ACTIVE:CANARY; write 1%:6%, then slower, spread, tail, noise, outage, users",
+            "write 1%:6%, then slower, spread, tail, noise, outage, users, answers",
         ),
         ("1%:2%,faster=2", "is not ACTIVE:CANARY"),
         ("one:2%", "could not convert string to float"),
@@ -42,6 +43,7 @@ def test_a_scenario_is_read_as_it_is_named(text: str, scenario: Scenario) -> Non
         ("1%:2%,spread=-1", "scenario spread must be 0 or more, such as 0.1, not -1"),
         ("1%:2%,slower=0", "scenario slower must be a factor above 0"),
         ("1%:2%,users=-1", "scenario users must be 0 or more, not -1"),
+        ("1%:2%,answers=0", "scenario answers must be 1 or more, not 0"),
     ],
 )
 def test_what_is_no_scenario_is_refused_with_advice(text: str, message: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from holdfast.cli.panels import Styled, styled
 from holdfast.cli.tables import one_line, width
 from holdfast.core.clocks import ago
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     "halt": "bold red", "halted": "bold red", "aborted": "bold red", "superseded": "yellow",
-    "hold": "yellow", "paused": "yellow",
+    "hold": "yellow", "paused": "yellow", "end": "yellow", "undecided": "yellow",
     "advance": "bold green", "completed": "bold green", "passed": "bold green",
 }  # fmt: skip
 _RAIL = 30
@@ -126,11 +128,26 @@ def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
         for name, rate in (("canary", verdict.canary), ("active", verdict.active)):
             if rate is not None:
                 yield name, _rate(rate, _scale(verdict))
+        yield from _compared(verdict)
         for reading in verdict.readings:
             state = ("speaks", "bold red") if reading.is_significant else ("silent", "dim")
             text = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
             yield "test", Text.assemble(state, text, f"{reading.events:,} events")
     yield "servers", _servers(rollout, look.servers)
+
+
+def _compared(verdict: StepVerdict) -> Iterator[tuple[str, "Text"]]:
+    """Show what an A/B test found, each side in a line, then what no outcome counts of."""
+    from rich.text import Text
+
+    found = verdict.comparison
+    if found is UNSET:
+        return
+    yield "outcome", Text.assemble((found.outcome, "bold"), f"  difference {found.band}")
+    for name, arm in (("canary", found.candidate), ("active", found.active)):
+        yield name, Text(found.said(arm))
+    if found.passed_over:
+        yield "", Text(", ".join(found.passed_over), style="dim")
 
 
 def _outcome(rollout: Rollout, verdict: StepVerdict) -> "Text":
@@ -163,6 +180,8 @@ def _time(rollout: Rollout, now: datetime) -> str:
     sticky = f", sticky by {rollout.sticky}" if rollout.sticky else ""
     if rollout.step == PREPARING:
         return f"{waited} since it started{sticky}"
+    if rollout.plan.strategy == "ab":
+        return f"{waited} of at most {span(rollout.plan.max_step_time_s or 0)}{sticky}"
     return f"{waited} on this step of at least {span(rollout.plan.dwell_s)}{sticky}"
 
 

@@ -9,11 +9,16 @@ from holdfast.cli.clicked import command
 from holdfast.cli.context import Context
 from holdfast.cli.rollout_options import changed, plan_options
 from holdfast.core import wording
+from holdfast.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from holdfast.rollouts import ScenarioResult, Simulation
+    from holdfast.rollouts import AbSimulation, ScenarioResult, Simulation
+    from holdfast.rollouts.results import AbScenarioResult
 
 _SCENARIOS = ("1%:1%", "1%:1.05%", "1%:2%", "1%:6%", "5%:10%", "1%:50%", "1%:1%,slower=1.5")
+
+
+_AB_SCENARIOS = ("70%:70%", "70%:71%", "70%:73%", "70%:65%", "2%:2%", "2%:3%")
 
 
 @command("simulate")
@@ -22,7 +27,8 @@ _SCENARIOS = ("1%:1%", "1%:1.05%", "1%:2%", "1%:6%", "5%:10%", "1%:50%", "1%:1%,
     "--scenario",
     multiple=True,
     metavar="ACTIVE:CANARY[,…]",
-    help="Set true error rates, then slower=F, spread=F, tail=, noise=, outage=RATE, users=N.",
+    help="Set true error rates, or means (ab), then slower=F, spread=F, tail=, noise=, "
+    "outage=RATE, users=N, answers=N.",
 )
 @click.option("--requests", type=int, metavar="N", help="Set the length of a run [20000].")
 @click.option("--per-minute", type=int, metavar="N", help="Set the requests per minute [200].")
@@ -42,10 +48,18 @@ def simulate(ctx: Context, **options: Any) -> None:
 
     file = plot_files.named(options["plot"])
     terms = changed(Terms(), options)
-    scenarios = [scenario.parse(text) for text in options["scenario"] or _SCENARIOS]
+    is_ab = terms.plan.strategy == "ab"
+    usual = _AB_SCENARIOS if is_ab else _SCENARIOS
+    scenarios = [scenario.parse(text) for text in options["scenario"] or usual]
     setting = rollouts.SimulationSettings(
         **_given(options, "requests", "per_minute", "runs", "seed")
     )
+    if is_ab:
+        if file is not None:
+            raise InvalidInputError("--plot", "does not draw A/B tests", "leave it out")
+        tests = rollouts.simulate_ab(terms.plan, terms.analysis, scenarios, setting)
+        ctx.emit(tests, _ab_lines(tests))
+        return
     simulation = rollouts.simulate(terms.plan, terms.analysis, scenarios, setting)
     if file is not None:
         file.write(picture.svg(simulation))
@@ -90,3 +104,26 @@ def _row(outcome: "ScenarioResult") -> tuple[str, ...]:
 
 def _number(requests: int | None) -> str:
     return "never" if requests is None else f"{requests:,}"
+
+
+def _ab_lines(simulation: "AbSimulation") -> list[str]:
+    header = (
+        "SCENARIO", "FALSE", "CANDIDATE WINS", "LOSES", "NO DIFFERENCE", "NOT DECIDED", "KEYS",
+        "90 % BY",
+    )  # fmt: skip
+    setting, share = simulation.setting, simulation.plan.steps[0]
+    head = (
+        f"A/B at {wording.share(share)}, {wording.count(setting.runs, 'run')} of "
+        f"{setting.requests:,} keys each, looked at after every key, seed {setting.seed}"
+    )
+    return [head, "", *tables.columns(header, [_ab_row(found) for found in simulation.outcomes])]
+
+
+def _ab_row(found: "AbScenarioResult") -> tuple[str, ...]:
+    shares = (found.false, found.won, found.lost, found.no_difference, found.undecided)
+    return (
+        found.label,
+        *(f"{100 * share:.1f} %" for share in shares),
+        _number(found.keys_median),
+        _number(found.keys_p90),
+    )

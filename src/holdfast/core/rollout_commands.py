@@ -7,6 +7,8 @@ one the rollout is on by now is refused, so that two drivers never act on one ve
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from msgspec import UNSET
+
 from holdfast.core import commands, gate, names
 from holdfast.core.events import AnyEvent, Promoted, RolledBack
 from holdfast.core.idempotency import Unchanged
@@ -17,6 +19,8 @@ from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 
 _LOOK = "check its status and decide again"
+_AGAIN = ("halted", "aborted", "undecided")
+"""How a rollout ended that may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,11 @@ def retry(state: State, baseline: Baseline | None = None) -> rollout_events.Roll
 
     Raises:
         NotFoundError: If there was none.
-        ConflictError: If it was not halted, aborted, or rolled back from once it was completed.
+        ConflictError: If it was not halted, aborted, left undecided, or rolled back from once it
+            was completed.
     """
     rollout = _last(state)
-    if rollout.outcome not in ("halted", "aborted") and rollout.undone_at is None:
+    if rollout.outcome not in _AGAIN and rollout.undone_at is None:
         how = rollout.outcome or "running"
         raise ConflictError(
             f"rollout {rollout.number} of {state.model}",
@@ -160,6 +165,8 @@ def judge(
 ) -> rollout_events.RolloutJudged | Unchanged:
     """Keep a verdict, if its outcome or its kinds of reasons are others than the last one's.
 
+    Of an A/B test it is also kept whenever the keys with an outcome have doubled.
+
     Raises:
         ConflictError: If the rollout is not where it was seen.
     """
@@ -171,8 +178,12 @@ def judge(
     )
 
 
-def _gist(verdict: StepVerdict) -> tuple[str, frozenset[str]]:
-    return verdict.outcome, frozenset(reason.code for reason in verdict.reasons)
+def _gist(verdict: StepVerdict) -> tuple[str, frozenset[str], int]:
+    """Return what differs where a verdict is kept again; of an A/B test, as its keys double."""
+    found = verdict.comparison
+    keys = 0 if found is UNSET else found.candidate.known + found.active.known
+    codes = frozenset(reason.code for reason in verdict.reasons)
+    return verdict.outcome, codes, keys.bit_length()
 
 
 def pause(state: State) -> rollout_events.RolloutPaused | Unchanged:
@@ -232,6 +243,22 @@ def pass_(
     return _end(rollout, "passed", _require(verdict, "advance"))
 
 
+def conclude(
+    state: State, position: StepPosition, verdict: StepVerdict
+) -> rollout_events.RolloutEnded:
+    """End an A/B test that nobody won: no difference matters, or it came to its deadline.
+
+    Raises:
+        InvalidInputError: If the verdict is another.
+        ConflictError: If the rollout is paused, no A/B test, or not where it was seen.
+    """
+    rollout = _last_step(state, position)
+    if rollout.plan.strategy != "ab":
+        raise ConflictError(_subject(state, rollout), "is not an A/B test", _LOOK)
+    _require(verdict, "end")
+    return _end(rollout, "passed" if verdict.conclusive else "undecided", verdict)
+
+
 def abort(state: State) -> rollout_events.RolloutEnded | RolledBack | Unchanged:
     """End the rollout, wherever it stands; a completed one is undone as long as it is live.
 
@@ -280,6 +307,8 @@ def _ended_again(state: State, event: rollout_events.RolloutEnded) -> AnyEvent |
     position = here(state)
     if event.verdict is None:
         return abort(state)
+    if event.verdict.outcome == "end":
+        return conclude(state, position, event.verdict)
     if event.outcome == "passed":
         return pass_(state, position, event.verdict)
     return halt(state, position, event.verdict)
@@ -336,14 +365,16 @@ def _not_paused(state: State, rollout: Rollout) -> None:
         )
 
 
-def _require(verdict: StepVerdict, outcome: Literal["advance", "halt"]) -> StepVerdict:
+def _require(verdict: StepVerdict, outcome: Literal["advance", "halt", "end"]) -> StepVerdict:
     if verdict.outcome != outcome:
         raise InvalidInputError("verdict", f"must be {outcome!r}, not {verdict.outcome!r}")
     return verdict
 
 
 def _end(
-    rollout: Rollout, outcome: Literal["passed", "halted", "aborted"], verdict: StepVerdict | None
+    rollout: Rollout,
+    outcome: Literal["passed", "halted", "aborted", "undecided"],
+    verdict: StepVerdict | None,
 ) -> rollout_events.RolloutEnded:
     return rollout_events.RolloutEnded(
         rollout=rollout.seq, version=rollout.version, outcome=outcome, verdict=verdict

@@ -35,7 +35,9 @@ _ROLLOUT: Final = {
     "rollout_paused": "rollout.paused",
     "rollout_resumed": "rollout.resumed",
 }
-_PATIENT: Final = frozenset(("dwell", "few_requests", "uncertain"))
+_PATIENT: Final = frozenset(
+    ("dwell", "few_requests", "uncertain", "open", "few_keys", "no_outcome_yet")
+)
 """Reasons to hold that pass with time alone."""
 _AT_ONCE: Final = frozenset(("sample_ratio", "score_drift", "overdue"))
 """Reasons that are told however young the step is."""

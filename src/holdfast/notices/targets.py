@@ -36,6 +36,7 @@ DEFAULT_EVENTS: Final = (
     "rollout.completed",
     "rollout.passed",
     "rollout.halted",
+    "rollout.undecided",
     "rollout.held",
     "rollout.aborted",
     "rollout.superseded",

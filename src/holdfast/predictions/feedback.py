@@ -128,6 +128,11 @@ class FolderFeedback:
             for prediction_id, at_us, label, by in file.execute(sql, parameters):
                 yield label_of((prediction_id, at_us, label, by), path)
 
+    def labels(self, criteria: Filter) -> Iterator[Label]:
+        """Return all labels of the days that may hold rows wanted; see `Feedback`."""
+        for day in self._days.of(criteria):
+            yield from self._read(day, _LAST)
+
     def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
         for day in self._days.of(criteria):

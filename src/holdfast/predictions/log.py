@@ -64,6 +64,13 @@ class Feedback(Protocol):
         """Return all labels of a prediction, the one that counts last."""
         ...
 
+    def labels(self, criteria: Filter) -> Iterator[Label]:
+        """Return all labels of the rows wanted, of one prediction the one that counts last.
+
+        Those of other rows may be among them.
+        """
+        ...
+
     def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
         ...

@@ -259,6 +259,17 @@ class PostgresFeedback:
             rows = connection.execute(_LABELS_OF, (ids.parse(prediction_id),)).fetchall()
         return [label_of(values, self._log.name) for values in rows]
 
+    def labels(self, criteria: Filter) -> Iterator[Label]:
+        """Return all labels of the rows wanted; see `Feedback`."""
+        condition, parameters = where(criteria)
+        wanted = f"SELECT prediction_id FROM holdfast_predictions WHERE {condition}"  # noqa: S608
+        sql = (
+            "SELECT prediction_id::text, at_us, label, by FROM holdfast_labels "  # noqa: S608
+            f"WHERE prediction_id IN ({wanted}) ORDER BY prediction_id, at_us, number"
+        )
+        for values in self._log.stream(sql, parameters):
+            yield label_of(values, self._log.name)
+
     def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
         condition, parameters = where(criteria)

@@ -92,7 +92,7 @@ class _Sums:
         """Add one labelled row."""
         self.labelled += 1
         answers, labels = flat(answer), flat(label)
-        if len(answers) != len(labels) or not all(map(_is_plain, (*answers, *labels))):
+        if len(answers) != len(labels) or not all(map(is_plain, (*answers, *labels))):
             self.incomparable += 1
             return
         pairs = list(zip(answers, labels, strict=True))
@@ -124,7 +124,7 @@ class _Sums:
 
 def _are_numbers(prediction: Any, true: Any) -> bool:
     """Tell whether an error is measured; whole numbers on both sides are classes."""
-    are = _is_number(prediction) and _is_number(true)
+    are = is_number(prediction) and is_number(true)
     return are and float in (type(prediction), type(true))
 
 
@@ -197,9 +197,11 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Tell whether a value can be compared as a class or a number."""
     return isinstance(value, str | int | float)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number, which no truth value is."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -115,6 +115,10 @@ class RemoteRollouts(Rollouts):
         """End a shadow that found nothing."""
         return self._judged(model, "pass", _ENDED, position, verdict)
 
+    def conclude(self, model: str, position: StepPosition, verdict: StepVerdict) -> Moved:
+        """End an A/B test that nobody won."""
+        return self._judged(model, "conclude", _ENDED, position, verdict)
+
     def finish(self, model: str, position: StepPosition, verdict: StepVerdict) -> Moved:
         """Let the candidate go live after its last step, if the server's gate lets it pass."""
         return self._judged(model, "finish", (events.Promoted,), position, verdict)

@@ -215,6 +215,15 @@ class Rollouts:
             CommitOptions(verdict.sentence),
         )
 
+    def conclude(self, model: str, position: StepPosition, verdict: StepVerdict) -> Moved:
+        """End an A/B test that nobody won."""
+        return self._commit(
+            model,
+            lambda state: rollout_commands.conclude(state, position, verdict),
+            happened.RolloutEnded,
+            CommitOptions(verdict.sentence),
+        )
+
     def finish(self, model: str, position: StepPosition, verdict: StepVerdict) -> Moved:
         """Let the candidate go live after its last step, if the gate lets it pass.
 

@@ -1,9 +1,11 @@
 """Where a driver learns what was counted."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from holdfast.core.fleet import Counts
+from holdfast.core.rollout.outcomes import Outcomes
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.registry.reader import Reader
 
@@ -13,6 +15,10 @@ class CountSource(Protocol):
 
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return all that was counted of *rollout* so far; nothing where nobody counted."""
+        ...
+
+    def outcomes(self, rollout: Rollout, now: datetime) -> Outcomes | None:
+        """Return what became of the keys of an A/B test by *now*; `None` if it is not told here."""
         ...
 
 
@@ -26,3 +32,8 @@ class Published:
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return what every worker published, those that are gone too."""
         return self.registry.fleet.counts(self.model, rollout.number)
+
+    def outcomes(self, rollout: Rollout, now: datetime) -> Outcomes | None:
+        """Return nothing: workers do not know what becomes of their answers."""
+        del rollout, now
+        return None

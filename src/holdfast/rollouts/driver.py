@@ -5,6 +5,7 @@ as the journal's next entry, which exists once. So it may be called at any time,
 processes, and stopped anywhere.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -13,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.fleet import Report
-from holdfast.core.rollout import aggregation, calibration
+from holdfast.core.rollout import aggregation, calibration, outcome_verdict
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
 from holdfast.core.rollout.step_verdict import Reason, StepVerdict
 from holdfast.core.rollout.verdict import judge
@@ -25,7 +26,9 @@ from holdfast.rollouts.count_sources import CountSource
 
 _HOLDS_EVERY_S: Final = 60.0
 
-Did = Literal["nothing", "held", "began", "advanced", "completed", "passed", "halted", "late"]
+Did = Literal[
+    "nothing", "held", "began", "advanced", "completed", "passed", "undecided", "halted", "late"
+]
 """What a tick did; *late* if a rival driver, or a person, was faster."""
 
 
@@ -73,13 +76,22 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
         return Look(rollout, servers, rollout.verdict if rollout else None)
     if rollout.step == PREPARING:
         return Look(rollout, servers, _preparing(rollout, servers))
-    elapsed_s = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds())
+    elapsed_s = _elapsed_s(rollout, now)
     seen = aggregation.seen(rollout, source.counts(rollout), elapsed_s)
     verdict = judge(rollout.plan, rollout.analysis, seen)
-    stays = [*_paused(rollout), *_unready(rollout, servers)]
-    if verdict.outcome == "advance" and stays:
+    if rollout.plan.strategy == "ab" and verdict.outcome != "halt":
+        found = source.outcomes(rollout, now)
+        verdict = outcome_verdict.judge(rollout.plan, rollout.analysis, verdict, found, elapsed_s)
+    stays = _paused(rollout)
+    if verdict.outcome == "advance":
+        stays += _unready(rollout, servers)
+    if verdict.outcome in ("advance", "end") and stays:
         verdict = _held(verdict, stays)
     return Look(rollout, servers, verdict)
+
+
+def _elapsed_s(rollout: Rollout, now: datetime) -> float:
+    return max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds())
 
 
 def tick(registry: Registry, model: str, source: CountSource, now: datetime) -> Ticked:
@@ -103,9 +115,11 @@ def tick(registry: Registry, model: str, source: CountSource, now: datetime) -> 
             or observation.verdict is None
         ):
             return Ticked(model, "nothing", observation.rollout, observation.verdict)
-        if observation.verdict.outcome == "hold" and _told_lately(observation.rollout, now):
+        if observation.verdict.outcome == "hold" and (
+            _told_lately(observation.rollout, now) or _knows_nothing(observation.verdict)
+        ):
             return Ticked(model, "held", observation.rollout, observation.verdict)
-        did, verdict = _act(registry, model, observation.rollout, observation.verdict)
+        did, verdict = _act(registry, model, observation, now)
     except ConflictError:
         return Ticked(model, "late", registry.rollout(model), None)
     return Ticked(model, did, registry.rollout(model), verdict)
@@ -136,9 +150,14 @@ def _told_lately(rollout: Rollout, now: datetime) -> bool:
     return abs(age_s) < _HOLDS_EVERY_S  # one of the future was written by a clock that was wrong
 
 
-def _act(
-    registry: Registry, model: str, rollout: Rollout, verdict: StepVerdict
-) -> tuple[Did, StepVerdict]:
+def _knows_nothing(verdict: StepVerdict) -> bool:
+    """Tell whether another driver is to say how an A/B test stands: this one cannot know."""
+    return any(reason.code == "no_outcomes" for reason in verdict.reasons)
+
+
+def _act(registry: Registry, model: str, look: Look, now: datetime) -> tuple[Did, StepVerdict]:
+    rollout, verdict = look.rollout, look.verdict
+    assert rollout is not None and verdict is not None  # noqa: S101, PT018 - `tick` has looked
     verbs, position = registry.rollouts, place_of(rollout)
     if verdict.outcome == "halt":
         verbs.halt(model, position, verdict)
@@ -146,6 +165,9 @@ def _act(
     if verdict.outcome == "hold":
         verbs.record_verdict(model, position, verdict)
         return "held", verdict
+    if verdict.outcome == "end":
+        verbs.conclude(model, position, verdict)
+        return "passed" if verdict.conclusive else "undecided", verdict
     if rollout.step == PREPARING:
         verbs.step(model, position, None)
         return "began", verdict
@@ -155,19 +177,28 @@ def _act(
     if rollout.plan.strategy == "shadow":
         verbs.pass_(model, position, verdict)
         return "passed", verdict
-    return _complete(registry, model, rollout, verdict)
+    return _complete(registry, model, look, now)
 
 
-def _complete(
-    registry: Registry, model: str, rollout: Rollout, verdict: StepVerdict
-) -> tuple[Did, StepVerdict]:
-    """Let the candidate go live, unless the gate refuses: then the rollout stays where it is."""
+def _complete(registry: Registry, model: str, look: Look, now: datetime) -> tuple[Did, StepVerdict]:
+    """Let the candidate go live, unless the gate refuses: then the rollout stays where it is.
+
+    An A/B test stays until its deadline, and then it ends, for a share of the traffic is not to be
+    the loser's for ever.
+    """
+    rollout, verdict = look.rollout, look.verdict
+    assert rollout is not None and verdict is not None  # noqa: S101, PT018 - `tick` has looked
     position: StepPosition = place_of(rollout)
     refused = registry.judge(f"{model}@{rollout.version}").reasons
     if refused:
         hold_verdict = _held(
             verdict, [Reason("gate", f"the gate refuses: {reason}") for reason in refused]
         )
+        deadline_s = rollout.plan.max_step_time_s or math.inf
+        if rollout.plan.strategy == "ab" and _elapsed_s(rollout, now) >= deadline_s:
+            ended = replace(hold_verdict, outcome="end")
+            registry.rollouts.conclude(model, position, ended)
+            return "undecided", ended
         registry.rollouts.record_verdict(model, position, hold_verdict)
         return "held", hold_verdict
     registry.rollouts.record_verdict(model, position, verdict)

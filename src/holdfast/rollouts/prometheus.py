@@ -29,6 +29,7 @@ from msgspec import Struct
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.core.fleet import Counts, Sides, StepCounts
+from holdfast.core.rollout.outcomes import Outcomes
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.errors import UnsupportedError
 from holdfast.notices.targets import check_url
@@ -84,6 +85,11 @@ class Prometheus:
     model: str
     timeout_s: float = 10.0
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def outcomes(self, rollout: Rollout, now: datetime) -> Outcomes | None:
+        """Return nothing: counters do not tell what became of a key."""
+        del rollout, now
+        return None
 
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return what all workers together counted of *rollout*.

@@ -64,6 +64,41 @@ class Simulation(Struct, frozen=True, forbid_unknown_fields=True):
     outcomes: tuple[ScenarioResult, ...]
 
 
+class AbScenarioResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of the A/B tests of one scenario.
+
+    Attributes:
+        label: The scenario in words.
+        false: Share of the tests with a false decision: the side that is no better wins, or a
+            difference that matters is denied.
+        won: Share that the candidate won.
+        lost: Share that it lost.
+        no_difference: Share that ended because no difference matters.
+        undecided: Share that was not decided.
+        keys_median: Keys until half of all tests were decided; `None` if they never were.
+        keys_p90: The same for nine in ten.
+    """
+
+    scenario: Scenario
+    label: str
+    false: float
+    won: float
+    lost: float
+    no_difference: float
+    undecided: float
+    keys_median: int | None
+    keys_p90: int | None
+
+
+class AbSimulation(Struct, frozen=True, forbid_unknown_fields=True):
+    """An A/B test held against scenarios; the requests of the setting are keys."""
+
+    plan: Plan
+    analysis: Analysis
+    setting: SimulationSettings
+    outcomes: tuple[AbScenarioResult, ...]
+
+
 def check(setting: SimulationSettings) -> SimulationSettings:
     """Return *setting* if it can be played.
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from holdfast.core.rollout.analysis import Absolute, Analysis
 from holdfast.errors import InvalidInputError
 
-_WORDS: Final = ("slower", "spread", "tail", "noise", "outage", "users")
+_WORDS: Final = ("slower", "spread", "tail", "noise", "outage", "users", "answers")
 
 SPREAD: Final = 0.5
 """Of latencies that nothing is said of."""
@@ -29,6 +29,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
             requests; 0 for no outage.
         users: Users whose requests stay on one side and fail all or not at all, a few of them
             sending most; only a user's first failure counts. 0 for requests that are independent.
+        answers: Of an A/B test, requests of a key on average, whose mean is its outcome.
     """
 
     active: float
@@ -39,6 +40,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     noise: float = 0.0
     outage: float = 0.0
     users: int = 0
+    answers: int = 1
 
     @property
     def label(self) -> str:
@@ -59,6 +61,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         ]
         if self.users:
             parts.append(f"users={self.users}")
+        if self.answers != 1:
+            parts.append(f"answers={self.answers}")
         return ",".join(parts)
 
     def is_healthy(self, analysis: Analysis) -> bool:
@@ -96,11 +100,13 @@ def check(scenario: Scenario) -> Scenario:
         )
     if scenario.users < 0:
         raise InvalidInputError("scenario users", f"must be 0 or more, not {scenario.users}")
+    if scenario.answers < 1:
+        raise InvalidInputError("scenario answers", f"must be 1 or more, not {scenario.answers}")
     return scenario
 
 
 def parse(text: str) -> Scenario:
-    """Read `ACTIVE:CANARY[,slower=F][,spread=F][,tail=RATE][,noise=RATE][,outage=RATE][,users=N]`.
+    """Read `ACTIVE:CANARY`, then what else is given, such as `,slower=F,tail=RATE`.
 
     Raises:
         InvalidInputError: If it is not that.
@@ -124,6 +130,7 @@ def parse(text: str) -> Scenario:
                 noise=share(options.get("noise", "0")),
                 outage=share(options.get("outage", "0")),
                 users=int(options.get("users", 0)),
+                answers=int(options.get("answers", 1)),
             )
         )
     except ValueError as error:

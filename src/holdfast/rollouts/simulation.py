@@ -12,6 +12,7 @@ from holdfast.core.rollout import blocks, evidence
 from holdfast.core.rollout import plan as plans
 from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
 from holdfast.core.rollout.plan import Plan
+from holdfast.errors import InvalidInputError
 from holdfast.rollouts import results
 from holdfast.rollouts import scenario as scenarios_
 from holdfast.rollouts.results import ScenarioResult, Simulation, SimulationSettings
@@ -37,6 +38,12 @@ def simulate(
     """Play a plan against each scenario; `holdfast.rollouts.simulate` is its door."""
     plan, analysis = plans.check(plan), analyses.check(analysis)
     setting = results.check(setting)
+    if plan.strategy == "ab":
+        raise InvalidInputError("plan", "is an A/B test", "use simulate_ab")
+    if any(scenario.answers != 1 for scenario in scenarios):
+        raise InvalidInputError(
+            "scenario answers", f"does not fit a {plan.strategy} rollout", "give --strategy ab"
+        )
     outcomes = [
         _Runs.of(plan, analysis, scenarios_.check(scenario), setting).play()
         for scenario in scenarios

@@ -65,6 +65,8 @@ DRIVING: Final[tuple[tuple[str, str, Deed, tuple[type[AnyEvent], ...], str, Any]
     ("halt", "rollout-abort", _judged("halt"), _ENDED, "End a rollout on the evidence.", Judgement),
     ("pass", "rollout-abort", _judged("pass_"), _ENDED,
      "End a shadow that found nothing.", Judgement),
+    ("conclude", "rollout-abort", _judged("conclude"), _ENDED,
+     "End an A/B test that nobody won.", Judgement),
     ("finish", "rollout-promote", _judged("finish"), (events.Promoted,),
      "Make the candidate live after its last step.", Judgement),
 )  # fmt: skip

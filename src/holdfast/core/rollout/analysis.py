@@ -3,8 +3,10 @@
 import math
 from typing import Final, Literal, assert_never
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from holdfast.core.rollout import outcomes
+from holdfast.core.rollout.outcomes import OutcomeTest
 from holdfast.core.rollout.plan import typed
 from holdfast.errors import InvalidInputError
 
@@ -123,6 +125,7 @@ class Analysis(Struct, frozen=True, forbid_unknown_fields=True):
         drift: `None` asks for no scores.
         min_keys: Distinct keys (requests, where routing is not sticky) that must have failed on
             the canary before it is halted for errors.
+        outcome: What an A/B test compares; left out of every other rollout.
     """
 
     errors: ErrorRule = Relative()
@@ -131,6 +134,7 @@ class Analysis(Struct, frozen=True, forbid_unknown_fields=True):
     sample_ratio: SampleRatio | None = SampleRatio()
     drift: ScoreDrift | None = None
     min_keys: int = 3
+    outcome: OutcomeTest | UnsetType = UNSET
 
 
 def check(analysis: Analysis) -> Analysis:
@@ -160,6 +164,8 @@ def check(analysis: Analysis) -> Analysis:
         _mixture("sample_ratio.ratios", analysis.sample_ratio.ratios, 0, math.inf)
     if analysis.drift is not None:
         _margin("drift.limit", analysis.drift.limit)
+    if analysis.outcome is not UNSET:
+        outcomes.check(analysis.outcome)
     return analysis
 
 

@@ -65,7 +65,7 @@ def confidence_sequence(failures: int, requests: int, alpha: float = 0.05) -> Co
     return ConfidenceSequence(edge(0.0) if failures else 0.0, edge(1.0) if passed else 1.0)
 
 
-def log_mixture(failures: int, requests: int) -> float:
+def log_mixture(failures: float, requests: int) -> float:
     """Return the log likelihood of the counts' order under the mixture of all rates."""
     return (
         math.lgamma(failures + 0.5)

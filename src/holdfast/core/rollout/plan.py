@@ -10,7 +10,7 @@ from msgspec import Struct
 from holdfast.errors import InvalidInputError
 
 Checked = TypeVar("Checked", bound=Struct)
-Strategy = Literal["canary", "blue-green", "shadow"]
+Strategy = Literal["canary", "blue-green", "shadow", "ab"]
 Overdue = Literal["hold", "rollback", "advance"]
 Advance = Literal["certified", "counted"]
 
@@ -24,8 +24,9 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         strategy: `canary` answers a rising share of the requests; `blue-green` all of them at
             once, or all but a holdback that stays as control (0.95, then 1); `shadow` gets a
-            rising share mirrored, and its answers are thrown away.
-        steps: Shares in (0, 1], rising, the last 1.
+            rising share mirrored, and its answers are thrown away; `ab` keeps one share until it
+            is known whose outcomes are better, or to its deadline.
+        steps: Shares in (0, 1], rising, the last 1; of `ab` one below 1.
         dwell_s: Least time on a step, in seconds.
         min_requests: Least number of canary requests on a step. The default 120 without one error
             bounds the error rate below 5 % (`bands.band`: 116 are needed).
@@ -35,6 +36,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
             remain possible when a step is left, absolute; one for each step, the last one stands
             for those that follow.
         max_step_time_s: Seconds after which a step that could not be left is overdue; `None` never.
+            The deadline of `ab`, which has one.
         overdue: What to do then. It is recorded as inconclusive in any case.
     """
 
@@ -82,7 +84,18 @@ def check(plan: Plan) -> Plan:
             f"is {longest:g}, less than the dwell time of {plan.dwell_s:g}",
             "give more, or none for no limit",
         )
+    if plan.strategy == "ab":
+        _check_deadline(plan)
     return plan
+
+
+def _check_deadline(plan: Plan) -> None:
+    if plan.max_step_time_s is None or math.isinf(plan.max_step_time_s):
+        problem = "must be a time in an A/B test, which ends undecided then"
+        raise InvalidInputError("plan max_step_time_s", problem, "give a deadline such as 14d")
+    if plan.overdue != "hold":
+        problem = f"cannot be {plan.overdue} in an A/B test, which ends undecided at its deadline"
+        raise InvalidInputError("plan overdue", problem, "leave it out")
 
 
 def _check_steps(plan: Plan) -> None:
@@ -98,6 +111,11 @@ def _check_steps(plan: Plan) -> None:
             raise InvalidInputError(
                 "plan steps", f"must rise, but {after:g} comes after {before:g}", "sort them"
             )
+    if plan.strategy == "ab":
+        if len(steps) > 1 or steps[0] == 1:
+            problem = f"must be one share below 1 in an A/B test, not {_listed(steps)}"
+            raise InvalidInputError("plan steps", problem, "give 0.5 for half of the keys")
+        return
     if steps[-1] != 1:
         raise InvalidInputError(
             "plan steps", f"must not end with {steps[-1]:g}", "end with 1: all of the traffic"

@@ -85,11 +85,13 @@ class RolloutEnded(RolloutEvent, frozen=True, kw_only=True):
     """The rollout ended and production did not move; the candidate gets no more requests.
 
     Attributes:
-        verdict: What halted or passed it; `None` where a person stopped it.
+        outcome: An A/B test has passed where no difference matters, and is undecided where it came
+            to its deadline.
+        verdict: What ended it; `None` where a person stopped it.
     """
 
     rollout: int
-    outcome: Literal["passed", "halted", "aborted"]
+    outcome: Literal["passed", "halted", "aborted", "undecided"]
     verdict: StepVerdict | None = None
 
 

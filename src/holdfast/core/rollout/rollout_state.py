@@ -3,7 +3,7 @@
 import re
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from holdfast.core.rollout import analysis as analyses
 from holdfast.core.rollout import plan as plans
@@ -19,9 +19,10 @@ _OUTCOMES: Final = {"completed": "g", "passed": "g", "halted": "b", "aborted": "
 _STICKY: Final = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]+|field:[^\s:]+")
 
 Phase = Literal["running", "paused"]
-Ended = Literal["completed", "passed", "halted", "aborted", "superseded"]
-"""How a rollout ends: its version is live; a shadow found nothing; evidence or a person stopped it;
-production moved otherwise meanwhile."""
+Ended = Literal["completed", "passed", "halted", "aborted", "superseded", "undecided"]
+"""How a rollout ends: its version is live; a shadow found nothing, or an A/B test no difference
+that matters; evidence or a person stopped it; production moved otherwise meanwhile; an A/B test
+came to its deadline."""
 
 PREPARING = -1
 """The step before the first: servers load the candidate, and it gets no traffic."""
@@ -52,7 +53,26 @@ def check(terms: Terms) -> Terms:
             "does not say where the key is",
             "write header:NAME or field:NAME",
         )
+    if terms.plan.strategy == "ab":
+        _check_ab(terms)
+    elif terms.analysis.outcome is not UNSET:
+        raise InvalidInputError(
+            "outcome", f"is not compared in a {terms.plan.strategy} rollout", "use the strategy ab"
+        )
     return Terms(plans.check(terms.plan), analyses.check(terms.analysis), terms.sticky)
+
+
+def _check_ab(terms: Terms) -> None:
+    if terms.analysis.outcome is UNSET:
+        raise InvalidInputError(
+            "A/B test", "has no outcome to compare", "give accuracy or feedback:FIELD"
+        )
+    if terms.sticky is None:
+        raise InvalidInputError(
+            "A/B test",
+            "has no sticky key, and outcomes are compared by key",
+            "give header:NAME or field:NAME",
+        )
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):

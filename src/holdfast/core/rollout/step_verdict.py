@@ -2,9 +2,12 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-Outcome = Literal["halt", "advance", "hold"]
+from holdfast.core.rollout.outcomes import OutcomeComparison
+
+Outcome = Literal["halt", "advance", "hold", "end"]
+"""What is done; `end` ends an A/B test, and the active version stays live."""
 
 
 class StatisticalTest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,13 +60,14 @@ class StepVerdict(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer for one step.
 
     Attributes:
-        outcome: `hold` never promotes.
+        outcome: `hold` never promotes, nor does `end`.
         conclusive: True if the data decided: a test halted it, or nothing stood against advancing.
             An overdue step that the plan rolls back or lets pass is inconclusive.
         reasons: Why, every one.
         readings: Every test that was asked.
         canary: This step's failures; `None` if none were measured.
         active: The same of the active version.
+        comparison: What an A/B test found so far; left out of every other verdict.
     """
 
     outcome: Outcome
@@ -73,6 +77,7 @@ class StepVerdict(Struct, frozen=True, forbid_unknown_fields=True):
     readings: tuple[StatisticalTest, ...]
     canary: Rate | None
     active: Rate | None
+    comparison: OutcomeComparison | UnsetType = UNSET
 
     @property
     def sentence(self) -> str:
@@ -83,5 +88,10 @@ class StepVerdict(Struct, frozen=True, forbid_unknown_fields=True):
             for arm, rate in (("canary", self.canary), ("active", self.active))
             if rate is not None
         ]
+        if self.comparison is not UNSET:
+            found = self.comparison
+            for arm, side in (("candidate", found.candidate), ("active", found.active)):
+                counted.append(f"{arm} {found.said(side)}")
+            counted += found.passed_over
         parts = [*(reason.sentence for reason in self.reasons), *counted]
         return f"{self.outcome} at {self.weight:.3g}{sure}: {'; '.join(parts)}"
