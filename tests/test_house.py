@@ -161,6 +161,7 @@ OWN_JSON = {
     "src/holdfast/predictions/columns.py",
     "src/holdfast/predictions/counting.py",
     "src/holdfast/predictions/feedback.py",
+    "src/holdfast/predictions/key_outcomes.py",
     "src/holdfast/predictions/capture.py",
     "src/holdfast/predictions/parquet.py",
     "src/holdfast/registry/folds.py",

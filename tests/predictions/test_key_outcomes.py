@@ -197,6 +197,7 @@ def test_keys_are_counted_in_the_order_in_which_they_mature(filled: Filled, answ
         ("[1]", None, None),
         ("[]", [], None),
         (None, 1, None),
+        ("[1", 1, None),
     ],
 )
 def test_accuracy_is_the_share_of_the_answers_that_equal_the_label(
@@ -226,3 +227,11 @@ def test_a_request_that_failed_was_not_answered_right() -> None:
 )
 def test_a_field_is_a_number_cut_to_its_bounds(label: Any, outcome: float | None) -> None:
     assert outcome_of(AMOUNT, 200, None, label) == outcome
+
+
+def test_a_label_nested_without_end_is_of_another_kind() -> None:
+    label: Any = 1
+    for _ in range(100_000):
+        label = [label]
+
+    assert outcome_of(ACCURACY, 200, "[1]", label) is None

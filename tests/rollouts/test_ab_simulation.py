@@ -151,7 +151,7 @@ def test_what_it_cannot_play_is_refused() -> None:
     some = [scenario.parse("1%:1%")]
     with pytest.raises(InvalidInputError, match="plan is a canary rollout; give the strategy ab"):
         simulate_ab(Plan(), Analysis(outcome=SHARE), some)
-    with pytest.raises(InvalidInputError, match="plan compares no outcomes"):
+    with pytest.raises(InvalidInputError, match="plan has no outcome"):
         simulate_ab(plan(), Analysis(outcome=UNSET), some)
     with pytest.raises(InvalidInputError, match="has slower, which an A/B test does not play"):
         play(SHARE, "1%:1%,slower=2")

@@ -62,7 +62,7 @@ def simulate(
     setting = results.check(setting)
     test = analysis.outcome
     if plan.strategy != "ab" or test is UNSET:
-        problem = "compares no outcomes" if test is UNSET else f"is a {plan.strategy} rollout"
+        problem = "has no outcome" if test is UNSET else f"is a {plan.strategy} rollout"
         raise InvalidInputError("plan", problem, "give the strategy ab and an outcome")
     found = [
         play(plan.steps[0], test, analysis.alpha, scenarios_.check(scenario), setting)

@@ -69,7 +69,7 @@ class AbScenarioResult(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         label: The scenario in words.
-        false: Share of the tests with a false decision: the side that is no better wins, or a
+        false: Share of the tests with a false decision: the side that is not better wins, or a
             difference that matters is denied.
         won: Share that the candidate won.
         lost: Share that it lost.

@@ -67,6 +67,9 @@ def test_before_the_first_step_nothing_was_counted_or_tested(look: Any, person: 
         def counts(self, _rollout: Any) -> list[Any]:
             return []
 
+        def outcomes(self, _rollout: Any, _now: datetime) -> None:
+            return None
+
     tick(person.registry, "risk/fraud", Nothing(), datetime.now(UTC))
     _, page = look("/models/risk/fraud:rollout")
     assert "Nothing was counted yet" in page

@@ -1,20 +1,20 @@
 """Two versions at fixed shares: the evidence that one has the better outcomes, at every look.
 
 A key goes to the candidate with probability rho, whatever its outcome y, from 0 to 1, will be. That
-the candidate is no better is `E y_c <= E y_a`, for keys that mature at the same moment. A gambler
+the candidate is not better is `E y_c <= E y_a`, for keys that mature at the same moment. A gambler
 who stakes against it multiplies their wealth with each key that has an outcome by
 
     1 + s z,   z = C (y - m) / rho - (1 - C) (y - m) / (1 - rho)
 
 (C: the candidate answered). That is the canary's bet with margin 0 (`evidence`), but for m: there
 it is 0. Whatever m is, as long as it was known before, the mean of z is at most 0 while the
-candidate is no better. So wealth is a supermartingale, and by Ville's inequality the chance that it
+candidate is not better. So wealth is a supermartingale, and by Ville's inequality the chance that it
 ever reaches 2 / alpha is at most alpha / 2; the bets on the other direction, with -z, have the
 other half. Nothing is asked of how the means change with time, as long as neither is the better.
 
 Here m is the mean of all outcomes before, of both sides. With m = 0 each key with an outcome of 1
 would speak for its side, and a side whose users tell more often what became of a prediction would
-win by that alone; around their own mean, more outcomes are no better outcomes. The stake of a bet
+win by that alone; around their own mean, more outcomes are not better ones. The stake of a bet
 is `s = e rho (1 - rho) / sd` for a difference of e standard deviations, with the sd of all outcomes
 before (and of a 0 and a 1 besides, so that it is never 0), but at most nine tenths of what can be
 staked. Wealth is the mean over several e.
@@ -38,7 +38,7 @@ EFFECTS: Final = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Differences, in standard deviations, that are bet on; equal weights."""
 
 FIRST: Final = 0.5
-"""The m of the first key, before which there is no outcome."""
+"""The m of the first key: no outcome comes before it."""
 
 LARGEST: Final = 0.9
 """Part of the wealth that one key can cost at most."""

@@ -147,15 +147,15 @@ def checked(seen: Outcomes) -> Outcomes:
     """Return *seen* if it can be.
 
     Raises:
-        InvalidInputError: If more keys have an outcome than there are, or a mean is no part.
+        InvalidInputError: If more keys have an outcome than there are, or a mean is not in [0, 1].
     """
     for name, arm in (("candidate", seen.candidate), ("active version", seen.active)):
         if not 0 <= arm.known <= arm.keys:
             problem = f"has {arm.known} keys with an outcome among {arm.keys}"
-            raise InvalidInputError("outcomes", f"of the {name}: it {problem}", "count keys once")
+            raise InvalidInputError(f"count of the {name}", problem, "count keys once")
         if not (0 <= arm.mean <= 1 and 0 <= arm.variance <= 1):
             problem = f"have the mean {arm.mean:g} and the variance {arm.variance:g}"
-            raise InvalidInputError("outcomes", problem, "give parts from 0 to 1")
+            raise InvalidInputError(f"outcomes of the {name}", problem, "give parts from 0 to 1")
     return seen
 
 
@@ -204,7 +204,7 @@ class OutcomeComparison(Struct, frozen=True, forbid_unknown_fields=True):
             for count, what in (
                 (self.crossed, "keys on both sides"),
                 (self.keyless, "requests without a key"),
-                (self.unusable, "labels that are no outcome"),
+                (self.unusable, "labels of another kind"),
             )
             if count
         ]
