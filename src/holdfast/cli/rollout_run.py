@@ -94,8 +94,8 @@ def run(
     """Drive the rollouts of MODELs, or of all models, until stopped.
 
     Serving processes drive them, too; any number of drivers act as one, and none keeps state.
-    With --until-done the exit status is 1 if a rollout was halted, aborted or superseded. The
-    targets of HOLDFAST_NOTIFY are notified.
+    With --until-done the exit status is 1 if a rollout was halted, aborted, superseded or left
+    undecided. A/B tests need --log. The targets of HOLDFAST_NOTIFY are notified.
     """
     registry = ctx.registry()
     pause_s = seconds("--every", every)
