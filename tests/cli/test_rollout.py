@@ -49,6 +49,60 @@ def test_a_start_tells_the_plan_what_the_gate_thinks_and_what_comes_next(churn: 
     assert lines[7:] == ["  next      holdfast rollout run churn   (or a server drives it)"]
 
 
+AB = (
+    "--strategy", "ab", "--share", "40", "--outcome", "feedback:clicked", "--minimum-effect", "2%",
+    "--within", "6h", "--sticky", "field:user", "--no-latency", "--deadline", "21d",
+)  # fmt: skip
+
+
+def test_the_start_of_an_ab_test_tells_what_it_compares_and_who_drives_it(churn: Holdfast) -> None:
+    result = churn("rollout", "start", "churn@1.2.0", *AB)
+    lines = result.out.splitlines()
+
+    assert result.status == 0, result.err
+    assert lines[0] == "rollout 1 of 1.2.0 starts: ab 40 %"
+    assert lines[3] == "  plan      ab 40 %, 10 m 0 s and 120 requests each, until 21 d"
+    assert lines[4] == (
+        "  outcome   feedback:clicked of each key after 6 h 0 m, a difference beyond 0.02 matters"
+    )
+    assert lines[-1] == "  next      holdfast rollout run churn --log DIR"
+
+
+def test_an_ab_test_may_be_the_usual_way_and_another_time_not(churn: Holdfast) -> None:
+    churn("policy", "set", "churn", *AB, "--clip", "0,500", "--minimum-effect", "5")
+    usual = churn("rollout", "start", "churn@1.2.0", "--json").data
+    churn("rollout", "abort", "churn")
+    shares = churn("rollout", "start", "churn@1.2.0", "--clip", "none", "--minimum-effect", "0.1")
+    churn("rollout", "abort", "churn")
+    canary = churn("rollout", "start", "churn@1.2.0", "--strategy", "canary")
+
+    assert usual["changed"]
+    assert "cut to" not in shares.out
+    assert canary.out.startswith("rollout 3 of 1.2.0 starts: canary 5 → 25 → 50 → 100 %")
+    assert "outcome" not in canary.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--sticky", "none"), "A/B test has no sticky key, and outcomes are compared by key"),
+        (("--outcome", "auc"), "outcome 'auc' does not say what becomes of a prediction"),
+        (("--steps", "5,50"), "plan steps must be one share below 1 in an A/B test"),
+        (("--minimum-effect", "200%"), "outcome minimum_effect must be above 0 and below 1"),
+        (("--within", "0"), "outcome within_s must be 1 second or more"),
+        (("--deadline", "1s"), "plan max_step_time_s is 1, less than the dwell time of 600"),
+    ],
+)
+def test_an_ab_test_that_cannot_be_judged_is_not_started(
+    churn: Holdfast, words: tuple[str, ...], message: str
+) -> None:
+    result = churn("rollout", "start", "churn@1.2.0", *AB, *words)
+
+    assert result.status == 2
+    assert message in result.err
+    assert churn("rollout", "status", "churn", "--json").data["rollout"] is None
+
+
 def test_the_same_key_starts_one_rollout(churn: Holdfast) -> None:
     start = ("rollout", "start", "churn@latest", "--idempotency-key", "ci-7")
     churn(*start)

@@ -24,9 +24,11 @@ import holdfast as api
 from holdfast import Registry
 from holdfast.core.fleet import LoadedVersion
 from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.outcomes import OutcomeTest
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Terms
 from holdfast.predictions import open_log
+from holdfast.predictions.log import Label
 
 Holdfast = Callable[..., Any]
 TERMS = Terms(Plan(steps=(0.25, 0.5, 0.75, 1.0), dwell_s=0), Analysis(latency=None))
@@ -357,3 +359,43 @@ def test_a_halt_is_told_when_the_command_returns(
         assert done.status == 1
         assert receiver.kinds == ["rollout.halted"]
     assert receiver.posts[0].event["data"]["verdict"]["outcome"] == "halt"
+
+
+def test_an_ab_test_is_judged_by_the_log_and_shown_with_both_sides(
+    holdfast: Holdfast, registry: Registry, tmp_path: Path
+) -> None:
+    outcome = OutcomeTest("feedback:ok", within_s=3600.0)
+    plan = Plan("ab", (0.5,), dwell_s=0, max_step_time_s=86_400.0)
+    analysis = Analysis(latency=None, outcome=outcome)
+    registry.rollouts.start("iris@1.1.0", terms=Terms(plan, analysis, "field:user"))
+    Worker(registry, every_s=600.0).ready(datetime.now(UTC))
+    holdfast("rollout", "tick", "iris")
+    begun = datetime.now(UTC) - timedelta(hours=3)
+    row = Rows(start_us=int(begun.timestamp() * 1e6))
+    rows = [
+        row(role=role, rollout=1, weight=0.5, key=f"{side}{number:015x}")
+        for number in range(60)
+        for side, role in enumerate(("active", "canary"))
+    ]
+    log = open_log(tmp_path / "predictions")
+    log.write([*rows, row(rollout=1, weight=0.5)])
+    log.feedback.add(
+        [
+            Label(made.prediction_id, {"ok": number % 4 > 1}, made.at_us, "ana")
+            for number, made in enumerate(rows)
+        ]
+    )
+    log.close()
+    words = ("iris", "--log", str(tmp_path / "predictions"))
+    status = holdfast("rollout", "status", *words)
+    blind = holdfast("rollout", "status", "iris")
+    ticked = holdfast("rollout", "tick", *words)
+
+    assert "outcome feedback:ok  difference +0 (-0." in status.out
+    assert "canary mean 0.5 of 60 keys, 100 % of those that matured" in status.out
+    assert "active mean 0.5 of 60 keys" in status.out
+    assert "requests without a key: 1" in status.out
+    assert "of at most 1 d, sticky by field:user" in status.out
+    assert "outcomes are read from a prediction log: give --log" in blind.out
+    assert "feedback:ok may be better or worse: +0 (" in ticked.out
+    assert ticked.status == 0

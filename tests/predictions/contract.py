@@ -184,6 +184,23 @@ class LogContract:
             if labelled_prediction == prediction
         ] == [same_time]
 
+    def test_all_labels_of_wanted_rows_are_told_the_one_that_counts_last(
+        self, log: Log, row: Rows
+    ) -> None:
+        rows = [row(), row(model="other"), row()]
+        log.write(rows)
+        first, other, second = (made.prediction_id for made in rows)
+        late, early = Label(first, 1, NOON + 2, "ana"), Label(first, 0, NOON + 1, "ana")
+        again = Label(first, 2, NOON + 2, "ben")
+        log.feedback.add([late, Label(other, 1, NOON, "ana"), Label(second, [1], NOON, "ana")])
+        log.feedback.add([early])
+        log.feedback.add([again])
+        labels = list(log.feedback.labels(Filter(model="iris")))
+
+        assert [label for label in labels if label.prediction_id == first] == [early, late, again]
+        assert [label.label for label in labels if label.prediction_id == second] == [[1]]
+        assert list(log.feedback.labels(Filter(until_us=1))) == []
+
     def test_labels_are_joined_to_the_rows_that_are_wanted(self, log: Log, row: Rows) -> None:
         rows = [row(), row(version="1.1.0"), row()]
         log.write(rows)

@@ -45,7 +45,7 @@ def start(
         lines += [f"  {name:<9} {text}" for name, text in said(terms).items()]
         verdict = registry.judge(ref)
         lines += [f"  gate      would refuse it now: {reason}" for reason in verdict.reasons]
-        lines.append(f"  next      holdfast rollout run {model}   (or a server drives it)")
+        lines.append(f"  next      holdfast rollout run {model}{_driven(terms.plan.strategy)}")
     ctx.emit(done, lines)
 
 
@@ -143,6 +143,11 @@ def retry(ctx: Context, model: str, reason: str | None) -> None:
     """Restart a halted or aborted rollout with the same plan."""
     registry = ctx.registry()
     _emit(ctx, registry, registry.rollouts.retry(model, reason=reason))
+
+
+def _driven(strategy: str) -> str:
+    """Say what a driver needs: servers do not know what becomes of their answers."""
+    return " --log DIR" if strategy == "ab" else "   (or a server drives it)"
 
 
 def _emit(ctx: Context, registry: "Registry", done: "Moved") -> None:

@@ -81,9 +81,9 @@ def test_numbers_are_cut_and_shares_that_are_none_are_passed_over() -> None:
     ],
 )
 def test_counts_that_cannot_be_are_refused(arm: ArmOutcomes) -> None:
-    with pytest.raises(InvalidInputError, match="give parts|count keys"):
+    with pytest.raises(InvalidInputError, match=r"give parts|count keys"):
         checked(Outcomes(candidate=arm))
-    with pytest.raises(InvalidInputError, match="give parts|count keys"):
+    with pytest.raises(InvalidInputError, match=r"give parts|count keys"):
         checked(Outcomes(active=arm))
 
 
@@ -107,4 +107,4 @@ def test_a_comparison_says_both_sides_in_the_unit_of_the_outcome() -> None:
     )
     assert comparison.said(comparison.active) == "no outcome of 7 keys"
     assert comparison.band == "+12 (-2.5 to +26.5)"
-    assert comparison.passed_over == ["3 keys on both sides", "1,200 labels of another kind"]
+    assert comparison.passed_over == ["keys on both sides: 3", "labels of another kind: 1,200"]

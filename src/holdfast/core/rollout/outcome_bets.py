@@ -8,8 +8,8 @@ who stakes against it multiplies their wealth with each key that has an outcome 
 
 (C: the candidate answered). That is the canary's bet with margin 0 (`evidence`), but for m: there
 it is 0. Whatever m is, as long as it was known before, the mean of z is at most 0 while the
-candidate is not better. So wealth is a supermartingale, and by Ville's inequality the chance that it
-ever reaches 2 / alpha is at most alpha / 2; the bets on the other direction, with -z, have the
+candidate is not better. So wealth is a supermartingale, and by Ville's inequality the chance that
+it ever reaches 2 / alpha is at most alpha / 2; the bets on the other direction, with -z, have the
 other half. Nothing is asked of how the means change with time, as long as neither is the better.
 
 Here m is the mean of all outcomes before, of both sides. With m = 0 each key with an outcome of 1

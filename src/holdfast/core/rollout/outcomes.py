@@ -200,7 +200,7 @@ class OutcomeComparison(Struct, frozen=True, forbid_unknown_fields=True):
     def passed_over(self) -> list[str]:
         """Say what no outcome counts of."""
         return [
-            f"{count:,} {what}"
+            f"{what}: {count:,}"
             for count, what in (
                 (self.crossed, "keys on both sides"),
                 (self.keyless, "requests without a key"),
