@@ -2,9 +2,9 @@
 
 `python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything; where the
 file's name begins with `operations`, of one with every operation, with `rollouts`, of one with
-every kind of rollout, and with `signed`, of one whose policy demands signatures, with keys that
-are thrown away. A tar that was released is never written again: a new format gets a new one beside
-it.
+every kind of rollout, with `ab`, of one with A/B tests, and with `signed`, of one whose policy
+demands signatures, with keys that are thrown away. A tar that was released is never written again:
+a new format gets a new one beside it.
 """
 
 import itertools
@@ -16,9 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
+from holdfast.core.rollout.outcomes import ArmOutcomes, OutcomeComparison, OutcomeTest
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Terms
 from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, StepVerdict
@@ -208,6 +211,56 @@ def furnish_rollouts(folder: Path) -> Path:
     return folder / "store"
 
 
+def furnish_ab(folder: Path) -> Path:
+    """Make a store whose A/B tests ended in each way there is, and one that goes on."""
+    pen = _Pen(folder)
+    ann = pen.open("store", "ann")
+    for index in range(3):
+        ann.register("iris", pen.text(f"iris {index}\n"), **_facts())
+    ann.promote("iris@1.0.0")
+    verbs = ann.rollouts
+    shares = OutcomeTest("accuracy", within_s=3600.0, minimum_effect=0.02)
+    numbers = OutcomeTest("feedback:amount", clip=(-20.0, 500.0), minimum_effect=5.0)
+    plan = Plan("ab", (0.5,), max_step_time_s=1_209_600.0)
+    for outcome, test in (
+        ("passed", shares), ("undecided", numbers), ("halted", shares), ("completed", numbers),
+    ):  # fmt: skip
+        terms = Terms(plan, Analysis(latency=None, outcome=test), "header:X-User-Id")
+        verbs.start("iris@1.1.0", terms=terms, reason=outcome)
+        begun = StepPosition(_number(ann), 0)
+        verbs.step("iris", StepPosition(_number(ann), -1), None)
+        verbs.record_verdict("iris", begun, _found("hold", "open"))
+        if outcome == "completed":
+            verbs.finish("iris", begun, _found("advance", "winner"))
+        elif outcome == "halted":
+            verbs.halt("iris", begun, _found("halt", "worse"))
+        else:
+            code = "no_difference" if outcome == "passed" else "not_decided"
+            ended = replace(_found("end", code), conclusive=outcome == "passed")
+            verbs.conclude("iris", begun, ended)
+    ann.set_policy("iris", Policy(rollout=terms), reason="the usual way")
+    verbs.start("iris@1.2.0")
+    verbs.step("iris", StepPosition(_number(ann), -1), None)
+    return folder / "store"
+
+
+def _found(outcome: Any, code: str) -> StepVerdict:
+    comparison = OutcomeComparison(
+        outcome="accuracy",
+        candidate=ArmOutcomes(1_200, 900, 0.71, 0.2059),
+        active=ArmOutcomes(1_180, 930, 0.7, 0.21),
+        unit_low=0.0,
+        unit_width=1.0,
+        difference=0.01,
+        low=-0.07,
+        high=0.09,
+        crossed=2,
+        keyless=31,
+        unusable=5,
+    )
+    return replace(_verdict(outcome, code), comparison=comparison)
+
+
 _ABSOLUTE = Analysis(Absolute(), latency=None, drift=ScoreDrift(then="halt"))
 _THRESHOLD = Analysis(Threshold(), sample_ratio=None)
 
@@ -248,6 +301,7 @@ if __name__ == "__main__":
         makers = {
             "operations": furnish_operations,
             "rollouts": furnish_rollouts,
+            "ab": furnish_ab,
             "signed": sign,
         }
         make = makers.get(target.name.partition("-")[0], furnish)

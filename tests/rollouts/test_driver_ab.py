@@ -268,6 +268,19 @@ def test_a_clock_that_is_set_back_decides_nothing(log: Log, later: Later, drive:
 
 
 @pytest.mark.usefixtures("begun")
+def test_a_log_that_lost_rows_makes_no_winner(log: Log, later: Later, drive: Drive) -> None:
+    answer(log, later(), candidate=0.5, active=0.5, keys=1500)
+    first = drive()
+    (day,) = log.days()
+    log.drop(day.day)
+    answer(log, later(), candidate=0.8, active=0.4)
+    held = drive()
+
+    assert codes(first) == ["open"]
+    assert (held.did, codes(held)) == ("held", ["winner", "lost_keys"])
+
+
+@pytest.mark.usefixtures("begun")
 def test_its_candidate_is_not_purged(registry: Registry) -> None:
     with pytest.raises(ConflictError, match="is in rollout 1"):
         registry.archive("iris@1.1.0")

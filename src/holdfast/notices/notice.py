@@ -36,7 +36,7 @@ _ROLLOUT: Final = {
     "rollout_resumed": "rollout.resumed",
 }
 _PATIENT: Final = frozenset(
-    ("dwell", "few_requests", "uncertain", "open", "few_keys", "no_outcome_yet")
+    ("dwell", "few_requests", "uncertain", "open", "few_keys", "no_outcome_yet", "winner")
 )
 """Reasons to hold that pass with time alone."""
 _AT_ONCE: Final = frozenset(("sample_ratio", "score_drift", "overdue"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from holdfast.core.fleet import Report
@@ -81,13 +81,21 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
     verdict = judge(rollout.plan, rollout.analysis, seen)
     if rollout.plan.strategy == "ab" and verdict.outcome != "halt":
         found = source.outcomes(rollout, now)
-        verdict = outcome_verdict.judge(rollout.plan, rollout.analysis, verdict, found, elapsed_s)
+        verdict = outcome_verdict.judge(
+            rollout.plan, rollout.analysis, verdict, found, elapsed_s, _matured(rollout)
+        )
     stays = _paused(rollout)
     if verdict.outcome == "advance":
         stays += _unready(rollout, servers)
     if verdict.outcome in ("advance", "end") and stays:
         verdict = _held(verdict, stays)
     return Look(rollout, servers, verdict)
+
+
+def _matured(rollout: Rollout) -> int:
+    """Return the keys of an A/B test that had matured when its verdict was kept."""
+    found = rollout.verdict.comparison if rollout.verdict else UNSET
+    return 0 if found is UNSET else found.candidate.keys + found.active.keys
 
 
 def _elapsed_s(rollout: Rollout, now: datetime) -> float:

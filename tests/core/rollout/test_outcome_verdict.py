@@ -158,6 +158,19 @@ def test_a_router_that_is_wrong_is_a_doubt() -> None:
     assert codes(verdict(both(0.8, 0.8, 9000), found=wrong)) == ["open", "sample_ratio"]
 
 
+def test_rows_that_are_gone_are_a_doubt() -> None:
+    def judged(candidate: float, active: float) -> StepVerdict:
+        seen = both(candidate, active, keys=6000)
+        return judge(PLAN, ANALYSIS, health(), seen, LATER, before=12_001)
+
+    won, lost, same = judged(0.9, 0.8), judged(0.8, 0.9), judged(0.8, 0.8)
+
+    assert (won.outcome, codes(won)) == ("hold", ["winner", "lost_keys"])
+    assert (lost.outcome, lost.conclusive, codes(lost)) == ("halt", False, ["worse", "lost_keys"])
+    assert (same.outcome, codes(same)) == ("hold", ["open", "lost_keys"])
+    assert "12,000 keys have matured, but 12,001 had before" in won.sentence
+
+
 def test_failures_halt_it_as_they_halt_a_canary() -> None:
     failing = health(failures=(Tally(0.5, 3000, 3000, 300, 3),))
     halted = verdict(both(0.9, 0.8), found=failing)

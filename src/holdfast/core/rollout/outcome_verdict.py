@@ -21,7 +21,7 @@ from holdfast.core.wording import span
 _BETTER = "candidate better"
 _WORSE = "candidate worse"
 _RATIO = "outcome ratio"
-_UNFOUNDED = frozenset(("sample_ratio", "outcome_ratio", "dwell"))
+_UNFOUNDED = frozenset(("sample_ratio", "outcome_ratio", "lost_keys", "dwell"))
 """Doubts with which it is not said that nothing differs."""
 
 
@@ -31,6 +31,7 @@ def judge(
     health: StepVerdict,
     seen: Outcomes | None,
     elapsed_s: float,
+    before: int = 0,
 ) -> StepVerdict:
     """Judge an A/B test; *plan* and *analysis* have passed their `check`.
 
@@ -43,6 +44,7 @@ def judge(
         health: What a canary would be told of the same counts.
         seen: What became of the keys; `None` where nobody knows, and then it only halts or holds.
         elapsed_s: Seconds since it began.
+        before: Keys that had matured at an earlier look.
     """
     if health.outcome == "halt" or analysis.outcome is UNSET:
         return health
@@ -53,6 +55,10 @@ def judge(
         return replace(health, outcome="hold", conclusive=False, reasons=(unknown, *doubts))
     comparison, readings = compared(analysis.outcome, checked(seen), health.weight, analysis)
     doubts += _ratio_doubts(readings)
+    matured = seen.candidate.keys + seen.active.keys
+    if matured < before:
+        lost = f"{matured:,} keys have matured, but {before:,} had before: rows of the log are gone"
+        doubts.append(Reason("lost_keys", lost))
     outcome, conclusive, reasons = _decided(plan, analysis.outcome, comparison, readings, doubts)
     deadline_s = plan.max_step_time_s
     if outcome == "hold" and deadline_s is not None and elapsed_s >= deadline_s:
