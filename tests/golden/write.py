@@ -222,10 +222,11 @@ def furnish_ab(folder: Path) -> Path:
     shares = OutcomeTest("accuracy", within_s=3600.0, minimum_effect=0.02)
     numbers = OutcomeTest("feedback:amount", clip=(-20.0, 500.0), minimum_effect=5.0)
     plan = Plan("ab", (0.5,), max_step_time_s=1_209_600.0)
+    usual = Terms(plan, Analysis(latency=None, outcome=numbers), "header:X-User-Id")
     for outcome, test in (
         ("passed", shares), ("undecided", numbers), ("halted", shares), ("completed", numbers),
     ):  # fmt: skip
-        terms = Terms(plan, Analysis(latency=None, outcome=test), "header:X-User-Id")
+        terms = replace(usual, analysis=Analysis(latency=None, outcome=test))
         verbs.start("iris@1.1.0", terms=terms, reason=outcome)
         begun = StepPosition(_number(ann), 0)
         verbs.step("iris", StepPosition(_number(ann), -1), None)
@@ -238,7 +239,7 @@ def furnish_ab(folder: Path) -> Path:
             code = "no_difference" if outcome == "passed" else "not_decided"
             ended = replace(_found("end", code), conclusive=outcome == "passed")
             verbs.conclude("iris", begun, ended)
-    ann.set_policy("iris", Policy(rollout=terms), reason="the usual way")
+    ann.set_policy("iris", Policy(rollout=usual), reason="the usual way")
     verbs.start("iris@1.2.0")
     verbs.step("iris", StepPosition(_number(ann), -1), None)
     return folder / "store"
