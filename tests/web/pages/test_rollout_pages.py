@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.rollout.step_verdict import StatisticalTest
+from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.outcomes import ArmOutcomes, OutcomeComparison, OutcomeTest
+from holdfast.core.rollout.plan import Plan
+from holdfast.core.rollout.rollout_state import Terms
+from holdfast.core.rollout.step_verdict import Reason, StatisticalTest, StepVerdict
+from holdfast.core.rollout_commands import StepPosition
 from holdfast.predictions import Prediction, open_log
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
@@ -89,3 +94,28 @@ def test_evidence_is_drawn_against_its_bound(
     test = StatisticalTest("errors", 3, evidence, needed)
     assert filters["evidence"](evidence) == text
     assert filters["reach"](test) == pytest.approx(share, abs=0.001)
+
+
+def test_an_ab_test_says_what_became_of_both_sides(look: Any, person: Any) -> None:
+    analysis = Analysis(latency=None, outcome=OutcomeTest("feedback:clicked"))
+    terms = Terms(Plan("ab", (0.5,), max_step_time_s=86_400.0), analysis, "header:X-User")
+    rollouts = person.registry.rollouts
+    rollouts.start("risk/fraud@1.4.0", terms=terms)
+    rollouts.advance("risk/fraud", reason="no server here")
+    found = OutcomeComparison(
+        "feedback:clicked", ArmOutcomes(900, 450, 0.5), ArmOutcomes(910, 400, 0.25), 0.0, 1.0,
+        0.25, 0.1, 0.4, keyless=7,
+    )  # fmt: skip
+    won = Reason("winner", "feedback:clicked is better: +0.25 (+0.1 to +0.4)")
+    reading = StatisticalTest("candidate better", 450, 1e9, 40.0)
+    verdict = StepVerdict("hold", False, 0.5, (won,), (reading,), None, None, found)  # noqa: FBT003 - as it is stored
+    rollouts.record_verdict("risk/fraud", StepPosition(1, 0), verdict)
+    _, page = look("/models/risk/fraud:rollout")
+
+    assert (
+        "feedback:clicked: 1.4.0 mean 0.5 of 450 keys, 50 % of those that matured; 1.3.0 mean 0.25 "
+        "of 400 keys, 44 % of those that matured; difference +0.25 (+0.1 to +0.4); requests "
+        "without a key: 7."
+    ) in page
+    assert "candidate better" in page
+    assert "Evidence against it" not in page
