@@ -18,6 +18,7 @@ from holdfast.errors import InvalidInputError
         Plan(strategy="blue-green", steps=(0.95, 1)),
         Plan(strategy="shadow", steps=(0.1, 1)),
         Plan(max_step_time_s=None, dwell_s=0),
+        Plan(strategy="ab", steps=(0.01,)),
     ],
 )
 def test_any_list_of_rising_weights_that_ends_with_all_can_be_followed(plan: Plan) -> None:
@@ -46,6 +47,20 @@ def test_any_list_of_rising_weights_that_ends_with_all_can_be_followed(plan: Pla
         ({"limits": (0.05, 0.0)}, "plan limits must be limits, not 0.05, 0"),
         ({"max_step_time_s": 60.0}, "is 60, less than the dwell time of 600; give more"),
         ({"max_step_time_s": math.nan}, "plan max_step_time_s is nan"),
+        ({"strategy": "ab"}, "must be one share below 1 in an A/B test, not 0.05, 0.25, 0.5, 1"),
+        ({"strategy": "ab", "steps": (1.0,)}, "must be one share below 1 in an A/B test, not 1"),
+        (
+            {"strategy": "ab", "steps": (0.5,), "max_step_time_s": None},
+            "plan max_step_time_s must be a time in an A/B test, which ends undecided then",
+        ),
+        (
+            {"strategy": "ab", "steps": (0.5,), "max_step_time_s": math.inf},
+            "give a deadline such as 14d",
+        ),
+        (
+            {"strategy": "ab", "steps": (0.5,), "overdue": "advance"},
+            "plan overdue cannot be advance in an A/B test",
+        ),
         ({"overdue": "panic"}, "plan has a field of the wrong type: Invalid enum value 'panic'"),
         ({"steps": "all"}, "plan has a field of the wrong type: Expected `array`, got `str`"),
     ],
