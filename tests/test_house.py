@@ -160,6 +160,7 @@ OWN_JSON = {
     "src/holdfast/notices/outbox.py",  # the rest: files and rows of this user's own, or a pipe
     "src/holdfast/predictions/columns.py",
     "src/holdfast/predictions/counting.py",
+    "src/holdfast/predictions/day_counting.py",
     "src/holdfast/predictions/feedback.py",
     "src/holdfast/predictions/key_outcomes.py",
     "src/holdfast/predictions/capture.py",
