@@ -25,6 +25,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast logout https://models.example.com",
         "holdfast logout https://models.example.com --forget",
     ),
+    "drift": (
+        "holdfast drift churn --log predictions",
+        "holdfast drift churn --against 1.2.0 --since 2026-03-01 --plot drift.svg",
+    ),
     "stage": (
         "holdfast stage churn@latest",
         "holdfast stage churn@1.3.0 --reason 'for the load test'",

@@ -13,7 +13,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "Serving": {"serve": ("serve",), "web": ("web",)},
     "Rollouts": {"rollout": ("rollout",)},
-    "Predictions": {"predictions": ("predictions",)},
+    "Predictions": {"predictions": ("predictions",), "drift_look": ("drift",)},
     "Notices": {"notify": ("notify",)},
     "Trust": {
         "sign": ("key", "sign", "head"),

@@ -8,6 +8,7 @@ from holdfast.cli.panels import Styled, styled
 from holdfast.cli.tables import cut, hung, inert, quoted, width
 from holdfast.core.clocks import ago
 from holdfast.core.compare import Comparison, Difference, FileRow, MetricRow
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.live_status import Before, Status
 from holdfast.core.views import Damage
 from holdfast.core.wording import moment, number, size, span
@@ -85,6 +86,22 @@ def status(status: Status) -> list[str]:
     return lines
 
 
+def _watched(status: Status) -> Iterator[tuple[str, Styled | str]]:
+    from holdfast.cli.rollout_screen import brief
+
+    if status.rollout is not None:
+        yield from brief(status.rollout, status.at)
+    for finding in status.findings:
+        yield "drift", styled((_finding(finding), "bold yellow"), f" ({finding.finding})")
+
+
+def _finding(finding: DriftFinding) -> str:
+    from holdfast.core.drift.drift_sentences import TITLES
+
+    features = f" in {cut(', '.join(finding.features), 40)}" if finding.features else ""
+    return f"{TITLES[finding.kind]}{features} since {finding.until}"
+
+
 def _next(command: str, leads_to: str) -> list[str]:
     """Show what to type and what it leads to, below it where one line is too short."""
     line = f" next  {command}   → {leads_to}"
@@ -92,8 +109,6 @@ def _next(command: str, leads_to: str) -> list[str]:
 
 
 def _facts(status: Status) -> Iterator[tuple[str, Styled | str]]:
-    from holdfast.cli.rollout_screen import brief
-
     if status.damage is not None:
         yield "DAMAGED", styled((status.damage, "bold red"))
         yield "", "what follows is what the other entries prove; nothing can be written"
@@ -112,8 +127,7 @@ def _facts(status: Status) -> Iterator[tuple[str, Styled | str]]:
         yield "serving", styled((str(status.serving), "" if status.serving.whole else "yellow"))
         for lagging in status.serving.lagging:
             yield "", styled((f"{lagging.worker}: {lagging.says}", "yellow"))
-    if status.rollout is not None:
-        yield from brief(status.rollout, status.at)
+    yield from _watched(status)
     if status.damage is not None:
         return
     yield "before it", _before(status.before)

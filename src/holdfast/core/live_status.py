@@ -7,6 +7,7 @@ from msgspec import Struct
 from holdfast.core import wording
 from holdfast.core.clocks import seconds_between
 from holdfast.core.compare import Comparison
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.events import Past
 from holdfast.core.fleet import Serving
 from holdfast.core.period import Period
@@ -48,6 +49,7 @@ class Status(Struct, frozen=True):
         remarks: What is odd and no damage: times that cannot be right.
         damage: What is wrong with the one entry of the journal that cannot be read, and the remedy;
             all else is what the others still prove, and nothing can be written.
+        findings: Of drift, about the live version, that nobody acknowledged.
         served: What was live when, the last stretches of it, oldest first.
     """
 
@@ -72,6 +74,7 @@ class Status(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
     damage: str | None = None
     served: tuple[Period, ...] = ()
+    findings: tuple[DriftFinding, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show what is live, what it changed and what served when in a notebook."""

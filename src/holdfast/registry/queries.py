@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from holdfast.core import approvals, clocks, history, names, signers
 from holdfast.core import compare as comparing
 from holdfast.core.compare import Comparison, Side
+from holdfast.core.drift_fold import latched
 from holdfast.core.entry import Entry, format_time, parse_time
 from holdfast.core.events import Past, PolicySet
 from holdfast.core.fleet import Serving, serving
@@ -209,6 +210,7 @@ def _status(session: Session, model: str, at: str | None, asked: "Ahead | None")
         if before and at is None
         else None,
         rollout=state.rollout,
+        findings=latched(state.findings, state.production),
         serving=_serving(session, state, asked) if at is None else None,
         undo=_undo(state) if at is None else None,
         remarks=tuple(clocks.remarks(state, now)) if at is None else (),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.registry.adoption import Adopted, AdoptionOptions
     from holdfast.registry.bundles import Bundled
     from holdfast.registry.copy_models import Copied
+    from holdfast.registry.drift_verbs import Drifts
     from holdfast.registry.facts import Facts
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
@@ -64,6 +65,13 @@ class Registry(EvaluationVerbs):
         from holdfast.registry.rollout_verbs import Rollouts
 
         return Rollouts(self._session)
+
+    @property
+    def drift(self) -> Drifts:
+        """References of versions, findings of drift, and taking note of them."""
+        from holdfast.registry.drift_verbs import Drifts
+
+        return Drifts(self._session)
 
     # Registering versions
 

@@ -14,6 +14,7 @@ class FeatureFinding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A feature that a finding names.
 
     Attributes:
+        day: On which its evidence was enough, or that of all.
         event: What it was seen by: `over 12.5`.
         expected: Share of that in training.
         share: Share of that in the window that raised the alarm.
@@ -26,6 +27,7 @@ class FeatureFinding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected: float
     share: float
     log_evidence: float
+    day: str = ""
 
 
 def finding_id(kind: DriftKind, until: str) -> str:

@@ -32,6 +32,7 @@ FEWEST_TRAINING_ROWS: Final = 500
 rows, every tenth year without drift had an alarm."""
 
 _LEADING: Final = 3
+_WEEKS_BEFORE: Final = 4
 _MOST_OF_IT: Final = 0.5
 _KINDS: Final[dict[str, DriftKind]] = {
     "nulls": "nulls",
@@ -45,6 +46,8 @@ _BROKEN_FIRST: Final[tuple[DriftKind, ...]] = (
 """Which kind names a finding of several: a broken feed explains a shift, not the reverse."""
 
 _Stream = list[tuple[WatchedEvent, DailyTally]]
+_Window = tuple[Sequence[str], int]
+"""The days looked at, and how many make a window."""
 
 
 class FeatureJudgement(Struct, frozen=True, kw_only=True):
@@ -73,6 +76,7 @@ class DriftJudgement(Struct, frozen=True, kw_only=True):
     Attributes:
         since: First day looked at; `until`: the last one.
         log_evidence: Of each day; the alarm is at ln 20.
+        at_alarm: Of the day of the alarm.
         alarm: First day with an alarm; `None` without one.
         kind: What the alarm is about.
         drifted: Features that alarm by themselves.
@@ -86,6 +90,7 @@ class DriftJudgement(Struct, frozen=True, kw_only=True):
     until: str
     period: int
     log_evidence: tuple[float, ...]
+    at_alarm: float = 0.0
     alarm: str | None = None
     kind: DriftKind | None = None
     drifted: tuple[FeatureFinding, ...] = ()
@@ -116,21 +121,35 @@ def judge(
         names[index]: _judged(reference, days, names[index], streams[index], (part[last], period))
         for index, part in zip(places, evidence.streams, strict=True)
     }
-    found = _found(evidence, alarm, [(names[index], streams[index]) for index in places], period)
+    named = [(names[index], streams[index]) for index in places]
+    found = _found(evidence, alarm, named, ([day.day for day in days], period))
     own = tuple(feature for feature, alone in found if alone)
     return DriftJudgement(
         since=days[0].day,
         until=days[-1].day,
         period=period,
         log_evidence=tuple(evidence.total),
+        at_alarm=0.0 if alarm is None else evidence.total[alarm],
         alarm=None if alarm is None else days[alarm].day,
-        kind=_kind([feature for feature, _ in found]),
+        kind=kind_of([feature for feature, _ in found]),
         drifted=own,
         leading=() if own else tuple(feature for feature, _ in found),
         features=tuple(sorted(judged.values(), key=lambda feature: -feature.log_evidence)),
         silent=tuple(day.day for day in days if not day.requests and not day.rows),
         unmeasured=tuple(day.day for day in days if day.requests > day.refused and not day.rows),
     )
+
+
+def fell_silent(days: Sequence[DayCounts]) -> str | None:
+    """Return the last day if it had no request, though the same weekday had some until then.
+
+    Each of up to four weeks before it must have had requests on that weekday: a model that is not
+    asked on Sundays does not fall silent each Sunday.
+    """
+    before = days[-1 - WEEK :: -WEEK][:_WEEKS_BEFORE]
+    if days[-1].requests or not before or not all(day.requests for day in before):
+        return None
+    return days[-1].day
 
 
 def _watched(reference: DriftReference, name: str, days: Sequence[DayCounts]) -> _Stream:
@@ -186,7 +205,7 @@ def _judged(
 
 
 def _found(
-    evidence: StreamEvidence, alarm: int | None, streams: list[tuple[str, _Stream]], period: int
+    evidence: StreamEvidence, alarm: int | None, streams: list[tuple[str, _Stream]], window: _Window
 ) -> list[tuple[FeatureFinding, bool]]:
     """List the features of an alarm, each with whether it alarms alone."""
     if alarm is None:
@@ -195,22 +214,23 @@ def _found(
     for (name, stream), part in zip(streams, evidence.streams, strict=True):
         day = next((day for day, log in enumerate(part) if log >= LOG_ALARM), None)
         if day is not None:
-            alone.append((_finding(name, stream, (day, part[day]), period), True))
+            alone.append((_finding(name, stream, (day, part[day]), window), True))
     if alone:
         return sorted(alone, key=lambda pair: -pair[0].log_evidence)
     parts = sorted(zip(streams, evidence.streams, strict=True), key=lambda pair: -pair[1][alarm])
     return [
-        (_finding(name, stream, (alarm, part[alarm]), period), False)
+        (_finding(name, stream, (alarm, part[alarm]), window), False)
         for (name, stream), part in parts[:_LEADING]
     ]
 
 
-def _finding(name: str, stream: _Stream, at: tuple[int, float], period: int) -> FeatureFinding:
-    day, log = at
+def _finding(name: str, stream: _Stream, at: tuple[int, float], window: _Window) -> FeatureFinding:
+    (day, log), (days, period) = at, window
     event, share = _strongest(stream, day, period)
     return FeatureFinding(
         name=name,
         kind=_kind_of(stream, event, day),
+        day=days[day],
         event=event.name,
         expected=event.share,
         share=share or 0.0,
@@ -229,6 +249,7 @@ def _kind_of(stream: _Stream, event: WatchedEvent, day: int) -> DriftKind:
     return "units" if beyond else "drift"
 
 
-def _kind(features: Sequence[FeatureFinding]) -> DriftKind | None:
+def kind_of(features: Sequence[FeatureFinding]) -> DriftKind | None:
+    """Name what several features are about: what is broken comes first."""
     kinds = {feature.kind for feature in features}
     return next((kind for kind in _BROKEN_FIRST if kind in kinds), None)

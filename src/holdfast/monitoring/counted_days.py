@@ -1,0 +1,113 @@
+"""Counts of closed days, kept beside the log: a look each day reads that day alone.
+
+A day is counted anew until it is two days old, as rows may come late; then its counts stay as they
+are, whatever becomes of its rows.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.core import strict_json
+from holdfast.core.drift.drift_counts import DayCounts
+from holdfast.core.drift.drift_reference import DriftReference
+from holdfast.core.names import escape
+from holdfast.predictions import Log
+from holdfast.predictions.day_counting import count_day
+from holdfast.predictions.private_files import make_folder, opened_for_writing
+
+FOLDER: Final = "drift"
+"""Below the log's folder; no day has this name."""
+
+LATE_DAYS: Final = 2
+_MOST_BYTES: Final = 256 << 20
+
+
+class _Kept(Struct, frozen=True):
+    """The file of one model and one reference."""
+
+    days: dict[str, DayCounts]
+    format: Literal[1] = 1
+
+
+class CountedDays:
+    """The days of one model's log in the bins of one reference.
+
+    Args:
+        folder: Of the log; `None` for one in a database, which is counted anew each time.
+        names: Of the columns by position, for rows that are lists.
+        reference: With the digest of its file, which tells counts in other bins apart.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        model: str,
+        reference: tuple[str, DriftReference],
+        names: Sequence[str],
+        folder: Path | None,
+    ) -> None:
+        self._log, self._model, self._names = log, model, names
+        digest, self._reference = reference
+        self._path = folder and folder / FOLDER / escape(model) / f"{digest[:32]}.json"
+
+    def days(self, since: date, until: date, today: date) -> list[DayCounts]:
+        """Return the counts of each day from *since* to *until*, without a gap.
+
+        Raises:
+            StoreError: If the log cannot be read.
+        """
+        kept = self._read()
+        logged = {day.day for day in self._log.days()}
+        counted, is_new = [], False
+        for offset in range((until - since).days + 1):
+            day = since + timedelta(days=offset)
+            text = day.isoformat()
+            counts = kept.get(text)
+            if counts is None and text in logged:
+                counts = count_day(self._log, self._model, text, self._reference, self._names)
+                if (today - day).days > LATE_DAYS:
+                    kept[text], is_new = counts, True
+            counted.append(counts or DayCounts(day=text))
+        if is_new:
+            self._keep(kept)
+        return counted
+
+    def first(self) -> date | None:
+        """Return the first day that anything is known of."""
+        known = {day.day for day in self._log.days()} | self._read().keys()
+        return min(map(date.fromisoformat, known), default=None)
+
+    def _read(self) -> dict[str, DayCounts]:
+        """Read what is kept; what is damaged, or of other bins, is counted anew."""
+        if self._path is None:
+            return {}
+        try:
+            if self._path.stat().st_size > _MOST_BYTES:
+                return {}
+            kept = strict_json.decode(self._path.read_bytes(), _Kept)
+        except (OSError, ValueError):
+            return {}
+        sound = all(day == item.day for day, item in kept.days.items())
+        fits = all(item.fits(self._reference) for item in kept.days.values())
+        return dict(kept.days) if sound and fits else {}
+
+    def _keep(self, days: dict[str, DayCounts]) -> None:
+        """Write beside it and rename; where that is not possible, the next look counts again."""
+        if self._path is None:
+            return
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            make_folder(self._path.parent)
+            with opened_for_writing(temporary) as file:
+                file.write(msgspec.json.encode(_Kept(dict(sorted(days.items())))))
+            os.replace(temporary, self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
