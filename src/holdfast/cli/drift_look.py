@@ -38,6 +38,9 @@ _SHOWN = 20
 @click.option("--until", metavar="DAY", help="End with this UTC day [yesterday].")
 @click.option("--period", type=int, default=7, metavar="DAYS", help="Days of a window [7].")
 @click.option("--without", multiple=True, metavar="FEATURE", help="Leave a feature out.")
+@click.option(
+    "--label-delay", type=int, metavar="DAYS", help="Days until labels are complete [from the log]."
+)
 @click.option("--acknowledge", metavar="FINDING", help="Take note of a finding, and do no more.")
 @plot_files.plot("Draw the evidence of each day, too.")
 @context.reason
@@ -62,6 +65,7 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
         until=_day("--until", options["until"]),
         period=options["period"],
         without=options["without"],
+        label_delay=options["label_delay"],
     )
     with opened(options["location"]) as log:
         folder = _folder(options["location"])
@@ -69,10 +73,9 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
     if file is not None:
         file.write(drift_picture.svg(report))
     ctx.emit(report, _lines(report))
-    if report.verdict == "not measured":
-        return BY_CODE[NotFoundError.code]
-    standing = report.findings if not wanted.plays else ()
-    return CHECK if report.verdict == "alarm" or standing else DONE
+    if report.verdict == "alarm" or (report.findings and not wanted.plays):
+        return CHECK
+    return BY_CODE[NotFoundError.code] if report.verdict == "not measured" else DONE
 
 
 def _acknowledge(ctx: Context, registry: "Registry", model: str, options: dict[str, Any]) -> int:
@@ -125,6 +128,8 @@ def _lines(report: "DriftReport") -> Iterator[str]:
         more = len(judgement.features) - _SHOWN
         if more > 0:
             yield f"and {more} more; --json has them all"
+    if report.accuracy_is:
+        yield f"accuracy {report.accuracy_is}"
     for remark in report.remarks:
         yield f"remark   {remark}"
     for finding in report.findings:

@@ -21,12 +21,14 @@ from holdfast.core.drift.drift_judgement import (
     kind_of,
 )
 from holdfast.core.drift.drift_reference import DriftReference
+from holdfast.core.drift.live_accuracy import AccuracyJudgement
 from holdfast.core.drift_commands import MOST_NAMED
 from holdfast.core.drift_fold import latched
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import State
 from holdfast.core.wording import count
 from holdfast.errors import ConflictError, InvalidInputError
+from holdfast.monitoring import accuracy_check
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.predictions import Log
 from holdfast.registry import Registry
@@ -44,6 +46,7 @@ class DriftReport(Struct, frozen=True, kw_only=True):
         why: What the verdict rests on, where it is not plain.
         remarks: What was not measured, and why.
         judgement: `None` where no day could be judged.
+        accuracy: Of the live version; `None` where it is not measured, as *accuracy_is* says.
         recorded: Findings that this look wrote into the journal.
         findings: Of the live version, not acknowledged yet.
         rows: Counted over all days; `requests` that were answered or refused.
@@ -59,6 +62,8 @@ class DriftReport(Struct, frozen=True, kw_only=True):
     requests: int
     rows: int
     judgement: DriftJudgement | None = None
+    accuracy: AccuracyJudgement | None = None
+    accuracy_is: str = ""
     remarks: tuple[str, ...] = ()
     recorded: tuple[str, ...] = ()
     findings: tuple[DriftFinding, ...] = ()
@@ -73,6 +78,7 @@ class DriftLook:
             them the past is played, and nothing is recorded.
         period: Days of a window.
         without: Features that are left out, such as those a redaction changes.
+        label_delay: Days after which labels are complete; `None` takes it from older labels.
     """
 
     against: str | None = None
@@ -80,6 +86,7 @@ class DriftLook:
     until: date | None = None
     period: int = WEEK
     without: tuple[str, ...] = ()
+    label_delay: int | None = None
 
     @property
     def plays(self) -> bool:
@@ -113,6 +120,12 @@ def look(
     report = _judged(state, kept.manifest.version, reference, days, (since, until, wanted.period))
     if wanted.plays or kept.manifest.version != state.production:
         return report
+    found = accuracy_check.accuracy(log, state, since, until, wanted.label_delay)
+    report = replace(
+        report,
+        accuracy=None if isinstance(found, str) else found,
+        accuracy_is=accuracy_check.told(found),
+    )
     return _recorded(registry, report, days, kept.sha256)
 
 
@@ -266,10 +279,24 @@ def _alarms(report: DriftReport, judgement: DriftJudgement, sha256: str) -> list
     ]
 
 
+def _worse(report: DriftReport, accuracy: AccuracyJudgement, alarm: str) -> DriftFound:
+    return DriftFound(
+        version=report.reference,
+        finding=finding_id("accuracy", alarm),
+        kind="accuracy",
+        since=report.since,
+        until=alarm,
+        log_evidence=max(accuracy.log_evidence),
+        sentence=report.accuracy_is,
+    )
+
+
 def _findings(report: DriftReport, days: list[DayCounts], sha256: str) -> list[DriftFound]:
     judgement, found = report.judgement, []
+    if report.accuracy is not None and report.accuracy.alarm is not None:
+        found.append(_worse(report, report.accuracy, report.accuracy.alarm))
     if judgement is None:
-        return []
+        return found
     if judgement.alarm is not None:
         found += _alarms(report, judgement, sha256)
     silent = fell_silent(days)

@@ -1,0 +1,65 @@
+"""Live accuracy of the version in production, by the labels in its log."""
+
+from datetime import date
+from typing import Final
+
+from holdfast.core.drift.live_accuracy import AccuracyJudgement, judge_accuracy, label_delay
+from holdfast.core.state import Record, State
+from holdfast.core.wording import count, share
+from holdfast.predictions import Log
+from holdfast.predictions.labelled_days import labelled_days
+
+_RIGHT: Final = ("accuracy", "test_accuracy", "val_accuracy")
+_WRONG: Final = ("error_rate", "misclassification_rate")
+_MARGIN: Final = 0.05
+
+
+def accuracy(
+    log: Log, state: State, since: date, until: date, delay_days: int | None
+) -> AccuracyJudgement | str:
+    """Judge the live version's answers since a day, or say why they are not measured.
+
+    Args:
+        delay_days: Age from which labels are complete; `None` takes it from older labels.
+
+    Raises:
+        StoreError: If the log cannot be read.
+    """
+    record = state.versions[state.production or ""]
+    expected = _expected(record)
+    if expected is None:
+        return f"{record.version} has no metric accuracy or error_rate from its registration"
+    if since > until:
+        return "no day is over since it went live"
+    known = labelled_days(log, state.model, record.version, since, until)
+    if known.incomparable and not any(day.labelled for day in known.days):
+        return f"{count(known.incomparable, 'labelled answer')} are numbers, not classes"
+    delay = label_delay(known.ages_days) if delay_days is None else delay_days
+    rule = state.policy.metrics.get("accuracy")
+    regression = rule.max_regression if rule else None
+    if regression is None:
+        regression = state.policy.max_regression
+    margin = (_MARGIN if regression is None else regression) * (1 - expected)
+    return judge_accuracy(known.days, expected, margin, delay)
+
+
+def _expected(record: Record) -> float | None:
+    """Return the share of errors that the version was registered with, if it says."""
+    for names, is_error in ((_WRONG, True), (_RIGHT, False)):
+        for name in names:
+            value = record.metrics.get(name)
+            if value is not None and 0 < value < 1:
+                return value if is_error else 1 - value
+    return None
+
+
+def told(judgement: AccuracyJudgement | str) -> str:
+    """Say in a line what was found."""
+    if isinstance(judgement, str):
+        return f"not measured: {judgement}"
+    bounds = f"{share(judgement.expected)} at registration, {share(judgement.tolerated)} tolerated"
+    waiting = f", {count(judgement.immature, 'day')} not mature" if judgement.immature else ""
+    if judgement.error is None:
+        return f"not measured: {judgement.why}{waiting}"
+    alarm = f"WORSE since {judgement.alarm}" if judgement.alarm else judgement.verdict
+    return f"{alarm}: {share(judgement.error)} wrong ({bounds}), {judgement.why}{waiting}"
