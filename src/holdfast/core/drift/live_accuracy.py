@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core.drift.drift_counts import Day
 from holdfast.core.drift.drift_evidence import DailyTally, log_evidence
@@ -113,31 +114,27 @@ def judge_accuracy(
     hits = [day.wrong * known for day, known in zip(days, is_mature, strict=True)]
     rows = [day.labelled * known for day, known in zip(days, is_mature, strict=True)]
     labels = sum(rows)
-    judgement = AccuracyJudgement(
+    immature = sum(
+        not known and day.answers > 0 for day, known in zip(days, is_mature, strict=True)
+    )
+    unmeasured = AccuracyJudgement(
         verdict="not measured",
         why=f"{labels} mature labels; {FEWEST_LABELS} are needed",
         expected=expected,
         tolerated=tolerated,
         delay_days=delay_days,
         mature=sum(is_mature),
-        immature=sum(
-            not known and day.answers > 0 for day, known in zip(days, is_mature, strict=True)
-        ),
+        immature=immature,
         labels=labels,
     )
     if labels < FEWEST_LABELS:
-        return judgement
+        return unmeasured
     evidence = log_evidence([[DailyTally(tolerated, hits, rows)]], period)
     alarm = evidence.first_alarm()
-    return AccuracyJudgement(
+    return replace(
+        unmeasured,
         verdict="no alarm" if alarm is None else "worse",
         why=f"{labels} mature labels",
-        expected=expected,
-        tolerated=tolerated,
-        delay_days=delay_days,
-        mature=judgement.mature,
-        immature=judgement.immature,
-        labels=labels,
         error=sum(hits) / labels,
         log_evidence=tuple(evidence.total),
         alarm=None if alarm is None else days[alarm].day,
