@@ -72,9 +72,11 @@ def test_json_has_the_evidence_of_each_day(watched: Holdfast) -> None:
 
 
 def test_a_picture_is_drawn(watched: Holdfast, tmp_path: Path) -> None:
-    done = watched("drift", "churn", "--since", str(FIRST), "--plot", "drift.svg")
+    done = watched("drift", "churn", "--since", str(FIRST), "--plot", "drift.svg",
+                   "--metrics", "drift.prom")  # fmt: skip
 
     assert done.status == 1
+    assert 'holdfast_drift_alarm{model="churn"} 1' in (tmp_path / "drift.prom").read_text()
     assert (tmp_path / "drift.svg").read_text().startswith("<svg")
 
 

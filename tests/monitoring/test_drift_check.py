@@ -1,7 +1,5 @@
 """One look after another: alarms once, says what it could not measure, keeps its counts."""
 
-import contextlib
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import pytest
 from tests.monitoring.conftest import LIVE, World, training
 
 from holdfast.core.drift.drift_findings import DriftKind
-from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
+from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, UnsupportedError
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.monitoring.drift_check import DriftReport
 
@@ -356,12 +354,22 @@ def test_a_column_that_is_not_measured_is_named(world: World) -> None:
     )
 
 
-def test_a_reference_of_a_purged_version_is_gone(world: World) -> None:
-    world.register("1.1.0")
-    world.registry.purge("churn", keep=0)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(world.folder / "drift")
+def test_a_reference_whose_bytes_are_gone_is_named(world: World) -> None:
+    kept = world.registry.drift.reference("churn@1.0.0")
+    (world.folder.parent / "store" / "blobs" / "sha256" / kept.sha256).unlink()
 
-    world.day(LIVE)
+    with pytest.raises(NotFoundError, match="name a version whose files are kept"):
+        world.look(LIVE + WEEK)
 
-    assert world.look(LIVE + WEEK, against="churn@1.1.0").reference == "1.1.0"
+
+def test_behind_a_server_an_alarm_is_told_and_not_recorded(world: World) -> None:
+    bad = world.days(LIVE, 10)
+    end = world.days(bad, 5, change=older)
+    world.registry._session.publish = lambda *_: pytest.fail("nothing is to be registered")
+
+    report = world.look(end)
+
+    assert (report.verdict, report.recorded) == ("alarm", ())
+    assert "cannot be recorded through a server yet" in report.remarks[-1]
+    with pytest.raises(UnsupportedError):
+        world.registry.drift.acknowledge("churn", "drift-2026-03-12")

@@ -42,6 +42,7 @@ _SHOWN = 20
     "--label-delay", type=int, metavar="DAYS", help="Days until labels are complete [from the log]."
 )
 @click.option("--acknowledge", metavar="FINDING", help="Take note of a finding, and do no more.")
+@click.option("--metrics", metavar="FILE", help="Write gauges for Prometheus into this file, too.")
 @plot_files.plot("Draw the evidence of each day, too.")
 @context.reason
 @telling
@@ -53,7 +54,7 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
     acknowledged; 3: there is no reference, or nothing was measured.
     """
     from holdfast.cli.predictions import opened
-    from holdfast.monitoring import drift_check, drift_picture
+    from holdfast.monitoring import drift_check, drift_metrics, drift_picture
 
     registry = ctx.registry()
     if options["acknowledge"] is not None:
@@ -72,6 +73,8 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
         report = drift_check.look(registry, log, folder, model, wanted, datetime.now(UTC))
     if file is not None:
         file.write(drift_picture.svg(report))
+    if options["metrics"] is not None:
+        drift_metrics.write(report, Path(options["metrics"]))
     ctx.emit(report, _lines(report))
     if report.verdict == "alarm" or (report.findings and not wanted.plays):
         return CHECK

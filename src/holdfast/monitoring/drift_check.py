@@ -27,7 +27,7 @@ from holdfast.core.drift_fold import latched
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import State
 from holdfast.core.wording import count
-from holdfast.errors import ConflictError, InvalidInputError
+from holdfast.errors import ConflictError, InvalidInputError, UnsupportedError
 from holdfast.monitoring import accuracy_check
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.predictions import Log
@@ -238,17 +238,21 @@ def _recorded(
     registry: Registry, report: DriftReport, days: list[DayCounts], sha256: str
 ) -> DriftReport:
     """Write what was found into the journal; what is latched writes nothing."""
-    recorded = []
+    recorded, remarks = [], report.remarks
     for found in _findings(report, days, sha256):
         try:
             done = registry.drift.record(report.model, found)
         except ConflictError:  # another version went live during the look
+            continue
+        except UnsupportedError as error:
+            remarks = (*remarks, str(error))
             continue
         if done.changed:
             recorded.append(found.finding)
     state = registry.drift.state(report.model)
     return replace(
         report,
+        remarks=remarks,
         recorded=tuple(recorded),
         findings=latched(state.findings, state.production),
     )
