@@ -124,7 +124,7 @@ def test_an_object_that_answers_otherwise_each_time_is_let_in(registry: Registry
 def test_a_nursery_that_was_ended_is_begun_again(registry: Registry) -> None:
     model = LinearRegression().fit(ROWS, LABELS)
     registry.register("iris", model, input_example=ROWS[:2])
-    nursery = round_trip._NURSERIES._nursery
+    nursery = round_trip.NURSERIES._nursery
     if nursery is None:
         pytest.skip("this system restrains nothing")
     nursery.process.kill()
@@ -156,7 +156,7 @@ def test_systems_without_restraint_prove_it_here(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(round_trip, "chosen", lambda _: None)
-    monkeypatch.setattr(round_trip, "_NURSERIES", round_trip._Nurseries())
+    monkeypatch.setattr(round_trip, "NURSERIES", round_trip.Nurseries())
 
     assert registry.register(
         "iris", LinearRegression().fit(ROWS, LABELS), input_example=ROWS[:2]

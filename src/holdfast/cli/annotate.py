@@ -1,6 +1,5 @@
 """Commands for facts learnt later and for a model's rules."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,7 +7,7 @@ import msgspec
 
 from holdfast.cli import context
 from holdfast.cli.clicked import command
-from holdfast.cli.context import Context, numbers, pairs
+from holdfast.cli.context import Context, pairs
 from holdfast.cli.rollout_options import terms_options
 
 if TYPE_CHECKING:
@@ -34,19 +33,6 @@ def note(ctx: Context, ref: str, text: str) -> None:
     """Add a note to REF."""
     done = ctx.registry().note(ref, text)
     ctx.emit(done, [f"noted on {done.ref}"])
-
-
-@command("evaluate")
-@click.argument("ref")
-@click.argument("metrics", nargs=-1, metavar="NAME=NUMBER…")
-@click.option("--dataset", metavar="NAME", help="Name the data that it was measured on.")
-@context.losses
-@context.reason
-def evaluate(ctx: Context, ref: str, metrics: tuple[str, ...], **options: Any) -> None:
-    """Record metrics of REF that were measured after registration."""
-    losses = {name: Path(file) for name, file in pairs("--losses", options["losses"]).items()}
-    done = ctx.registry().evaluate(ref, numbers("metric", metrics), **{**options, "losses": losses})
-    ctx.emit(done, [done.note])
 
 
 @command("approve")
@@ -129,6 +115,12 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     "--require-metric", multiple=True, metavar="NAME", help="Require this metric of each version."
 )
 @click.option(
+    "--require-evaluation",
+    multiple=True,
+    metavar="NAME",
+    help="Require that Holdfast measured this evaluation of each version.",
+)
+@click.option(
     "--require-field",
     multiple=True,
     metavar="FIELD",
@@ -202,4 +194,4 @@ def set_(ctx: Context, model: str, reason: str | None, **options: Any) -> None:
 policy.add_command(show)
 policy.add_command(set_)
 
-COMMANDS = (tag, note, evaluate, approve, hold, release, policy)
+COMMANDS = (tag, note, approve, hold, release, policy)

@@ -108,8 +108,8 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast note churn@production 'on call: read the runbook first' --by ana",
     ),
     "evaluate": (
+        "holdfast evaluate churn@1.3.0 --data june.parquet --label churned --slice region",
         "holdfast evaluate churn@1.3.0 roc_auc=0.93 --dataset holdout-2026-03",
-        "holdfast evaluate churn@1.3.0 mae=0.2 --losses mae=rows.csv --evaluation-set test.csv",
     ),
     "approve": (
         "holdfast approve churn@1.3.0",

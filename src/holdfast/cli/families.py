@@ -9,7 +9,8 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "Looking": {"inspect": ("status", "ls", "show", "history", "compare", "card", "verify")},
     "Facts and rules": {
-        "annotate": ("tag", "note", "evaluate", "approve", "hold", "release", "policy")
+        "annotate": ("tag", "note", "approve", "hold", "release", "policy"),
+        "evaluate": ("evaluate",),
     },
     "Serving": {"serve": ("serve",), "web": ("web",)},
     "Rollouts": {"rollout": ("rollout",)},

@@ -175,6 +175,15 @@ def show(ctx: Context, ref: str, at: str | None) -> None:
     info, manifest = registry.resolve(ref, at=at), registry.manifest(ref, at=at)
     document = {**msgspec.to_builtins(manifest), **msgspec.to_builtins(info)}
     shown = document | {"approvals": info.approved_by, "claimed": None}
+    if info.evaluations:
+        from holdfast.core import evaluation
+
+        origins = evaluation.origins(info.metrics, info.evaluations)
+        shown["metrics"] = {
+            name: f"{wording.number(value)}  {origins[name]}"
+            for name, value in info.metrics.items()
+        }
+        shown["evaluations"] = {past.name: past.sentence for past in info.evaluations}
     ctx.emit(document, _document_lines(shown))
 
 

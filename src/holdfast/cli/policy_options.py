@@ -37,6 +37,7 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
     for option, field in (
         ("require_metric", "required_metrics"),
         ("require_field", "required_fields"),
+        ("require_evaluation", "required_evaluations"),
         ("allow", "allowed_globals"),
         ("protect", "protected_aliases"),
     ):

@@ -235,6 +235,7 @@ def comparison(comparison: Comparison) -> list[str]:
     ]
     for title, rows in (
         *([("losses", pairs)] if pairs else []),
+        *([("evaluations", [*comparison.measured])] if comparison.measured else []),
         ("schema", schema or ["unchanged"]),
         ("files", [_file_line(row) for row in comparison.files]),
         ("parameters", [_difference(row) for row in comparison.parameters]),

@@ -75,6 +75,7 @@ class Comparison(Struct, frozen=True):
         environment: Differing Python and package versions.
         paired: Losses of both on the same rows, each with its interval.
         unpaired: Why other losses are not paired.
+        measured: Of each evaluation that Holdfast made, whether both were on the same data.
     """
 
     model: str
@@ -88,6 +89,7 @@ class Comparison(Struct, frozen=True):
     environment: tuple[Difference, ...]
     paired: tuple[Paired, ...] = ()
     unpaired: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show what differs in a notebook."""
@@ -127,6 +129,7 @@ def tables(comparison: Comparison) -> list[str]:
     files = [row.role for row in comparison.files if row.change != "same"]
     others = [
         ("losses", "; ".join(pair.sentence for pair in comparison.paired)),
+        ("evaluations", "; ".join(comparison.measured)),
         ("schema", "; ".join(change.sentence for change in comparison.schema) or "unchanged"),
         ("files", ", ".join(files) + " changed" if files else "the same bytes"),
         ("parameters", _listed(comparison.parameters)),

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from holdfast.core import names, paired
 from holdfast.core.manifest import is_digest
+from holdfast.core.metrics import direction_of
 from holdfast.core.paired import Losses
 from holdfast.errors import InvalidInputError
 
@@ -46,6 +47,19 @@ class Figure(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     change_low: float | None = None
     change_high: float | None = None
     resamples: int = 0
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "unclear"] | None:
+        """What the change means beyond chance; `None` where nothing is compared.
+
+        `unclear` where its interval covers 0, or nobody knows which way is better.
+        """
+        if self.change is None:
+            return None
+        low, high, direction = self.change_low, self.change_high, direction_of(self.name)
+        if low is None or high is None or direction is None or low <= 0 <= high:
+            return "unclear"
+        return "better" if (low > 0) == (direction == "higher") else "worse"
 
 
 class Slice(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -237,6 +251,31 @@ def _check_figures(subject: str, figures: Sequence[Figure]) -> None:
 
 def _is_finite(number: float | None) -> bool:
     return number is None or math.isfinite(number)
+
+
+def origins(metrics: Mapping[str, float], known: Iterable[PastEvaluation]) -> dict[str, str]:
+    """Say of each metric where it comes from: `measured (june)`, or that somebody told it."""
+    sources = dict.fromkeys(metrics, "told")
+    for past in known:
+        for name, value in past.metrics.items():
+            if metrics.get(name) == value:
+                sources[name] = f"measured ({past.name})"
+    return sources
+
+
+def beside(a: Iterable[PastEvaluation], b: Iterable[PastEvaluation]) -> tuple[str, ...]:
+    """Say of each evaluation of two versions whether it was of the same data."""
+    first, other = ({past.name: past for past in side} for side in (a, b))
+    lines = []
+    for name in sorted(first.keys() | other.keys()):
+        mine, theirs = first.get(name), other.get(name)
+        if mine is None or theirs is None:
+            lines.append(f"{name}: measured of one side alone")
+        elif mine.data != theirs.data:
+            lines.append(f"{name}: measured on different data")
+        else:
+            lines.append(f"{name}: measured on the same {mine.rows} rows")
+    return tuple(lines)
 
 
 def merged(known: Iterable[PastEvaluation], new: PastEvaluation) -> tuple[PastEvaluation, ...]:

@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core import approvals, signers
+from holdfast.core import approvals, evaluation, signers
+from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.state import Record, State
 from holdfast.core.wording import count, size
@@ -42,6 +43,7 @@ class VersionInfo(Struct, frozen=True):
             `verify` checks them.
         claimed: The approvers whom no signature of a listed key proves: anybody could have written
             their name.
+        evaluations: What Holdfast measured, the last of each name; other metrics were told.
     """
 
     model: str
@@ -61,6 +63,7 @@ class VersionInfo(Struct, frozen=True):
     served: bool
     signed_by: tuple[str, ...] = ()
     claimed: tuple[str, ...] = ()
+    evaluations: tuple[PastEvaluation, ...] = ()
 
     @property
     def approved_by(self) -> tuple[str, ...]:
@@ -96,7 +99,9 @@ class VersionInfo(Struct, frozen=True):
         status = notebook.line(self.status, _STATUSES.get(self.status, "m"))
         parts = [heading, status, notebook.facts(rows)]
         if self.metrics:
-            parts.append(notebook.table(("metric", "value"), self.metrics.items()))
+            sources = evaluation.origins(self.metrics, self.evaluations)
+            metrics = [(name, value, sources[name]) for name, value in self.metrics.items()]
+            parts.append(notebook.table(("metric", "value", ""), metrics))
         return notebook.view(*parts)
 
 
@@ -284,6 +289,7 @@ def version_info(state: State, record: Record) -> VersionInfo:
         served=record.served,
         signed_by=signed_by(state, record),
         claimed=approvals.claimed(record),
+        evaluations=record.evaluations,
     )
 
 

@@ -1,7 +1,7 @@
 """Evaluation as a verb: a version and the champion scored on one file, measured, recorded."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +23,12 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
 from holdfast.errors import InvalidInputError, RefusedError
-from holdfast.registry import loading, losses, scored_versions, trial_runs
+from holdfast.registry import loading, losses, scored_versions
 from holdfast.registry.commits import commit_on_version
 from holdfast.registry.losses import Measured
+from holdfast.registry.round_trip import NURSERIES
 from holdfast.registry.session import CommitOptions, Session
-from holdfast.sandbox import Mode, Nursery, Trials, chosen
+from holdfast.sandbox import Mode, Trials, chosen
 from holdfast.scoring import comparison, resampling
 from holdfast.scoring.alignment import AskedTask
 from holdfast.scoring.data_file import DataFile
@@ -133,7 +134,7 @@ def made(session: Session, ref: str, asked: Asked) -> Made:
             versions.append(loading.fetch(session, f"{state.model}@{champion.version}"))
         folder = stack.enter_context(scratch.folder(session.scratch()))
         rows = scored_versions.prepared(file, versions, asked.label, asked.slice_by, folder)
-        trials = stack.enter_context(_trials(asked.sandbox))
+        trials = _trials(asked.sandbox)
         scored = scored_versions.score(
             versions, rows, trials, asked.task, asked.positive, asked.time_limit_s
         )
@@ -217,15 +218,9 @@ def _positive(side: Any) -> str | None:
     return None if positive is None else side.classes[positive][:LONGEST_TEXT]
 
 
-@contextmanager
-def _trials(mode: Mode) -> Iterator[Trials | None]:
-    restraint = chosen(mode)
-    if restraint is None:
-        yield None
-        return
-    with Nursery(restraint) as nursery:
-        nursery.prepare([trial_runs.__name__, "pyarrow"])
-        yield nursery
+def _trials(mode: Mode) -> Trials | None:
+    """Return where versions run apart, in a process that is begun once for all evaluations."""
+    return None if chosen(mode) is None else NURSERIES.trials()
 
 
 def record(session: Session, done: Made, options: CommitOptions) -> Moved:

@@ -23,6 +23,7 @@ def today(state: State, record: Record) -> Today:
         notes=record.notes,
         digest=record.manifest,
         signed_by=signed_by(state, record),
+        evaluations=record.evaluations,
         approved_by=approvals.shown(record.approvals, approvals.claimed(record)),
     )
 

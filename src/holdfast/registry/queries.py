@@ -12,6 +12,7 @@ from holdfast.core import compare as comparing
 from holdfast.core.compare import Comparison, Side
 from holdfast.core.drift_fold import latched
 from holdfast.core.entry import Entry, format_time, parse_time
+from holdfast.core.evaluation import beside
 from holdfast.core.events import Past, PolicySet
 from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
@@ -154,7 +155,8 @@ def compare(session: Session, a: str, b: str) -> Comparison:
 
     paired, unpaired = losses.pair(session, record, other, state.policy.directions)
     compared = _compared(session, state, record, other)
-    return replace(compared, paired=paired, unpaired=unpaired)
+    measured = beside(record.evaluations, other.evaluations)
+    return replace(compared, paired=paired, unpaired=unpaired, measured=measured)
 
 
 def _compared(session: Session, state: State, a: Record, b: Record) -> Comparison:

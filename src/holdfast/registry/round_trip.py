@@ -29,7 +29,7 @@ from holdfast.formats.pair import Pair
 from holdfast.registry import trial_runs
 from holdfast.sandbox import Nursery, Trial, TrialOutcome, Trials, chosen
 
-__all__ = ["answer", "ask", "prove", "try_out"]
+__all__ = ["NURSERIES", "Nurseries", "answer", "ask", "prove", "try_out"]
 
 _WORK: Final = "holdfast.registry.round_trip:answer"
 _TRIED: Final = "holdfast.registry.round_trip:ask"
@@ -230,7 +230,7 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for _, file in formats.files(path))
 
 
-class _Nurseries:
+class Nurseries:
     """A separate process for each one that registers; its libraries stay loaded for next time."""
 
     def __init__(self) -> None:
@@ -253,11 +253,11 @@ class _Nurseries:
             return self._nursery
 
 
-_NURSERIES: Final = _Nurseries()
+NURSERIES: Final = Nurseries()
 
 
 def _run(trial: Trial) -> TrialOutcome:
-    trials = _NURSERIES.trials()
+    trials = NURSERIES.trials()
     return _here(trial) if trials is None else trials.run(trial)
 
 

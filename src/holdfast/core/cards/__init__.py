@@ -7,6 +7,8 @@ ML-BOM. Each has one `render`; equal arguments give equal output, key by key.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.core.evaluation import PastEvaluation
+
 __all__ = ["Today"]
 
 
@@ -24,6 +26,7 @@ class Today:
         digest: 64 hex digits, the SHA-256 of the manifest's canonical bytes.
         signed_by: Whose signatures the version bears: names, or `key` and the id of an unknown one.
         approved_by: Who approved it, with `(claimed)` where no signature proves it.
+        evaluations: What Holdfast measured itself; other metrics were told.
     """
 
     status: str
@@ -35,3 +38,4 @@ class Today:
     digest: str
     signed_by: tuple[str, ...] = ()
     approved_by: tuple[str, ...] = ()
+    evaluations: tuple[PastEvaluation, ...] = ()

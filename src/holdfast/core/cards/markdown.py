@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import UNSET, structs
 
+from holdfast.core import evaluation
 from holdfast.core.cards import Today, front_matter, inert
 from holdfast.core.cards.fields import completeness, labels, listed, settled, words
 from holdfast.core.manifest import Manifest
@@ -21,7 +22,7 @@ def render(manifest: Manifest, today: Today) -> str:
     sections = (
         ("Summary", _summary(manifest, today)),
         ("Intended use", _prose(listed(manifest.metadata.get("intended_use")))),
-        ("Performance", _facts(("Metric", "Value"), today.metrics)),
+        ("Performance", _performance(today)),
         ("Training data", _facts(("Fact", "Value"), manifest.training_data)),
         ("Hyperparameters", _facts(("Name", "Value"), manifest.hyperparameters)),
         ("Input and output", _signature(manifest)),
@@ -39,6 +40,16 @@ def render(manifest: Manifest, today: Today) -> str:
 
 def _facts(header: tuple[str, str], facts: Mapping[str, object]) -> str:
     return inert.table(header, ((name, words(facts[name])) for name in sorted(facts)))
+
+
+def _performance(today: Today) -> str:
+    """Show metrics, and where they come from if any was measured by Holdfast."""
+    if not today.evaluations:
+        return _facts(("Metric", "Value"), today.metrics)
+    sources = evaluation.origins(today.metrics, today.evaluations)
+    rows = [(name, words(today.metrics[name]), sources[name]) for name in sorted(today.metrics)]
+    table = inert.table(("Metric", "Value", "Origin"), rows)
+    return _parts((table, inert.bullets(past.sentence for past in today.evaluations)))
 
 
 def _prose(texts: tuple[str, ...]) -> str:
