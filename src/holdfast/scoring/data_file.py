@@ -62,12 +62,13 @@ class DataFile:
             problem = "has an unknown ending"
             raise InvalidInputError(self.subject, problem, "give .parquet, .csv or .jsonl")
         self._form = form
+        self._path = path
         pyarrow()
         with self._reading():
             self._file = named_files.opened(path)
         try:
             with self._reading():
-                self.digest = self._hashed()
+                self.digest = hashlib.file_digest(self._file, "sha256").hexdigest()
                 self.names = self._header()
         except BaseException:
             self.close()
@@ -127,8 +128,8 @@ class DataFile:
         Raises:
             InvalidInputError: If somebody wrote to the file while it was read.
         """
-        with self._reading():
-            if self._hashed() != self.digest:
+        with self._reading(), named_files.opened(self._path) as again:  # past what is buffered
+            if hashlib.file_digest(again, "sha256").hexdigest() != self.digest:
                 problem = "was changed while it was read"
                 raise InvalidInputError(self.subject, problem, "try again once nobody writes to it")
 
@@ -143,10 +144,6 @@ class DataFile:
         except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
             problem = f"cannot be read: {_first_line(error)}"
             raise InvalidInputError(self.subject, problem, "check its content") from error
-
-    def _hashed(self) -> str:
-        self._file.seek(0)
-        return hashlib.file_digest(self._file, "sha256").hexdigest()
 
     def _header(self) -> tuple[str, ...]:
         if self._form == "parquet":
