@@ -224,7 +224,7 @@ def test_a_regression_is_told_from_its_answers(
         ("exit", "SystemExit"),
         ("eat", "MemoryError"),
         ("raise", "no such feature"),
-        ("nan", "answers 1 of 400 rows with NaN"),
+        ("nan", "answered 1 of 400 rows with NaN"),
         ("wide", r"shape \[400, 3\], not one for each of 400 rows"),
         ("short", r"shape \[399\]"),
         ("records", "several, by name: label, score"),

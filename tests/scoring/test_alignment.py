@@ -183,7 +183,7 @@ def test_probabilities_of_very_many_classes_are_left_out() -> None:
 
 def test_a_regression_needs_numbers() -> None:
     named = [("churn@1.0.0", texts(["a"]))]
-    with pytest.raises(UnsupportedError, match="are not numbers"):
+    with pytest.raises(UnsupportedError, match="that are not numbers"):
         aligned("regression", label([1.0]), named, None)
     with pytest.raises(InvalidInputError, match="holds 'x', which is not a number"):
         aligned("regression", label(["1", "x"], untyped=True), named, None)

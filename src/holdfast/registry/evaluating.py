@@ -27,6 +27,7 @@ from holdfast.registry import loading, losses, scored_versions
 from holdfast.registry.commits import commit_on_version
 from holdfast.registry.losses import Measured
 from holdfast.registry.round_trip import NURSERIES
+from holdfast.registry.scored_versions import Rows, Scored
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.sandbox import Mode, Trials, chosen
 from holdfast.scoring import comparison, resampling
@@ -34,13 +35,13 @@ from holdfast.scoring.alignment import AskedTask
 from holdfast.scoring.data_file import DataFile
 from holdfast.scoring.task_metrics import sklearn_version
 
-__all__ = ["Asked", "Made", "evaluate", "made", "record"]
+__all__ = ["Measurement", "Unrecorded", "evaluate", "made", "record"]
 
 _SHOWN_SLICES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Measurement:
     """What is to be evaluated, and how.
 
     Attributes:
@@ -69,7 +70,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Unrecorded:
     """An evaluation that is not recorded yet.
 
     Attributes:
@@ -87,11 +88,11 @@ class Made:
     why: str
 
 
-Recorder = Callable[[Made, CommitOptions], Moved]
+Recorder = Callable[[Unrecorded, CommitOptions], Moved]
 
 
 def evaluate(
-    session: Session, ref: str, asked: Asked, options: CommitOptions, keep: Recorder
+    session: Session, ref: str, asked: Measurement, options: CommitOptions, keep: Recorder
 ) -> EvaluationResult:
     """Score a version and the champion on one file, and record what was measured.
 
@@ -118,10 +119,10 @@ def evaluate(
     )
 
 
-def made(session: Session, ref: str, asked: Asked) -> Made:
+def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
     """Score and measure, and record nothing."""
     _check(asked)
-    tool = f"scikit-learn {sklearn_version()}"
+    sklearn_version()  # before anything is read, if it is not installed
     state, found = session.find(ref)
     commands.require_bytes(state, found)
     with ExitStack() as stack:
@@ -138,36 +139,45 @@ def made(session: Session, ref: str, asked: Asked) -> Made:
         scored = scored_versions.score(
             versions, rows, trials, asked.task, asked.positive, asked.time_limit_s
         )
-        sides = (scored.sides[0], scored.sides[1] if champion is not None else None)
-        figures, unmeasured = comparison.figures(*sides)
-        kept: tuple[Slice, ...] = ()
-        left_out = 0
-        if rows.by is not None:
-            kept, left_out = comparison.slices(*sides, rows.by, asked.most_slices)
-    beside = Measured(file.digest, scored.losses[1]) if champion is not None else None
-    evaluation = Evaluation(
+    evaluation = replace(
+        _evaluation(asked, rows, scored),
         name=name,
         data=file.digest,
+        champion=None if champion is None else Champion(champion.version),
+        restrained=trials is not None,
+        remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
+    )
+    losses_of = [Measured(file.digest, one) for one in scored.losses]
+    beside = losses_of[1] if champion is not None else None
+    return Unrecorded(versions[0].ref, losses_of[0], beside, evaluation, scored.why)
+
+
+def _evaluation(asked: Measurement, rows: Rows, scored: Scored) -> Evaluation:
+    """Measure what was answered; by what name, on which bytes and beside whom comes after."""
+    sides = (scored.sides[0], scored.sides[1] if len(scored.sides) > 1 else None)
+    figures, unmeasured = comparison.figures(*sides)
+    kept: tuple[Slice, ...] = ()
+    left_out = 0
+    if rows.by is not None:
+        kept, left_out = comparison.slices(*sides, rows.by, asked.most_slices)
+    return Evaluation(
+        name="",
+        data="",
         label=asked.label,
         rows=rows.count,
         task=scored.task,
-        tool=tool,
+        tool=f"scikit-learn {sklearn_version()}",
         positive=_positive(sides[0]),
         figures=figures,
         unmeasured=unmeasured,
-        champion=None if champion is None else Champion(champion.version),
         slice_by=asked.slice_by,
         slices=kept,
         slices_left_out=left_out,
         seed=resampling.SEED,
-        restrained=trials is not None,
-        remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
     )
-    own = Measured(file.digest, scored.losses[0])
-    return Made(versions[0].ref, own, beside, evaluation, scored.why)
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: Measurement) -> None:
     if not 0 < asked.most_slices <= MOST_SLICES:
         problem = f"must be 1 to {MOST_SLICES}, not {asked.most_slices}"
         raise InvalidInputError("number of slices", problem)
@@ -178,21 +188,21 @@ def _check(asked: Asked) -> None:
         raise InvalidInputError(f"task {asked.task!r}", "is unknown", advice)
 
 
-def _name(asked: Asked, file: DataFile) -> str:
+def _name(asked: Measurement, file: DataFile) -> str:
     name = file.stem if asked.name is None else asked.name
     if not names.is_key(name):
         raise InvalidInputError(f"name {name!r}", "is not a valid name", "give another by --name")
     return name
 
 
-def _champion(state: State, found: Record, asked: Asked) -> Record | None:
+def _champion(state: State, found: Record, asked: Measurement) -> Record | None:
     if asked.alone or state.production in (None, found.version):
         return None
     return state.versions[state.production or ""]
 
 
 def _refuse_training_data(
-    session: Session, state: State, found: Record, digest: str, asked: Asked
+    session: Session, state: State, found: Record, digest: str, asked: Measurement
 ) -> list[str]:
     """Refuse rows that the version was trained on, and remark them where the champion was.
 
@@ -223,7 +233,7 @@ def _trials(mode: Mode) -> Trials | None:
     return None if chosen(mode) is None else NURSERIES.trials()
 
 
-def record(session: Session, done: Made, options: CommitOptions) -> Moved:
+def record(session: Session, done: Unrecorded, options: CommitOptions) -> Moved:
     """Write what was measured as one entry, its losses before it."""
     own, beside = done.own, done.beside
 

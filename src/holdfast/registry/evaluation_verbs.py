@@ -14,7 +14,7 @@ from holdfast.registry.session import CommitOptions
 if TYPE_CHECKING:
     from holdfast.core.evaluation import EvaluationResult
     from holdfast.core.views import Moved
-    from holdfast.registry.evaluating import Made
+    from holdfast.registry.evaluating import Unrecorded
     from holdfast.registry.losses import Measured
     from holdfast.sandbox import Mode
     from holdfast.scoring.alignment import AskedTask
@@ -87,14 +87,12 @@ class EvaluationVerbs(Reader):
         it is what somebody measured elsewhere; a gate that demands an evaluation takes no such
         figures for one. Either way gate and comparison use the latest.
 
-        Args:
-            data: A file, `.parquet`, `.csv` or `.jsonl`; columns are taken by name.
-            label: Its column with the right answers, which no version sees.
-            options: See `MeasuringOptions`; or, of what is told:
-            dataset: What it was measured on, in words.
-            losses: One value a row by metric: a list, an array, a `.csv` or `.npy` file. They are
-                kept, their means are metrics, and the gate pairs them with the champion's.
-            evaluation_set: What *losses* are of, row by row: its file, or `sha256:…`.
+        To measure, give *data*, a file (`.parquet`, `.csv`, `.jsonl`) whose columns are taken by
+        name, *label*, its column with the right answers, which no version sees, and what
+        `MeasuringOptions` has. Of what is told, *dataset* names what it was measured on; *losses*
+        are one value a row by metric (a list, an array, a `.csv` or `.npy` file), which are kept,
+        their means being metrics, and paired with the champion's by the gate; *evaluation_set* is
+        what they are of, row by row: its file, or `sha256:…`.
 
         Raises:
             InvalidInputError: If there are no metrics, one is not the mean of its losses, or the
@@ -121,7 +119,7 @@ class EvaluationVerbs(Reader):
         return evaluating.evaluate(
             self._session,
             str(ref),
-            evaluating.Asked(**asked),
+            evaluating.Measurement(**asked),
             CommitOptions(reason),
             self._record_evaluation,
         )
@@ -151,7 +149,7 @@ class EvaluationVerbs(Reader):
 
         return annotation_verbs.evaluate(self._session, ref, metrics, dataset, measured, options)
 
-    def _record_evaluation(self, made: Made, options: CommitOptions) -> Moved:
+    def _record_evaluation(self, made: Unrecorded, options: CommitOptions) -> Moved:
         from holdfast.registry import evaluating
 
         return evaluating.record(self._session, made, options)

@@ -100,7 +100,7 @@ def aligned(
     truth = label.numbers()
     for ref, answers in sides:
         if answers.sort == "text":
-            problem = f"answers {shown(*answers.texts)}, which are not numbers"
+            problem = f"has answers that are not numbers: {shown(*answers.texts)}"
             raise UnsupportedError(ref, problem, "give --task classification")
     return [Regressed(truth, answers.values) for _, answers in sides], ()
 
@@ -123,7 +123,7 @@ def _classified(
         _check_same(label, values, ref, answers)
     universe = sorted({*values}.union(*(_known(answers) for _, answers in read)))
     if len(universe) > _MOST_CLASSES:
-        problem = f"and the answers have {len(universe)} classes, more than {_MOST_CLASSES}"
+        problem = f"has {len(universe)} classes, more than {_MOST_CLASSES}"
         raise InvalidInputError(f"label {label.name!r}", problem, "give --task regression")
     names = tuple(_name(value) for value in universe)
     places = {value: at for at, value in enumerate(universe)}

@@ -209,7 +209,7 @@ def received(ref: str, sent: Any, rows: int) -> Answers:
         raise _strange(ref)
     bad = int((~np.isfinite(values)).sum())
     if bad:
-        problem = f"answers {bad} of {rows} rows with NaN or infinity"
+        problem = f"answered {bad} of {rows} rows with NaN or infinity"
         raise UnsupportedError(ref, problem, "fix the version, or give rows that it can answer")
     if sort == "text" and not (
         (values >= 0).all() and (values < len(texts)).all() and len(texts) <= rows
