@@ -347,3 +347,47 @@ def test_an_entry_is_signed_here_and_written_there(
         assert signer.verify().whole
         assert signer.resolve(fresh).signed_by == ("ann",)
         assert signer.verify(fresh.ref, signed_by="ann").whole
+
+
+def test_an_evaluation_is_measured_here_and_recorded_there(
+    remote: Registry, beside: Registry, tmp_path: Path
+) -> None:
+    from tests.registry.evaluated_models import SCHEMA, Threshold
+
+    data = tmp_path / "june.csv"
+    lines = [f"{20 + row % 40},{row % 9},{int(row % 40 > 18)}" for row in range(200)]
+    data.write_text("\n".join(["age,visits,churned", *lines]))
+    remote.set_policy("churn", Policy(clean_scan=False, required_evaluations=("june",)), reason="x")
+    live = remote.register("churn", Threshold(45.0), input_schema=SCHEMA, trust="mine")
+    remote.promote(live, reason="first", force=True)
+    challenger = remote.register("churn", Threshold(39.0), input_schema=SCHEMA, trust="mine")
+    done = remote.evaluate(challenger, data=data, label="churned")
+    past = beside.resolve(challenger).evaluations[0]
+
+    assert (past.by, past.metrics) == ("ann", done.evaluation.metrics)
+    assert beside.resolve(live).metrics["accuracy"] < past.metrics["accuracy"] == 1.0
+    assert beside.verify().whole
+    assert remote.judge(challenger).passed
+    assert remote.promote(challenger).changed
+
+
+def test_a_server_that_is_too_old_for_it_is_told(
+    remote: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.registry.evaluated_models import SCHEMA, Threshold
+
+    from holdfast.web import verb_bodies
+
+    class Older(verb_bodies.OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """What an older server takes."""
+
+        metrics: dict[str, float]
+
+    data = tmp_path / "june.csv"
+    data.write_text("age,visits,churned\n50,1,1\n20,1,0\n")
+    remote.set_policy("churn", Policy(clean_scan=False), reason="x")
+    ref = remote.register("churn", Threshold(45.0), input_schema=SCHEMA, trust="mine").ref
+    monkeypatch.setitem(verb_bodies.BODIES, "evaluate", Older)
+
+    with pytest.raises(UnsupportedError, match="it is of an older Holdfast; update the server"):
+        remote.evaluate(ref, data=data, label="churned")

@@ -306,3 +306,17 @@ def test_a_server_that_only_reads_writes_nothing(tmp_path: Path) -> None:
         assert plan.status == 200
         assert len(served.registry.entries("iris")) == 1
         assert served.get("/whoami").json["read_only"] is True
+
+
+def test_a_measured_evaluation_names_losses_that_were_sent(served_once: Served) -> None:
+    measured = {
+        "name": "june", "data": "a" * 64, "label": "price", "rows": 2, "task": "regression",
+        "tool": "scikit-learn 1.9", "figures": [{"name": "mae", "value": 2.0}],
+    }  # fmt: skip
+    body = {"version": "1.0.0", "measured": measured, "kept": {"mae": "b" * 64}}
+    answer = served_once.post("/models/iris:evaluate", body)
+    both = served_once.post("/models/iris:evaluate", body | {"metrics": {"auc": 0.9}})
+    bare = served_once.post("/models/iris:evaluate", body | {"kept": {}})
+
+    assert (answer.code, both.code) == ("invalid_input", "invalid_input")
+    assert bare.status == 200

@@ -237,8 +237,11 @@ def record(session: Session, done: Unrecorded, options: CommitOptions) -> Moved:
     """Write what was measured as one entry, its losses before it."""
     own, beside = done.own, done.beside
 
-    def decide(_state: State, now: Record) -> AnyEvent:
+    def decide(state: State, now: Record) -> AnyEvent:
         evaluation = done.evaluation
+        if evaluation.champion is not None and evaluation.champion.version not in state.versions:
+            name = f"{state.model}@{evaluation.champion.version}"
+            raise InvalidInputError(f"champion {name}", "does not exist", "measure it again")
         if evaluation.champion is not None and beside is not None:
             champion = replace(evaluation.champion, losses=losses.stored(session, beside))
             evaluation = replace(evaluation, champion=champion)

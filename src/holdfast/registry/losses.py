@@ -102,13 +102,19 @@ def _digest(evaluation_set: str | PathLike[str]) -> str:
         raise InvalidInputError(f"evaluation set {text!r}", problem, "check its path") from error
 
 
+def named(measured: Measured, digests: Mapping[str, str]) -> tuple[Losses, ...]:
+    """Return what an entry says of losses that are stored under *digests*."""
+    return tuple(
+        Losses(name, measured.on, len(raw) // 8, loss_files.mean(raw), digests[name])
+        for name, raw in measured.rows.items()
+    )
+
+
 def stored(session: Session, measured: Measured) -> tuple[Losses, ...]:
     """Store losses, safe from a collector, and return what an entry says of them."""
     blobs = session.open_store.blobs
-    stored_losses = tuple(
-        Losses(name, measured.on, len(raw) // 8, loss_files.mean(raw), blobs.add_bytes(raw))
-        for name, raw in measured.rows.items()
-    )
+    digests = {name: blobs.add_bytes(raw) for name, raw in measured.rows.items()}
+    stored_losses = named(measured, digests)
     session.open_store.rescue([losses.sha256 for losses in stored_losses])
     return stored_losses
 

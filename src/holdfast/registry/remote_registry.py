@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from holdfast.core.views import Moved, RegistrationResult
     from holdfast.registry.bundles import Bundled
     from holdfast.registry.copy_models import Copied
+    from holdfast.registry.evaluating import Unrecorded
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.reader import Reference
@@ -207,6 +208,11 @@ class RemoteRegistry(Registry):
         expected = {"metrics": all_metrics, "dataset": dataset}
         verb = ServerVerb("evaluate", (events.Evaluated,), arguments, expected)
         return self._verbs.on_version(ref, verb, options)
+
+    def _record_evaluation(self, made: Unrecorded, options: CommitOptions) -> Moved:
+        from holdfast.registry import remote_evaluations
+
+        return remote_evaluations.record(self._session, self._verbs, made, options)
 
     def approve(self, ref: Reference, *, reason: str | None = None) -> Moved:
         """Approve a version in the name that the server knows."""

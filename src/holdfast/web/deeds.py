@@ -96,6 +96,9 @@ def require_rights(desk: Desk, request: Request, verb: Verb, body: Any) -> None:
         request.rights.require(needed, model)
     if verb.name == "sign-attach":
         desk.receipts.require(request.rights, body.signature)
+    if verb.name == "evaluate":
+        for sha256 in (*body.kept.values(), *body.champion_kept.values()):
+            desk.receipts.require(request.rights, sha256)
 
 
 def key_problem(error: ConflictError, options: CommitOptions) -> Exception:

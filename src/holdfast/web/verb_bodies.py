@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from holdfast.core.evaluation import Evaluation
 from holdfast.core.policy import Policy
 from holdfast.core.rollout.rollout_state import Terms
 
@@ -76,12 +77,18 @@ class Note(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Evaluate(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Record metrics; losses are numbers here, for a name would be a file of the server's."""
+    """Record metrics; losses are numbers here, for a name would be a file of the server's.
+
+    What the caller measured has its losses as blobs that were sent before, by metric.
+    """
 
     metrics: dict[str, float] = {}
     dataset: Text | None = None
     losses: dict[str, list[float]] = {}
     evaluation_set: Digest | None = None
+    measured: Evaluation | None = None
+    kept: dict[Text, Sha256] = {}
+    champion_kept: dict[Text, Sha256] = {}
 
 
 class SignAttach(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):

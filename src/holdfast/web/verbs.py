@@ -8,6 +8,7 @@ from holdfast.core import events
 from holdfast.core.events import WORDS
 from holdfast.core.refs import selector_in
 from holdfast.core.rollout import rollout_events as rollouts
+from holdfast.errors import InvalidInputError
 from holdfast.registry import Registry
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store.open_store import GRACE_S
@@ -125,9 +126,16 @@ def _evaluate(registry: Registry, model: str, body: Any, options: CommitOptions)
     from holdfast.registry import annotations as adding
     from holdfast.registry import losses
 
-    measured = losses.read(body.losses, body.evaluation_set)
     ref = ref_of(model, body.version)
     session = session_of(registry)
+    if body.measured is not None:
+        from holdfast.registry import received_evaluations as received
+
+        if body.metrics or body.dataset or body.losses or body.evaluation_set:
+            raise InvalidInputError("evaluation", "is given beside told figures", "send them apart")
+        kept = body.kept, body.champion_kept
+        return received.accept(session, ref, body.measured, kept, options)
+    measured = losses.read(body.losses, body.evaluation_set)
     return adding.evaluate(session, ref, body.metrics, body.dataset, measured, options)
 
 
