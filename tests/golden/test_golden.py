@@ -239,6 +239,10 @@ def test_every_operation_ever_written_is_understood(archive: Path, tmp_path: Pat
     }
     assert [info.model for info in registry.models()] == ["iris"]
     assert registry.resolve("iris@eu").metrics == {"auc": 0.94}
+    if archive.name != "operations-1.tar.xz":
+        measured = registry.resolve("iris@1.2.0"), registry.resolve("iris@1.3.0")
+        assert [one.metrics["mae"] for one in measured] == [2.0, 3.0]
+        assert [one.evaluations[0].beside for one in measured] == ["1.3.0", "1.2.0"]
     assert registry.promote("iris@1.3.0", force=True, reason="to see").changed
     assert registry.rollback("iris").version == "1.0.0"
     assert registry.verify().whole

@@ -12,6 +12,7 @@ import lzma
 import sys
 import tarfile
 import tempfile
+from array import array
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from msgspec.structs import replace
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
+from holdfast.core.evaluation import Champion, Evaluation, Figure, Slice
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
 from holdfast.core.rollout.outcomes import ArmOutcomes, OutcomeComparison, OutcomeTest
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Terms
 from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, StepVerdict
 from holdfast.core.rollout_commands import StepPosition
+from holdfast.registry.received_evaluations import accept
+from holdfast.registry.session import CommitOptions
 
 BUSY_TURNS = 260
 """Entries of one journal, enough for a fold."""
@@ -170,12 +174,35 @@ def furnish_operations(folder: Path) -> Path:
     ann.tag("iris@1.0.0", {"team": "risk"})
     ann.note("iris@1.0.0", "seen")
     ann.evaluate("iris@1.0.0", {"auc": 0.94}, dataset="April")
+    _measure(ann)
     ann.hold("iris@1.1.0", reason="audit")
     ann.release("iris@1.1.0", reason="audited")
     ann.purge("iris", versions=["1.1.0"], grace_s=0)
     gone = ann.register("gone", pen.text("gone\n"), **_facts())
     ann.delete(gone.version.model, reason="over", force=True)
     return folder / "store"
+
+
+def _measure(ann: Registry) -> None:
+    """Record an evaluation of two versions, as a server takes it from whoever measured them."""
+    blobs = ann._session.open_store.blobs
+    kept = tuple({"mae": blobs.add_bytes(array("d", rows).tobytes())} for rows in ([1, 3], [2, 4]))
+    figure = Figure("mae", 2.0, champion=3.0, change=-1.0)
+    june = Evaluation(
+        name="june",
+        data="a" * 64,
+        label="price",
+        rows=2,
+        task="regression",
+        tool="scikit-learn 1.9.1",
+        figures=(figure, Figure("r2", 0.5)),
+        unmeasured={"mape": "the label is 0 in 1 rows"},
+        champion=Champion("1.3.0"),
+        slice_by="region",
+        slices=(Slice("north", 2, (figure,)),),
+        remarks=("few rows",),
+    )
+    accept(ann._session, "iris@1.2.0", june, (kept[0], kept[1]), CommitOptions("weekly"))
 
 
 def furnish_rollouts(folder: Path) -> Path:

@@ -21,7 +21,8 @@ SAMPLE: Final = ("test_promotion", "test_rollback", "test_keys")
 ALL: Final = frozenset((
     *SAMPLE, "test_adoption", "test_annotations", "test_approvals", "test_bad_input", "test_bases",
     "test_clocks", "test_code", "test_copy_models", "test_deleting", "test_environments",
-    "test_evaluating", "test_facts", "test_frozen", "test_lifecycle", "test_loading", "test_losses", "test_pins",
+    "test_evaluating", "test_facts", "test_frozen", "test_lifecycle", "test_loading",
+    "test_losses", "test_pins",
     "test_postprocessor", "test_progress", "test_purged_meanwhile", "test_purging",
     "test_queries", "test_refs", "test_registration", "test_rollout_verbs", "test_sign_version",
     "test_trust", "test_verification",

@@ -386,3 +386,68 @@ def test_without_restraint_a_failure_is_told_as_well(
 ) -> None:
     with pytest.raises(UnsupportedError, match="no such feature"):
         registry.evaluate(add(Misbehaving("raise")), data=data, label="churned", sandbox="off")
+
+
+@pytest.mark.parametrize("schema", [None, {"type": "array", "shape": [None, 2]}])
+def test_a_version_without_names_is_given_all_columns_but_the_label(
+    registry: Registry, add: Add, data: Path, schema: Any
+) -> None:
+    if schema is not None:
+        schema = schema | {"items": {"type": "array", "items": {"type": "number"}}}
+    table()[["age", "visits", "churned"]].to_csv(data, index=False)
+    done = registry.evaluate(add(Threshold(40.0), input_schema=schema), data=data, label="churned")
+
+    assert done.evaluation.remarks == (
+        "the schema of churn@1.0.0 names no columns, so it was given all but 'churned'",
+    )
+    assert figure(done.evaluation, "accuracy").value == pytest.approx(
+        ((table().age >= 40) == table().churned).mean()
+    )
+
+
+def test_a_tensor_leaves_the_slices_column_alone(registry: Registry, add: Add, data: Path) -> None:
+    numbers = {"type": "array", "items": {"type": "number"}}
+    schema = {"type": "array", "shape": [None, 2], "items": numbers}
+    ref = add(Threshold(40.0), input_schema=schema)
+    with pytest.raises(InvalidInputError, match="has 3 columns beside 'churned', but"):
+        registry.evaluate(ref, data=data, label="churned")
+    done = registry.evaluate(ref, data=data, label="churned", slice="region")
+
+    assert len(done.evaluation.slices) == 3
+
+
+def test_what_takes_no_table_is_refused(registry: Registry, add: Add, data: Path) -> None:
+    ref = add(Threshold(40.0), input_schema={"type": "array", "items": {"type": "string"}})
+    with pytest.raises(UnsupportedError, match="takes no table of rows"):
+        registry.evaluate(ref, data=data, label="churned")
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["age,visits,churned"], "has no rows"),
+        (["age,visits,churned", ",1,1"], "has null in row 1 of 'age'"),
+        (["age,visits,churned", "30,1,"], "is null in 1 rows, first in row 1"),
+        (["age,churned", "30,1"], "has no column 'visits', which churn@1.0.0 takes"),
+        (["age,age,visits,churned", "1,2,3,1"], "has 2 columns called 'age'"),
+        (["churned", "1"], "has no column 'age'"),
+        (["age,visits,churned", "x,1,1"], "invalid value 'x'"),
+        (["age,visits,churned", "1,1.5,1"], "conversion error to int64"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(
+    registry: Registry, champion: str, data: Path, lines: list[str], problem: str
+) -> None:
+    data.write_text("\n".join(lines))
+    with pytest.raises(InvalidInputError, match=problem):
+        registry.evaluate(champion, data=data, label="churned")
+
+
+def test_one_row_is_measured_without_an_interval(
+    registry: Registry, champion: str, data: Path
+) -> None:
+    data.write_text("age,visits,churned\n50,1,1\n")
+    evaluation = registry.evaluate(champion, data=data, label="churned").evaluation
+
+    assert figure(evaluation, "accuracy") == Figure("accuracy", 1.0)
+    assert evaluation.unmeasured["roc_auc"] == "the label has one class alone, '1'"

@@ -103,6 +103,12 @@ def test_true_and_1_are_one_class() -> None:
     assert side.positive == 1
 
 
+def test_true_is_1_where_a_file_has_texts_alone() -> None:
+    (side,), _ = classified(label(["True", "false"], untyped=True), numbers([1, 0]))
+
+    assert side.truth.tolist() == [1, 0]
+
+
 def test_a_class_that_is_never_answered_is_remarked() -> None:
     chances = np.asarray([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     answers = texts(["a", "b", "a"], chances=chances, classes=("a", "b"))

@@ -389,6 +389,21 @@ def test_bytes_of_another_model_are_not_registered_by_their_digest(
     assert rita.post("/models/risk/stolen:register", body).status == 200
 
 
+def test_bytes_of_another_model_are_no_losses_by_their_digest(team: Team, served: Served) -> None:
+    (file,) = team.registry.manifest("sales/iris@1.0.0").files
+    rita = as_(served, team.member("rita", "registrar", "risk/*"))
+    measured = {
+        "name": "june", "data": "a" * 64, "label": "price", "rows": 2, "task": "regression",
+        "tool": "scikit-learn 1.9", "figures": [{"name": "mae", "value": 2.0}],
+    }  # fmt: skip
+    for field in ("kept", "champion_kept"):
+        body = {"version": "1.0.0", "measured": measured, field: {"mae": file.sha256}}
+        refused = rita.post("/models/risk/iris:evaluate", body)
+
+        assert (refused.status, refused.code) == (422, "invalid_input")
+        assert "was not sent by you" in refused.json["detail"]
+
+
 def test_a_note_of_sent_bytes_goes_when_the_bytes_may_have_gone(team: Team, served: Served) -> None:
     rita = as_(served, team.member("rita", "registrar", "risk/*"))
     assert rita.ask("PUT", f"/api/v1/blobs/{hashlib.sha256(b'x').hexdigest()}", b"x").status == 201

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from holdfast.core import schema
 from holdfast.core.evaluation import Task
 from holdfast.core.schema import ANY
 from holdfast.errors import InvalidInputError, StoreError, UnsupportedError
@@ -135,7 +134,7 @@ def _joined(subject: str, taken: Mapping[str, Taken]) -> dict[str, Kind]:
 def _check_nulls(subject: str, batch: Any, versions: Sequence[Fetched], before: int) -> None:
     """Refuse a null where a version's schema admits none, as a server refuses the row."""
     for one in versions:
-        for column in _columns(one):
+        for column in features.named(one.manifest).values():
             admits = column.nullable or column.type == ANY or "null" in column.type
             if admits or column.name not in batch.schema.names:
                 continue
@@ -146,11 +145,6 @@ def _check_nulls(subject: str, batch: Any, versions: Sequence[Fetched], before: 
                     f"has null in row {row} of {column.name!r}, which {one.ref} does not admit"
                 )
                 raise InvalidInputError(subject, problem, "fill it in, or leave out the row")
-
-
-def _columns(fetched: Fetched) -> list[schema.Column]:
-    signature = schema.parse(fetched.manifest.input_schema, "input_schema")
-    return [column for column in signature.columns if not column.parent] if signature else []
 
 
 class _Copy:
@@ -257,8 +251,7 @@ def _here(trial: Trial) -> TrialOutcome:
 def work(argument: dict[str, Any]) -> dict[str, Any]:
     """Load a version and have it answer rows part by part; in the child."""
     pair = trial_runs.pair(argument)
-    signature = schema.parse(pair.manifest.input_schema, "input_schema")
-    columns = {column.name: column for column in signature.columns} if signature else {}
+    columns = features.named(pair.manifest)
     names: list[str] = argument["names"]
     first = pair.model if pair.preprocessor is None else pair.preprocessor
     feed = features.feeder(first, columns, names, argument["by"])

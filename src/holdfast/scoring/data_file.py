@@ -177,6 +177,10 @@ class DataFile:
         from pyarrow import csv as arrow_csv
 
         self._file.seek(0)
+        self._file.readline(_LONGEST_LINE)
+        if not self._file.read(1):  # a header alone
+            return
+        self._file.seek(0)
         types = {name: _types(pa)[kind] for name, kind in columns.items() if kind != "any"}
         if len(types) < len(columns):
             types |= self._guessed([name for name in columns if name not in types])

@@ -10,7 +10,7 @@ from holdfast.core.schema import Column, dtypes
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.scoring.data_file import DataFile, Kind
 
-__all__ = ["Taken", "feeder", "taken"]
+__all__ = ["Taken", "feeder", "named", "taken"]
 
 _CATEGORIES: Final = ("category", "categorical")
 _TABLE_AXES: Final = 2
@@ -32,6 +32,14 @@ class Taken:
     columns: Mapping[str, Kind]
     schema: Mapping[str, Column]
     remark: str | None = None
+
+
+def named(manifest: Manifest) -> dict[str, Column]:
+    """Return the columns that an input schema names, none where it is not of a table."""
+    signature = schema.parse(manifest.input_schema, "input_schema")
+    if signature is None or signature.whole.type != "object":
+        return {}
+    return {column.name: column for column in signature.columns if not column.parent}
 
 
 def taken(ref: str, manifest: Manifest, file: DataFile, label: str, by: str | None) -> Taken:
@@ -59,7 +67,7 @@ def taken(ref: str, manifest: Manifest, file: DataFile, label: str, by: str | No
             problem = "takes no table of rows, so a file of rows cannot be scored"
             raise UnsupportedError(ref, problem, "evaluate it elsewhere and record the figures")
         return _unnamed(ref, file, label, by, shape[1])
-    columns = {column.name: column for column in signature.columns if not column.parent}
+    columns = named(manifest)
     if label in columns:
         problem = f"is an input of {ref}, which would read the right answer"
         raise InvalidInputError(f"label {label!r}", problem, "name another column")
@@ -85,7 +93,7 @@ def _unnamed(ref: str, file: DataFile, label: str, by: str | None, width: int | 
         raise InvalidInputError(file.subject, f"has no columns beside {label!r}", "add some")
     for name in names:
         file.require(name, "any", f"which {ref} takes")
-    remark = f"{ref} names no columns, so it took those of the file in their order"
+    remark = f"the schema of {ref} names no columns, so it was given all but {label!r}"
     kind: Kind = "any" if width is None else "number"
     return Taken(dict.fromkeys(names, kind), {}, remark)
 

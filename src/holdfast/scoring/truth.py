@@ -10,6 +10,7 @@ __all__ = ["Gathered", "Gatherer"]
 
 _SHOWN: Final = 5
 _LONGEST: Final = 40
+_WORDS: Final = {"false": 0.0, "true": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Gathered:
         try:
             numbers = self.column.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowException as error:
-            _, values = self.coded()
+            codes, values = self.coded()
+            if {str(value).lower() for value in values} <= {*_WORDS}:
+                return np.asarray([_WORDS[str(value).lower()] for value in values])[codes]
             bad = next((value for value in values if not is_number(value)), values[0])
             problem = f"holds {shown(bad)}, which is not a number"
             raise InvalidInputError(f"label {self.name!r}", problem, "check the column") from error
