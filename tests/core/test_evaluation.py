@@ -9,7 +9,17 @@ from tests.core.conftest import NOON
 
 from holdfast.core import commands, events, history, replay
 from holdfast.core.entry import Entry, Stamp, digest, write
-from holdfast.core.evaluation import Champion, Evaluation, Figure, PastEvaluation, Slice, named
+from holdfast.core.evaluation import (
+    Champion,
+    Evaluation,
+    EvaluationResult,
+    Figure,
+    PastEvaluation,
+    Slice,
+    beside,
+    named,
+    origins,
+)
 from holdfast.core.gate import Candidate, Verdict, judge
 from holdfast.core.manifest import Manifest
 from holdfast.core.paired import Losses, Paired
@@ -286,3 +296,52 @@ def test_a_policy_names_evaluations() -> None:
     assert lowered(JUNE, Policy()) == ("required_evaluations",)
     with pytest.raises(InvalidInputError, match="required_evaluations"):
         check(Policy(required_evaluations=("",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "interval", "verdict"),
+    [
+        ("accuracy", 0.1, (0.05, 0.15), "better"),
+        ("accuracy", -0.1, (-0.15, -0.05), "worse"),
+        ("log_loss", 0.1, (0.05, 0.15), "worse"),
+        ("log_loss", -0.1, (-0.15, -0.05), "better"),
+        ("accuracy", 0.1, (-0.05, 0.15), "unclear"),
+        ("accuracy", 0.1, (None, None), "unclear"),
+        ("x1", 0.1, (0.05, 0.15), "unclear"),
+        ("accuracy", None, (None, None), None),
+    ],
+)
+def test_a_change_counts_beyond_chance_alone(
+    name: str, change: float | None, interval: tuple[float | None, float | None], verdict: str
+) -> None:
+    figure = Figure(name, 0.9, change=change, change_low=interval[0], change_high=interval[1])
+
+    assert figure.verdict == verdict
+
+
+def test_a_result_is_named_by_its_version() -> None:
+    done = EvaluationResult("iris", "1.1.0", june(), "as asked", "evaluate 1.1.0")
+
+    assert str(done) == done.ref == "iris@1.1.0"
+
+
+def test_measured_and_told_metrics_are_told_apart() -> None:
+    metrics = {"accuracy": 0.9, "roc_auc": 0.5, "kappa": 0.1}
+
+    assert origins(metrics, [past()]) == {
+        "accuracy": "measured (june)",
+        "roc_auc": "told",
+        "kappa": "told",
+    }
+
+
+def test_two_versions_are_said_to_be_measured_on_the_same_rows_or_not() -> None:
+    mine = [past(), past(name="july"), past(name="may")]
+    theirs = [past(), past(name="july", data=OTHER), past(name="april")]
+
+    assert beside(mine, theirs) == (
+        "april: measured of one side alone",
+        "july: measured on different data",
+        "june: measured on the same 100 rows",
+        "may: measured of one side alone",
+    )

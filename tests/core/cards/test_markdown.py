@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from msgspec import structs
 
 from holdfast.core.cards import Today, markdown
+from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.manifest import Lineage, Manifest, Scan
 
 SECTIONS = [
@@ -126,6 +127,27 @@ def test_a_later_evaluation_fills_the_metrics(iris: Manifest, iris_today: Today)
 
     assert "Card 14 of 14 facts filled" in card
     assert "| accuracy | 0.968 |" in section(card, "Performance")
+
+
+def test_measured_metrics_are_told_from_others(iris: Manifest, iris_today: Today) -> None:
+    june = PastEvaluation(
+        name="june",
+        data="a" * 64,
+        label="species",
+        rows=150,
+        task="classification",
+        metrics={"accuracy": 0.968},
+        by="ann",
+        at=iris_today.updated_at,
+        seq=7,
+    )
+    told = section(markdown.render(iris, iris_today), "Performance")
+    body = section(markdown.render(iris, replace(iris_today, evaluations=(june,))), "Performance")
+
+    assert "| accuracy | 0.968 | measured (june) |" in body
+    assert "| told |" in body
+    assert "june: measured on 150 rows" in body
+    assert "measured" not in told
 
 
 def test_files_are_listed_with_role_path_size_and_digest(iris: Manifest, iris_today: Today) -> None:
