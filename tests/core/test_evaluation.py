@@ -10,10 +10,10 @@ from tests.core.conftest import NOON
 from holdfast.core import commands, events, history, replay
 from holdfast.core.entry import Entry, Stamp, digest, write
 from holdfast.core.evaluation import (
-    Champion,
     Evaluation,
     EvaluationResult,
     Figure,
+    MeasuredChampion,
     PastEvaluation,
     Slice,
     beside,
@@ -49,7 +49,7 @@ def june(**changes: Any) -> Evaluation:
         "task": "classification",
         "tool": "scikit-learn 1.9",
         "figures": (ACCURACY,),
-        "champion": Champion("1.0.0", losses(0.8)),
+        "champion": MeasuredChampion("1.0.0", losses(0.8)),
         "slices": (Slice("north", 60, (ACCURACY,), {"roc_auc": "one class"}), Slice("", 40)),
         "unmeasured": {"roc_auc": "one class"},
     }
@@ -147,10 +147,10 @@ def test_history_tells_what_was_measured(play: Play) -> None:
         ({"figures": (replace(ACCURACY, name=""),)}, "without a name"),
         ({"slices": (Slice("x", 1, (replace(ACCURACY, value=float("inf")),)),)}, "not finite"),
         ({"champion": None}, "a champion that it does not name"),
-        ({"champion": Champion("1.1.0")}, "itself as its champion"),
-        ({"champion": Champion("1.0.0", losses(0.7))}, "mean of its losses"),
-        ({"champion": Champion("1.0.0", losses(0.8, OTHER))}, "losses of other data"),
-        ({"champion": Champion("1.0.0", losses(0.8, rows=99))}, "losses of other data"),
+        ({"champion": MeasuredChampion("1.1.0")}, "itself as its champion"),
+        ({"champion": MeasuredChampion("1.0.0", losses(0.7))}, "mean of its losses"),
+        ({"champion": MeasuredChampion("1.0.0", losses(0.8, OTHER))}, "losses of other data"),
+        ({"champion": MeasuredChampion("1.0.0", losses(0.8, rows=99))}, "losses of other data"),
     ],
 )
 def test_what_cannot_be_an_evaluation_is_refused(
@@ -169,7 +169,7 @@ def test_an_evaluation_agrees_with_the_metrics_beside_it(play: Play) -> None:
 def test_a_champion_that_does_not_exist_is_refused_from_elsewhere(play: Play) -> None:
     state = play(*TWO)
     good = evaluated(state.record("1.1.0"), june())
-    bad = evaluated(state.record("1.1.0"), june(champion=Champion("9.0.0", losses(0.8))))
+    bad = evaluated(state.record("1.1.0"), june(champion=MeasuredChampion("9.0.0", losses(0.8))))
 
     replayed(state, good)
     with pytest.raises(Exception, match=r"9\.0\.0"):

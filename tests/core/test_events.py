@@ -11,7 +11,7 @@ from holdfast.core import events
 from holdfast.core.drift import drift_events as drift
 from holdfast.core.drift.drift_findings import FeatureFinding
 from holdfast.core.entry import Stamp, read, write
-from holdfast.core.evaluation import Champion, Evaluation, Figure, Slice
+from holdfast.core.evaluation import Evaluation, Figure, MeasuredChampion, Slice
 from holdfast.core.event import Event
 from holdfast.core.events import OPERATIONS, WORDS, AnyEvent
 from holdfast.core.manifest import Scan
@@ -49,7 +49,7 @@ evaluations = st.builds(
         st.builds(Figure, name=texts, value=shares, champion=shares, resamples=counts), max_size=2
     ).map(tuple),
     unmeasured=st.dictionaries(texts, texts, max_size=2),
-    champion=st.none() | st.builds(Champion, version=texts),
+    champion=st.none() | st.builds(MeasuredChampion, version=texts),
     slices=st.lists(st.builds(Slice, value=texts, rows=counts), max_size=2).map(tuple),
     remarks=several,
 )
@@ -308,7 +308,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
                 version="1.1.0",
                 metrics={},
                 measured=Evaluation(
-                    "june", "a", "y", 1, "regression", "x", champion=Champion("1.0.0")
+                    "june", "a", "y", 1, "regression", "x", champion=MeasuredChampion("1.0.0")
                 ),
             ),
             ("1.1.0", "1.0.0"),

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
-from holdfast.core.evaluation import Champion, Evaluation, Figure, Slice
+from holdfast.core.evaluation import Evaluation, Figure, MeasuredChampion, Slice
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
 from holdfast.core.rollout.outcomes import ArmOutcomes, OutcomeComparison, OutcomeTest
 from holdfast.core.rollout.plan import Plan
@@ -197,7 +197,7 @@ def _measure(ann: Registry) -> None:
         tool="scikit-learn 1.9.1",
         figures=(figure, Figure("r2", 0.5)),
         unmeasured={"mape": "the label is 0 in 1 rows"},
-        champion=Champion("1.3.0"),
+        champion=MeasuredChampion("1.3.0"),
         slice_by="region",
         slices=(Slice("north", 2, (figure,)),),
         remarks=("few rows",),

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.registry.conftest import Text
 
 from holdfast import Registry
-from holdfast.core.evaluation import Champion, Evaluation, Figure
+from holdfast.core.evaluation import Evaluation, Figure, MeasuredChampion
 from holdfast.errors import InvalidInputError
 from holdfast.registry import received_evaluations
 from holdfast.registry.session import CommitOptions
@@ -43,7 +43,7 @@ def test_losses_that_were_sent_are_named(registry: Registry, sent: dict[str, str
     beside = replace(
         JUNE,
         figures=(Figure("mae", 2.0, champion=2.0, change=0.0),),
-        champion=Champion("1.1.0"),
+        champion=MeasuredChampion("1.1.0"),
     )
     accept(registry, JUNE, sent)
     accept(registry, beside, sent, sent)
@@ -64,7 +64,7 @@ def test_losses_that_were_sent_are_named(registry: Registry, sent: dict[str, str
         ({}, {"mae": "../x"}, "were not sent"),
         ({"rows": 4}, None, "are not 4 numbers"),
         ({"figures": (Figure("mae", 9.0),)}, None, "the mean of its losses is 2.0"),
-        ({"champion": Champion("9.0.0")}, None, "does not exist"),
+        ({"champion": MeasuredChampion("9.0.0")}, None, "does not exist"),
     ],
 )
 def test_what_disagrees_is_refused(

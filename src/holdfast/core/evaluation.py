@@ -77,7 +77,7 @@ class Slice(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     unmeasured: dict[str, str] = {}
 
 
-class Champion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class MeasuredChampion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The version that was live and was scored on the same rows; its losses are kept as well."""
 
     version: str
@@ -115,7 +115,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     positive: str | None = None
     figures: tuple[Figure, ...] = ()
     unmeasured: dict[str, str] = {}
-    champion: Champion | None = None
+    champion: MeasuredChampion | None = None
     slice_by: str | None = None
     slices: tuple[Slice, ...] = ()
     slices_left_out: int = 0

@@ -13,9 +13,9 @@ from holdfast.core import commands, events, names
 from holdfast.core.evaluation import (
     LONGEST_TEXT,
     MOST_SLICES,
-    Champion,
     Evaluation,
     EvaluationResult,
+    MeasuredChampion,
     Slice,
 )
 from holdfast.core.events import AnyEvent
@@ -143,7 +143,7 @@ def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
         _evaluation(asked, rows, scored),
         name=name,
         data=file.digest,
-        champion=None if champion is None else Champion(champion.version),
+        champion=None if champion is None else MeasuredChampion(champion.version),
         restrained=trials is not None,
         remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
     )
