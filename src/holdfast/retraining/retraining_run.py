@@ -294,7 +294,8 @@ class _Run:
         if rows is not None:
             self.facts["evaluation"] = f"sha256:{rows.digest}"
         attempt = Attempt(self.request.slot, self.name, bump, self._run(result), ended.log)
-        with scored_run.scorer(self.registry, self.request.model, result, rows) as score:
+        asked = self.request
+        with scored_run.scorer(self.registry, asked.model, result, rows, asked.sandbox) as score:
             record = self.registry.retrainings.conclude(
                 self.request.model, attempt, self.lease, result.sources, self._told(result), score
             )
