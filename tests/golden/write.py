@@ -30,7 +30,7 @@ from holdfast.core.rollout_commands import StepPosition
 from holdfast.core.state import State
 from holdfast.registry import losses
 from holdfast.registry.facts import Facts
-from holdfast.registry.retraining_conclusion import Attempt, Scored
+from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
 from holdfast.registry.retraining_lease import LeaseHolder
 
 BUSY_TURNS = 260
@@ -297,13 +297,13 @@ def _fail(ann: Registry, slot: str, outcome: str) -> None:
 
 
 def _conclude(ann: Registry, model: Path, slot: str, rows: list[float]) -> None:
-    def score(_draft: object, _stored: Path, state: State) -> Scored:
+    def score(_draft: object, _stored: Path, state: State) -> ScoredPair:
         live = state.production
         new, old = (losses.read({"mae": values}, f"sha256:{'e' * 64}") for values in (rows, before))
         assert new is not None
         assert old is not None
         means = [{"mae": sum(values) / len(values)} for values in (rows, before)]
-        return Scored(means[0], new, live, means[1] if live else {}, old if live else None)
+        return ScoredPair(means[0], new, live, means[1] if live else {}, old if live else None)
 
     before = [0.5, 0.25] * 30
     attempt = Attempt(slot, "jobs:train", "auto", b'{"seed":0}\n', b"trained\n")

@@ -25,10 +25,10 @@ from holdfast.registry.retraining_lease import Lease
 from holdfast.registry.session import CommitOptions, Session
 
 _SCORINGS: Final = 3
-_LATER: Final = "approvals and signatures are asked for when it is promoted"
+_LATER: Final = "approvals, signatures and evaluations are asked for when it is promoted"
 
 
-class Scored(Struct, frozen=True):
+class ScoredPair(Struct, frozen=True):
     """A new version and the champion, measured on the same rows.
 
     Attributes:
@@ -64,7 +64,7 @@ class Attempt(Struct, frozen=True):
     log: bytes
 
 
-Score = Callable[[Manifest, Path, State], Scored]
+Score = Callable[[Manifest, Path, State], ScoredPair]
 """Scores a draft, whose files are in a folder, and the champion of a state."""
 
 
@@ -136,7 +136,7 @@ class Conclusion:
         return RegistrationResult(version_info(outcome.state, version), created=True, why="")
 
     def _decided(
-        self, state: State, at: str, draft: Manifest, scored: Scored, event: Retrained
+        self, state: State, at: str, draft: Manifest, scored: ScoredPair, event: Retrained
     ) -> Retrained:
         """Say what a run comes to in a state: the model there was, or a version and its verdict."""
         if state.production != scored.champion:
@@ -173,7 +173,7 @@ class Conclusion:
             advice = "a higher number is only taken if it is asked for: --bump"
             raise RefusedError(error.subject, error.by, error.reasons, advice) from error
 
-    def _champion(self, state: State, scored: Scored) -> ChampionScores | None:
+    def _champion(self, state: State, scored: ScoredPair) -> ChampionScores | None:
         if state.production is None or not scored.champion_metrics:
             return None
         measured = scored.champion_measured
@@ -188,7 +188,13 @@ class Conclusion:
         champion: ChampionScores | None,
     ) -> Verdict:
         """Ask the gate, with what was measured of the champion on this run's rows and no more."""
-        policy = replace(state.policy, approvals=0, code="scanned", require_signature=False)
+        policy = replace(
+            state.policy,
+            approvals=0,
+            code="scanned",
+            require_signature=False,
+            required_evaluations=(),
+        )
         candidate = Candidate(manifest, manifest.metrics, frozenset())
         if state.production is None:
             return _remarked(gate.judge(policy, candidate, None), state.policy, policy)

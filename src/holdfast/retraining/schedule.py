@@ -60,7 +60,7 @@ class Crontab:
         zone: Whose clocks they go by.
 
     Raises:
-        InvalidInputError: If the expression is none, or never comes true.
+        InvalidInputError: If the expression is malformed, or never comes true.
         MissingLibraryError: If cronsim is not installed.
     """
 

@@ -14,7 +14,7 @@ from holdfast.registry import Registry, trial_runs
 from holdfast.registry import losses as measuring
 from holdfast.registry.loading import Fetched
 from holdfast.registry.losses import Measured
-from holdfast.registry.retraining_conclusion import Score, Scored
+from holdfast.registry.retraining_conclusion import Score, ScoredPair
 from holdfast.retraining import scoring
 from holdfast.retraining.evaluation_rows import EvaluationRows
 from holdfast.retraining.run_results import RunResult
@@ -37,7 +37,7 @@ def scorer(
 ) -> Iterator[Score]:
     """Give what scores a draft and the champion of a state, for as long as the block lasts."""
     if rows is None:
-        yield lambda _draft, _stored, state: Scored(champion=state.production)
+        yield lambda _draft, _stored, state: ScoredPair(champion=state.production)
         return
     nursery = trial_runs.begun(registry, [], sandbox, "holdfast.retraining.scoring")
     with nursery or contextlib.nullcontext() as trials:
@@ -57,7 +57,7 @@ class _ScoredRun:
         self._registry, self._model, self._trials = registry, model, trials
         self._result, self._rows = result, rows
 
-    def score(self, draft: Manifest, stored: Path, state: State) -> Scored:
+    def score(self, draft: Manifest, stored: Path, state: State) -> ScoredPair:
         """Score both.
 
         Raises:
@@ -80,7 +80,7 @@ class _ScoredRun:
         old_metrics = (
             {name: old.metrics[name] for name in metrics if name in old.metrics} if old else {}
         )
-        return Scored(
+        return ScoredPair(
             metrics={**metrics, **_means(measured)},
             measured=measured,
             champion=state.production,

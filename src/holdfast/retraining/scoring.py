@@ -24,7 +24,7 @@ _LEAST: Final = 1e-15
 _MOST_CLASSES: Final = 20
 
 
-class Answers(Struct, frozen=True, forbid_unknown_fields=True):
+class RunAnswers(Struct, frozen=True, forbid_unknown_fields=True):
     """What a version answers to the rows.
 
     Attributes:
@@ -115,11 +115,11 @@ def _listed(values: Any) -> Any:
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
-def _answers(ref: str, result: Any, count: int) -> Answers:
+def _answers(ref: str, result: Any, count: int) -> RunAnswers:
     import msgspec
 
     try:
-        answers = msgspec.convert(result, Answers)
+        answers = msgspec.convert(result, RunAnswers)
     except msgspec.ValidationError as error:
         raise UnsupportedError(ref, f"answered in another form: {error}", "check it") from error
     answers = msgspec.structs.replace(
@@ -136,7 +136,7 @@ def _answers(ref: str, result: Any, count: int) -> Answers:
     return answers
 
 
-def _fitting(answers: Answers, labels: Sequence[Any]) -> tuple[str, ...]:
+def _fitting(answers: RunAnswers, labels: Sequence[Any]) -> tuple[str, ...]:
     if answers.probabilities is not None:
         return ("log_loss", "error_rate")
     numeric = all(isinstance(label, int | float) for label in labels)
@@ -146,7 +146,7 @@ def _fitting(answers: Answers, labels: Sequence[Any]) -> tuple[str, ...]:
     return ("error_rate",)
 
 
-def _losses(ref: str, name: str, answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _losses(ref: str, name: str, answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     try:
         losses = LOSSES[name](answers, labels)
     except (TypeError, ValueError, IndexError, OverflowError) as error:
@@ -157,31 +157,31 @@ def _losses(ref: str, name: str, answers: Answers, labels: Sequence[Any]) -> lis
     return losses
 
 
-def _error_rate(answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _error_rate(answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     return [
         float(answer != label) for answer, label in zip(answers.predictions, labels, strict=True)
     ]
 
 
-def _absolute(answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _absolute(answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     return [
         abs(float(answer) - float(label))
         for answer, label in zip(answers.predictions, labels, strict=True)
     ]
 
 
-def _squared(answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _squared(answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     return [value * value for value in _absolute(answers, labels)]
 
 
-def _log(answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _log(answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     return [
         -math.log(min(1.0, max(_LEAST, _of_label(row, places, label))))
         for row, places, label in _probable(answers, labels)
     ]
 
 
-def _brier(answers: Answers, labels: Sequence[Any]) -> list[float]:
+def _brier(answers: RunAnswers, labels: Sequence[Any]) -> list[float]:
     return [
         sum((share - float(places.get(label) == index)) ** 2 for index, share in enumerate(row))
         + float(label not in places)
@@ -190,7 +190,7 @@ def _brier(answers: Answers, labels: Sequence[Any]) -> list[float]:
 
 
 def _probable(
-    answers: Answers, labels: Sequence[Any]
+    answers: RunAnswers, labels: Sequence[Any]
 ) -> list[tuple[list[float], dict[Any, int], Any]]:
     if answers.probabilities is None or answers.classes is None:
         raise ValueError("the model gives no probabilities")
@@ -202,7 +202,7 @@ def _of_label(row: Sequence[float], places: Mapping[Any, int], label: Any) -> fl
     return row[places[label]] if label in places else 0.0
 
 
-def _metrics(answers: Answers, labels: Sequence[Any]) -> dict[str, float]:
+def _metrics(answers: RunAnswers, labels: Sequence[Any]) -> dict[str, float]:
     """Measure what can be compared with a metric that a run, or a policy, names."""
     if all(isinstance(label, float) for label in labels):
         return {}
@@ -214,7 +214,7 @@ def _metrics(answers: Answers, labels: Sequence[Any]) -> dict[str, float]:
     return metrics
 
 
-def _binary(answers: Answers, labels: Sequence[Any], positive: Any) -> dict[str, float]:
+def _binary(answers: RunAnswers, labels: Sequence[Any], positive: Any) -> dict[str, float]:
     pairs = list(zip(answers.predictions, labels, strict=True))
     hits = sum(answer == label == positive for answer, label in pairs)
     actual = sum(label == positive for label in labels)
@@ -246,7 +246,7 @@ def _area(scores: Sequence[float], positives: Sequence[bool]) -> float:
     return (ranks - count * (count + 1) / 2) / (count * (len(scores) - count))
 
 
-LOSSES: Final[dict[str, Callable[[Answers, Sequence[Any]], list[float]]]] = {
+LOSSES: Final[dict[str, Callable[[RunAnswers, Sequence[Any]], list[float]]]] = {
     "log_loss": _log,
     "error_rate": _error_rate,
     "brier": _brier,
