@@ -220,7 +220,7 @@ def status(ctx: Context, model: str, **options: Any) -> None:
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="Show so many."
 )
 def history(ctx: Context, model: str, limit: int) -> None:
-    """List the slots of MODEL and what became of each, the latest first."""
+    """List what became of the slots of MODEL, the latest first."""
     records = ctx.registry().retrainings.slots(model)[::-1][:limit]
     ctx.emit(records, [_said(record) for record in records] or ["no slot was run"])
 
@@ -232,7 +232,7 @@ def history(ctx: Context, model: str, limit: int) -> None:
 @schedule_options
 @telling
 def check(ctx: Context, model: str, **options: Any) -> int:
-    """Report slots of MODEL that were missed; each is told once as a notice.
+    """Report slots of MODEL that were missed, once each as a notice.
 
     A slot is missed 1.25 periods after the last one that was done. Exit status 1 if one is.
     """
