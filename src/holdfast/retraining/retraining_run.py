@@ -313,6 +313,9 @@ class _Run:
             InvalidInputError: If they are those of the training data.
         """
         path = result.evaluation or data.get(EVALUATION)
+        if path is None and result.losses:
+            problem, advice = "are claimed without the rows that they are of", "leave both, or none"
+            raise InvalidInputError("losses", problem, advice)
         if path is None:
             return None
         rows = evaluation_rows.read(path, result.label)
@@ -363,7 +366,7 @@ class _Run:
             entry=self.name,
             outcome=outcome,
             term=self.lease.term,
-            why=why[:_MOST_WHY],
+            why=why.replace(str(self.out), "out")[:_MOST_WHY],
         )
         attempt = Attempt(self.request.slot, self.name, "auto", self._run(), ended.log)
         record = self.registry.retrainings.fail(self.request.model, attempt, event, self.lease)
