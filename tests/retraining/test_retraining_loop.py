@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Days:
-    """A clock that a stop moves: each wait takes it to the next of the times, until none is left."""
+    """A clock that a stop moves: each wait takes it to the next time, until none is left."""
 
     def __init__(self, *moments: datetime) -> None:
         self._moments: Iterator[datetime] = iter(moments)
