@@ -349,3 +349,16 @@ def test_an_entry_was_written_before_those_behind_it_whatever_its_clock_said(
 
     assert [entry.seq for entry in until(entries, entries[3].at)] == [1, 2, 3, 4]
     assert [entry.seq for entry in until(entries, entries[1].at)] == [1, 2]
+
+
+def test_a_retraining_tells_why_the_gate_refused(written: Written) -> None:
+    (entry, _) = written("register 1.0.0")[0]
+    event = events.Retrained(
+        slot="2026-11-29T02:00:00Z",
+        entry="m:train",
+        outcome="blocked",
+        refused=("auc fell",),
+        remarks=("noted",),
+    )
+
+    assert past(replace(entry, event=event), ()).gate == ("refused: auc fell", "noted")

@@ -1,10 +1,10 @@
 """Write the store that is kept here, with the Holdfast that is installed.
 
 `python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything; where the
-file's name begins with `operations`, of one with every operation, with `rollouts`, of one with
-every kind of rollout, with `ab`, of one with A/B tests, and with `signed`, of one whose policy
-demands signatures, with keys that are thrown away. A tar that was released is never written again:
-a new format gets a new one beside it.
+file's name begins with `operations`, of one with every operation, with `retraining`, of one with
+every outcome of a slot, with `rollouts`, of one with every kind of rollout, with `ab`, of one with
+A/B tests, and with `signed`, of one whose policy demands signatures, with keys that are thrown
+away. A tar that was released is never written again: a new format gets a new one beside it.
 """
 
 import itertools
@@ -15,20 +15,26 @@ import tempfile
 from array import array
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
 from holdfast.core.evaluation import Evaluation, Figure, MeasuredChampion, Slice
+from holdfast.core.events import Retrained
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
 from holdfast.core.rollout.outcomes import ArmOutcomes, OutcomeComparison, OutcomeTest
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Terms
 from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, StepVerdict
 from holdfast.core.rollout_commands import StepPosition
+from holdfast.core.state import State
+from holdfast.registry import losses
+from holdfast.registry.facts import Facts
 from holdfast.registry.received_evaluations import accept
+from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
+from holdfast.registry.retraining_lease import LeaseHolder
 from holdfast.registry.session import CommitOptions
 
 BUSY_TURNS = 260
@@ -289,6 +295,50 @@ def _found(outcome: Any, code: str) -> StepVerdict:
     return replace(_verdict(outcome, code), comparison=comparison)
 
 
+def furnish_retraining(folder: Path) -> Path:
+    """Make a store in which slots of retraining came to each outcome there is."""
+    pen = _Pen(folder)
+    ann = pen.open("store", "ann")
+    slots = [f"2026-03-{day:02}T02:00:00Z" for day in (1, 8, 15, 22)]
+    ann.retrainings.remark("iris", _retrained(slots[0], "missed"))
+    for outcome in ("failed", "limit"):
+        _fail(ann, slots[0], outcome)
+    _conclude(ann, pen.text("iris 0\n"), slots[0], [0.5, 0.25] * 30)
+    ann.promote("iris@1.0.0")
+    _conclude(ann, pen.text("iris 1\n"), slots[1], [0.5, 0.25] * 30)
+    _conclude(ann, pen.text("iris 2\n"), slots[2], [2.0, 1.75] * 30)
+    _conclude(ann, pen.text("iris 1\n"), slots[3], [0.5, 0.25] * 30)
+    ann.retrainings.remark("iris", _retrained("2026-03-23T02:00:00Z/drift-7", "held"))
+    return folder / "store"
+
+
+def _retrained(slot: str, outcome: Any, term: int = 0) -> Retrained:
+    why = "as it was then" if outcome != "registered" else ""
+    return Retrained(slot=slot, entry="jobs:train", outcome=outcome, term=term, why=why)
+
+
+def _fail(ann: Registry, slot: str, outcome: str) -> None:
+    attempt = Attempt(slot, "jobs:train", "auto", b"{}\n", b"it fell over\n")
+    with ann.retrainings.lease("iris", LeaseHolder(slot, "cron")) as lease:
+        ann.retrainings.fail("iris", attempt, _retrained(slot, outcome, lease.term), lease)
+
+
+def _conclude(ann: Registry, model: Path, slot: str, rows: list[float]) -> None:
+    def score(_draft: object, _stored: Path, state: State) -> ScoredPair:
+        live = state.production
+        new, old = (losses.read({"mae": values}, f"sha256:{'e' * 64}") for values in (rows, before))
+        assert new is not None
+        assert old is not None
+        means = [{"mae": sum(values) / len(values)} for values in (rows, before)]
+        return ScoredPair(means[0], new, live, means[1] if live else {}, old if live else None)
+
+    before = [0.5, 0.25] * 30
+    attempt = Attempt(slot, "jobs:train", "auto", b'{"seed":0}\n', b"trained\n")
+    with ann.retrainings.lease("iris", LeaseHolder(slot, "cron")) as lease:
+        sources, facts = {"model": model}, _facts()
+        ann.retrainings.conclude("iris", attempt, lease, sources, cast("Facts", facts), score)
+
+
 _ABSOLUTE = Analysis(Absolute(), latency=None, drift=ScoreDrift(then="halt"))
 _THRESHOLD = Analysis(Threshold(), sample_ratio=None)
 
@@ -328,6 +378,7 @@ if __name__ == "__main__":
         target = Path(sys.argv[1])
         makers = {
             "operations": furnish_operations,
+            "retraining": furnish_retraining,
             "rollouts": furnish_rollouts,
             "ab": furnish_ab,
             "signed": sign,

@@ -115,6 +115,8 @@ def test_a_pipe_keeps_nobody_waiting(out: Path) -> None:
         ({"bump": "huge"}, "huge"),
         ({"artifacts": {"model": 5}}, "result model must be text, not int"),
         ({"loss": [1]}, "result loss must be text"),
+        ({"training_data": [1]}, "result training_data must be an object, not list"),
+        ({"hyperparameters": 5}, "result hyperparameters must be an object, not int"),
         ([], "result.json must be an object, not list"),
     ],
 )
@@ -146,4 +148,18 @@ def test_two_models_are_none_either(out: Path) -> None:
     (out / "model.joblib").write_text("others")
 
     with pytest.raises(InvalidInputError, match=r"several files: model\.joblib, model\.txt"):
+        run_results.read(out)
+
+
+@pytest.mark.parametrize("how", ["removed", "a link", "a file"])
+def test_a_folder_that_the_run_took_away_is_not_looked_for_elsewhere(out: Path, how: str) -> None:
+    (out / "model.txt").unlink()
+    out.rmdir()
+    if how == "a link":
+        (out.parent / "model.txt").write_text("others")
+        out.symlink_to(out.parent)
+    elif how == "a file":
+        out.write_text("x")
+
+    with pytest.raises(InvalidInputError, match="was removed or replaced by the run"):
         run_results.read(out)

@@ -8,6 +8,7 @@ import msgspec
 from holdfast.cli import context
 from holdfast.cli.clicked import command
 from holdfast.cli.context import Context, pairs
+from holdfast.cli.retrain_options import retraining_policy_options
 from holdfast.cli.rollout_options import terms_options
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     "--max-age-days", type=float, metavar="DAYS", help="Retention: purge others beyond this age."
 )
 @terms_options
+@retraining_policy_options
 @context.new
 @context.reason
 def set_(ctx: Context, model: str, reason: str | None, **options: Any) -> None:

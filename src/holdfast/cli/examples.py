@@ -46,6 +46,26 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast archive churn@v2 --reason 'trained on the wrong month'",
     ),
     "alias": ("holdfast alias churn@1.2.0 eu", "holdfast alias churn@eu --remove"),
+    "retrain once": (
+        "holdfast retrain once churn --entry jobs.churn:train --slot 2026-11-29T02:00Z",
+        "holdfast retrain once churn --command 'Rscript train.R' --slot 2026-11-29",
+    ),
+    "retrain status": (
+        "holdfast retrain status churn",
+        "holdfast retrain status churn --cron '0 2 * * 0' --zone Europe/Berlin",
+    ),
+    "retrain history": (
+        "holdfast retrain history churn",
+        "holdfast retrain history churn --limit 5 --json",
+    ),
+    "retrain check": (
+        "holdfast retrain check churn",
+        "holdfast retrain check churn --entry jobs.churn:train --every 7d",
+    ),
+    "retrain run": (
+        "holdfast retrain run churn",
+        "holdfast retrain run churn --entry jobs.churn:train --cron '0 2 * * *' --memory 4GB",
+    ),
     "status": ("holdfast status", "holdfast status churn --at 2026-03-03T14:00Z"),
     "ls": (
         "holdfast ls churn",

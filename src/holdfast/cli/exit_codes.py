@@ -8,6 +8,11 @@ DONE: Final = 0
 CHECK: Final = 1
 """A check that was asked for said no: `compare --fail-if`."""
 INVALID: Final = 2
+REFUSED: Final = 4
+FAILED: Final = 10
+"""Of `retrain`: the training failed."""
+LIMIT: Final = 11
+"""Of `retrain`: the training met its limit of time or memory."""
 DAMAGED: Final = 6
 BUG: Final = 70
 INTERRUPTED: Final = 130

@@ -14,6 +14,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
     "Serving": {"serve": ("serve",), "web": ("web",)},
     "Rollouts": {"rollout": ("rollout",)},
+    "Retraining": {"retrain": ("retrain",)},
     "Predictions": {"predictions": ("predictions",), "drift_look": ("drift",)},
     "Notices": {"notify": ("notify",)},
     "Trust": {

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.cli import rollout_options
+from holdfast.cli import retrain_options, rollout_options
 from holdfast.cli.context import json_file, pairs
 from holdfast.core.names import nearest
 from holdfast.core.policy import MetricRule, Policy
@@ -53,6 +53,7 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
     if retention:
         fields["retention"] = replace(policy.retention, **retention)
     fields["rollout"] = rollout_options.changed(policy.rollout, options)
+    fields["retraining"] = retrain_options.changed(policy.retraining, options)
     return replace(policy, **fields)
 
 

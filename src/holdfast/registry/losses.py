@@ -159,12 +159,13 @@ def pair(
         One for each metric, by name; and why others are not paired.
     """
     matched, unmatched = paired.pairs(before.losses, after.losses)
-    return tuple(_pair(session, *both, directions) for both in matched), tuple(unmatched)
+    return tuple(series(session, *both, directions) for both in matched), tuple(unmatched)
 
 
-def _pair(
+def series(
     session: Session, before: Losses, after: Losses, directions: Mapping[str, Direction]
 ) -> Paired:
+    """Bootstrap stored losses of one name on one set."""
     interval = bootstrap.interval(_read(session, before), _read(session, after))
     change, low, high, absolute = interval
     return Paired(

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +79,13 @@ def register(
     sources: Mapping[str, object],
     asked: Version | Bump,
     facts: Facts,
+    finish: Callable[[Manifest, Path], RegisteredView] | None = None,
 ) -> RegisteredView:
-    """Store the bytes behind each role and commit the version that holds them."""
+    """Store the bytes behind each role and commit the version that holds them.
+
+    Args:
+        finish: Commits in place of this, given the draft and the folder that has its files.
+    """
     names.check_model(name)
     metrics = clean_metrics(facts.get("metrics", {}))
     store = session.writable()
@@ -115,6 +120,8 @@ def register(
                 for part in parts
             }
             draft = replace(draft, artifacts=artifacts, scan=scans)
+            if finish is not None:
+                return finish(draft, scratch / STORED)
             if session.publish is not None:
                 return session.publish(draft, asked, options, trust or None)
             return commit(session, draft, asked, options, scratch / STORED)
@@ -195,7 +202,7 @@ def commit(
         taken = numbering.taken_by(state, asked)
         if taken is not None:
             return numbering.again(state, taken, session.manifest(taken), draft)
-        before = _base(session, state, asked)
+        before = base_of(session, state, asked)
         planned = numbering.register(state, draft, asked, before, at)
         manifests.append(planned.raw)
         session.open_store.rescue([blobs.add_bytes(planned.raw), *files])
@@ -232,7 +239,7 @@ def as_before(
     return RegisteredView(info, created=False, why=unchanged.why)
 
 
-def _base(session: Session, state: State, asked: Version | Bump) -> Manifest | None:
+def base_of(session: Session, state: State, asked: Version | Bump) -> Manifest | None:
     """Return the manifest to measure against, with the last schemas declared up to it."""
     base = None
     for record in numbering.bases_of(state, asked):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.repair_plan import Repair
+    from holdfast.registry.retraining_verbs import Retrainings
     from holdfast.registry.rollout_verbs import Rollouts
     from holdfast.registry.session import Session
     from holdfast.store.config import Config
@@ -72,6 +73,13 @@ class Registry(EvaluationVerbs):
         from holdfast.registry.drift_verbs import Drifts
 
         return Drifts(self._session)
+
+    @property
+    def retrainings(self) -> Retrainings:
+        """The verbs of retraining: its lease, its slots, and the one entry of a run."""
+        from holdfast.registry.retraining_verbs import Retrainings
+
+        return Retrainings(self._session)
 
     # Registering versions
 

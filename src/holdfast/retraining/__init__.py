@@ -16,6 +16,6 @@ An entry point is `def train(context: TrainingContext) -> dict`; one that runs i
 `docs/how-to/retraining.md`. Only the parent writes to the store.
 """
 
-from holdfast.retraining.entry_context import Champion, TrainingContext
+from holdfast.retraining.entry_context import LiveChampion, TrainingContext
 
-__all__ = ["Champion", "TrainingContext"]
+__all__ = ["LiveChampion", "TrainingContext"]

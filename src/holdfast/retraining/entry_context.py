@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Champion", "TrainingContext"]
+__all__ = ["LiveChampion", "TrainingContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Champion:
+class LiveChampion:
     """The live version.
 
     Attributes:
@@ -53,7 +53,7 @@ class TrainingContext:
     slot: str
     window: tuple[datetime, datetime] | None
     seed: int
-    champion: Champion | None
+    champion: LiveChampion | None
 
     @property
     def slot_time(self) -> datetime:
@@ -79,8 +79,8 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _champion(document: dict[str, Any]) -> Champion:
-    return Champion(
+def _champion(document: dict[str, Any]) -> LiveChampion:
+    return LiveChampion(
         version=document["version"],
         metrics=document["metrics"],
         hyperparameters=document["hyperparameters"],

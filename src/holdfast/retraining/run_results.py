@@ -28,6 +28,7 @@ _FACTS: Final = (
     "description", "author", "framework", "algorithm", "hyperparameters", "training_data",
     "input_schema", "output_schema", "input_example", "limitations", "metadata", "formats",
 )  # fmt: skip
+_TABLES: Final = ("hyperparameters", "training_data", "metadata", "formats")
 _KNOWN: Final = (
     *_FACTS, "artifacts", "metrics", "losses", "evaluation", "label", "loss", "reference", "bump",
     "run_log",
@@ -67,6 +68,9 @@ def read(out: Path) -> RunResult:
     Raises:
         InvalidInputError: If it left no model, or anything in it is not what it must be.
     """
+    if out.is_symlink() or not out.is_dir():
+        problem, advice = "was removed or replaced by the run", "write into it and leave it"
+        raise InvalidInputError("folder `out`", problem, advice)
     document = _document(out)
     unknown = sorted(document.keys() - set(_KNOWN))
     if unknown:
@@ -75,6 +79,8 @@ def read(out: Path) -> RunResult:
     run_log = _run_log(out, document)
     metrics = document.get("metrics", _json(out / "metrics.json"))
     facts = {name: document[name] for name in _FACTS if document.get(name) is not None}
+    for name in _TABLES:
+        _mapping(f"result {name}", facts.get(name, {}))
     losses = _mapping("losses", document.get("losses") or {})
     evaluation = _named(out, document, "evaluation", "evaluation")
     return RunResult(

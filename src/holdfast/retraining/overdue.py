@@ -1,0 +1,121 @@
+"""Which slots were missed, and which findings ask for a run: told by the journal, once each."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core import retraining_commands
+from holdfast.core.events import Retrained
+from holdfast.core.retraining import slots
+from holdfast.core.state import State
+from holdfast.errors import InvalidInputError
+from holdfast.registry import Registry
+from holdfast.retraining.schedule import Schedule
+
+__all__ = ["CONDITIONS", "RequestedRun", "asked", "missed"]
+
+CONDITIONS: Final = ("drift", "accuracy", "age")
+"""What may ask for a run. Other findings tell of a broken feed: training on it would be worse."""
+
+_MOST: Final = 10
+
+
+class RequestedRun(Struct, frozen=True):
+    """A run that something asks for.
+
+    Attributes:
+        slot: Its own, so that it gives one run.
+        why: What asks.
+    """
+
+    slot: str
+    why: str
+
+
+def missed(
+    registry: Registry, model: str, schedule: Schedule, entry: str, now: datetime
+) -> list[str]:
+    """Write that slots were missed, each once; return those that still lack a final outcome.
+
+    A slot is missed once 1.25 periods have passed since the last one that was done. Where none
+    ever was, the time counts from the policy that set the schedule.
+    """
+    state = registry.retrainings.state(model)
+    since = _since(registry, state, entry)
+    period_s = schedule.period_s(now)
+    if since is None or not slots.is_late(now, since, period_s):
+        return []
+    grace = timedelta(seconds=(slots.LATE - 1) * period_s)
+    due = slots.between(since, now - grace, schedule.previous, _MOST)
+    names = [slots.written(moment) for moment in due]
+    open_slots = [
+        name for name in names if not retraining_commands.record_of(state, name, entry).is_final
+    ]
+    for name in open_slots:
+        why = f"the last success was at {since:%Y-%m-%d %H:%M}"
+        event = Retrained(slot=name, entry=entry, outcome="missed", why=why)
+        registry.retrainings.remark(model, event)
+    return open_slots
+
+
+def _since(registry: Registry, state: State, entry: str) -> datetime | None:
+    """Return the time of the last slot that was done, else when there was a schedule first."""
+    done = [
+        slots.time_of(record.slot)
+        for record in state.slots.values()
+        if record.is_final and record.entry == entry
+    ]
+    if done:
+        return max(done)
+    if not state.seq:
+        return None
+    terms = state.policy.retraining
+    scheduled = terms.every_s is not None or terms.cron is not None
+    ops = ("policy_set",) if scheduled else ("policy_set", "registered")
+    lines = [past for past in registry.history(state.model) if past.op in ops]
+    return datetime.fromisoformat(lines[-1].at) if lines else None
+
+
+def asked(
+    state: State, conditions: Sequence[str], max_age_s: float | None, now: datetime
+) -> list[RequestedRun]:
+    """Return the runs that the conditions ask for and that were not tried, the oldest first.
+
+    Args:
+        conditions: Of `CONDITIONS`.
+        max_age_s: For `age`: seconds since the live version was registered.
+
+    Raises:
+        InvalidInputError: If a condition is unknown, or an age is missing.
+    """
+    unknown = [condition for condition in conditions if condition not in CONDITIONS]
+    if unknown:
+        advice = f"use {', '.join(CONDITIONS)}=SPAN"
+        raise InvalidInputError(f"condition {unknown[0]!r}", "is unknown", advice)
+    runs = []
+    for finding in state.findings:
+        if finding.kind in conditions and finding.acknowledged is None:
+            day = datetime.fromisoformat(finding.until).replace(tzinfo=UTC) + timedelta(days=1)
+            runs.append(
+                RequestedRun(slots.of_finding(day, finding.finding), f"finding {finding.finding}")
+            )
+    if "age" in conditions:
+        runs += _aged(state, max_age_s, now)
+    return sorted(runs, key=lambda run: run.slot)
+
+
+def _aged(state: State, max_age_s: float | None, now: datetime) -> list[RequestedRun]:
+    if max_age_s is None or max_age_s <= 0:
+        raise InvalidInputError("condition 'age'", "needs a span", "write age=30d")
+    if state.production is None:
+        return []
+    live = state.record(state.production)
+    since = datetime.fromisoformat(live.registered_at)
+    times = int((now - since).total_seconds() // max_age_s)
+    if times < 1:
+        return []
+    moment = since + timedelta(seconds=times * max_age_s)
+    slot = slots.of_finding(moment, f"age-v{live.number}-{times}")
+    return [RequestedRun(slot, f"{live.version} is older than {max_age_s / 86_400:g} days")]
