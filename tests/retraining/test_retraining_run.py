@@ -71,6 +71,30 @@ def test_the_first_run_registers_and_stages_by_one_entry(registry: Registry, tra
     assert registry.verify().damages == ()
 
 
+REFERENCE = """
+def train(context):
+    import json
+    rows = [{"age": number & 31, "city": "ab"[number & 1]} for number in range(600)]
+    (context.out / "model.txt").write_text("weights")
+    return {"model": "model.txt", "reference": %s}
+"""
+
+
+def test_rows_to_compare_later_ones_with_are_kept_as_counts(
+    registry: Registry, train: Train
+) -> None:
+    outcome = train(REFERENCE % "rows")
+
+    assert outcome.record.outcome == "registered", outcome.log
+    reference = registry.drift.reference("churn@1.0.0").reference
+    assert reference.rows == 600
+    assert sorted(reference.features) == ["age", "city"]
+
+
+def test_rows_without_names_cannot_be_compared_with(train: Train) -> None:
+    assert "has no columns with names" in failure(train(REFERENCE % "[[1, 2], [3, 4]]"))
+
+
 def test_the_same_slot_again_tells_the_first_result(registry: Registry, train: Train) -> None:
     first = train()
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from holdfast import scratch
+from holdfast.core.drift.drift_reference import ROLE
 from holdfast.core.events import Retrained
 from holdfast.core.manifest import plain
 from holdfast.core.retraining.retraining_terms import ENTRY, Follow
@@ -294,10 +295,12 @@ class _Run:
         if rows is not None:
             self.facts["evaluation"] = f"sha256:{rows.digest}"
         attempt = Attempt(self.request.slot, self.name, bump, self._run(result), ended.log)
-        asked = self.request
+        asked, sources = self.request, dict[str, object](result.sources)
+        if result.reference is not None:
+            sources[ROLE] = result.reference
         with scored_run.scorer(self.registry, asked.model, result, rows, asked.sandbox) as score:
             record = self.registry.retrainings.conclude(
-                self.request.model, attempt, self.lease, result.sources, self._told(result), score
+                asked.model, attempt, self.lease, sources, self._told(result), score
             )
         return RunOutcome(self.request.model, record, ran=True)
 

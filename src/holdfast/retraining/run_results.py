@@ -45,7 +45,7 @@ class RunResult(Struct, frozen=True):
         label: The column of labels in it.
         loss: Losses to score, where the run says which.
         losses: Row by row, as the run says them, by name: a path or a list.
-        reference: Rows that later ones are compared with.
+        reference: Rows that later ones are compared with, or the Parquet or CSV file they are in.
         bump: How far the run wants the number raised.
         run_log: The log of a training pipeline, in its own words.
     """
@@ -57,7 +57,7 @@ class RunResult(Struct, frozen=True):
     label: str
     loss: tuple[str, ...]
     losses: dict[str, Any]
-    reference: Path | None
+    reference: object
     bump: Bump
     run_log: dict[str, Any]
 
@@ -94,10 +94,15 @@ def read(out: Path) -> RunResult:
             name: inside(out, source) if isinstance(source, str) else source
             for name, source in losses.items()
         },
-        reference=_named(out, document, "reference", "reference"),
+        reference=_reference(out, document),
         bump=check_bump(document.get("bump", "auto")),
         run_log=run_log,
     )
+
+
+def _reference(out: Path, document: Mapping[str, Any]) -> object:
+    path = _named(out, document, "reference", "reference")
+    return _json(path) if path is not None and path.suffix == ".json" else path
 
 
 def inside(out: Path, text: str) -> Path:
