@@ -34,7 +34,7 @@ $(VENV)/.demo: pyproject.toml uv.lock
 
 $(VENV)/.dev: pyproject.toml uv.lock
 	$(call sync,--group dev,$@)
-	@touch $(VENV)/.demo $(VENV)/.serving $(VENV)/.web
+	@touch $(VENV)/.demo $(VENV)/.serving $(VENV)/.retrain $(VENV)/.web
 
 $(VENV)/.peers: pyproject.toml uv.lock
 	$(call sync,--group dev --group peers,$@)
@@ -55,6 +55,13 @@ $(VENV)/.serving: pyproject.toml uv.lock
 .PHONY: demo-canary
 demo-canary: $(VENV)/.serving ## Serve, roll a good version out and a broken one back, audit a prediction
 	@$(BIN)/python examples/canary.py
+
+$(VENV)/.retrain: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo --extra serve --extra log --extra schedule,$@)
+
+.PHONY: demo-retrain
+demo-retrain: $(VENV)/.retrain ## Retrain by slots, block a bad version, find drift, and answer it once
+	@$(BIN)/python examples/retraining.py
 
 $(VENV)/.web: pyproject.toml uv.lock
 	$(call sync,--no-default-groups --group demo --extra web,$@)
