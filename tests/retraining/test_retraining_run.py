@@ -312,6 +312,7 @@ def test_an_evaluation_set_that_is_the_training_data_is_refused(
     done = train(honest, slot="2026-12-06T02:00:00Z", data={"evaluation": path})
     assert done.record.outcome == "registered"
     assert len(registry.retrainings.state("churn").record("1.0.0").losses) == 2
+    assert "digests" not in registry.manifest("churn@1.0.0").training_data
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,9 @@ class _Run:
         """Return the facts of a registration: the run's own, and what is known of it here."""
         training = {
             **result.facts.get("training_data", {}),
-            "digests": self.facts["data"],
+            "digests": {
+                name: digest for name, digest in self.facts["data"].items() if name != EVALUATION
+            },
             "window": self.facts["data_window"],
         }
         window = self.facts["data_window"] or result.run_log.get("data_window")
