@@ -37,6 +37,11 @@ sys.dont_write_bytecode = False
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# A process that runs tests is traced by now; what it starts is not to be.
+for _name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        del os.environ[_name]
+
 settings.register_profile("untimed", deadline=None, derandomize=True)
 settings.load_profile("untimed")
 

@@ -45,6 +45,7 @@ def test_it_says_what_it_would_do(local: Holdfast) -> None:
         "host_names": ["models.example"],
         "behind_proxy": [],
         "log": None,
+        "redirect": False,
         "warnings": [],
     }
     assert "host_names      –" in local("web", "check").out

@@ -9,8 +9,10 @@ import click
 import pytest
 from tests.predictions.rows import Rows
 
+import holdfast
 from holdfast.cli.families import FAMILIES
 from holdfast.cli.group import commands
+from holdfast.core.events import Retrained
 from holdfast.predictions import open_log
 
 Holdfast = Callable[..., Any]
@@ -29,6 +31,7 @@ LISTS = {
     "predictions stats": "model",
     "predictions compact": "day",
     "notify list": "notice",
+    "retrain history churn": "slot",
 }
 """Commands that list, and a field that each of their rows has."""
 
@@ -44,6 +47,8 @@ def full(churn: Holdfast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ho
     monkeypatch.setitem(os.environ, "HOLDFAST_NOTIFY", "notices.toml")
     churn("promote", "churn@1.2.0", "--force", "--reason", "must")
     churn("rollback", "churn", "--reason", "worse")
+    missed = Retrained(slot="2026-11-29T00:00:00Z", entry="m:train", outcome="missed", why="late")
+    holdfast.open(tmp_path / "store").retrainings.remark("churn", missed)
     return churn
 
 
@@ -136,7 +141,8 @@ def test_every_command_that_is_about_a_version_takes_it_as_a_ref() -> None:
         "status", "ls", "history", "rollback", "head", "repair", "delete", "policy set",
         "policy show", "access who-could", "rollout status", "rollout pause", "rollout resume",
         "rollout advance",
-        "rollout promote", "rollout abort", "rollout retry",
+        "rollout promote", "rollout abort", "rollout retry", "drift", "retrain once",
+        "retrain status", "retrain history", "retrain check", "retrain run",
     }  # fmt: skip
     assert with_version == {
         "promote --expect", "rollback --expect", "rollback --to", "register --environment",
