@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from holdfast.core.policy import MetricRule, Policy
+from holdfast.core.retraining.retraining_terms import RetrainingTerms
 from holdfast.core.rollout.rollout_state import Terms
 from holdfast.web.pages.policy_page import _rules
 
@@ -58,11 +59,21 @@ def test_metrics_have_their_own_bounds() -> None:
         ({"inconclusive": "remark"}, "losses that do not tell", "are remarked on"),
         ({"rollout": Terms(sticky="header:X-User-Id")}, "rollouts",
          "canary 5 % → 25 % → 50 % → 100 %, by header:X-User-Id"),
+        ({"required_evaluations": ("june",)}, "evaluations", "measured beside live: june"),
+        ({"retraining": RetrainingTerms(entry="jobs:train", every_s=604_800.0)}, "retraining",
+         "every 7 d, jobs:train, what passes is staged"),
+        ({"retraining": RetrainingTerms(cron="0 2 * * 0", then="rollout")}, "retraining",
+         "at 0 2 * * 0 (UTC), a rollout of what passes"),
         ({}, "retention", "the newest 10, others for 365 days"),
     ],
 )  # fmt: skip
 def test_each_rule_is_said_in_words(fields: dict[str, Any], name: str, text: str) -> None:
     assert rules(**fields)[name] == text
+
+
+def test_without_a_schedule_or_an_entry_retraining_is_not_told() -> None:
+    assert "retraining" not in rules()
+    assert "evaluations" not in rules()
 
 
 def test_signers_are_named(look: Any, person: Any, tmp_path: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from holdfast.core.drift.drift_events import AnyDriftEvent, DriftAcknowledged
-from holdfast.core.drift.drift_findings import DriftKind, FeatureFinding
+from holdfast.core.drift.drift_findings import DriftFinding, DriftKind, FeatureFinding
 
 _NAMED: Final = 3
 TITLES: Final[dict[DriftKind, str]] = {
@@ -26,6 +26,12 @@ def sentence(event: AnyDriftEvent) -> str:
     features = event.drifted or event.leading
     by = f" in {_named(features)}" if features and event.kind != "refused" else ""
     return f"find {TITLES[event.kind]}{by} until {event.until} ({event.finding})"
+
+
+def standing(finding: DriftFinding) -> str:
+    """Say what stands: `missing values in age since 2026-11-29`."""
+    features = f" in {', '.join(finding.features)}" if finding.features else ""
+    return f"{TITLES[finding.kind]}{features} since {finding.until}"
 
 
 def _named(features: Sequence[FeatureFinding]) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from holdfast.core.drawing.ribbon import ribbon
 from holdfast.core.drawing.trend import trend
+from holdfast.core.drift.drift_sentences import standing
 from holdfast.core.metrics import direction_of
 from holdfast.core.views import VersionInfo, VersionPage
 from holdfast.web.pages.drawing import markup
@@ -45,6 +46,7 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
         "count": shown.total,
         "events": f"{model_url(model)}:events",
         "notice": _notice(asked, status.moves),
+        "findings": [(finding.finding, standing(finding)) for finding in status.findings],
     }
     values |= {name: markup(drawing) for name, drawing in drawn.items()}
     return Drawn("model", common(visitor, asked, "models") | values | _window(asked, model, shown))

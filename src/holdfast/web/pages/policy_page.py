@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from holdfast.core.policy import Policy
-from holdfast.core.wording import share
+from holdfast.core.retraining.retraining_terms import RetrainingTerms
+from holdfast.core.wording import share, span
 from holdfast.web.pages.page import Asked, Drawn, common
 from holdfast.web.pages.visitor import Visitor
 
@@ -40,6 +41,8 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "required metrics", ", ".join(policy.required_metrics)
     if policy.required_fields:
         yield "required fields", ", ".join(policy.required_fields)
+    if policy.required_evaluations:
+        yield "evaluations", f"measured beside live: {', '.join(policy.required_evaluations)}"
     yield from _trust(policy)
     yield "losses that do not tell", _UNCLEAR[policy.inconclusive]
     if policy.protected_aliases:
@@ -48,10 +51,20 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     steps = " → ".join(share(weight) for weight in terms.plan.steps)
     sticky = f", by {terms.sticky}" if terms.sticky else ""
     yield "rollouts", f"{terms.plan.strategy} {steps}{sticky}"
+    yield from _retraining(policy.retraining)
     yield (
         "retention",
         f"the newest {policy.retention.keep}, others for {policy.retention.max_age_days:g} days",
     )
+
+
+def _retraining(terms: RetrainingTerms) -> Iterator[tuple[str, str]]:
+    when = f"at {terms.cron} ({terms.zone})" if terms.cron else ""
+    if terms.every_s is not None:
+        when = f"every {span(terms.every_s)}"
+    if terms.entry or when:
+        then = "a rollout of what passes" if terms.then == "rollout" else "what passes is staged"
+        yield "retraining", ", ".join(filter(None, [when, terms.entry or "", then]))
 
 
 def _trust(policy: Policy) -> Iterator[tuple[str, str]]:
