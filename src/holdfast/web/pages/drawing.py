@@ -3,7 +3,9 @@
 import functools
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,6 +28,8 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MONTH: Final = 61 * _DAY
 _HUNDRED, _LARGE = 100, 1e6
 _MOST_SHOWN: Final = 120
+_MOST_INNER: Final = 10
+_WHOLE_DIGEST: Final = re.compile("sha256:[0-9a-f]{64}")
 _STEERING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -53,7 +57,15 @@ def fact(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = wording.number(value) if isinstance(value, float) else str(value)
+    if isinstance(value, Mapping):
+        text = ", ".join(
+            f"{name} {'…' if isinstance(inner, Mapping) else fact(inner)}"
+            for name, inner in islice(value.items(), _MOST_INNER)
+        )
+    elif isinstance(value, str) and _WHOLE_DIGEST.fullmatch(value):
+        text = f"sha256:{digest(value)}"
+    else:
+        text = wording.number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
 
 
