@@ -1,6 +1,8 @@
 """Whether a rollback's files are there, seen by their lengths, without reading them."""
 
-import sys
+import builtins
+import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,28 +20,32 @@ from holdfast.registry.ways_back import WayBack, ways_back
 from holdfast.store.local import LocalStore
 
 Text = Callable[..., Path]
-_LOOK: dict[str, Any] = {"opened": None}
-
-
-def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _LOOK["opened"] is not None and "blobs" in str(arguments[0]):
-        _LOOK["opened"].append(str(arguments[0]))
-
-
-sys.addaudithook(_note)
+_OPENING = (os, "open"), (io, "open"), (builtins, "open")
 
 
 @pytest.fixture
 def reads() -> Any:
-    """Return what says which blobs a function opens."""
+    """Return what says which blobs a function opens.
+
+    No audit hook: it would stay in the process, and there Python may switch threads while one of
+    them begins to be traced, which ends that thread.
+    """
 
     def during(function: Callable[[], object]) -> list[str]:
         names: list[str] = []
-        _LOOK["opened"] = names
-        try:
+
+        def noting(opening: Callable[..., Any]) -> Callable[..., Any]:
+            def opened(path: Any, *arguments: Any, **options: Any) -> Any:
+                if "blobs" in str(path):
+                    names.append(str(path))
+                return opening(path, *arguments, **options)
+
+            return opened
+
+        with pytest.MonkeyPatch.context() as here:
+            for place, name in _OPENING:
+                here.setattr(place, name, noting(getattr(place, name)))
             function()
-        finally:
-            _LOOK["opened"] = None
         return names
 
     return during
