@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.keys import ANA, BOB, EVE, Person
 
-from holdfast.core import events, trust
+from holdfast.core import approvals, events, trust
 from holdfast.core.drift import drift_events as drift
 from holdfast.core.entry import Entry, Stamp, digest, read, write
 from holdfast.core.entry_signature import EntrySignature
@@ -20,7 +20,7 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline
 from holdfast.core.rollout.step_verdict import StepVerdict
 from holdfast.core.state import State, empty, fold
-from holdfast.errors import DamagedError
+from holdfast.errors import DamagedError, MissingLibraryError
 from holdfast.signing import genuine
 
 Stamps = Callable[..., Stamp]
@@ -225,3 +225,14 @@ def test_a_version_keeps_the_last_signature_of_each_key(entry: Written) -> None:
     ]
 
     assert borne == [("BBBB", "2"), ("AAAA", "3")]
+
+
+def test_where_no_library_checks_signatures_an_approval_is_a_claim(entry: Written) -> None:
+    def unable(_signature: EntrySignature) -> bool:
+        raise MissingLibraryError("cryptography", "sign", "to check signatures")
+
+    approved, _head = entry(empty("iris"), events.Approved(version="1.0.0"), "ana", ANA)
+    assert approved.signature is not None
+
+    assert approvals.proof(STRICT, approved, lambda _signature: True) == approved.signature.key
+    assert approvals.proof(STRICT, approved, unable) is None

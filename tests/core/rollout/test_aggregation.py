@@ -1,5 +1,6 @@
 """What workers counted, put together: in any order, in any parts."""
 
+import math
 from collections.abc import Iterable
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from holdfast.core.fleet import Counts, Keys, Sides, StepCounts
 from holdfast.core.rollout.aggregation import seen
 from holdfast.core.rollout.analysis import Analysis
+from holdfast.core.rollout.blocks import Blocks
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Rollout
@@ -82,6 +84,18 @@ def test_requests_slower_than_the_baseline_are_added_up_by_quantile() -> None:
     assert observations.latency == {
         0.5: (Tally(0.25, 60, 140, 40, 60),),
         0.99: (Tally(0.25, 60, 140),),
+    }
+
+
+def test_blocks_of_calls_are_judged_where_each_call_is_known() -> None:
+    logs = (1.0, 2.0, 0.5, 0.0, 0.0, 0.0, -1.0)
+    first = at(1, requests=Sides(30, 70), blocks=((0.5, logs, 4), (0.99, (math.nan,) * 7, 9)))
+    second = at(2, requests=Sides(30, 70), blocks=((0.5, logs, 1),))
+    observations = seen(ROLLOUT, [counts(first), counts(second, worker="b")], 60.0)
+
+    assert observations.latency == {
+        0.5: Blocks((2.0, 4.0, 1.0, 0.0, 0.0, 0.0, -2.0), 5),
+        0.99: Blocks((0.0,) * 7),
     }
 
 

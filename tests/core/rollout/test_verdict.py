@@ -12,6 +12,7 @@ from holdfast.core.rollout.analysis import (
     ScoreDrift,
     Threshold,
 )
+from holdfast.core.rollout.blocks import Blocks
 from holdfast.core.rollout.drift import Drift
 from holdfast.core.rollout.evidence import Pairs, Tally
 from holdfast.core.rollout.plan import Plan
@@ -172,6 +173,16 @@ def test_each_latency_quantile_is_a_test_with_its_part_of_alpha() -> None:
     assert [reading.needed for reading in verdict.readings] == pytest.approx([20, 60, 60, 60])
     assert verdict.outcome == "halt"
     assert [reason.sentence.partition(":")[0] for reason in verdict.reasons] == ["latency p99"]
+
+
+def test_blocks_of_slow_calls_halt_as_counts_do() -> None:
+    analysis = Analysis(sample_ratio=None)
+    slow = {0.5: Blocks((0.0,) * 7, 3), 0.9: Blocks((9.0,) * 7, 40), 0.99: Blocks((0.0,) * 7)}
+    verdict = judge(PLAN, analysis, seen(canary(0, 130), latency=slow))
+
+    assert verdict.outcome == "halt"
+    assert [reason.sentence.partition(":")[0] for reason in verdict.reasons] == ["latency p90"]
+    assert [reading.events for reading in verdict.readings] == [0, 3, 40, 0]
 
 
 def test_an_absolute_margin_judges_by_difference() -> None:
