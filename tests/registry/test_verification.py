@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -340,3 +342,27 @@ def test_registering_the_same_file_again_mends_a_damaged_blob_as_the_message_say
 
         assert opened().load(again).model.read_text() == "words that rot"
         assert opened().load(first).model.read_text() == "words that rot"
+
+
+_MOVING = """
+import sys, holdfast
+registry = holdfast.open(sys.argv[1], by="zoe")
+for turn in range(150):
+    version = ("1.2.0", "1.1.0")[turn % 2]
+    registry.promote(f"iris@{version}", force=True, reason="again")
+"""
+
+
+def test_what_follows_from_entries_that_are_written_meanwhile_is_not_damaged(
+    hurt_store: Path,
+) -> None:
+    """The journal is ahead of what derives from it for a moment, whoever writes."""
+    with subprocess.Popen([sys.executable, "-c", _MOVING, str(hurt_store)]) as writer:
+        found = []
+        while writer.poll() is None:
+            looking = holdfast.open(hurt_store)
+            found += [looking.verify().damages, looking.verify("iris@1.1.0").damages]
+
+    assert writer.returncode == 0
+    assert len(found) > 2
+    assert set(found) == {()}

@@ -1,7 +1,8 @@
 """`verify`: hash every byte, walk every journal, hold every projection against both."""
 
+import functools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,13 +10,12 @@ from typing import Final
 from holdfast.core import heads
 from holdfast.core.clocks import Watch
 from holdfast.core.entry import Entry, format_time
-from holdfast.core.manifest import File
+from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
 from holdfast.registry import access_upkeep, reachable_blobs, signatures, stray_files
 from holdfast.registry.damage_search import DamageSearch, check_files, expect_version
-from holdfast.registry.ledger import Ledger
 from holdfast.registry.missing import lost
 from holdfast.registry.session import Session, Survey
 from holdfast.signing import genuine, require_genuine
@@ -57,7 +57,7 @@ def verify(
         findings.remarks += _orphans(session, seen, findings)
     elif "@" in target:
         state, record = session.find(target)
-        _check_versions(session, state, [record], findings)
+        _check_versions(session, state, [record.version], findings)
     else:
         session.state(target)
         _check_model(session, target, findings)
@@ -138,9 +138,8 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
     now = format_time(session.clock())
     findings.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
     findings.remarks += stray_files.in_journal(session, model)
-    _let_follow(session, ledger, state)
-    _check_versions(session, state, state.ordered(), findings)
-    _check_pointer(session, state, findings)
+    _check_versions(session, state, [record.version for record in state.ordered()], findings)
+    findings.damages += _lasting(session, state, functools.partial(_pointer_damages, session))
     for key, problem in Packs(session.open_store.store, layout.model(model)).problems(digests):
         findings.damages.append(Damage(model, None, key, f"{problem}; {_REBUILD}"))
     if session.open_store.known.is_stale(model):
@@ -152,15 +151,31 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
         findings.damages.append(Damage(model, None, key, f"{journal.seal_problem}; {_REBUILD}"))
 
 
-def _let_follow(session: Session, ledger: Ledger, state: State) -> None:
-    """Give whoever wrote the last entry, or is about to, time for what is derived from it."""
-    deadline = time.monotonic() + _FOLLOW_S
-    while time.monotonic() < deadline:
+def _lasting(
+    session: Session, state: State, judged: Callable[[State], list[Damage]]
+) -> list[Damage]:
+    """Hold derived files against the journal, and again while somebody may be writing them.
+
+    They follow the entry that they derive from: between the two, they differ and are not damaged.
+    So what differs is judged once more after the pointer, which is written last, has come as far
+    as the journal. Whoever wrote the last entry is given a second for it.
+    """
+    ledger, deadline = session.ledger(state.model), time.monotonic() + _FOLLOW_S
+    was_settled = is_healed = False
+    while damages := judged(state):
         pointer = session.open_store.projections.look(state.model)
-        if pointer is None or pointer.seq >= state.seq:
-            return
-        ledger.heal()
-        time.sleep(_LOOK_S)
+        fresh = ledger.state()
+        has_moved = fresh.seq != state.seq
+        is_settled = not has_moved and (pointer is None or pointer.seq >= fresh.seq)
+        if (is_settled and was_settled) or time.monotonic() > deadline:
+            break
+        if not (has_moved or is_settled or is_healed):
+            ledger.heal()  # whoever wrote the last entry may have been killed
+            is_healed = True
+        elif not (has_moved or is_settled):
+            time.sleep(_LOOK_S)
+        state, was_settled = fresh, is_settled
+    return damages
 
 
 def _noting(audit: Iterable[tuple[Entry, str]], digests: list[str]) -> Iterator[tuple[Entry, str]]:
@@ -181,17 +196,24 @@ def _audited(
 
 
 def _check_versions(
-    session: Session, state: State, records: Iterable[Record], findings: DamageSearch
+    session: Session, state: State, versions: Iterable[str], findings: DamageSearch
 ) -> None:
-    for record in records:
+    for version in versions:
+        record = state.versions[version]
         findings.versions += 1
         manifest = expect_version(session, state.model, record, findings)
         if manifest is not None:
-            for key, problem in session.open_store.projections.stale(state.model, record, manifest):
-                message = f"{problem}; {_REBUILD}"
-                findings.damages.append(Damage(state.model, record.version, key, message))
+            judged = functools.partial(_version_damages, session, version, manifest)
+            findings.damages += _lasting(session, state, judged)
             _expect_attached(session, state.model, record, findings)
             findings.damages += signatures.damages(session, state.model, record)
+
+
+def _version_damages(
+    session: Session, version: str, manifest: Manifest, state: State
+) -> list[Damage]:
+    stale = session.open_store.projections.stale(state.model, state.versions[version], manifest)
+    return [Damage(state.model, version, key, f"{problem}; {_REBUILD}") for key, problem in stale]
 
 
 def _expect_attached(session: Session, model: str, record: Record, findings: DamageSearch) -> None:
@@ -235,13 +257,14 @@ def stored(session: Session) -> Iterator[File]:
             yield File(layout.blob(name), name, sizes.get(name, 0))
 
 
-def _check_pointer(session: Session, state: State, findings: DamageSearch) -> None:
+def _pointer_damages(session: Session, state: State) -> list[Damage]:
     store = session.open_store.store
     key = layout.pointer(state.model)
     if store.size(key) is None:
-        return
+        return []
     pointer = projections.read_pointer(store, state.model)
-    if not projections.is_true(pointer, state):
-        ahead = pointer is not None and pointer.seq > state.seq
-        problem = f"is ahead of the journal: {_COPIED}" if ahead else "differs from the journal"
-        findings.damages.append(Damage(state.model, None, key, f"{problem}; {_REBUILD}"))
+    if projections.is_true(pointer, state):
+        return []
+    ahead = pointer is not None and pointer.seq > state.seq
+    problem = f"is ahead of the journal: {_COPIED}" if ahead else "differs from the journal"
+    return [Damage(state.model, None, key, f"{problem}; {_REBUILD}")]
