@@ -1,15 +1,15 @@
 """A real server of a folder, whose users are whoever their token says, for the registry's tests."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from tests.web.facing import listening
 
 import holdfast
 from holdfast.access import permissions
-from holdfast.http import addresses
 from holdfast.web import web_server
 from holdfast.web.exchange import Request
 from holdfast.web.guard import bearer
@@ -100,14 +100,5 @@ def served(store: Path, clock: Callable[[], datetime]) -> Iterator[str]:
     holdfast.open(store, clock=clock).init()
     settings = WebSettings(lambda: holdfast.open(store, clock=clock))
     app = web_server.application(settings, NamingGuard())
-    with addresses.taken("127.0.0.1", 0) as bound:
-        started: Any = web_server.made(app)
-        addresses.listen(bound, 128)
-        thread = threading.Thread(target=lambda: started.run(sockets=[bound]))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-        finally:
-            started.handle_exit(2, None)
-            thread.join(30)
-            app.desk.work.close()
+    with listening(app) as port:
+        yield f"http://127.0.0.1:{port}"

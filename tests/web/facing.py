@@ -89,18 +89,24 @@ def running(store: Path, guard: Guard | None = None, **settings: Any) -> Iterato
     """Run a server over a store in a thread."""
     named = WebSettings(lambda: holdfast.open(store), **settings)
     app = web_server.application(named, guard or LocalGuard("ana", TOKEN))
+    with listening(app) as port:
+        yield Served(port, app=app)
+
+
+@contextlib.contextmanager
+def listening(app: WebApplication) -> Iterator[int]:
+    """Run an application in a thread; give its port."""
     with addresses.taken("127.0.0.1", 0) as bound:
         started: Any = web_server.made(app)
         addresses.listen(bound, 128)
         thread = threading.Thread(target=lambda: started.run(sockets=[bound]))
         thread.start()
         try:
-            yield Served(bound.getsockname()[1], app=app)
+            yield bound.getsockname()[1]
         finally:
             started.handle_exit(2, None)
             thread.join(30)
-            app.desk.work.close()
-            app.desk.derived.close()
+            app.desk.close()
             assert not thread.is_alive()
 
 

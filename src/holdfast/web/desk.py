@@ -86,6 +86,12 @@ class Desk:
             self._prune_s = now_s + _HOUR_S
             self.receipts.prune(time.time())
 
+    def close(self) -> None:
+        """End what is being done, and write what waits to be written."""
+        self.work.close()
+        self.guard.flush()
+        self.derived.close()
+
     def watcher(self, request: Request) -> str:
         """Return whose watchers are counted together: a user's; empty where there is one alone."""
         return "" if self.guard.is_local else request.user

@@ -56,9 +56,7 @@ def run(app: WebApplication, bound: socket.socket) -> None:
         if app.desk.settings.access_log:
             app.access = AccessLog(sys.stdout.fileno(), LOGGED)
             stack.callback(app.access.close)
-        stack.callback(app.desk.derived.close)
-        stack.callback(app.desk.guard.flush)
-        stack.callback(app.desk.work.close)
+        stack.callback(app.desk.close)
         server: Any = made(app)
         server.run(sockets=[bound])
 

@@ -11,13 +11,15 @@ import httpx2
 import pytest
 from tests.servers.lossy import Lossy
 from tests.servers.running import Endpoint
-from tests.web.facing import TOKEN, Served
+from tests.web.facing import TOKEN, Served, listening
 
 import holdfast
 from holdfast.cli import main
 from holdfast.errors import DamagedError, NotFoundError
 from holdfast.store import layout
-from holdfast.web import named_blobs
+from holdfast.web import named_blobs, web_server
+from holdfast.web.guard import LocalGuard
+from holdfast.web.web_settings import WebSettings
 
 LONG = named_blobs._LEAST_SIGNED + 17
 FOLLOWS = {"holdfast_redirect": "follow"}
@@ -26,27 +28,11 @@ FOLLOWS = {"holdfast_redirect": "follow"}
 @contextlib.contextmanager
 def running(registry: holdfast.Registry, **settings: Any) -> Iterator[Served]:
     """Run a server over any registry."""
-    import threading
-
-    from holdfast.http import addresses
-    from holdfast.web import web_server
-    from holdfast.web.guard import LocalGuard
-    from holdfast.web.web_settings import WebSettings
-
     app = web_server.application(
         WebSettings(lambda: registry, **settings), LocalGuard("ana", TOKEN)
     )
-    with addresses.taken("127.0.0.1", 0) as bound:
-        started: Any = web_server.made(app)
-        addresses.listen(bound, 128)
-        thread = threading.Thread(target=lambda: started.run(sockets=[bound]))
-        thread.start()
-        try:
-            yield Served(bound.getsockname()[1], app=app)
-        finally:
-            started.handle_exit(2, None)
-            thread.join(30)
-            app.desk.work.close()
+    with listening(app) as port:
+        yield Served(port, app=app)
 
 
 @pytest.fixture
