@@ -107,6 +107,23 @@ def test_history_says_what_a_policy_changed_and_a_lower_gate_needs_a_reason(chur
     assert "set policy: max_regression" in churn("status", "churn").out
 
 
+def test_what_is_required_can_be_taken_back_with_a_reason(churn: Any) -> None:
+    required = ("--require-evaluation", "junee", "--require-metric", "auc", "--reason", "x")
+    assert churn("policy", "set", "churn", *required).status == 0
+    taking = ("policy", "set", "churn", "--drop-required", "junee", "--require-evaluation", "june")
+    refused = churn("policy", "set", "churn", "--drop-required", "junee")
+    done = churn(*taking, "--reason", "a typo")
+    unknown = churn("policy", "set", "churn", "--drop-required", "jun", "--reason", "x")
+
+    assert refused.status == 2
+    assert "give a" in refused.err
+    assert done.status == 0
+    policy = churn("policy", "show", "churn", "--json").data
+    assert (policy["required_evaluations"], policy["required_metrics"]) == (["june"], ["auc"])
+    assert (unknown.status, "required jun" in unknown.err) == (3, True)
+    assert "june" in unknown.err
+
+
 def test_a_policy_is_taken_from_a_file_as_it_is_printed(churn: Any, tmp_path: Path) -> None:
     printed = churn("policy", "show", "churn", "--json").out.replace("0.05", "0.2")
     (tmp_path / "policy.json").write_text(printed)

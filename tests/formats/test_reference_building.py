@@ -132,6 +132,17 @@ def test_the_same_data_gives_the_same_reference_in_every_form(kind: str, tmp_pat
     assert built(frames(tmp_path)[kind]) == built(training())
 
 
+def test_text_that_reads_like_nothing_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("region,age\n" + "NA,1.5\n" * 20 + ",NA\n" * 10 + "EU,2.5\n" * 20)
+    reference = built(path)
+
+    assert reference == built({
+        "region": ["NA"] * 20 + [None] * 10 + ["EU"] * 20,
+        "age": [1.5] * 20 + [None] * 10 + [2.5] * 20,
+    })  # fmt: skip
+
+
 def test_nullable_and_missing_values_of_pandas_are_null() -> None:
     frame = pd.DataFrame({
         "n": pd.array([1.5, None] * 50 + [3.25] * 10, dtype="Float64"),

@@ -344,5 +344,8 @@ def test_an_ab_test_needs_a_key_and_an_outcome(registry: Registry) -> None:
         registry.rollouts.start("iris@1.1.0", terms=replace(TERMS, sticky=None))
     with pytest.raises(InvalidInputError, match="has no outcome to compare"):
         registry.rollouts.start("iris@1.1.0", terms=replace(TERMS, analysis=Analysis()))
+    late = replace(TERMS.plan, max_step_time_s=1.0, dwell_s=0.0)
+    with pytest.raises(InvalidInputError, match="before the first key counts"):
+        registry.rollouts.start("iris@1.1.0", terms=replace(TERMS, plan=late))
     with pytest.raises(InvalidInputError, match="is not compared in a canary"):
         registry.rollouts.start("iris@1.1.0", terms=Terms(Plan(), TERMS.analysis))

@@ -69,7 +69,10 @@ def test_a_task_is_told_from_what_is_known(
 def test_a_task_that_nothing_tells_is_asked_for() -> None:
     with pytest.raises(InvalidInputError, match="give --task classification or"):
         task_of("auto", manifest(), numbers([3, 4]), label([3, 5]))
-    assert task_of("regression", manifest(), numbers([3]), label([3])) == ("regression", "as asked")
+    assert task_of("regression", manifest(), numbers([3]), label([3])) == (
+        "regression",
+        "it was asked for",
+    )
 
 
 def test_texts_of_a_file_without_types_are_read_as_the_version_answers() -> None:

@@ -59,6 +59,16 @@ def test_an_empty_cell_is_null(write: Any) -> None:
     }
 
 
+def test_only_an_empty_cell_of_text_is_null(write: Any) -> None:
+    path = write("a.csv", 'a,b,c\nNA,1,EU\nn/a,NA,null\n"",2,""\n')
+
+    assert read(path, a="text", b="number", c="any") == {
+        "a": ["NA", "n/a", None],
+        "b": [1.0, None, 2.0],
+        "c": ["EU", "null", None],
+    }
+
+
 def test_a_mark_at_the_start_is_no_part_of_a_name(write: Any) -> None:
     assert read(write("a.csv", "\ufeffa\n1\n"), a="number") == {"a": [1.0]}
 

@@ -122,6 +122,12 @@ def _rows(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     help="Require that Holdfast measured this evaluation of each version.",
 )
 @click.option(
+    "--drop-required",
+    multiple=True,
+    metavar="NAME",
+    help="Stop requiring this metric, field or evaluation.",
+)
+@click.option(
     "--require-field",
     multiple=True,
     metavar="FIELD",

@@ -111,8 +111,11 @@ def _folder(location: str | None) -> Path | None:
 
 def _lines(report: "DriftReport") -> Iterator[str]:
     yield f"{report.model}: {_verdict(report)}"
+    days = f"{report.since} to {report.until}"
+    if report.until < report.since:  # live since today
+        days = "no day is over yet"
     yield (
-        f"{report.since} to {report.until}, {count(report.requests, 'request')}, "
+        f"{days}, {count(report.requests, 'request')}, "
         f"{report.rows:,} rows, against the training data of {report.reference}"
     )
     judgement = report.judgement

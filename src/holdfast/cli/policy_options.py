@@ -34,15 +34,7 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
     ):
         if options[option] is not None:
             fields[field] = options[option]
-    for option, field in (
-        ("require_metric", "required_metrics"),
-        ("require_field", "required_fields"),
-        ("require_evaluation", "required_evaluations"),
-        ("allow", "allowed_globals"),
-        ("protect", "protected_aliases"),
-    ):
-        if options[option]:
-            fields[field] = tuple(dict.fromkeys((*getattr(policy, field), *options[option])))
+    fields |= _lists(policy, options)
     if options["metric"]:
         fields["metrics"] = _metrics(policy.metrics, options["metric"])
     if options["signer"] or options["drop_signer"]:
@@ -55,6 +47,30 @@ def changed(policy: Policy, options: dict[str, Any]) -> Policy:
     fields["rollout"] = rollout_options.changed(policy.rollout, options)
     fields["retraining"] = retrain_options.changed(policy.retraining, options)
     return replace(policy, **fields)
+
+
+_REQUIRED = {
+    "require_metric": "required_metrics",
+    "require_field": "required_fields",
+    "require_evaluation": "required_evaluations",
+}
+_LISTS = _REQUIRED | {"allow": "allowed_globals", "protect": "protected_aliases"}
+
+
+def _lists(policy: Policy, options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Add names to those that there are, and take out what is required no more."""
+    required = {name for field in _REQUIRED.values() for name in getattr(policy, field)}
+    dropped = set(options["drop_required"])
+    for name in sorted(dropped - required):
+        raise NotFoundError(f"required {name}", nearest(name, required))
+    changed = {}
+    for option, field in _LISTS.items():
+        before: tuple[str, ...] = getattr(policy, field)
+        kept = before if option not in _REQUIRED else tuple(n for n in before if n not in dropped)
+        after = tuple(dict.fromkeys((*kept, *options[option])))
+        if after != before:
+            changed[field] = after
+    return changed
 
 
 def _signers(policy: Policy, options: dict[str, Any]) -> dict[str, Signer]:

@@ -74,7 +74,7 @@ def _table(path: Path) -> Any:
         raise MissingLibraryError("pyarrow", "log", f"to read {str(path)!r}") from None
     try:
         if path.suffix == ".csv":
-            return csv.read_csv(path, convert_options=csv.ConvertOptions(strings_can_be_null=True))
+            return without_empty_text(csv.read_csv(path))
         return parquet.read_table(path)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
@@ -82,3 +82,24 @@ def _table(path: Path) -> Any:
     except (ValueError, pa.ArrowException) as error:
         first = str(error).partition("\n")[0]
         raise InvalidInputError(subject, f"cannot be read: {first}", "check its content") from error
+
+
+def without_empty_text(table: Any) -> Any:
+    """Return columns as pyarrow read them from CSV, with a null for each empty cell of text.
+
+    Its own option for that takes `NA`, `n/a` and `null` for missing in text, too, where they may be
+    a region or an answer. In numbers they are missing.
+
+    Args:
+        table: A table or a batch.
+    """
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            column = table.column(place)
+            absent = pa.scalar(None, field.type)
+            filled = compute.if_else(compute.equal(column, ""), absent, column)
+            table = table.set_column(place, field, filled)
+    return table

@@ -35,7 +35,7 @@ def task_of(
         InvalidInputError: If nothing tells.
     """
     if asked != "auto":
-        return asked, "as asked"
+        return asked, "it was asked for"
     if answers.estimator is not None:
         task: Task = "classification" if answers.estimator == "classifier" else "regression"
         return task, f"the model is a {answers.estimator}"

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from holdfast import named_files
 from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.formats.training_columns import without_empty_text
 
 __all__ = ["MOST_ROWS", "DataFile", "Kind", "pyarrow"]
 
@@ -185,20 +186,19 @@ class DataFile:
         if len(types) < len(columns):
             types |= self._guessed([name for name in columns if name not in types])
             self._file.seek(0)
-        convert = arrow_csv.ConvertOptions(
-            include_columns=list(columns), column_types=types, strings_can_be_null=True
-        )
+        convert = arrow_csv.ConvertOptions(include_columns=list(columns), column_types=types)
         read = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
         stream = pa.PythonFile(_Kept(self._file), mode="r")
         for batch in arrow_csv.open_csv(stream, read_options=read, convert_options=convert):
-            yield _cast({name: batch.column(name) for name in columns}, columns)
+            held = without_empty_text(batch)
+            yield _cast({name: held.column(name) for name in columns}, columns)
 
     def _guessed(self, names: list[str]) -> dict[str, Any]:
         """Take columns of whole numbers for numbers: the first broken one may come late."""
         pa = pyarrow()
         from pyarrow import csv as arrow_csv
 
-        convert = arrow_csv.ConvertOptions(include_columns=names, strings_can_be_null=True)
+        convert = arrow_csv.ConvertOptions(include_columns=names)
         stream = pa.PythonFile(_Kept(self._file), mode="r")
         with arrow_csv.open_csv(stream, convert_options=convert) as reader:
             held = reader.schema

@@ -10,7 +10,7 @@ from holdfast.core.rollout import plan as plans
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.step_verdict import StepVerdict
-from holdfast.core.wording import share
+from holdfast.core.wording import share, span
 from holdfast.errors import InvalidInputError
 
 _WIDE: Final = 640.0
@@ -59,7 +59,9 @@ def check(terms: Terms) -> Terms:
         raise InvalidInputError(
             "outcome", f"is not compared in a {terms.plan.strategy} rollout", "use the strategy ab"
         )
-    return Terms(plans.check(terms.plan), analyses.check(terms.analysis), terms.sticky)
+    checked = Terms(plans.check(terms.plan), analyses.check(terms.analysis), terms.sticky)
+    _check_time(checked)
+    return checked
 
 
 def _check_ab(terms: Terms) -> None:
@@ -72,6 +74,16 @@ def _check_ab(terms: Terms) -> None:
             "A/B test",
             "has no sticky key, and outcomes are compared by key",
             "give header:NAME or field:NAME",
+        )
+
+
+def _check_time(terms: Terms) -> None:
+    longest, test = terms.plan.max_step_time_s, terms.analysis.outcome
+    if test is not UNSET and longest is not None and test.within_s >= longest:
+        raise InvalidInputError(
+            "A/B test",
+            f"ends after {span(longest)}, before the first key counts, after {span(test.within_s)}",
+            "give a later deadline, or a shorter time within which outcomes count",
         )
 
 
