@@ -68,7 +68,7 @@ FULL = (
     "register 3.0.0",
 )
 AB = """rollout start 1.1.0 '{"plan": {"strategy": "ab", "steps": [0.5]}, "sticky": "field:user",
-"analysis": {"outcome": {"outcome": "accuracy"}}}'"""
+"analysis": {"outcome": {"outcome": "accuracy", "within_s": 60}}}'"""
 STEPS = (
     *FULL,
     *("register minor", "register 1.0.0+cpu", "promote v1 force", "promote v2 force"),

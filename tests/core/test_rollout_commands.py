@@ -28,7 +28,7 @@ SHADOW = (*LIVE, """rollout start 1.1.0 '{"plan": {"strategy": "shadow", "steps"
 AB = (
     *LIVE,
     """rollout start 1.1.0 '{"plan": {"strategy": "ab", "steps": [0.5]}, "sticky": "field:user",
-    "analysis": {"outcome": {"outcome": "accuracy", "minimum_effect": 0.02}}}'""",
+    "analysis": {"outcome": {"outcome": "accuracy", "within_s": 60, "minimum_effect": 0.02}}}'""",
 )
 COMPLETED = (*SHORT, "rollout step", "rollout step", "rollout finish")
 OPEN = Passage((), (), ())

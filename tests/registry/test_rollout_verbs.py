@@ -183,8 +183,11 @@ def test_a_shadow_passes(two: Registry) -> None:
 
 
 def test_an_ab_test_that_nobody_won_ends_with_what_was_found(two: Registry) -> None:
-    analysis = Analysis(outcome=OutcomeTest("feedback:clicked"))
-    two.rollouts.start("iris@1.1.0", terms=Terms(Plan("ab", (0.5,)), analysis, "field:user"))
+    analysis = Analysis(outcome=OutcomeTest("feedback:clicked", within_s=3600.0))
+    two.rollouts.start(
+        "iris@1.1.0",
+        terms=Terms(Plan("ab", (0.5,)), analysis, "field:user"),
+    )
     two.rollouts.step("iris", StepPosition(1, -1), None)
     late = Reason("not_decided", "not decided at its deadline")
     ended = replace(ADVANCE, outcome="end", conclusive=False, reasons=(late,))

@@ -1,5 +1,6 @@
 """What every part of the server shares: the registry, who may do what, threads and figures."""
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -88,9 +89,10 @@ class Desk:
 
     def close(self) -> None:
         """End what is being done, and write what waits to be written."""
-        self.work.close()
-        self.guard.flush()
-        self.derived.close()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.guard.flush)
+            stack.callback(self.derived.close)
+            stack.callback(self.work.close)
 
     def watcher(self, request: Request) -> str:
         """Return whose watchers are counted together: a user's; empty where there is one alone."""

@@ -97,7 +97,7 @@ def test_evidence_is_drawn_against_its_bound(
 
 
 def test_an_ab_test_says_what_became_of_both_sides(look: Any, person: Any) -> None:
-    analysis = Analysis(latency=None, outcome=OutcomeTest("feedback:clicked"))
+    analysis = Analysis(latency=None, outcome=OutcomeTest("feedback:clicked", within_s=3600.0))
     terms = Terms(Plan("ab", (0.5,), max_step_time_s=86_400.0), analysis, "header:X-User")
     rollouts = person.registry.rollouts
     rollouts.start("risk/fraud@1.4.0", terms=terms)
