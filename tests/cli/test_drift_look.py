@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.cli.conftest import Holdfast
+from tests.core.conftest import drift_found
 from tests.predictions.rows import Rows
 
 from holdfast import open as open_registry
@@ -130,6 +131,15 @@ def test_status_shows_what_was_found_until_it_is_acknowledged(watched: Holdfast)
     assert (done.status, done.out) == (0, "acknowledge nulls-2026-03-03\n")
     assert "missing values" not in watched("status", "churn", "--json").out.split("moves")[0]
     assert watched("drift", "churn").status == 0
+
+
+def test_a_rollout_says_that_inputs_drifted(watched: Holdfast, model: Any) -> None:
+    registry = open_registry("store", by="cron")
+    registry.drift.record("churn", drift_found("1.0.0", "nulls", "2026-03-03", "age"))
+    assert watched("register", "churn", model("two")).status == 0
+    assert watched("rollout", "start", "churn@1.1.0").status == 0
+
+    assert "missing values in age since 2026-03-03" in watched("rollout", "status", "churn").out
 
 
 def test_a_missing_log_has_status_3(watched: Holdfast) -> None:

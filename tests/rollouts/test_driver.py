@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.core.conftest import drift_found
 from tests.rollouts.conftest import Later
 from tests.rollouts.fleet import Worker
 from tests.servers.running import Endpoint
@@ -311,6 +312,20 @@ def test_looking_changes_nothing(registry: Registry, worker: Worker, later: Late
     assert snapshot.verdict.outcome == "halt"
     assert [server.worker for server in snapshot.servers] == ["a"]
     assert registry.rollout("iris") == snapshot.rollout
+
+
+def test_a_look_says_that_inputs_drifted_and_a_tick_moves_on_all_the_same(
+    registry: Registry, worker: Worker, later: Later
+) -> None:
+    registry.drift.record("iris", drift_found("1.0.0", "drift", "2026-03-03", "age"))
+    begin(registry, worker, later)
+    snapshot = look(registry, "iris", Published(registry, "iris"), later())
+    worker.answer(canary=4_000, active=4_000)
+
+    assert [finding.finding for finding in snapshot.findings] == ["drift-2026-03-03"]
+    assert drive(registry, later, 60).did == "advanced"
+    registry.drift.acknowledge("iris", "drift-2026-03-03")
+    assert look(registry, "iris", Published(registry, "iris"), later()).findings == ()
 
 
 def test_two_drivers_that_looked_at_once_step_once(

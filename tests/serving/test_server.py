@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core.conftest import drift_found
 from tests.notices.receiver import listening
 from tests.registry.disk import blob, flip
 from tests.servers.running import Endpoint
@@ -73,6 +74,17 @@ def test_the_way_back_needs_no_loading(registry: holdfast.Registry, server: Serv
     until(lambda: live(server) == "1.1.0")
 
     assert server.log.count("is ready") == ready_before
+
+
+def test_a_finding_of_drift_is_a_gauge_until_it_is_acknowledged(
+    registry: holdfast.Registry, server: Serving
+) -> None:
+    registry.drift.record(MODEL, drift_found("1.1.0", "nulls", "2026-03-03", "age"))
+    gauge = 'holdfast_drift_findings{kind="nulls",model="sums"} 1.0'
+    until(lambda: gauge in server.get("/metrics")[1])
+    registry.drift.acknowledge(MODEL, "nulls-2026-03-03")
+
+    until(lambda: gauge not in server.get("/metrics")[1])
 
 
 def test_a_damaged_version_never_answers_is_named_and_takes_over_once_it_is_mended(

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from holdfast.cli.panels import Styled, styled
 from holdfast.cli.tables import one_line, width
 from holdfast.core.clocks import ago
+from holdfast.core.drift.drift_sentences import standing
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
 from holdfast.core.rollout.step_verdict import Rate, StepVerdict
@@ -134,6 +135,8 @@ def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
             text = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
             yield "test", Text.assemble(state, text, f"{reading.events:,} events")
     yield "servers", _servers(rollout, look.servers)
+    for finding in look.findings:
+        yield "drift", Text(standing(finding), style="bold yellow")
 
 
 def _compared(verdict: StepVerdict) -> Iterator[tuple[str, "Text"]]:

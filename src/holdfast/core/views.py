@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.core import approvals, evaluation, signers
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.state import Record, State
@@ -22,6 +23,7 @@ class DesiredState(Struct, frozen=True):
         previous: What a rollback goes to.
         left: What was live until the last move; it may come back.
         rollout: The running one.
+        findings: Of drift, about the live version, that nobody acknowledged.
     """
 
     model: str
@@ -30,6 +32,7 @@ class DesiredState(Struct, frozen=True):
     previous: str | None = None
     left: str | None = None
     rollout: Rollout | None = None
+    findings: tuple[DriftFinding, ...] = ()
 
 
 class VersionInfo(Struct, frozen=True):

@@ -241,6 +241,7 @@ class Reader:
 
     def situation(self, model: str) -> DesiredState:
         """Tell which versions servers should hold; cheap to ask again while nothing changes."""
+        from holdfast.core.drift_fold import latched
         from holdfast.core.views import DesiredState
 
         state = self._session.state(model)
@@ -252,6 +253,7 @@ class Reader:
             previous=state.previous,
             left=left if left and state.versions[left].status != "purged" else None,
             rollout=state.running,
+            findings=latched(state.findings, state.production),
         )
 
     def wait(self, model: str, version: str | None = None, *, timeout_s: float = 30.0) -> Serving:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.fleet import Report
 from holdfast.core.rollout import aggregation, calibration, outcome_verdict
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
@@ -40,11 +41,14 @@ class Look:
         rollout: `None` if the model never had one.
         servers: Reports of the workers that are alive.
         verdict: On its step, as of now; the last one, if it ended.
+        findings: Of drift, about the live version, that nobody acknowledged: they move nothing, and
+            say that both sides are compared on inputs unlike those of training.
     """
 
     rollout: Rollout | None
     servers: tuple[Report, ...]
     verdict: StepVerdict | None
+    findings: tuple[DriftFinding, ...] = ()
 
 
 class Ticked(Struct, frozen=True):
@@ -73,9 +77,17 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
     rollout = registry.rollout(model)
     servers = tuple(report for report in registry.fleet.servers(model) if report.is_fresh(now))
     if rollout is None or not rollout.goes_on:
-        return Look(rollout, servers, rollout.verdict if rollout else None)
-    if rollout.step == PREPARING:
-        return Look(rollout, servers, _preparing(rollout, servers))
+        verdict = rollout.verdict if rollout else None
+    elif rollout.step == PREPARING:
+        verdict = _preparing(rollout, servers)
+    else:
+        verdict = _step_verdict(rollout, servers, source, now)
+    return Look(rollout, servers, verdict, registry.situation(model).findings)
+
+
+def _step_verdict(
+    rollout: Rollout, servers: tuple[Report, ...], source: CountSource, now: datetime
+) -> StepVerdict:
     elapsed_s = _elapsed_s(rollout, now)
     seen = aggregation.seen(rollout, source.counts(rollout), elapsed_s)
     verdict = judge(rollout.plan, rollout.analysis, seen)
@@ -89,7 +101,7 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
         stays += _unready(rollout, servers)
     if verdict.outcome in ("advance", "end") and stays:
         verdict = _held(verdict, stays)
-    return Look(rollout, servers, verdict)
+    return verdict
 
 
 def _matured(rollout: Rollout) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.manifest import Manifest
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.schema import Signature
@@ -45,6 +46,7 @@ class RoutingTable:
         rollout: The one that goes on, with its weight, salt and sticky key; `None` without one.
         candidate: Its version; `None` without a rollout, or while it is not ready here.
         kept: Further versions in memory, by number: for an instant flip back and for pinning.
+        findings: Of drift, about the live version, that nobody acknowledged.
     """
 
     model: str
@@ -52,3 +54,4 @@ class RoutingTable:
     rollout: Rollout | None = None
     candidate: Loaded | None = None
     kept: dict[str, Loaded] = field(default_factory=dict)
+    findings: tuple[DriftFinding, ...] = ()

@@ -26,6 +26,10 @@ def test_drift_that_nobody_acknowledged_is_shown_with_what_to_do(look: Any, pers
     assert "drift in &lt;age&gt; since 2026-11-29" in page
     assert "holdfast drift risk/fraud --acknowledge drift-2026-11-29" in page
 
+    registry.rollouts.start("risk/fraud@1.4.0", reason="canary")
+    _, rollout = look("/models/risk/fraud:rollout")
+    assert "drift in &lt;age&gt; since 2026-11-29" in rollout
+
     registry.drift.acknowledge("risk/fraud", "drift-2026-11-29", reason="a campaign")
     _, page = look("/models/risk/fraud")
     assert "since 2026-11-29" not in page

@@ -157,7 +157,9 @@ class Deployment:
             for version in sorted(self._ready)
             if version not in routed_versions
         }
-        after = RoutingTable(self.model, active, rollout, candidate, kept_versions)
+        after = RoutingTable(
+            self.model, active, rollout, candidate, kept_versions, situation.findings
+        )
         version_statuses = tuple(
             self._told(version) for version in sorted({*versions, *routed_versions, *self._ready})
         )
@@ -222,6 +224,7 @@ def _same(routing_table: RoutingTable, other: RoutingTable) -> bool:
         routing_table.active is other.active
         and routing_table.candidate is other.candidate
         and routing_table.rollout == other.rollout
+        and routing_table.findings == other.findings
         and routing_table.kept.keys() == other.kept.keys()
         and all(other.kept[version] is loaded for version, loaded in routing_table.kept.items())
     )

@@ -3,6 +3,7 @@
 Counting is a dictionary's; the library writes it out when it is asked for.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -89,6 +90,7 @@ class _Page:
         yield from self._evidence()
         yield from self._now()
         yield from self._rollouts()
+        yield self._findings()
         if self._tally.rows:
             yield from self._logged()
 
@@ -202,6 +204,16 @@ class _Page:
         yield _gauge("holdfast_rollout_state", "1 for the state it is in.", states_, states)
         help_ = "Evidence of the last verdict, by test."
         yield _gauge("holdfast_rollout_e_value", help_, (*labels, "test"), values)
+
+    def _findings(self) -> Any:
+        counts = Counter(
+            (routing_table.model, finding.kind)
+            for routing_table in self._routing_tables()
+            for finding in routing_table.findings
+        )
+        help_ = "Findings about the live version that nobody acknowledged, by kind."
+        samples = [*counts.items()]
+        return _gauge("holdfast_drift_findings", help_, ("model", "kind"), samples)
 
     def _logged(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily

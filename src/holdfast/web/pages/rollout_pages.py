@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from holdfast.core.drift.drift_sentences import standing
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common, said
 from holdfast.web.pages.page_paths import model_url
@@ -30,6 +31,7 @@ def of_model(visitor: Visitor, asked: Asked) -> Answer:
         "latest": status,
         "events": f"{model_url(model)}:events" if rollout and rollout.goes_on else "",
         "notice": notice,
+        "findings": [standing(finding) for finding in registry.situation(model).findings],
     }
     return Drawn("rollout", common(visitor, asked, "rollouts") | values, 409 if notice else 200)
 
