@@ -69,6 +69,13 @@ def test_a_finding_is_recorded_once(play: Play) -> None:
     assert isinstance(drift_commands.find(state, found()), Unchanged)
 
 
+def test_texts_beyond_measure_are_refused(play: Play) -> None:
+    named = found("drift", "2026-03-09", "a" * 1_001)
+
+    with pytest.raises(InvalidInputError, match="more than 1,000 characters"):
+        drift_commands.find(play(*LIVE), named)
+
+
 def test_a_latched_feature_alarms_no_second_time_and_another_one_does(play: Play) -> None:
     state = after(play(*LIVE), found())
 

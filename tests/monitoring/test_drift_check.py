@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.monitoring.conftest import LIVE, World, training
+from tests.web.teams import Team
 
+import holdfast
 from holdfast.core.drift.drift_findings import DriftKind
-from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, UnsupportedError
+from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.monitoring.drift_check import DriftReport
 
@@ -362,14 +364,25 @@ def test_a_reference_whose_bytes_are_gone_is_named(world: World) -> None:
         world.look(LIVE + WEEK)
 
 
-def test_behind_a_server_an_alarm_is_told_and_not_recorded(world: World) -> None:
+def test_through_a_server_an_alarm_is_recorded_by_whoever_may(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bad = world.days(LIVE, 10)
     end = world.days(bad, 5, change=older)
-    world.registry._session.publish = lambda *_: pytest.fail("nothing is to be registered")
+    team, beside = Team(world.folder.parent), world.registry
+    with team.served() as served:
+        reports = []
+        for role in ("viewer", "registrar"):
+            monkeypatch.setenv("HOLDFAST_TOKEN", team.member(role, role))
+            world.registry = holdfast.open(f"http://127.0.0.1:{served.port}")
+            reports.append(world.look(end))
+        assert (reports[0].verdict, reports[0].recorded) == ("alarm", ())
+        assert reports[0].remarks[-1].startswith("not recorded: ")
+        (finding,) = reports[1].recorded
+        assert beside.situation("churn").findings[0].finding == finding
 
-    report = world.look(end)
+        done = world.registry.drift.acknowledge("churn", finding, reason="a campaign")
 
-    assert (report.verdict, report.recorded) == ("alarm", ())
-    assert "cannot be recorded through a server yet" in report.remarks[-1]
-    with pytest.raises(UnsupportedError):
-        world.registry.drift.acknowledge("churn", "drift-2026-03-12")
+    assert done.note == f"acknowledge {finding}"
+    assert beside.situation("churn").findings == ()
+    assert [entry.by for entry in beside.entries("churn")[-2:]] == ["registrar", "registrar"]

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from tests.core.conftest import drift_found
 from tests.web.facing import Served, register, running
 
 import holdfast
@@ -150,6 +152,7 @@ def test_a_verb_reaches_no_version_of_another_model(served: Served, verb: str) -
     assert len(served.registry.entries("other")) == 1
 
 
+FOUND = msgspec.to_builtins(drift_found("1.0.0", "nulls", "2026-03-03", "age"))
 STORY: list[tuple[str, dict[str, Any], str]] = [
     ("promote", {"version": "1.0.0"}, "promoted"),
     ("promote", {"version": "iris@1.1.0", "force": True, "reason": "now"}, "promoted"),
@@ -174,6 +177,8 @@ STORY: list[tuple[str, dict[str, Any], str]] = [
     ("hold", {"version": "1.1.0", "reason": "audit"}, "held"),
     ("release", {"version": "1.1.0"}, "released"),
     ("policy", {"policy": {"approvals": 0, "max_regression": None}, "reason": "x"}, "policy_set"),
+    ("drift-record", {"found": FOUND}, "drift_found"),
+    ("drift-acknowledge", {"finding": "nulls-2026-03-03"}, "drift_acknowledged"),
     ("rollout-start", {"version": "1.2.0"}, "rollout_started"),
     ("rollout-pause", {}, "rollout_paused"),
     ("rollout-resume", {}, "rollout_resumed"),

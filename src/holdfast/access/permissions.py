@@ -13,10 +13,13 @@ _VIEWER: Final = frozenset(
     "read compare verify load watch search purge-plan repair-plan prepare".split()
 )
 _REGISTRAR: Final = _VIEWER | frozenset(
-    "upload register tag note evaluate sign-attach stage archive".split()
+    "upload register tag note evaluate sign-attach stage archive drift-record "
+    "drift-acknowledge".split()
 )
 _APPROVER: Final = _VIEWER | {"approve"}
-_ONCALL: Final = _VIEWER | frozenset("rollback rollout-pause rollout-abort".split())
+_ONCALL: Final = _VIEWER | frozenset(
+    "rollback rollout-pause rollout-abort drift-acknowledge".split()
+)
 _PROMOTER: Final = (
     _REGISTRAR
     | _APPROVER

@@ -15,6 +15,9 @@ from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 MOST_NAMED: Final = 100
 """Features that one finding names."""
 
+_LONGEST: Final = 1_000
+"""Characters of a feature's name, of what it was seen by, and of the sentence."""
+
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -83,8 +86,16 @@ def _check(found: DriftFound) -> None:
         problem = "has a figure that is not finite"
     elif len(features) > MOST_NAMED or not 0 < found.period <= MOST_NAMED:
         problem = f"names more than {MOST_NAMED} features, or days of a window"
+    elif any(len(text) > _LONGEST for text in _texts(found)):
+        problem = f"has a text of more than {_LONGEST:,} characters"
     if problem is not None:
         raise InvalidInputError(f"finding {found.finding!r}", problem)
+
+
+def _texts(found: DriftFound) -> list[str]:
+    features = (*found.drifted, *found.leading)
+    own = [found.sentence, found.reference or ""]
+    return own + [text for feature in features for text in (feature.name, feature.event)]
 
 
 def _is_day(text: str) -> bool:

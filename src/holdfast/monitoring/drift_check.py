@@ -27,7 +27,7 @@ from holdfast.core.drift_fold import latched
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import State
 from holdfast.core.wording import count
-from holdfast.errors import ConflictError, InvalidInputError, UnsupportedError
+from holdfast.errors import ConflictError, ForbiddenError, InvalidInputError
 from holdfast.monitoring import accuracy_check
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.predictions import Log
@@ -244,8 +244,8 @@ def _recorded(
             done = registry.drift.record(report.model, found)
         except ConflictError:  # another version went live during the look
             continue
-        except UnsupportedError as error:
-            remarks = (*remarks, str(error))
+        except ForbiddenError as error:  # whoever may only look still sees the alarm
+            remarks = (*remarks, f"not recorded: {error}")
             continue
         if done.changed:
             recorded.append(found.finding)

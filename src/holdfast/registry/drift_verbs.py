@@ -10,7 +10,7 @@ from holdfast.core.drift.drift_reference import DriftReference
 from holdfast.core.manifest import Manifest, digest_of
 from holdfast.core.state import State
 from holdfast.core.views import Moved
-from holdfast.errors import DamagedError, NotFoundError, UnsupportedError
+from holdfast.errors import DamagedError, NotFoundError
 from holdfast.registry.commits import commit_on_model
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError
@@ -69,20 +69,25 @@ class Drifts:
         reference = drift_reference.unpacked(raw, f"drift reference of {subject}")
         return VersionReference(manifest, digest, reference)
 
-    def record(self, model: str, found: DriftFound, *, reason: str | None = None) -> Moved:
+    def record(
+        self,
+        model: str,
+        found: DriftFound,
+        *,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Moved:
         """Record a finding about the live version, unless it is latched.
 
         Raises:
             ConflictError: If another version is live by now.
-            UnsupportedError: If the store is behind a server.
         """
-        self._require_own()
         return commit_on_model(
             self._session,
             model,
             lambda state: drift_commands.find(state, found),
             DriftFound,
-            CommitOptions(reason),
+            CommitOptions(reason, idempotency_key),
         )
 
     def acknowledge(
@@ -97,9 +102,7 @@ class Drifts:
 
         Raises:
             NotFoundError: If there is none of that name.
-            UnsupportedError: If the store is behind a server.
         """
-        self._require_own()
         return commit_on_model(
             self._session,
             model,
@@ -107,11 +110,3 @@ class Drifts:
             DriftAcknowledged,
             CommitOptions(reason, idempotency_key),
         )
-
-    def _require_own(self) -> None:
-        if self._session.publish is not None:
-            raise UnsupportedError(
-                "findings of drift",
-                "cannot be recorded through a server yet",
-                "run the command against its folder or bucket",
-            )

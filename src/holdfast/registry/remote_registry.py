@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.reader import Reference
+    from holdfast.registry.remote_drift import RemoteDrifts
     from holdfast.registry.remote_rollouts import RemoteRollouts
     from holdfast.registry.repair_plan import Repair
     from holdfast.registry.server_answers import WhoAmI
@@ -77,6 +78,13 @@ class RemoteRegistry(Registry):
         from holdfast.registry.remote_rollouts import RemoteRollouts
 
         return RemoteRollouts(self._session, self._verbs)
+
+    @property
+    def drift(self) -> RemoteDrifts:
+        """The verbs of drift, asked of the server."""
+        from holdfast.registry.remote_drift import RemoteDrifts
+
+        return RemoteDrifts(self._session, self._verbs)
 
     def judge(self, ref: Reference) -> Verdict:
         """Ask the gate about a version, as whoever the server says that asks."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from holdfast.core.drift.drift_events import DriftFound
 from holdfast.core.evaluation import Evaluation
 from holdfast.core.policy import Policy
 from holdfast.core.rollout.rollout_state import Terms
@@ -144,12 +145,25 @@ class RolloutPromote(Body, frozen=True, forbid_unknown_fields=True, kw_only=True
     force: bool = False
 
 
+class DriftRecord(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Record what a look at the prediction log found."""
+
+    found: DriftFound
+
+
+class DriftAcknowledge(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Take note of a finding."""
+
+    finding: Text
+
+
 BODIES: dict[str, Any] = {
     "promote": Promote, "rollback": Rollback, "stage": OfVersion, "archive": OfVersion,
     "alias": Alias, "remove-alias": RemoveAlias, "tag": Tag, "note": Note, "evaluate": Evaluate,
     "approve": OfVersion, "sign-attach": SignAttach, "hold": Hold, "release": OfVersion,
     "policy": SetPolicy, "purge": PurgeBody, "purge-plan": PurgeBody, "delete": Delete,
-    "repair": OfModel, "repair-plan": OfModel, "rollout-start": RolloutStart,
+    "drift-record": DriftRecord,
+    "drift-acknowledge": DriftAcknowledge, "repair": OfModel, "repair-plan": OfModel, "rollout-start": RolloutStart,
     "rollout-retry": OfModel, "rollout-advance": RolloutAdvance, "rollout-pause": OfModel,
     "rollout-resume": OfModel, "rollout-promote": RolloutPromote, "rollout-abort": OfModel,
 }  # fmt: skip

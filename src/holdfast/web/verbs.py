@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdfast.core import events
+from holdfast.core.drift import drift_events as drift
 from holdfast.core.events import WORDS
 from holdfast.core.refs import selector_in
 from holdfast.core.rollout import rollout_events as rollouts
@@ -221,6 +222,18 @@ def _of_rollout(name: str) -> Perform:
     return perform
 
 
+def _drift_record(registry: Registry, model: str, body: Any, options: CommitOptions) -> object:
+    key = options.idempotency_key
+    return registry.drift.record(model, body.found, reason=options.reason, idempotency_key=key)
+
+
+def _drift_acknowledge(registry: Registry, model: str, body: Any, options: CommitOptions) -> object:
+    key = options.idempotency_key
+    return registry.drift.acknowledge(
+        model, body.finding, reason=options.reason, idempotency_key=key
+    )
+
+
 def _repair(registry: Registry, model: str, _body: Any, _options: CommitOptions) -> object:
     return registry.repair(model)
 
@@ -260,6 +273,20 @@ _ALL: Final = (
     Verb("hold", "hold", _hold, _named(events.Held), "Keep a version from being purged."),
     Verb("release", "release", _release, _named(events.Released), "End a hold."),
     Verb("policy", "policy", _policy, _named(events.PolicySet), "Change a policy."),
+    Verb(
+        "drift-record",
+        "drift-record",
+        _drift_record,
+        _named(drift.DriftFound),
+        "Record a finding of drift.",
+    ),
+    Verb(
+        "drift-acknowledge",
+        "drift-acknowledge",
+        _drift_acknowledge,
+        _named(drift.DriftAcknowledged),
+        "Take note of a finding.",
+    ),
     Verb("purge", "purge", _purge, _named(events.Purged), "Remove bytes of versions."),
     Verb("purge-plan", "purge-plan", _purge_plan, (), "Say what `purge` would do.", plans=True),
     Verb("delete", "delete", _delete, _named(events.Deleted), "Delete a model."),
