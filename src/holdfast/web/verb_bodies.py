@@ -162,8 +162,8 @@ BODIES: dict[str, Any] = {
     "alias": Alias, "remove-alias": RemoveAlias, "tag": Tag, "note": Note, "evaluate": Evaluate,
     "approve": OfVersion, "sign-attach": SignAttach, "hold": Hold, "release": OfVersion,
     "policy": SetPolicy, "purge": PurgeBody, "purge-plan": PurgeBody, "delete": Delete,
-    "drift-record": DriftRecord,
-    "drift-acknowledge": DriftAcknowledge, "repair": OfModel, "repair-plan": OfModel, "rollout-start": RolloutStart,
+    "drift-record": DriftRecord, "drift-acknowledge": DriftAcknowledge, "repair": OfModel,
+    "repair-plan": OfModel, "rollout-start": RolloutStart,
     "rollout-retry": OfModel, "rollout-advance": RolloutAdvance, "rollout-pause": OfModel,
     "rollout-resume": OfModel, "rollout-promote": RolloutPromote, "rollout-abort": OfModel,
 }  # fmt: skip
