@@ -8,7 +8,7 @@ from tests.monitoring.conftest import LIVE, World
 from tests.predictions.rows import Rows
 
 from holdfast.core.policy import Policy
-from holdfast.errors import InvalidInputError
+from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.predictions import Filter, Label
 
 DAY = timedelta(days=1)
@@ -120,11 +120,79 @@ def test_answers_that_are_numbers_are_not_classes(measured: World) -> None:
     assert "labelled answers are numbers, not classes" in measured.look(LIVE + 10 * DAY).accuracy_is
 
 
+ERRORS = [0.1 * row for row in range(100)]
+"""Of a regression at registration: nine of ten rows are off by at most 8.9."""
+
+
+@pytest.fixture
+def regressing(world: World) -> World:
+    world.register("1.1.0", losses={"mae": ERRORS}, evaluation_set=f"sha256:{'a' * 64}")
+    return world
+
+
+def off_by(world: World, day: date, *errors: float) -> None:
+    """Log answers of 100 that turn out to be off by so much, fifty in all."""
+    start_us = int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    row = Rows(start_us=start_us)
+    rows = [row(model="churn", version="1.1.0", output=[100.0]) for _ in range(50)]
+    world.log.write(rows)
+    world.log.feedback.add([
+        Label(made.prediction_id, [100 + (*errors, *[1.0] * 50)[place]], made.at_us + 1, "truth")
+        for place, made in enumerate(rows)
+    ])  # fmt: skip
+
+
+def test_numbers_as_far_off_as_at_registration_are_no_alarm(regressing: World) -> None:
+    for offset in range(30):
+        off_by(regressing, LIVE + offset * DAY, *[-9.5] * 5)
+
+    report = regressing.look(LIVE + 30 * DAY)
+
+    assert report.accuracy is not None
+    assert report.accuracy.expected == pytest.approx(0.1)
+    assert report.accuracy_is.startswith("no alarm: 10 % off by more than 8.9 (10 % at regist")
+
+
+def test_numbers_further_off_are_a_finding(regressing: World) -> None:
+    for offset in range(30):
+        off_by(regressing, LIVE + offset * DAY, *[9.5] * (5 if offset < 10 else 20))
+
+    report = regressing.look(LIVE + 30 * DAY)
+
+    assert report.accuracy_is.startswith("WORSE since ")
+    assert [finding.kind for finding in report.findings] == ["accuracy"]
+
+
+def test_labels_that_are_no_numbers_are_not_held_against_numbers(regressing: World) -> None:
+    answered(regressing, LIVE, wrong=5, output=["cheap"])
+
+    assert "are of another kind than numbers" in regressing.look(LIVE + DAY).accuracy_is
+
+
+def test_a_few_losses_are_no_measure_of_what_is_far_off(world: World) -> None:
+    world.register("1.1.0", losses={"mae": ERRORS[:29]}, evaluation_set=f"sha256:{'a' * 64}")
+    off_by(world, LIVE)
+
+    assert "was evaluated on 29 rows; 30 are needed" in world.look(LIVE + DAY).accuracy_is
+
+
+def test_losses_that_were_damaged_are_named(regressing: World) -> None:
+    (kept,) = regressing.registry.drift.state("churn").versions["1.1.0"].losses
+    blob = regressing.folder.parent / "store" / "blobs" / "sha256" / kept.sha256
+    blob.chmod(0o600)
+    blob.write_bytes(blob.read_bytes()[::-1])
+    off_by(regressing, LIVE)
+
+    with pytest.raises(DamagedError, match="has changed"):
+        regressing.look(LIVE + DAY)
+
+
 def test_without_a_metric_of_registration_there_is_nothing_to_hold_against(world: World) -> None:
     world.day(LIVE)
 
     assert world.look(LIVE + DAY).accuracy_is == (
-        "not measured: 1.0.0 has no metric accuracy or error_rate from its registration"
+        "not measured: 1.0.0 has no metric accuracy or error_rate from its registration, and no "
+        "losses mae, row by row"
     )
     assert world.look(LIVE).accuracy_is.startswith("not measured: 1.0.0 has no")
 

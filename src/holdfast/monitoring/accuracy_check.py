@@ -1,9 +1,17 @@
 """Live accuracy of the version in production, by the labels in its log."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from holdfast.core.drift.live_accuracy import AccuracyJudgement, judge_accuracy, label_delay
+from msgspec.structs import replace
+
+from holdfast.core.drift.live_accuracy import (
+    AccuracyJudgement,
+    error_bound,
+    judge_accuracy,
+    label_delay,
+)
 from holdfast.core.state import Record, State
 from holdfast.core.wording import count, share
 from holdfast.predictions import Log
@@ -15,32 +23,50 @@ _MARGIN: Final = 0.05
 
 
 def accuracy(
-    log: Log, state: State, since: date, until: date, delay_days: int | None
+    log: Log,
+    state: State,
+    days: tuple[date, date],
+    delay_days: int | None,
+    errors: Sequence[float] | None,
 ) -> AccuracyJudgement | str:
-    """Judge the live version's answers since a day, or say why they are not measured.
+    """Judge the live version's answers, or say why they are not measured.
+
+    Classes are wrong or not; numbers are wrong where they are further off than nine of ten were on
+    the rows that the version was evaluated on.
 
     Args:
+        days: The first and the last.
+        errors: Absolute errors of the live version, row by row, where it was evaluated so.
         delay_days: Age from which labels are complete; `None` takes it from older labels.
 
     Raises:
         StoreError: If the log cannot be read.
     """
     record = state.versions[state.production or ""]
-    expected = _expected(record)
+    expected, bound = _expected(record), None
+    if expected is None and errors is not None:
+        limits = error_bound(errors)
+        if limits is None:
+            return f"{record.version} was evaluated on {count(len(errors), 'row')}; 30 are needed"
+        bound, expected = limits
     if expected is None:
-        return f"{record.version} has no metric accuracy or error_rate from its registration"
-    if since > until:
+        return (
+            f"{record.version} has no metric accuracy or error_rate from its registration, and no "
+            "losses mae, row by row"
+        )
+    if days[0] > days[1]:
         return "no day is over since it went live"
-    known = labelled_days(log, state.model, record.version, since, until)
+    known = labelled_days(log, state.model, record.version, days, bound)
     if known.incomparable and not any(day.labelled for day in known.days):
-        return f"{count(known.incomparable, 'labelled answer')} are numbers, not classes"
+        kinds = "numbers, not classes" if bound is None else "of another kind than numbers"
+        return f"{count(known.incomparable, 'labelled answer')} are {kinds}"
     delay = label_delay(known.ages_days) if delay_days is None else delay_days
     rule = state.policy.metrics.get("accuracy")
     regression = rule.max_regression if rule else None
     if regression is None:
         regression = state.policy.max_regression
     margin = (_MARGIN if regression is None else regression) * (1 - expected)
-    return judge_accuracy(known.days, expected, margin, delay)
+    return replace(judge_accuracy(known.days, expected, margin, delay), bound=bound)
 
 
 def _expected(record: Record) -> float | None:
@@ -62,4 +88,6 @@ def told(judgement: AccuracyJudgement | str) -> str:
     if judgement.error is None:
         return f"not measured: {judgement.why}{waiting}"
     alarm = f"WORSE since {judgement.alarm}" if judgement.alarm else judgement.verdict
-    return f"{alarm}: {share(judgement.error)} wrong ({bounds}), {judgement.why}{waiting}"
+    bound = judgement.bound
+    wrong = "wrong" if bound is None else f"off by more than {bound:.4g}"
+    return f"{alarm}: {share(judgement.error)} {wrong} ({bounds}), {judgement.why}{waiting}"

@@ -120,7 +120,8 @@ def look(
     report = _judged(state, kept.manifest.version, reference, days, (since, until, wanted.period))
     if wanted.plays or kept.manifest.version != state.production:
         return report
-    found = accuracy_check.accuracy(log, state, since, until, wanted.label_delay)
+    errors = registry.drift.absolute_errors(model)
+    found = accuracy_check.accuracy(log, state, (since, until), wanted.label_delay, errors)
     report = replace(
         report,
         accuracy=None if isinstance(found, str) else found,

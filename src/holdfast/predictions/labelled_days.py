@@ -9,7 +9,7 @@ from holdfast.core.drift.live_accuracy import LabelledDay
 from holdfast.predictions.day_counting import bounds_us
 from holdfast.predictions.filters import Filter
 from holdfast.predictions.log import Log
-from holdfast.predictions.stats import flat
+from holdfast.predictions.stats import flat, is_number
 
 _DAY_US: Final = 86_400_000_000
 _ROLES: Final = ("active", "canary")
@@ -25,7 +25,7 @@ class LabelledDays(NamedTuple):
 
     Attributes:
         ages_days: How old answers of the older half were when their label came.
-        incomparable: Labelled answers that are numbers, or of another shape than their label.
+        incomparable: Labelled answers of another kind, or of another shape than their label.
     """
 
     days: list[LabelledDay]
@@ -33,12 +33,19 @@ class LabelledDays(NamedTuple):
     incomparable: int
 
 
-def labelled_days(log: Log, model: str, version: str, since: date, until: date) -> LabelledDays:
-    """Count a version's answers as classes: a request is wrong if one of its rows is.
+def labelled_days(
+    log: Log, model: str, version: str, days: tuple[date, date], bound: float | None = None
+) -> LabelledDays:
+    """Count a version's answers: a request is wrong if one of its rows is.
+
+    Args:
+        days: The first and the last.
+        bound: Of answers that are numbers: the error from which on one is wrong; None for classes.
 
     Raises:
         StoreError: If the log cannot be read.
     """
+    since, until = days
     since_us, until_us = bounds_us(since.isoformat())[0], bounds_us(until.isoformat())[1]
     criteria = Filter(model=model, version=version, since_us=since_us, until_us=until_us)
     answers: Counter[str] = Counter()
@@ -51,7 +58,7 @@ def labelled_days(log: Log, model: str, version: str, since: date, until: date) 
     for row, label in log.feedback.joined(criteria):
         if row.role not in _ROLES or row.status >= 400:  # noqa: PLR2004 - refused or failed
             continue
-        is_wrong = _is_wrong(row.output, label.label)
+        is_wrong = _is_wrong(row.output, label.label, bound)
         if is_wrong is None:
             incomparable += 1
             continue
@@ -60,25 +67,29 @@ def labelled_days(log: Log, model: str, version: str, since: date, until: date) 
         wrong[day] += is_wrong
         ages.append((row.at_us, (label.at_us - row.at_us) / _DAY_US))
     middle = median(at_us for at_us, _ in ages) if ages else 0
-    days = [
+    counted_days = [
         LabelledDay(day=day, answers=answers[day], labelled=labelled[day], wrong=wrong[day])
         for day in (
             (since + timedelta(days=offset)).isoformat()
             for offset in range((until - since).days + 1)
         )
     ]
-    return LabelledDays(days, [age for at_us, age in ages if at_us <= middle], incomparable)
+    return LabelledDays(counted_days, [age for at_us, age in ages if at_us <= middle], incomparable)
 
 
 def _day(at_us: int) -> str:
     return (_EPOCH + timedelta(days=at_us // _DAY_US)).isoformat()
 
 
-def _is_wrong(answer: Any, label: Any) -> bool | None:
-    """Compare classes; `None` where one is not a class."""
+def _is_wrong(answer: Any, label: Any, bound: float | None) -> bool | None:
+    """Compare classes, or numbers by how far they are off; `None` where one is neither."""
     answers, labels = flat(answer), flat(label)
     if len(answers) != len(labels) or not answers:
         return None
+    if bound is not None:
+        if not all(map(is_number, (*answers, *labels))):
+            return None
+        return any(not abs(a - b) <= bound for a, b in zip(answers, labels, strict=True))
     if not all(isinstance(value, str | int) for value in (*answers, *labels)):
         return None
     return answers != labels

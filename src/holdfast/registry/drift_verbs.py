@@ -11,9 +11,13 @@ from holdfast.core.manifest import Manifest, digest_of
 from holdfast.core.state import State
 from holdfast.core.views import Moved
 from holdfast.errors import DamagedError, NotFoundError
+from holdfast.registry import losses
 from holdfast.registry.commits import commit_on_model
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError
+
+_ABSOLUTE: Final = "mae"
+"""Losses whose mean is the mean absolute error are the absolute errors themselves."""
 
 _ADVICE: Final = "register the next version with --reference TRAINING.parquet"
 
@@ -68,6 +72,19 @@ class Drifts:
             raise DamagedError(f"drift reference of {subject}", problem, "holdfast verify")
         reference = drift_reference.unpacked(raw, f"drift reference of {subject}")
         return VersionReference(manifest, digest, reference)
+
+    def absolute_errors(self, model: str) -> list[float] | None:
+        """Return how far the live version was off, row by row, on what it was evaluated on first.
+
+        Returns:
+            `None` where no losses `mae` are kept.
+
+        Raises:
+            DamagedError: If they are not what was measured.
+        """
+        record = self._session.find(f"{model}@production")[1]
+        kept = next((kept for kept in record.losses if kept.name == _ABSOLUTE), None)
+        return None if kept is None else losses.values(self._session, kept)
 
     def record(
         self,

@@ -150,6 +150,16 @@ def _read(session: Session, losses: Losses) -> bytes:
     return raw
 
 
+def values(session: Session, losses: Losses) -> list[float]:
+    """Return stored losses, row by row.
+
+    Raises:
+        DamagedError: If they are not what was measured.
+        AbsentError: If they are not there.
+    """
+    return loss_files.values(_read(session, losses))
+
+
 def pair(
     session: Session, before: Record, after: Record, directions: Mapping[str, Direction]
 ) -> tuple[tuple[Paired, ...], tuple[str, ...]]:

@@ -27,6 +27,10 @@ ARRIVED: Final = 0.9
 """The label delay is the age by which so many of older days' labels had come."""
 
 LEAST_MARGIN: Final = 0.01
+
+_BEYOND: Final = 0.9
+"""An answer that is a number is wrong if it is further off than so many were at registration."""
+
 _LONGEST_DELAY: Final = 365
 
 AccuracyVerdict = Literal["worse", "no alarm", "not measured"]
@@ -38,7 +42,7 @@ class LabelledDay(Struct, frozen=True, kw_only=True):
     Attributes:
         answers: That succeeded.
         labelled: Of these, those whose truth is known and comparable.
-        wrong: Of these, those that were wrong.
+        wrong: Of these, those that were wrong; numbers, if they were off by more than a bound.
     """
 
     day: Day
@@ -59,6 +63,7 @@ class AccuracyJudgement(Struct, frozen=True, kw_only=True):
         mature: Days that were judged; `immature` are those that were not.
         log_evidence: Of each day; an alarm is at ln 20.
         alarm: First day with an alarm; `None` without one.
+        bound: Of answers that are numbers: the error from which on they count as wrong.
     """
 
     verdict: AccuracyVerdict
@@ -72,6 +77,20 @@ class AccuracyJudgement(Struct, frozen=True, kw_only=True):
     error: float | None = None
     log_evidence: tuple[float, ...] = ()
     alarm: str | None = None
+    bound: float | None = None
+
+
+def error_bound(errors: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 90 % point of the absolute errors at registration, and the share beyond it.
+
+    Returns:
+        `None` if there are fewer than 30. The share is at most 0.1, and 0 where many are equal.
+    """
+    if len(errors) < FEWEST_LABELS:
+        return None
+    ordered = sorted(errors)
+    bound = ordered[math.ceil(_BEYOND * len(ordered)) - 1]
+    return bound, sum(error > bound for error in ordered) / len(ordered)
 
 
 def label_delay(ages_days: Sequence[float]) -> int:
