@@ -309,6 +309,25 @@ def test_data_that_a_version_was_trained_on_is_refused(
     )
 
 
+def test_the_file_of_a_reference_is_known_as_training_data(
+    registry: Registry, add: Add, data: Path
+) -> None:
+    ref = add(Threshold(40.0), reference=data)
+
+    with pytest.raises(RefusedError, match="trained on this very file"):
+        registry.evaluate(ref, data=data, label="churned")
+
+
+def test_a_reference_of_the_users_own_is_no_hindrance(
+    registry: Registry, add: Add, data: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "reference.txt"
+    own.write_text("what we refer to")
+    ref = add(Threshold(40.0), artifacts={"reference": own})
+
+    assert registry.evaluate(ref, data=data, label="churned").evaluation.figures
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

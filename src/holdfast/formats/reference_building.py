@@ -1,11 +1,17 @@
 """From the rows a model was trained on to what is kept of them for drift."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET, UnsetType
+
+from holdfast import named_files
 from holdfast.core.drift.drift_reference import (
     FEWEST_OF_A_VALUE,
     MOST_FEATURES,
@@ -60,8 +66,18 @@ def built(source: object) -> DriftReference:
         advice = "give columns of numbers, text or booleans"
         raise InvalidInputError("reference", "has no column that can be measured", advice)
     rows = len(next(iter(columns.values())))
-    reference = DriftReference(rows=rows, features=features, unmeasured=unmeasured)
+    reference = DriftReference(
+        rows=rows, features=features, unmeasured=unmeasured, source=_digest(source)
+    )
     return unpacked(packed(reference), "reference")
+
+
+def _digest(source: object) -> str | UnsetType:
+    """Hash the file, by which an evaluation knows it again."""
+    if not isinstance(source, str | PathLike):
+        return UNSET
+    with named_files.opened(Path(source)) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _feature(column: Any) -> FeatureReference | str:

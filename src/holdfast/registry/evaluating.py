@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from holdfast import scratch
 from holdfast.core import commands, events, names
+from holdfast.core.drift import drift_reference
 from holdfast.core.evaluation import (
     LONGEST_TEXT,
     MOST_SLICES,
@@ -22,9 +23,10 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
-from holdfast.errors import InvalidInputError, RefusedError
+from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, RefusedError
 from holdfast.registry import loading, losses, scored_versions
 from holdfast.registry.commits import commit_on_version
+from holdfast.registry.drift_verbs import Drifts
 from holdfast.registry.losses import Measured
 from holdfast.registry.round_trip import NURSERIES
 from holdfast.registry.scored_versions import Rows, Scored
@@ -208,19 +210,26 @@ def _refuse_training_data(
 
     Figures on them say nothing about rows that are new, and a gate would take them for that.
     """
-    if digest in _digests(session.manifest(found)):
+    if _knows(session, session.manifest(found), digest):
         reason = f"it was trained on this very file (sha256:{digest[:12]}…)"
         advice = "give rows that it has not seen"
         raise RefusedError(f"{state.model}@{found.version}", "evaluation", [reason], advice)
     champion = _champion(state, found, asked)
-    if champion is not None and digest in _digests(session.manifest(champion)):
+    if champion is not None and _knows(session, session.manifest(champion), digest):
         return [f"the champion {champion.version} was trained on this very file, which favours it"]
     return []
 
 
-def _digests(manifest: Manifest) -> str:
-    """Return all texts in which a manifest may name the digest of its training data."""
-    return repr((manifest.training_data, manifest.lineage, manifest.metadata)).lower()
+def _knows(session: Session, manifest: Manifest, digest: str) -> bool:
+    """Tell whether a version names a digest as its training data's, or its reference is of it."""
+    texts = repr((manifest.training_data, manifest.lineage, manifest.metadata)).lower()
+    if digest in texts or drift_reference.ROLE not in manifest.artifacts:
+        return digest in texts
+    try:
+        kept = Drifts(session).reference(f"{manifest.name}@{manifest.version}")
+    except (DamagedError, NotFoundError):  # what is wrong with it, `verify` and `drift` say
+        return False
+    return kept.reference.source == digest
 
 
 def _positive(side: Any) -> str | None:

@@ -10,7 +10,7 @@ import zlib
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from holdfast.core import strict_json
 from holdfast.errors import DamagedError
@@ -34,6 +34,7 @@ _LONGEST_VALUE: Final = 200
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 Name = Annotated[str, Meta(max_length=_LONGEST_NAME)]
 Value = Annotated[str, Meta(max_length=_LONGEST_VALUE)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class NumberReference(Struct, frozen=True, tag="number", omit_defaults=True):
@@ -78,12 +79,14 @@ class DriftReference(Struct, frozen=True, kw_only=True):
         rows: Of the training data, each of which has every feature.
         features: By name, in the order of the columns.
         unmeasured: Why a column is not among them, by name.
+        source: SHA-256 of the file with these rows, where they were read from one.
     """
 
     format: Literal[1] = 1
     rows: Annotated[int, Meta(ge=1, le=1 << 53)]
     features: dict[Name, FeatureReference]
     unmeasured: dict[Name, str] = {}
+    source: Sha256 | UnsetType = UNSET
 
 
 def packed(reference: DriftReference) -> bytes:
