@@ -108,7 +108,45 @@ def test_a_lease_that_is_held_has_its_status(holdfast: Holdfast, tmp_path: Path)
 
     assert done.status == 5
     assert "is going on: term 1 by eve (ci:7)" in done.err
-    assert shown.status == 3  # nobody registered it yet
+    assert shown.status == 0
+    assert "now       term 1 by eve (ci:7), slot 2026-11-29T02:00:00Z" in shown.out
+    assert "last      no slot was run" in shown.out
+    assert holdfast("retrain", "status", "churn").status == 3  # nobody registered it
+
+
+@pytest.mark.usefixtures("job")
+def test_a_name_that_may_be_a_typing_error_makes_no_model_unasked(holdfast: Holdfast) -> None:
+    assert retrain(holdfast).status == 0
+    words = ("retrain", "chrun", "--entry", "jobs:train", "--slot", SLOT)
+
+    done = holdfast(*words)
+
+    assert done.status == 2
+    assert "is new, and close to churn; add --new if you mean it" in done.err
+    assert holdfast(*words, "--new").status == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of a process's files")
+@pytest.mark.usefixtures("job")
+def test_a_status_needs_nothing_written(holdfast: Holdfast, tmp_path: Path) -> None:
+    import resource
+
+    from holdfast.registry.retraining_lease import LeaseHolder
+
+    assert retrain(holdfast).status == 0
+    registry = library.open(tmp_path / "store", by="eve")
+    command = [sys.executable, "-m", "holdfast", "retrain", "status", "churn"]
+    with registry.retrainings.lease("churn", LeaseHolder("2026-11-30T02:00:00Z", "ci:7")):
+        shown = subprocess.run(
+            command,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )
+
+    assert "by eve (ci:7)" in shown.stdout
 
 
 @pytest.mark.usefixtures("job")
@@ -288,10 +326,12 @@ def test_a_request_to_end_gives_the_lease_back(
     job("open('began', 'w').close(); time.sleep(60)")
     command = [sys.executable, "-m", "holdfast", "retrain", "churn", "--entry", "jobs:train",
                "--slot", SLOT]  # fmt: skip
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         until((tmp_path / "began").exists)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 130
+        assert process.stderr is not None
+        assert "the training was ended and nothing was registered" in process.stderr.read()
     job('return {"model": {"weight": 1}}')
 
     assert retrain(holdfast).status == 0

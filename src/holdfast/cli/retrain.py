@@ -19,7 +19,7 @@ from holdfast.cli.retrain_options import (
     slot_zone,
 )
 from holdfast.cli.tables import inert, inert_json_line
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from holdfast.core.retraining.slot_record import SlotRecord
@@ -73,6 +73,7 @@ def retrain() -> None:
 )
 @run_options
 @schedule_options
+@context.new
 @telling
 def once(ctx: Context, model: str, slot: str | None, conditions: str | None, **options: Any) -> int:
     """Train MODEL for one slot, judge the result, and stage it.
@@ -84,6 +85,7 @@ def once(ctx: Context, model: str, slot: str | None, conditions: str | None, **o
     from holdfast.retraining import retraining_run
 
     registry = ctx.registry()
+    ctx.require_meant(registry, model, new=options.pop("new"))
     if conditions is not None:
         return _if_asked(ctx, registry, model, conditions, {"slot": slot, **options})
     if slot is not None:
@@ -108,6 +110,9 @@ def _interruptible(run: Any) -> "RunOutcome":
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         outcome: RunOutcome = run()
+    except KeyboardInterrupt:
+        echo("holdfast: interrupted; the training was ended and nothing was registered", err=True)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
     return outcome
@@ -200,10 +205,9 @@ def status(ctx: Context, model: str, **options: Any) -> None:
     from holdfast.core.retraining import slots
 
     registry = ctx.registry()
-    records = registry.retrainings.slots(model)
+    records, holder = _slots(registry, model)
     schedule = retraining_schedule(registry, model, options)
     following = schedule and slots.written(schedule.following(_now()))
-    holder = registry.retrainings.holder(model)
     last = max(records, key=lambda record: record.seq, default=None)
     lines = [
         f"{model}",
@@ -212,6 +216,17 @@ def status(ctx: Context, model: str, **options: Any) -> None:
         f"  next      {following or 'no schedule is set'}",
     ]
     ctx.emit({"model": model, "now": holder, "last": last, "next": following}, lines)
+
+
+def _slots(registry: "Registry", model: str) -> tuple[list["SlotRecord"], str | None]:
+    """Return a model's slots, and who retrains it: maybe a first run, of a model not there yet."""
+    holder = registry.retrainings.holder(model)
+    try:
+        return registry.retrainings.slots(model), holder
+    except NotFoundError:
+        if holder is None:
+            raise
+        return [], holder
 
 
 @command("history")

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from holdfast import forks
 from holdfast.core import names, strict_json
-from holdfast.errors import ConflictError, HoldfastError, UnsupportedError
+from holdfast.errors import ConflictError, HoldfastError, StoreError, UnsupportedError
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, Item, Store, TakenError, at_most, layout
 
@@ -187,9 +187,15 @@ def holder_of(session: Session, model: str, pulse: Pulse = PULSE) -> str | None:
     """Say who retrains a model now, `None` if nobody does."""
     if not session.exists or session.publish is not None:
         return None
-    terms, now = _dated(session, model)
+    terms = _terms(session.open_store.store, model)
     last = max(terms, default=0)
-    if not last or not _is_alive(terms[last], now, pulse):
+    if not last or "done" in terms[last]:  # what is plain is told without writing a probe
+        return None
+    try:
+        terms, now = _dated(session, model)
+    except StoreError:  # whoever may only read goes by the own clock
+        now = session.clock().timestamp()
+    if not _is_alive(terms[last], now, pulse):
         return None
     return _shown(session.open_store.store, model, last)
 
