@@ -1,6 +1,7 @@
 """Plain text for people: columns, times, lengths, numbers."""
 
 import itertools
+import os
 import re
 import sys
 import unicodedata
@@ -69,9 +70,18 @@ def one_line(text: str) -> str:
 
 def width() -> int:
     """Return the columns to draw a screen on: the terminal's, from 60 to 200, else 100."""
-    import shutil
+    return min(_WIDEST, max(_NARROWEST, _told_width() or _WIDTH))
 
-    return min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns))
+
+def _told_width() -> int:
+    """Return what `COLUMNS` or the terminal says, 0 if neither does; `shutil` is slow to come."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
+    except (OSError, ValueError):  # it is no terminal, or closed
+        return 0
 
 
 def columns(

@@ -5,7 +5,6 @@ checked, the other does not use. So wherever a file, an answer or a body was wri
 read here, and such an object is refused, also where the key is one that nobody asks for.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar, overload
@@ -78,6 +77,8 @@ def _refuse_repeated(value: Any, raw: bytes) -> None:
         return
     if b"\\" not in raw and len(_COLON_OF_KEY.findall(raw)) == keys:
         return
+    import json  # noqa: PLC0415 - few bytes are read slowly, and it takes a millisecond to come
+
     json.loads(raw, object_pairs_hook=distinct, parse_int=len, parse_float=len)
 
 

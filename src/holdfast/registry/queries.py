@@ -22,6 +22,7 @@ from holdfast.core.signers import Signer
 from holdfast.core.state import Move, Record, State
 from holdfast.core.views import ModelInfo, model_info, version_info
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, NotFoundError
+from holdfast.registry.ledger import genuine
 from holdfast.registry.opening import NOTHING
 from holdfast.registry.session import Session
 
@@ -303,8 +304,6 @@ def _last_moves(session: Session, state: State, at: str | None) -> tuple[Past, .
 
 def _approver(state: State, entry: Entry) -> str | None:
     """Return who approved by an entry, where a key listed today proves it."""
-    from holdfast.signing import genuine
-
     return entry.by if approvals.proof(state.policy, entry, genuine) else None
 
 
