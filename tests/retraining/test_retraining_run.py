@@ -186,6 +186,32 @@ def test_a_failed_run_leaves_its_entry_and_its_log(registry: Registry, train: Tr
     assert registry.verify().damages == ()
 
 
+@pytest.mark.parametrize("harm", ["missing", "has changed"])
+def test_the_log_of_a_failed_run_is_verified_backed_up_and_repaired(
+    registry: Registry, train: Train, tmp_path: Path, harm: str
+) -> None:
+    train(PLAIN + "def train(context):\n    raise RuntimeError('no rows today')")
+    log = list(registry.retrainings.state("churn").runs)[1]
+    backup = holdfast.open(tmp_path / "backup")
+    assert registry.backup(backup).whole
+    path = tmp_path / "store" / "blobs" / "sha256" / log
+    path.chmod(0o600)
+    if harm == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"all went well")
+
+    (damage,) = registry.verify().damages
+    assert (damage.model, log in damage.subject) == ("churn", True)
+    assert harm in damage.problem
+    (lost,) = registry.backup(holdfast.open(tmp_path / "second")).damages
+    assert log in f"{lost.subject} {lost.problem}"
+    registry.repair(source=backup)
+    assert registry.verify().whole
+    assert b"no rows today" in read_blob(registry, log)
+    assert b"no rows today" in read_blob(holdfast.open(tmp_path / "backup"), log)
+
+
 def test_a_failed_slot_may_be_tried_again_three_times(train: Train) -> None:
     bad = PLAIN + "def train(context):\n    sys.exit(9)"
     assert [train(bad).record.attempts for _ in range(3)] == [1, 2, 3]

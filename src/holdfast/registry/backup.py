@@ -173,19 +173,21 @@ class _Run:
     def _carry_all(self, state: State) -> list[Damage]:
         """Store the blobs that a state needs and the target lacks; return what cannot be."""
         lost: list[Damage] = []
-        files = {
+        files: dict[str, tuple[Record | None, File]] = {
             file.sha256: (record, file)
             for record in state.ordered()
             for file in self._files(state.model, record, lost)
         }
         meter = Meter(self.progress, sum(file.size_bytes for _, file in files.values()))
         passes = copy_models.passes(self.source.open_store, self.target.open_store)
+        files |= {file.sha256: (None, file) for file in self._runs(state, lost)}
         for record, file in files.values():
             with meter.part(file.size_bytes, passes) as step:
                 try:
                     self._carry(file, step)
                 except DamagedError as error:
-                    lost.append(Damage(state.model, record.version, error.subject, error.problem))
+                    version = record.version if record else None
+                    lost.append(Damage(state.model, version, error.subject, error.problem))
         return lost
 
     def _files(self, model: str, record: Record, lost: list[Damage]) -> Iterator[File]:
@@ -200,6 +202,14 @@ class _Run:
         if record.status != "purged":
             with contextlib.suppress(DamagedError):  # which was noted
                 yield from self.source.manifest(record).files
+
+    def _runs(self, state: State, lost: list[Damage]) -> Iterator[File]:
+        """Go through the records and logs of retraining runs that led to no version."""
+        for digest in state.runs:
+            try:
+                yield File("retraining", digest, len(self.source.open_store.blobs.read(digest)))
+            except DamagedError as error:
+                lost.append(Damage(state.model, None, error.subject, error.problem))
 
     def _carry(self, file: File, step: Step) -> None:
         store = self.target.open_store

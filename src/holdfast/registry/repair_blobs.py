@@ -30,7 +30,9 @@ class BlobRepair:
     def examine(self, state: State) -> list[tuple[Record, Manifest]]:
         """Examine manifests and what they need; return those that can be read, once repaired."""
         readable = []
-        needed: dict[str, tuple[File, str]] = {}
+        needed: dict[str, tuple[File, str | None]] = {
+            digest: (File("retraining", digest, 0), None) for digest in state.runs
+        }
         for record in state.ordered():
             manifest = self._manifest(state.model, record)
             if manifest is not None:

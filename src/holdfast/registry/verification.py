@@ -139,6 +139,7 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
     findings.remarks += [Remark(model, model, text) for text in watch.remarks(now)]
     findings.remarks += stray_files.in_journal(session, model)
     _check_versions(session, state, [record.version for record in state.ordered()], findings)
+    _expect_runs(session, state, findings)
     findings.damages += _lasting(session, state, functools.partial(_pointer_damages, session))
     for key, problem in Packs(session.open_store.store, layout.model(model)).problems(digests):
         findings.damages.append(Damage(model, None, key, f"{problem}; {_REBUILD}"))
@@ -220,6 +221,16 @@ def _expect_attached(session: Session, model: str, record: Record, findings: Dam
     for digest, what in record.attached.items():
         size_bytes = session.open_store.store.size(layout.blob(digest)) or 0
         findings.expect(File(what, digest, size_bytes), model, record.version)
+
+
+def _expect_runs(session: Session, state: State, findings: DamageSearch) -> None:
+    """Note the records and logs of retraining runs that led to no version."""
+    for digest in state.runs:
+        key = layout.blob(digest)
+        file = File(
+            f"record of a retraining ({key})", digest, session.open_store.store.size(key) or 0
+        )
+        findings.expect(file, state.model, None)
 
 
 def _expect_strays(session: Session, findings: DamageSearch) -> None:
