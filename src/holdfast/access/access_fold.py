@@ -232,5 +232,5 @@ class AccessFold:
             self._by_user = {}
             for sha256, token in self.now.tokens.items():
                 self._by_user.setdefault(token.user, []).append(sha256)
-        kept = self._by_user.get(user, ())
-        return [sha256 for sha256 in kept if self.now.tokens[sha256].user == user]
+        token_ids = self._by_user.get(user, ())
+        return [sha256 for sha256 in token_ids if self.now.tokens[sha256].user == user]

@@ -125,7 +125,9 @@ def enable_user(state: AccessState, user: str) -> AccessEvent:
         NotFoundError: If no disabled user has that id or name.
         ConflictError: If an active user has that name by now.
     """
-    off = [one for one in state.users.values() if one.disabled and user in (one.id, one.name)]
+    off = [
+        known for known in state.users.values() if known.disabled and user in (known.id, known.name)
+    ]
     if not off:
         raise NotFoundError(f"disabled user {user}")
     _require_free(state, off[-1].name)
@@ -168,7 +170,9 @@ def set_group(state: AccessState, group: str, members: Iterable[str]) -> AccessE
     """
     check_name("group", group)
     now = state.groups.get(group, ())
-    ids = tuple(sorted({one if one in now else find_user(state, one).id for one in members}))
+    ids = tuple(
+        sorted({member if member in now else find_user(state, member).id for member in members})
+    )
     if state.groups.get(group) == ids:
         return None
     return _keeping_an_admin(state, events.GroupSet(group=group, members=ids))

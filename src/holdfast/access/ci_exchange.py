@@ -82,8 +82,8 @@ def match(
     claims = id_tokens.read(token, issuer, key_sets, now)
     misfits = {rule.rule: _misfits(rule, claims) for rule in rules}
     rules.sort(key=lambda rule: (len(misfits[rule.rule]), rule.name))
-    for claim, wanted, came in misfits[rules[0].rule][:1]:
-        raise id_tokens.refused(claim, f"{wanted!r} (rule {rules[0].name})", came)
+    for claim, demanded, came in misfits[rules[0].rule][:1]:
+        raise id_tokens.refused(claim, f"{demanded!r} (rule {rules[0].name})", came)
     return rules[0], claims
 
 
@@ -92,9 +92,9 @@ def _misfits(rule: RuleSet, claims: Mapping[str, Any]) -> list[tuple[str, str, o
     misfits: list[tuple[str, str, object]] = []
     if rule.audience not in id_tokens.audiences(claims):
         misfits.append(("aud", rule.audience, claims.get("aud")))
-    for name, wanted in rule.claims.items():
+    for name, demanded in rule.claims.items():
         came = claims.get(name)
         is_number = isinstance(came, int) and not isinstance(came, bool)
-        if (str(came) if is_number else came) != wanted:
-            misfits.append((name, wanted, came))
+        if (str(came) if is_number else came) != demanded:
+            misfits.append((name, demanded, came))
     return misfits

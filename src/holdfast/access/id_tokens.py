@@ -94,10 +94,10 @@ def audiences(claims: Mapping[str, Any]) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-def refused(claim: str, wanted: str, came: object) -> UnauthenticatedError:
+def refused(claim: str, demanded: str, came: object) -> UnauthenticatedError:
     """Return the refusal of a claim: which, what was wanted and what came."""
     shown = "nothing" if came is None else repr(came)[:200]
-    return UnauthenticatedError(_SUBJECT, f"has {claim} {shown}, but {wanted} was wanted")
+    return UnauthenticatedError(_SUBJECT, f"has {claim} {shown}, but {demanded} was wanted")
 
 
 def _is_signed(token: str, header: _Header, issuer: str, key_sets: KeySets) -> bool:

@@ -98,8 +98,8 @@ class KeySets:
             BusyError: If the issuer does not answer.
         """
         known = self._fresh(issuer)
-        found = [key for key in known.keys if kid is None or key.kid == kid]
-        return found or [key for key in self.again(issuer) if kid is None or key.kid == kid]
+        matching = [key for key in known.keys if kid is None or key.kid == kid]
+        return matching or [key for key in self.again(issuer) if kid is None or key.kid == kid]
 
     def again(self, issuer: str) -> list[ProviderKey]:
         """Return the issuer's keys, fetched again unless that was done within the last minute."""

@@ -151,12 +151,12 @@ def matches(pattern: str, model: str) -> bool:
     last = middle.pop()
     if len(model) < len(first) + len(last) or not model.startswith(first):
         return False
-    place, end = len(first), len(model) - len(last)
+    start, end = len(first), len(model) - len(last)
     for part in middle:
-        found = model.find(part, place, end)
+        found = model.find(part, start, end)
         if found < 0:
             return False
-        place = found + len(part)
+        start = found + len(part)
     return model.endswith(last)
 
 

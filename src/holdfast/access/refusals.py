@@ -115,11 +115,11 @@ class Refusals:
             return {}
         names = [name for name in self._store.list(_USES) if name.endswith(".json")]
         ids = [name.removesuffix(".json") for name in names]
-        asked = [one for one in ids if wanted is None or one in wanted]
+        asked = [token_id for token_id in ids if wanted is None or token_id in wanted]
         days = concurrent.map_ordered(
-            lambda one: self._lines(f"{_USES}/{one}.json", str), asked, _AT_ONCE
+            lambda token_id: self._lines(f"{_USES}/{token_id}.json", str), asked, _AT_ONCE
         )
-        return {one: lines[-1] for one, lines in zip(asked, days, strict=True) if lines}
+        return {token_id: lines[-1] for token_id, lines in zip(asked, days, strict=True) if lines}
 
     def _flush_uses(self) -> None:
         for token_id, day in list(self._uses.items()):

@@ -169,8 +169,8 @@ class Sessions:
         digests.sort()
         records = concurrent.map_ordered(self._read, digests, _AT_ONCE)
         at = format_time(now)
-        found = zip(digests, records, strict=True)
-        return [(sha256, record) for sha256, record in found if record and record.expires_at > at]
+        pairs = zip(digests, records, strict=True)
+        return [(sha256, record) for sha256, record in pairs if record and record.expires_at > at]
 
     def end(self, sha256: str) -> None:
         """End somebody's session, by the digest that `listed` returned."""

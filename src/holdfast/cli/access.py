@@ -96,14 +96,14 @@ def user(session: AccessSession, user: str | None, reason: str | None, **options
     session.commit(verbs[chosen], reason)
 
 
-def _list_users(session: AccessSession, kind: str, named: str | None = None) -> None:
+def _list_users(session: AccessSession, kind: str, name: str | None = None) -> None:
     """List all users of a kind, or the one of a name."""
     from holdfast.access import changes
 
     state = session.state()
     users = [user for user in state.users.values() if user.kind == kind]
-    if named is not None:
-        users = [changes.find_user(state, named)]
+    if name is not None:
+        users = [changes.find_user(state, name)]
     rows = [
         (
             user.id,
@@ -301,7 +301,10 @@ def rule(session: AccessSession, rule: str | None, reason: str | None, **options
 
     if rule is None:
         rules = list(session.state().rules.values())
-        rows = [(one.name, one.issuer, one.role, ", ".join(one.models)) for one in rules]
+        rows = [
+            (ci_rule.name, ci_rule.issuer, ci_rule.role, ", ".join(ci_rule.models))
+            for ci_rule in rules
+        ]
         session.ctx.emit(rules, columns(("RULE", "ISSUER", "ROLE", "MODELS"), rows))
         return
     if options["remove"]:
@@ -336,7 +339,10 @@ def provider(
 
     if provider is None:
         providers = list(session.state().providers.values())
-        rows = [(one.provider, one.issuer, one.client_id) for one in providers]
+        rows = [
+            (sign_in_provider.provider, sign_in_provider.issuer, sign_in_provider.client_id)
+            for sign_in_provider in providers
+        ]
         session.ctx.emit(providers, columns(("PROVIDER", "ISSUER", "CLIENT ID"), rows))
         return
     if options["remove"]:
@@ -362,16 +368,29 @@ def log(session: AccessSession, limit: int | None, refusals: str | None) -> None
     if refusals is not None:
         reports = session.refusals(refusals)
         rows = [
-            (moment(one.at), one.what, one.by or "–", one.verb or "–", one.model or "–", one.why)
-            for one in reports
+            (
+                moment(report.at),
+                report.what,
+                report.by or "–",
+                report.verb or "–",
+                report.model or "–",
+                report.why,
+            )
+            for report in reports
         ]
         headings = ("WHEN (UTC)", "WHAT", "WHO", "VERB", "MODEL", "WHY")
         session.ctx.emit(reports, columns(headings, rows))
         return
     lines = session.log()[::-1][:limit]
     changes = [
-        (f"{one.seq}", moment(one.at), shown(one.by, one.auth), one.what, one.reason or "–")
-        for one in lines
+        (
+            f"{report.seq}",
+            moment(report.at),
+            shown(report.by, report.auth),
+            report.what,
+            report.reason or "–",
+        )
+        for report in lines
     ]
     session.ctx.emit(lines, columns(("ENTRY", "WHEN (UTC)", "WHO", "WHAT", "WHY"), changes))
 
@@ -403,12 +422,14 @@ def _one(what: str, options: dict[str, Any]) -> str | None:
     Raises:
         InvalidInputError: If several were.
     """
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1:
+    names = [name for name, value in options.items() if value]
+    if len(names) > 1:
         raise InvalidInputError(
-            what, f"takes one change at a time, not --{' and --'.join(given)}", "give one of them"
+            what,
+            f"takes one change at a time, not --{' and --'.join(names)}",
+            "give one of them",
         )
-    return given[0] if given else None
+    return names[0] if names else None
 
 
 COMMANDS = (access,)

@@ -49,7 +49,7 @@ def _outcome(arguments: Sequence[str]) -> Any:
         declared = load(name)
         values = understood(declared, words)
         if values is not None:
-            shared = {one.name: values.pop(one.name) for one in SHARED}
+            shared = {option.name: values.pop(option.name) for option in SHARED}
             try:
                 return declared.function(context_of(shared), **values)
             except (EOFError, KeyboardInterrupt):

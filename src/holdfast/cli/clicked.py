@@ -40,8 +40,8 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
                 return hang_up()
 
         call.__click_params__ = [  # type: ignore[attr-defined]
-            _parameter(one) if isinstance(one, CommandParameter) else one
-            for one in [*getattr(function, "__click_params__", []), *SHARED]
+            _parameter(option) if isinstance(option, CommandParameter) else option
+            for option in [*getattr(function, "__click_params__", []), *SHARED]
         ]
         made = click.command(name, cls=Command)(call)
         for param in made.params:

@@ -180,12 +180,12 @@ def _place(
     arguments: Sequence[CommandParameter], texts: Sequence[str], values: dict[str, Any]
 ) -> bool:
     """Give each argument its value, in order; false if that is for click."""
-    required = [one for one in arguments if one.settings.get("required", True)]
+    required = [argument for argument in arguments if argument.settings.get("required", True)]
     if not len(required) <= len(texts) <= len(arguments):
         return False
     for parameter, text in zip(arguments, texts, strict=False):
         values[parameter.name] = _typed(parameter.settings, text)
-    return all("nargs" not in one.settings for one in arguments)
+    return all("nargs" not in argument.settings for argument in arguments)
 
 
 def _typed(settings: Mapping[str, Any], text: str) -> Any:

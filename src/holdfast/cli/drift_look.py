@@ -60,7 +60,7 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
     if options["acknowledge"] is not None:
         return _acknowledge(ctx, registry, model, options)
     file = plot_files.named(options["plot"])
-    wanted = drift_check.DriftLook(
+    request = drift_check.DriftLook(
         against=_ref(model, options["against"]),
         since=_day("--since", options["since"]),
         until=_day("--until", options["until"]),
@@ -70,13 +70,13 @@ def drift(ctx: Context, model: str, **options: Any) -> int:
     )
     with opened(options["location"]) as log:
         folder = _folder(options["location"])
-        report = drift_check.look(registry, log, folder, model, wanted, datetime.now(UTC))
+        report = drift_check.look(registry, log, folder, model, request, datetime.now(UTC))
     if file is not None:
         file.write(drift_picture.svg(report))
     if options["metrics"] is not None:
         drift_metrics.write(report, Path(options["metrics"]))
     ctx.emit(report, _lines(report))
-    if report.verdict == "alarm" or (report.findings and not wanted.plays):
+    if report.verdict == "alarm" or (report.findings and not request.plays):
         return CHECK
     return BY_CODE[NotFoundError.code] if report.verdict == "not measured" else DONE
 

@@ -46,10 +46,10 @@ def evaluate(ctx: Context, ref: str, metrics: tuple[str, ...], **options: Any) -
     With --data both versions answer the same rows, apart and under restraint; figures, intervals
     and losses are recorded as measured. NAME=NUMBER records what was measured elsewhere, as told.
     """
-    told = {name: options.pop(name) for name in ("dataset", "losses", "evaluation_set")}
+    figures = {name: options.pop(name) for name in ("dataset", "losses", "evaluation_set")}
     reason = options.pop("reason")
     if options["data"] is not None:
-        _refuse_told(metrics, told)
+        _refuse_told(metrics, figures)
         measured: Any = ctx.registry().evaluate(ref, reason=reason, **_measuring(options))
         ctx.emit(measured, list(_lines(measured)))
         return
@@ -57,13 +57,15 @@ def evaluate(ctx: Context, ref: str, metrics: tuple[str, ...], **options: Any) -
         if options[name]:
             option = f"--{name.replace('_', '-')}"
             raise InvalidInputError(option, "is for measuring", "give --data FILE as well")
-    told["losses"] = {name: Path(file) for name, file in pairs("--losses", told["losses"]).items()}
-    done = ctx.registry().evaluate(ref, numbers("metric", metrics), reason=reason, **told)
+    figures["losses"] = {
+        name: Path(file) for name, file in pairs("--losses", figures["losses"]).items()
+    }
+    done = ctx.registry().evaluate(ref, numbers("metric", metrics), reason=reason, **figures)
     ctx.emit(done, [done.note])
 
 
-def _refuse_told(metrics: tuple[str, ...], told: dict[str, Any]) -> None:
-    given = [*metrics, *(f"--{name.replace('_', '-')}" for name, value in told.items() if value)]
+def _refuse_told(metrics: tuple[str, ...], figures: dict[str, Any]) -> None:
+    given = [*metrics, *(f"--{name.replace('_', '-')}" for name, value in figures.items() if value)]
     if given:
         problem = "is of figures measured elsewhere, but --data measures them"
         raise InvalidInputError(given[0], problem, "give one or the other")

@@ -66,8 +66,10 @@ def _lists(policy: Policy, options: dict[str, Any]) -> dict[str, tuple[str, ...]
     changed = {}
     for option, field in _LISTS.items():
         before: tuple[str, ...] = getattr(policy, field)
-        kept = before if option not in _REQUIRED else tuple(n for n in before if n not in dropped)
-        after = tuple(dict.fromkeys((*kept, *options[option])))
+        names_left = (
+            before if option not in _REQUIRED else tuple(n for n in before if n not in dropped)
+        )
+        after = tuple(dict.fromkeys((*names_left, *options[option])))
         if after != before:
             changed[field] = after
     return changed

@@ -292,14 +292,14 @@ def said(terms: "Terms") -> dict[str, str]:
         tests.append(f"latency {quantiles} {100 * analysis.latency.margin:g} %")
     if analysis.drift is not None:
         tests.append(f"drift of scores ({analysis.drift.then})")
-    told = {}
+    parts = {}
     if analysis.outcome is not UNSET:
-        told["outcome"] = _compared(analysis.outcome)
+        parts["outcome"] = _compared(analysis.outcome)
     longest = plan.max_step_time_s
     until = f", until {span(longest)}" if plan.strategy == "ab" and longest else ""
     return {
         "plan": f"{route(plan)}, {span(plan.dwell_s)} and {plan.min_requests} requests each{until}",
-        **told,
+        **parts,
         "analysis": f"{', '.join(tests)}, alpha {analysis.alpha:g}",
         "sticky": terms.sticky or "–",
     }

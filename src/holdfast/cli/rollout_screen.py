@@ -143,14 +143,14 @@ def _compared(verdict: StepVerdict) -> Iterator[tuple[str, "Text"]]:
     """Show what an A/B test found, each side in a line, then what no outcome counts of."""
     from rich.text import Text
 
-    found = verdict.comparison
-    if found is UNSET:
+    comparison = verdict.comparison
+    if comparison is UNSET:
         return
-    yield "outcome", Text.assemble((found.outcome, "bold"), f"  difference {found.band}")
-    for name, arm in (("canary", found.candidate), ("active", found.active)):
-        yield name, Text(found.said(arm))
-    if found.passed_over:
-        yield "", Text(", ".join(found.passed_over), style="dim")
+    yield "outcome", Text.assemble((comparison.outcome, "bold"), f"  difference {comparison.band}")
+    for name, arm in (("canary", comparison.candidate), ("active", comparison.active)):
+        yield name, Text(comparison.said(arm))
+    if comparison.passed_over:
+        yield "", Text(", ".join(comparison.passed_over), style="dim")
 
 
 def _outcome(rollout: Rollout, verdict: StepVerdict) -> "Text":

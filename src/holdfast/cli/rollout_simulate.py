@@ -116,14 +116,14 @@ def _ab_lines(simulation: "AbSimulation") -> list[str]:
         f"A/B at {wording.share(share)}, {wording.count(setting.runs, 'run')} of "
         f"{setting.requests:,} keys each, looked at after every key, seed {setting.seed}"
     )
-    return [head, "", *tables.columns(header, [_ab_row(found) for found in simulation.outcomes])]
+    return [head, "", *tables.columns(header, [_ab_row(result) for result in simulation.outcomes])]
 
 
-def _ab_row(found: "AbScenarioResult") -> tuple[str, ...]:
-    shares = (found.false, found.won, found.lost, found.no_difference, found.undecided)
+def _ab_row(result: "AbScenarioResult") -> tuple[str, ...]:
+    shares = (result.false, result.won, result.lost, result.no_difference, result.undecided)
     return (
-        found.label,
+        result.label,
         *(f"{100 * share:.1f} %" for share in shares),
-        _number(found.keys_median),
-        _number(found.keys_p90),
+        _number(result.keys_median),
+        _number(result.keys_p90),
     )

@@ -75,12 +75,12 @@ def width() -> int:
 
 def _told_width() -> int:
     """Return what `COLUMNS` or the terminal says, 0 if neither does; `shutil` is slow to come."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isascii() and told.isdigit() and int(told) > 0:
-        return int(told)
+    columns_text = os.environ.get("COLUMNS", "")
+    if columns_text.isascii() and columns_text.isdigit() and int(columns_text) > 0:
+        return int(columns_text)
     try:
         return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
-    except (OSError, ValueError):  # it is no terminal, or closed
+    except (OSError, ValueError):  # it is not a terminal, or closed
         return 0
 
 

@@ -260,13 +260,13 @@ def _provider_secrets(values: tuple[str, ...]) -> dict[str, str]:
 
 def _token() -> str:
     """Return what programs present to a server for one user: the environment's, or a new one."""
-    given = os.environ.get("HOLDFAST_TOKEN")
-    if given is None:
+    token = os.environ.get("HOLDFAST_TOKEN")
+    if token is None:
         return secrets.token_urlsafe(32)
-    if len(given) < _LEAST_TOKEN:
-        problem = f"has {len(given)} characters, fewer than {_LEAST_TOKEN}"
+    if len(token) < _LEAST_TOKEN:
+        problem = f"has {len(token)} characters, fewer than {_LEAST_TOKEN}"
         raise InvalidInputError("HOLDFAST_TOKEN", problem, "unset it to have one made up")
-    return given
+    return token
 
 
 def _guard(plan: WebPlan, token: str) -> "Guard":

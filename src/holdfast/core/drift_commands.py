@@ -36,10 +36,10 @@ def find(state: State, found: DriftFound) -> DriftFound | Unchanged:
         return Unchanged(f"{found.finding} is already recorded", found.version)
     latched = drift_fold.latched(state.findings, state.production)
     known = {name for finding in latched for name in finding.features}
-    named = {feature.name for feature in (*found.drifted, *found.leading)}
-    repeated = any(finding.kind == found.kind for finding in latched) and not named - known
-    if repeated or (named and not named - known):
-        return Unchanged(f"{', '.join(sorted(named)) or found.kind} is latched", found.version)
+    features = {feature.name for feature in (*found.drifted, *found.leading)}
+    repeated = any(finding.kind == found.kind for finding in latched) and not features - known
+    if repeated or (features and not features - known):
+        return Unchanged(f"{', '.join(sorted(features)) or found.kind} is latched", found.version)
     return found
 
 

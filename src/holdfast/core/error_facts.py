@@ -54,20 +54,20 @@ def facts(error: HoldfastError) -> dict[str, Any]:
     return {name: getattr(error, name) for name in known}
 
 
-def rebuilt(code: str, message: str, told: Mapping[str, Any]) -> HoldfastError | None:
+def rebuilt(code: str, message: str, facts: Mapping[str, Any]) -> HoldfastError | None:
     """Make the error that another machine raised; `None` if there is no such code here.
 
     Args:
         code: Of its class.
         message: What it said.
-        told: Its facts; those of another kind than they must be are passed over.
+        facts: Its facts; those of another kind than they must be are passed over.
     """
     for kind in (*FACTS, *classes()):
         if kind.code == code:
             error = kind.__new__(kind)
             error.args = (message,)
             for name, default in FACTS.get(kind, {}).items():
-                setattr(error, name, _plain(told.get(name), default))
+                setattr(error, name, _plain(facts.get(name), default))
             return error
     return None
 

@@ -113,11 +113,11 @@ def _of_numbers(numbers: "np.ndarray[Any, np.dtype[np.float64]]") -> FeatureRefe
     nulls = len(numbers) - len(there)
     distinct, counts = np.unique(there, return_counts=True)
     if 0 < len(distinct) <= MOST_VALUES:
-        told: Counter[str | None] = Counter()
+        counter: Counter[str | None] = Counter()
         for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-            told[value_text(value)] += count
-        told[None] = nulls
-        return _of_values(told)
+            counter[value_text(value)] += count
+        counter[None] = nulls
+        return _of_values(counter)
     cuts = _cuts(np.sort(there))
     bins = np.bincount(np.searchsorted(cuts, there, side="left"), minlength=len(cuts) + 1)
     return NumberReference(tuple(cuts), tuple(bins.tolist()), nulls)
@@ -132,8 +132,8 @@ def _cuts(ordered: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:
         levels = (_OUTER[0], *_QUANTILES, _OUTER[1])
     cuts = set()
     for level in levels if rows else ():
-        place = round(level * rows)
-        around = ordered[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
+        index = round(level * rows)
+        around = ordered[max(index - _NEIGHBOURS, 0) : index + _NEIGHBOURS]
         around = around[np.isfinite(around)]
         if len(around):
             cuts.add(float(f"{float(np.mean(around)):{_DIGITS}}") + 0.0)

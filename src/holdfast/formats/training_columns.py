@@ -96,10 +96,10 @@ def without_empty_text(table: Any) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            column = table.column(place)
+            column = table.column(index)
             absent = pa.scalar(None, field.type)
             filled = compute.if_else(compute.equal(column, ""), absent, column)
-            table = table.set_column(place, field, filled)
+            table = table.set_column(index, field, filled)
     return table

@@ -109,25 +109,31 @@ def look(
         StoreError: If the log cannot be read.
     """
     state = registry.drift.state(model)
-    kept = registry.drift.reference(wanted.against or f"{model}@production")
-    reference = _without(kept.reference, wanted.without)
+    version_reference = registry.drift.reference(wanted.against or f"{model}@production")
+    reference = _without(version_reference.reference, wanted.without)
     today = now.astimezone(UTC).date()
     counted = CountedDays(
-        log, model, (kept.sha256, kept.reference), _names(kept.manifest, kept.reference), folder
+        log,
+        model,
+        (version_reference.sha256, version_reference.reference),
+        _names(version_reference.manifest, version_reference.reference),
+        folder,
     )
     since, until = _days(state, wanted, counted.first(), today)
     days = counted.days(since, until, today) if since <= until else []
-    report = _judged(state, kept.manifest.version, reference, days, (since, until, wanted.period))
-    if wanted.plays or kept.manifest.version != state.production:
+    report = _judged(
+        state, version_reference.manifest.version, reference, days, (since, until, wanted.period)
+    )
+    if wanted.plays or version_reference.manifest.version != state.production:
         return report
     errors = registry.drift.absolute_errors(model)
-    found = accuracy_check.accuracy(log, state, (since, until), wanted.label_delay, errors)
+    judgement = accuracy_check.accuracy(log, state, (since, until), wanted.label_delay, errors)
     report = replace(
         report,
-        accuracy=None if isinstance(found, str) else found,
-        accuracy_is=accuracy_check.told(found),
+        accuracy=None if isinstance(judgement, str) else judgement,
+        accuracy_is=accuracy_check.told(judgement),
     )
-    return _recorded(registry, report, days, kept.sha256)
+    return _recorded(registry, report, days, version_reference.sha256)
 
 
 def _days(state: State, wanted: DriftLook, first: date | None, today: date) -> tuple[date, date]:
@@ -240,16 +246,16 @@ def _recorded(
 ) -> DriftReport:
     """Write what was found into the journal; what is latched writes nothing."""
     recorded, remarks = [], report.remarks
-    for found in _findings(report, days, sha256):
+    for finding in _findings(report, days, sha256):
         try:
-            done = registry.drift.record(report.model, found)
+            done = registry.drift.record(report.model, finding)
         except ConflictError:  # another version went live during the look
             continue
         except ForbiddenError as error:  # whoever may only look still sees the alarm
             remarks = (*remarks, f"not recorded: {error}")
             continue
         if done.changed:
-            recorded.append(found.finding)
+            recorded.append(finding.finding)
     state = registry.drift.state(report.model)
     return replace(
         report,
@@ -297,16 +303,16 @@ def _worse(report: DriftReport, accuracy: AccuracyJudgement, alarm: str) -> Drif
 
 
 def _findings(report: DriftReport, days: list[DayCounts], sha256: str) -> list[DriftFound]:
-    judgement, found = report.judgement, []
+    judgement, findings = report.judgement, []
     if report.accuracy is not None and report.accuracy.alarm is not None:
-        found.append(_worse(report, report.accuracy, report.accuracy.alarm))
+        findings.append(_worse(report, report.accuracy, report.accuracy.alarm))
     if judgement is None:
-        return found
+        return findings
     if judgement.alarm is not None:
-        found += _alarms(report, judgement, sha256)
+        findings += _alarms(report, judgement, sha256)
     silent = fell_silent(days)
     if silent is not None:
-        found.append(
+        findings.append(
             DriftFound(
                 version=report.reference,
                 finding=finding_id("silence", silent),
@@ -318,4 +324,4 @@ def _findings(report: DriftReport, days: list[DayCounts], sha256: str) -> list[D
                 reference=sha256,
             )
         )
-    return found
+    return findings

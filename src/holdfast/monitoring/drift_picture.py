@@ -78,5 +78,5 @@ def _x(index: int, days: int) -> float:
 
 
 def _y(log: float) -> float:
-    place = (min(max(log, _LEAST), _MOST) - _LEAST) / (_MOST - _LEAST)
-    return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * place
+    share = (min(max(log, _LEAST), _MOST) - _LEAST) / (_MOST - _LEAST)
+    return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share

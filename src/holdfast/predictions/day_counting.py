@@ -48,8 +48,8 @@ _Value = str | int | float | bool | None
 def bounds_us(day: str) -> tuple[int, int]:
     """Return when a UTC day begins and ends, in microseconds since 1970."""
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    one = timedelta(microseconds=1)
-    return (start - _EPOCH) // one, (start + timedelta(days=1) - _EPOCH) // one
+    microsecond = timedelta(microseconds=1)
+    return (start - _EPOCH) // microsecond, (start + timedelta(days=1) - _EPOCH) // microsecond
 
 
 def count_day(
@@ -68,8 +68,10 @@ def count_day(
     criteria = Filter(model=model, since_us=since_us, until_us=until_us)
     first: dict[tuple[str, int], str] = {}
     for key, refused, prediction_id in log.select(_FIRST, criteria, {}):
-        kept = first.get((key, refused))
-        first[key, refused] = str(prediction_id) if kept is None else min(kept, str(prediction_id))
+        first_row = first.get((key, refused))
+        first[key, refused] = (
+            str(prediction_id) if first_row is None else min(first_row, str(prediction_id))
+        )
     tally = _DayTally(reference, names)
     rows = log.select(_ROWS, criteria, {})
     for batch in _batches(rows, first):
@@ -190,7 +192,7 @@ class _DayTally:
 
 def _row_type(reference: DriftReference) -> tuple[Any, dict[str, str]]:
     """Make the type of a row by name, which a decoder fills fast; and its attribute by feature."""
-    attributes = {name: f"f{place}" for place, name in enumerate(reference.features)}
+    attributes = {name: f"f{index}" for index, name in enumerate(reference.features)}
     fields = [
         (attributes[name], _Number if isinstance(feature, NumberReference) else _Value, None)
         for name, feature in reference.features.items()

@@ -57,7 +57,7 @@ def _of_list(rows: list[Any], names: Sequence[str]) -> Columns | None:
         return {names[0]: rows}
     if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
         return None
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 
 def _of_tensors(tensors: list[Mapping[str, Any]], names: Sequence[str]) -> Columns | None:
@@ -70,7 +70,7 @@ def _of_tensors(tensors: list[Mapping[str, Any]], names: Sequence[str]) -> Colum
         flat = _flat(tensors[0]["data"])
         if len(flat) != shapes[0][0] * len(names):
             return None
-        return {name: flat[place :: len(names)] for place, name in enumerate(names)}
+        return {name: flat[index :: len(names)] for index, name in enumerate(names)}
     columns = {str(tensor["name"]): _flat(tensor["data"]) for tensor in tensors}
     lengths = {len(column) for column in columns.values()}
     return columns if lengths == {shapes[0][0]} else None

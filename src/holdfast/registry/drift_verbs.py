@@ -83,8 +83,8 @@ class Drifts:
             DamagedError: If they are not what was measured.
         """
         record = self._session.find(f"{model}@production")[1]
-        kept = next((kept for kept in record.losses if kept.name == _ABSOLUTE), None)
-        return None if kept is None else losses.values(self._session, kept)
+        series = next((series for series in record.losses if series.name == _ABSOLUTE), None)
+        return None if series is None else losses.values(self._session, series)
 
     def record(
         self,

@@ -125,14 +125,14 @@ def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
     """Score and measure, and record nothing."""
     _check(asked)
     sklearn_version()  # before anything is read, if it is not installed
-    state, found = session.find(ref)
-    commands.require_bytes(state, found)
+    state, record = session.find(ref)
+    commands.require_bytes(state, record)
     with ExitStack() as stack:
         file = stack.enter_context(DataFile(asked.data))
         name = _name(asked, file)
-        remarks = _refuse_training_data(session, state, found, file.digest, asked)
-        versions = [loading.fetch(session, f"{state.model}@{found.version}")]
-        champion = _champion(state, found, asked)
+        remarks = _refuse_training_data(session, state, record, file.digest, asked)
+        versions = [loading.fetch(session, f"{state.model}@{record.version}")]
+        champion = _champion(state, record, asked)
         if champion is not None:
             versions.append(loading.fetch(session, f"{state.model}@{champion.version}"))
         folder = stack.enter_context(scratch.folder(session.scratch()))
@@ -149,7 +149,7 @@ def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
         restrained=trials is not None,
         remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
     )
-    losses_of = [Measured(file.digest, one) for one in scored.losses]
+    losses_of = [Measured(file.digest, losses_of_one) for losses_of_one in scored.losses]
     beside = losses_of[1] if champion is not None else None
     return Unrecorded(versions[0].ref, losses_of[0], beside, evaluation, scored.why)
 
@@ -158,10 +158,10 @@ def _evaluation(asked: Measurement, rows: Rows, scored: Scored) -> Evaluation:
     """Measure what was answered; by what name, on which bytes and beside whom comes after."""
     sides = (scored.sides[0], scored.sides[1] if len(scored.sides) > 1 else None)
     figures, unmeasured = comparison.figures(*sides)
-    kept: tuple[Slice, ...] = ()
+    measured_slices: tuple[Slice, ...] = ()
     left_out = 0
     if rows.by is not None:
-        kept, left_out = comparison.slices(*sides, rows.by, asked.most_slices)
+        measured_slices, left_out = comparison.slices(*sides, rows.by, asked.most_slices)
     return Evaluation(
         name="",
         data="",
@@ -173,7 +173,7 @@ def _evaluation(asked: Measurement, rows: Rows, scored: Scored) -> Evaluation:
         figures=figures,
         unmeasured=unmeasured,
         slice_by=asked.slice_by,
-        slices=kept,
+        slices=measured_slices,
         slices_left_out=left_out,
         seed=resampling.SEED,
     )
@@ -197,24 +197,24 @@ def _name(asked: Measurement, file: DataFile) -> str:
     return name
 
 
-def _champion(state: State, found: Record, asked: Measurement) -> Record | None:
-    if asked.alone or state.production in (None, found.version):
+def _champion(state: State, record: Record, asked: Measurement) -> Record | None:
+    if asked.alone or state.production in (None, record.version):
         return None
     return state.versions[state.production or ""]
 
 
 def _refuse_training_data(
-    session: Session, state: State, found: Record, digest: str, asked: Measurement
+    session: Session, state: State, record: Record, digest: str, asked: Measurement
 ) -> list[str]:
     """Refuse rows that the version was trained on, and remark them where the champion was.
 
     Figures on them say nothing about rows that are new, and a gate would take them for that.
     """
-    if _knows(session, session.manifest(found), digest):
+    if _knows(session, session.manifest(record), digest):
         reason = f"it was trained on this very file (sha256:{digest[:12]}…)"
         advice = "give rows that it has not seen"
-        raise RefusedError(f"{state.model}@{found.version}", "evaluation", [reason], advice)
-    champion = _champion(state, found, asked)
+        raise RefusedError(f"{state.model}@{record.version}", "evaluation", [reason], advice)
+    champion = _champion(state, record, asked)
     if champion is not None and _knows(session, session.manifest(champion), digest):
         return [f"the champion {champion.version} was trained on this very file, which favours it"]
     return []
@@ -226,10 +226,10 @@ def _knows(session: Session, manifest: Manifest, digest: str) -> bool:
     if digest in texts or drift_reference.ROLE not in manifest.artifacts:
         return digest in texts
     try:
-        kept = Drifts(session).reference(f"{manifest.name}@{manifest.version}")
+        reference = Drifts(session).reference(f"{manifest.name}@{manifest.version}")
     except (DamagedError, NotFoundError):  # what is wrong with it, `verify` and `drift` say
         return False
-    return kept.reference.source == digest
+    return reference.reference.source == digest
 
 
 def _positive(side: Any) -> str | None:
@@ -254,11 +254,13 @@ def record(session: Session, done: Unrecorded, options: CommitOptions) -> Moved:
         if evaluation.champion is not None and beside is not None:
             champion = replace(evaluation.champion, losses=losses.stored(session, beside))
             evaluation = replace(evaluation, champion=champion)
-        kept = losses.stored(session, own)
-        return commands.evaluate(now, evaluation.metrics, evaluation.name, kept, evaluation)
+        stored_losses = losses.stored(session, own)
+        return commands.evaluate(
+            now, evaluation.metrics, evaluation.name, stored_losses, evaluation
+        )
 
     moved = commit_on_version(session, done.ref, decide, events.Evaluated, options)
-    for one in (own, beside):
-        if one is not None:
-            losses.ensure(session, one)
+    for measured in (own, beside):
+        if measured is not None:
+            losses.ensure(session, measured)
     return moved

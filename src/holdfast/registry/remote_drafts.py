@@ -50,16 +50,16 @@ def publish(
     verb = ServerVerb("register", (Registered,), arguments, expected, check_prepared)
     outcome = verbs.post(draft.name, verb, options)
     if outcome.entry is None:
-        told = verbs.result(outcome.result, RegistrationResult)
+        result = verbs.result(outcome.result, RegistrationResult)
         done = outcome.unchanged
-        record = outcome.state.versions.get((done and done.version) or told.version.version)
-        if record is None or (told.created and done is None):
+        record = outcome.state.versions.get((done and done.version) or result.version.version)
+        if record is None or (result.created and done is None):
             raise _other(verbs, draft, "says that it registered a version, but wrote no entry")
         existing = session.open_store.blobs.manifest(record.manifest)
         if differing_fields(existing, draft):
-            raise _other(verbs, draft, f"says that {told.ref} is what was sent, which it is not")
+            raise _other(verbs, draft, f"says that {result.ref} is what was sent, which it is not")
         info = version_info(outcome.state, record)
-        return RegistrationResult(info, created=False, why=done.why if done else shown(told.why))
+        return RegistrationResult(info, created=False, why=done.why if done else shown(result.why))
     event = outcome.entry.event
     assert isinstance(event, Registered)  # noqa: S101 - `post` has checked it
     _require_same(session.open_store.blobs.manifest(event.manifest), verbs, draft, outcome.entry)

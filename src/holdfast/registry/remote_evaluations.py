@@ -19,11 +19,11 @@ def record(session: Session, verbs: ServerVerbs, made: Unrecorded, options: Comm
     Raises:
         UnsupportedError: If the server is too old to tell measured figures from told ones.
     """
-    kept = _sent(session, made.own)
+    digests = _sent(session, made.own)
     beside = {} if made.beside is None else _sent(session, made.beside)
     evaluation = made.evaluation
     arguments = {
-        "measured": msgspec.to_builtins(evaluation), "kept": kept, "champion_kept": beside,
+        "measured": msgspec.to_builtins(evaluation), "kept": digests, "champion_kept": beside,
     }  # fmt: skip
     if evaluation.champion is not None and made.beside is not None:
         champion = replace(evaluation.champion, losses=losses.named(made.beside, beside))

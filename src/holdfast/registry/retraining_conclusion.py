@@ -148,9 +148,9 @@ class Conclusion:
         self._raw = planned.raw
         self._session.open_store.blobs.add_bytes(planned.raw)
         self._session.open_store.rescue([planned.event.manifest])
-        kept = losses.stored(self._session, scored.measured) if scored.measured else ()
+        stored_losses = losses.stored(self._session, scored.measured) if scored.measured else ()
         champion = self._champion(state, scored)
-        verdict = self._judged(state, planned.manifest, kept, champion)
+        verdict = self._judged(state, planned.manifest, stored_losses, champion)
         return replace(
             event,
             outcome="registered" if verdict.passed else "blocked",
@@ -158,7 +158,7 @@ class Conclusion:
             registered=planned.event,
             refused=verdict.reasons,
             remarks=(*verdict.remarks, *scored.remarks),
-            losses=kept,
+            losses=stored_losses,
             champion=champion,
         )
 
@@ -177,8 +177,8 @@ class Conclusion:
         if state.production is None or not scored.champion_metrics:
             return None
         measured = scored.champion_measured
-        kept = losses.stored(self._session, measured) if measured else ()
-        return ChampionScores(state.production, scored.champion_metrics, kept)
+        stored_losses = losses.stored(self._session, measured) if measured else ()
+        return ChampionScores(state.production, scored.champion_metrics, stored_losses)
 
     def _judged(
         self,

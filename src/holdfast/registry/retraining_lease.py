@@ -248,7 +248,7 @@ def _held(store: Store, model: str, term: int) -> ConflictError:
 def _shown(store: Store, model: str, term: int) -> str:
     try:
         with store.open(layout.term(layout.model(model), term, "json")) as file:
-            held = strict_json.decode(at_most(file, 1 << 16), _Term)
+            term_record = strict_json.decode(at_most(file, 1 << 16), _Term)
     except (AbsentError, OSError, ValueError):
         return f"term {term}"
-    return f"term {term} by {held.by} ({held.holder}), slot {held.slot}"
+    return f"term {term} by {term_record.by} ({term_record.holder}), slot {term_record.slot}"

@@ -87,7 +87,10 @@ def prepared(
         InvalidInputError: If a column is missing or unfit, a value is null where a version admits
             none, a row has no right answer, there are no rows or too many, or the file changed.
     """
-    taken = {one.ref: features.taken(one.ref, one.manifest, file, label, by) for one in versions}
+    taken = {
+        version.ref: features.taken(version.ref, version.manifest, file, label, by)
+        for version in versions
+    }
     file.require(label, "raw", "which --label names")
     if by is not None:
         file.require(by, "raw", "which --slice names")
@@ -118,8 +121,8 @@ def prepared(
 def _joined(subject: str, taken: Mapping[str, Taken]) -> dict[str, Kind]:
     """Join what versions take; numbers of all kinds are read as one where they differ."""
     columns: dict[str, Kind] = {}
-    for ref, one in taken.items():
-        for name, kind in one.columns.items():
+    for ref, takes in taken.items():
+        for name, kind in takes.columns.items():
             known = columns.setdefault(name, kind)
             if kind in (known, "any"):
                 continue
@@ -133,8 +136,8 @@ def _joined(subject: str, taken: Mapping[str, Taken]) -> dict[str, Kind]:
 
 def _check_nulls(subject: str, batch: Any, versions: Sequence[Fetched], before: int) -> None:
     """Refuse a null where a version's schema admits none, as a server refuses the row."""
-    for one in versions:
-        for column in features.named(one.manifest).values():
+    for version in versions:
+        for column in features.named(version.manifest).values():
             admits = column.nullable or column.type == ANY or "null" in column.type
             if admits or column.name not in batch.schema.names:
                 continue
@@ -142,7 +145,7 @@ def _check_nulls(subject: str, batch: Any, versions: Sequence[Fetched], before: 
             if values.null_count:
                 row = before + values.is_null().to_pylist().index(True) + 1
                 problem = (
-                    f"has null in row {row} of {column.name!r}, which {one.ref} does not admit"
+                    f"has null in row {row} of {column.name!r}, which {version.ref} does not admit"
                 )
                 raise InvalidInputError(subject, problem, "fill it in, or leave out the row")
 

@@ -147,8 +147,8 @@ def _match(inquiry: Inquiry, searched: SearchedVersion) -> _Match:
         for cell in (term.field.read(searched),)
     )
     record = searched.record
-    place = (searched.state.model, order(record.version), record.number)
-    return _Match(SearchedVersion(searched.state, record), place, cells)
+    position = (searched.state.model, order(record.version), record.number)
+    return _Match(SearchedVersion(searched.state, record), position, cells)
 
 
 def _ordered(matches: list[_Match], terms: Sequence[OrderTerm]) -> list[_Match]:

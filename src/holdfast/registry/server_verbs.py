@@ -208,8 +208,8 @@ class ServerVerbs:
             if verb.check_prepared is not None:
                 verb.check_prepared(entry, prepared)
 
-        told = signed_verbs.ask(self._session, model, body, post, check)
-        return self.result(told, _VerbAnswer)
+        result = signed_verbs.ask(self._session, model, body, post, check)
+        return self.result(result, _VerbAnswer)
 
     def plan(self, path: str, arguments: Mapping[str, Any], kind: type[_Result]) -> _Result:
         """Ask for what writes no entry of one model, and return the result as *kind*."""
@@ -236,12 +236,12 @@ class ServerVerbs:
             return replace(done, head=f"{outcome.entry.seq}:{digest}")
         if outcome.unchanged is not None:
             return moved(CommitResult(outcome.state, None, outcome.unchanged))
-        told = self.result(outcome.result, Moved)
+        result = self.result(outcome.result, Moved)
         state = outcome.state
-        if told.changed or told.model != model or told.version not in {None, *state.versions}:
+        if result.changed or result.model != model or result.version not in {None, *state.versions}:
             raise self._denied(f"says that it changed {model}, but wrote no entry")
         head = f"{state.seq}:{state.head}" if state.seq else None
-        return replace(told, was=told.version, note=shown(told.note), head=head)
+        return replace(result, was=result.version, note=shown(result.note), head=head)
 
     def _asked(self, path: str, verb: ServerVerb, options: CommitOptions, key: str) -> _VerbAnswer:
         body = self._posted(path, verb.name, _told(verb, options), key)

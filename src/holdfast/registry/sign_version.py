@@ -43,11 +43,11 @@ def made(session: Session, ref: str) -> MadeSignature:
     key = session.keyring.key
     if key is None:
         raise InvalidInputError("signature", "needs a key", "give --key-file FILE")
-    state, found = session.find(ref)
-    commands.require_bytes(state, found)
-    require_whole(session, state.model, found)
-    raw = bundle.sign(key, session.manifest(found), found.manifest)
-    return MadeSignature(state.model, found.version, key.signer.ec or "", raw)
+    state, record = session.find(ref)
+    commands.require_bytes(state, record)
+    require_whole(session, state.model, record)
+    raw = bundle.sign(key, session.manifest(record), record.manifest)
+    return MadeSignature(state.model, record.version, key.signer.ec or "", raw)
 
 
 def attach(session: Session, ref: str, file: Path, by: str | Path) -> Moved:
@@ -71,14 +71,14 @@ def checked(session: Session, ref: str, key: str, raw: bytes, subject: str) -> M
     Raises:
         DamagedError: If they are not.
     """
-    state, found = session.find(ref)
-    commands.require_bytes(state, found)
+    state, record = session.find(ref)
+    commands.require_bytes(state, record)
     statement = bundle.read(raw, subject)
-    problem = statement.objection(key, session.manifest(found), found.manifest)
+    problem = statement.objection(key, session.manifest(record), record.manifest)
     if problem is not None:
         advice = "sign the folder that `holdfast checkout` writes, as it is"
         raise DamagedError(subject, problem, advice)
-    return MadeSignature(state.model, found.version, key, raw)
+    return MadeSignature(state.model, record.version, key, raw)
 
 
 def _read(file: Path) -> bytes:

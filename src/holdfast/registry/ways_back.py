@@ -43,11 +43,11 @@ def ways_back(session: Session, manifests: Iterable[str]) -> dict[str, WayBack]:
     Returns:
         What was seen, by these digests.
     """
-    found: dict[str, WayBack] = {}
+    ways: dict[str, WayBack] = {}
     asked: list[tuple[str, File]] = []
     digests = list(dict.fromkeys(manifests))
     if not digests:
-        return found
+        return ways
     at_once = session.open_store.store.traits.concurrency
 
     def files(sha256: str) -> tuple[File, ...] | HoldfastError:
@@ -60,16 +60,16 @@ def ways_back(session: Session, manifests: Iterable[str]) -> dict[str, WayBack]:
         digests, concurrent.map_ordered(files, digests, at_once), strict=True
     ):
         if isinstance(listed, HoldfastError):
-            found[sha256] = WayBack("damaged", f"its manifest cannot be read: {listed.code}")
+            ways[sha256] = WayBack("damaged", f"its manifest cannot be read: {listed.code}")
         elif len(asked) + len(listed) > MOST_FILES:
-            found[sha256] = WayBack("unknown")
+            ways[sha256] = WayBack("unknown")
         else:
-            found[sha256] = WayBack("there")
+            ways[sha256] = WayBack("there")
             asked += ((sha256, file) for file in listed)
     for sha256, problem in _problems(session, asked, at_once):
-        if found[sha256].state == "there":
-            found[sha256] = WayBack("damaged", problem)
-    return found
+        if ways[sha256].state == "there":
+            ways[sha256] = WayBack("damaged", problem)
+    return ways
 
 
 def _problems(

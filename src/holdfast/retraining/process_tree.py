@@ -42,17 +42,21 @@ def members(keeper: int) -> list[Member]:
     tree = {keeper}
     grown = True
     while grown:
-        below = {one.pid for one in everyone if one.parent in tree or one.session == keeper}
+        below = {
+            process.pid
+            for process in everyone
+            if process.parent in tree or process.session == keeper
+        }
         grown = not below <= tree
         tree |= below
-    return [one for one in everyone if one.pid in tree and one.pid != keeper]
+    return [process for process in everyone if process.pid in tree and process.pid != keeper]
 
 
 def terminate(keeper: int) -> None:
     """Ask all of them to end; the keeper stays, to end those that do not."""
     if is_visible():
-        for one in members(keeper):
-            _send(one.pid, signal.SIGTERM)
+        for process in members(keeper):
+            _send(process.pid, signal.SIGTERM)
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(keeper, signal.SIGTERM)
@@ -72,8 +76,8 @@ def kill(keeper: int) -> bool:
         if not alive:
             return True
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for one in alive:
-                _send(one.pid, number)
+            for process in alive:
+                _send(process.pid, number)
         time.sleep(_PAUSE_S)
     return not members(keeper)
 

@@ -152,8 +152,8 @@ def _json(path: Path) -> Any:
 
 
 def _sources(out: Path, document: Mapping[str, Any]) -> dict[str, Path]:
-    named = _mapping("artifacts", document.get("artifacts") or {})
-    sources = {role: inside(out, _text(role, text)) for role, text in named.items()}
+    artifacts = _mapping("artifacts", document.get("artifacts") or {})
+    sources = {role: inside(out, _text(role, text)) for role, text in artifacts.items()}
     for role in _ROLES:
         if role not in sources:
             for name in _called(out, role):
@@ -182,8 +182,8 @@ def _named(out: Path, document: Mapping[str, Any], key: str, stem: str) -> Path 
 
 def _run_log(out: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     name = document.get("run_log", "run_log.json")
-    named = out / name if name == "run_log.json" else inside(out, _text("run_log", name))
-    return _mapping("run_log.json", _json(named) or {})
+    path = out / name if name == "run_log.json" else inside(out, _text("run_log", name))
+    return _mapping("run_log.json", _json(path) or {})
 
 
 def _logged_metrics(run_log: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,11 +79,11 @@ class Crontab:
     def previous(self, moment: datetime) -> datetime:
         """Return the last slot up to a moment."""
         for back in _LOOKED_BACK:
-            slot, found = self.following(moment - back), None
+            slot, last = self.following(moment - back), None
             while slot <= moment:
-                found, slot = slot, self.following(slot)
-            if found is not None:
-                return found
+                last, slot = slot, self.following(slot)
+            if last is not None:
+                return last
         raise InvalidInputError(f"cron {self._expression!r}", "names no slot in 11 years")
 
     def following(self, moment: datetime) -> datetime:

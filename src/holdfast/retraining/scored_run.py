@@ -69,9 +69,9 @@ class _ScoredRun:
             Fetched(f"{self._model}@new", draft, roles), self._trials, self._rows, self._result.loss
         )
         self._check_claims(new)
-        named = {*self._result.metrics, *state.policy.metrics, *state.policy.required_metrics}
+        names = {*self._result.metrics, *state.policy.metrics, *state.policy.required_metrics}
         measured = self._measured(new)
-        metrics = {name: value for name, value in new.metrics.items() if name in named}
+        metrics = {name: value for name, value in new.metrics.items() if name in names}
         remarks = list(_corrections(self._result.metrics, {**metrics, **_means(measured)}))
         old, problem = self._champion(state, tuple(new.losses))
         if problem:
@@ -115,8 +115,8 @@ class _ScoredRun:
             own = scores.losses[name]
             differing = [
                 row
-                for row, (said, had) in enumerate(zip(claimed, own, strict=False))
-                if not math.isclose(said, had, rel_tol=_NEAR, abs_tol=_NEAR)
+                for row, (claimed_value, had) in enumerate(zip(claimed, own, strict=False))
+                if not math.isclose(claimed_value, had, rel_tol=_NEAR, abs_tol=_NEAR)
             ]
             if len(claimed) != len(own) or differing:
                 row = differing[0] if differing else min(len(claimed), len(own))

@@ -159,7 +159,7 @@ def _wait(
             keeper.wait(_LOOK_S)
             return "ended", peak_bytes
         tree = process_tree.members(keeper.pid) if process_tree.is_visible() else []
-        rss_bytes = sum(one.rss_bytes for one in tree)
+        rss_bytes = sum(process.rss_bytes for process in tree)
         peak_bytes = max(peak_bytes, rss_bytes)
         if must_stop():
             return "stopped", peak_bytes

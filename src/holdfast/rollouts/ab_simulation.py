@@ -88,8 +88,8 @@ def play(
         sums = KeySums.of(is_candidate, _outcomes(means, test, scenario, random))
         look = bets_look if test.clip is None else bands_look
         firsts = look(sums, weight, test, alpha)
-        ends.append(min((place, rank) for rank, place in enumerate(firsts)))
-    places = np.array([place + 1 if place < setting.requests else np.inf for place, _ in ends])
+        ends.append(min((index, rank) for rank, index in enumerate(firsts)))
+    places = np.array([index + 1 if index < setting.requests else np.inf for index, _ in ends])
     ranks = np.where(np.isfinite(places), [rank for _, rank in ends], len(ends[0]) + 1)
     lost, won, same = (float((ranks == rank).mean()) for rank in range(3))
     median, p90 = np.quantile(places, (0.5, 0.9), method="inverted_cdf")

@@ -92,9 +92,9 @@ def _step_verdict(
     seen = aggregation.seen(rollout, source.counts(rollout), elapsed_s)
     verdict = judge(rollout.plan, rollout.analysis, seen)
     if rollout.plan.strategy == "ab" and verdict.outcome != "halt":
-        found = source.outcomes(rollout, now)
+        outcomes = source.outcomes(rollout, now)
         verdict = outcome_verdict.judge(
-            rollout.plan, rollout.analysis, verdict, found, elapsed_s, _matured(rollout)
+            rollout.plan, rollout.analysis, verdict, outcomes, elapsed_s, _matured(rollout)
         )
     stays = _paused(rollout)
     if verdict.outcome == "advance":
@@ -106,8 +106,8 @@ def _step_verdict(
 
 def _matured(rollout: Rollout) -> int:
     """Return the keys of an A/B test that had matured when its verdict was kept."""
-    found = rollout.verdict.comparison if rollout.verdict else UNSET
-    return 0 if found is UNSET else found.candidate.keys + found.active.keys
+    comparison = rollout.verdict.comparison if rollout.verdict else UNSET
+    return 0 if comparison is UNSET else comparison.candidate.keys + comparison.active.keys
 
 
 def _elapsed_s(rollout: Rollout, now: datetime) -> float:

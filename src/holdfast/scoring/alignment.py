@@ -74,7 +74,11 @@ def _are_shares(answers: Answers, label: Gathered) -> bool:
         return False
     values = answers.values
     inside = bool((values >= 0).all() and (values <= 1).all())
-    return inside and not _whole(values) and {float(one) for one in label.coded()[1]} <= {0.0, 1.0}
+    return (
+        inside
+        and not _whole(values)
+        and {float(label_value) for label_value in label.coded()[1]} <= {0.0, 1.0}
+    )
 
 
 def aligned(
@@ -128,7 +132,7 @@ def _classified(
     names = tuple(_name(value) for value in universe)
     places = {value: at for at, value in enumerate(universe)}
     truth = np.asarray([places[value] for value in values], dtype="int64")[codes]
-    wanted = _positive(names, positive)
+    positive_class = _positive(names, positive)
     made: list[Side] = []
     for ref, answers in read:
         unknown = [_name(value) for value in values if value not in _known(answers)]
@@ -136,7 +140,7 @@ def _classified(
             remarks.append(f"{ref} never answers {shown(*unknown)}, which the label has")
         chances, why = _chances(answers, universe, places)
         answered = _coded(answers, places)
-        made.append(Classified(truth, answered, names, wanted, chances, why))
+        made.append(Classified(truth, answered, names, positive_class, chances, why))
     return made, tuple(remarks)
 
 

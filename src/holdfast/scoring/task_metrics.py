@@ -149,7 +149,7 @@ class Classified:
     def _balanced(self) -> float:
         np = numpy()
         there = np.unique(self.truth)
-        recalls = [(self.answered[self.truth == one] == one).mean() for one in there]
+        recalls = [(self.answered[self.truth == label] == label).mean() for label in there]
         return float(np.mean(recalls))
 
     def _require_two(self) -> int | None:

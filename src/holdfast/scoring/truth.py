@@ -119,17 +119,17 @@ class Gatherer:
             raise InvalidInputError(f"column {self._name!r}", problem, "write them alike")
         sort: Any = "number" if len(sorts) > 1 else next(iter(sorts))
         target = {"boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64()}
-        held = target.get(sort, pa.string())
-        whole = pa.chunked_array([part.cast(held) for part in self._parts], type=held)
+        arrow_type = target.get(sort, pa.string())
+        whole = pa.chunked_array([part.cast(arrow_type) for part in self._parts], type=arrow_type)
         if sort == "text" and self._untyped:
             sort = "untyped"
         return Gathered(self._name, sort, whole.combine_chunks())
 
 
-def _sort(held: Any) -> str:
+def _sort(arrow_type: Any) -> str:
     types = pyarrow().types
-    if types.is_boolean(held):
+    if types.is_boolean(arrow_type):
         return "boolean"
-    if types.is_integer(held):
+    if types.is_integer(arrow_type):
         return "integer"
-    return "number" if types.is_floating(held) or types.is_decimal(held) else "text"
+    return "number" if types.is_floating(arrow_type) or types.is_decimal(arrow_type) else "text"

@@ -16,18 +16,20 @@ def glance(store: ObjectStore, folders: Collection[str]) -> dict[str, Glance]:
     """Tell the pointer and the end of the journal of each folder below `models` that has both."""
     names = list(folders)
     read = concurrent.map_ordered(lambda name: _pointer(store, name), names, _AT_ONCE)
-    pointers = {name: found for name, found in zip(names, read, strict=True) if found is not None}
+    pointers = {
+        name: states for name, states in zip(names, read, strict=True) if states is not None
+    }
     ends: dict[str, list[tuple[int, str]]] = {}
     for folder, seq, tag in _entries(
         store, {name: pointer_read.seq for name, pointer_read in pointers.items()}
     ):
         ends.setdefault(folder, []).append((seq, tag))
-    found = {}
+    states = {}
     for name, pointer in pointers.items():
         last = _end(pointer.seq, ends.get(name, []))
         if last is not None:
-            found[name] = Glance(pointer, last)
-    return found
+            states[name] = Glance(pointer, last)
+    return states
 
 
 def _pointer(store: ObjectStore, folder: str) -> Pointer | None:

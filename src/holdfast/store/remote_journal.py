@@ -153,11 +153,11 @@ class RemoteJournal:
     def _next(self, seq: int, raw: bytes, head: str | None) -> str:
         """Return the digest of an entry that follows the one with digest *head*."""
         try:
-            place = strict_json.decode(raw, _Place)
+            position = strict_json.decode(raw, _Place)
         except ValueError as error:
             problem = f"has an entry {seq} that is not an entry"
             raise DamagedError(self.subject, problem, "try again") from error
-        if (place.model, place.seq, place.prev) != (self._model, seq, head):
+        if (position.model, position.seq, position.prev) != (self._model, seq, head):
             raise DamagedError(
                 self.subject,
                 f"has an entry {seq} that does not follow the entry before it",

@@ -59,15 +59,16 @@ class RemoteLocation:
             StoreError: If it cannot be reached, is something else, or has another store by now.
         """
         try:
-            told = _told(self.client)
+            server_config = _told(self.client)
         except NotFoundError:
             return None
-        found = config.decode(told.config.encode(), f"{self.location}/holdfast.json")
-        if told.id != found.id:
+        decoded = config.decode(server_config.config.encode(), f"{self.location}/holdfast.json")
+        if server_config.id != decoded.id:
             raise StoreError(self.location, "says two ids of one store", "ask its admin")
-        self._require_known(found.id)
+        self._require_known(decoded.id)
         return OpenRemote(
-            RemoteStore(self.client, found.id, told.config.encode(), self._cache), found
+            RemoteStore(self.client, decoded.id, server_config.config.encode(), self._cache),
+            decoded,
         )
 
     def _require_known(self, store_id: str) -> None:
@@ -121,9 +122,11 @@ class OpenRemote:
 
     def require_same(self) -> None:
         """Ask the server which store it has."""
-        told = _told(self.store.client)
+        server_config = _told(self.store.client)
         config.require_same(
-            self.config if told.id == self.config.id else None, self.config, self.projections.url
+            self.config if server_config.id == self.config.id else None,
+            self.config,
+            self.projections.url,
         )
 
     def glance(self, _folders: Collection[str]) -> Mapping[str, Glance]:

@@ -43,7 +43,7 @@ class BlobOwners:
 
     def claim(self, model: str, raw: bytes) -> None:
         """Note that bytes of a model name other blobs."""
-        for found, length in _SIZED.findall(raw):
-            self._sizes.setdefault(found.decode(), int(length))
-        for found in _DIGEST.findall(raw):
-            self._models.setdefault(found.decode(), model)
+        for match, length in _SIZED.findall(raw):
+            self._sizes.setdefault(match.decode(), int(length))
+        for match in _DIGEST.findall(raw):
+            self._models.setdefault(match.decode(), model)

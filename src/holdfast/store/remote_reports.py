@@ -47,14 +47,14 @@ class RemoteReports:
             raise StoreError(
                 self._client.address.url, "has sent something else than a list of reports"
             ) from None
-        found = {}
+        reports = {}
         for document in documents:
             worker = document.get("worker")
             if isinstance(worker, str):
-                found[worker] = msgspec.json.encode(document)
+                reports[worker] = msgspec.json.encode(document)
         with self._lock:
-            self._read |= {f"{prefix} {worker}": raw for worker, raw in found.items()}
-        return list(found)
+            self._read |= {f"{prefix} {worker}": raw for worker, raw in reports.items()}
+        return list(reports)
 
     def raw(self, prefix: str, worker: str) -> bytes | None:
         """Return a document that was told by `names`, once."""

@@ -105,9 +105,9 @@ class RemoteStore:
                 "has sent something else than a list of models",
                 "try again",
             )
-        found = [names.check_model(item.model) for item in listed]
-        self._names |= {layout.model(name).partition("/")[2]: name for name in found}
-        return found
+        models = [names.check_model(item.model) for item in listed]
+        self._names |= {layout.model(name).partition("/")[2]: name for name in models}
+        return models
 
     def _model(self, folder: str) -> str | None:
         """Return whose folder below `models` it is; the server is asked where the name is cut."""
@@ -152,10 +152,10 @@ class RemoteStore:
     def _report(self, key: str) -> tuple[str, int | None, str] | None:
         """Return model, rollout and worker of a worker's document, `None` for any other key."""
         prefix, _, name = key.rpartition("/")
-        place = self._reported(prefix)
-        if place is None or not name.endswith(".json"):
+        position = self._reported(prefix)
+        if position is None or not name.endswith(".json"):
             return None
-        return (*place, unquote(name.removesuffix(".json")))
+        return (*position, unquote(name.removesuffix(".json")))
 
     def _reported(self, prefix: str) -> tuple[str, int | None] | None:
         """Return the model whose workers' documents are below a prefix, and the rollout."""
@@ -212,9 +212,9 @@ class RemoteStore:
         parts = prefix.split("/")
         is_journal = parts[0] == layout.MODELS and parts[2:] == ["journal"]
         model = self._model(parts[1]) if is_journal else None
-        place = self._reported(prefix)
-        if place is not None:
-            for worker in self._reports.names(*place, prefix):
+        position = self._reported(prefix)
+        if position is not None:
+            for worker in self._reports.names(*position, prefix):
                 yield layout.of_worker(prefix, worker).rpartition("/")[2]
         elif model is not None:
             last = self.journal(model).update()
@@ -312,8 +312,8 @@ class RemoteStore:
         """Go through a blob's bytes from *offset* to *end*, or a little more, by one request."""
         headers = {"Accept-Encoding": "identity"}
         headers |= {"Range": f"bytes={offset}-", "If-Range": f'"{sha256}"'} if offset else {}
-        with self._opened(path, headers) as (response, told):
-            skip = 0 if _starts_at(told, offset) else offset
+        with self._opened(path, headers) as (response, headers_told):
+            skip = 0 if _starts_at(headers_told, offset) else offset
             for piece in self.client.pieces(response):
                 fresh = piece[skip:]
                 skip -= len(piece) - len(fresh)

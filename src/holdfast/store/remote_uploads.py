@@ -132,7 +132,7 @@ class Uploads:
             answer = self._client.ask(HttpRequest("HEAD", upload))
         except NotFoundError:
             return end
-        told = answer.headers.get("upload-offset", "")
-        if not told.isdecimal():
+        offset = answer.headers.get("upload-offset", "")
+        if not offset.isdecimal():
             raise StoreError(self._client.address.url, "does not say how much came", "try again")
-        return int(told[:18])
+        return int(offset[:18])

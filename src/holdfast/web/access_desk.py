@@ -239,8 +239,8 @@ class AccessDesk:
 
     def last_uses(self, tokens_asked: Iterable[UserToken]) -> dict[str, str]:
         """Return the day of its last use by token's id, of these tokens."""
-        wanted = {token.issued.id for token in tokens_asked}
-        return team(self.desk).refusals.last_uses(wanted)
+        token_ids = {token.issued.id for token in tokens_asked}
+        return team(self.desk).refusals.last_uses(token_ids)
 
     def reports(self, day: str) -> Iterator[AccessReport]:
         """Go through what was refused and who signed in on a day.

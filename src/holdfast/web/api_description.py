@@ -105,10 +105,10 @@ def _tag(route: Route) -> str:
 
 
 def _path_values(template: str) -> list[dict[str, Any]]:
-    found = [part.partition("}")[0] for part in template.split("{")[1:]]
+    names = [part.partition("}")[0] for part in template.split("{")[1:]]
     return [
         {"name": name, "in": "path", "required": True, "schema": _VALUES.get(name, _NAME)}
-        for name in found
+        for name in names
     ]
 
 
@@ -131,8 +131,8 @@ def _responses(route: Route, known: Mapping[Any, Any]) -> dict[str, Any]:
             responses[str(status)]["content"] = {media: {"schema": schema}}
     problem = {problems.MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in sorted({*_ALWAYS, *route.problems}):
-        said = problems.TITLES.get(status, "refused")
-        responses[str(status)] = {"description": said, "content": problem}
+        title = problems.TITLES.get(status, "refused")
+        responses[str(status)] = {"description": title, "content": problem}
     return responses
 
 

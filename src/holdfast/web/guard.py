@@ -213,8 +213,8 @@ class TeamGuard:
         """Note a failed sign-in, and return its answer: 401, or 429 where there are too many."""
         if self._kept.takes(request.client):
             self.note(request, "sign_in_failed", why)
-        named = (token,) if token else ()
-        wait_s = self._failures.failed(f"address {request.client}", *named)
+        tokens = (token,) if token else ()
+        wait_s = self._failures.failed(f"address {request.client}", *tokens)
         if wait_s is None:
             return unauthenticated(why)
         headers = {"Retry-After": str(int(wait_s) + 1)}

@@ -135,12 +135,12 @@ def sent(
         "Cache-Control": "private, max-age=31536000, immutable",
         "Repr-Digest": digest_header(sha256),
     }
-    wanted, condition = asked
+    span, condition = asked
     start, end = 0, size
     status = 200
-    if wanted is not None and condition in (None, tag):
+    if span is not None and condition in (None, tag):
         try:
-            bounds = _range(wanted, size)
+            bounds = _range(span, size)
         except Problem:
             file.close()
             raise

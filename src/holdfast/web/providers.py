@@ -46,11 +46,17 @@ def _exchanged(desk: Desk, request: Request, token: str) -> Answer:
     state = guard.state(writes=True)
     now = datetime.now(UTC)
     try:
-        given = ci_exchange.exchange(token, state, desk.key_sets, guard.sessions, now)
+        exchanged = ci_exchange.exchange(token, state, desk.key_sets, guard.sessions, now)
     except UnauthenticatedError as error:
         raise guard.failed(request, str(error)) from error
-    guard.note(request, "signed_in", f"a job of {given.identity.user.name}, {given.identity.how}")
-    document = {"token": given.secret, "expires_at": given.expires_at, "how": given.identity.how}
+    guard.note(
+        request, "signed_in", f"a job of {exchanged.identity.user.name}, {exchanged.identity.how}"
+    )
+    document = {
+        "token": exchanged.secret,
+        "expires_at": exchanged.expires_at,
+        "how": exchanged.identity.how,
+    }
     return answered(document, 201)
 
 
@@ -71,8 +77,8 @@ async def leave(desk: Desk, request: Request) -> Answer:
         provider = _provider(guard.state(writes=False), request.path.rpartition("/")[2])
         here = f"{_origin(desk, request)}{_CALLBACK}"
         now = datetime.now(UTC)
-        url, kept = oidc.begin(provider, here, desk.key_sets, now, return_to, again=again)
-        cookie = _cookie(desk, oidc.packed(kept), int(oidc.STATE.total_seconds()))
+        url, state = oidc.begin(provider, here, desk.key_sets, now, return_to, again=again)
+        cookie = _cookie(desk, oidc.packed(state), int(oidc.STATE.total_seconds()))
         return _away(desk, url, cookie)
 
     return await desk.work.do(begun)
@@ -81,8 +87,8 @@ async def leave(desk: Desk, request: Request) -> Answer:
 async def come_back(desk: Desk, request: Request) -> Answer:
     """Sign in whoever comes back from a provider, in the browser that went there."""
     guard = team(desk)
-    kept = oidc.unpacked(sign_in.cookie(request, _name(desk)) or "")
-    return await desk.work.do(lambda: _signed_in(desk, guard, request, kept))
+    state = oidc.unpacked(sign_in.cookie(request, _name(desk)) or "")
+    return await desk.work.do(lambda: _signed_in(desk, guard, request, state))
 
 
 async def out(desk: Desk, request: Request) -> Answer:

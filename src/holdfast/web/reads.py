@@ -31,12 +31,12 @@ def models(desk: Desk, request: Request) -> Answer:
     asked = request.parameters
     cursor = cursor_of(request)
     after = cursor.after if cursor else ""
-    wanted = asked.get("q", "").casefold()
+    part = asked.get("q", "").casefold()
     shown = [
         info
         for info in desk.registry.models(at=asked.get("at"))
         if info.model > after
-        and wanted in info.model.casefold()
+        and part in info.model.casefold()
         and desk.sees(request, info.model)
         and _fits(desk, info, asked)
     ]
@@ -88,8 +88,8 @@ def search(desk: Desk, request: Request) -> Answer:
     limit = request.number("limit", _FOUND, _MOST_FOUND)
     where, order = asked.get("where", ()), asked.get("order_by")
     at = asked.get("at")
-    found = desk.registry.search(where, model=looked, at=at, order_by=order, limit=limit)
-    return answered(found)
+    result = desk.registry.search(where, model=looked, at=at, order_by=order, limit=limit)
+    return answered(result)
 
 
 def model(desk: Desk, request: Request) -> Answer:
@@ -106,12 +106,12 @@ def versions(desk: Desk, request: Request) -> Answer:
     """List a model's versions in the order of SemVer."""
     state = _state(desk, request)
     infos = [version_info(state, record) for record in state.ordered()]
-    wanted = request.parameters.get("status")
+    status = request.parameters.get("status")
     cursor = cursor_of(request)
     if cursor is not None:
         known = [info.version for info in infos]
         infos = infos[known.index(cursor.after) + 1 if cursor.after in known else 0 :]
-    fitting = [info for info in infos if wanted in (None, info.status)]
+    fitting = [info for info in infos if status in (None, info.status)]
     return page(request, [(info.version, info) for info in fitting], state.seq)
 
 
@@ -153,10 +153,10 @@ def servers(desk: Desk, request: Request) -> Answer:
 def entries(desk: Desk, request: Request) -> Answer:
     """List a model's entries, read."""
     cursor = cursor_of(request)
-    named = cursor.seq if cursor else None
-    after = request.number("after", 0, 10**10) if named is None else named
-    found = desk.registry.entries(request.values["model"], after=after)
-    return page(request, [(str(entry.seq), _entry(entry)) for entry in found])
+    after_seq = cursor.seq if cursor else None
+    after = request.number("after", 0, 10**10) if after_seq is None else after_seq
+    newer = desk.registry.entries(request.values["model"], after=after)
+    return page(request, [(str(entry.seq), _entry(entry)) for entry in newer])
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -179,8 +179,8 @@ def situation(desk: Desk, request: Request) -> Answer:
 
 def head(desk: Desk, request: Request) -> Answer:
     """Tell the last entry's number and digest."""
-    (one,) = desk.registry.heads(request.values["model"])
-    return answered(one)
+    (model_head,) = desk.registry.heads(request.values["model"])
+    return answered(model_head)
 
 
 def compare(desk: Desk, request: Request) -> Answer:

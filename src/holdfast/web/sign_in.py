@@ -256,7 +256,7 @@ def _signed_out(desk: Desk, request: Request, secret: str) -> str:
     desk.guard.note(request, "signed_out", "")
     providers = known.state.providers.values()
     issuer = None if record is None else record.issuer
-    made_by = next((one.provider for one in providers if one.issuer == issuer), None)
+    made_by = next((provider.provider for provider in providers if provider.issuer == issuer), None)
     return "/" if made_by is None else f"/login/out/{quote(made_by, safe='')}"
 
 

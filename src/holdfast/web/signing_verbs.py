@@ -198,15 +198,15 @@ def _told(message: bytes) -> tuple[_Told, datetime]:
         InvalidInputError: If it is not an entry, or its time is not about now.
     """
     try:
-        told = strict_json.decode(message + b"}", _Told)
-        at = datetime.fromisoformat(parse_time(told.at))
+        request = strict_json.decode(message + b"}", _Told)
+        at = datetime.fromisoformat(parse_time(request.at))
     except (ValueError, msgspec.ValidationError) as error:
         raise InvalidInputError("bytes", "are not of an entry", "prepare it") from error
     age = datetime.now(UTC) - at
     if not -_SKEW <= age <= _AGE:
         problem = "was prepared too long ago" if age > _AGE else "is of a time that is to come"
         raise InvalidInputError("entry", problem, "prepare it again")
-    return told, at
+    return request, at
 
 
 def _asked(desk: Desk, request: Request, name: str, arguments: dict[str, Any]) -> _Asked:

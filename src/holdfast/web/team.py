@@ -62,7 +62,7 @@ def team_guard(
     journal.state(max_age_s=0)
     shared = opened.store if server_key is not None and not settings.read_only else None
     server = f"{settings.name}-{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
-    kept = None if settings.read_only else opened.store
-    refusals = Refusals(kept, server, lambda: datetime.now(UTC))
+    store = None if settings.read_only else opened.store
+    refusals = Refusals(store, server, lambda: datetime.now(UTC))
     sessions = Sessions(shared, keys)
     return TeamGuard(journal, sessions, refusals, anonymous_read=settings.anonymous_read)

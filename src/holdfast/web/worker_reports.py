@@ -58,8 +58,8 @@ def _report(desk: Desk, request: Request, document: Report) -> Answer:
 
 def _count(desk: Desk, request: Request, document: Counts) -> Answer:
     (model, number), worker = _rollout(desk, request), _worker(request)
-    named = {"model": (document.model, model), "worker": (document.worker, worker)}
-    _agree({**named, "rollout": (document.rollout, number)})
+    claims = {"model": (document.model, model), "worker": (document.worker, worker)}
+    _agree({**claims, "rollout": (document.rollout, number)})
     _check_time(document.at)
     _require_room(desk, model, worker, number)
     _fleet(desk).count(document)
@@ -67,9 +67,9 @@ def _count(desk: Desk, request: Request, document: Counts) -> Answer:
 
 
 def _agree(facts: dict[str, tuple[object, object]]) -> None:
-    for name, (said, named) in facts.items():
-        if said != named:
-            problem = f"is {str(said)[:80]!r}, but the path says {str(named)[:80]!r}"
+    for name, (body_name, named) in facts.items():
+        if body_name != named:
+            problem = f"is {str(body_name)[:80]!r}, but the path says {str(named)[:80]!r}"
             raise InvalidInputError(name, problem)
 
 

@@ -78,10 +78,10 @@ def _bars(shown: Sequence[Period], x: _ToPixel, end: datetime) -> Iterator[str]:
 def _named(version: str, left: float, room: float, *, back: bool) -> Iterator[str]:
     """Write what fits into a bar; the arrow apart, for few fonts with letters have one."""
     arrow = 2 * labels.CHARACTER if back else 0.0
-    named = room > arrow + labels.wide(version) + 10
+    has_room = room > arrow + labels.wide(version) + 10
     if back and room > labels.CHARACTER + 8:
-        yield svg.text("↩", left + (7 if named else 4), _TOP + 15, "name")
-    if named:
+        yield svg.text("↩", left + (7 if has_room else 4), _TOP + 15, "name")
+    if has_room:
         yield svg.text(version, left + 7 + arrow, _TOP + 15, "name")
 
 

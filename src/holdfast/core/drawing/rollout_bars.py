@@ -104,8 +104,8 @@ def intervals(rows: Sequence[RateInterval], width: float) -> Drawing:
             begins + (ends - begins) * min(1.0, share / top_rate) for share in (row.low, row.high)
         )
         band = {"x": left, "y": y - 2, "width": max(1.0, right - left), "height": 4.0, "rx": 2.0}
-        said = svg.title(f"{row.name}: {row.said}")
-        parts.append(svg.element("rect", said, class_=colour, **band))
+        title = svg.title(f"{row.name}: {row.said}")
+        parts.append(svg.element("rect", title, class_=colour, **band))
         x = begins + (ends - begins) * row.middle / top_rate
         parts.append(svg.element("circle", class_=colour, cx=x, cy=y, r=4.5))
         parts.append(svg.text(row.said, width, y + 4, "muted", "end"))
@@ -126,9 +126,9 @@ def evidence(rows: Sequence[EvidenceBar], width: float) -> Drawing:
     if not rows:
         return Drawing()
     names = [labels.fitting(row.test) for row in rows]
-    said = [_said(row) for row in rows]
+    sentences = [_said(row) for row in rows]
     begins = max(map(labels.wide, names)) + 14
-    ends = width - max(map(labels.wide, said)) - 14
+    ends = width - max(map(labels.wide, sentences)) - 14
     bound = begins + (ends - begins) / _MOST
     bottom = len(rows) * _ROW
     parts = []
@@ -139,15 +139,15 @@ def evidence(rows: Sequence[EvidenceBar], width: float) -> Drawing:
         box = {"x": begins, "y": y - 5, "height": 10.0, "rx": 2.0}
         parts.append(svg.element("rect", class_="track", width=ends - begins, **box))
         if share > 0:
-            shown = svg.title(f"{row.test}: {said[index]}")
+            shown = svg.title(f"{row.test}: {sentences[index]}")
             colour = "bad" if row.value >= row.needed else "flat"
             length = (bound - begins) * share
             parts.append(svg.element("rect", shown, class_=colour, width=length, **box))
-        parts.append(svg.text(said[index], width, y + 4, "muted", "end"))
+        parts.append(svg.text(sentences[index], width, y + 4, "muted", "end"))
     parts.append(svg.element("line", class_="gate", x1=bound, x2=bound, y1=0, y2=bottom))
     parts.append(svg.text("halts here", bound, bottom + 13, "gate", "middle"))
     sentence = "Evidence against it: " + "; ".join(
-        f"{row.test} {text}" for row, text in zip(rows, said, strict=True)
+        f"{row.test} {text}" for row, text in zip(rows, sentences, strict=True)
     )
     return svg.picture(width, bottom + _AXIS, sentence, parts, "evidence")
 

@@ -121,9 +121,9 @@ def judge(
         names[index]: _judged(reference, days, names[index], streams[index], (part[last], period))
         for index, part in zip(places, evidence.streams, strict=True)
     }
-    named = [(names[index], streams[index]) for index in places]
-    found = _found(evidence, alarm, named, ([day.day for day in days], period))
-    own = tuple(feature for feature, alone in found if alone)
+    named_streams = [(names[index], streams[index]) for index in places]
+    findings = _found(evidence, alarm, named_streams, ([day.day for day in days], period))
+    own = tuple(feature for feature, alone in findings if alone)
     return DriftJudgement(
         since=days[0].day,
         until=days[-1].day,
@@ -131,9 +131,9 @@ def judge(
         log_evidence=tuple(evidence.total),
         at_alarm=0.0 if alarm is None else evidence.total[alarm],
         alarm=None if alarm is None else days[alarm].day,
-        kind=kind_of([feature for feature, _ in found]),
+        kind=kind_of([feature for feature, _ in findings]),
         drifted=own,
-        leading=() if own else tuple(feature for feature, _ in found),
+        leading=() if own else tuple(feature for feature, _ in findings),
         features=tuple(sorted(judged.values(), key=lambda feature: -feature.log_evidence)),
         silent=tuple(day.day for day in days if not day.requests and not day.rows),
         unmeasured=tuple(day.day for day in days if day.requests > day.refused and not day.rows),

@@ -98,8 +98,8 @@ def label_delay(ages_days: Sequence[float]) -> int:
     if not ages_days:
         return 0
     ordered = sorted(max(age, 0.0) for age in ages_days)
-    place = math.ceil(ARRIVED * len(ordered)) - 1
-    return min(math.ceil(ordered[place]), _LONGEST_DELAY)
+    index = math.ceil(ARRIVED * len(ordered)) - 1
+    return min(math.ceil(ordered[index]), _LONGEST_DELAY)
 
 
 def judge_accuracy(

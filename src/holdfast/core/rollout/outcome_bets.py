@@ -89,6 +89,6 @@ def stakes(weight: float, mean: float, deviation: float) -> list[tuple[int, floa
     highest_up = LARGEST / max(mean / weight, (1 - mean) / (1 - weight))
     highest_down = LARGEST / max((1 - mean) / weight, mean / (1 - weight))
     return [
-        (place, min(effect * wished, highest_up), min(effect * wished, highest_down))
-        for place, effect in enumerate(EFFECTS)
+        (index, min(effect * wished, highest_up), min(effect * wished, highest_down))
+        for index, effect in enumerate(EFFECTS)
     ]

@@ -89,9 +89,9 @@ class StepVerdict(Struct, frozen=True, forbid_unknown_fields=True):
             if rate is not None
         ]
         if self.comparison is not UNSET:
-            found = self.comparison
-            for arm, side in (("candidate", found.candidate), ("active", found.active)):
-                counted.append(f"{arm} {found.said(side)}")
-            counted += found.passed_over
+            comparison = self.comparison
+            for arm, side in (("candidate", comparison.candidate), ("active", comparison.active)):
+                counted.append(f"{arm} {comparison.said(side)}")
+            counted += comparison.passed_over
         parts = [*(reason.sentence for reason in self.reasons), *counted]
         return f"{self.outcome} at {self.weight:.3g}{sure}: {'; '.join(parts)}"

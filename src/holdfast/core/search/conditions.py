@@ -166,8 +166,8 @@ def _is_like(text: str, pattern: tuple[str, ...]) -> bool:
         return False
     here = len(first)
     for piece in middle:
-        found = text.find(piece, here)
-        if found < 0:
+        start = text.find(piece, here)
+        if start < 0:
             return False
-        here = found + len(piece)
+        here = start + len(piece)
     return len(text) - len(last) >= here and text.endswith(last)

@@ -120,14 +120,14 @@ class _Reader:
         return token
 
     def _takes_word(self, word: str) -> bool:
-        found = self.token.is_word(word)
-        self._next += found
-        return found
+        is_taken = self.token.is_word(word)
+        self._next += is_taken
+        return is_taken
 
     def takes_bracket(self, bracket: str) -> bool:
-        found = self.token.kind == "bracket" and self.token.text == bracket
-        self._next += found
-        return found
+        is_taken = self.token.kind == "bracket" and self.token.text == bracket
+        self._next += is_taken
+        return is_taken
 
     def alternatives(self, depth: int) -> Condition:
         return self._joined("or", lambda: self._joined("and", lambda: self._part(depth)))

@@ -65,13 +65,13 @@ def _plain(field: SearchField, token: Token, subject: str) -> float | bool | Mom
     else:
         read = _FLAGS.get(token.text.lower()) if field.kind == "flag" else _number(token.text)
     if read is None:
-        wanted, example = _WANTED[field.kind]
+        kind, example = _WANTED[field.kind]
         advice = f"write {example}"
         if field.metric is not None:  # it may be a typing error for a field of another type
             near = likely(field.name)
             advice = f"{advice}; as no field is called {field.name}, it is taken for a metric"
             advice += f"; nearest: {', '.join(near)}" if near else ""
-        raise refusal(subject, token, f"must be {wanted}, as {field.name} is", advice)
+        raise refusal(subject, token, f"must be {kind}, as {field.name} is", advice)
     return read  # type: ignore[no-any-return]
 
 

@@ -205,8 +205,8 @@ class HttpClient:
                 return response
             body = self._refusal(response)
             if request.follows and response.status == redirects.STATUS:
-                found = self._followed(request, response.headers.get("Location", ""))
-                return found or self._answered(replace(request, follows=False))
+                followed = self._followed(request, response.headers.get("Location", ""))
+                return followed or self._answered(replace(request, follows=False))
             if request.method == "HEAD" and response.status == NOT_FOUND:  # which has no body
                 raise NotFoundError(f"{self.address.url}{request.path}")
             if not last and response.status in _AGAIN:
@@ -225,14 +225,14 @@ class HttpClient:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
 
         target = redirects.place(location, self.address)
-        wanted = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity"}
         if "Range" in request.headers:
-            wanted["Range"] = request.headers["Range"]
+            headers["Range"] = request.headers["Range"]
         response = None
         if target is not None:
             pool = self._pool_of(target)
             with contextlib.suppress(HTTPError, OSError):
-                response = _requested(pool, "GET", location, None, wanted)
+                response = _requested(pool, "GET", location, None, headers)
         if response is None or response.status not in _SENT:
             self._direct_until = time.monotonic() + _DIRECT_S
             if response is not None:

@@ -60,15 +60,17 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _by_status(status: int, message: str, address: str) -> HoldfastError:
-    said = f": {message}" if message else ""
+    told_message = f": {message}" if message else ""
     if status < _FIRST_ERROR:
         problem_text = "has given a redirect, which is not followed"
         return StoreError(address, problem_text, "name the address that it really has")
     if status == UNAUTHENTICATED:
         advice = f"run `holdfast login {address}`, or set HOLDFAST_TOKEN"
-        return UnauthenticatedError(f"server {address}", f"does not know who asks{said}", advice)
+        return UnauthenticatedError(
+            f"server {address}", f"does not know who asks{told_message}", advice
+        )
     if status == FORBIDDEN:
-        subject, problem_text = f"server {address}", f"does not permit this{said}"
+        subject, problem_text = f"server {address}", f"does not permit this{told_message}"
         return ForbiddenError(subject, problem_text, advice="ask its admin for a role")
     if status == NOT_FOUND and message:
         return NotFoundError(message)
@@ -78,7 +80,13 @@ def _by_status(status: int, message: str, address: str) -> HoldfastError:
             f"server {address}", f"does not offer this (status {status})", advice
         )
     if status in (TOO_MANY, UNAVAILABLE):
-        return BusyError(f"server {address}", f"cannot answer now{said}", "call again later")
+        return BusyError(
+            f"server {address}", f"cannot answer now{told_message}", "call again later"
+        )
     if status < _FIRST_SERVER_ERROR:
-        return InvalidInputError(f"request to {address}", f"was refused (status {status}){said}")
-    return InDoubtError(address, f"failed to answer (status {status}){said}", "try again later")
+        return InvalidInputError(
+            f"request to {address}", f"was refused (status {status}){told_message}"
+        )
+    return InDoubtError(
+        address, f"failed to answer (status {status}){told_message}", "try again later"
+    )

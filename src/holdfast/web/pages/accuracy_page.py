@@ -95,7 +95,11 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
 
 def _scale(rows: Sequence[Row]) -> float:
     """Return where the axis of errors ends."""
-    ends = [one.high if one.high < math.inf else one.value for row in rows for one in row.measured]
+    ends = [
+        figure.high if figure.high < math.inf else figure.value
+        for row in rows
+        for figure in row.measured
+    ]
     return max(ends, default=0.0) or 1.0
 
 
@@ -112,7 +116,7 @@ def _rows(
     served: list[ServedVersion], versions: Mapping[str, VersionInfo], live: str | None
 ) -> Iterator[Row]:
     """Go through what answered, the newest version first; the live one is there in any case."""
-    order = {version: place for place, version in enumerate(versions)}
+    order = {version: index for index, version in enumerate(versions)}
     if live is not None and all(one.version != live for one in served):
         yield Row(live, "active", None, (), "it answered nothing that is kept of this time")
     newest = sorted(served, key=lambda one: (order.get(one.version, -1), one.role), reverse=True)

@@ -28,15 +28,17 @@ def of_model(visitor: Visitor, asked: Asked) -> Answer:
         name = f"{model.replace('/', '-')}-history.csv"
         return Download(name, "text/csv; charset=utf-8", table((model, line) for line in past))
     shown = past[: _PAGE + 1]
-    kept = {name: value for name, value in query.items() if name in ("q", "at", "view") and value}
+    parameters = {
+        name: value for name, value in query.items() if name in ("q", "at", "view") and value
+    }
     more = {"below": shown[_PAGE - 1].seq} if len(shown) > _PAGE else None
     head = next(iter(registry.heads(model)), None) if at is None else None
     values = {
         "model": model,
         "action": model_url(model, "history"),
         "lines": [(model, line) for line in shown[:_PAGE]],
-        "more": f"{model_url(model, 'history')}?{urlencode(kept | more)}" if more else "",
-        "csv": f"{model_url(model, 'history')}?{urlencode(kept | {'form': 'csv'})}",
+        "more": f"{model_url(model, 'history')}?{urlencode(parameters | more)}" if more else "",
+        "csv": f"{model_url(model, 'history')}?{urlencode(parameters | {'form': 'csv'})}",
         "periods": [
             period for period in registry.served(model, at=at)[::-1] if _names(period, text)
         ],

@@ -105,10 +105,10 @@ def _edge(left: _Box, right: _Box) -> str:
 
 def _drawn(box: _Box) -> Iterator[str]:
     node, x, y = box.node, box.x, box.y
-    named = f"{node.kind}: {node.text}{f', {node.note}' if node.note else ''}"
+    title = f"{node.kind}: {node.text}{f', {node.note}' if node.note else ''}"
     yield svg.element(
         "rect",
-        svg.title(str(inert(named))),
+        svg.title(str(inert(title))),
         class_=f"node {node.kind}",
         x=x,
         y=y,
@@ -129,5 +129,7 @@ def _cut(text: str) -> str:
 def _sentence(here: Node, became: Sequence[Node]) -> str:
     made = ", ".join(f"{node.kind} {node.text}" for node in here.sources[:_MOST]) or "nothing known"
     is_now = ", ".join(node.text for node in became[:_MOST]) or "nothing yet"
-    told = f"{here.text} was made from {made}; it became {is_now}. The list below says the same."
-    return str(inert(told))
+    sentence = (
+        f"{here.text} was made from {made}; it became {is_now}. The list below says the same."
+    )
+    return str(inert(sentence))

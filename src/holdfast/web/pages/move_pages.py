@@ -33,13 +33,13 @@ def promote(visitor: Visitor, asked: Asked) -> Answer:
     newest = registry.version_page(model, count=CHOICES).versions
     present = [info for info in newest if info.status != "purged"]
     live = registry.situation(model).production
-    wanted = (form or asked.query).get("version") or _next(present, live)
-    info = registry.resolve(f"{model}@{wanted}")
+    version = (form or asked.query).get("version") or _next(present, live)
+    info = registry.resolve(f"{model}@{version}")
     values = {
         "model": model,
         "info": info,
         "live": live,
-        "choices": list(dict.fromkeys([info.version, *(one.version for one in present)])),
+        "choices": list(dict.fromkeys([info.version, *(other.version for other in present)])),
         "judged": registry.judge(info),
         "comparison": _comparison(visitor, model, live, info.version),
         "needed": registry.policy(model).approvals,

@@ -33,31 +33,31 @@ class NotShown(Struct, frozen=True):
 def page(visitor: Visitor, asked: Asked) -> Drawn:
     """Draw the look-up, and what was found; a form asks for input and output too."""
     sent = asked.query if asked.form is None else asked.form
-    wanted = sent.get("id", "").strip()
+    prediction_id = sent.get("id", "").strip()
     shows = asked.form is not None
-    values: dict[str, Any] = {"wanted": wanted[:_ID_LENGTH], "row": None, "problem": None}
+    values: dict[str, Any] = {"wanted": prediction_id[:_ID_LENGTH], "row": None, "problem": None}
     status = 200
-    if wanted and visitor.log is not None:
-        found = _found(visitor, wanted, shows=shows)
-        if isinstance(found, NotShown):
-            values["problem"], status = found.text, found.status
+    if prediction_id and visitor.log is not None:
+        prediction = _found(visitor, prediction_id, shows=shows)
+        if isinstance(prediction, NotShown):
+            values["problem"], status = prediction.text, prediction.status
         else:
-            values |= found
+            values |= prediction
     return Drawn("predictions", common(visitor, asked, "predictions") | values, status)
 
 
-def _found(visitor: Visitor, wanted: str, *, shows: bool) -> dict[str, Any] | NotShown:
+def _found(visitor: Visitor, prediction_id: str, *, shows: bool) -> dict[str, Any] | NotShown:
     try:
-        row, labels = _read(visitor.log or "", wanted)
+        row, labels = _read(visitor.log or "", prediction_id)
     except InvalidInputError as error:
         return NotShown(422, f"{error}.")
     except NotFoundError:
-        return _absent(visitor, wanted)
+        return _absent(visitor, prediction_id)
     except HoldfastError as error:
         _log.warning("the prediction log cannot be read: %s", error)
         return NotShown(503, "The prediction log cannot be read now; the server's log says why.")
     if not (visitor.may("read", row.model) and visitor.may("predictions", row.model)):
-        return _absent(visitor, wanted)
+        return _absent(visitor, prediction_id)
     try:
         visitor.note(
             "saw_contents" if shows else "looked_up", f"prediction {row.prediction_id}", row.model
@@ -69,15 +69,15 @@ def _found(visitor: Visitor, wanted: str, *, shows: bool) -> dict[str, Any] | No
     return values | {"contents": _contents(row, labels) if shows else None}
 
 
-def _read(location: str, wanted: str) -> tuple[Prediction, list[Label]]:
+def _read(location: str, prediction_id: str) -> tuple[Prediction, list[Label]]:
     with closing(open_log(location)) as log:
-        return log.get(wanted), log.feedback.of(wanted)
+        return log.get(prediction_id), log.feedback.of(prediction_id)
 
 
-def _absent(visitor: Visitor, wanted: str) -> NotShown:
+def _absent(visitor: Visitor, prediction_id: str) -> NotShown:
     """Say the same of what is not there and of what is not theirs to see; the look-up is kept."""
     try:
-        visitor.note("looked_up", f"prediction {wanted}, not found", None)
+        visitor.note("looked_up", f"prediction {prediction_id}, not found", None)
     except HoldfastError as error:
         _log.warning("a look-up of a prediction cannot be recorded: %s", error)
     text = "No such prediction is kept: it was left out by sampling, has expired, or is of a model"

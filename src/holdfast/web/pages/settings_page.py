@@ -80,13 +80,13 @@ def _drawn(visitor: Visitor, asked: Asked, *, status: int = 200, **more: Any) ->
         state, me = access.state, access.request.identity.user.id
         good = good_tokens(state, datetime.fromisoformat(asked.now))
         mine = [token for token in good if token.user == me]
-        wanted = asked.query.get("revoke", "")
+        token_id = asked.query.get("revoke", "")
         values |= {
             "tokens": token_rows(state, mine, access.last_uses(mine)),
             "sessions": access.sessions(),
             "providers": sorted(state.providers),
             "grants": state.grants_of(access.request.identity.user),
-            "question": wanted if any(token.issued.id == wanted for token in mine) else "",
+            "question": token_id if any(token.issued.id == token_id for token in mine) else "",
             "notice": _revoked(access, me, asked.query.get("revoked", "")),
         }
     return Drawn("settings", common(visitor, asked, "settings") | values | more, status)
