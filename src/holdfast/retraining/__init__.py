@@ -9,7 +9,7 @@ training_worker   below the keeper: calls the entry, writes what it returned as 
 entry_context     what an entry is given
 run_results       what a run left, read as if a stranger had written it
 evaluation_rows   rows and labels on which versions are scored; `scoring` does it, in a trial
-process_tree, log_tail, data_digests
+process_tree, log_tail
 ```
 
 An entry point is `def train(context: TrainingContext) -> dict`; one that runs is in

@@ -20,6 +20,7 @@ from holdfast.core.retraining.retraining_terms import ENTRY, Follow
 from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.core.retraining.slots import Window
 from holdfast.core.version import Bump
+from holdfast.datasets import data_digests
 from holdfast.errors import (
     ConflictError,
     InvalidInputError,
@@ -33,7 +34,6 @@ from holdfast.registry.facts import Facts
 from holdfast.registry.retraining_conclusion import Attempt
 from holdfast.registry.retraining_lease import PULSE, Lease, LeaseHolder, Pulse
 from holdfast.retraining import (
-    data_digests,
     evaluation_rows,
     run_results,
     scored_run,
