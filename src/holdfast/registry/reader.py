@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from holdfast.formats.pair import Pair
     from holdfast.registry.backup import Backup
     from holdfast.registry.bundles import Bundled
+    from holdfast.registry.data_verbs import Datasets
     from holdfast.registry.environments import EnvironmentForm, PackageDifference
     from holdfast.registry.fleet_reports import Fleet
     from holdfast.registry.loading import Fetched
@@ -82,6 +83,13 @@ class Reader:
         from holdfast.registry import access_upkeep
 
         return access_upkeep.opened(self._session, NO_KEYS if keys is None else keys)
+
+    @property
+    def data(self) -> Datasets:
+        """Data by name: added, listed, shown and verified."""
+        from holdfast.registry.data_verbs import Datasets
+
+        return Datasets(self._session)
 
     def token_uses(self) -> dict[str, str]:
         """Return the day on which each token was last used through a server, by its id."""
