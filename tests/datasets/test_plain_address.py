@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.datasets.plain_address import without_credentials
+from holdfast.datasets.plain_address import recordable
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from holdfast.datasets.plain_address import without_credentials
     ],
 )
 def test_users_passwords_and_queries_are_left_out(address: str, plain: str) -> None:
-    assert without_credentials(address) == plain
+    assert recordable(address) == plain

@@ -39,6 +39,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast data verify sales@v3",
         "holdfast data verify sales --connect postgresql://reader@db.example/shop",
     ),
+    "lineage": (
+        "holdfast lineage churn@production --plot lineage.svg",
+        "holdfast lineage --data sales@v3",
+    ),
     "stage": (
         "holdfast stage churn@latest",
         "holdfast stage churn@1.3.0 --reason 'for the load test'",

@@ -24,7 +24,7 @@ from holdfast.errors import (
 )
 from holdfast.store import AbsentError
 
-__all__ = ["FoundData", "described", "find", "with_rows"]
+__all__ = ["FoundData", "described", "find", "rows_of", "with_rows"]
 
 _BUCKET: Final = re.compile(r"(?:s3|gs|az)://")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -198,6 +198,14 @@ def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDe
         return replace(description, remark=f"rows were not read: {text}", reader="")
     except OSError as error:
         raise _unreadable(paths[0], error) from error
+
+
+def rows_of(path: Path) -> str | None:
+    """Return the digest of the rows of a file or folder, `None` if they cannot be read."""
+    named = sorted(formats.files(path)) if path.is_dir() else [(path.name, path)]
+    kind: DataKind = "folder" if path.is_dir() else "file"
+    paths = [file for _, file in named]
+    return _with_rows_of(DataDescription(kind=kind, source=str(path)), paths).rows
 
 
 def with_rows(description: DataDescription, batches: Iterator[Any]) -> DataDescription:

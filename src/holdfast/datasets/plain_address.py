@@ -4,13 +4,13 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["without_credentials"]
+__all__ = ["recordable"]
 
 _OF_SHELL: Final = re.compile(r"(?:[^/@\s]+@)?([\w.-]+):(?!/)(\S*)")
 """`git@host:path`, as ssh takes it."""
 
 
-def without_credentials(address: str) -> str:
+def recordable(address: str) -> str:
     """Return an address as it may be recorded; empty if it cannot be told what is secret in it.
 
     `https://ann:token@host/team/repo?key=1` is `https://host/team/repo`; `git@host:team/repo` is

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdfast.datasets import data_source
 from holdfast.datasets.data_records import DataDescription, DataQuery
-from holdfast.datasets.plain_address import without_credentials
+from holdfast.datasets.plain_address import recordable
 from holdfast.errors import InvalidInputError, MissingLibraryError
 
 __all__ = ["KEPT_NAME", "described"]
@@ -43,7 +43,7 @@ def described(
     if scheme not in runners:
         raise InvalidInputError("connection", "names no database that is known here", _ADVICE)
     engine, batches = runners[scheme](text, dict(parameters), connection)
-    plain = without_credentials(connection) if "://" in connection else "duckdb:"
+    plain = recordable(connection) if "://" in connection else "duckdb:"
     query = DataQuery(text, dict(parameters), plain, engine)
     description = DataDescription(kind="query", source="", query=query, reader=engine)
     if keep is None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.web.pages.lineage_drawing import Node, graph
+from holdfast.core.drawing.lineage_graph import LineageNode, graph
 from holdfast.web.pages.page import Redirect
 
 Made = Callable[..., str]
@@ -127,8 +127,10 @@ def test_a_damaged_parent_hides_no_page(look: Any, made: Made, person: Any, stor
 
 
 def test_a_graph_stays_within_its_width_whatever_texts_say() -> None:
-    long = Node("parent", "<b>" + "x" * 300 + "\u202e", "y" * 300)
-    picture = graph(Node("version", "m@1.0.0", "", "", (long,) * 20), (Node("live", "live"),) * 20)
+    long = LineageNode("parent", "<b>" + "x" * 300 + "\u202e", "y" * 300)
+    picture = graph(
+        LineageNode("version", "m@1.0.0", "", "", (long,) * 20), (LineageNode("live", "live"),) * 20
+    )
     assert "<b>" not in picture
     assert "\u202e" not in picture
     assert f">{'y' * 33}" not in picture
