@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.predictions.rows import Rows
+from tests.retraining.repositories import committed
 
 import holdfast as library
 from holdfast.predictions import open_log
@@ -101,3 +102,47 @@ def test_a_bare_version_says_that_nothing_is_known(holdfast: Holdfast, tmp_path:
 )
 def test_one_question_at_a_time(made: Holdfast, words: tuple[str, ...]) -> None:
     assert made("lineage", *words).status == 2
+
+
+JOB = """
+import os
+def train(context):
+    return {"model": {"rows": context.data["train"].read_text()%s}, "metrics": {"auc": %s}}
+"""
+
+
+def retrained(holdfast: Holdfast, tmp_path: Path, *of_model: str) -> None:
+    """Commit an entry point in the current folder, and make version 1.0.0 of `churn` by it."""
+    (tmp_path / "rows.csv").write_text("a,b\n1,x\n")
+    committed(tmp_path, "jobs.py", JOB % of_model)
+    words = ("--entry", "jobs:train", "--slot", "2026-11-29", "--data", "train=rows.csv")
+    assert holdfast("retrain", "churn", *words).status == 0
+
+
+def test_a_version_is_reproduced_and_the_status_says_how_like_it_is(
+    holdfast: Holdfast, tmp_path: Path
+) -> None:
+    retrained(holdfast, tmp_path, "", "0.5")
+    said = holdfast("reproduce", "churn@1.0.0")
+    assert (said.status, "nothing is missing" in said.out) == (0, True)
+
+    said = holdfast("reproduce", "churn@latest", "--run")
+    assert (said.status, "verdict: identical" in said.out) == (0, True)
+    assert holdfast("reproduce", "churn@latest", "--run", "--json").data["likeness"]["verdict"]
+
+    (tmp_path / "rows.csv").write_text("a,b\n2,x\n")
+    said = holdfast("reproduce", "churn@1.0.0", "--run")
+    assert (said.status, "MISSING  data train" in said.out) == (3, True)
+    assert "not run" in said.out
+    assert holdfast("reproduce", "churn@1.0.0").status == 3
+
+
+def test_another_outcome_is_a_status_of_its_own_and_so_is_a_failure(
+    holdfast: Holdfast, tmp_path: Path
+) -> None:
+    retrained(holdfast, tmp_path, ', "x": os.urandom(8).hex()', "int.from_bytes(os.urandom(4))")
+    said = holdfast("reproduce", "churn@1.0.0", "--run")
+    assert (said.status, "verdict: different" in said.out) == (1, True)
+
+    said = holdfast("reproduce", "churn@1.0.0", "--run", "--time-limit", "0.001s")
+    assert (said.status, "the training failed: time" in said.out) == (10, True)

@@ -43,6 +43,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast lineage churn@production --plot lineage.svg",
         "holdfast lineage --data sales@v3",
     ),
+    "reproduce": (
+        "holdfast reproduce churn@1.2.0",
+        "holdfast reproduce churn@1.2.0 --run --data train=/archive/sales.parquet",
+    ),
     "stage": (
         "holdfast stage churn@latest",
         "holdfast stage churn@1.3.0 --reason 'for the load test'",

@@ -8,14 +8,18 @@ import click
 from holdfast.cli import plot_files
 from holdfast.cli.clicked import command
 from holdfast.cli.context import Context
-from holdfast.cli.tables import columns
+from holdfast.cli.exit_codes import BY_CODE, CHECK, DONE, FAILED
+from holdfast.cli.output import echo
+from holdfast.cli.tables import columns, inert
 from holdfast.core.wording import count, moment
 
 if TYPE_CHECKING:
     from holdfast.core.drawing.lineage_graph import LineageNode
     from holdfast.registry.data_users import VersionsUsing
     from holdfast.registry.lineage_tree import LineageTree
+    from holdfast.retraining.reproduction import Reproduced, ReproductionRequest
 
+_LOG_LINES: Final = 20
 _NAMED: Final = ("version", "rollout", "live", "more")
 """Kinds that a name tells of itself."""
 
@@ -127,4 +131,92 @@ def _emit_users(ctx: Context, users: "VersionsUsing") -> None:
     ctx.emit(users, lines)
 
 
-COMMANDS: tuple[click.Command, ...] = (lineage,)
+@command("reproduce")
+@click.argument("ref")
+@click.option("--run", is_flag=True, help="Train once more, and compare; register nothing.")
+@click.option(
+    "--data", multiple=True, metavar="NAME=PATH", help="Say where data of the training is now."
+)
+@click.option("--command", metavar="TEXT", help="Run this program, if a program made it.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=1e-6,
+    show_default=True,
+    help="Let metrics differ so far, relative.",
+)
+@click.option("--time-limit", metavar="SPAN", help="Stop the training after this long [4h].")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Set the threads of numerical libraries, unless the run recorded them.",
+)
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "require", "off"]),
+    default="auto",
+    show_default=True,
+    help="Compare versions under restraint.",
+)
+def reproduce(ctx: Context, ref: str, **options: Any) -> int:
+    """Say what making REF once more needs, and with --run do it.
+
+    The commit is looked for in the repository around the current folder. Exit status 0: identical,
+    the same predictions, or metrics within --tolerance; 1: different; 3: something is missing; 10:
+    the training failed.
+    """
+    from holdfast.retraining import reproduction
+
+    make = reproduction.reproduce if options["run"] else reproduction.plan
+    made = make(ctx.registry(), _request(ref, options))
+    ctx.emit(made, _reproduced(made))
+    for line in made.log.splitlines()[-_LOG_LINES:] if not ctx.as_json else ():
+        echo(f"  {inert(line)}", err=True)
+    if made.missing:
+        return BY_CODE["not_found"]
+    if made.problem:
+        return FAILED
+    return CHECK if made.likeness and made.likeness.verdict == "different" else DONE
+
+
+def _request(ref: str, options: dict[str, Any]) -> "ReproductionRequest":
+    import os
+    import shlex
+    from pathlib import Path
+
+    from holdfast.cli.context import pairs, seconds
+    from holdfast.retraining.reproduction import ReproductionRequest
+    from holdfast.retraining.training_process import ProcessLimits
+
+    limit = options["time_limit"]
+    time_s = seconds("--time-limit", limit) if limit else ProcessLimits().time_s
+    return ReproductionRequest(
+        ref=ref,
+        folder=Path.cwd(),
+        environment=dict(os.environ),
+        paths={name: Path(path) for name, path in pairs("--data", options["data"]).items()},
+        command=tuple(shlex.split(options["command"] or "")),
+        tolerance=options["tolerance"],
+        limits=ProcessLimits(time_s=time_s, threads=options["threads"]),
+        sandbox=options["sandbox"],
+    )
+
+
+def _reproduced(made: "Reproduced") -> Iterator[str]:
+    yield made.ref
+    marks = {"there": "ok", "differs": "differs", "missing": "MISSING"}
+    yield from (f"  {marks[need.state]:<8} {need.what}: {need.note}" for need in made.needs)
+    if made.problem:
+        yield made.problem
+    elif made.likeness is not None:
+        yield f"verdict: {made.likeness.verdict}"
+        yield from (f"  {note}" for note in made.likeness.notes)
+    elif made.missing:
+        yield f"{count(len(made.missing), 'thing')} missing"
+    else:
+        yield f"nothing is missing: holdfast reproduce {made.ref} --run"
+
+
+COMMANDS: tuple[click.Command, ...] = (lineage, reproduce)

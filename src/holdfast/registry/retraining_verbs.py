@@ -1,8 +1,9 @@
 """The verbs of retraining: its lease, its slots, and the one entry that says what a run came to."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from holdfast.core import names, retraining_commands, trust
+from holdfast.core import names, retraining_commands, strict_json, trust
 from holdfast.core.entry import Stamp
 from holdfast.core.events import AnyEvent, Retrained
 from holdfast.core.idempotency import Unchanged
@@ -65,6 +66,18 @@ class Retrainings:
     def state(self, model: str) -> State:
         """Return a model as its journal tells it; one that nobody registered has no versions."""
         return self._state(model)
+
+    def run_of(self, model: str, version: str) -> dict[str, Any]:
+        """Return the record of the run that made a version; empty if no run did.
+
+        Raises:
+            DamagedError: If it is gone or changed.
+        """
+        digests = self._state(model).versions[version].run
+        if not digests:
+            return {}
+        document = strict_json.decode(self._session.open_store.blobs.read(digests[0]))
+        return document if isinstance(document, dict) else {}
 
     def remark(self, model: str, event: Retrained) -> bool:
         """Write that a slot was missed or held, once; false if it is written, or done, already."""

@@ -10,6 +10,7 @@ entry_context     what an entry is given
 run_data          its data, hashed before and after; run_code its commit, and the machine
 run_results       what a run left, read as if a stranger had written it
 evaluation_rows   rows and labels on which versions are scored; `scoring` does it, in a trial
+reproduction      a version made once more, in a `worktree` of its commit; `likeness` compares
 process_tree, log_tail
 ```
 

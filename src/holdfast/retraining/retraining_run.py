@@ -1,8 +1,6 @@
 """One run, from its slot to one entry: a version that was judged, or a failure and its log."""
 
 import hashlib
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -34,6 +32,7 @@ from holdfast.registry.retraining_lease import PULSE, Lease, LeaseHolder, Pulse
 from holdfast.retraining import (
     evaluation_rows,
     run_code,
+    run_context,
     run_data,
     run_results,
     scored_run,
@@ -50,7 +49,6 @@ __all__ = ["EVALUATION", "RunOutcome", "RunRequest", "name_of_entry", "run"]
 EVALUATION: Final = "evaluation"
 """Data of this name are rows to score on: no training data, and the run's set if it leaves none."""
 
-_WORKER: Final = "from holdfast.retraining.training_worker import main; main()"
 _FAILURES: Final = (
     InvalidInputError,
     MissingLibraryError,
@@ -209,46 +207,28 @@ class _Run:
     def _trained(self, data: Mapping[str, Path]) -> Ended:
         request = self.request
         self.out.mkdir()
-        context = self.home / "context.json"
-        window = request.window
-        document = {
-            "out": str(self.out),
-            "data": {name: str(path) for name, path in data.items()},
-            "slot": request.slot,
-            "window": asdict(window) if window else None,
-            "seed": request.seed,
-            "champion": self._champion(),
-        }
-        context.write_text(json.dumps(document), encoding="utf-8")
-        own = (sys.executable, "-c", _WORKER, str(context), request.entry)
+        context = run_context.write(
+            self.home / "context.json",
+            out=self.out,
+            data=data,
+            slot=request.slot,
+            window=request.window,
+            seed=request.seed,
+            champion=run_context.champion(self.registry, request.model, self._live()),
+        )
+        own = run_context.command(context, request.entry)
         training = Training(
             command=request.command or own,
             folder=request.folder,
             scratch=self.home,
             environment=request.environment,
-            further={
-                "HOLDFAST_OUT": str(self.out),
-                "HOLDFAST_CONTEXT": str(context),
-                "HOLDFAST_SLOT": request.slot,
-                "HOLDFAST_SEED": str(request.seed),
-            },
+            further=run_context.variables(self.out, context, request.slot, request.seed),
             seed=request.seed,
         )
         return training_process.run(training, request.limits, lambda: self.lease.is_lost)
 
-    def _champion(self) -> dict[str, Any] | None:
-        state = self.registry.retrainings.state(self.request.model)
-        if state.production is None:
-            return None
-        fetched = self.registry.fetch(f"{self.request.model}@{state.production}")
-        artifacts = fetched.manifest.artifacts.items()
-        return {
-            "version": state.production,
-            "metrics": state.record(state.production).metrics,
-            "hyperparameters": fetched.manifest.hyperparameters,
-            "paths": {role: str(path) for role, path in fetched.paths.items()},
-            "formats": {role: artifact.format for role, artifact in artifacts},
-        }
+    def _live(self) -> str | None:
+        return self.registry.retrainings.state(self.request.model).production
 
     def _recorded(self, ended: Ended, digests: Mapping[str, str]) -> dict[str, Any]:
         """Return what is recorded of a run: a superset of the logs of training pipelines."""
@@ -315,7 +295,10 @@ class _Run:
 
     def _told(self, result: RunResult, data: RunData, code: RunCode) -> Facts:
         """Return the facts of a registration: the run's own, and what is known of it here."""
-        lineage, of_training = trained_on.as_facts(data.uses(left_out=(EVALUATION,)))
+        uses = data.uses()
+        lineage, _ = trained_on.as_facts(uses)
+        uses.pop(EVALUATION, None)
+        _, of_training = trained_on.as_facts(uses)
         training = {
             **result.facts.get("training_data", {}),
             **of_training,

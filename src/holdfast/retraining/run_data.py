@@ -1,6 +1,6 @@
 """The data of a run: found, hashed before the training, and again after it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -51,13 +51,10 @@ class RunData(Struct, frozen=True):
             advice = "train on a copy that nobody writes"
             raise InvalidInputError(subject, "changed during the run", advice)
 
-    def uses(self, left_out: Iterable[str] = ()) -> dict[str, DataUse]:
+    def uses(self) -> dict[str, DataUse]:
         """Return what a version records of it; rows are read where files have some."""
         digests = self.digests
-        return {
-            name: self._use(name, digests[name])
-            for name in sorted(self.paths.keys() - set(left_out))
-        }
+        return {name: self._use(name, digests[name]) for name in sorted(self.paths)}
 
     def _use(self, name: str, digest: str) -> DataUse:
         if name in self.versions:
