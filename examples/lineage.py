@@ -1,4 +1,4 @@
-"""From a prediction back to the rows and the commit, and the model made once more: `make demo-lineage`.
+"""From a prediction back to rows and commit, and the model made again: `make demo-lineage`.
 
 Real handwritten digits are recorded as data by name. Two versions are trained on them in a
 repository; the second goes live by a canary in front of a real server. One of its predictions leads
@@ -47,9 +47,8 @@ def main() -> int:
     ended = [two_versions(), *came_from(live_by_a_canary(rows), commit), made_again(), touched()]
     print(f"\n{'All ended as it should' if all(ended) else 'This should have ended otherwise'}.")
     print(f"To look further, in {WORK}:\n")
-    print(
-        f"  export HOLDFAST_STORE={store}\n  holdfast lineage {NAME}@production --plot lineage.svg"
-    )
+    print(f"  export HOLDFAST_STORE={store}")
+    print(f"  holdfast lineage {NAME}@production --plot lineage.svg")
     return 0 if all(ended) else 1
 
 
@@ -149,9 +148,8 @@ def committed() -> str:
 def git(*words: str) -> str:
     """Run git in the repository."""
     command = [shutil.which("git") or "git", *words]
-    return subprocess.run(
-        command, check=True, cwd=WORK, capture_output=True, text=True
-    ).stdout.strip()
+    done = subprocess.run(command, check=True, cwd=WORK, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def trained(slot: str, rows: str, *words: str) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdfast.cli import plot_files
+from holdfast.cli import lineage_files, plot_files
 from holdfast.cli.clicked import command
 from holdfast.cli.context import Context
 from holdfast.cli.exit_codes import BY_CODE, CHECK, DONE, FAILED
@@ -31,6 +31,10 @@ _NAMED: Final = ("version", "rollout", "live", "more")
 @click.option("--parent", metavar="REF", help="List what was made from this version instead.")
 @click.option("--log", metavar="DIR|URL", help="Count its predictions in this log, too.")
 @plot_files.plot("Draw it, too.")
+@click.option(
+    "--openlineage", metavar="FILE|URL", help="Write or send its run as OpenLineage events, too."
+)
+@click.option("--slsa", metavar="FILE", help="Write SLSA provenance, too; signed with --key-file.")
 def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
     """Show what REF was made from, and what became of it.
 
@@ -43,8 +47,8 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
     file = plot_files.named(options["plot"])
     verbs = ctx.registry().lineage
     if ref is None:
-        if file is not None or options["log"] is not None:
-            raise click.UsageError("--plot and --log need REF")
+        if file is not None or any(options[name] for name in ("log", "openlineage", "slsa")):
+            raise click.UsageError("--plot, --log, --openlineage and --slsa need REF")
         look = {
             "data": verbs.users_of_data,
             "commit": verbs.users_of_commit,
@@ -58,6 +62,10 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
         from holdfast.core.drawing.lineage_graph import graph
 
         file.write(graph(tree.here, became))
+    if options["slsa"] is not None:
+        lineage_files.write("--slsa", options["slsa"], verbs.slsa(tree.info.ref))
+    if options["openlineage"] is not None:
+        lineage_files.deliver(options["openlineage"], verbs.openlineage(tree.info.ref))
     ctx.emit(_document(tree, became), _lines(tree, became))
 
 
