@@ -1,5 +1,7 @@
 """Data by name: added, found again, and held against what was recorded."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -282,3 +284,31 @@ def test_a_path_and_a_query_or_neither_are_refused(registry: Registry, rows: Pat
         registry.data.add("x")
     with pytest.raises(InvalidInputError, match="needs a path or a query"):
         registry.data.add("x", str(rows), sql="select 1")
+
+
+def test_of_many_who_add_at_once_each_has_a_version_of_its_own(
+    registry: Registry, tmp_path: Path
+) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.csv").write_text(f"a\n{number}\n")
+    registry.data.add("sales", str(tmp_path / "0.csv"))
+
+    def add(number: int) -> int:
+        other = holdfast.open(tmp_path / "store")
+        return other.data.add("sales", str(tmp_path / f"{number}.csv")).version.number
+
+    with ThreadPoolExecutor(4) as threads:
+        numbers = list(threads.map(add, range(1, 8)))
+
+    assert sorted(numbers) == list(range(2, 9))
+    assert registry.verify().whole
+
+
+def test_what_is_not_a_regular_file_is_not_waited_for(registry: Registry, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "days").mkdir()
+    os.mkfifo(tmp_path / "days" / "pipe.csv")
+
+    for source in ("pipe.csv", "days", "*.csv"):
+        with pytest.raises(InvalidInputError, match=r"regular file|named pipe"):
+            registry.data.add("x", str(tmp_path / source))

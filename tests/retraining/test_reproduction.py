@@ -154,7 +154,9 @@ def test_a_patch_that_was_kept_is_put_on_the_commit(
     assert made is not None
     git(work, "checkout", "-q", "jobs/churn.py")
 
-    outcome = reproduced(registry, work)
+    refused = reproduced(registry, work)
+    assert (refused.likeness, needs(refused)["patch"]) == (None, "missing")
+    outcome = reproduced(registry, work, trusts_patch=True)
     assert verdict(outcome)[0] == "identical"
     assert needs(outcome)["patch"] == "there"
     assert registry.manifest("churn@1.0.0").metrics == {"auc": 0.75}
@@ -237,6 +239,20 @@ def test_a_version_of_a_plain_script_counts_if_its_entry_was_recorded(
 
     said, notes = verdict(reproduced(registry, work))
     assert (said, notes[0]) == ("within tolerance", "model: other bytes")
+
+
+def test_only_numbers_of_threads_and_hash_seeds_are_taken_from_a_record() -> None:
+    settings = {
+        "PYTHONHASHSEED": "7",
+        "OMP_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "$(id)",
+        "LD_PRELOAD": "/tmp/x.so",
+        "PYTHONPATH": "1",
+    }
+
+    taken = reproduction._settings({"settings": settings})
+    assert taken == {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2"}
+    assert reproduction._settings({"settings": "x"}) == {}
 
 
 def test_a_folder_that_leads_out_of_the_commit_is_refused(registry: Registry, work: Path) -> None:

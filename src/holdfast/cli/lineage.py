@@ -153,6 +153,9 @@ def _emit_users(ctx: Context, users: "VersionsUsing") -> None:
     show_default=True,
     help="Let metrics differ so far, relative.",
 )
+@click.option(
+    "--trust-patch", is_flag=True, help="Run the patch that was kept with it, once reviewed."
+)
 @click.option("--time-limit", metavar="SPAN", help="Stop the training after this long [4h].")
 @click.option(
     "--threads",
@@ -207,6 +210,7 @@ def _request(ref: str, options: dict[str, Any]) -> "ReproductionRequest":
         paths={name: Path(path) for name, path in pairs("--data", options["data"]).items()},
         command=tuple(shlex.split(options["command"] or "")),
         tolerance=options["tolerance"],
+        trusts_patch=options["trust_patch"],
         limits=ProcessLimits(time_s=time_s, threads=options["threads"]),
         sandbox=options["sandbox"],
     )

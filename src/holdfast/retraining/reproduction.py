@@ -50,6 +50,7 @@ class ReproductionRequest(Struct, frozen=True):
         paths: Where data is now, by the run's name for it.
         command: The program of a run that had one: its arguments are not recorded.
         tolerance: How far metrics may differ, relative.
+        trusts_patch: Whether a patch that was kept is run: it is code of whoever registered it.
     """
 
     ref: str
@@ -58,6 +59,7 @@ class ReproductionRequest(Struct, frozen=True):
     paths: Mapping[str, Path] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     tolerance: float = 1e-6
+    trusts_patch: bool = False
     limits: ProcessLimits = field(default_factory=ProcessLimits)
     sandbox: Mode = "auto"
 
@@ -147,9 +149,17 @@ class _Prepared:
         if has_submodules(folder, commit):
             yield Need("submodules", "differs", "a work tree of the commit leaves them empty")
         if PATCH in self.manifest.artifacts:
-            yield Need("patch", "there", f"sha256:{self.manifest.artifacts[PATCH].digest}")
+            yield self._patch()
         elif lineage.git_dirty:
             yield Need("patch", "differs", "the work tree had changes that were not kept")
+
+    def _patch(self) -> Need:
+        """Have a patch reviewed: it comes from the store, and no commit vouches for it."""
+        digest = f"sha256:{self.manifest.artifacts[PATCH].digest}"
+        if self.request.trusts_patch:
+            return Need("patch", "there", digest)
+        text = f"{digest} is code of whoever registered it; review it, then give --trust-patch"
+        return Need("patch", "missing", text)
 
     def _data(self, name: str, use: DataUse) -> Need:
         """Find data by its digest: where it is said to be, by its name, or where it was."""
@@ -269,7 +279,7 @@ def _run(prepared: _Prepared, tree: Path, told: Reproduced) -> Reproduced:
         seed=seed,
         champion=run_context.champion(prepared.registry, manifest.name, _live_then(prepared)),
     )
-    settings = {str(name): str(value) for name, value in _settings(prepared.record).items()}
+    settings = _settings(prepared.record)
     entry = "" if lineage.entry is UNSET else lineage.entry
     training = Training(
         command=request.command or run_context.command(context, entry),
@@ -286,9 +296,15 @@ def _run(prepared: _Prepared, tree: Path, told: Reproduced) -> Reproduced:
     return replace(told, likeness=_likeness(prepared, out))
 
 
-def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    settings = record.get("settings")
-    return settings if isinstance(settings, dict) else {}
+def _settings(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the numbers of threads and hash seeds of a run; what else its record says is not set.
+
+    Whoever may write to the store may have written the record.
+    """
+    recorded = record.get("settings")
+    named = recorded if isinstance(recorded, dict) else {}
+    pairs = ((str(name), str(value)) for name, value in named.items())
+    return {name: value for name, value in pairs if training_process.is_setting(name, value)}
 
 
 def _window(text: str | None) -> Window | None:
