@@ -63,6 +63,10 @@ $(VENV)/.retrain: pyproject.toml uv.lock
 demo-retrain: $(VENV)/.retrain ## Retrain by slots, block a bad version, find drift, and answer it once
 	@$(BIN)/python examples/retraining.py
 
+.PHONY: demo-lineage
+demo-lineage: $(VENV)/.retrain ## Lead a prediction back to rows and commit, and make its model once more
+	@$(BIN)/python examples/lineage.py
+
 $(VENV)/.web: pyproject.toml uv.lock
 	$(call sync,--no-default-groups --group demo --extra web,$@)
 

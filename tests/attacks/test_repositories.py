@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import holdfast
-from holdfast.core.manifest import Lineage
+from holdfast.core.lineage_record import Lineage
 from holdfast.registry import provenance
 
 _CALM = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")

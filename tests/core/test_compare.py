@@ -16,7 +16,8 @@ from holdfast.core.compare import (
     compare,
     parse_condition,
 )
-from holdfast.core.manifest import Artifact, Environment, File, Lineage, Manifest
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Artifact, Environment, File, Manifest
 from holdfast.errors import InvalidInputError
 
 Make = Callable[..., Manifest]

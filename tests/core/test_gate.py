@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.gate import Candidate, Verdict, demanded, judge, schema_changes
-from holdfast.core.manifest import Lineage, Manifest, Scan
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Manifest, Scan
 from holdfast.core.metrics import MetricChange
 from holdfast.core.policy import OPEN, MetricRule, Policy
 

@@ -20,13 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import (
     CIRCUMSTANCES,
     FORMAT,
     Artifact,
     Environment,
     File,
-    Lineage,
     Manifest,
     Scan,
     clean_metrics,

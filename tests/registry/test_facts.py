@@ -20,7 +20,8 @@ from tests.registry.conftest import Clock, Text
 
 import holdfast
 from holdfast import HoldfastError, Registry
-from holdfast.core.manifest import Environment, Lineage, Manifest
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Environment, Manifest
 from holdfast.errors import InvalidInputError
 from holdfast.registry import provenance
 

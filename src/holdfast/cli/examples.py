@@ -29,6 +29,24 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast drift churn --log predictions",
         "holdfast drift churn --against 1.2.0 --since 2026-03-01 --plot drift.svg",
     ),
+    "data add": (
+        "holdfast data add sales data/sales.parquet --window 2026-08-31/2026-11-29",
+        "holdfast data add sales --sql 'SELECT * FROM sales' --connect sqlite:///shop.db --keep",
+    ),
+    "data ls": ("holdfast data ls", "holdfast data ls sales --json"),
+    "data show": ("holdfast data show sales", "holdfast data show sales@v3 --json"),
+    "data verify": (
+        "holdfast data verify sales@v3",
+        "holdfast data verify sales --connect postgresql://reader@db.example/shop",
+    ),
+    "lineage": (
+        "holdfast lineage churn@production --plot lineage.svg",
+        "holdfast lineage --data sales@v3",
+    ),
+    "reproduce": (
+        "holdfast reproduce churn@1.2.0",
+        "holdfast reproduce churn@1.2.0 --run --data train=/archive/sales.parquet",
+    ),
     "stage": (
         "holdfast stage churn@latest",
         "holdfast stage churn@1.3.0 --reason 'for the load test'",

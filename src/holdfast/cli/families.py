@@ -15,6 +15,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Serving": {"serve": ("serve",), "web": ("web",)},
     "Rollouts": {"rollout": ("rollout",)},
     "Retraining": {"retrain": ("retrain",)},
+    "Data and lineage": {"data": ("data",), "lineage": ("lineage", "reproduce")},
     "Predictions": {"predictions": ("predictions",), "drift_look": ("drift",)},
     "Notices": {"notify": ("notify",)},
     "Trust": {

@@ -25,6 +25,8 @@ def facts_from(options: dict[str, Any]) -> Facts:
     facts["hyperparameters"] = typed(pairs("--param", options["param"])) or None
     facts["training_data"] = typed(pairs("--training-data", options["training_data"]))
     facts["lineage"] = _lineage(typed(pairs("--lineage", options["lineage"])))
+    facts["data"] = pairs("--data", options["data"]) or None
+    facts["patch"] = options["keep_patch"] or None
     facts["metadata"] = typed(pairs("--metadata", options["metadata"]))
     facts["limitations"] = tuple(options["limitation"])
     facts["scanners"] = tuple(options["scanner"])
@@ -65,7 +67,7 @@ def _lineage(fields: dict[str, Any]) -> dict[str, Any]:
     """Keep these values as text: a run id or data window of digits is not a number."""
     parents = fields.get("parents")
     lineage = {
-        name: value if isinstance(value, bool | list) else str(value)
+        name: value if isinstance(value, bool | list) or name == "seed" else str(value)
         for name, value in fields.items()
     }
     if isinstance(parents, str):

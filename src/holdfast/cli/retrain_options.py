@@ -34,7 +34,13 @@ _RUN = (
         help="Run this program instead; it writes to HOLDFAST_OUT.",
     ),
     click.option(
-        "--data", multiple=True, metavar="NAME=PATH", help="Give it this file or folder by a name."
+        "--data",
+        multiple=True,
+        metavar="NAME=PATH|DATA@V",
+        help="Give it this file, folder or data by a name.",
+    ),
+    click.option(
+        "--keep-patch", is_flag=True, help="Keep uncommitted changes; they may hold secrets."
     ),
     click.option(
         "--window", metavar="FROM/TO", help="Give it this window of time [the policy's days]."
@@ -236,6 +242,7 @@ def retraining_request(
     import socket
 
     from holdfast.core.retraining import slots
+    from holdfast.datasets.data_records import parse_data_ref
     from holdfast.retraining.retraining_run import RunRequest
     from holdfast.retraining.training_process import ProcessLimits
 
@@ -245,6 +252,8 @@ def retraining_request(
     window = slots.window_of(options["window"]) if options["window"] else None
     if window is None and terms.window_days is not None:
         window = slots.window_before(slot, terms.window_days)
+    named = pairs("--data", options["data"])
+    refs = {name: text for name, text in named.items() if parse_data_ref(text) is not None}
     return RunRequest(
         model=model,
         slot=slot,
@@ -252,7 +261,9 @@ def retraining_request(
         environment=dict(os.environ),
         entry=entry,
         command=command,
-        data={name: Path(path) for name, path in pairs("--data", options["data"]).items()},
+        data={name: Path(path) for name, path in named.items() if name not in refs},
+        data_refs=refs,
+        patch=options["keep_patch"],
         window=window,
         seed=options["seed"],
         limits=ProcessLimits(

@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     metavar="NAME=VERSION",
     help="Set python= or a package, instead of what is installed here.",
 )
+@option(
+    "--data",
+    multiple=True,
+    metavar="NAME=PATH|DATA@V",
+    help="Record digests of what it was trained on: a path, or data by name.",
+)
+@option("--keep-patch", is_flag=True, help="Keep uncommitted changes; they may hold secrets.")
 @option("--base", metavar="MODEL@REF", help="Name the base of an adapter; its digest is recorded.")
 @option("--metadata", multiple=True, metavar="NAME=VALUE", help="Add anything of your own.")
 @option("--limitation", multiple=True, metavar="TEXT", help="State a known limitation.")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from holdfast.core import names, strict_json, version
+from holdfast.core.lineage_record import Lineage
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
@@ -18,6 +19,9 @@ FORMAT = 1
 
 CODE = "code"
 """Role and format of a version's own Python code."""
+
+PATCH = "patch"
+"""Role of what the work tree of the training had changed since its commit."""
 
 ENTRY = "entry"
 """Format of a model that a class of that code makes."""
@@ -109,29 +113,6 @@ class Scan(Struct, frozen=True):
     unknown: tuple[str, ...] = ()
     trusted: str | None = None
     evidence: tuple[Evidence, ...] | UnsetType = UNSET
-
-
-class Lineage(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a version was made from.
-
-    Attributes:
-        git_commit: 40 hex digits of the training code's commit.
-        git_dirty: True if the work tree differed from that commit.
-        code_version: Version of the training code, in its own words.
-        data_window: Slice of time of the training data, such as `last_90_days` or `2026-Q3`.
-        parents: Refs of the versions this one was made from (fine-tuned, distilled, ...).
-        run_id: The experiment tracker's run.
-        base: The version that an adapter (LoRA) is put on, `model@sha256:` and 64 hex digits; not
-            written where there is none.
-    """
-
-    git_commit: str | None = None
-    git_dirty: bool | None = None
-    code_version: str | None = None
-    data_window: str | None = None
-    parents: tuple[str, ...] = ()
-    run_id: str | None = None
-    base: str | UnsetType = UNSET
 
 
 class Environment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -333,7 +314,14 @@ def differing_fields(manifest: Manifest, other: Manifest) -> tuple[str, ...]:
 
 def _content(manifest: Manifest, field: str) -> object:
     if field == "lineage":  # the same bytes may be registered again from a later commit
-        return msgspec.structs.replace(manifest.lineage, git_commit=None, git_dirty=None)
+        return msgspec.structs.replace(
+            manifest.lineage,
+            git_commit=None,
+            git_dirty=None,
+            folder=UNSET,
+            locks=UNSET,
+            remote=UNSET,
+        )
     return getattr(manifest, field)
 
 

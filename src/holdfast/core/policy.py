@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import names, signers
-from holdfast.core.manifest import Environment, Lineage, Manifest
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Environment, Manifest
 from holdfast.core.metrics import Direction
 from holdfast.core.paired import InconclusiveRule
 from holdfast.core.retraining import retraining_terms

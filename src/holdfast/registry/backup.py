@@ -19,7 +19,7 @@ from holdfast.core.manifest import File
 from holdfast.core.state import Record, State
 from holdfast.core.views import Damage
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
-from holdfast.registry import access_upkeep, copy_models
+from holdfast.registry import access_upkeep, copy_models, data_upkeep
 from holdfast.registry.session import Session
 from holdfast.store import layout
 from holdfast.store.journal import Journal
@@ -33,7 +33,7 @@ class Backup(Struct, frozen=True):
 
     Attributes:
         models: Names of those that are in it, sorted.
-        entries: Journal entries in it, those about access too.
+        entries: Journal entries in it, those about access and data too.
         new_entries: Those that an earlier backup there did not have.
         new_files: Blobs that it did not have.
         size_bytes: Their length.
@@ -73,6 +73,7 @@ def backup(source: Session, target: Session, progress: Progress | None) -> Backu
         for folder in source.folders():
             run.folder(folder)
         run.access()
+        run.data()
     return run.outcome()
 
 
@@ -89,7 +90,7 @@ class _Run:
     progress: Progress | None
     heads: dict[str, int] = field(default_factory=dict)
     new_entries: int = 0
-    access_entries: int = 0
+    further_entries: int = 0
     new_files: list[File] = field(default_factory=list)
     damages: list[Damage] = field(default_factory=list)
 
@@ -97,7 +98,7 @@ class _Run:
         """Return the result."""
         return Backup(
             models=tuple(sorted(self.heads)),
-            entries=sum(self.heads.values()) + self.access_entries,
+            entries=sum(self.heads.values()) + self.further_entries,
             new_entries=self.new_entries,
             new_files=len(self.new_files),
             size_bytes=sum(file.size_bytes for file in self.new_files),
@@ -119,8 +120,19 @@ class _Run:
     def access(self) -> None:
         """Back up who may do what; damage there does not stop the models."""
         try:
-            self.access_entries, lacked = access_upkeep.back_up(self.source, self.target)
+            entries, lacked = access_upkeep.back_up(self.source, self.target)
+            self.further_entries += entries
             self.new_entries += lacked
+        except DamagedError as error:
+            self.damages.append(Damage(None, None, error.subject, str(error)))
+
+    def data(self) -> None:
+        """Back up data by name; damage there does not stop the rest."""
+        try:
+            entries, lacked, carried = data_upkeep.back_up(self.source, self.target)
+            self.further_entries += entries
+            self.new_entries += lacked
+            self.new_files += carried
         except DamagedError as error:
             self.damages.append(Damage(None, None, error.subject, str(error)))
 

@@ -7,9 +7,10 @@ from typing import Any, Final, TypedDict
 from holdfast.core import names
 from holdfast.core.drift.drift_reference import ROLE
 from holdfast.core.idempotency import check_signing
-from holdfast.core.manifest import CODE, clean_metrics
+from holdfast.core.manifest import CODE, PATCH, clean_metrics
 from holdfast.errors import InvalidInputError
 from holdfast.formats.code import EntryPoint
+from holdfast.registry import provenance
 from holdfast.store.metering import Progress
 
 
@@ -31,6 +32,10 @@ class Facts(TypedDict, total=False):
         entry: `module:Class` of that code, which makes the model; there is then no model file.
         reference: The rows it was trained on, before any preprocessing, by which drift is measured:
             a `.parquet` or `.csv` file or a frame, of which counts alone are kept.
+        data: What it was trained on, by the training's name for it: a path, a pattern, or a version
+            of data that was added, `sales@v3`; digests of bytes and rows are kept.
+        patch: Whether to keep what the work tree has changed since its commit, at most 1 MB; it may
+            hold secrets.
         base: The version that an adapter is put on, such as `llama@1.2.0`; its digest is kept.
         trust: Why files that run code outside the allow-list are accepted anyway.
         scanners: Other scanners to ask, `picklescan` or `modelaudit`: evidence, not the verdict.
@@ -62,6 +67,8 @@ class Facts(TypedDict, total=False):
     code: str | PathLike[str]
     entry: str
     reference: object
+    data: Mapping[str, str | PathLike[str]]
+    patch: bool
     base: str
     trust: str
     scanners: Sequence[str]
@@ -82,6 +89,7 @@ _MAPPINGS: Final = (
     "artifacts",
     "losses",
     "formats",
+    "data",
 )
 
 
@@ -124,6 +132,7 @@ def roles(model: object, preprocessor: object, facts: Facts) -> dict[str, object
         "postprocessor": facts.get("postprocessor"),
         CODE: _code(facts),
         ROLE: facts.get("reference"),
+        PATCH: provenance.patch() if facts.get("patch") else None,
     }
     sources |= {role: source for role, source in optional_sources.items() if source is not None}
     further = facts.get("artifacts", {})

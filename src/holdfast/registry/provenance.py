@@ -12,12 +12,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast import scratch
-from holdfast.core.manifest import Environment, Lineage
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Environment
+from holdfast.datasets import data_digests
+from holdfast.datasets.plain_address import recordable
+from holdfast.errors import InvalidInputError
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
 _CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
+_MOST_PATCH_BYTES = 1 << 20
+_LOCKS = (
+    *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock", "pylock.toml"),
+    *("conda-lock.yml", "environment.yml", "requirements.txt", "renv.lock"),
+)
 _LONGEST_TEXT = 1 << 24  # of packed refs; a repository of a million has more, and Git reads those
 _LONGEST_INDEX = 1 << 30
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -65,13 +74,13 @@ def differing(recorded: Environment) -> dict[str, tuple[str, str | None]]:
     return differences
 
 
-def lineage() -> Lineage:
-    """Return the commit checked out around the current folder, and whether tracked files differ.
+def lineage(folder: Path | None = None) -> Lineage:
+    """Return the commit checked out around a folder, and whether tracked files differ.
 
     Empty where there is no git, no work tree or no commit.
     """
     try:
-        folder = Path.cwd()
+        folder = folder or Path.cwd()
         checked_out = any((parent / ".git").exists() for parent in (folder, *folder.parents))
     except OSError:  # it was removed, or may not be looked into
         return Lineage()
@@ -81,6 +90,50 @@ def lineage() -> Lineage:
     if commit:
         return Lineage(git_commit=commit, git_dirty=_is_dirty(folder, commit))
     return Lineage(git_commit=head_commit(folder))  # git is missing, refuses or took too long
+
+
+def code_place(folder: Path | None = None) -> dict[str, object]:
+    """Return where code is, as fields of `Lineage`: repository, folder in it, locks."""
+    try:
+        folder = folder or Path.cwd()
+    except OSError:  # it was removed
+        return {}
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    places = [folder] if not top else [Path(top), folder]
+    locks = {
+        name: f"sha256:{data_digests.of_file(place / name)}"
+        for place in places
+        for name in _LOCKS
+        if (place / name).is_file()
+    }
+    fields: dict[str, object] = {"locks": locks} if locks else {}
+    if not top:
+        return fields
+    fields["folder"] = (_git(folder, "rev-parse", "--show-prefix") or "").rstrip("/")
+    remotes = (_git(folder, "remote") or "").splitlines()
+    name = "origin" if "origin" in remotes else next(iter(remotes), "")
+    address = name and _git(folder, "config", "--get", f"remote.{name}.url")
+    plain = recordable(address) if address else ""
+    return fields | ({"remote": plain} if plain else {})
+
+
+def patch(folder: Path | None = None) -> bytes | None:
+    """Return what tracked files have changed since the commit, `None` if nothing.
+
+    Raises:
+        InvalidInputError: If there is no commit to compare with, or it has more than 1 MB.
+    """
+    folder = folder or Path.cwd()
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    arguments = ("diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
+    changed = _output(Path(top), (*arguments, "--"), None) if top else None
+    if changed is None:
+        problem, advice = "cannot be told from a commit", "commit first, or leave the patch out"
+        raise InvalidInputError(f"work tree {str(folder)!r}", problem, advice)
+    if len(changed) > _MOST_PATCH_BYTES:
+        problem = f"has {len(changed):,} bytes, more than {_MOST_PATCH_BYTES:,}"
+        raise InvalidInputError("patch", problem, "commit the changes first")
+    return changed or None
 
 
 def head_commit(folder: Path) -> str | None:
@@ -190,6 +243,16 @@ def _borrow(private: Path, index: Path, commit: str) -> None:
 
 
 def _git(folder: Path, *arguments: str, alone: Mapping[str, str] | None = None) -> str | None:
+    output = _output(folder, arguments, alone)
+    try:
+        return None if output is None else output.decode().strip()
+    except ValueError:
+        return None
+
+
+def _output(
+    folder: Path, arguments: Iterable[str], alone: Mapping[str, str] | None
+) -> bytes | None:
     git = shutil.which("git")
     if git is None:
         return None
@@ -198,12 +261,11 @@ def _git(folder: Path, *arguments: str, alone: Mapping[str, str] | None = None) 
             [git, *_CALM, "-C", str(folder), *arguments],
             capture_output=True,
             check=True,
-            text=True,
             timeout=_PATIENCE_S,
             env=None if alone is None else dict(alone),
         )
     except subprocess.CalledProcessError as error:
-        if "dubious ownership" in error.stderr:
+        if b"dubious ownership" in error.stderr:
             _log.warning(
                 "whether %s differs from its commit is not recorded: git refuses a repository "
                 "of another user (git config --global --add safe.directory %s)",
@@ -213,4 +275,4 @@ def _git(folder: Path, *arguments: str, alone: Mapping[str, str] | None = None) 
         return None
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return bytes(done.stdout)

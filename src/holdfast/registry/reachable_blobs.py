@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.manifest import MAX_BYTES, Manifest, base_digest, decode
 from holdfast.core.state import Record
 from holdfast.errors import DamagedError, NewerFormatError, StoreError
+from holdfast.registry import data_upkeep
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, at_most, concurrent, layout
 from holdfast.store.open_store import Claims
@@ -177,6 +178,7 @@ def _named(contents: Contents, models: Collection[str]) -> set[str]:
     digests = {record.manifest for record in records}
     digests.update(digest for record in records for digest in record.attached)
     digests.update(digest for state in states for digest in state.runs)
+    digests |= data_upkeep.named_blobs(contents.session)
     files = concurrent.map_ordered(contents.files, present, contents.at_once)
     return digests.union(*files)
 

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from holdfast.formats.pair import Pair
     from holdfast.registry.backup import Backup
     from holdfast.registry.bundles import Bundled
+    from holdfast.registry.data_verbs import Datasets
     from holdfast.registry.environments import EnvironmentForm, PackageDifference
     from holdfast.registry.fleet_reports import Fleet
+    from holdfast.registry.lineage_verbs import Lineages
     from holdfast.registry.loading import Fetched
     from holdfast.registry.model_cards import CardFormat
     from holdfast.store.metering import Progress
@@ -82,6 +84,20 @@ class Reader:
         from holdfast.registry import access_upkeep
 
         return access_upkeep.opened(self._session, NO_KEYS if keys is None else keys)
+
+    @property
+    def data(self) -> Datasets:
+        """Data by name: added, listed, shown and verified."""
+        from holdfast.registry.data_verbs import Datasets
+
+        return Datasets(self._session)
+
+    @property
+    def lineage(self) -> Lineages:
+        """Where versions come from, and what became of them."""
+        from holdfast.registry.lineage_verbs import Lineages
+
+        return Lineages(self._session)
 
     def token_uses(self) -> dict[str, str]:
         """Return the day on which each token was last used through a server, by its id."""

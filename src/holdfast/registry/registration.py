@@ -17,13 +17,14 @@ from holdfast.core import names, numbering, schema
 from holdfast.core.drift import drift_reference
 from holdfast.core.events import AnyEvent, Registered
 from holdfast.core.idempotency import Unchanged, repeated
+from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import (
     CODE,
     ENTRY,
+    PATCH,
     Artifact,
     Environment,
     File,
-    Lineage,
     Manifest,
     Scan,
     clean_metrics,
@@ -259,6 +260,8 @@ def _part(role: str, source: object, scratch: Path, facts: Facts) -> _Part:
     names.check_role(role)
     if role == drift_reference.ROLE and role not in facts.get("artifacts", {}):
         return _reference_part(source, scratch)
+    if role == PATCH and isinstance(source, bytes):
+        return _patch_part(source, scratch)
     format_name = facts.get("formats", {}).get(role)
     if source is None:
         raise InvalidInputError(role, "must be a path or an object, not None")
@@ -281,6 +284,13 @@ def _reference_part(source: object, scratch: Path) -> _Part:
     packaged = Packaged(path, KeptFile.name, KeptFile().describe(path))
     role = drift_reference.ROLE
     return _Part(role, packaged, dict(_files(role, path)), ours=True)
+
+
+def _patch_part(source: bytes, scratch: Path) -> _Part:
+    path = scratch / "patch.diff"
+    path.write_bytes(source)
+    packaged = Packaged(path, KeptFile.name, KeptFile().describe(path))
+    return _Part(PATCH, packaged, dict(_files(PATCH, path)), ours=True)
 
 
 def _code_part(source: object, scratch: Path, format_name: str | None) -> _Part:
@@ -425,6 +435,8 @@ def _lineage(session: Session, facts: Facts, lineage: Lineage) -> Lineage:
             problem, advice = "was purged", "name a version whose files are kept"
             raise InvalidInputError(f"base {facts['base']!r}", problem, advice)
         fields["base"] = f"{state.model}@sha256:{record.manifest}"
+    if {"data", "entry"} & fields.keys():
+        fields = provenance.code_place() | fields
     return _checked("lineage", msgspec.to_builtins(lineage) | fields, Lineage)
 
 

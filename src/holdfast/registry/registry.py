@@ -113,9 +113,10 @@ class Registry(EvaluationVerbs):
         from holdfast.core.version import check_bump, parse
         from holdfast.registry import facts as told
         from holdfast.registry import losses as measuring
-        from holdfast.registry import registration
+        from holdfast.registry import registration, trained_on
 
         told.check(facts)
+        facts = trained_on.with_data(self._session, facts)
         sources = told.roles(model, preprocessor, facts)
         asked = parse(version) if version is not None else check_bump(bump)
         measured = measuring.read(facts.get("losses", {}), facts.get("evaluation_set"))

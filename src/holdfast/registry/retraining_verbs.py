@@ -1,6 +1,7 @@
 """The verbs of retraining: its lease, its slots, and the one entry that says what a run came to."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from holdfast.core import names, retraining_commands, trust
 from holdfast.core.entry import Stamp
@@ -8,7 +9,7 @@ from holdfast.core.events import AnyEvent, Retrained
 from holdfast.core.idempotency import Unchanged
 from holdfast.core.retraining.slot_record import SlotRecord, name_of
 from holdfast.core.state import State, empty
-from holdfast.registry import registration, retraining_lease
+from holdfast.registry import registration, retraining_lease, run_records
 from holdfast.registry.facts import Facts
 from holdfast.registry.ledger import CommitResult
 from holdfast.registry.retraining_conclusion import Attempt, Conclusion, Score, with_blobs
@@ -65,6 +66,14 @@ class Retrainings:
     def state(self, model: str) -> State:
         """Return a model as its journal tells it; one that nobody registered has no versions."""
         return self._state(model)
+
+    def run_of(self, model: str, version: str) -> dict[str, Any]:
+        """Return the record of the run that made a version; empty if no run did.
+
+        Raises:
+            DamagedError: If it is gone or changed.
+        """
+        return run_records.of_version(self._session, self._state(model).versions[version])
 
     def remark(self, model: str, event: Retrained) -> bool:
         """Write that a slot was missed or held, once; false if it is written, or done, already."""

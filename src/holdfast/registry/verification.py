@@ -14,7 +14,13 @@ from holdfast.core.manifest import File, Manifest
 from holdfast.core.state import Record, State, empty, fold
 from holdfast.core.views import Damage, Remark, Verification
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, MissingLibraryError
-from holdfast.registry import access_upkeep, reachable_blobs, signatures, stray_files
+from holdfast.registry import (
+    access_upkeep,
+    data_upkeep,
+    reachable_blobs,
+    signatures,
+    stray_files,
+)
 from holdfast.registry.damage_search import DamageSearch, check_files, expect_version
 from holdfast.registry.missing import lost
 from holdfast.registry.session import Session, Survey
@@ -52,6 +58,7 @@ def verify(
     if target is None:
         seen = _check_models(session, findings)
         _check_access(session, findings)
+        data_upkeep.verify(session, findings)
         _expect_strays(session, findings)
         findings.remarks += stray_files.among_blobs(session)
         findings.remarks += _orphans(session, seen, findings)

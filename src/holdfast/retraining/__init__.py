@@ -7,9 +7,11 @@ training_process  the parent's side of the child: limits of time and memory, its
 keeper            the child: runs no code of the entry, ends with the parent and ends all below it
 training_worker   below the keeper: calls the entry, writes what it returned as files
 entry_context     what an entry is given
+run_data          its data, hashed before and after; run_code its commit, and the machine
 run_results       what a run left, read as if a stranger had written it
 evaluation_rows   rows and labels on which versions are scored; `scoring` does it, in a trial
-process_tree, log_tail, data_digests
+reproduction      a version made once more, in a `worktree` of its commit; `likeness` compares
+process_tree, log_tail
 ```
 
 An entry point is `def train(context: TrainingContext) -> dict`; one that runs is in

@@ -1,9 +1,6 @@
 """One run, from its slot to one entry: a version that was judged, or a failure and its log."""
 
 import hashlib
-import json
-import platform
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,7 +12,7 @@ from msgspec.structs import asdict, replace
 from holdfast import scratch
 from holdfast.core.drift.drift_reference import ROLE
 from holdfast.core.events import Retrained
-from holdfast.core.manifest import plain
+from holdfast.core.manifest import PATCH, plain
 from holdfast.core.retraining.retraining_terms import ENTRY, Follow
 from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.core.retraining.slots import Window
@@ -28,17 +25,21 @@ from holdfast.errors import (
     UnsupportedError,
     UntrustedError,
 )
-from holdfast.registry import Registry
+from holdfast.registry import Registry, trained_on
 from holdfast.registry.facts import Facts
 from holdfast.registry.retraining_conclusion import Attempt
 from holdfast.registry.retraining_lease import PULSE, Lease, LeaseHolder, Pulse
 from holdfast.retraining import (
-    data_digests,
     evaluation_rows,
+    run_code,
+    run_context,
+    run_data,
     run_results,
     scored_run,
     training_process,
 )
+from holdfast.retraining.run_code import RunCode
+from holdfast.retraining.run_data import RunData
 from holdfast.retraining.run_results import RunResult
 from holdfast.retraining.training_process import OUT_OF_MEMORY, Ended, ProcessLimits, Training
 from holdfast.sandbox.restraint import Mode
@@ -48,7 +49,6 @@ __all__ = ["EVALUATION", "RunOutcome", "RunRequest", "name_of_entry", "run"]
 EVALUATION: Final = "evaluation"
 """Data of this name are rows to score on: no training data, and the run's set if it leaves none."""
 
-_WORKER: Final = "from holdfast.retraining.training_worker import main; main()"
 _FAILURES: Final = (
     InvalidInputError,
     MissingLibraryError,
@@ -69,6 +69,8 @@ class RunRequest(Struct, frozen=True):
         command: A program and its arguments, which leaves files.
         slot: As it is written (`core/retraining/slots.py`).
         data: Files and folders by name.
+        data_refs: Versions of data by name, `sales@v3`, likewise.
+        patch: Whether to keep what the work tree has changed since its commit.
         folder: Where it runs, from where its module is imported.
         environment: Of the caller.
         holder: Who runs it, for people.
@@ -85,6 +87,8 @@ class RunRequest(Struct, frozen=True):
     entry: str = ""
     command: tuple[str, ...] = ()
     data: Mapping[str, Path] = field(default_factory=dict)
+    data_refs: Mapping[str, str] = field(default_factory=dict)
+    patch: bool = False
     window: Window | None = None
     seed: int = 0
     limits: ProcessLimits = field(default_factory=ProcessLimits)
@@ -181,17 +185,18 @@ class _Run:
 
     def outcome(self) -> RunOutcome:
         """Train, look at what came of it, and write the one entry."""
-        data = {name: path.absolute() for name, path in self.request.data.items()}
-        files = data_digests.of_files(data)
-        ended = self._trained(data)
+        request = self.request
+        data = run_data.taken(self.registry, request.data, request.data_refs, self.home / "data")
+        code = run_code.of(request.folder, patch=request.patch)
+        ended = self._trained(data.paths)
         if ended.why == "stopped":
             self.lease.require()
-        self.facts |= self._recorded(ended, data_digests.of_data(files))
+        self.facts |= self._recorded(ended, data.digests)
         problem = _problem(ended)
         try:
             if problem is None:
-                self._require_same(data, files)
-                return self._concluded(ended, data, files)
+                data.require_same()
+                return self._concluded(ended, data, code)
         except ConflictError:
             raise
         except _FAILURES as error:
@@ -202,46 +207,28 @@ class _Run:
     def _trained(self, data: Mapping[str, Path]) -> Ended:
         request = self.request
         self.out.mkdir()
-        context = self.home / "context.json"
-        window = request.window
-        document = {
-            "out": str(self.out),
-            "data": {name: str(path) for name, path in data.items()},
-            "slot": request.slot,
-            "window": asdict(window) if window else None,
-            "seed": request.seed,
-            "champion": self._champion(),
-        }
-        context.write_text(json.dumps(document), encoding="utf-8")
-        own = (sys.executable, "-c", _WORKER, str(context), request.entry)
+        context = run_context.write(
+            self.home / "context.json",
+            out=self.out,
+            data=data,
+            slot=request.slot,
+            window=request.window,
+            seed=request.seed,
+            champion=run_context.champion(self.registry, request.model, self._live()),
+        )
+        own = run_context.command(context, request.entry)
         training = Training(
             command=request.command or own,
             folder=request.folder,
             scratch=self.home,
             environment=request.environment,
-            further={
-                "HOLDFAST_OUT": str(self.out),
-                "HOLDFAST_CONTEXT": str(context),
-                "HOLDFAST_SLOT": request.slot,
-                "HOLDFAST_SEED": str(request.seed),
-            },
+            further=run_context.variables(self.out, context, request.slot, request.seed),
             seed=request.seed,
         )
         return training_process.run(training, request.limits, lambda: self.lease.is_lost)
 
-    def _champion(self) -> dict[str, Any] | None:
-        state = self.registry.retrainings.state(self.request.model)
-        if state.production is None:
-            return None
-        fetched = self.registry.fetch(f"{self.request.model}@{state.production}")
-        artifacts = fetched.manifest.artifacts.items()
-        return {
-            "version": state.production,
-            "metrics": state.record(state.production).metrics,
-            "hyperparameters": fetched.manifest.hyperparameters,
-            "paths": {role: str(path) for role, path in fetched.paths.items()},
-            "formats": {role: artifact.format for role, artifact in artifacts},
-        }
+    def _live(self) -> str | None:
+        return self.registry.retrainings.state(self.request.model).production
 
     def _recorded(self, ended: Ended, digests: Mapping[str, str]) -> dict[str, Any]:
         """Return what is recorded of a run: a superset of the logs of training pipelines."""
@@ -259,82 +246,62 @@ class _Run:
             "data": dict(digests),
             "settings": ended.settings,
             "limits": asdict(request.limits),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
+            **run_code.machine(),
             "status": ended.status,
             "ended": ended.why,
             "took_s": round(ended.took_s, 3),
             "peak_rss_bytes": ended.peak_bytes,
         }
 
-    def _require_same(
-        self, data: Mapping[str, Path], files: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        after = data_digests.of_files(data)
-        changed = [name for name in files if files[name] != after[name]]
-        if changed:
-            paths = sorted(
-                path
-                for path in files[changed[0]].keys() | after[changed[0]].keys()
-                if files[changed[0]].get(path) != after[changed[0]].get(path)
-            )
-            shown = f"{changed[0]} {paths[0]}".strip()
-            raise InvalidInputError(
-                f"data {shown}", "changed during the run", "train on a copy that nobody writes"
-            )
-
-    def _concluded(
-        self, ended: Ended, data: Mapping[str, Path], files: Mapping[str, Mapping[str, str]]
-    ) -> RunOutcome:
+    def _concluded(self, ended: Ended, data: RunData, code: RunCode) -> RunOutcome:
         result = run_results.read(self.out)
         if result.bump == "major" and self.request.bump != "major":
             advice = "a run does not raise it by itself: retrain with --bump major"
             raise InvalidInputError("result bump 'major'", "was not asked for", advice)
         bump = result.bump if self.request.bump == "auto" else self.request.bump
-        rows = self._rows(result, data, files)
+        rows = self._rows(result, data)
         if rows is not None:
             self.facts["evaluation"] = f"sha256:{rows.digest}"
         attempt = Attempt(self.request.slot, self.name, bump, self._run(result), ended.log)
         asked, sources = self.request, dict[str, object](result.sources)
         if result.reference is not None:
             sources[ROLE] = result.reference
+        if code.patch is not None:
+            sources[PATCH] = code.patch
         with scored_run.scorer(self.registry, asked.model, result, rows, asked.sandbox) as score:
             record = self.registry.retrainings.conclude(
-                asked.model, attempt, self.lease, sources, self._told(result), score
+                asked.model, attempt, self.lease, sources, self._told(result, data, code), score
             )
         return RunOutcome(self.request.model, record, ran=True)
 
-    def _rows(
-        self,
-        result: RunResult,
-        data: Mapping[str, Path],
-        files: Mapping[str, Mapping[str, str]],
-    ) -> evaluation_rows.EvaluationRows | None:
+    def _rows(self, result: RunResult, data: RunData) -> evaluation_rows.EvaluationRows | None:
         """Read the rows to score on, which nothing was trained on as far as bytes can tell.
 
         Raises:
             InvalidInputError: If they are those of the training data.
         """
-        path = result.evaluation or data.get(EVALUATION)
+        path = result.evaluation or data.paths.get(EVALUATION)
         if path is None and result.losses:
             problem, advice = "are claimed without the rows that they are of", "leave both, or none"
             raise InvalidInputError("losses", problem, advice)
         if path is None:
             return None
         rows = evaluation_rows.read(path, result.label)
-        for name, digests in files.items():
+        for name, digests in data.files.items():
             if name != EVALUATION and rows.digest in digests.values():
                 problem = f"is the training data {name}"
                 raise InvalidInputError("evaluation set", problem, "keep rows back that none saw")
         return rows
 
-    def _told(self, result: RunResult) -> Facts:
+    def _told(self, result: RunResult, data: RunData, code: RunCode) -> Facts:
         """Return the facts of a registration: the run's own, and what is known of it here."""
+        uses = data.uses()
+        lineage, _ = trained_on.as_facts(uses)
+        uses.pop(EVALUATION, None)
+        _, of_training = trained_on.as_facts(uses)
         training = {
             **result.facts.get("training_data", {}),
-            "digests": {
-                name: digest for name, digest in self.facts["data"].items() if name != EVALUATION
-            },
+            **of_training,
             "window": self.facts["data_window"],
         }
         window = self.facts["data_window"] or result.run_log.get("data_window")
@@ -343,7 +310,15 @@ class _Run:
             **result.facts,
             "metrics": result.metrics,
             "training_data": {key: value for key, value in training.items() if value},
-            "lineage": {"data_window": window and str(window), "run_id": str(run_id)},
+            "lineage": {
+                **code.lineage,
+                **lineage,
+                "data_window": window and str(window),
+                "entry": self.name,
+                "run_id": str(run_id),
+                "seed": self.request.seed,
+                "slot": self.request.slot,
+            },
             "metadata": {
                 **result.facts.get("metadata", {}),
                 "retraining": {"slot": self.request.slot, "entry": self.name},

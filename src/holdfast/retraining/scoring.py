@@ -16,7 +16,7 @@ from holdfast.registry.loading import Fetched
 from holdfast.retraining.evaluation_rows import EvaluationRows
 from holdfast.sandbox import Trials
 
-__all__ = ["LOSSES", "Scores", "score"]
+__all__ = ["LOSSES", "RunAnswers", "Scores", "answered", "score"]
 
 WORK: Final = "holdfast.retraining.scoring:work"
 _ANSWER_BYTES: Final = 192 << 20
@@ -64,6 +64,22 @@ def score(
         UnsupportedError: If it does not answer, or not once a row.
         InvalidInputError: If a loss is unknown, or needs what the version does not give.
     """
+    answers = answered(fetched, trials, rows)
+    names = wanted or _fitting(answers, rows.labels)
+    unknown = [name for name in names if name not in LOSSES]
+    if unknown:
+        advice = f"use one of {', '.join(LOSSES)}"
+        raise InvalidInputError(f"loss {unknown[0]!r}", "is unknown", advice)
+    losses = {name: _losses(fetched.ref, name, answers, rows.labels) for name in names}
+    return Scores(losses, _metrics(answers, rows.labels))
+
+
+def answered(fetched: Fetched, trials: Trials | None, rows: EvaluationRows) -> RunAnswers:
+    """Have a version answer rows.
+
+    Raises:
+        UnsupportedError: If it does not answer, or not once a row.
+    """
     further = {"rows": rows.rows, "columns": rows.columns}
     trial = trial_runs.trial(WORK, fetched, _ANSWER_BYTES, **further)
     if trials is None:
@@ -74,14 +90,7 @@ def score(
             problem = f"cannot be scored on the evaluation rows: {outcome.problem}"
             raise UnsupportedError(fetched.ref, problem, "return rows as its schema says")
         result = outcome.result
-    answers = _answers(fetched.ref, result, len(rows.rows))
-    names = wanted or _fitting(answers, rows.labels)
-    unknown = [name for name in names if name not in LOSSES]
-    if unknown:
-        advice = f"use one of {', '.join(LOSSES)}"
-        raise InvalidInputError(f"loss {unknown[0]!r}", "is unknown", advice)
-    losses = {name: _losses(fetched.ref, name, answers, rows.labels) for name in names}
-    return Scores(losses, _metrics(answers, rows.labels))
+    return _answers(fetched.ref, result, len(rows.rows))
 
 
 def work(argument: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from holdfast.retraining import process_tree
 from holdfast.retraining.log_tail import LogTail
 
-__all__ = ["Ended", "ProcessLimits", "Training", "run"]
+__all__ = ["Ended", "ProcessLimits", "Training", "is_setting", "run"]
 
 MOST_PROCESSES: Final = 2_000
 OUT_OF_MEMORY: Final = 91
@@ -138,6 +138,11 @@ def run(
                 os.set_blocking(keeper.stdout.fileno(), False)
     took_s = time.monotonic() - began
     return Ended(why, keeper.returncode, log, took_s, peak_bytes, settings)
+
+
+def is_setting(name: str, value: str) -> bool:
+    """Tell whether a variable is one that `run` sets and records, with a number as its value."""
+    return name in ("PYTHONHASHSEED", *_THREADS) and value.isascii() and value.isdecimal()
 
 
 def _settings(training: Training, limits: ProcessLimits) -> dict[str, str]:

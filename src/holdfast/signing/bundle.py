@@ -16,6 +16,7 @@ from holdfast.core import signers, strict_json
 from holdfast.core.manifest import Manifest
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.signing.checks import fits
+from holdfast.signing.dsse import PAYLOAD_TYPE, STATEMENT_TYPE, pae
 from holdfast.signing.keys import SigningKey
 
 SIGNATURE: Final = "model.sig"
@@ -26,8 +27,6 @@ MOST_BYTES: Final = 64 << 20
 """Length above which a file is not believed to be a signature."""
 
 _MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-_PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-_STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 _PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
 _IGNORED: Final = (SIGNATURE, ".git", ".gitattributes", ".github", ".gitignore")
 
@@ -145,14 +144,14 @@ def sign(key: SigningKey, manifest: Manifest, digest: str) -> bytes:
             "register it with another extension",
         )
     payload = msgspec.json.encode(_statement(f"{manifest.name}@{manifest.version}", folder))
-    value = key.sign_version(_pae(payload))
+    value = key.sign_version(pae(payload))
     hint = signers.version_key_id(key.signer.ec or "")
     bundle = {
         "mediaType": _MEDIA_TYPE,
         "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
         "dsseEnvelope": {
             "payload": payload,
-            "payloadType": _PAYLOAD_TYPE,
+            "payloadType": PAYLOAD_TYPE,
             "signatures": [{"sig": value, "keyid": ""}],
         },
     }
@@ -162,7 +161,7 @@ def sign(key: SigningKey, manifest: Manifest, digest: str) -> bytes:
 def _statement(name: str, folder: dict[str, str]) -> dict[str, Any]:
     ordered = sorted(folder.items(), key=lambda item: item[0].split("/"))
     return {
-        "_type": _STATEMENT_TYPE,
+        "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": _root(digest for _, digest in ordered)}}],
         "predicateType": _PREDICATE_TYPE,
         "predicate": {
@@ -181,12 +180,6 @@ def _statement(name: str, folder: dict[str, str]) -> dict[str, Any]:
 
 def _root(digests: Any) -> str:
     return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
-
-
-def _pae(payload: bytes) -> bytes:
-    """Return what DSSE signs: the payload with its type and both lengths."""
-    head = f"DSSEv1 {len(_PAYLOAD_TYPE)} {_PAYLOAD_TYPE} {len(payload)} "
-    return head.encode() + payload
 
 
 def read(raw: bytes, subject: str) -> Statement:
@@ -208,13 +201,13 @@ def read(raw: bytes, subject: str) -> Statement:
             subject, f"is not a signature of a model: {problem or 'it lists a file twice'}"
         )
     hint = bundle.verification_material.public_key.hint
-    return Statement(hint, digests, _pae(envelope.payload), envelope.signatures[0].sig)
+    return Statement(hint, digests, pae(envelope.payload), envelope.signatures[0].sig)
 
 
 def _misfit(bundle: _Bundle, payload: _Payload) -> str | None:
     envelope, predicate = bundle.dsse_envelope, payload.predicate
     types = (bundle.media_type, envelope.payload_type, payload.type, payload.predicate_type)
-    if types != (_MEDIA_TYPE, _PAYLOAD_TYPE, _STATEMENT_TYPE, _PREDICATE_TYPE):
+    if types != (_MEDIA_TYPE, PAYLOAD_TYPE, STATEMENT_TYPE, _PREDICATE_TYPE):
         return f"its types are {', '.join(types)}"
     if (predicate.serialization.method, predicate.serialization.hash_type) != ("files", "sha256"):
         return "it does not cover the SHA-256 of whole files"

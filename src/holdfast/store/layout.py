@@ -13,6 +13,8 @@ BLOBS: Final = "blobs/sha256"
 TRASH: Final = "trash"
 """Of what a collector takes away; `reserved.DAMAGED` is below it, and it leaves that alone."""
 MODELS: Final = "models"
+DATA: Final = "data"
+"""Journals of data that people added by a name, apart from those of models."""
 KNOWN: Final = "known"
 """One file for each model that ever had an entry, so that a missing journal is told from none."""
 SEAL: Final = "signed.json"
@@ -30,6 +32,11 @@ def blob(sha256: str) -> str:
 def model(name: str) -> str:
     """Return the prefix of everything about a registered model."""
     return f"{MODELS}/{escape(name)}"
+
+
+def data(name: str) -> str:
+    """Return the prefix of everything about data of a name."""
+    return f"{DATA}/{escape(name)}"
 
 
 def known(name: str) -> str:

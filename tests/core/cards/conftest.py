@@ -7,11 +7,11 @@ import pytest
 from hypothesis import strategies as st
 
 from holdfast.core.cards import Today
+from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import (
     Artifact,
     Environment,
     File,
-    Lineage,
     Manifest,
     Scan,
     digest_of,

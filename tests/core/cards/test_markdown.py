@@ -16,7 +16,8 @@ from msgspec import structs
 
 from holdfast.core.cards import Today, markdown
 from holdfast.core.evaluation import PastEvaluation
-from holdfast.core.manifest import Lineage, Manifest, Scan
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Manifest, Scan
 
 SECTIONS = [
     "Summary",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core.manifest import Artifact, Environment, File, Lineage, Manifest
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Artifact, Environment, File, Manifest
 from holdfast.core.search import SearchedVersion, holds, parse, predicates
 from holdfast.core.state import Record, State
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.datasets import data_digests
 from holdfast.errors import InvalidInputError
-from holdfast.retraining import data_digests
 
 
 def test_a_file_has_its_own_digest_and_a_folder_one_of_all_its_files(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.core.drawing import svg
-from holdfast.web.pages.drawing import inert
+from holdfast.core.wording import inert, shortened
 
 _WIDTH: Final = 1180.0
 _BOX: Final = 250.0
@@ -15,16 +15,19 @@ _ROW: Final = 56.0
 _GENERATIONS: Final = 2
 _MOST: Final = 8
 _CHARACTERS: Final = 35
-_TOLD: Final = ("parent", "child", "adapter", "base", "data", "code", "run", "alias")
+_TOLD: Final = (
+    *("parent", "child", "adapter", "base", "data", "code", "run", "alias", "environment"),
+    *("server", "predictions"),
+)
 """Kinds that a name does not tell of itself."""
 
 
-class Node(Struct, frozen=True):
+class LineageNode(Struct, frozen=True):
     """Something that a version was made from, or became.
 
     Attributes:
-        kind: `version`, `parent`, `base`, `data`, `code`, `run`, `child`, `adapter`, `alias`,
-            `rollout` or `live`.
+        kind: `version`, `parent`, `base`, `data`, `code`, `environment`, `run`, `child`, `adapter`,
+            `alias`, `rollout`, `live`, `server` or `predictions`.
         text: Its name.
         note: More about it.
         url: Its page, empty if it has none.
@@ -35,20 +38,20 @@ class Node(Struct, frozen=True):
     text: str
     note: str = ""
     url: str = ""
-    sources: tuple["Node", ...] = ()
+    sources: tuple["LineageNode", ...] = ()
 
 
 class _Box(Struct, frozen=True):
-    node: Node
+    node: LineageNode
     x: float
     y: float
 
 
-Layer = list[tuple[Node, int]]
+Layer = list[tuple[LineageNode, int]]
 """Nodes, each with the place in the layer to its right of the node that was made from it."""
 
 
-def graph(here: Node, became: Sequence[Node]) -> str:
+def graph(here: LineageNode, became: Sequence[LineageNode]) -> str:
     """Draw a version between what it was made from, two generations, and what it became."""
     layers: list[Layer] = [[(here, 0)]]
     for _ in range(_GENERATIONS):
@@ -72,7 +75,7 @@ def graph(here: Node, became: Sequence[Node]) -> str:
 def _at_most(layer: Layer) -> Layer:
     if len(layer) <= _MOST:
         return layer
-    more = Node("more", f"{len(layer) - _MOST + 1} more", "in the list below")
+    more = LineageNode("more", f"{len(layer) - _MOST + 1} more", "in the list below")
     return [*layer[: _MOST - 1], (more, layer[_MOST - 1][1])]
 
 
@@ -108,7 +111,7 @@ def _drawn(box: _Box) -> Iterator[str]:
     title = f"{node.kind}: {node.text}{f', {node.note}' if node.note else ''}"
     yield svg.element(
         "rect",
-        svg.title(str(inert(title))),
+        svg.title(inert(title)),
         class_=f"node {node.kind}",
         x=x,
         y=y,
@@ -122,14 +125,13 @@ def _drawn(box: _Box) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    plain = str(inert(text))
-    return plain if len(plain) <= _CHARACTERS else f"{plain[: _CHARACTERS - 1]}…"
+    return shortened(inert(text), _CHARACTERS)
 
 
-def _sentence(here: Node, became: Sequence[Node]) -> str:
+def _sentence(here: LineageNode, became: Sequence[LineageNode]) -> str:
     made = ", ".join(f"{node.kind} {node.text}" for node in here.sources[:_MOST]) or "nothing known"
     is_now = ", ".join(node.text for node in became[:_MOST]) or "nothing yet"
     sentence = (
         f"{here.text} was made from {made}; it became {is_now}. The list below says the same."
     )
-    return str(inert(sentence))
+    return inert(sentence)

@@ -1,0 +1,168 @@
+"""The result of a query as data: run by DuckDB, SQLite or PostgreSQL, and digested as it comes.
+
+DuckDB runs on one thread: sums in another order are other numbers. Databases are opened for
+reading alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from holdfast.datasets import data_source
+from holdfast.datasets.data_records import DataDescription, DataQuery
+from holdfast.datasets.plain_address import recordable
+from holdfast.errors import InvalidInputError, MissingLibraryError
+
+__all__ = ["KEPT_NAME", "described"]
+
+KEPT_NAME: Final = "result.parquet"
+_ROWS_AT_ONCE: Final = 65_536
+_ADVICE: Final = "write duckdb:///file.db, sqlite:///file.db or postgresql://host/database"
+
+
+def described(
+    text: str, parameters: Mapping[str, Any], connection: str, keep: Path | None = None
+) -> DataDescription:
+    """Run a query and describe its result.
+
+    Args:
+        text: The SQL; its parameters are `$name` in DuckDB, `:name` in SQLite, `%(name)s` in
+            PostgreSQL.
+        parameters: By name.
+        connection: `duckdb:`, which reads files of this machine, `duckdb:///file.db`,
+            `sqlite:///file.db` or `postgresql://host/database`.
+        keep: A file to write the result to, as Parquet.
+
+    Raises:
+        InvalidInputError: If the query fails, or the connection is malformed.
+        MissingLibraryError: If what runs it is not installed.
+    """
+    scheme = connection.partition(":")[0]
+    runners = {"duckdb": _duckdb, "sqlite": _sqlite, "postgresql": _postgres, "postgres": _postgres}
+    if scheme not in runners:
+        raise InvalidInputError("connection", "names no database that is known here", _ADVICE)
+    engine, batches = runners[scheme](text, dict(parameters), connection)
+    plain = recordable(connection) if "://" in connection else "duckdb:"
+    query = DataQuery(text, dict(parameters), plain, engine)
+    description = DataDescription(kind="query", source="", query=query, reader=engine)
+    if keep is None:
+        return data_source.with_rows(description, batches)
+    return data_source.with_rows(description, _written(batches, keep))
+
+
+def _written(batches: Iterator[Any], path: Path) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    writer = None
+    try:
+        for batch in batches:
+            writer = writer or parquet.ParquetWriter(path, batch.schema, compression="zstd")
+            writer.write_batch(batch)
+            yield batch
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _file_of(connection: str) -> Path | None:
+    """Return the file of `duckdb:///file.db`: relative, or absolute with one slash more."""
+    path = unquote(urlsplit(connection).path).removeprefix("/")
+    return Path(path) if path and path != ":memory:" else None
+
+
+def _refused(error: Exception, secret: str = "") -> InvalidInputError:
+    message = next(iter(str(error).splitlines()), type(error).__name__)
+    shown = message.replace(secret, "…") if secret else message
+    return InvalidInputError("query", f"failed with {shown[:300]}", "fix it, or the connection")
+
+
+def _duckdb(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
+    try:
+        import duckdb
+        import pyarrow  # noqa: F401, ICN001 - DuckDB hands its rows to it
+    except ImportError as error:
+        raise MissingLibraryError("duckdb", "log", "running a query needs it") from error
+    path = _file_of(connection)
+    try:
+        if path is not None and not path.is_file():
+            raise InvalidInputError(f"database {str(path)!r}", "does not exist", "check its path")
+        opened = duckdb.connect(
+            str(path or ":memory:"), read_only=path is not None, config={"threads": 1}
+        )
+        result: Any = opened.sql(text, params=parameters or None)
+    except duckdb.Error as error:
+        raise _refused(error) from error
+
+    if result is None:
+        raise InvalidInputError("query", "has no result", "write a SELECT")
+
+    def batches() -> Iterator[Any]:
+        with opened:
+            try:  # DuckDB 1 has another word for it
+                read = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
+                reader = read(_ROWS_AT_ONCE)
+                yield _empty(reader.schema)
+                yield from reader
+            except (duckdb.Error, OSError) as error:
+                raise _refused(error) from error
+
+    return f"duckdb {duckdb.__version__}, 1 thread", batches()
+
+
+def _sqlite(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
+    import sqlite3
+
+    path = _file_of(connection)
+    if path is None or not path.is_file():
+        raise InvalidInputError(f"database {str(path)!r}", "does not exist", "check its path")
+    try:
+        opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        cursor = opened.execute(text, parameters)
+        names = [one[0] for one in cursor.description or ()]
+        rows = cursor.fetchall()
+        opened.close()
+    except sqlite3.Error as error:
+        raise _refused(error) from error
+    return f"sqlite {sqlite3.sqlite_version}", _of_tuples(names, rows)
+
+
+def _postgres(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise MissingLibraryError("psycopg", "postgres", "running a query needs it") from error
+    secret = urlsplit(connection).password or ""
+    try:
+        with psycopg.connect(connection, connect_timeout=10) as opened:
+            opened.read_only = True
+            cursor = opened.execute(text.encode(), parameters or None)
+            names = [one.name for one in cursor.description or ()]
+            rows = cursor.fetchall()
+            version = opened.info.server_version
+    except (psycopg.Error, ValueError) as error:
+        raise _refused(error, secret) from None
+    return f"postgresql {version // 10_000}", _of_tuples(names, rows)
+
+
+def _of_tuples(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Any]:
+    """Return rows as one batch: of each column the type that all its values have."""
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingLibraryError("pyarrow", "log", "a digest of rows needs it") from error
+    if not names:
+        raise InvalidInputError("query", "has no result", "write a SELECT")
+    try:
+        columns = [pa.array([row[index] for row in rows]) for index in range(len(names))]
+    except (pa.ArrowException, OverflowError) as error:
+        message = next(iter(str(error).splitlines()), "")
+        problem = f"has a column whose values are not of one type: {message}"
+        raise InvalidInputError("query", problem, "CAST it in the query") from error
+    return iter([pa.RecordBatch.from_arrays(columns, list(names))])
+
+
+def _empty(schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

@@ -1,0 +1,119 @@
+"""Files of rows, read as record batches and never all at once.
+
+A CSV file has no types: its cells are read as the texts they are, so that no guess decides about a
+digest. Values of JSON lines are read as their JSON, an absent key as no value.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from holdfast import named_files
+from holdfast.errors import MissingLibraryError
+
+__all__ = ["READERS", "batches", "reader_of"]
+
+READERS: Final = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv, cells as text",
+    ".jsonl": "JSON lines, values as JSON",
+    ".ndjson": "JSON lines, values as JSON",
+}
+_ROWS_AT_ONCE: Final = 65_536
+_LONGEST_LINE: Final = 16 << 20
+_BLOCK_BYTES: Final = 16 << 20
+
+
+def reader_of(path: Path) -> str:
+    """Say what reads a file's rows; empty if nothing does."""
+    return READERS.get(path.suffix.lower(), "")
+
+
+def batches(path: Path) -> Iterator[Any]:
+    """Go through a file's rows; one batch at least, which tells the columns.
+
+    Raises:
+        MissingLibraryError: If pyarrow is not installed.
+        ValueError: If it cannot be read as what its ending says.
+        OSError: If it cannot be opened.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingLibraryError("pyarrow", "log", "reading rows needs it") from error
+    readers = {"parquet": _parquet, "csv, cells as text": _csv}
+    with named_files.opened(path) as file:
+        try:
+            yield from readers.get(reader_of(path), _jsonl)(pa, file)
+        except (pa.ArrowException, csv.Error, msgspec.MsgspecError) as error:
+            raise ValueError(next(iter(str(error).splitlines()), type(error).__name__)) from error
+
+
+def _parquet(pa: Any, file: Any) -> Iterator[Any]:
+    from pyarrow import parquet
+
+    opened = parquet.ParquetFile(file)
+    yield pa.RecordBatch.from_pylist([], schema=opened.schema_arrow)
+    yield from opened.iter_batches(_ROWS_AT_ONCE, use_threads=False)
+
+
+def _csv(pa: Any, file: Any) -> Iterator[Any]:
+    from pyarrow import csv as arrow_csv
+
+    line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
+    names = next(csv.reader(io.StringIO(line)), [])
+    if not names:
+        raise ValueError("it has no columns")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    yield pa.RecordBatch.from_arrays([pa.array([], pa.string())] * len(names), schema=schema)
+    if not file.read(1):
+        return
+    file.seek(0)
+    inner = [str(index) for index in range(len(names))]  # two columns may have one name
+    read = arrow_csv.ReadOptions(
+        block_size=_BLOCK_BYTES, use_threads=False, column_names=inner, skip_rows=1
+    )
+    convert = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(inner, pa.string()), strings_can_be_null=False
+    )
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    for batch in arrow_csv.open_csv(
+        file, read_options=read, parse_options=parse, convert_options=convert
+    ):
+        yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+
+def _jsonl(pa: Any, file: Any) -> Iterator[Any]:
+    names = list(dict.fromkeys(key for record in _records(file) for key in record))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    records: list[dict[str, str]] = []
+    yield pa.RecordBatch.from_pylist([], schema=schema)
+    file.seek(0)
+    for record in _records(file):
+        records.append({key: _json(value) for key, value in record.items()})
+        if len(records) == _ROWS_AT_ONCE:
+            yield pa.RecordBatch.from_pylist(records, schema=schema)
+            records = []
+    yield pa.RecordBatch.from_pylist(records, schema=schema)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _records(file: Any) -> Iterator[dict[str, Any]]:
+    decoder, number = msgspec.json.Decoder(dict[str, Any]), 0
+    while line := file.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"line {number} has more than {_LONGEST_LINE:,} bytes")
+        if line.strip():
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as error:
+                raise ValueError(f"line {number} is not a JSON object: {error}") from error

@@ -1,0 +1,133 @@
+"""Which versions of all models were made from some data, or by some commit."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core.manifest import Manifest
+from holdfast.core.state import Record, State
+from holdfast.core.views import VersionInfo, version_info
+from holdfast.datasets.data_records import parse_data_ref
+from holdfast.errors import HoldfastError, InvalidInputError
+from holdfast.registry.data_verbs import Datasets
+from holdfast.registry.descendants import descent
+from holdfast.registry.queries import all_states
+from holdfast.registry.session import Session
+from holdfast.store import concurrent
+
+__all__ = ["VersionsUsing", "children", "of_commit", "of_data"]
+
+_DIGEST: Final = re.compile("(?:sha256:)?([0-9a-f]{6,64})")
+_COMMIT: Final = re.compile("[0-9a-f]{7,64}")
+
+Matches = Callable[[Manifest], Iterator[str]]
+"""Gives, for a manifest, the names by which it used what is looked for."""
+
+
+class UserVersion(Struct, frozen=True):
+    """A version that used something, and as what."""
+
+    info: VersionInfo
+    uses: tuple[str, ...]
+
+
+class VersionsUsing(Struct, frozen=True):
+    """Versions that used something, the newest first; and how many could not be read."""
+
+    versions: tuple[UserVersion, ...]
+    unread: int
+
+
+def of_data(session: Session, text: str) -> VersionsUsing:
+    """Find what was trained on data: by digest of bytes or rows, its beginning, or by name.
+
+    Raises:
+        InvalidInputError: If *text* is neither a digest nor names data.
+        NotFoundError: If no data has that name.
+    """
+    match = _DIGEST.fullmatch(text)
+    if match is not None:
+        return _searched(session, lambda manifest: _uses(manifest, (match[1],), frozenset()))
+    parsed = parse_data_ref(text if "@" in text else f"{text}@latest")
+    if parsed is None:
+        advice = "give sha256:…, or data by name: sales@v3"
+        raise InvalidInputError(f"data {text!r}", "cannot be looked for", advice)
+    datasets = Datasets(session)
+    versions = datasets.versions(parsed.name) if "@" not in text else [datasets.find(text)]
+    held = {one for version in versions for one in (version.added.digest, version.added.rows)}
+    digests = tuple(one.removeprefix("sha256:") for one in held if one)
+    refs = frozenset(version.ref for version in versions)
+    return _searched(session, lambda manifest: _uses(manifest, digests, refs))
+
+
+def _uses(manifest: Manifest, digests: tuple[str, ...], refs: frozenset[str]) -> Iterator[str]:
+    used = manifest.lineage.used_data
+    for name, use in used.items():
+        held = (use.digest, use.rows)
+        by_digest = any(
+            one.removeprefix("sha256:").startswith(digests) for one in held if one is not None
+        )
+        if by_digest or use.ref in refs:
+            yield name
+    told = manifest.training_data.get("digests")
+    for name, digest in told.items() if isinstance(told, dict) else ():
+        if name not in used and str(digest).removeprefix("sha256:").startswith(digests):
+            yield str(name)
+
+
+def of_commit(session: Session, commit: str) -> VersionsUsing:
+    """Find what was trained by the code of a commit, given at least 7 of its digits.
+
+    Raises:
+        InvalidInputError: If *commit* is not a commit.
+    """
+    if _COMMIT.fullmatch(commit) is None:
+        raise InvalidInputError(f"commit {commit!r}", "must be 7 to 64 hex digits")
+
+    def matches(manifest: Manifest) -> Iterator[str]:
+        if (manifest.lineage.git_commit or "").startswith(commit):
+            yield manifest.lineage.git_commit or ""
+
+    return _searched(session, matches)
+
+
+def children(session: Session, ref: str) -> VersionsUsing:
+    """Find what names a version as parent, or as what its adapter is put on."""
+    state, record = session.find(ref)
+    found = descent(session, lambda _model: True)
+    unread = found.unread
+    while unread and (found := descent(session, lambda _model: True)).unread < unread:
+        unread = found.unread  # some are read at a time
+    listed = found.children.get((state.model, record.version), [])
+    versions = [UserVersion(child.info, (child.kind,)) for child in listed]
+    return VersionsUsing(_newest(versions), found.unread)
+
+
+def _searched(session: Session, matches: Matches) -> VersionsUsing:
+    states = [
+        state for _, state in all_states(session, None) if not isinstance(state, HoldfastError)
+    ]
+    pairs = [(state, record) for state in states for record in state.versions.values()]
+
+    def looked(pair: tuple[State, Record]) -> tuple[str, ...] | None:
+        try:
+            return tuple(matches(session.manifest(pair[1])))
+        except HoldfastError:
+            return None
+
+    at_once = session.open_store.store.traits.concurrency if pairs else 1
+    found, unread = [], 0
+    for (state, record), uses in zip(
+        pairs, concurrent.map_ordered(looked, pairs, at_once), strict=True
+    ):
+        if uses is None:
+            unread += 1
+        elif uses:
+            found.append(UserVersion(version_info(state, record), uses))
+    return VersionsUsing(_newest(found), unread)
+
+
+def _newest(versions: list[UserVersion]) -> tuple[UserVersion, ...]:
+    return tuple(sorted(versions, key=lambda one: one.info.registered_at, reverse=True))

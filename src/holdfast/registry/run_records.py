@@ -1,0 +1,19 @@
+"""The record of the run that made a version, as the run left it."""
+
+from typing import Any
+
+from holdfast.core import strict_json
+from holdfast.core.state import Record
+from holdfast.registry.session import Session
+
+
+def of_version(session: Session, record: Record) -> dict[str, Any]:
+    """Return the record of the run that made a version; empty if no run did.
+
+    Raises:
+        DamagedError: If it is gone or changed.
+    """
+    if not record.run:
+        return {}
+    document = strict_json.decode(session.open_store.blobs.read(record.run[0]))
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,98 @@
+"""Which versions of all models were made from what."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast import Registry
+from holdfast.errors import InvalidInputError, NotFoundError
+from holdfast.registry.data_users import VersionsUsing
+
+Made = Callable[..., str]
+COMMIT = "ab" * 20
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    (tmp_path / "rows.csv").write_text("a,b\n1,x\n")
+    registry = holdfast.open(tmp_path / "store", by="ann")
+    registry.data.add("sales", str(tmp_path / "rows.csv"))
+    return registry
+
+
+@pytest.fixture
+def made(registry: Registry, tmp_path: Path) -> Made:
+    numbers = iter(range(100))
+
+    def register(model: str, **facts: Any) -> str:
+        (tmp_path / "m.txt").write_text(str(next(numbers)))
+        return registry.register(model, tmp_path / "m.txt", **facts).ref
+
+    return register
+
+
+def named(users: VersionsUsing) -> list[tuple[str, tuple[str, ...]]]:
+    assert users.unread == 0
+    return [(user.info.ref, user.uses) for user in users.versions]
+
+
+def test_data_leads_to_its_versions_by_digest_and_by_name(
+    registry: Registry, made: Made, tmp_path: Path
+) -> None:
+    made("other")
+    first = made("iris", data={"train": "sales@v1"})
+    second = made("churn", data={"rows": tmp_path / "rows.csv"})
+    version = registry.data.find("sales")
+    digest, rows = version.added.digest or "", version.added.rows or ""
+    expected = [(second, ("rows",)), (first, ("train",))]
+
+    for text in ("sales", "sales@v1", "sales@latest", digest, rows, digest[7:19], rows[:20]):
+        assert named(registry.lineage.users_of_data(text)) == expected
+    assert named(registry.lineage.users_of_data("sha256:" + "0" * 64)) == []
+
+
+def test_digests_that_people_wrote_themselves_count(registry: Registry, made: Made) -> None:
+    ref = made("iris", training_data={"digests": {"feed": "sha256:" + "c" * 64}})
+
+    assert named(registry.lineage.users_of_data("c" * 64)) == [(ref, ("feed",))]
+
+
+def test_a_commit_leads_to_its_versions(registry: Registry, made: Made) -> None:
+    ref = made("iris", lineage={"git_commit": COMMIT})
+    made("iris", lineage={"git_commit": "cd" * 20})
+
+    assert named(registry.lineage.users_of_commit(COMMIT[:7])) == [(ref, (COMMIT,))]
+
+
+def test_a_parent_leads_to_its_children(registry: Registry, made: Made) -> None:
+    first = made("base")
+    child = made("tuned", lineage={"parents": [first]})
+    adapter = made("lora", base=first)
+
+    assert named(registry.lineage.children("base@latest")) == [
+        (adapter, ("adapter",)),
+        (child, ("child",)),
+    ]
+
+
+def test_what_cannot_be_looked_for_is_refused(registry: Registry) -> None:
+    with pytest.raises(InvalidInputError, match="must be 7 to 64 hex digits"):
+        registry.lineage.users_of_commit("main")
+    with pytest.raises(InvalidInputError, match="cannot be looked for"):
+        registry.lineage.users_of_data("./rows.csv@v1")
+    with pytest.raises(NotFoundError, match="data nothing not found"):
+        registry.lineage.users_of_data("nothing")
+
+
+def test_a_damaged_manifest_is_counted_and_hides_no_other(
+    registry: Registry, made: Made, tmp_path: Path
+) -> None:
+    broken = registry.resolve(made("iris", data={"train": "sales@v1"})).digest
+    sound = made("churn", data={"train": "sales@v1"})
+    (tmp_path / "store" / "blobs" / "sha256" / broken.removeprefix("sha256:")).unlink()
+
+    users = holdfast.open(tmp_path / "store").lineage.users_of_data("sales")
+    assert ([user.info.ref for user in users.versions], users.unread) == ([sound], 1)
