@@ -65,7 +65,7 @@ def prepare(folder: Path, sizes: list[int]) -> None:
 
 def limit(source: Path, output: Path) -> None:
     """Read all columns, and write id, row and a column of them, without a model."""
-    file = parquet.ParquetFile(source)
+    file = parquet.ParquetFile(source, pre_buffer=False)
     writer, first = None, 0
     for batch in file.iter_batches(CHUNK):
         rows = np.arange(first, first + batch.num_rows)

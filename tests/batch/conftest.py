@@ -79,6 +79,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = LinearRegression().fit(array, array[:, 0])
     matrix = {"type": "array", "items": {"type": "number"}, "shape": [None, 3]}
     registry.register("matrix", plain, input_schema=matrix)
+    registry.register("bare", plain)
+    registry.register("named", LinearRegression().fit(inputs, inputs.age))
     mixed = shoppers(400)
     chooser = make_column_transformer(
         ("passthrough", ["age", "member"]), (OneHotEncoder(), ["city"]), remainder="drop"

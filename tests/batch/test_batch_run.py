@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,24 @@ def test_a_version_without_names_takes_all_columns_in_order(
     assert "names no columns" in done.remarks[0]
     with pytest.raises(InvalidInputError, match="has 4 columns to be taken by position"):
         score("matrix@1.0.0", "a.parquet", replacing="replace")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_versions_whose_schema_says_no_types_take_numbers(
+    score: Score, registry: Registry, tmp_path: Path, ending: str
+) -> None:
+    inferred = registry.manifest("named@1.0.0").input_schema or {}
+    assert inferred["properties"]["age"] == {}
+    frame = customers(20)
+    save = {"parquet": frame.to_parquet, "csv": partial(frame.to_csv, index=False)}
+    save["jsonl"] = partial(frame.to_json, orient="records", lines=True)
+    save[ending](tmp_path / f"a.{ending}")
+    score("bare@1.0.0", f"a.{ending}", id_column="id")
+    score("named@1.0.0", f"a.{ending}", output="named.parquet")
+
+    right = pytest.approx(list(frame.age))
+    assert written(tmp_path)["prediction"] == right
+    assert written(tmp_path, "named.parquet")["prediction"] == right
 
 
 def test_a_folder_and_a_pattern_are_read_by_name(

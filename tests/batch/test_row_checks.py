@@ -127,6 +127,29 @@ def test_a_column_that_is_optional_may_be_absent() -> None:
     assert checked(words, a=pa.array(["x"])).rows == [["x", None]]
 
 
+def test_where_no_types_are_told_numbers_make_one_array() -> None:
+    words = table(a={}, b={})
+    part = checked(words, a=pa.array([1, 2]), b=pa.array([0.5, 1.5]))
+    mixed = checked(words, a=pa.array([1, None]), b=pa.array([0.5, np.inf]))
+    nulls = checked(words, a=pa.array([1, None]), b=pa.array([0.5, np.nan]))
+
+    assert part.rows.tolist() == [[1.0, 0.5], [2.0, 1.5]]
+    assert np.isnan(nulls.rows).tolist() == [[False, False], [True, True]]
+    assert mixed.rows == [[1, 0.5]]
+    assert dict(mixed.errors) == {1: "b is inf, which is not finite"}
+    texts = checked(words, is_text=True, a=pa.array(["1", "2"]), b=pa.array(["x", "2"]))
+    assert texts.rows == [[1.0, "x"], [2.0, "2"]]
+
+
+def test_without_a_schema_numbers_make_an_array_and_all_else_a_frame() -> None:
+    numbers = checked(None, a=pa.array([1, 2]), b=pa.array([0.5, 1.5]))
+    mixed = checked(None, a=[1, "x"], b=pa.array(["x", None]))
+
+    assert numbers.rows.tolist() == [[1.0, 0.5], [2.0, 1.5]]
+    assert list(mixed.rows.columns) == ["a", "b"]
+    assert mixed.rows.a.tolist() == [1, "x"]
+
+
 def test_a_part_without_rows_has_none() -> None:
     assert len(checked(NUMBER, a=pa.array([], pa.float64())).rows) == 0
 

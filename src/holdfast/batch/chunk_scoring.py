@@ -159,8 +159,9 @@ def declared(signature: Signature | None) -> dict[str, Any]:
     """Return Arrow's types of the answers by name, as far as an output schema tells them."""
     if signature is None:
         return {PREDICTION: None}
-    if signature.whole.type == "object":
-        return {column.name: _type(column, ()) for column in signature.columns if not column.parent}
+    named = [column for column in signature.columns if column.name and not column.parent]
+    if signature.whole.type == "object" and named:
+        return {column.name: _type(column, ()) for column in named}
     return {PREDICTION: _type(signature.whole, (None,))}
 
 
@@ -205,15 +206,15 @@ def _array(part: Any, wanted: Any) -> Any:
     if isinstance(part, np.ndarray) and kind in "biuf" and part.ndim in (1, _VECTOR):
         made = pa.array(part.reshape(-1), from_pandas=True)
         if part.ndim == _VECTOR:
-            offsets = np.arange(0, part.size + 1, part.shape[1] or 1, dtype="int32")
-            made = pa.ListArray.from_arrays(offsets[: len(part) + 1], made)
+            offsets = np.arange(len(part) + 1, dtype="int32") * part.shape[1]
+            made = pa.ListArray.from_arrays(offsets, made)
     else:
         made = pa.array(listed(part))
-    if wanted is None or made.type == wanted or pa.types.is_null(made.type):
-        return made if wanted is None or made.type == wanted else made.cast(wanted)
+    if wanted is None or made.type == wanted:
+        return made
     try:
         return made.cast(wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # whole numbers that are not
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # what was checked is another's word
         return made
 
 

@@ -45,6 +45,7 @@ class InputColumns:
         absent: Places in the layout that the table has no column for; none is required.
         ignored: Columns of the table that the version does not take.
         remark: What one should know; None if nothing.
+        by_position: Whether the version knows no names.
     """
 
     form: RowLayout
@@ -52,6 +53,7 @@ class InputColumns:
     absent: tuple[Column, ...] = ()
     ignored: tuple[str, ...] = ()
     remark: str | None = None
+    by_position: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ def found(
     for column in columns:
         _require(ref, table, column)
     remark = f"the schema of {ref} names no columns, so it was given all of them in order"
-    return InputColumns(form, columns, remark=remark)
+    return InputColumns(form, columns, remark=remark, by_position=True)
 
 
 def _by_name(

@@ -68,6 +68,7 @@ class OutputFile:
         with _disk(str(self.part)):
             self._file = _locked(self.part)
         self._writer: _Writer | None = None
+        self._schema: Any = None
         self._tables: list[Any] = []
         self._rows = 0
         self._is_published = False
@@ -157,22 +158,21 @@ class OutputFile:
         pa = pyarrow()
         try:
             table = pa.concat_tables(self._tables, promote_options="default")
-            if self._writer is None:
-                unknown = [field.name for field in table.schema if pa.types.is_null(field.type)]
-                if unknown and not last:  # a part may come that tells
-                    return
-                schema = _settled(table.schema)
-                with _disk(str(self.part)):
-                    self._writer = _WRITERS[self._form](self._file, schema)
-                self._schema = schema
-            table = table.cast(self._schema)
+            if self._writer is None and not last and any(map(pa.types.is_null, table.schema.types)):
+                return  # a part may come that tells the type
+            with _disk(str(self.part)):
+                self._write(table)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            problem = f"would have a column that changes its type: {error}"[:300]
-            advice = "describe the answers in the version's output_schema"
+            problem = f"cannot hold a column, or one that changes its type: {error}"[:300]
+            advice = "leave it out of --id and --keep, or describe the answers in `output_schema`"
             raise InvalidInputError(self._subject, problem, advice) from error
-        with _disk(str(self.part)):
-            self._writer.write(table)
         self._tables, self._rows = [], 0
+
+    def _write(self, table: Any) -> None:
+        if self._writer is None:
+            self._schema = _settled(table.schema)
+            self._writer = _WRITERS[self._form](self._file, self._schema)
+        self._writer.write(table.cast(self._schema))
 
 
 @contextlib.contextmanager
@@ -252,6 +252,7 @@ class _ParquetOutput:
             compression="zstd",
             use_dictionary=dictionary,
             column_encoding={ROW: "DELTA_BINARY_PACKED"},
+            write_page_checksum=True,
         )
 
     def write(self, table: Any) -> None:
@@ -267,11 +268,13 @@ class _CsvOutput:
         from pyarrow import csv
 
         pa = pyarrow()
-        fields = [
-            pa.field(field.name, pa.string()) if pa.types.is_nested(field.type) else field
-            for field in schema
-        ]
-        self._writer = csv.CSVWriter(_Kept(file), pa.schema(fields))
+        self._schema = pa.schema(
+            [
+                pa.field(name, _plain_type(of))
+                for name, of in zip(schema.names, schema.types, strict=True)
+            ]
+        )
+        self._writer = csv.CSVWriter(_Kept(file), self._schema)
 
     def write(self, table: Any) -> None:
         import msgspec
@@ -284,10 +287,17 @@ class _CsvOutput:
                     for value in table.column(place).to_pylist()
                 ]
                 table = table.set_column(place, field.name, pa.array(texts, pa.string()))
-        self._writer.write_table(table)
+        self._writer.write_table(table.cast(self._schema))
 
     def close(self, _facts: Mapping[str, str]) -> None:
         self._writer.close()
+
+
+def _plain_type(held: Any) -> Any:
+    """Return the type in which pyarrow writes a column to CSV: lists as JSON, no views."""
+    pa = pyarrow()
+    is_text = pa.types.is_nested(held) or pa.types.is_string_view(held)
+    return pa.string() if is_text or pa.types.is_dictionary(held) else held
 
 
 class _LineOutput:

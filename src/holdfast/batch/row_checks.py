@@ -58,6 +58,8 @@ class RowChecker:
         self._dtype = None if dtype is None else np.dtype(dtype)
         self._fields = nested(signature)
         self._free = inputs.form.kind == "free"
+        plain = all(column.type == ANY and column.shape is None for column in inputs.columns)
+        self._is_open = plain and (inputs.by_position or not self._free)
         self._nullable = {column.name for column in inputs.columns if _admits_null(column)}
 
     def __call__(self, count: int, held: Mapping[str, Any]) -> CheckedPart:
@@ -83,14 +85,18 @@ class RowChecker:
 
     def _matrix(self, count: int, columns: Mapping[str, Any]) -> Rows | None:
         """Make one array of a part that has nothing but plain numbers, and none of them bad."""
-        absent = self._inputs.absent
-        if self._dtype is None or self._dtype.kind != "f" or absent or not count:
+        is_due = self._is_open or (self._dtype is not None and self._dtype.kind == "f")
+        if not is_due or self._inputs.absent or not count:
             return None
         matrix = np.empty((len(columns), count))  # by column: each is copied as one piece
         for place, array in enumerate(columns.values()):
-            if isinstance(array, list) or array.null_count or not _is_plain(array.type):
+            if isinstance(array, list) or not _is_plain(array.type):
                 return None
-            matrix[place] = array.to_numpy(zero_copy_only=False)
+            if array.null_count and not self._is_open:
+                return None
+            matrix[place] = _numbers(array)
+        if self._is_open:  # and admits null
+            return None if np.isinf(matrix).any() else matrix.T
         try:
             return self._checker.in_order(matrix.T)
         except Refusal:
@@ -210,12 +216,12 @@ def _free_rows(columns: Mapping[str, Any]) -> Rows:
     """Make what a version without a schema takes: an array of numbers, or a frame."""
     import pandas as pd
 
-    pa = pyarrow()
-    arrays = {
-        name: pa.array(array) if isinstance(array, list) else array
-        for name, array in columns.items()
-    }
-    return pd.DataFrame({name: array.to_pandas() for name, array in arrays.items()})
+    return pd.DataFrame(
+        {
+            name: array if isinstance(array, list) else array.to_pandas()
+            for name, array in columns.items()
+        }
+    )
 
 
 def _as_values(column: Column, array: Any, *, is_text: bool) -> Any:

@@ -138,7 +138,8 @@ class DataFile:
         if self._form == "parquet":
             held = self._parquet().schema_arrow.field(name).type
             if not _fits(held, kind):
-                problem = f"has {held} in the column {name!r}, {purpose}, which must be {kind}"
+                due = "one value" if kind in ("any", "raw") else kind
+                problem = f"has {held} in the column {name!r}, {purpose}, which must be {due}"
                 raise InvalidInputError(self.subject, problem, "convert the column")
 
     def batches(
@@ -213,7 +214,8 @@ class DataFile:
         from pyarrow import parquet
 
         self._file.seek(0)
-        return parquet.ParquetFile(self._file)
+        # read ahead, the bytes of all row groups would stay until the last one is done
+        return parquet.ParquetFile(self._file, pre_buffer=False, page_checksum_verification=True)
 
     def _from_parquet(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
         file = self._parquet()
@@ -278,7 +280,7 @@ class DataFile:
             if line.strip():
                 try:
                     yield decoder.decode(line)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, RecursionError) as error:
                     raise ValueError(f"line {number} is not a JSON object: {error}") from error
 
     def _from_jsonl(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
