@@ -1,6 +1,7 @@
 """An output: written beside its name, whole or not at all, of one type in each column."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,47 @@ def test_a_link_in_the_place_of_the_part_is_not_followed(tmp_path: Path) -> None
     with pytest.raises(StoreError, match="cannot be written"):
         OutputFile(tmp_path / "a.parquet", "refuse")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_file_of_others_in_the_place_of_the_part_is_not_written(tmp_path: Path) -> None:
+    part = tmp_path / "a.parquet.part"
+    os.mkfifo(part)
+    with pytest.raises(StoreError, match="another file is there, which no run left"):
+        OutputFile(tmp_path / "a.parquet", "refuse")
+    part.unlink()
+    part.write_text("old")
+    part.chmod(0o644)
+
+    save(tmp_path / "a.parquet", table(a=[1.0]))
+    assert (tmp_path / "a.parquet").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="outputs are renamed there, not linked")
+def test_a_part_that_is_an_output_already_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_text("of a run that was killed a moment later")
+    os.link(path, tmp_path / "a.parquet.part")
+    save(tmp_path / "b.parquet", table(a=[1.0]))
+    with OutputFile(path, "replace") as output:
+        output.write(table(a=[1.0]))
+
+    assert path.read_text() == "of a run that was killed a moment later"
+    assert {one.name for one in tmp_path.iterdir()} == {"a.parquet", "b.parquet"}
+
+
+def test_what_was_replaced_comes_back_if_it_is_withdrawn(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_text("old")
+    for withdrawn in (True, False):
+        with OutputFile(path, "replace") as output:
+            output.write(table(a=[1.0]))
+            output.finish({})
+            output.publish()
+            if withdrawn:
+                output.withdraw()
+        assert (path.read_bytes() == b"old") is withdrawn
+        assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
 
 
 def test_pages_have_checksums(tmp_path: Path) -> None:

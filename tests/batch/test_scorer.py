@@ -1,6 +1,9 @@
 """`Scorer`: texts alone are sent, and each process loads once."""
 
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -87,11 +90,22 @@ def test_threads_load_it_once(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -
         loads.append(threading.current_thread().name)
         return ready(registry, ref, sandbox)
 
-    monkeypatch.setattr("holdfast.batch.scorer._LOADED", {})
+    monkeypatch.setattr("holdfast.batch.scorer._CACHE.versions", {})
     monkeypatch.setattr(version_loading, "ready", counting)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(_score, [scorer] * 8)) == [5] * 8
     assert len(loads) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_forked_while_a_thread_loads_does_not_wait_for_it() -> None:
+    script = (
+        "import os, sys; from holdfast.batch import scorer\n"
+        "scorer._CACHE.lock.acquire()\n"
+        "if not (child := os.fork()): os._exit(not scorer._CACHE.lock.acquire(timeout=60))\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_another_version_under_its_name_is_refused(scorer: Scorer) -> None:

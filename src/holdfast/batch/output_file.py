@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -65,6 +66,7 @@ class OutputFile:
         self._form = form
         self._require_free()
         self.part = path.with_name(f"{path.name}.part")
+        self._old = path.with_name(f"{path.name}.replaced")
         with _disk(str(self.part)):
             self._file = _locked(self.part)
         self._writer: _Writer | None = None
@@ -85,6 +87,8 @@ class OutputFile:
                     self._writer.close({})
             with contextlib.suppress(OSError):
                 os.unlink(self.part)
+        with contextlib.suppress(OSError):
+            os.unlink(self._old)
         with contextlib.suppress(OSError):  # of a full disk, for what is buffered
             self._file.close()
 
@@ -125,6 +129,7 @@ class OutputFile:
         part, path = str(self.part), str(self.path)
         with _disk(path):
             if self._replacing == "replace":
+                self._keep_old()
                 os.replace(part, path)
             else:
                 try:
@@ -139,7 +144,17 @@ class OutputFile:
     def withdraw(self) -> None:
         """Take back what was published, for what belongs to it could not be written."""
         with contextlib.suppress(OSError):
-            os.unlink(self.path)
+            if self._old.exists():
+                os.replace(self._old, self.path)
+            else:
+                os.unlink(self.path)
+
+    def _keep_old(self) -> None:
+        """Give the file that is replaced a second name, where the disk has such."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._old)
+        with contextlib.suppress(OSError):
+            os.link(self.path, self._old)
 
     def _require_free(self) -> None:
         if self.path.is_dir():
@@ -201,21 +216,42 @@ def _settled(schema: Any) -> Any:
 
 def _locked(part: Path) -> Any:
     """Open the file beside the output, alone."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     for _ in range(_ATTEMPTS):
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         if sys.platform == "win32":  # which removes no open file
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part)
-        file = os.fdopen(os.open(part, flags, _PRIVATE), "r+b")
+        descriptor = os.open(part, flags, _PRIVATE)
         try:
-            if _lock(file.fileno(), part):
-                file.truncate(0)
-                return file
+            if _is_alone(descriptor, part) and _lock(descriptor, part):
+                os.ftruncate(descriptor, 0)
+                return os.fdopen(descriptor, "r+b")
         except BaseException:
-            file.close()
+            os.close(descriptor)
             raise
-        file.close()
+        os.close(descriptor)
     raise OSError(errno.EAGAIN, "it keeps changing", str(part))
+
+
+def _is_alone(descriptor: int, part: Path) -> bool:
+    """Tell whether the file has no other name; if so, it loses this one.
+
+    A run that was killed just after its output got its name left both.
+
+    Raises:
+        OSError: If it is not a regular file of this user's: whose it is would read along.
+    """
+    held = os.fstat(descriptor)
+    is_own = sys.platform == "win32" or held.st_uid == os.geteuid()
+    if not (stat.S_ISREG(held.st_mode) and is_own):
+        raise OSError(errno.EEXIST, "another file is there, which no run left", str(part))
+    if held.st_nlink > 1:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        return False
+    if sys.platform != "win32":
+        os.fchmod(descriptor, _PRIVATE)
+    return True
 
 
 def _lock(descriptor: int, part: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast import forks
 from holdfast.errors import ConflictError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -16,9 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Scorer"]
 
-_LOCK: Final = threading.Lock()
-_LOADED: Final[dict[tuple[str, str, str], "ReadyVersion"]] = {}
-"""What this process has loaded; a forked child has its parent's."""
+
+class _Cache:
+    """What this process has loaded; a forked child has its parent's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.versions: dict[tuple[str, str, str], ReadyVersion] = {}
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        """Let go of what a thread of the parent may have held."""
+        self.lock = threading.Lock()
+
+
+_CACHE: Final = _Cache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +104,10 @@ class Scorer:
         """Return the version, loaded once in this process, whichever thread is first."""
         wanted = self.digest.removeprefix("sha256:")
         key = self.store, self.ref, wanted
-        with _LOCK:
-            version = _LOADED.get(key)
+        with _CACHE.lock:
+            version = _CACHE.versions.get(key)
             if version is None:
-                version = _LOADED[key] = self._loaded(wanted)
+                version = _CACHE.versions[key] = self._loaded(wanted)
         return version
 
     def _loaded(self, wanted: str) -> "ReadyVersion":
