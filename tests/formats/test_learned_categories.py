@@ -12,9 +12,9 @@ import pytest
 import holdfast
 from holdfast.core import schema
 from holdfast.formats import learned_categories
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import predictor
-from holdfast.serving.rows.checking import Checker
+from holdfast.rows import predictor
+from holdfast.rows.checking import Checker
+from holdfast.rows.refusal import Refusal
 
 lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 ROWS: list[dict[str, Any]] = [

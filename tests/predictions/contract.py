@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
-from tests.predictions.rows import DAY, NOON, Rows, moment_us
+from tests.predictions.rows import DAY, NOON, Rows, batch, moment_us
 
+from holdfast.core.drift.drift_counts import DayCounts
 from holdfast.errors import InvalidInputError, NotFoundError
-from holdfast.predictions import ALL, Filter, Label, Log, Prediction
+from holdfast.predictions import ALL, Filter, Label, Log, Prediction, ids
 from holdfast.predictions.ids import Mint
 
 FULL: dict[str, Any] = {
@@ -260,6 +261,46 @@ class LogContract:
 
         with pytest.raises(NotFoundError, match=f"the log has nothing of {at}"):
             log.feedback.add([Label(stray.prediction_id, 1, NOON, "a")])
+
+    def test_a_batch_is_found_by_its_id_and_by_those_of_its_rows(
+        self, log: Log, again: Log
+    ) -> None:
+        record = batch(rows=1000, drift=DayCounts(day=DAY, requests=5))
+        log.batches.add(record)
+        log.batches.add(batch(model="other", at_us=NOON + 1000))
+        row_id = ids.of_row(record.batch_id, 999)
+
+        assert again.batches.find(record.batch_id) == record
+        assert again.batches.find(f" {record.batch_id.upper()}:999 ") == record
+        assert again.batches.find(row_id) == record
+        for absent in (f"{record.batch_id}:1000", f"{batch().batch_id}:0"):
+            with pytest.raises(NotFoundError, match="no record of a batch has it"):
+                again.batches.find(absent)
+        with pytest.raises(InvalidInputError, match="is not a UUIDv7"):
+            again.batches.find("x:1")
+
+    def test_batches_are_listed_by_day_and_go_with_it(self, log: Log) -> None:
+        first, other = batch(), batch(model="other", at_us=NOON + 1000)
+        later = batch(at_us=moment_us("2026-03-04T00:00"))
+        for record in (other, later, first):
+            log.batches.add(record)
+
+        assert log.batches.of_day(DAY) == [first, other]
+        assert log.batches.of_day(DAY, "iris") == [first]
+        assert [(day.day, day.rows) for day in log.days()] == [(DAY, 0), ("2026-03-04", 0)]
+        log.drop(DAY)
+        assert log.batches.of_day(DAY) == []
+        assert log.batches.of_day("2026-03-04") == [later]
+
+    def test_a_row_of_a_batch_has_labels(self, log: Log) -> None:
+        record = batch(rows=10)
+        log.batches.add(record)
+        labels = [Label(f"{record.batch_id}:{row}", 1, NOON, "ana") for row in (9, 10)]
+        unknown_ids = log.feedback.add(labels)
+
+        assert unknown_ids == [ids.of_row(record.batch_id, 10)]
+        assert [label.label for label in log.feedback.of(f"{record.batch_id}:9")] == [1]
+        assert log.feedback.of(f"{record.batch_id}:8") == []
 
     def test_threads_write_and_read_together(self, log: Log) -> None:
         def work(number: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from holdfast.predictions.batch_record import BatchRecord
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Prediction
 
@@ -46,3 +47,23 @@ class Rows:
             "worker": self.worker,
         }
         return Prediction(**known | facts)
+
+
+def batch(at_us: int = NOON, **facts: Any) -> BatchRecord:
+    """Make the record of a batch that began then."""
+    known: dict[str, Any] = {
+        "batch_id": Mint("batch-1", lambda: at_us // 1000)(),
+        "model": "iris",
+        "version": "1.0.0",
+        "digest": DIGEST,
+        "input": "/data/june.parquet",
+        "input_digest": "cd" * 32,
+        "rows": 10,
+        "refused": 0,
+        "nulls": 0,
+        "output": "/data/scores.parquet",
+        "output_digest": "ef" * 32,
+        "started_us": at_us,
+        "ended_us": at_us + 1,
+    }
+    return BatchRecord(**known | facts)

@@ -38,6 +38,8 @@ def test_a_log_is_asked_for_again_until_it_is_there(tmp_path: Path) -> None:
         log.write([row])
     with pytest.raises(StoreError, match="is away"):
         log.feedback.of(row.prediction_id)
+    with pytest.raises(StoreError, match="is away"):
+        log.batches.of_day("2026-03-03")
     before = log.problem
     opener.is_there.set()
     until(open_event.is_set)
@@ -48,6 +50,7 @@ def test_a_log_is_asked_for_again_until_it_is_there(tmp_path: Path) -> None:
     assert log.problem is None
     assert (log.get(row.prediction_id), [*log.scan(ALL)]) == (row, [row])
     assert [*log.select("SELECT count(*) FROM rows", ALL, {})] == [(1,)]
+    assert log.batches.of_day("2026-03-03") == []
     (day,) = log.days()
     log.drop(day.day)
     assert log.days() == []

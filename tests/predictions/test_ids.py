@@ -98,3 +98,29 @@ def test_what_is_no_id_is_refused(text: str) -> None:
 def test_a_time_beyond_all_calendars_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="beyond the year 9999"):
         ids.day_of("ffffffff-ffff-7000-8000-000000000000")
+
+
+@given(st.integers(0, 2**46 - 1), st.integers(0, 2**46 - 1))
+def test_a_row_of_a_batch_has_an_id_of_its_own_and_its_batch(bits: int, row: int) -> None:
+    batch_id = Mint("batch-1", lambda: NOON, lambda _bits: bits)()
+    made = ids.parse(f"{batch_id}:{row}")
+    first, last = ids.bounds_of_batch(made)
+
+    assert ids.parse(made) == made == ids.of_row(batch_id, row)
+    assert ids.row_between(batch_id, made) == row
+    assert first <= batch_id <= last
+    assert ids.mark_in(made) == ids.mark_in(batch_id)
+    assert (made == batch_id) == (row == 0)
+
+
+def test_ids_of_other_batches_are_none_of_its_rows() -> None:
+    mint = Mint("batch-1", lambda: NOON)
+    first, second = mint(), mint()
+
+    assert ids.row_between(first, ids.of_row(second, 3)) is None
+
+
+@pytest.mark.parametrize("row", [2**46, 99_999_999_999_999])
+def test_a_row_beyond_every_batch_is_refused(row: int) -> None:
+    with pytest.raises(InvalidInputError, match="is beyond every batch"):
+        ids.parse(f"{Mint('a')()}:{row}")

@@ -103,13 +103,13 @@ def test_a_line_without_end_is_refused(write: Any, monkeypatch: pytest.MonkeyPat
         read(write("a.jsonl", '{"a": "' + "x" * 30 + '"}\n'), a="text")
 
 
-def test_many_lines_come_in_parts(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.scoring.data_file._ROWS_AT_ONCE", 2)
+def test_many_lines_come_in_parts(write: Any) -> None:
     path = write("a.jsonl", "".join(f'{{"a": {number}}}\n' for number in range(5)))
 
     assert read(path, a="number") == {"a": [0.0, 1.0, 2.0, 3.0, 4.0]}
     with DataFile(path) as file:
-        assert [batch.num_rows for batch in file.batches({"a": "any"})] == [2, 2, 1]
+        assert [count for count, _ in file.parts(["a"], 2)] == [2, 2, 1]
+        assert [batch.num_rows for batch in file.batches({"a": "any"}, 2)] == [2, 2, 1]
 
 
 @pytest.fixture

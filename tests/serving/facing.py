@@ -18,9 +18,10 @@ from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.formats.pair import Pair
+from holdfast.rows import predictor
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.answering.finished import FinishedRequest, RequestSink
-from holdfast.serving.routing_table import Loaded, RoutingTable
-from holdfast.serving.rows import predictor
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.web.application import Application, application
 from holdfast.serving.web.direct import Protocol

@@ -25,6 +25,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast logout https://models.example.com",
         "holdfast logout https://models.example.com --forget",
     ),
+    "predict": (
+        "holdfast predict fraud@production --input june.parquet --output scores.parquet --id id",
+        "holdfast predict fraud@1.4.0 --input 'june/*.csv' --output scores.csv --strict",
+    ),
     "drift": (
         "holdfast drift churn --log predictions",
         "holdfast drift churn --against 1.2.0 --since 2026-03-01 --plot drift.svg",

@@ -12,7 +12,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "annotate": ("tag", "note", "approve", "hold", "release", "policy"),
         "evaluate": ("evaluate",),
     },
-    "Serving": {"serve": ("serve",), "web": ("web",)},
+    "Serving": {"serve": ("serve",), "batch_predict": ("predict",), "web": ("web",)},
     "Rollouts": {"rollout": ("rollout",)},
     "Retraining": {"retrain": ("retrain",)},
     "Data and lineage": {"data": ("data",), "lineage": ("lineage", "reproduce")},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.cli import tables
+from holdfast.cli import batch_rows, tables
 from holdfast.cli.clicked import command
 from holdfast.cli.context import Context, seconds
 from holdfast.cli.context import yes as yes_option
@@ -120,13 +120,27 @@ def _of(ctx: Context, ref: str | None) -> tuple[str | None, str | None]:
 def show(ctx: Context, prediction_id: str, location: str | None) -> None:
     """Show which version made the prediction ID, and who put it live.
 
-    Who put it live comes from the store, if it is at hand.
+    Who put it live comes from the store, if it is at hand. ID may be BATCH:ROW or BATCH of
+    `holdfast predict`.
     """
     with opened(location) as log:
-        row = log.get(prediction_id)
+        row, of_batch = _found(log, prediction_id)
+        if row is None:
+            ctx.emit(of_batch, batch_rows.lines(of_batch))
+            return
         labels = log.feedback.of(prediction_id)
     known = _history(ctx, row)
     ctx.emit({"prediction": row, **known, "feedback": labels}, _answer(row, known, labels))
+
+
+def _found(log: "Log", prediction_id: str) -> "tuple[Prediction | None, dict[str, Any]]":
+    """Return the prediction of an id, else what is known of the row of a batch."""
+    try:
+        return log.get(prediction_id), {}
+    except NotFoundError:
+        with suppress(NotFoundError):
+            return None, batch_rows.found(log, prediction_id)
+        raise
 
 
 def _history(ctx: Context, row: "Prediction") -> dict[str, Any]:
@@ -330,7 +344,8 @@ def feedback(
 ) -> None:
     """Record what turned out true for ID, or for all in a CSV file.
 
-    LABEL is JSON (1, 2.5, [0, 1]) or a word; of several labels the last one counts.
+    An id may be BATCH:ROW of `holdfast predict`. LABEL is JSON (1, 2.5, [0, 1]) or a word; of
+    several labels the last one counts.
     """
     from holdfast.predictions import Label, label_csv
     from holdfast.registry.author import author

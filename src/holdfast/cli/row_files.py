@@ -82,10 +82,10 @@ def predict(option: str, pair: "Pair", rows: dict[str, Any]) -> Any:
         InvalidInputError: If its schema does not admit them.
         UnsupportedError: If it cannot predict, or fails on them.
     """
-    from holdfast.serving.refusal import Refusal
-    from holdfast.serving.rows import predictor
-    from holdfast.serving.rows.checking import Checker
-    from holdfast.serving.rows.request_rows import NamedRows
+    from holdfast.rows import predictor
+    from holdfast.rows.checking import Checker
+    from holdfast.rows.refusal import Refusal
+    from holdfast.rows.request_rows import NamedRows
 
     ready = predictor.loaded(pair.manifest.name, pair, "")
     texts = rows.get("texts")

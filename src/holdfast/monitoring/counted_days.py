@@ -18,6 +18,7 @@ from holdfast.core import strict_json
 from holdfast.core.drift.drift_counts import DayCounts
 from holdfast.core.drift.drift_reference import DriftReference
 from holdfast.core.names import escape
+from holdfast.errors import DamagedError
 from holdfast.predictions import Log
 from holdfast.predictions.day_counting import count_day
 from holdfast.predictions.private_files import make_folder, opened_for_writing
@@ -27,6 +28,7 @@ FOLDER: Final = "drift"
 
 LATE_DAYS: Final = 2
 _MOST_BYTES: Final = 256 << 20
+_ADVICE: Final = "check who else writes to the log"
 
 
 class _Kept(Struct, frozen=True):
@@ -54,8 +56,8 @@ class CountedDays:
         folder: Path | None,
     ) -> None:
         self._log, self._model, self._names = log, model, names
-        digest, self._reference = reference
-        self._path = folder and folder / FOLDER / escape(model) / f"{digest[:32]}.json"
+        self._digest, self._reference = reference
+        self._path = folder and folder / FOLDER / escape(model) / f"{self._digest[:32]}.json"
 
     def days(self, since: date, until: date, today: date) -> list[DayCounts]:
         """Return the counts of each day from *since* to *until*, without a gap.
@@ -72,12 +74,34 @@ class CountedDays:
             counts = kept.get(text)
             if counts is None and text in logged:
                 counts = count_day(self._log, self._model, text, self._reference, self._names)
+                counts = self._with_batches(counts)
                 if (today - day).days > LATE_DAYS:
                     kept[text], is_new = counts, True
             counted.append(counts or DayCounts(day=text))
         if is_new:
             self._keep(kept)
         return counted
+
+    def _with_batches(self, counts: DayCounts) -> DayCounts:
+        """Add the batches of a day; one that was counted in other bins is not measured.
+
+        A version that scores the same files again says nothing new.
+        """
+        batches = {
+            (batch.version, batch.input_digest): batch
+            for batch in self._log.batches.of_day(counts.day, self._model)
+        }
+        for batch in batches.values():
+            of_batch = batch.drift
+            if of_batch is None or batch.reference != self._digest:
+                answered = batch.rows - batch.refused
+                of_batch = DayCounts(
+                    day=counts.day, requests=batch.rows, refused=batch.refused, unmeasured=answered
+                )
+            elif not of_batch.fits(self._reference):
+                raise DamagedError(f"batch {batch.batch_id}", "has counts in other bins", _ADVICE)
+            counts = counts.plus(of_batch)
+        return counts
 
     def first(self) -> date | None:
         """Return the first day that anything is known of."""

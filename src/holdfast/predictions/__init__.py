@@ -5,10 +5,12 @@ row, ids    one prediction, its id            writer, keeping   how a worker kee
 log, opening   what any log can do, and where it is   filters, columns  rows asked for, as columns
 folder      SQLite and Parquet by day: parts, sqlite, parquet, compaction, retention
 postgres    one table for many servers        feedback, telling the truth, told later
+batch_record, batch_records                   rows of files that were scored, one record for all
 stats, counting, export                       what it tells: figures, a rollout's counts, rows
 ```
 """
 
+from holdfast.predictions.batch_record import Batches, BatchRecord
 from holdfast.predictions.capture import CaptureOptions
 from holdfast.predictions.filters import ALL, Filter
 from holdfast.predictions.log import Day, Feedback, Label, Log
@@ -18,6 +20,8 @@ from holdfast.predictions.writer import Recorder
 
 __all__ = [
     "ALL",
+    "BatchRecord",
+    "Batches",
     "CaptureOptions",
     "Day",
     "Feedback",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from holdfast.errors import StoreError
+from holdfast.predictions.batch_record import Batches
 from holdfast.predictions.filters import Filter
 from holdfast.predictions.log import Day, Feedback, Log
 from holdfast.predictions.row import Prediction
@@ -83,6 +84,11 @@ class DeferredLog:
     def feedback(self) -> Feedback:
         """Labels of the predictions in it; see `Log`."""
         return self._now().feedback
+
+    @property
+    def batches(self) -> Batches:
+        """Records of batches; see `Log`."""
+        return self._now().batches
 
     def write(self, rows: Sequence[Prediction]) -> None:
         """Write rows; see `Log`."""

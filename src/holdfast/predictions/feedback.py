@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, StoreError
 from holdfast.predictions import ids
+from holdfast.predictions.batch_record import Batches, BatchRecord, row_in
 from holdfast.predictions.columns import json_of, row_of
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Label
@@ -68,11 +69,21 @@ def unknown(asked: Iterable[str], stored_ids: Collection[str]) -> list[str]:
     ]
 
 
+def of_batches(records: Sequence[BatchRecord], prediction_ids: Collection[str]) -> set[str]:
+    """Return those of the ids that are rows of batches."""
+    return {
+        prediction_id
+        for prediction_id in prediction_ids
+        if any(row_in(record, prediction_id) is not None for record in records)
+    }
+
+
 class FolderFeedback:
     """Labels, each beside the day of its prediction, with which they go."""
 
-    def __init__(self, days: Days) -> None:
+    def __init__(self, days: Days, batches: Batches) -> None:
         self._days = days
+        self._batches = batches
 
     def add(self, labels: Sequence[Label]) -> list[str]:
         """Keep labels, of each day all or none; see `Feedback`."""
@@ -87,7 +98,11 @@ class FolderFeedback:
         missing: list[str] = []
         for day, some in groups.items():
             self._insert(self._days.root / day / FEEDBACK, some)
-            missing += unknown((row[0] for row in some), self._kept(day, [row[0] for row in some]))
+            stored_ids = self._kept(day, [row[0] for row in some])
+            stored_ids |= of_batches(
+                self._batches.of_day(day), {row[0] for row in some} - stored_ids
+            )
+            missing += unknown((row[0] for row in some), stored_ids)
         return missing
 
     def _kept(self, day: str, prediction_ids: list[str]) -> set[str]:

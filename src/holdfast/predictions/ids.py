@@ -3,6 +3,9 @@
     unix ms (48) | 7 (4) | counter (12) | variant (2) | mark of the worker (16) | random (46)
 
 They rise within a process, also while its clock stands still or steps back.
+
+A row of a batch is written `BATCH:ROW`. Its own id is the batch's with the row's number, 0-based,
+added without carry to the random bits: the same length, the same day, and row 0 has the batch's.
 """
 
 import functools
@@ -25,6 +28,8 @@ _MARK_BITS: Final = 16
 _LAST_BITS: Final = 48
 _VARIANT: Final = 2 << 62
 _FORM: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_ROW: Final = re.compile(r"([0-9a-f-]{36}):([0-9]{1,14})", re.IGNORECASE | re.ASCII)
+_MOST_ROWS: Final = 1 << _RANDOM_BITS
 _POOL: Final = struct.Struct("512Q")
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -98,13 +103,16 @@ class Mint:
 
 
 def parse(text: str) -> str:
-    """Return an id in its canonical form.
+    """Return an id in its canonical form; of `BATCH:ROW`, that of the row.
 
     Raises:
-        InvalidInputError: If it is not a UUIDv7.
+        InvalidInputError: If it is not a UUIDv7, or a row has a number that no batch has.
     """
     if _FORM.fullmatch(text):
         return text
+    row = _ROW.fullmatch(text.strip())
+    if row is not None:
+        return of_row(parse(row[1]), int(row[2]))
     canonical_id = text.strip().lower()
     if not _FORM.fullmatch(canonical_id):
         raise InvalidInputError(
@@ -113,6 +121,29 @@ def parse(text: str) -> str:
             "copy it from the answer's prediction_id or the header X-Prediction-Id",
         )
     return canonical_id
+
+
+def of_row(batch_id: str, row: int) -> str:
+    """Return the id of a batch's row.
+
+    Raises:
+        InvalidInputError: If no batch has so many rows.
+    """
+    if not 0 <= row < _MOST_ROWS:
+        raise InvalidInputError(f"row {row}", "is beyond every batch", "check the number")
+    return f"{batch_id[:24]}{int(batch_id[24:], 16) ^ row:012x}"
+
+
+def row_between(batch_id: str, prediction_id: str) -> int | None:
+    """Return the number of the row that an id is of, if it may be one of this batch."""
+    row = int(batch_id[24:], 16) ^ int(prediction_id[24:], 16)
+    return row if batch_id[:24] == prediction_id[:24] and row < _MOST_ROWS else None
+
+
+def bounds_of_batch(prediction_id: str) -> tuple[str, str]:
+    """Return the least and the greatest id that a batch with this row may have."""
+    start, last = prediction_id[:24], int(prediction_id[24:], 16)
+    return f"{start}{last & -_MOST_ROWS:012x}", f"{start}{last | _MOST_ROWS - 1:012x}"
 
 
 def time_ms(prediction_id: str) -> int:

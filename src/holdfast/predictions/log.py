@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from holdfast.predictions.batch_record import Batches
 from holdfast.predictions.filters import Filter
 from holdfast.predictions.row import Prediction
 
@@ -84,6 +85,11 @@ class Log(Protocol):
         """Labels of the predictions in it."""
         ...
 
+    @property
+    def batches(self) -> Batches:
+        """Records of batches."""
+        ...
+
     def write(self, rows: Sequence[Prediction]) -> None:
         """Return once all rows are committed; an id that is there already is passed over.
 
@@ -116,7 +122,7 @@ class Log(Protocol):
         ...
 
     def days(self) -> list[Day]:
-        """Return the days that are kept, oldest first."""
+        """Return the days that are kept, oldest first; those too that have batches alone."""
         ...
 
     def drop(self, day: str) -> None:

@@ -3,6 +3,7 @@
 2026-11-25/3fa2-host-1-7f.sqlite   written by one worker; its ids carry the mark 3fa2
 2026-11-25/predictions.parquet     the closed day, compacted
 2026-11-25/feedback.sqlite         labels of that day's predictions
+2026-11-25/batches.sqlite          records of the batches that began on that day
 """
 
 import heapq
@@ -21,6 +22,7 @@ from holdfast import forks
 from holdfast.core.names import escape
 from holdfast.errors import DamagedError, NotFoundError, StoreError
 from holdfast.predictions import ids
+from holdfast.predictions.batch_records import FolderBatches
 from holdfast.predictions.columns import Values, row_of, values_of
 from holdfast.predictions.feedback import FolderFeedback
 from holdfast.predictions.filters import Filter, where
@@ -70,7 +72,8 @@ class FolderLog:
         self._lock = threading.Lock()
         self._days = Days(root)
         forks.tell(self)
-        self.feedback = FolderFeedback(self._days)
+        self.batches = FolderBatches(self._days)
+        self.feedback = FolderFeedback(self._days, self.batches)
 
     def after_fork(self) -> None:
         """Open files of its own: SQLite's must not be used by two processes."""

@@ -9,11 +9,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from holdfast import forks
 from holdfast.errors import MissingLibraryError, NotFoundError, StoreError
 from holdfast.predictions import ids
+from holdfast.predictions.batch_record import BatchRecord, row_in
+from holdfast.predictions.batch_records import decoded, not_kept
 from holdfast.predictions.columns import INTEGERS, NAMES, REALS, Values, row_of, values_of
-from holdfast.predictions.feedback import is_young, label_of, told, unknown
+from holdfast.predictions.feedback import is_young, label_of, of_batches, told, unknown
 from holdfast.predictions.filters import Filter, where
 from holdfast.predictions.log import Day, Label, Sync
 from holdfast.predictions.row import Prediction
@@ -31,12 +35,14 @@ _LABELS: Final = (
     "number bigserial PRIMARY KEY, prediction_id uuid NOT NULL, at_us bigint NOT NULL, "
     "label text NOT NULL, by text NOT NULL"
 )
+_BATCHES: Final = "batch_id uuid PRIMARY KEY, model text NOT NULL, record text NOT NULL"
 _OF_ROLLOUTS: Final = "ON holdfast_predictions (rollout) WHERE rollout IS NOT NULL"
 _LOCK: Final = 0x48466C67
 _CREATE: Final = (
     f"SELECT pg_advisory_xact_lock({_LOCK})",  # two servers may start at once
     f"CREATE TABLE IF NOT EXISTS holdfast_predictions ({_COLUMNS})",
     f"CREATE TABLE IF NOT EXISTS holdfast_labels ({_LABELS})",
+    f"CREATE TABLE IF NOT EXISTS holdfast_batches ({_BATCHES})",
     "CREATE INDEX IF NOT EXISTS holdfast_predictions_at ON holdfast_predictions (model, at_us)",
     f"CREATE INDEX IF NOT EXISTS holdfast_predictions_rollout {_OF_ROLLOUTS}",
     "CREATE INDEX IF NOT EXISTS holdfast_labels_of ON holdfast_labels (prediction_id, at_us)",
@@ -60,15 +66,28 @@ _LAST: Final = (
     "SELECT DISTINCT ON (prediction_id) prediction_id, at_us AS told_us, label, by "
     "FROM holdfast_labels ORDER BY prediction_id, at_us DESC, number DESC"
 )
-_KEPT: Final = "SELECT 1 FROM holdfast_predictions WHERE prediction_id BETWEEN %s AND %s LIMIT 1"
+_KEPT: Final = (
+    "SELECT 1 FROM (SELECT prediction_id FROM holdfast_predictions UNION ALL "
+    "SELECT batch_id FROM holdfast_batches) AS kept WHERE prediction_id BETWEEN %s AND %s LIMIT 1"
+)
 _KEPT_OF: Final = (
     "SELECT prediction_id::text FROM holdfast_predictions WHERE prediction_id = ANY(%s::uuid[])"
 )
-_MS: Final = "('x' || left(replace(prediction_id::text, '-', ''), 12))::bit(48)::bigint"
+_MS: Final = "('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint"
 _DAYS: Final = (
     f"SELECT to_char(to_timestamp({_MS} / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, "  # noqa: S608
-    "count(*) FROM holdfast_predictions GROUP BY day ORDER BY day"
+    "sum(one) FROM (SELECT prediction_id AS id, 1 AS one FROM holdfast_predictions UNION ALL "
+    "SELECT batch_id, 0 FROM holdfast_batches) AS kept GROUP BY day ORDER BY day"
 )
+_ADD_BATCH: Final = "INSERT INTO holdfast_batches (batch_id, model, record) VALUES (%s, %s, %s)"
+_BATCHES_OF: Final = (
+    "SELECT record FROM holdfast_batches WHERE batch_id >= %s AND batch_id <= %s "
+    "AND (%s::text IS NULL OR model = %s) ORDER BY batch_id"
+)
+_TABLES: Final = {
+    "holdfast_predictions": "prediction_id", "holdfast_labels": "prediction_id",
+    "holdfast_batches": "batch_id",
+}  # fmt: skip
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 _PAGE: Final = 1000
 _CONNECT_S: Final = 5
@@ -99,6 +118,7 @@ class PostgresLog:
         self._open: psycopg.Connection[Any] | None = None
         forks.tell(self)
         self.feedback = PostgresFeedback(self)
+        self.batches = PostgresBatches(self)
         with self.connected() as connection, connection.transaction():
             for statement in _CREATE:
                 connection.execute(statement)
@@ -196,15 +216,16 @@ class PostgresLog:
         with self.connected() as connection:
             day_counts = connection.execute(_DAYS).fetchall()
         return [
-            Day(day, rows, None, "live" if day >= today else "closed") for day, rows in day_counts
+            Day(day, int(rows), None, "live" if day >= today else "closed")
+            for day, rows in day_counts
         ]
 
     def drop(self, day: str) -> None:
         """Remove a day with its labels, for good."""
         bounds = ids.bounds_of(day)
         with self.connected() as connection, connection.transaction():
-            for table in ("holdfast_predictions", "holdfast_labels"):
-                sql = f"DELETE FROM {table} WHERE prediction_id >= %s AND prediction_id < %s"  # noqa: S608
+            for table, name in _TABLES.items():
+                sql = f"DELETE FROM {table} WHERE {name} >= %s AND {name} < %s"  # noqa: S608
                 connection.execute(sql, bounds)
 
     def close(self) -> None:
@@ -251,6 +272,9 @@ class PostgresFeedback:
             stored_ids = {
                 row_id for (row_id,) in connection.execute(_KEPT_OF, (prediction_ids,)).fetchall()
             }
+        missing = {*prediction_ids} - stored_ids
+        for day in {ids.day_of(row_id) for row_id in missing}:
+            stored_ids |= of_batches(self._log.batches.of_day(day), missing)
         return unknown(prediction_ids, stored_ids)
 
     def of(self, prediction_id: str) -> list[Label]:
@@ -283,3 +307,33 @@ class PostgresFeedback:
                 row_of(columns, self._log.name),
                 label_of((columns[0], at_us, label, by), self._log.name),
             )
+
+
+class PostgresBatches:
+    """Records of batches in a table of their own."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+
+    def add(self, record: BatchRecord) -> None:
+        """Keep a record; see `Batches`."""
+        values = ids.parse(record.batch_id), record.model, msgspec.json.encode(record).decode()
+        with self._log.connected() as connection:
+            connection.execute(_ADD_BATCH, values)
+
+    def find(self, prediction_id: str) -> BatchRecord:
+        """Return the batch that an id is of; see `Batches`."""
+        canonical_id = ids.parse(prediction_id)
+        for record in self._between(*ids.bounds_of_batch(canonical_id), None):
+            if row_in(record, canonical_id) is not None:
+                return record
+        raise not_kept(canonical_id)
+
+    def of_day(self, day: str, model: str | None = None) -> list[BatchRecord]:
+        """Return the batches of a day; see `Batches`."""
+        return self._between(*ids.bounds_of(day), model)
+
+    def _between(self, first: str, last: str, model: str | None) -> list[BatchRecord]:
+        with self._log.connected() as connection:
+            rows = connection.execute(_BATCHES_OF, (first, last, model, model)).fetchall()
+        return [decoded(text, self._log.name) for (text,) in rows]

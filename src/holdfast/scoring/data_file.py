@@ -6,8 +6,10 @@ It is opened once, and hashed before and after: what was read has the digest tha
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -48,7 +50,6 @@ class DataFile:
     Attributes:
         subject: What messages call it.
         stem: Its name without folder and ending.
-        digest: SHA-256 of its bytes, before they were read.
         names: Its columns, in order; one that occurs twice is there twice.
 
     Raises:
@@ -65,20 +66,48 @@ class DataFile:
         self._form = form
         self._path = path
         pyarrow()
+        self._digest: str | None = None
+        self._rows = self._rows_read = 0  # told by Parquet alone
         with self._reading():
             self._file = named_files.opened(path)
         try:
             with self._reading():
-                self.digest = hashlib.file_digest(self._file, "sha256").hexdigest()
                 self.names = self._header()
         except BaseException:
             self.close()
             raise
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of its bytes, before rows were read; taken when it is first asked for."""
+        if self._digest is None:
+            with self._reading():
+                self._file.seek(0)
+                self._digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        return self._digest
+
+    @property
     def untyped(self) -> bool:
         """Whether it knows nothing but texts."""
         return self._form == "csv"
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """Arrow's types of its columns, where it says; of those that occur twice, any."""
+        if self._form != "parquet":
+            return {}
+        with self._reading():
+            held = self._parquet().schema_arrow
+        return dict(zip(held.names, held.types, strict=True))
+
+    @property
+    def share_read(self) -> float:
+        """How much of it was read."""
+        size = os.fstat(self._file.fileno()).st_size
+        place = (
+            self._rows_read / (self._rows or 1) if self._rows else self._file.tell() / (size or 1)
+        )
+        return min(1.0, place)
 
     def close(self) -> None:
         """Close it."""
@@ -109,19 +138,43 @@ class DataFile:
         if self._form == "parquet":
             held = self._parquet().schema_arrow.field(name).type
             if not _fits(held, kind):
-                problem = f"has {held} in the column {name!r}, {purpose}, which must be {kind}"
+                due = "one value" if kind in ("any", "raw") else kind
+                problem = f"has {held} in the column {name!r}, {purpose}, which must be {due}"
                 raise InvalidInputError(self.subject, problem, "convert the column")
 
-    def batches(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
-        """Yield record batches with these columns, in this order.
+    def batches(
+        self, columns: Mapping[str, Kind], rows_at_once: int = _ROWS_AT_ONCE
+    ) -> Iterator[Any]:
+        """Yield record batches of at most so many rows with these columns, in this order.
 
         Raises:
             InvalidInputError: If a value cannot be read as what its column is taken for.
         """
         readers = {"parquet": self._from_parquet, "csv": self._from_csv, "jsonl": self._from_jsonl}
+        _ = self.digest  # of the bytes as they are before
         with self._reading():
-            for batch in readers[self._form](columns):
-                yield from _cut(batch)
+            for batch in readers[self._form](columns, rows_at_once):
+                yield from _cut(batch, rows_at_once)
+
+    def parts(
+        self, names: Sequence[str], rows_at_once: int
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield how many rows a part has, and these columns of it: Arrow arrays as they come.
+
+        CSV has texts, with null for what is empty; of JSON, a column that Arrow has no one type for
+        is a list.
+
+        Raises:
+            InvalidInputError: If it cannot be read.
+        """
+        if self._form != "jsonl":
+            for batch in self.batches(dict.fromkeys(names, "raw"), rows_at_once):
+                yield batch.num_rows, dict(zip(names, batch.columns, strict=True))
+            return
+        _ = self.digest
+        with self._reading():
+            for records in _chunked(self._records(), rows_at_once):
+                yield len(records), {name: _listed(records, name) for name in names}
 
     def require_unchanged(self) -> None:
         """Check that the bytes are still those whose digest was taken.
@@ -161,24 +214,32 @@ class DataFile:
         from pyarrow import parquet
 
         self._file.seek(0)
-        return parquet.ParquetFile(self._file)
+        # read ahead, the bytes of all row groups would stay until the last one is done
+        return parquet.ParquetFile(self._file, pre_buffer=False, page_checksum_verification=True)
 
-    def _from_parquet(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+    def _from_parquet(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
         file = self._parquet()
-        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
+        self._rows, self._rows_read = file.metadata.num_rows, 0
+        for batch in file.iter_batches(rows_at_once, columns=list(columns)):
+            self._rows_read += batch.num_rows
             yield _cast({name: batch.column(name) for name in columns}, columns)
 
     def _csv_header(self) -> tuple[str, ...]:
+        """Read the names, and leave the file behind them: one in quotes may span lines."""
         self._file.seek(0)
-        line = self._file.readline(_LONGEST_LINE).decode("utf-8-sig")
-        return tuple(next(csv.reader(io.StringIO(line)), ()))
+        return tuple(next(csv.reader(self._csv_lines()), ()))
 
-    def _from_csv(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
+    def _csv_lines(self) -> Iterator[str]:
+        encoding = "utf-8-sig"
+        while line := self._file.readline(_LONGEST_LINE):
+            yield line.decode(encoding)
+            encoding = "utf-8"
+
+    def _from_csv(self, columns: Mapping[str, Kind], _rows_at_once: int) -> Iterator[Any]:
         pa = pyarrow()
         from pyarrow import csv as arrow_csv
 
-        self._file.seek(0)
-        self._file.readline(_LONGEST_LINE)
+        self._csv_header()
         if not self._file.read(1):  # a header alone
             return
         self._file.seek(0)
@@ -188,8 +249,9 @@ class DataFile:
             self._file.seek(0)
         convert = arrow_csv.ConvertOptions(include_columns=list(columns), column_types=types)
         read = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
+        parse = arrow_csv.ParseOptions(newlines_in_values=True)
         stream = pa.PythonFile(_Kept(self._file), mode="r")
-        for batch in arrow_csv.open_csv(stream, read_options=read, convert_options=convert):
+        for batch in arrow_csv.open_csv(stream, read, parse, convert):
             held = without_empty_text(batch)
             yield _cast({name: held.column(name) for name in columns}, columns)
 
@@ -199,8 +261,9 @@ class DataFile:
         from pyarrow import csv as arrow_csv
 
         convert = arrow_csv.ConvertOptions(include_columns=names)
+        parse = arrow_csv.ParseOptions(newlines_in_values=True)
         stream = pa.PythonFile(_Kept(self._file), mode="r")
-        with arrow_csv.open_csv(stream, convert_options=convert) as reader:
+        with arrow_csv.open_csv(stream, parse_options=parse, convert_options=convert) as reader:
             held = reader.schema
         return {name: pa.float64() for name in names if pa.types.is_integer(held.field(name).type)}
 
@@ -217,17 +280,11 @@ class DataFile:
             if line.strip():
                 try:
                     yield decoder.decode(line)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, RecursionError) as error:
                     raise ValueError(f"line {number} is not a JSON object: {error}") from error
 
-    def _from_jsonl(self, columns: Mapping[str, Kind]) -> Iterator[Any]:
-        records: list[dict[str, Any]] = []
-        for record in self._records():
-            records.append(record)
-            if len(records) == _ROWS_AT_ONCE:
-                yield _of_records(records, columns)
-                records = []
-        if records:
+    def _from_jsonl(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
+        for records in _chunked(self._records(), rows_at_once):
             yield _of_records(records, columns)
 
 
@@ -302,9 +359,23 @@ def _of_records(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind
     return pa.RecordBatch.from_pydict(made)
 
 
-def _cut(batch: Any) -> Iterator[Any]:
-    for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-        yield batch.slice(start, _ROWS_AT_ONCE)
+def _cut(batch: Any, rows_at_once: int) -> Iterator[Any]:
+    for start in range(0, batch.num_rows, rows_at_once):
+        yield batch.slice(start, rows_at_once)
+
+
+def _chunked(records: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    while some := list(islice(records, size)):
+        yield some
+
+
+def _listed(records: Sequence[Mapping[str, Any]], name: str) -> Any:
+    pa = pyarrow()
+    values = [record.get(name) for record in records]
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types
+        return values
 
 
 def _first_line(error: Exception) -> str:

@@ -4,37 +4,11 @@ A request takes the routing table once, when it comes in, and keeps to it: nothi
 mix two versions, and a swap is one assignment between two requests.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from holdfast.core.drift.drift_findings import DriftFinding
-from holdfast.core.manifest import Manifest
 from holdfast.core.rollout.rollout_state import Rollout
-from holdfast.core.schema import Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One version in memory: verified, smoke-tested, ready to answer.
-
-    Attributes:
-        digest: SHA-256 of its manifest.
-        predict: From rows as the version's schema describes them to one output for each, in one
-            call through preprocessor and model; runs on the model thread.
-        rowwise: True if rows of several requests may share one call.
-        call_us: How long a call took when it was tried out, warm; `None` if it was not.
-    """
-
-    model: str
-    version: str
-    digest: str
-    manifest: Manifest
-    predict: Callable[[Any], Any]
-    input_schema: Signature | None
-    output_schema: Signature | None
-    rowwise: bool
-    call_us: float | None = None
+from holdfast.rows.loaded_version import Loaded
 
 
 @dataclass(frozen=True, slots=True)

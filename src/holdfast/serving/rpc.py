@@ -19,12 +19,12 @@ from holdfast.core import strict_json
 from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.http import addresses
 from holdfast.http.asgi import Headers, Pairs
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.prediction_handler import GONE, Path
 from holdfast.serving.protocols import inference_messages
 from holdfast.serving.protocols.codec import EncodedBody
 from holdfast.serving.protocols.inference_messages import InferMessage
 from holdfast.serving.protocols.protocol_messages import SERVICE, Message, message
-from holdfast.serving.refusal import Refusal
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.web import readiness
 from holdfast.serving.web.application import Application

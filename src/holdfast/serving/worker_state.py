@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from holdfast.core.fleet import LoadedVersion
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.rows.loaded_version import Loaded
+from holdfast.serving.routing_table import RoutingTable
 
 __all__ = ["WorkerState"]
 

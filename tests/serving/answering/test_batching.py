@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tests.serving.facing import NUMBERS, Does, made, until
 
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.batching import MOST_STUCK, ModelQueue
 from holdfast.serving.answering.call_watchdog import CallWatchdog
 from holdfast.serving.answering.contention import Contention
 from holdfast.serving.answering.pending_jobs import JobResult, Outcome
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded
 from holdfast.serving.server_limits import ServerLimits
 
 

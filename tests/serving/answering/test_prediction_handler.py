@@ -23,8 +23,8 @@ from tests.serving.facing import (
     until,
 )
 
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.answering.finished import FinishedRequest
-from holdfast.serving.routing_table import Loaded
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.telemetry.rollout_counts import RolloutCountsSink
 from holdfast.serving.web.direct import Protocol

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from tests.serving.facing import rollout, routing_table, sums
 
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.routing import RoutingDecision, RoutingRequest, choose, share, token
-from holdfast.serving.refusal import Refusal
 from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.server_limits import ServerLimits
 

@@ -6,8 +6,9 @@ from tests.serving.facing import rollout, served, sums
 from holdfast.core.fleet import LoadedVersion
 from holdfast.core.views import DesiredState
 from holdfast.errors import UnsupportedError
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.deployment.deployer import Deployment
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.worker_state import WorkerState
 
 

@@ -11,9 +11,9 @@ from tests.serving.serving import MODEL, due, estimating
 
 import holdfast
 from holdfast.errors import DamagedError, UnsupportedError
+from holdfast.rows.checking import Checker
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.deployment import preparation
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.checking import Checker
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from tests.serving.serving import MODEL, estimating
 
 import holdfast
 from holdfast import Registry
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.deployment.watcher import Watcher, _Pool
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.worker_state import WorkerState
 
 

@@ -11,7 +11,7 @@ import tritonclient.http.aio as triton_aio
 from tests.serving.facing import NUMBERS, Does, Server, made, routing_table, running, served, sums
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from holdfast.serving.routing_table import Loaded
+from holdfast.rows.loaded_version import Loaded
 
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0]])
 MIXED = {

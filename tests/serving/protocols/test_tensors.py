@@ -9,8 +9,8 @@ import pytest
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor, triton_to_np_dtype
 
 from holdfast.core.schema import Column
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols import tensors
-from holdfast.serving.refusal import Refusal
 
 DATATYPES = "BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 FP16 FP32 FP64".split()
 

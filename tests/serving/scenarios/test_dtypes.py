@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from holdfast.core import schema
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import feeding
-from holdfast.serving.rows.checking import Checker
+from holdfast.rows import feeding
+from holdfast.rows.checking import Checker
+from holdfast.rows.refusal import Refusal
 
 
 class First:

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 from tests.serving.facing import Does, made, rollout, running, served
 
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.rows.loaded_version import Loaded
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.telemetry.feedback_queue import Truth
 from holdfast.serving.web import paths
 

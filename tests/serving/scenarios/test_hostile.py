@@ -8,18 +8,18 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
+from tests.rows.test_checking import MATRIX, MIXED
 from tests.serving.facing import NUMBERS, rollout, routing_table, sums
-from tests.serving.rows.test_checking import MATRIX, MIXED
 
 from holdfast.core import schema
+from holdfast.rows.checking import Checker
+from holdfast.rows.outcome import OutputChecker, listed, score
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.routing import RoutingRequest, choose
 from holdfast.serving.protocols.codec import Codec
 from holdfast.serving.protocols.inference_protocol import Infer
 from holdfast.serving.protocols.invocations import Invocations
 from holdfast.serving.protocols.predict import PredictCodec, encode
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.outcome import OutputChecker, listed, score
 from holdfast.serving.server_limits import ServerLimits
 
 NAMES = st.sampled_from(

@@ -128,7 +128,7 @@ def test_feedback_that_cannot_be_kept_is_told() -> None:
         def add(self, labels: Sequence[object]) -> None:
             raise StoreError("disk", "is full", f"{len(labels)} labels are lost")
 
-    from holdfast.serving.refusal import Refusal
+    from holdfast.rows.refusal import Refusal
     from holdfast.serving.telemetry.feedback_queue import Truth
 
     with pytest.raises(Refusal) as caught:

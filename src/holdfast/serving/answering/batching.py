@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
+from holdfast.rows import untyped
+from holdfast.rows.checking import Checker
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import Rows
 from holdfast.serving.answering.call_watchdog import CallWatchdog
 from holdfast.serving.answering.contention import Contention
 from holdfast.serving.answering.model_call import Caller, deliver
 from holdfast.serving.answering.pending_jobs import Batch, Job, Outcome, PendingJobs
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded
-from holdfast.serving.rows import untyped
-from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.row_layout import Rows
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.vitals import Vitals
 

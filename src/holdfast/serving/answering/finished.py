@@ -5,8 +5,9 @@ from typing import Any, Final, Protocol, runtime_checkable
 from msgspec import Struct
 
 from holdfast.predictions.row import Role
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.answering.routing import RoutingDecision
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.serving.routing_table import RoutingTable
 
 __all__ = ["FinishedRequest", "Mirrored", "RequestSink", "RoutingSink"]
 

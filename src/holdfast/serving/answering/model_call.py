@@ -7,13 +7,14 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.predictions.row import Role
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.outcome import OutputChecker, cut, listed
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import Rows
 from holdfast.serving.answering.call_watchdog import CallWatchdog, Overlong
 from holdfast.serving.answering.contention import Contention
 from holdfast.serving.answering.pending_jobs import KNOWN, Batch, JobResult, Outcome, Pace
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded, RoutingTable
-from holdfast.serving.rows.outcome import OutputChecker, cut, listed
-from holdfast.serving.rows.row_layout import Rows
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.vitals import CallInProgress, Vitals
 
 __all__ = ["Caller", "deliver", "name_of", "said", "written_down"]

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.row_layout import Rows
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import Rows
 
 __all__ = ["KNOWN", "Batch", "Job", "JobResult", "Outcome", "Pace", "PendingJobs"]
 

@@ -18,6 +18,9 @@ from msgspec.structs import replace
 from holdfast.http.asgi import Headers
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.outcome import score
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.batching import ModelQueue
 from holdfast.serving.answering.call_watchdog import CallWatchdog
 from holdfast.serving.answering.contention import Contention
@@ -28,9 +31,7 @@ from holdfast.serving.answering.routing import ROUTE, RoutingDecision, RoutingRe
 from holdfast.serving.protocols import predict
 from holdfast.serving.protocols.bodies import Reply, refused
 from holdfast.serving.protocols.codec import Codec, DecodedRequest, EncodedBody, PredictionResult
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded, RoutingTable
-from holdfast.serving.rows.outcome import score
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.vitals import Vitals
 from holdfast.serving.worker_state import WorkerState, in_memory

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.predictions.row import Role
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.worker_state import in_memory
 

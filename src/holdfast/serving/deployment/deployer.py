@@ -13,8 +13,9 @@ from typing import Final, Protocol
 from holdfast.core.fleet import LoadedVersion
 from holdfast.core.views import DesiredState
 from holdfast.errors import HoldfastError
+from holdfast.rows.loaded_version import Loaded
 from holdfast.serving.crash_strikes import Versions
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.worker_state import WorkerState
 
 __all__ = ["Deployment", "Pool"]

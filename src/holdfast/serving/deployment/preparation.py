@@ -13,13 +13,13 @@ from holdfast.formats.libraries import importing
 from holdfast.registry import trial_runs
 from holdfast.registry.loading import Fetched
 from holdfast.registry.reader import Reader
+from holdfast.rows import predictor
+from holdfast.rows.checking import Checker
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.outcome import OutputChecker
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import Rows
 from holdfast.sandbox import TrialOutcome, Trials
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded
-from holdfast.serving.rows import predictor
-from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.outcome import OutputChecker
-from holdfast.serving.rows.row_layout import Rows
 
 __all__ = ["answer", "load", "try_out"]
 

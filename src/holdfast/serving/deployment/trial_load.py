@@ -3,8 +3,8 @@
 from typing import Any
 
 from holdfast.registry import trial_runs
+from holdfast.rows import predictor
 from holdfast.serving.deployment import preparation
-from holdfast.serving.rows import predictor
 
 __all__ = ["work"]
 

@@ -15,11 +15,11 @@ from typing import Final
 from holdfast.core.views import DesiredState
 from holdfast.errors import NotFoundError
 from holdfast.registry.reader import Reader
+from holdfast.rows.loaded_version import Loaded
 from holdfast.sandbox import Trials
 from holdfast.serving import crash_strikes as set_aside
 from holdfast.serving.deployment import preparation
 from holdfast.serving.deployment.deployer import Deployment
-from holdfast.serving.routing_table import Loaded
 from holdfast.serving.worker_state import WorkerState
 
 __all__ = ["Watcher"]

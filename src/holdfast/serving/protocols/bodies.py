@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from holdfast.http.asgi import Gone, Headers, Pairs, Receive, Send
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols.codec import EncodedBody
-from holdfast.serving.refusal import Refusal
 from holdfast.serving.server_limits import ServerLimits
 
 __all__ = [

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from holdfast.serving.routing_table import Loaded
-from holdfast.serving.rows.request_rows import Given
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.request_rows import Given
 
 __all__ = ["JSON", "Codec", "DecodedRequest", "EncodedBody", "PredictionResult"]
 

@@ -7,11 +7,11 @@ that the request had.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols import inference_protocol, tensors
 from holdfast.serving.protocols.codec import DecodedRequest, EncodedBody, PredictionResult
 from holdfast.serving.protocols.protocol_messages import Message, message
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded
 
 __all__ = ["InferMessage", "described", "parse"]
 

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core.schema import Signature
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import layout
 from holdfast.serving.protocols import predict, tensors
 from holdfast.serving.protocols.codec import JSON, DecodedRequest, EncodedBody, PredictionResult
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded
-from holdfast.serving.rows.row_layout import layout
 
 __all__ = ["OUTPUT", "Infer", "described", "outputs_of"]
 

@@ -5,10 +5,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.request_rows import Given, NamedRows
 from holdfast.serving.protocols import predict
 from holdfast.serving.protocols.codec import DecodedRequest
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.request_rows import Given, NamedRows
 
 __all__ = ["Invocations"]
 

@@ -8,9 +8,9 @@ import msgspec
 
 from holdfast.core import strict_json
 from holdfast.http import content_types
+from holdfast.rows import moments
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols.codec import DecodedRequest, EncodedBody, PredictionResult
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import moments
 
 __all__ = ["PredictCodec", "check_media", "decode", "encode"]
 

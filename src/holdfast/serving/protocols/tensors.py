@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.core.schema import Column, dtypes
+from holdfast.rows import moments
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols import predict
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import moments
 
 __all__ = [
     "check_shape",

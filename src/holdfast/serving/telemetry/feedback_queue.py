@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from holdfast.core import strict_json
-from holdfast.serving.refusal import Refusal
+from holdfast.rows.refusal import Refusal
 
 __all__ = ["MOST", "Keep", "Truth", "read"]
 

@@ -12,10 +12,10 @@ from holdfast.errors import InvalidInputError, NotFoundError, StoreError
 from holdfast.predictions.log import Label, Log
 from holdfast.predictions.row import Prediction
 from holdfast.predictions.writer import Recorder
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.request_rows import NamedRows
 from holdfast.serving.answering.finished import FinishedRequest
 from holdfast.serving.answering.prediction_handler import Commit
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.request_rows import NamedRows
 from holdfast.serving.telemetry.feedback_queue import Truth
 
 __all__ = ["RecordingSink", "committing", "keeper", "row_of"]

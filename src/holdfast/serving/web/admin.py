@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.errors import MissingLibraryError
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.protocols import inference_protocol, predict
 from holdfast.serving.protocols.bodies import read_body
-from holdfast.serving.refusal import Refusal
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.telemetry import feedback_queue
 from holdfast.serving.web import documentation, openapi, readiness

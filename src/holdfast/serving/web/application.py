@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from holdfast.http.access_log import AccessLog
 from holdfast.http.asgi import Gone, Headers, Pairs, Receive, Scope, Send
+from holdfast.rows.refusal import Refusal
 from holdfast.serving.answering.finished import RequestSink
 from holdfast.serving.answering.prediction_handler import Cancel, Commit, Path, PredictionHandler
 from holdfast.serving.protocols.bodies import Reply, read_body, refused, send_body
 from holdfast.serving.protocols.codec import Codec, EncodedBody
-from holdfast.serving.refusal import Refusal
 from holdfast.serving.server_limits import ServerLimits
 from holdfast.serving.telemetry import feedback_queue
 from holdfast.serving.telemetry.exposition import Metrics

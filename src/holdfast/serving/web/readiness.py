@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.routing_table import Loaded, RoutingTable
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.refusal import Refusal
+from holdfast.serving.routing_table import RoutingTable
 from holdfast.serving.worker_state import WorkerState, in_memory
 
 __all__ = ["index", "loaded_of", "models", "readiness", "routing_table_of", "unknown"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from holdfast.core.schema import ANY, Column, dtypes
 from holdfast.core.schema.keywords import category_key
-from holdfast.serving.rows import times
+from holdfast.rows import times
 
 __all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.request_rows import Given, NamedRows
-from holdfast.serving.rows.row_layout import Rows
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.request_rows import Given, NamedRows
+from holdfast.rows.row_layout import Rows
 
 __all__ = ["form_of", "rows_of", "typed"]
 

@@ -17,8 +17,8 @@ from holdfast.errors import UnsupportedError
 from holdfast.formats import example
 from holdfast.formats.onnx import OnnxModel
 from holdfast.formats.xgboost import Xgboost
-from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.outcome import OutputChecker, listed
+from holdfast.rows.checking import Checker
+from holdfast.rows.outcome import OutputChecker, listed
 
 RANDOM = np.random.default_rng(7)
 MATRIX = RANDOM.normal(size=(60, 3))

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from holdfast.core.schema import Column
-from holdfast.serving.rows.request_rows import NamedRows
-from holdfast.serving.rows.row_layout import RowLayout
+from holdfast.rows.request_rows import NamedRows
+from holdfast.rows.row_layout import RowLayout
 
 __all__ = ["read"]
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from holdfast.core.schema import Column
 from holdfast.errors import UnsupportedError
-from holdfast.serving.rows import times, untyped
-from holdfast.serving.rows.row_layout import RowLayout, Rows, numpy_dtype
+from holdfast.rows import times, untyped
+from holdfast.rows.row_layout import RowLayout, Rows, numpy_dtype
 
-__all__ = ["CATEGORIES", "feeder"]
+__all__ = ["CATEGORIES", "feeder", "known_names"]
 
 CATEGORIES: Final = ("category", "categorical")
 """Names that libraries give to a dtype whose values are codes of declared categories."""
@@ -33,7 +33,7 @@ def feeder(ref: str, first: Any, form: RowLayout) -> Callable[[Rows], Any]:
     _check_zones(ref, form)
     if len(getattr(first, "inputs", ())) > 1:  # a graph with several inputs
         return lambda rows: _arrays(rows, form)
-    names = _known_names(first)
+    names = known_names(first)
     numbers = all(numpy_dtype(column) and column.shape is None for column in form.columns)
     by_position = numbers and names is None and (form.ordered or _counts_columns(first))
     if by_position and not form.ordered and len(form.columns) > 1:
@@ -56,7 +56,8 @@ def _check_zones(ref: str, form: RowLayout) -> None:
             raise UnsupportedError(ref, problem, "install tzdata, or correct the schema's dtype")
 
 
-def _known_names(first: Any) -> tuple[str, ...] | None:
+def known_names(first: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns that a part was fitted with; None if it knows none."""
     names = getattr(first, "feature_names_in_", None)
     if names is None:
         names = getattr(first, "feature_names", None)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from holdfast.rows.outcome import listed
 from holdfast.serving.protocols import predict
-from holdfast.serving.rows.outcome import listed
 
 DAY = "2024-01-02T03:04:05"
 ZONED = pd.to_datetime([DAY, None]).tz_localize("Europe/Berlin")

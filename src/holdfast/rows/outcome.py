@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving.rows import moments, values
+from holdfast.rows import moments, values
 
 __all__ = ["OutputChecker", "cut", "listed", "score"]
 

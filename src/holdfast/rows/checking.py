@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from holdfast.core.schema import Column, Signature
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import texts, untyped, values
-from holdfast.serving.rows.request_rows import Given, NamedRows
-from holdfast.serving.rows.row_layout import RowLayout, Rows, layout
+from holdfast.rows import texts, untyped, values
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.request_rows import Given, NamedRows
+from holdfast.rows.row_layout import RowLayout, Rows, layout
 
-__all__ = ["Checker"]
+__all__ = ["Checker", "bound", "nested"]
 
 # Python's types that an array of a kind takes as they are; what else may be right is looked at
 # value by value.
@@ -32,7 +32,7 @@ class Checker:
 
     def __init__(self, signature: Signature | None) -> None:
         self.form = layout(signature)
-        self._fields = _nested(signature)
+        self._fields = nested(signature)
         self._dtype = None if self.form.dtype is None else np.dtype(self.form.dtype)
         self._plain = _PLAIN[self._dtype.kind] if self._dtype is not None else set()
         self._bounds = _bounds(self.form)
@@ -153,6 +153,15 @@ class Checker:
             columns.append(_listed_column(column, inputs.get(column.name, [_ABSENT] * count)))
         return self._listed(list(zip(*columns, strict=True)))
 
+    def in_order(self, matrix: Any) -> Rows:
+        """Check a table of numbers whose columns are in the order of the layout.
+
+        Raises:
+            Refusal: 422, naming the first value that the schema does not admit.
+        """
+        self._check_bounds(matrix)
+        return _cast(matrix, self._dtype)
+
     def _matrix(self, matrix: Any) -> Rows:
         """Check a table that came as one array."""
         width = len(self.form.columns)
@@ -163,8 +172,7 @@ class Checker:
             raise _refused("inputs", f"has the shape {shape}, but the schema has {width} columns")
         if self._dtype is None or matrix.dtype.kind not in "bifu":
             return self._listed(matrix.tolist())
-        self._check_bounds(matrix)
-        return _cast(matrix, self._dtype)
+        return self.in_order(matrix)
 
     def _listed(self, rows: Sequence[Any]) -> Rows:
         """Check rows by position; make one array of them where the layout is one."""
@@ -307,7 +315,8 @@ def _check_filled(rows: Any) -> None:
         raise _refused("inputs", f"has the shape {list(rows.shape)}, which holds no values")
 
 
-def _nested(signature: Signature | None) -> dict[str, list[Column]]:
+def nested(signature: Signature | None) -> dict[str, list[Column]]:
+    """Return the fields of objects, by the name of the column they belong to."""
     columns_by_parent: dict[str, list[Column]] = {}
     for column in signature.columns if signature else ():
         columns_by_parent.setdefault(column.parent, []).append(column)
@@ -318,12 +327,13 @@ def _bounds(form: RowLayout) -> tuple[Any, Any] | None:
     """Return least and greatest values by column; of the finite numbers, where nothing is said."""
     if form.dtype is None or np.dtype(form.dtype).kind == "b":
         return None
-    pairs = [_bound(column) for column in form.columns]
+    pairs = [bound(column) for column in form.columns]
     low, high = (np.array(side) for side in zip(*pairs, strict=True))
     return (low, high) if form.kind == "table" else (low[0], high[0])
 
 
-def _bound(column: Column) -> tuple[float, float]:
+def bound(column: Column) -> tuple[float, float]:
+    """Return the least and the greatest number that a column admits, both of them finite."""
     largest = float(np.finfo("float64").max)
     least, most = values.integer_range(column)
     low = [-largest, least] + [bound for bound in (column.minimum,) if bound is not None]

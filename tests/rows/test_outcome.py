@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.core import schema
-from holdfast.serving.rows.outcome import OutputChecker, cut, listed, score
+from holdfast.rows.outcome import OutputChecker, cut, listed, score
 
 RECORD = {
     "type": "object",

@@ -7,9 +7,9 @@ import pytest
 from tests.serving.facing import NUMBERS
 
 from holdfast.core import schema
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows.checking import Checker
-from holdfast.serving.rows.request_rows import NamedRows
+from holdfast.rows.checking import Checker
+from holdfast.rows.refusal import Refusal
+from holdfast.rows.request_rows import NamedRows
 
 MIXED = {
     "type": "object",

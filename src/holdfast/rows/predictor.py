@@ -14,9 +14,9 @@ from holdfast.core import schema
 from holdfast.core.schema import Column, Signature
 from holdfast.errors import UnsupportedError
 from holdfast.formats.pair import Pair
-from holdfast.serving.routing_table import Loaded
-from holdfast.serving.rows import feeding
-from holdfast.serving.rows.row_layout import layout
+from holdfast.rows import feeding
+from holdfast.rows.loaded_version import Loaded
+from holdfast.rows.row_layout import layout
 
 __all__ = ["Output", "loaded"]
 

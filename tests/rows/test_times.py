@@ -11,9 +11,9 @@ from holdfast.core import schema
 from holdfast.core.schema import Column
 from holdfast.errors import UnsupportedError
 from holdfast.formats import example
-from holdfast.serving.refusal import Refusal
-from holdfast.serving.rows import times
-from holdfast.serving.rows.checking import Checker
+from holdfast.rows import times
+from holdfast.rows.checking import Checker
+from holdfast.rows.refusal import Refusal
 
 
 def words(dtype: str, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Batches and their rows, as `holdfast predictions show` tells of them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from holdfast.cli import tables
+
+if TYPE_CHECKING:
+    from holdfast.predictions import BatchRecord, Label, Log
+
+__all__ = ["found", "lines"]
+
+
+def found(log: "Log", prediction_id: str) -> dict[str, Any]:
+    """Return what is known of a batch, or of one of its rows.
+
+    Args:
+        prediction_id: `BATCH:ROW`, the id of a row, or the id of a batch.
+
+    Raises:
+        NotFoundError: If there is none.
+    """
+    from holdfast.batch.row_lookup import read_back
+    from holdfast.predictions import ids
+    from holdfast.predictions.batch_record import row_in
+
+    record = replace(log.batches.find(prediction_id), drift=None)
+    row_id = ids.parse(prediction_id)
+    if ":" not in prediction_id and row_id == record.batch_id:
+        return {"batch": record, "row": None, "values": None, "doubt": None, "feedback": []}
+    row = row_in(record, row_id) or 0
+    held = read_back(record, row)
+    values, doubt = (None, held) if isinstance(held, str) else (held, None)
+    labels = log.feedback.of(row_id)
+    return {"batch": record, "row": row, "values": values, "doubt": doubt, "feedback": labels}
+
+
+def lines(known: dict[str, Any]) -> Iterator[str]:
+    """Write it for people."""
+    from holdfast.predictions.columns import json_of
+    from holdfast.predictions.export import time_of
+
+    record: BatchRecord = known["batch"]
+    labels: list[Label] = known["feedback"]
+    yield f"{record.model}@{record.version}  {record.digest}"
+    yield ""
+    row = known["row"]
+    of = f"row {row:,} of {record.rows:,}" if row is not None else _rows(record)
+    yield f"batch      {record.batch_id}, {of}"
+    yield f"scored     {time_of(record.started_us)} to {time_of(record.ended_us)}{_by(record)}"
+    yield f"input      {tables.one_line(record.input)}, sha256:{record.input_digest}"
+    yield f"output     {tables.one_line(record.output)}, sha256:{record.output_digest}"
+    if known["values"] is not None:
+        yield f"values     {tables.one_line(json_of(known['values']) or '')}"
+    if known["doubt"] is not None:
+        yield f"doubt      {tables.one_line(known['doubt'])}"
+    for label in labels:
+        text = f"{json_of(label.label)}, told by {label.by} at {time_of(label.at_us)}"
+        yield f"truth      {tables.one_line(text)}"
+
+
+def _rows(record: "BatchRecord") -> str:
+    return f"{record.rows:,} rows, {record.refused:,} refused, {record.nulls:,} without a score"
+
+
+def _by(record: "BatchRecord") -> str:
+    return "" if record.by is None else f", by {tables.one_line(record.by)}"
