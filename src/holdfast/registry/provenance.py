@@ -13,6 +13,7 @@ from pathlib import Path
 
 from holdfast import scratch
 from holdfast.core.manifest import Environment, Lineage
+from holdfast.core.wording import without_credentials
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
@@ -20,6 +21,7 @@ _CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
 _LONGEST_TEXT = 1 << 24  # of packed refs; a repository of a million has more, and Git reads those
 _LONGEST_INDEX = 1 << 30
+_SCP = re.compile(r"(?:[^@/\s]+@)?([A-Za-z0-9][A-Za-z0-9.-]+):(?!//)([^\s]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -81,6 +83,23 @@ def lineage() -> Lineage:
     if commit:
         return Lineage(git_commit=commit, git_dirty=_is_dirty(folder, commit))
     return Lineage(git_commit=head_commit(folder))  # git is missing, refuses or took too long
+
+
+def remote() -> str | None:
+    """Return the address that the work tree around the current folder came from, as it is safe.
+
+    User, password and query are left out: a token in it would be kept for ever. So are paths of
+    this machine.
+    """
+    try:
+        address = _git(Path.cwd(), "config", "--get", "remote.origin.url")
+    except OSError:  # the folder was removed
+        return None
+    if not address or "://" not in address:
+        match = _SCP.fullmatch(address or "")
+        return f"ssh://{match[1]}/{match[2]}" if match else None
+    scheme = address.partition("://")[0]
+    return None if scheme == "file" else without_credentials(address)
 
 
 def head_commit(folder: Path) -> str | None:

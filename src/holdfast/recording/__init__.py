@@ -1,0 +1,19 @@
+"""Records without ceremony: one training, one version.
+
+```
+training_block   the `with` block: what it checks first, registers at its end, says of a failure
+training_run     what is told inside it: parameters, metrics, curves, figures, files, data, model
+curve_points     a curve while it grows, thinned so that it stays small
+figure_drawing   a figure of matplotlib, bytes or a file as what is kept
+run_facts        commit, remote, duration, memory of the process
+data_facts       what a run was trained on
+```
+
+Everything is kept in memory and a temporary folder until the block ends; then one registration
+writes it, with every rule that registrations have.
+"""
+
+from holdfast.recording.training_block import TrainingBlock, training
+from holdfast.recording.training_run import TrainingRun
+
+__all__ = ["TrainingBlock", "TrainingRun", "training"]

@@ -1,0 +1,52 @@
+"""What a run was trained on: digests of files, sizes of frames."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from holdfast.core import figure_content
+from holdfast.errors import InvalidInputError
+from holdfast.retraining import data_digests
+
+__all__ = ["DataFacts", "facts_of"]
+
+_MOST_COLUMNS: Final = 200
+
+
+class DataFacts(Struct, frozen=True):
+    """What is recorded of one source of data.
+
+    Attributes:
+        digest: `sha256:…` of a file's bytes, or of a folder's sorted lines; `None` for a frame.
+        rows: Of a frame.
+        columns: Names of a frame's columns, as many as are kept.
+    """
+
+    digest: str | None = None
+    rows: int | None = None
+    columns: tuple[str, ...] = ()
+
+
+def facts_of(name: str, source: object) -> DataFacts:
+    """Look at a file, a folder, or a frame of pandas, Polars, Arrow or numpy.
+
+    Raises:
+        InvalidInputError: If it cannot be read, or is something else.
+    """
+    if isinstance(source, str | os.PathLike):
+        files = data_digests.of_files({name: Path(source)})
+        return DataFacts(data_digests.of_data(files)[name])
+    shape = getattr(source, "shape", None)
+    if not isinstance(shape, Sequence) or not shape:
+        problem = f"must be a path or a frame, not {type(source).__name__}"
+        raise InvalidInputError(f"data {figure_content.shown(name)}", problem)
+    return DataFacts(rows=int(shape[0]), columns=_columns(source))
+
+
+def _columns(frame: Any) -> tuple[str, ...]:
+    own = getattr(frame, "column_names", None)  # of Arrow, whose `columns` are the values
+    columns = getattr(frame, "columns", ()) if own is None else own
+    return tuple(str(column) for column in list(columns)[:_MOST_COLUMNS])
