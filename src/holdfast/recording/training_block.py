@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from holdfast.core.curves import Curves
 from holdfast.core.training_record import FACTS
 from holdfast.core.version import Bump
 from holdfast.errors import HoldfastError, InvalidInputError
+from holdfast.recording import fit_hooks
 from holdfast.recording.run_facts import RunFacts
 from holdfast.recording.training_run import GatheredRun, TrainingRun
 from holdfast.registry import Registry, open_registry
@@ -84,6 +86,7 @@ class TrainingBlock:
         self._run: TrainingRun | None = None
         self._registry: Registry
         self._facts: RunFacts
+        self._tell_watched: Callable[[], None]
 
     def __enter__(self) -> TrainingRun:
         """Begin, once it is sure that a version could be written.
@@ -103,6 +106,7 @@ class TrainingBlock:
         self._facts = RunFacts(self._seed)
         folder = self._ending.enter_context(scratch.folder())
         self._run = TrainingRun(asked.model, folder)
+        self._tell_watched = self._ending.enter_context(fit_hooks.watching(self._run))
         return self._run
 
     def __exit__(
@@ -128,6 +132,7 @@ class TrainingBlock:
 
     def _register(self, run: TrainingRun) -> None:
         try:
+            self._tell_watched()
             gathered = run.gather()
             run.result = self._registry.register(
                 self._asked.model,

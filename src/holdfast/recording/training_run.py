@@ -10,21 +10,25 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from holdfast import forks, named_files
+from holdfast import forks, named_files, scratch
 from holdfast.core import curves, figure_content, names
 from holdfast.core.curves import Curve
 from holdfast.core.manifest import clean_metrics, plain
 from holdfast.core.views import RegistrationResult, VersionInfo
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.recording import data_facts, figure_drawing
+from holdfast.recording import data_facts, figure_drawing, fit_reports
 from holdfast.recording.curve_points import CurvePoints
 from holdfast.recording.data_facts import DataFacts
+from holdfast.recording.fit_reports import FitReport
 from holdfast.recording.plain_numbers import height_of, scalar, step_of
 
 __all__ = ["GatheredRun", "TrainingRun"]
 
 MOST_PARAMETERS: Final = 1_000
 MOST_FILES: Final = 100
+CANDIDATES: Final = "candidates.json"
+"""The file in which what a search tried is kept."""
+
 MOST_FILE_BYTES: Final = 1 << 30
 """Of all files of a run together."""
 
@@ -211,7 +215,53 @@ class TrainingRun:
         with self._open():
             self._model = (model, preprocessor, input_example)
 
+    def history(self, history: Mapping[str, Any]) -> None:
+        """Record the curves of a history as libraries keep them.
+
+        Args:
+            history: `evals_result()` of XGBoost, what `record_evaluation` of LightGBM fills,
+                `History.history` of Keras: series by name, or by data and name.
+        """
+        for name, values in fit_reports.of_history(history).items():
+            self.series(name, values)
+
+    def fitted(self, model: object) -> None:
+        """Record what a fitted object tells of its training.
+
+        Args:
+            model: A search, gradient boosting or a perceptron of scikit-learn, an estimator of
+                XGBoost or LightGBM, or a pipeline that ends in one.
+        """
+        self.absorb(fit_reports.of(model), replace=True)
+
     # What became of it
+
+    @property
+    def models(self) -> tuple[object, ...]:
+        """What the run is to register, so far: the model, and its preprocessor if it has one."""
+        with self._lock:
+            models = self._model[:2] if self._model is not None else ()
+            return tuple(model for model in models if model is not None)
+
+    def absorb(self, report: FitReport, *, replace: bool = False) -> None:
+        """Record what a fitted object told; unless *replace*, what was told by hand stays."""
+        with self._open():
+            if replace or not self._parameters:
+                self.parameters(report.parameters)
+            for name, value in report.metrics.items():
+                if replace or name not in self._metrics:
+                    self.metric(name, value)
+            for name, values in report.series.items():
+                if replace or name not in self._curves:
+                    self.series(name, values)
+            if report.candidates and (replace or CANDIDATES not in self._files):
+                self._keep_candidates(report.candidates)
+
+    def _keep_candidates(self, content: bytes) -> None:
+        with scratch.folder(self.folder) as own:
+            path = own / CANDIDATES
+            path.write_bytes(content)
+            self.file(path)
 
     @property
     def version(self) -> VersionInfo:
