@@ -334,7 +334,7 @@ def furnish_trainings(folder: Path) -> Path:
     curves = {"train/loss": Curve(steps, values, 3), "loss": Curve((1.0,), (0.5,), 1_000_000)}
     (kept / CURVES_FILE).write_bytes(packed(Curves(curves=curves)))
     artifacts = {"curves": kept / CURVES_FILE, "figures": kept / "figures"}
-    facts = {"training": {"began": "2026-03-02T08:00:00.000000Z", "took_s": 1.5}}
+    facts = {"training": {"took_s": 1.5}}
     ann.register("iris", pen.text("iris 0\n"), artifacts=artifacts, metadata=facts)
     return folder / "store"
 

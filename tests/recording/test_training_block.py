@@ -69,6 +69,7 @@ def test_a_block_becomes_one_version(
     assert registry.load(run.version).model.predict(rows).shape == (40,)
     assert registry.verify().damages == ()
     assert "iris@1.0.0" in run._repr_html_()
+    assert "<svg" in run._repr_html_()
 
 
 def test_a_block_that_says_little_becomes_a_plain_version(

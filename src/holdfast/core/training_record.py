@@ -31,7 +31,7 @@ class TrainingRecord(Struct, frozen=True):
 
     Attributes:
         ref: The version.
-        facts: When it began, how long it took, where it ran; empty if it was not recorded.
+        facts: How long it took, where it ran; empty if it was not recorded.
         curves: By name, sorted.
         figures: By name, sorted.
     """

@@ -5,11 +5,9 @@ import platform
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from holdfast.core.entry import format_time
 from holdfast.registry import provenance
 
 __all__ = ["RunFacts"]
@@ -29,7 +27,6 @@ class RunFacts:
 
     def __init__(self, seed: int | None) -> None:
         self._seed = seed
-        self._began = format_time(datetime.now(UTC))
         self._since = time.monotonic()
         self._code: dict[str, Any] = {}
         self._remote: str | None = None
@@ -56,7 +53,6 @@ class RunFacts:
         """Return everything else, for people."""
         self._asking.join(_PATIENCE_S)
         facts = {
-            "began": self._began,
             "took_s": round(self.took_s, 3),
             "peak_rss_bytes": peak_bytes(),
             "seed": self._seed,

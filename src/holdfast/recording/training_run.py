@@ -14,6 +14,7 @@ from holdfast import forks, named_files, scratch
 from holdfast.core import curves, figure_content, names
 from holdfast.core.curves import Curve
 from holdfast.core.manifest import clean_metrics, plain
+from holdfast.core.training_record import TrainingRecord
 from holdfast.core.views import RegistrationResult, VersionInfo
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.recording import data_facts, figure_drawing, fit_reports
@@ -78,6 +79,7 @@ class TrainingRun:
         self._parameters: dict[str, Any] = {}
         self._metrics: dict[str, float] = {}
         self._curves: dict[str, CurvePoints] = {}
+        self._finished: dict[str, Curve] = {}
         self._data: dict[str, DataFacts] = {}
         self._figures: dict[str, Path] = {}
         self._files: dict[str, Path] = {}
@@ -288,14 +290,15 @@ class TrainingRun:
                 raise InvalidInputError(f"training of {self.model_name}", _NOT_MODEL, advice)
             model, preprocessor, example = self._model
             self._model = None
-            finished = {name: points.finished() for name, points in self._curves.items()}
+            finished = {name: points.finished() for name, points in sorted(self._curves.items())}
+            self._finished = {name: curve for name, curve in finished.items() if curve is not None}
             return GatheredRun(
                 model=model,
                 preprocessor=preprocessor,
                 example=example,
                 parameters=self._parameters,
                 metrics=self._metrics,
-                curves={name: curve for name, curve in finished.items() if curve is not None},
+                curves=self._finished,
                 data=self._data,
                 figures=len(self._figures),
                 files=len(self._files),
@@ -318,7 +321,8 @@ class TrainingRun:
         if self.result is None:
             stand = "ended without a version" if self._ended else "goes on"
             return notebook.view(notebook.heading(self.model_name, f"training {stand}"))
-        return self.result.version._repr_html_()
+        kept = TrainingRecord(self.result.ref, curves=self._finished)
+        return self.result.version._repr_html_() + (kept._repr_html_() if kept.curves else "")
 
     # The rest
 

@@ -59,6 +59,17 @@ class Trainings:
             figures=tuple(_figures(manifest)),
         )
 
+    def last_values(self, digest: str) -> dict[str, float | None]:
+        """Return the last value of each curve of a manifest; none where they cannot be read.
+
+        A comparison tells more than curves, and `verify` tells of damage.
+        """
+        try:
+            curves = self._curves(self._session.open_store.blobs.manifest(digest))
+        except DamagedError:
+            return {}
+        return {name: curve.last for name, curve in curves.items()}
+
     def figure(self, ref: object, name: str) -> tuple[FigureFile, bytes]:
         """Return a figure of a version, its bytes checked for what they are.
 
