@@ -14,7 +14,13 @@ from tests.core.test_figure_content import png
 
 import holdfast
 from holdfast import Registry
-from holdfast.errors import HoldfastError, InvalidInputError, RefusedError, StoreError
+from holdfast.errors import (
+    ConflictError,
+    HoldfastError,
+    InvalidInputError,
+    RefusedError,
+    StoreError,
+)
 
 
 def last(registry: Registry, model: str = "iris") -> str:
@@ -185,15 +191,21 @@ def test_what_cannot_be_registered_is_refused_as_ever_and_told(
         ("iris", {"metrics": {"auc": float("nan")}}, "must be a finite number"),
         ("iris", {"artifacts": {"curves": "x"}}, "role 'curves' belongs to the run"),
         ("iris", {"reason": 5}, "must be text"),
+        (5, {}, "model name must be text, not 5"),
+        ("iris", {"bump": "huge"}, "bump 'huge' is unknown"),
+        ("iris", {"version": "1.x"}, "is not SemVer"),
+        ("iris", {"seed": "7"}, "seed must be a whole number"),
+        ("iris", {"idempotency_key": "k"}, "cannot be kept by a training"),
+        ("iris", {"store": None}, "must be a folder, an address or a registry"),
     ],
 )
 def test_what_could_not_be_registered_is_refused_before_the_training(
-    registry: Registry, name: str, facts: dict[str, Any], message: str
+    registry: Registry, name: Any, facts: dict[str, Any], message: str
 ) -> None:
     trained = []
     with (
         pytest.raises(InvalidInputError, match=message),
-        holdfast.training(name, store=registry, **facts),
+        holdfast.training(name, **{"store": registry, **facts}),
     ):
         trained.append(1)
 
@@ -213,6 +225,34 @@ def test_a_store_that_cannot_be_written_is_refused_before_the_training(
             pytest.fail("it began")
     finally:
         os.chmod(store, stat.S_IRWXU)
+
+
+def test_a_version_that_exists_is_refused_before_the_training(
+    registry: Registry, model: LogisticRegression
+) -> None:
+    registry.register("iris", model)
+    with (
+        pytest.raises(ConflictError, match=r"iris@1\.0\.0 was registered before"),
+        holdfast.training("iris", store=registry, version="1.0.0"),
+    ):
+        pytest.fail("it began")
+
+    assert [past.op for past in registry.history("iris")] == ["registered"]
+
+
+def test_an_exception_that_cannot_be_shown_is_told_by_its_kind(registry: Registry) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def train() -> None:
+        with holdfast.training("iris", store=registry):
+            raise MuteError
+
+    with pytest.raises(MuteError):
+        train()
+
+    assert last(registry) == "training failed after 0 s: MuteError"
 
 
 def test_a_place_that_is_no_store_is_refused_before_the_training(tmp_path: Path) -> None:

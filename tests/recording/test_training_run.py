@@ -15,7 +15,7 @@ from tests.core.test_figure_content import DRAWN, png
 
 from holdfast.core.curves import Curve
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.recording import TrainingRun, training_run
+from holdfast.recording import TrainingRun, file_copies
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_there_are_bounds_to_what_a_run_keeps(
     with pytest.raises(InvalidInputError, match="figures are more than 50"):
         run.figure("one more", png())
     (tmp_path / "notes.txt").write_bytes(b"x" * 60)
-    monkeypatch.setattr(training_run, "MOST_FILE_BYTES", 100)
+    monkeypatch.setattr(file_copies, "MOST_BYTES", 100)
     run.file(tmp_path / "notes.txt")
     run.file(tmp_path / "notes.txt")
     with pytest.raises(InvalidInputError, match="brings the files of the run over 100 bytes"):
@@ -176,6 +176,16 @@ def test_a_file_is_kept_as_it_was(run: TrainingRun, tmp_path: Path) -> None:
     source.write_text("after")
 
     assert (tmp_path / "files" / "vocabulary.txt").read_text() == "before"
+
+
+def test_a_file_that_the_registration_would_refuse_is_refused_at_once(
+    run: TrainingRun, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("<!doctype html><title>report</title>")
+
+    with pytest.raises(InvalidInputError, match=r"file 'report\.html' .*HTML page.*; pack it"):
+        run.file(tmp_path / "report.html")
+    assert os.listdir(tmp_path / "files") == []
 
 
 def test_data_is_known_by_its_digest_or_its_size(run: TrainingRun, tmp_path: Path) -> None:

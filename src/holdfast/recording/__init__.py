@@ -4,6 +4,7 @@
 training_block   the `with` block: what it checks first, registers at its end, says of a failure
 training_run     what is told inside it: parameters, metrics, curves, figures, files, data, model
 curve_points     a curve while it grows, thinned so that it stays small
+file_copies      files as they were when the run was told of them
 figure_drawing   a figure of matplotlib, bytes or a file as what is kept
 fit_reports      what fitted objects of libraries tell of their training
 boosting_callbacks   rounds of XGBoost and LightGBM, told as they come

@@ -14,7 +14,7 @@ from holdfast import scratch
 from holdfast.core import curves, figure_content, training_commands
 from holdfast.core.curves import Curves
 from holdfast.core.training_record import FACTS
-from holdfast.core.version import Bump
+from holdfast.core.version import Bump, check_bump
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.recording import fit_hooks
 from holdfast.recording.run_facts import RunFacts
@@ -99,10 +99,9 @@ class TrainingBlock:
         if self._run is not None:
             problem, advice = "was begun before", "call holdfast.training again"
             raise InvalidInputError(f"training of {asked.model}", problem, advice)
-        _check(asked.facts)
-        store = self._store
-        self._registry = store if isinstance(store, Registry) else open_registry(os.fspath(store))
-        self._registry.trainings.require_room(asked.model)
+        _check(asked, self._seed)
+        self._registry = _opened(self._store)
+        self._registry.trainings.require_room(asked.model, asked.version)
         self._facts = RunFacts(self._seed)
         folder = self._ending.enter_context(scratch.folder())
         self._run = TrainingRun(asked.model, folder)
@@ -128,7 +127,7 @@ class TrainingBlock:
                 self._register(run)
             else:
                 run.end()
-                self._tell_failure(error)
+                self._tell_failure(error, run.folder)
 
     def _register(self, run: TrainingRun) -> None:
         try:
@@ -144,7 +143,7 @@ class TrainingBlock:
             )
         except BaseException as error:
             run.end()
-            self._tell_failure(error)
+            self._tell_failure(error, run.folder)
             raise
 
     def _told(self, gathered: GatheredRun, folder: Path) -> Facts:
@@ -175,9 +174,10 @@ class TrainingBlock:
             told["input_example"] = gathered.example
         return cast("Facts", told)
 
-    def _tell_failure(self, error: BaseException) -> None:
+    def _tell_failure(self, error: BaseException, folder: Path) -> None:
         """Write that the training failed; that must hide the error by no other."""
-        failure = training_commands.failure(type(error).__name__, str(error), self._facts.took_s)
+        said = _text(error).replace(f"{folder}{os.sep}", "")
+        failure = training_commands.failure(type(error).__name__, said, self._facts.took_s)
         reason = self._asked.facts.get("reason")
         try:
             self._registry.trainings.fail(self._asked.model, failure, reason=reason)
@@ -185,12 +185,37 @@ class TrainingBlock:
             _log.warning("the history does not tell that the training failed: %s", problem)
 
 
-def _check(facts: Facts) -> None:
-    known_facts.check(facts)
+def _check(asked: _Asked, seed: object) -> None:
+    """Refuse what no registration could take: better before the training than after it."""
+    if not isinstance(asked.model, str):
+        raise InvalidInputError("model name", f"must be text, not {asked.model!r}")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise InvalidInputError("seed", f"must be a whole number, not {seed!r}")
+    check_bump(asked.bump)
+    known_facts.check(asked.facts)
+    if "idempotency_key" in asked.facts:
+        problem = "cannot be kept by a training, whose duration differs each time"
+        raise InvalidInputError("idempotency_key", problem, "leave it out")
     for role in _OWN_ROLES:
-        if role in facts.get("artifacts", {}):
+        if role in asked.facts.get("artifacts", {}):
             advice = "tell the run: run.curve, run.figure, run.file"
             raise InvalidInputError(f"role {role!r}", "belongs to the run", advice)
+
+
+def _opened(store: object) -> Registry:
+    if isinstance(store, Registry):
+        return store
+    if isinstance(store, str | os.PathLike):
+        return open_registry(os.fspath(store))
+    problem = f"must be a folder, an address or a registry, not {store!r}"
+    raise InvalidInputError("store", problem)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - of somebody else's exception
+        return ""
 
 
 def _artifacts(gathered: GatheredRun, folder: Path) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """What is told of a training while it goes on."""
 
 import os
-import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -10,14 +9,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from holdfast import forks, named_files, scratch
+from holdfast import forks, scratch
 from holdfast.core import curves, figure_content, names
 from holdfast.core.curves import Curve
 from holdfast.core.manifest import clean_metrics, plain
 from holdfast.core.training_record import TrainingRecord
 from holdfast.core.views import RegistrationResult, VersionInfo
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.recording import data_facts, figure_drawing, fit_reports
+from holdfast.recording import data_facts, figure_drawing, file_copies, fit_reports
 from holdfast.recording.curve_points import CurvePoints
 from holdfast.recording.data_facts import DataFacts
 from holdfast.recording.fit_reports import FitReport
@@ -30,11 +29,7 @@ MOST_FILES: Final = 100
 CANDIDATES: Final = "candidates.json"
 """The file in which what a search tried is kept."""
 
-MOST_FILE_BYTES: Final = 1 << 30
-"""Of all files of a run together."""
-
 _LONGEST_KEY: Final = 250
-_PIECE: Final = 1 << 20
 _NOT_MODEL: Final = "was given no model"
 
 
@@ -189,7 +184,7 @@ class TrainingRun:
             self._claim("file", called, self._files, MOST_FILES)
             target = self._place("files", figure_content.file_name(called))
             others = sum(other.stat().st_size for other in self._files.values() if other != target)
-            _copy(called, source, target, MOST_FILE_BYTES - others)
+            file_copies.copy(called, source, target, others)
             self._files[called] = target
 
     def data(self, name: str, source: object) -> None:
@@ -376,21 +371,3 @@ def _key(what: str, name: object, most: int = _LONGEST_KEY) -> str:
 
 def _too_many(what: str, most: int) -> InvalidInputError:
     return InvalidInputError(what, f"are more than {most:,}", "record those that tell something")
-
-
-def _copy(name: str, source: Path, target: Path, most: int) -> None:
-    """Copy a file; what is not whole at the end is not kept."""
-    subject = f"file {figure_content.shown(name)}"
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with named_files.opened(source) as read, part.open("wb") as written:
-            shutil.copyfileobj(read, written, _PIECE)
-            if written.tell() > most:
-                problem = f"brings the files of the run over {MOST_FILE_BYTES:,} bytes"
-                raise InvalidInputError(subject, problem, "keep it elsewhere and note its digest")
-        part.replace(target)
-    except OSError as error:
-        problem = f"cannot be read from {str(source)!r}: {error.strerror or error}"
-        raise InvalidInputError(subject, problem, "check the path") from error
-    finally:
-        part.unlink(missing_ok=True)

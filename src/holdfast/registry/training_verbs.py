@@ -9,8 +9,9 @@ from holdfast.core.events import TrainingFailed
 from holdfast.core.figure_content import MEDIA
 from holdfast.core.manifest import Artifact, Manifest, digest_of
 from holdfast.core.training_record import FACTS, FigureFile, TrainingRecord
+from holdfast.core.version import parse
 from holdfast.core.views import Moved
-from holdfast.errors import DamagedError, NotFoundError
+from holdfast.errors import ConflictError, DamagedError, NotFoundError
 from holdfast.registry.commits import moved
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError
@@ -25,16 +26,21 @@ class Trainings:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def require_room(self, model: str) -> None:
+    def require_room(self, model: str, version: str | None = None) -> None:
         """Check that a version of a model could be written: better before the training than after.
 
         Raises:
-            InvalidInputError: If the model may not be called so.
+            InvalidInputError: If the model or the version may not be called so.
+            ConflictError: If there is that version.
             StoreError: If the store cannot be reached or written.
         """
         names.check_model(model)
+        exact = None if version is None else str(parse(version))
         with self._session.writable().workplace():
-            self._session.ledger(model).state()
+            state = self._session.ledger(model).state()
+        if exact is not None and exact in state.versions:
+            advice = "a version never changes; choose another"
+            raise ConflictError(f"{model}@{exact}", "was registered before", advice)
 
     def fail(self, model: str, failure: TrainingFailed, *, reason: str | None = None) -> Moved:
         """Write that a training of a model failed; the model need not have a version yet."""
