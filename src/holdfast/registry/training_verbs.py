@@ -42,11 +42,19 @@ class Trainings:
             advice = "a version never changes; choose another"
             raise ConflictError(f"{model}@{exact}", "was registered before", advice)
 
-    def fail(self, model: str, failure: TrainingFailed, *, reason: str | None = None) -> Moved:
+    def fail(
+        self,
+        model: str,
+        failure: TrainingFailed,
+        *,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Moved:
         """Write that a training of a model failed; the model need not have a version yet."""
         checked = training_commands.training_failed(failure)
+        options = CommitOptions(reason, idempotency_key)
         outcome = self._session.commit(
-            names.check_model(model), lambda _s, _at: checked, TrainingFailed, CommitOptions(reason)
+            names.check_model(model), lambda _state, _at: checked, TrainingFailed, options
         )
         return moved(outcome)
 
