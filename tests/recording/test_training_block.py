@@ -255,6 +255,37 @@ def test_an_exception_that_cannot_be_shown_is_told_by_its_kind(registry: Registr
     assert last(registry) == "training failed after 0 s: MuteError"
 
 
+def test_data_that_changed_meanwhile_is_named(
+    registry: Registry,
+    model: LogisticRegression,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("same", "changed", "gone"):
+        (tmp_path / name).write_text("1")
+    with holdfast.training("iris", store=registry) as run:
+        for name in ("same", "changed", "gone"):
+            run.data(name, name)
+        (tmp_path / "changed").write_text("2")
+        (tmp_path / "gone").unlink()
+        run.model(model)
+    data = registry.manifest(run.version).training_data
+
+    assert sorted(data["digests"]) == ["changed", "gone", "same"]
+    assert data["changed_during_training"] == ["changed", "gone"]
+    assert "data changed, gone changed during the training" in caplog.text
+
+
+def test_a_name_that_may_be_a_typing_error_is_told_before_the_training(
+    registry: Registry, model: LogisticRegression, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("fraud", "fruad", "fraud"):
+        with holdfast.training(name, store=registry) as run:
+            run.model(model)
+
+    assert [log.message for log in caplog.records] == ["fruad will be a new model; there is fraud"]
+
+
 def test_a_place_that_is_no_store_is_refused_before_the_training(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
 

@@ -11,7 +11,7 @@ from holdfast.core import figure_content
 from holdfast.errors import InvalidInputError
 from holdfast.retraining import data_digests
 
-__all__ = ["DataFacts", "facts_of"]
+__all__ = ["DataFacts", "facts_of", "has_changed"]
 
 _MOST_COLUMNS: Final = 200
 
@@ -21,11 +21,13 @@ class DataFacts(Struct, frozen=True):
 
     Attributes:
         digest: `sha256:…` of a file's bytes, or of a folder's sorted lines; `None` for a frame.
+        path: Where that was.
         rows: Of a frame.
         columns: Names of a frame's columns, as many as are kept.
     """
 
     digest: str | None = None
+    path: Path | None = None
     rows: int | None = None
     columns: tuple[str, ...] = ()
 
@@ -37,13 +39,27 @@ def facts_of(name: str, source: object) -> DataFacts:
         InvalidInputError: If it cannot be read, or is something else.
     """
     if isinstance(source, str | os.PathLike):
-        files = data_digests.of_files({name: Path(source)})
-        return DataFacts(data_digests.of_data(files)[name])
+        path = Path(source).absolute()
+        return DataFacts(_digest(name, path), path)
     shape = getattr(source, "shape", None)
     if not isinstance(shape, Sequence) or not shape:
         problem = f"must be a path or a frame, not {type(source).__name__}"
         raise InvalidInputError(f"data {figure_content.shown(name)}", problem)
     return DataFacts(rows=int(shape[0]), columns=_columns(source))
+
+
+def has_changed(data: DataFacts) -> bool:
+    """Tell whether a file or folder has other bytes than when the run was told of it."""
+    if data.path is None:
+        return False
+    try:
+        return _digest("", data.path) != data.digest
+    except InvalidInputError:  # it is gone
+        return True
+
+
+def _digest(name: str, path: Path) -> str:
+    return data_digests.of_data(data_digests.of_files({name: path}))[name]
 
 
 def _columns(frame: Any) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from holdfast.core.curves import Curves
 from holdfast.core.training_record import FACTS
 from holdfast.core.version import Bump, check_bump
 from holdfast.errors import HoldfastError, InvalidInputError
-from holdfast.recording import fit_hooks
+from holdfast.recording import data_facts, fit_hooks
 from holdfast.recording.run_facts import RunFacts
 from holdfast.recording.training_run import GatheredRun, TrainingRun
 from holdfast.registry import Registry, open_registry
@@ -101,7 +101,9 @@ class TrainingBlock:
             raise InvalidInputError(f"training of {asked.model}", problem, advice)
         _check(asked, self._seed)
         self._registry = _opened(self._store)
-        self._registry.trainings.require_room(asked.model, asked.version)
+        near = self._registry.trainings.require_room(asked.model, asked.version)
+        if near:
+            _log.warning("%s will be a new model; there is %s", asked.model, ", ".join(near))
         self._facts = RunFacts(self._seed)
         folder = self._ending.enter_context(scratch.folder())
         self._run = TrainingRun(asked.model, folder)
@@ -150,6 +152,9 @@ class TrainingBlock:
         """Return the facts of the registration: the caller's, and what the run adds to them."""
         asked = cast("dict[str, Any]", self._asked.facts)
         digests = {name: data.digest for name, data in gathered.data.items() if data.digest}
+        changed = [name for name, data in gathered.data.items() if data_facts.has_changed(data)]
+        if changed:
+            _log.warning("data %s changed during the training", ", ".join(changed))
         frames = {
             name: {"rows": data.rows, "columns": list(data.columns)}
             for name, data in gathered.data.items()
@@ -162,6 +167,7 @@ class TrainingBlock:
             "lineage": {**self._facts.lineage(), **asked.get("lineage", {})},
             "training_data": {
                 **({"digests": digests} if digests else {}),
+                **({"changed_during_training": changed} if changed else {}),
                 **frames,
                 **asked.get("training_data", {}),
             },

@@ -26,8 +26,11 @@ class Trainings:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def require_room(self, model: str, version: str | None = None) -> None:
+    def require_room(self, model: str, version: str | None = None) -> tuple[str, ...]:
         """Check that a version of a model could be written: better before the training than after.
+
+        Returns:
+            The models for which a new name may be a typing error, the nearest first.
 
         Raises:
             InvalidInputError: If the model or the version may not be called so.
@@ -41,6 +44,11 @@ class Trainings:
         if exact is not None and exact in state.versions:
             advice = "a version never changes; choose another"
             raise ConflictError(f"{model}@{exact}", "was registered before", advice)
+        if state.seq:
+            return ()
+        from holdfast.registry import queries
+
+        return queries.mistakable(self._session, model)
 
     def fail(
         self,
