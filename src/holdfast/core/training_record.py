@@ -47,7 +47,11 @@ class TrainingRecord(Struct, frozen=True):
 
         rows = [(name, curve.last, curve.given) for name, curve in self.curves.items()]
         table = [notebook.table(("curve", "last", "points"), rows)] if rows else []
-        pictures = [drawing for _, drawing in drawings(self.curves)]
+        pictures = [
+            part
+            for name, drawing in drawings(self.curves)
+            for part in (notebook.line(name), drawing)
+        ]
         shown = ", ".join(figure.name for figure in self.figures)
         facts = notebook.facts([*self.facts.items(), ("figures", shown)])
         return notebook.view(notebook.heading(self.ref, "training"), facts, *table, *pictures)
