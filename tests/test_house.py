@@ -34,11 +34,11 @@ SENTENCES = {
 """Errors whose second argument is the predicate of their first."""
 VERBS = set(
     """
-    answered are bounds broke brought calls came cannot changed claims contains could demands
-    denied did differs disappeared do does ends equals exists failed fails got has have holds is
-    keeps kept killed lacks leads leaves lets lists lost lowers makes may mixes must names need
-    needs nests overlaps overwrote records refused registered registers says should started
-    takes told took waited was were would
+    answered are became belongs bounds brings broke brought calls came cannot changed claims
+    contains could demands denied did differs disappeared do does ends equals exists failed fails
+    got has have holds is keeps kept killed lacks leads leaves lets lists lost lowers makes may
+    mixes must names need needs nests overlaps overwrote records refused registered registers
+    says should started takes told took waited was were would
     """.split()
 )
 BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)

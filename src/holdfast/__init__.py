@@ -16,11 +16,15 @@ TYPE_CHECKING = False  # `typing` is not imported: the current folder may come f
 
 __version__ = "0.1.0"
 
-__all__ = ["HoldfastError", "MetricRule", "Policy", "Registry", "Retention", "__version__", "open"]
+__all__ = [
+    "HoldfastError", "MetricRule", "Policy", "Registry", "Retention", "__version__", "autolog",
+    "open", "training",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from holdfast.core.policy import MetricRule, Policy, Retention
     from holdfast.errors import HoldfastError
+    from holdfast.recording import autolog, training
     from holdfast.registry import Registry
     from holdfast.registry import open_registry as open  # noqa: A004
 
@@ -30,7 +34,9 @@ _HOMES = {
     "Policy": ("holdfast.core.policy", "Policy"),
     "Registry": ("holdfast.registry", "Registry"),
     "Retention": ("holdfast.core.policy", "Retention"),
+    "autolog": ("holdfast.recording", "autolog"),
     "open": ("holdfast.registry", "open_registry"),
+    "training": ("holdfast.recording", "training"),
 }
 
 

@@ -18,6 +18,7 @@ from holdfast.core import (
     numbering,
     retention,
     retraining_commands,
+    training_commands,
 )
 from holdfast.core import rollout_commands as rollouts
 from holdfast.core import version as versions
@@ -153,6 +154,10 @@ class _Journal:
             event = replace(event, version=made.version, registered=made, champion=champion)
         return retraining_commands.retrained(self.state, event)
 
+    def train(self, words: list[str], _stamp: Stamp) -> AnyEvent:
+        failure = training_commands.failure(words[0], words[1], took_s=1.0)
+        return training_commands.training_failed(failure)
+
     def promote(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         record = self.find(words)
         verdict = self._judged(record, stamp.by)
@@ -255,6 +260,7 @@ _VERBS: dict[str, _Verb] = {
     "register": _Journal.register,
     "promote": _Journal.promote,
     "retrain": _Journal.retrain,
+    "train": _Journal.train,
     "rollback": _Journal.rollback,
     "alias": _Journal.alias,
     "purge": _Journal.purge,

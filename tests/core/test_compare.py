@@ -14,6 +14,7 @@ from holdfast.core.compare import (
     MetricRow,
     Side,
     compare,
+    curve_rows,
     parse_condition,
 )
 from holdfast.core.lineage_record import Lineage
@@ -399,3 +400,17 @@ def test_a_metric_that_is_missing_counts_as_holding(
     reason = parse_condition("auc < -1%").holds(metrics(a, b))
 
     assert reason == f"auc is missing in {lacking}, so 'auc < -1%' cannot be evaluated"
+
+
+def test_last_values_of_curves_of_one_name_stand_beside_each_other(of: Compared) -> None:
+    a = {"train/loss": 0.5, "auc": 0.75, "own": 1.0}
+    b: dict[str, float | None] = {"train/loss": None, "auc": 0.875, "other": 1.0}
+    rows = curve_rows(a, b, {"auc": "lower"})
+    html = msgspec.structs.replace(of({}, {}), curves=rows)._repr_html_()
+
+    assert rows == (
+        MetricRow("auc", "lower", 0.75, 0.875, 0.125, 0.125 / 0.75, "worse"),
+        MetricRow("train/loss", "lower", 0.5, None, None, None, "missing"),
+    )
+    assert "curve, last value" in html
+    assert "curve, last value" not in of({}, {})._repr_html_()

@@ -150,6 +150,7 @@ every = {
         losses=losses,
         champion=st.none() | st.builds(ChampionScores, texts, figures, losses),
     ),
+    events.TrainingFailed: st.builds(events.TrainingFailed, error=texts, why=texts, took_s=numbers),
     events.Staged: st.builds(events.Staged, version=texts, was=maybe),
     events.Promoted: st.builds(
         events.Promoted,
@@ -277,6 +278,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "purged": "Purged",
         "deleted": "Deleted",
         "retrained": "Retrained",
+        "training_failed": "TrainingFailed",
         "rollout_started": "RolloutStarted",
         "rollout_stepped": "RolloutStepped",
         "rollout_calibrated": "RolloutCalibrated",
@@ -317,6 +319,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         (events.Held(version="1.0.0"), ("1.0.0",)),
         (events.Released(version="1.0.0"), ("1.0.0",)),
         (events.PolicySet(policy=Policy()), ()),
+        (events.TrainingFailed(error="ValueError"), ()),
         (events.Purged(reasons={"1.0.0": "old", "1.1.0": "old"}), ("1.0.0", "1.1.0")),
         (events.Deleted(purged=("1.0.0",)), ("1.0.0",)),
         (

@@ -204,6 +204,14 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
         DriftAcknowledged(version="1.0.0", finding="nulls-2026-03-09"),
         "acknowledge nulls-2026-03-09",
     ),
+    (
+        events.TrainingFailed(error="ValueError", why="no rows", took_s=185.4),
+        "training failed after 3 m 5 s: ValueError: no rows",
+    ),
+    (
+        events.TrainingFailed(error="KeyboardInterrupt", took_s=2.0),
+        "training failed after 2 s: KeyboardInterrupt",
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from tests.core.rollout.test_rollout_state import HALT, ROLLOUT
 
 from holdfast.core import plots
 from holdfast.core.compare import Comparison, MetricRow
+from holdfast.core.drawing.curve_lines import CurveLine
 from holdfast.core.drawing.trend import TrendPoint
 from holdfast.core.period import Period
 from holdfast.core.stage_matrix import Trend
@@ -66,3 +67,10 @@ def test_a_rollout_that_nothing_was_counted_of_shows_its_steps() -> None:
 
 def test_no_rollout_says_so() -> None:
     assert shown(plots.rollout("iris", None, None)) == ["iris: no rollout", "there was none"]
+
+
+def test_a_curve_of_two_versions_is_drawn_over_each_other() -> None:
+    lines = [CurveLine("1.0.0", (1, 2), (0.5, 0.25)), CurveLine("1.1.0", (1, 2), (0.5, 0.125))]
+    texts = shown(plots.curve("iris", "loss", lines))
+    assert texts[0] == "iris: loss"
+    assert {"1.0.0  0.25", "1.1.0  0.125"} <= set(texts)

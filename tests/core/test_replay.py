@@ -1,5 +1,6 @@
 """Replaying what others wrote: every honest journal passes, and no lie does."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -61,6 +62,7 @@ FULL = (
     "rollout halt errors",
     "retrain 2026-11-29T02:00:00Z missed",
     "retrain 2026-11-29T02:00:00Z failed",
+    "train ValueError 'no rows'",
     "retrain 2026-11-29T02:00:00Z registered auc=0.9",
     "retrain 2026-11-30T02:00:00Z blocked auc=0.1",
     "retrain 2026-12-01T02:00:00Z unchanged v1",
@@ -202,6 +204,10 @@ LIES: dict[str, events.AnyEvent] = {
         rollout=3, version="1.1.0", step=0, weight=0.05
     ),
     "a promotion that ends no rollout": events.Promoted(version="1.1.0", was="1.0.0", rollout=3),
+    "a failure of nothing": events.TrainingFailed(error=""),
+    "a failure of many lines": events.TrainingFailed(error="E", why="a\nb"),
+    "a failure before it began": events.TrainingFailed(error="E", took_s=-1.0),
+    "a failure of no time": events.TrainingFailed(error="E", took_s=math.nan),
     "a slot that is no time": events.Retrained(slot="tomorrow", entry="m:train", outcome="missed"),
     "a slot of no entry": events.Retrained(slot=SLOT, entry="", outcome="missed"),
     "a second attempt first": events.Retrained(

@@ -2,9 +2,10 @@
 
 `python tests/golden/write.py FILE` makes a new tar of a store with a bit of everything; where the
 file's name begins with `operations`, of one with every operation, with `retraining`, of one with
-every outcome of a slot, with `rollouts`, of one with every kind of rollout, with `ab`, of one with
-A/B tests, and with `signed`, of one whose policy demands signatures, with keys that are thrown
-away. A tar that was released is never written again: a new format gets a new one beside it.
+every outcome of a slot, with `trainings`, of one with recorded trainings, with `rollouts`, of one
+with every kind of rollout, with `ab`, of one with A/B tests, and with `signed`, of one whose policy
+demands signatures, with keys that are thrown away. A tar that was released is never written again:
+a new format gets a new one beside it.
 """
 
 import itertools
@@ -21,6 +22,8 @@ from msgspec.structs import replace
 
 import holdfast
 from holdfast import MetricRule, Policy, Registry, Retention, signing
+from holdfast.core import training_commands
+from holdfast.core.curves import Curve, Curves, packed
 from holdfast.core.evaluation import Evaluation, Figure, MeasuredChampion, Slice
 from holdfast.core.events import Retrained
 from holdfast.core.rollout.analysis import Absolute, Analysis, ScoreDrift, Threshold
@@ -36,6 +39,13 @@ from holdfast.registry.received_evaluations import accept
 from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
 from holdfast.registry.retraining_lease import LeaseHolder
 from holdfast.registry.session import CommitOptions
+from holdfast.registry.training_verbs import CURVES_FILE
+
+_PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49"
+    "444154789c636000000002000148afa4710000000049454e44ae426082"
+)
+"""A PNG of one pixel."""
 
 BUSY_TURNS = 260
 """Entries of one journal, enough for a fold."""
@@ -312,6 +322,23 @@ def furnish_retraining(folder: Path) -> Path:
     return folder / "store"
 
 
+def furnish_trainings(folder: Path) -> Path:
+    """Make a store with a training that failed, and a version that keeps what one recorded."""
+    pen = _Pen(folder)
+    ann = pen.open("store", "ann")
+    ann.trainings.fail("iris", training_commands.failure("ValueError", "no rows", 185.4))
+    kept = folder / "kept"
+    (kept / "figures").mkdir(parents=True)
+    (kept / "figures" / "a%2Fb.png").write_bytes(_PICTURE)
+    steps, values = (1.0, 2.0, 3.0), (0.5, None, 0.25)
+    curves = {"train/loss": Curve(steps, values, 3), "loss": Curve((1.0,), (0.5,), 1_000_000)}
+    (kept / CURVES_FILE).write_bytes(packed(Curves(curves=curves)))
+    artifacts = {"curves": kept / CURVES_FILE, "figures": kept / "figures"}
+    facts = {"training": {"took_s": 1.5}}
+    ann.register("iris", pen.text("iris 0\n"), artifacts=artifacts, metadata=facts)
+    return folder / "store"
+
+
 def _retrained(slot: str, outcome: Any, term: int = 0) -> Retrained:
     why = "as it was then" if outcome != "registered" else ""
     return Retrained(slot=slot, entry="jobs:train", outcome=outcome, term=term, why=why)
@@ -379,6 +406,7 @@ if __name__ == "__main__":
         makers = {
             "operations": furnish_operations,
             "retraining": furnish_retraining,
+            "trainings": furnish_trainings,
             "rollouts": furnish_rollouts,
             "ab": furnish_ab,
             "signed": sign,

@@ -128,7 +128,14 @@ def test_every_operation_is_told_in_words(
     registry.register("iris", next(iter(Path(registry.location).glob("blobs/sha256/*"))))
 
     descriptions = {past.op: past.what for past in registry.history("iris")}
-    elsewhere = {"trusted", "signed", "drift_found", "drift_acknowledged", "retrained"}
+    elsewhere = {
+        "trusted",
+        "signed",
+        "drift_found",
+        "drift_acknowledged",
+        "retrained",
+        "training_failed",
+    }
     assert set(descriptions) == set(OPERATIONS) - elsewhere  # they take more than this registry
     assert descriptions["registered"] == "register 1.6.0 (v7)"
     assert descriptions["rolled_back"] == "rollback 1.1.0 → 1.0.0"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.core.test_figure_content import DRAWN
 from tests.web.browser import Browser
 from tests.web.facing import Caller, Served, register, running
 from tests.web.teams import Team
@@ -64,6 +65,28 @@ def test_a_page_is_shown_with_headers_that_let_nothing_else_in(browser: Browser,
     assert page.headers["x-content-type-options"] == "nosniff"
     for address in re.findall(r'(?:src|href)="([^"#][^"]*)"', page.body.decode()):
         assert address.startswith("/"), address
+
+
+def test_a_figure_is_sent_so_that_nothing_in_it_can_run(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    (figures / "roc.svg").write_bytes(DRAWN)
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    (tmp_path / "drawn.txt").write_text("weights")
+    registry.register("drawn", tmp_path / "drawn.txt", artifacts={"figures": figures})
+    path = "/models/drawn@1.0.0:figure?name=roc"
+    answer = browser.get(path)
+    policy = answer.headers["content-security-policy"]
+
+    assert (answer.status, answer.body) == (200, DRAWN)
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert policy.startswith("default-src 'none'")
+    assert "sandbox;" in policy
+    assert "script-src" not in policy
+    assert Browser(served.port).get(path).status == 401
 
 
 def test_what_pages_need_comes_from_here(served: Served) -> None:

@@ -173,6 +173,7 @@ STORY: list[tuple[str, dict[str, Any], str]] = [
         },
         "evaluated",
     ),
+    ("training-failed", {"error": "ValueError", "why": "no rows"}, "training_failed"),
     ("approve", {"version": "1.2.0"}, "approved"),
     ("hold", {"version": "1.1.0", "reason": "audit"}, "held"),
     ("release", {"version": "1.1.0"}, "released"),

@@ -97,7 +97,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "history": ("holdfast history churn --limit 20", "holdfast history churn --plot churn.svg"),
     "compare": (
         "holdfast compare churn@production churn@latest",
-        "holdfast compare churn@1.2.0 churn@latest --fail-if 'roc_auc < -0.5%' --plot change.png",
+        "holdfast compare churn@1.2.0 churn@latest --fail-if 'auc < -1%' --plot x.svg --curve loss",
     ),
     "card": (
         "holdfast card churn@production",

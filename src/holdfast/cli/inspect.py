@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli import context, plot_files, tables
+from holdfast.cli import context, plot_files, tables, training_views
 from holdfast.cli.context import Context
 from holdfast.cli.declaring import AtLeast, Choice, argument, command, option
 from holdfast.cli.exit_codes import CHECK, DAMAGED, DONE
 from holdfast.cli.output import echo
 from holdfast.cli.progress import progress
 from holdfast.core import wording
+from holdfast.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from holdfast.core.standing import ModelSummary
@@ -174,6 +175,7 @@ def show(ctx: Context, ref: str, at: str | None) -> None:
     registry = ctx.registry()
     info, manifest = registry.resolve(ref, at=at), registry.manifest(ref, at=at)
     document = {**msgspec.to_builtins(manifest), **msgspec.to_builtins(info)}
+    document |= training_views.kept(registry, info.ref, manifest.artifacts)
     shown = document | {"approvals": info.approved_by, "claimed": None}
     if info.evaluations:
         from holdfast.core import evaluation
@@ -184,6 +186,10 @@ def show(ctx: Context, ref: str, at: str | None) -> None:
             for name, value in info.metrics.items()
         }
         shown["evaluations"] = {past.name: past.sentence for past in info.evaluations}
+    shown["curves"] = {
+        name: f"{wording.number(curve['last'])} last of {curve['points']:,}"
+        for name, curve in document["curves"].items()
+    }
     ctx.emit(document, _document_lines(shown))
 
 
@@ -290,9 +296,12 @@ def _period_lines(periods: Any) -> list[str]:
     help="Exit with status 1 if this holds: 'roc_auc < -0.5%'.",
 )
 @plot_files.plot("Draw the metrics, too.")
+@option("--curve", metavar="NAME", help="Draw this learning curve of both instead.")
 @context.at
 def compare(ctx: Context, a: str, b: str, fail_if: tuple[str, ...], **asked: Any) -> int:
     """Compare versions A and B: metrics, parameters, schemas, files.
+
+    Learning curves that both have are compared by their last values.
 
     A condition bounds the value in B ('log_loss > 0.6'), the difference from A
     ('Δlog_loss > 0.01') or its share of A's value ('roc_auc < -0.5%').
@@ -302,11 +311,12 @@ def compare(ctx: Context, a: str, b: str, fail_if: tuple[str, ...], **asked: Any
 
     at, picture = asked["at"], plot_files.named(asked["plot"])
     conditions = [parse_condition(text) for text in fail_if]
+    if asked["curve"] is not None and picture is None:
+        problem, advice = "is for a picture", "give --plot FILE as well"
+        raise InvalidInputError(f"--curve {asked['curve']!r}", problem, advice)
     comparison = ctx.registry().compare(ctx.named(a, at), ctx.named(b, at))
     if picture is not None:
-        from holdfast.core import plots
-
-        picture.write(plots.comparison(comparison))
+        picture.write(training_views.picture(ctx.registry(), comparison, asked["curve"]))
     ctx.emit(comparison, screens.comparison(comparison))
     failed = [failure for condition in conditions if (failure := condition.holds(comparison))]
     for failure in failed:

@@ -236,6 +236,7 @@ def comparison(comparison: Comparison) -> list[str]:
     for title, rows in (
         *([("losses", pairs)] if pairs else []),
         *([("evaluations", [*comparison.measured])] if comparison.measured else []),
+        *([("curves", [*map(_curve, comparison.curves)])] if comparison.curves else []),
         ("schema", schema or ["unchanged"]),
         ("files", [_file_line(row) for row in comparison.files]),
         ("parameters", [_difference(row) for row in comparison.parameters]),
@@ -254,6 +255,11 @@ def _metric_cells(row: MetricRow) -> tuple[str, tuple[str, ...]]:
     a = number(row.a) if row.a is not None else "missing"
     b = number(row.b) if row.b is not None else "missing"
     return style, (a, b, delta, relative, f"{mark} {row.verdict}")
+
+
+def _curve(row: MetricRow) -> str:
+    mark, _ = _MARKS[row.verdict]
+    return f"{row.name} {number(row.a)} → {number(row.b)}  {mark} {row.verdict}"
 
 
 def _file_line(row: FileRow) -> str:

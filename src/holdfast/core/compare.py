@@ -76,6 +76,7 @@ class Comparison(Struct, frozen=True):
         paired: Losses of both on the same rows, each with its interval.
         unpaired: Why other losses are not paired.
         measured: Of each evaluation that Holdfast made, whether both were on the same data.
+        curves: Last values of learning curves that both have by one name.
     """
 
     model: str
@@ -90,6 +91,7 @@ class Comparison(Struct, frozen=True):
     paired: tuple[Paired, ...] = ()
     unpaired: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
+    curves: tuple[MetricRow, ...] = ()
 
     def _repr_html_(self) -> str:
         """Show what differs in a notebook."""
@@ -137,7 +139,13 @@ def tables(comparison: Comparison) -> list[str]:
         ("environment", _listed(comparison.environment)),
     ]
     metrics = notebook.table(header, rows) if rows else notebook.line("neither has metrics", "m")
-    return [metrics, notebook.facts(others)]
+    ends = [
+        (row.name, row.a, row.b, notebook.change(row.delta), said)
+        for row in comparison.curves
+        for said in [notebook.span(row.verdict, _COLOURS.get(row.verdict, "m"))]
+    ]
+    names = ("curve, last value", comparison.a, comparison.b, "change", "")
+    return [metrics, *([notebook.table(names, ends)] if ends else []), notebook.facts(others)]
 
 
 def _listed(differences: Sequence[Difference]) -> str:
@@ -176,6 +184,22 @@ def compare(a: Side, b: Side, directions: Mapping[str, Direction]) -> Comparison
         files=_files(first.artifacts, other.artifacts),
         facts=_differences(_facts(first), _facts(other)),
         environment=_differences(_environment(first), _environment(other)),
+    )
+
+
+def curve_rows(
+    a: Mapping[str, float | None],
+    b: Mapping[str, float | None],
+    directions: Mapping[str, Direction],
+) -> tuple[MetricRow, ...]:
+    """Pair the last values of curves that both versions have; `None` where one diverged."""
+    return tuple(
+        _row(
+            MetricChange(
+                name, directions.get(name) or measures.direction_of(name), a[name], b[name]
+            )
+        )
+        for name in sorted(a.keys() & b.keys())
     )
 
 

@@ -357,6 +357,20 @@ class Retrained(Event, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(version for version in named if version is not None))
 
 
+class TrainingFailed(Event, frozen=True, kw_only=True):
+    """A training that was recorded ended without a version; nothing is kept of it but this.
+
+    Attributes:
+        error: Kind of what ended it, `ValueError`.
+        why: What that said, shortened; empty if it said nothing.
+        took_s: Seconds that it went on.
+    """
+
+    error: str
+    why: str = ""
+    took_s: float = 0.0
+
+
 def _named(version: str, was: str | None) -> tuple[str, ...]:
     return (version,) if was is None or was == version else (version, was)
 
@@ -389,7 +403,7 @@ VersionEvent = (
 WatchEvent = rollouts.AnyRolloutEvent | drift.AnyDriftEvent
 """What follows from watching versions at work."""
 
-AnyEvent = VersionEvent | Retrained | WatchEvent
+AnyEvent = VersionEvent | Retrained | TrainingFailed | WatchEvent
 
 OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "registered": Registered,
@@ -411,6 +425,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "purged": Purged,
     "deleted": Deleted,
     "retrained": Retrained,
+    "training_failed": TrainingFailed,
     "rollout_started": rollouts.RolloutStarted,
     "rollout_stepped": rollouts.RolloutStepped,
     "rollout_calibrated": rollouts.RolloutCalibrated,

@@ -16,6 +16,7 @@ from holdfast.core.period import Period
 from holdfast.core.rollout import sentences
 from holdfast.core.rollout.rollout_events import RolloutEvent
 from holdfast.core.state import State
+from holdfast.core.wording import span
 
 _NAMED = 3
 
@@ -132,17 +133,17 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return f"alias {event.alias} → {event.version}{forced}"
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
-        case events.PolicySet() | events.Purged() | events.Deleted() | events.Retrained():
+        case events.PolicySet() | events.Purged() | events.Deleted():
             return _of_model(event)
+        case events.Retrained() | events.TrainingFailed():
+            return _trained(event)
         case RolloutEvent() | DriftEvent():
             return _watched(entry.seq, event, started)
         case _:
             return _annotation(event)
 
 
-def _of_model(
-    event: events.PolicySet | events.Purged | events.Deleted | events.Retrained,
-) -> str:
+def _of_model(event: events.PolicySet | events.Purged | events.Deleted) -> str:
     match event:
         case events.PolicySet():
             return _policy(event)
@@ -150,10 +151,15 @@ def _of_model(
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
-        case events.Retrained():
-            return _retrained(event)
         case _:
             assert_never(event)
+
+
+def _trained(event: events.Retrained | events.TrainingFailed) -> str:
+    if isinstance(event, events.Retrained):
+        return _retrained(event)
+    why = f": {event.why}" if event.why else ""
+    return f"training failed after {span(event.took_s)}: {event.error}{why}"
 
 
 def _watched(seq: int, event: events.WatchEvent, started: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from holdfast.core import compare, wording
 from holdfast.core.compare import Comparison
 from holdfast.core.drawing import svg
 from holdfast.core.drawing.change_bars import change_bars
+from holdfast.core.drawing.curve_lines import CurveLine, curve_lines
 from holdfast.core.drawing.ribbon import ribbon
 from holdfast.core.drawing.svg import Drawing
 from holdfast.core.drawing.trend import trend
@@ -28,6 +29,11 @@ def comparison(beside: Comparison) -> str:
     said = f"change as a share of {beside.a}" if bars else "neither version has metrics"
     drawing = bars or _blank()
     return svg.standalone(f"{beside.model} {beside.b} beside {beside.a}", [(said, drawing)], _WIDE)
+
+
+def curve(model: str, name: str, lines: Sequence[CurveLine]) -> str:
+    """Draw one learning curve of two versions over each other."""
+    return svg.standalone(f"{model}: {name}", [("", curve_lines(name, lines, _WIDE, _HIGH))], _WIDE)
 
 
 def history(model: str, periods: Sequence[Period], measured: Trend, now: str) -> str:

@@ -20,6 +20,7 @@ from holdfast.core import (
     retraining_commands,
     schema,
     signers,
+    training_commands,
 )
 from holdfast.core import rollout_commands as rollouts
 from holdfast.core.approvals import Mover
@@ -109,6 +110,8 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
             return _registered(state, event, manifest)
         case events.Retrained():
             return _retrained(state, event, manifest)
+        case events.TrainingFailed():
+            return training_commands.training_failed(event)
         case events.PolicySet():
             decided = commands.set_policy(state, event.policy)
             if isinstance(decided, Unchanged) or event.was is not None:

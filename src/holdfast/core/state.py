@@ -268,7 +268,7 @@ def _apply(state: State, entry: Entry, key: str | None) -> None:
         state.findings = drift_fold.after(state.findings, entry, entry.event)
     elif isinstance(entry.event, events.Retrained):
         _retrain(state, entry, entry.event, key)
-    else:
+    elif not isinstance(entry.event, events.TrainingFailed):  # which the history alone tells
         _apply_event(state, entry, entry.event, key)
     versions = entry.event.versions()
     for version in versions:

@@ -71,6 +71,12 @@ def escape(text: str) -> str:
     return text
 
 
+def without_credentials(text: str) -> str:
+    """Show text without what gives access: user and password in addresses, and their queries."""
+    text = re.sub(r"(\w+://)[^/\s'\"]*@", r"\1", text)
+    return re.sub(r"(\w+://[^\s'\"?#]*)[?#][^\s'\"]*", r"\1", text)
+
+
 def shortened(text: str, most: int) -> str:
     """Show the beginning of a long text, and that it goes on."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -153,11 +153,16 @@ def compare(session: Session, a: str, b: str) -> Comparison:
             f"{a} and {b}", "are versions of different models", "compare two versions of one model"
         )
     from holdfast.registry import losses
+    from holdfast.registry.training_verbs import Trainings
 
     paired, unpaired = losses.pair(session, record, other, state.policy.directions)
     compared = _compared(session, state, record, other)
     measured = beside(record.evaluations, other.evaluations)
-    return replace(compared, paired=paired, unpaired=unpaired, measured=measured)
+    last = Trainings(session).last_values
+    curves = comparing.curve_rows(
+        last(record.manifest), last(other.manifest), state.policy.directions
+    )
+    return replace(compared, paired=paired, unpaired=unpaired, measured=measured, curves=curves)
 
 
 def _compared(session: Session, state: State, a: Record, b: Record) -> Comparison:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from holdfast.registry.retraining_verbs import Retrainings
     from holdfast.registry.rollout_verbs import Rollouts
     from holdfast.registry.session import Session
+    from holdfast.registry.training_verbs import Trainings
     from holdfast.store.config import Config
     from holdfast.store.metering import Progress
     from holdfast.store.open_store import Collected
@@ -80,6 +81,13 @@ class Registry(EvaluationVerbs):
         from holdfast.registry.retraining_verbs import Retrainings
 
         return Retrainings(self._session)
+
+    @property
+    def trainings(self) -> Trainings:
+        """What versions keep of their training: curves, figures; and that one failed."""
+        from holdfast.registry.training_verbs import Trainings
+
+        return Trainings(self._session)
 
     # Registering versions
 

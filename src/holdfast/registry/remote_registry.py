@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from holdfast.registry.reader import Reference
     from holdfast.registry.remote_drift import RemoteDrifts
     from holdfast.registry.remote_rollouts import RemoteRollouts
+    from holdfast.registry.remote_trainings import RemoteTrainings
     from holdfast.registry.repair_plan import Repair
     from holdfast.registry.server_answers import WhoAmI
     from holdfast.store.config import Config
@@ -85,6 +86,13 @@ class RemoteRegistry(Registry):
         from holdfast.registry.remote_drift import RemoteDrifts
 
         return RemoteDrifts(self._session, self._verbs)
+
+    @property
+    def trainings(self) -> RemoteTrainings:
+        """What versions keep of their training; a failure is told to the server."""
+        from holdfast.registry.remote_trainings import RemoteTrainings
+
+        return RemoteTrainings(self._session, self._verbs)
 
     def judge(self, ref: Reference) -> Verdict:
         """Ask the gate about a version, as whoever the server says that asks."""

@@ -23,7 +23,7 @@ from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
 from holdfast.web.followers import stream
 from holdfast.web.pages import drawing, page_paths, page_routes
-from holdfast.web.pages.page import Asked, Download, Drawn, Redirect
+from holdfast.web.pages.page import Asked, Download, Drawn, Picture, Redirect
 from holdfast.web.pages.page_paths import is_page
 from holdfast.web.pages.visitor import SignedIn
 from holdfast.web.rights import Rights
@@ -40,6 +40,19 @@ _MEDIA: Final = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+_PICTURE: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; "
+        "frame-ancestors 'none'"
+    ),
+    "Content-Disposition": "inline",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+"""Headers of a picture: it was checked when it was kept, and again when it is read; a browser that
+opens an SVG by itself still runs nothing and asks nobody."""
+
 _ALLOWED: Final = "GET, HEAD, POST"
 _FORBIDDEN: Final = 403
 
@@ -102,6 +115,8 @@ def _page(
     if isinstance(made, Download):
         named = f"attachment; filename*=UTF-8''{quote(made.name, safe='')}"
         return Answer(200, made.text.encode(), made.media_type, {"Content-Disposition": named})
+    if isinstance(made, Picture):
+        return Answer(200, made.content, made.media_type, dict(_PICTURE))
     if made.status == _FORBIDDEN:
         desk.guard.note(request, "refused", f"{place.verb or 'read'} {place.model or request.path}")
     return html(desk, made)

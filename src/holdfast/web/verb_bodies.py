@@ -77,6 +77,14 @@ class Note(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text: Text
 
 
+class FailedTraining(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tell that a recorded training failed."""
+
+    error: Text
+    why: str = ""
+    took_s: Annotated[float, Meta(ge=0)] = 0.0
+
+
 class Evaluate(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Record metrics; losses are numbers here, for a name would be a file of the server's.
 
@@ -166,5 +174,6 @@ BODIES: dict[str, Any] = {
     "repair-plan": OfModel, "rollout-start": RolloutStart,
     "rollout-retry": OfModel, "rollout-advance": RolloutAdvance, "rollout-pause": OfModel,
     "rollout-resume": OfModel, "rollout-promote": RolloutPromote, "rollout-abort": OfModel,
+    "training-failed": FailedTraining,
 }  # fmt: skip
 """The body of each verb."""

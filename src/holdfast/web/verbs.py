@@ -242,6 +242,13 @@ def _repair_plan(registry: Registry, model: str, _body: Any, _options: CommitOpt
     return registry.repair_plan(model)
 
 
+def _training_failed(registry: Registry, model: str, body: Any, options: CommitOptions) -> object:
+    failure = events.TrainingFailed(error=body.error, why=body.why, took_s=body.took_s)
+    return registry.trainings.fail(
+        model, failure, reason=options.reason, idempotency_key=options.idempotency_key
+    )
+
+
 def _named(*operations: Any) -> tuple[str, ...]:
     return tuple(WORDS[operation] for operation in operations)
 
@@ -268,6 +275,13 @@ _ALL: Final = (
     Verb("tag", "tag", _tag, _named(events.Tagged), "Set tags."),
     Verb("note", "note", _note, _named(events.Noted), "Add a note."),
     Verb("evaluate", "evaluate", _evaluate, _named(events.Evaluated), "Record metrics."),
+    Verb(
+        "training-failed",
+        "register",
+        _training_failed,
+        _named(events.TrainingFailed),
+        "Tell that a training failed.",
+    ),
     Verb("approve", "approve", _approve, _named(events.Approved), "Approve a version."),
     Verb("sign-attach", "sign-attach", _sign_attach, _named(events.Signed), "Attach a signature."),
     Verb("hold", "hold", _hold, _named(events.Held), "Keep a version from being purged."),

@@ -28,6 +28,7 @@ _RULES: Final = (
     "{0} .canary{{fill:{canary};stroke:{canary}}}{0} text.canary{{stroke:none;font-weight:600}}"
     "{0} .track{{fill:{line}}}{0} .flat{{fill:{muted}}}"
     "{0} .good{{fill:{live}}}{0} .bad{{fill:{bad}}}{0} text.head{{font-weight:600}}"
+    "{0} .curve{{fill:none;stroke-width:1.5}}{0} .curve.bad{{stroke:{bad}}}"
 )
 
 

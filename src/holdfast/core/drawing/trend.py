@@ -7,25 +7,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from holdfast.core.drawing import labels, svg
+from holdfast.core.drawing import axis, labels, svg
 from holdfast.core.drawing.labels import PlacedText, Spot
 from holdfast.core.drawing.svg import Drawing
 
 _RIGHT: Final = 14.0
 _TOP: Final = 14.0
 _BOTTOM: Final = 26.0
-_MOST: Final = 5
-"""Lines across, at most."""
-_ROUND: Final = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
-_SAME: Final = 1e-9
-"""Share of a value by which another may differ and be drawn at the same height."""
-_TINY: Final = 1e-300
-_HUGE: Final = 8e307
 _CLOSE: Final = 11.0
 """Pixels between two points below which they are drawn small."""
 _SPARSE: Final = 24
 """Points by which a line across counts, so that one of the curve counts more."""
-_LARGE: Final = 1e6
 
 
 class TrendPoint(Struct, frozen=True):
@@ -52,7 +44,7 @@ def trend(
     if not measured:
         return Drawing()
     values = [*measured, *([gate] if gate is not None else [])]
-    grid = _ticks(values)
+    grid = axis.ticks(values)
     left = max(labels.wide(label) for _, label in grid) + 14
     scale = _Scale(len(points), values, (width, height), (left, _RIGHT, _TOP, _BOTTOM))
     scale.ticks = grid
@@ -76,42 +68,6 @@ def spark(metric: str, points: Sequence[TrendPoint], width: float, height: float
     return svg.picture(width, height, sentence, [_line(scale, points), dot], "spark")
 
 
-def _ticks(values: Sequence[float]) -> list[tuple[float, str]]:
-    """Return round values for the lines across, with their labels."""
-    low, high = _reach(values)
-    if high - low == math.inf:
-        return [(value, f"{value:.3g}") for value in (low, 0.0, high)]
-    power = 10.0 ** math.floor(math.log10((high - low) / _MOST))
-    steps = [power * factor for factor in _ROUND]
-    step = next(step for step in steps if high // step - low // step <= _MOST)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    ticks = [number * step + 0.0 for number in range(first, last + 1)]  # no -0
-    greatest = max(abs(low), abs(high))
-    if greatest >= _LARGE or step < 1 / _LARGE:
-        digits = min(12, math.ceil(math.log10(greatest / step)) + 1)
-        return [(tick, f"{tick:.{digits}g}") for tick in ticks]
-    digits = next(digits for digits in range(9) if round(step, digits) == float(f"{step:.3g}"))
-    return [(tick, f"{tick:.{digits}f}") for tick in ticks]
-
-
-def _reach(values: Sequence[float]) -> tuple[float, float]:
-    """Return the values at the lower and upper end, so that equal ones are in the middle.
-
-    Shares stay shares: what lies within 0 and 1 has an axis that does.
-    """
-    low, high = min(values), max(values)
-    unit = max(abs(low), abs(high), _TINY)
-    if unit > _HUGE:  # no room to leave
-        return low, high
-    if low == high == 0:
-        return -1.0, 1.0
-    pad = (high - low) * 0.08 if high - low > unit * _SAME else unit * 0.05
-    lower, upper = low - pad, high + pad
-    if low < high and low >= 0 and high <= 1:
-        return max(lower, 0.0), min(upper, 1.0)
-    return lower, upper
-
-
 class _Scale:
     """From versions and values to pixels."""
 
@@ -128,7 +84,7 @@ class _Scale:
         self._floor, self._roof = self.height - bottom, top
         self.ticks: Sequence[tuple[float, str]] = ()
         self._count = count
-        low, high = _reach(values)
+        low, high = axis.reach(values)
         self._unit = max(abs(low), abs(high))
         self._low, self._high = low / self._unit, high / self._unit
 

@@ -1,5 +1,6 @@
 """Two versions side by side."""
 
+from holdfast.web.pages import kept_pictures
 from holdfast.web.pages.move_pages import CHOICES
 from holdfast.web.pages.page import Asked, Drawn, common
 from holdfast.web.pages.version_page import verdict
@@ -25,6 +26,7 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
         "choices": names,
         "query": {"a": start, "b": to},
         "comparison": comparison,
+        "overlays": list(kept_pictures.overlays(visitor, comparison)) if comparison else [],
         "judged": verdict(visitor, shown) if shown and shown.status != "production" else None,
     }
     return Drawn("compare", common(visitor, asked, "models") | values)

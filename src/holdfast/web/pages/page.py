@@ -56,7 +56,14 @@ class Download(Struct, frozen=True):
     text: str
 
 
-Answer = Drawn | Redirect | Download
+class Picture(Struct, frozen=True):
+    """A picture that a version keeps; nothing in it may run, wherever it is opened."""
+
+    media_type: str
+    content: bytes
+
+
+Answer = Drawn | Redirect | Download | Picture
 
 
 def common(visitor: Visitor, asked: Asked, area: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from holdfast.web.pages import (
     comparison_page,
     front_page,
     history_pages,
+    kept_pictures,
     lineage_page,
     model_page,
     move_pages,
@@ -52,6 +53,7 @@ _OF_VERSION: Final[dict[str | None, Page]] = {
     None: version_page.page,
     "lineage": lineage_page.page,
     "approve": move_pages.approve,
+    "figure": kept_pictures.figure,
 }
 _WRITING: Final = ("promote", "rollback", "rollout", "approve")
 _PLAIN_WRITING: Final = ("/predictions", "/access", "/settings")

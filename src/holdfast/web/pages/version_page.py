@@ -7,10 +7,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from msgspec import UNSET, structs
 
+from holdfast.core import evaluation
 from holdfast.core.gate import Verdict
 from holdfast.core.manifest import Manifest
+from holdfast.core.training_record import FACTS
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError
+from holdfast.web.pages import kept_pictures
 from holdfast.web.pages.drawing import fact
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
 from holdfast.web.pages.page_paths import version_url
@@ -28,11 +31,18 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         return Redirect(version_url(model, info.version))
     manifest = registry.manifest(info)
     live = registry.situation(model).production
+    kept, problem = kept_pictures.record(visitor, info.ref)
     values = {
         "model": model,
         "info": info,
         "live": live,
         "judged": verdict(visitor, info),
+        "origins": evaluation.origins(info.metrics, info.evaluations),
+        "measured": bool(info.evaluations),
+        "curves": kept_pictures.curves(kept),
+        "figures": kept_pictures.figures(info, kept),
+        "run": list(kept_pictures.run(kept)),
+        "training_problem": problem,
         "card": list(_card(manifest)),
         "card_html": markdown(manifest.description),
         "files": list(_files(manifest)),
@@ -71,7 +81,8 @@ def _card(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield name, getattr(manifest, name)
     for name in _NESTED:
         for key, value in getattr(manifest, name).items():
-            if value not in (None, "", {}, []):
+            told_apart = key == FACTS and isinstance(value, dict)  # with curves and figures
+            if value not in (None, "", {}, []) and not told_apart:
                 yield f"{key}", fact(value)
     for sentence in manifest.limitations:
         yield "limitation", sentence
