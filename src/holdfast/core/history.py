@@ -132,7 +132,13 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return f"alias {event.alias} → {event.version}{forced}"
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
-        case events.PolicySet() | events.Purged() | events.Deleted() | events.Retrained():
+        case (
+            events.PolicySet()
+            | events.Purged()
+            | events.Deleted()
+            | events.Retrained()
+            | events.Described()
+        ):
             return _of_model(event)
         case RolloutEvent() | DriftEvent():
             return _watched(entry.seq, event, started)
@@ -141,7 +147,7 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
 
 
 def _of_model(
-    event: events.PolicySet | events.Purged | events.Deleted | events.Retrained,
+    event: events.PolicySet | events.Purged | events.Deleted | events.Retrained | events.Described,
 ) -> str:
     match event:
         case events.PolicySet():
@@ -152,6 +158,11 @@ def _of_model(
             return f"delete the model with {_count(event.purged)}"
         case events.Retrained():
             return _retrained(event)
+        case events.Described():
+            keys = ", ".join(event.texts)
+            return (
+                f"describe {event.version or 'the model'}: {keys}" if keys else "create the model"
+            )
         case _:
             assert_never(event)
 

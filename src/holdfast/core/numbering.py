@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from holdfast.core import version as versions
@@ -137,6 +138,7 @@ def registered(manifest: Manifest, number: int, digest: str, why: str) -> Regist
         metrics=manifest.metrics,
         why=why,
         schemas=tuple(side for side in SIDES if getattr(manifest, side) is not None),
+        reference=None if manifest.reference is UNSET else manifest.reference,
     )
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from holdfast.core import (
     commands,
+    descriptions,
     drift_commands,
     entry,
     events,
@@ -114,6 +115,8 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
             if isinstance(decided, Unchanged) or event.was is not None:
                 return decided
             return replace(decided, was=None)  # written before this was kept
+        case events.Described():
+            return descriptions.describe(state, event.version, event.texts)
         case events.AliasRemoved():
             return commands.remove_alias(state, event.alias, by_force=event.forced)
         case events.Purged():
@@ -145,6 +148,9 @@ def _registered(
     if number != state.next_number:
         return Unchanged(f"its manifest has the number {number}", event.version)
     made = numbering.registered(manifest, number, event.manifest, event.why)
+    descriptions.check_texts(event.texts)
+    descriptions.check_texts(event.tags)
+    made = replace(made, tags=event.tags, texts=event.texts)
     return made if event.origin is None else numbering.taken_over(made, event.origin)
 
 

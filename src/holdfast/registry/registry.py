@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.registry import adoption
     from holdfast.registry.adoption import Adopted, AdoptionOptions
     from holdfast.registry.bundles import Bundled
+    from holdfast.registry.catalogue_verbs import CatalogueVerbs
     from holdfast.registry.copy_models import Copied
     from holdfast.registry.drift_verbs import Drifts
     from holdfast.registry.facts import Facts
@@ -80,6 +81,13 @@ class Registry(EvaluationVerbs):
         from holdfast.registry.retraining_verbs import Retrainings
 
         return Retrainings(self._session)
+
+    @property
+    def catalogue(self) -> CatalogueVerbs:
+        """What clients of another registry's ways ask for: models without versions, references."""
+        from holdfast.registry.catalogue_verbs import CatalogueVerbs
+
+        return CatalogueVerbs(self._session)
 
     # Registering versions
 
