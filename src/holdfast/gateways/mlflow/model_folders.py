@@ -107,7 +107,7 @@ def _schema(columns: object, side: Side) -> dict[str, Any] | None:
         listed = strict_json.decode(columns.encode(), list) if isinstance(columns, str) else None
         told = _table(listed) if listed else None
         schema.parse(told, side)
-    except (ValueError, RecursionError, AttributeError, TypeError, InvalidInputError):
+    except (ValueError, LookupError, AttributeError, TypeError, InvalidInputError):
         return None
     return told
 

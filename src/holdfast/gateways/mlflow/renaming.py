@@ -49,7 +49,11 @@ def rename(view: StoreView, old: State, new_name: str) -> None:
     _names(view, old, model, numbers)
     done = {entities.MAKING: None, entities.UPDATED: now_ms()}
     view.catalogue.describe(model, None, done, _anything)
-    view.registry.delete(old.model, reason=f"renamed to {model}", force=True)
+    reason = f"renamed to {model}"
+    for record in old.present():
+        if record.held is not None:  # the new one is held
+            view.registry.release(f"{old.model}@{record.version}", reason=reason)
+    view.registry.delete(old.model, reason=reason, force=True)
 
 
 def _anything(_state: State) -> None:

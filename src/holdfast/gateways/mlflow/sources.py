@@ -58,9 +58,14 @@ class Tracking:
         return f"{root.rstrip('/')}/{path}" if path else root, run_id
 
     def learnt(self, run_id: str | None, model_id: str | None) -> Mapping[str, Mapping[str, Any]]:
-        """Return metrics and parameters of a run and its logged model, as far as there are any."""
+        """Return metrics and parameters of a run and its logged model, as far as there are any.
+
+        Nobody is asked where no server is named: MLflow would make a database in this folder.
+        """
         metrics: dict[str, float] = {}
         params: dict[str, str] = {}
+        if self._uri is None:
+            return {"metrics": metrics, "params": params}
         if run_id:
             with _unless_it_fails(f"run {run_id}"):
                 data = self.client.get_run(run_id).data
