@@ -45,6 +45,22 @@ def translated(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     return call
 
 
+def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """Have *function* raise Holdfast's errors in place of `MlflowException`, with its words."""
+
+    @functools.wraps(function)
+    def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except MlflowException as error:
+            problem = f"refused this: {str(error).splitlines()[0]}"
+            raise errors.InvalidInputError(
+                "MLflow", problem, "check names and --tracking"
+            ) from error
+
+    return call
+
+
 def invalid(message: str) -> MlflowException:
     """Return the error of an argument that MLflow's own stores refuse as well."""
     return MlflowException(message, codes.INVALID_PARAMETER_VALUE)

@@ -234,9 +234,6 @@ class HoldfastStore(AbstractStore):
             )
         state, record = self._view.find(name, version)
         stages.move(self._view, state, record, canonical, archives=archive_existing_versions)
-        texts = {entities.UPDATED: now_ms()}
-        self._view.catalogue.describe(state.model, record.version, texts, _anything)
-        self._view.catalogue.describe(state.model, None, texts, _anything)
         return self.get_model_version(name, version)
 
     @translated

@@ -18,6 +18,7 @@ from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
 from holdfast.gateways.mlflow import entities
 from holdfast.gateways.mlflow.store_view import StoreView
+from holdfast.gateways.mlflow.timestamps import now_ms
 
 BUILT_IN: Final = (names.PRODUCTION, names.STAGING)
 _REASON: Final = "by an MLflow client"
@@ -39,6 +40,15 @@ def move(view: StoreView, state: State, record: Record, stage: str, *, archives:
     if stage in (STAGE_PRODUCTION, STAGE_STAGING):
         for other in sharing:
             _settle(view, state, other, STAGE_ARCHIVED if archives else stage)
+    after = view.catalogue.require(state.model)
+    if after.versions[record.version].moved_at == record.moved_at:  # no entry says that it moved
+        texts = {entities.UPDATED: now_ms()}
+        view.catalogue.describe(state.model, record.version, texts, _anything)
+        view.catalogue.describe(state.model, None, texts, _anything)
+
+
+def _anything(_state: State) -> None:
+    """Ask nothing of a state."""
 
 
 def _put(view: StoreView, state: State, record: Record, stage: str) -> None:
@@ -70,7 +80,7 @@ def _settle(view: StoreView, state: State, record: Record, stage: str) -> None:
     text = entities.stage_text(stage, fresh)
     if fresh.texts.get(entities.STAGE) != text:
         texts = {entities.STAGE: text}
-        view.catalogue.describe(state.model, record.version, texts, lambda _state: None)
+        view.catalogue.describe(state.model, record.version, texts, _anything)
 
 
 def standing_for(state: State, alias: str) -> str | None:

@@ -36,10 +36,12 @@ class StoreView:
 
     Args:
         uri: Its address in MLflow's words.
+        registry: It, if it is open already.
     """
 
-    def __init__(self, uri: store_uri.StoreUri) -> None:
+    def __init__(self, uri: store_uri.StoreUri, registry: Registry | None = None) -> None:
         self.uri = uri
+        self._registry = registry
         self._lock = threading.Lock()
         self._models: dict[str, tuple[_Key, RegisteredModel]] = {}
         self._versions: dict[str, tuple[_Key, list[ModelVersion]]] = {}
@@ -47,6 +49,8 @@ class StoreView:
     @functools.cached_property
     def registry(self) -> Registry:
         """The registry, opened when it is first asked."""
+        if self._registry is not None:
+            return self._registry
         if self.uri.location.startswith(("http://", "https://")):
             problem = "is a server, which takes no writes in MLflow's words"
             advice = "name the folder or the bucket that it serves"
