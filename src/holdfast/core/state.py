@@ -60,8 +60,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
         run: Digests of the record and of the log of the retraining that it came from.
         evaluations: Those that Holdfast measured, in order, the last of each name.
         reference: Where the bytes are said to be that were never taken in; `None` if they were.
-        texts: What `Described` entries say of it.
-        moved_at: Time of the last entry that gave it a status.
+        texts: What `Described` entries say of it; *moved_at*: an entry gave it a status last.
     """
 
     version: str
@@ -142,7 +141,6 @@ class State(Struct):
         head: SHA-256 of the last entry's bytes.
         at: Time of the last entry.
         versions: All versions ever registered, by SemVer text, in order of number.
-        production: The live version.
         stack: Versions that were live, the live one last; a rollback takes from its end.
         rejected: Versions rolled back since the last promotion, no target of a further rollback.
         moves: All changes of what is live, oldest first.
@@ -154,7 +152,8 @@ class State(Struct):
         slots: What became of each slot of retraining, by slot and entry point.
         texts: What `Described` entries say of the model.
         earlier: How many versions it had when it was deleted last.
-        created_at: Time since which it exists; *moved_at*: a version was given a status last.
+        highest: The highest release, purged ones too, else the highest pre-release.
+        created_at: Since when it exists; *moved_at*: a version was given a status last.
     """
 
     model: str
@@ -177,6 +176,7 @@ class State(Struct):
     slots: dict[str, SlotRecord] = {}
     texts: dict[str, str] = {}
     earlier: int = 0
+    highest: str | None = None
     created_at: str = ""
     moved_at: str = ""
 
@@ -362,7 +362,6 @@ def _add(state: State, addition: Addition) -> None:
 
 
 def _begin(state: State, entry: Entry) -> None:
-    """Have the model exist from this entry on, if it does not."""
     if state.deleted or not state.created_at:
         state.deleted, state.created_at = False, entry.at
 
@@ -379,6 +378,7 @@ def _describe(state: State, entry: Entry, event: events.Described) -> None:
 def _register(state: State, entry: Entry, event: events.Registered, key: str | None) -> None:
     _check_new(state, entry, event)
     _begin(state, entry)
+    state.highest = newest([*([state.highest] if state.highest else []), event.version])
     state.versions[event.version] = _record(entry, event, key)
 
 
@@ -405,7 +405,7 @@ def _retrain(state: State, entry: Entry, event: events.Retrained, key: str | Non
 
 
 def _check_new(state: State, entry: Entry, event: events.Registered) -> None:
-    """Refuse to register over a version: that needs no signature, and would replace one."""
+    """Refuse to register over a version, which would replace it without a signature."""
     if event.version in state.versions or event.number != state.next_number:
         raise DamagedError(
             f"entry {entry.seq} of {entry.model}",

@@ -66,7 +66,10 @@ def stage_of(record: Record) -> str:
     Holdfast has one version in production and one in staging. MLflow lets several stay there, which
     is kept beside the status, and counts as long as the version has that status.
     """
-    stage, _, status = record.texts.get(STAGE, "").partition(" while ")
+    kept = record.texts.get(STAGE)
+    if kept is None:
+        return str(_STAGES[record.status])
+    stage, _, status = kept.partition(" while ")
     return stage if status == record.status else _STAGES[record.status]
 
 
@@ -158,10 +161,12 @@ def registered_model(name: str, state: State) -> RegisteredModel:
 def newest(state: State) -> dict[str, Record]:
     """Return the newest version of each stage; of production, the live one, if one is live."""
     found: dict[str, Record] = {}
-    for record in seen(state):
-        found.setdefault(stage_of(record), record)
-        if len(found) == len(stages.ALL_STAGES):
+    for record in reversed(state.versions.values()):  # as `seen`, at half its cost
+        if record.number <= state.earlier or len(found) == len(stages.ALL_STAGES):
             break
+        if record.status != "purged":
+            stage = stage_of(record) if STAGE in record.texts else _STAGES[record.status]
+            found.setdefault(stage, record)
     if state.production is not None:
         found[stages.STAGE_PRODUCTION] = state.versions[state.production]
     return found

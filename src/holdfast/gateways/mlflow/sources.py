@@ -108,36 +108,29 @@ def reached(
         local: A folder that has them already.
         own: Tells what another version of the same registry is, `None` for every other source.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-mlflow-") as scratch:
-        other = own(source)
-        if other is not None:
-            yield other
-            return
-        here = Path(local) if local is not None else None
-        if here is not None and model_folders.is_one(here):
-            yield Found(here, source)
-        else:
+    other = own(source)
+    here = Path(local) if local is not None else None
+    if other is not None:
+        yield other
+    elif here is not None and model_folders.is_one(here):
+        yield Found(here, source)
+    elif urlparse(source).scheme not in _BY_TRACKING:
+        folder = local_folder(source)
+        yield Found(folder, source, why="" if folder else "no folder with an MLmodel is there")
+    else:
+        with tempfile.TemporaryDirectory(prefix="holdfast-mlflow-") as scratch:
             yield _found(source, tracking, Path(scratch))
 
 
 def _found(source: str, tracking: Tracking, scratch: Path) -> Found:
-    scheme = urlparse(source).scheme
     location, run_id = source, None
-    if scheme in _BY_TRACKING:
-        try:
-            location, run_id = tracking.location(source)
-        except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
-            return Found(None, source, None, str(error))
-    folder = local_folder(location)
-    if folder is not None or scheme not in _BY_TRACKING:
-        why = "" if folder else "no folder with an MLmodel is there"
-        return Found(folder, location, run_id, why)
     try:
-        fetched = tracking.download(location, scratch)
+        location, run_id = tracking.location(source)
+        folder = local_folder(location) or tracking.download(location, scratch)
     except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
         return Found(None, location, run_id, str(error))
-    is_model = model_folders.is_one(fetched)
-    return Found(fetched if is_model else None, location, run_id, "" if is_model else "no MLmodel")
+    is_model = model_folders.is_one(folder)
+    return Found(folder if is_model else None, location, run_id, "" if is_model else "no MLmodel")
 
 
 def local_folder(location: str) -> Path | None:

@@ -2,8 +2,8 @@
 
 import functools
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
@@ -44,7 +44,7 @@ class StoreView:
         self._registry = registry
         self._lock = threading.Lock()
         self._models: dict[str, tuple[_Key, RegisteredModel]] = {}
-        self._versions: dict[str, tuple[_Key, list[ModelVersion]]] = {}
+        self._versions: dict[str, _Kept] = {}
 
     @functools.cached_property
     def registry(self) -> Registry:
@@ -139,22 +139,42 @@ class StoreView:
                 yield name, state
 
     def versions(self, name: str, state: State) -> list[ModelVersion]:
-        """Return all versions of a model; they are made anew when the journal has grown."""
+        """Return all versions of a model; when the journal has grown, what changed is made anew."""
         key = (name, state.head)
         with self._lock:
             kept = self._versions.get(state.model)
-        if kept is None or kept[0] != key:
-            kept = key, self._made(name, state)
+        if kept is None or kept.key != key:
+            known = kept.made if kept is not None and kept.key[0] == name else {}
+            kept = _Kept(key, self._made(name, state, known))
             with self._lock:
                 self._versions[state.model] = kept
-        return kept[1]
+        return [made.entity for made in kept.made.values()]
 
-    def _made(self, name: str, state: State) -> list[ModelVersion]:
+    def _made(self, name: str, state: State, known: "Mapping[int, _Made]") -> "dict[int, _Made]":
         aliases = entities.by_version(state)
-        versions = []
+        versions = {}
         for record in entities.seen(state):
-            made = entities.model_version(name, state, record, aliases)
-            if made.source is None:
-                made._source = self.download_uri(state, record)  # noqa: SLF001 - no setter
-            versions.append(made)
+            before = known.get(record.number)
+            own = aliases.get(record.version)
+            if before is None or before.record is not record or before.aliases != own:
+                entity = entities.model_version(name, state, record, aliases)
+                if entity.source is None:
+                    entity._source = self.download_uri(state, record)  # noqa: SLF001 - no setter
+                before = _Made(record, own, entity)
+            versions[record.number] = before
         return versions
+
+
+class _Made(NamedTuple):
+    """A version's entity, and what it was made from."""
+
+    record: Record
+    aliases: list[str] | None
+    entity: ModelVersion
+
+
+class _Kept(NamedTuple):
+    """All entities of a model at one point of its journal."""
+
+    key: _Key
+    made: dict[int, _Made]
