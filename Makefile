@@ -52,6 +52,13 @@ demo: $(VENV)/.demo ## Train two models, register, promote, compare, roll back
 $(VENV)/.serving: pyproject.toml uv.lock
 	$(call sync,--no-default-groups --group demo --extra serve,$@)
 
+$(VENV)/.mlflow: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo --extra mlflow,$@)
+
+.PHONY: demo-mlflow
+demo-mlflow: $(VENV)/.mlflow ## Let MLflow's client log, register, promote, be refused, and follow a rollback
+	@$(BIN)/python examples/mlflow_client.py
+
 .PHONY: demo-canary
 demo-canary: $(VENV)/.serving ## Serve, roll a good version out and a broken one back, audit a prediction
 	@$(BIN)/python examples/canary.py

@@ -112,6 +112,10 @@ def test_a_function_has_at_most_40_lines() -> None:
     assert long == []
 
 
+WIDER = ["src/holdfast/gateways/mlflow/registry_store.py create_model_version"]
+"""Functions that others call with more, by names that are theirs."""
+
+
 def test_a_function_takes_at_most_6_parameters() -> None:
     wide = []
     for path in modules():
@@ -121,7 +125,7 @@ def test_a_function_takes_at_most_6_parameters() -> None:
             if len([name for name in names if name.arg not in ("self", "cls")]) > 6:
                 wide.append(f"{named(path)}:{function.lineno} {function.name}")
 
-    assert wide == []
+    assert [entry.split(":")[0] + " " + entry.split()[1] for entry in wide] == WIDER
 
 
 def test_a_function_nests_at_most_3_blocks() -> None:

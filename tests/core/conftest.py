@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from holdfast.core import (
     commands,
+    descriptions,
     drift_commands,
     events,
     numbering,
@@ -126,6 +127,13 @@ class _Journal:
 
     def find(self, words: list[str]) -> Record:
         return resolve(self.state, parse_selector(words[0]))
+
+    def describe(self, words: list[str]) -> AnyEvent | Unchanged:
+        version = None if words[0] == "model" else self.find(words).version
+        pairs = (word.partition("=") for word in words[1:])
+        return descriptions.describe(
+            self.state, version, {key: text or None for key, _, text in pairs}
+        )
 
     def register(self, words: list[str], stamp: Stamp) -> AnyEvent | Unchanged:
         asked = _asked(words[0])
@@ -269,6 +277,7 @@ _VERBS: dict[str, _Verb] = {
     "archive": lambda one, words, _: commands.archive(one.state, one.find(words)),
     "unalias": lambda one, words, _: commands.remove_alias(one.state, words[0], by_force=True),
     "tag": lambda one, words, _: commands.tag(one.state, one.find(words), _tags(words[1:])),
+    "describe": lambda one, words, _: one.describe(words),
     "note": lambda one, words, _: commands.note(one.find(words), words[1]),
     "evaluate": lambda one, words, _: commands.evaluate(
         one.find(words), _figures(words[1:]), "holdout"

@@ -188,6 +188,9 @@ every = {
     events.Signed: st.builds(events.Signed, version=texts, key=texts, signature=texts),
     events.Held: st.builds(events.Held, version=texts),
     events.Released: st.builds(events.Released, version=texts),
+    events.Described: st.builds(
+        events.Described, version=maybe, texts=st.dictionaries(texts, maybe, max_size=3)
+    ),
     events.PolicySet: st.builds(events.PolicySet, policy=policies),
     events.Purged: st.builds(events.Purged, reasons=st.dictionaries(texts, texts, max_size=3)),
     events.Deleted: st.builds(events.Deleted, purged=several),
@@ -274,6 +277,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "signed": "Signed",
         "held": "Held",
         "released": "Released",
+        "described": "Described",
         "policy_set": "PolicySet",
         "purged": "Purged",
         "deleted": "Deleted",
@@ -318,6 +322,8 @@ def test_the_words_that_journals_hold_never_change() -> None:
         (events.Approved(version="1.0.0"), ("1.0.0",)),
         (events.Held(version="1.0.0"), ("1.0.0",)),
         (events.Released(version="1.0.0"), ("1.0.0",)),
+        (events.Described(version="1.0.0", texts={}), ("1.0.0",)),
+        (events.Described(texts={}), ()),
         (events.PolicySet(policy=Policy()), ()),
         (events.TrainingFailed(error="ValueError"), ()),
         (events.Purged(reasons={"1.0.0": "old", "1.1.0": "old"}), ("1.0.0", "1.1.0")),

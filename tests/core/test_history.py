@@ -175,6 +175,9 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
     ),
     (events.Held(version="1.0.0"), "hold 1.0.0"),
     (events.Released(version="1.0.0"), "release 1.0.0"),
+    (events.Described(version="1.0.0", texts={"a": "x", "b": None}), "describe 1.0.0: a, b"),
+    (events.Described(texts={"a": "x"}), "describe the model: a"),
+    (events.Described(texts={}), "create the model"),
     (
         events.Promoted(version="1.1.0", was="1.0.0", rollout=7),
         "promote 1.0.0 → 1.1.0, ends rollout 2",

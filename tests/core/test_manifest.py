@@ -96,6 +96,18 @@ FULL: dict[str, Any] = {
 }
 
 
+def test_a_reference_has_no_files(make_manifest: Make) -> None:
+    alone = make_manifest(artifacts={}, reference="s3://bucket/flowers")
+    raw = encode(alone)
+
+    assert decode(raw, digest_of(raw)) == alone
+    assert b"reference" not in encode(make_manifest())
+
+    beside = encode(make_manifest(reference="s3://bucket/flowers"))
+    with pytest.raises(DamagedError, match="reference is given beside files"):
+        decode(beside, digest_of(beside))
+
+
 def test_a_manifest_survives_the_wire(make_manifest: Make) -> None:
     manifest = make_manifest("1.2.0", **FULL)
     raw = encode(manifest)
@@ -236,6 +248,7 @@ def test_circumstances_do_not_make_a_version_another(make_manifest: Make, field:
 )
 def test_every_other_fact_makes_a_version_another(make_manifest: Make, field: str) -> None:
     full = FULL | {
+        "reference": "s3://bucket/flowers",
         "name": "wine",
         "format": FORMAT + 1,
         "artifacts": {"model": artifact(("model/a", "a" * 64))},

@@ -41,6 +41,8 @@ FULL = (
     "unalias champion",
     "tag 1.0.0 team=risk",
     "note 1.0.0 seen",
+    "describe model description=flowers",
+    "describe 1.0.0 description=first",
     "evaluate 1.0.0 auc=0.5",
     "hold 1.0.0 why=audit",
     "release 1.0.0",

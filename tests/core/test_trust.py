@@ -145,6 +145,7 @@ def test_what_no_listed_signer_wrote_in_their_own_name_is_refused(
         events.Archived(version="1.0.0"),
         events.Tagged(version="1.0.0", tags={}),
         events.Noted(version="1.0.0", text="seen"),
+        events.Described(texts={"description": "flowers"}),
         events.TrainingFailed(error="ValueError"),
     ],
 )

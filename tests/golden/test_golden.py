@@ -237,7 +237,13 @@ def test_every_operation_ever_written_is_understood(archive: Path, tmp_path: Pat
         "1.2.0": "staging",
         "1.3.0": "archived",
     }
-    assert [info.model for info in registry.models()] == ["iris"]
+    described = archive.name not in ("operations-1.tar.xz", "operations-2.tar.xz")
+    models = ["iris", "rose"] if described else ["iris"]
+    assert [info.model for info in registry.models()] == models
+    if described:
+        assert registry.catalogue.require("iris").texts["description"] == "flowers"
+        rose = registry.resolve("rose@1.0.0")
+        assert (rose.reference, rose.tags) == ("s3://bucket/rose", {"from": "afar"})
     assert registry.resolve("iris@eu").metrics == {"auc": 0.94}
     if archive.name != "operations-1.tar.xz":
         measured = registry.resolve("iris@1.2.0"), registry.resolve("iris@1.3.0")

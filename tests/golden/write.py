@@ -34,6 +34,7 @@ from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, St
 from holdfast.core.rollout_commands import StepPosition
 from holdfast.core.state import State
 from holdfast.registry import losses
+from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.facts import Facts
 from holdfast.registry.received_evaluations import accept
 from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
@@ -196,7 +197,20 @@ def furnish_operations(folder: Path) -> Path:
     ann.purge("iris", versions=["1.1.0"], grace_s=0)
     gone = ann.register("gone", pen.text("gone\n"), **_facts())
     ann.delete(gone.version.model, reason="over", force=True)
+    _describe(ann)
     return folder / "store"
+
+
+def _describe(ann: Registry) -> None:
+    """Describe a model and a version, and refer to bytes elsewhere."""
+
+    def anything(_state: State) -> None: ...
+
+    catalogue = ann.catalogue
+    catalogue.describe("iris", None, {"description": "flowers", "tag.team": "risk"}, anything)
+    catalogue.describe("iris", "1.0.0", {"description": "the first"}, anything)
+    labels = Labels(anything, {"from": "afar"}, {"source": "s3://bucket/rose"})
+    catalogue.refer("rose", "s3://bucket/rose", labels, {})
 
 
 def _measure(ann: Registry) -> None:

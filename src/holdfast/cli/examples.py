@@ -254,6 +254,18 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast sign churn@1.3.0 --attach model.sig --signed-by ana",
     ),
     "head": ("holdfast head", "holdfast head churn"),
+    "mlflow push": (
+        "holdfast mlflow push churn@production --tracking http://localhost:5000",
+        "holdfast mlflow push churn@1.3.0 --experiment churn --name churn-live",
+    ),
+    "mlflow pull": (
+        "holdfast mlflow pull churn/7 --tracking http://localhost:5000",
+        "holdfast mlflow pull runs:/0a1b2c/model --model churn --trust 'our own code'",
+    ),
+    "mlflow import": (
+        "holdfast mlflow import sqlite:///mlflow.db --dry-run",
+        "holdfast mlflow import http://localhost:5000 --live Production --live champion",
+    ),
     "load": (
         "holdfast load churn@production",
         "holdfast load churn@1.3.0 --sandbox --predict rows.csv",

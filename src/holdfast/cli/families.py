@@ -23,7 +23,10 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "access": ("access",),
         "login": ("login", "logout"),
     },
-    "Bytes": {"files": ("load", "env", "checkout", "export", "import", "copy", "backup")},
+    "Bytes": {
+        "files": ("load", "env", "checkout", "export", "import", "copy", "backup"),
+        "mlflow": ("mlflow",),
+    },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
     "Help": {"help_texts": ("help", "completion")},
 }

@@ -153,7 +153,7 @@ def _version_lines(versions: Sequence[Any], *, with_model: bool = False) -> list
             ", ".join(info.aliases) or "–",
             wording.moment(info.registered_at),
             info.registered_by,
-            wording.size(info.size_bytes),
+            info.size,
             info.digest[:19],
             "  ".join(f"{name} {wording.number(value)}" for name, value in info.metrics.items())
             or "–",

@@ -42,6 +42,7 @@ def promote(
         ConflictError: If the version was purged, or a rollout of another one is running.
     """
     require_bytes(state, record)
+    require_own_bytes(state.model, record)
     if state.production == record.version:
         return Unchanged(f"{record.version} is already live", record.version)
     supersedes = rollout_guard.supersedes(state, record.version, by_force=by_force)
@@ -357,6 +358,20 @@ def require_bytes(state: State, record: Record) -> None:
             f"{state.model}@{record.version}",
             "was purged, so its bytes are gone",
             "register the model under a new version",
+        )
+
+
+def require_own_bytes(model: str, record: Record) -> None:
+    """Refuse a version whose bytes were never taken in.
+
+    Raises:
+        ConflictError: If it is a reference to bytes elsewhere.
+    """
+    if record.reference is not None:
+        raise ConflictError(
+            f"{model}@{record.version}",
+            f"is a reference to {record.reference!r}: its bytes were never taken in or hashed",
+            "register the files themselves as a new version",
         )
 
 

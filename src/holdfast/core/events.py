@@ -6,7 +6,7 @@ A reader that meets an operation it does not know refuses the journal (`core/ent
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from holdfast.core.auth import Auth
 from holdfast.core.drift import drift_events as drift
@@ -67,6 +67,9 @@ class Registered(Event, frozen=True, kw_only=True):
         why: How the version came to its number, a sentence.
         schemas: Which of `input_schema` and `output_schema` the manifest has.
         origin: Set where it was imported.
+        reference: Copied from the manifest: where the bytes are said to be that were not taken in.
+        tags: It has from its first moment on.
+        texts: As in `Described`, from its first moment on.
     """
 
     version: str
@@ -77,6 +80,9 @@ class Registered(Event, frozen=True, kw_only=True):
     why: str
     schemas: tuple[str, ...] = ()
     origin: Origin | None = None
+    reference: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
     def versions(self) -> tuple[str, ...]:
         """Name the new version."""
@@ -274,6 +280,24 @@ class Released(Event, frozen=True, kw_only=True):
         return (self.version,)
 
 
+class Described(Event, frozen=True, kw_only=True):
+    """Texts about *version* were set, or about the model itself; a value of `None` removed one.
+
+    They change nothing that Holdfast decides: descriptions, tags of a model, what another
+    registry's clients know a version by. A model that was deleted, or never was, exists from here.
+
+    Attributes:
+        version: `None` means the model.
+    """
+
+    texts: dict[str, str | None]
+    version: str | None = None
+
+    def versions(self) -> tuple[str, ...]:
+        """Name the version, if it is about one."""
+        return () if self.version is None else (self.version,)
+
+
 class PolicySet(Event, frozen=True, kw_only=True):
     """The model's policy is now *policy*.
 
@@ -403,7 +427,7 @@ VersionEvent = (
 WatchEvent = rollouts.AnyRolloutEvent | drift.AnyDriftEvent
 """What follows from watching versions at work."""
 
-AnyEvent = VersionEvent | Retrained | TrainingFailed | WatchEvent
+AnyEvent = VersionEvent | Described | Retrained | TrainingFailed | WatchEvent
 
 OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "registered": Registered,
@@ -421,6 +445,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "signed": Signed,
     "held": Held,
     "released": Released,
+    "described": Described,
     "policy_set": PolicySet,
     "purged": Purged,
     "deleted": Deleted,

@@ -133,7 +133,7 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return f"alias {event.alias} → {event.version}{forced}"
         case events.AliasRemoved():
             return f"remove alias {event.alias} (was {event.was})"
-        case events.PolicySet() | events.Purged() | events.Deleted():
+        case events.PolicySet() | events.Purged() | events.Deleted() | events.Described():
             return _of_model(event)
         case events.Retrained() | events.TrainingFailed():
             return _trained(event)
@@ -143,7 +143,9 @@ def sentence(entry: Entry, started: Sequence[int]) -> str:
             return _annotation(event)
 
 
-def _of_model(event: events.PolicySet | events.Purged | events.Deleted) -> str:
+def _of_model(
+    event: events.PolicySet | events.Purged | events.Deleted | events.Described,
+) -> str:
     match event:
         case events.PolicySet():
             return _policy(event)
@@ -151,6 +153,11 @@ def _of_model(event: events.PolicySet | events.Purged | events.Deleted) -> str:
             return f"purge {_count(tuple(event.reasons))}"
         case events.Deleted():
             return f"delete the model with {_count(event.purged)}"
+        case events.Described():
+            keys = ", ".join(event.texts)
+            return (
+                f"describe {event.version or 'the model'}: {keys}" if keys else "create the model"
+            )
         case _:
             assert_never(event)
 

@@ -33,8 +33,7 @@ _MOST_NESTED = 100
 _OF_EACH_VERSION = "manifest.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
-# What describes the act of registering and not what was registered: two manifests that differ
-# in these alone hold the same bytes and facts.
+# of the act of registering: manifests that differ in these alone hold the same bytes and facts
 CIRCUMSTANCES = ("version", "number", "registered_at", "registered_by", "environment", "scan")
 
 
@@ -136,8 +135,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
         input_schema: JSON Schema of what `predict` takes, see `core/schema/`.
         output_schema: JSON Schema of what it returns.
         input_example: A few rows, as plain JSON.
-        scan: By role.
         metadata: Open keys of the caller's own.
+        reference: Of a version without files, where they are said to be; else not written.
     """
 
     format: int = FORMAT
@@ -162,6 +161,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     environment: Environment = Environment()
     metadata: dict[str, Any] = {}
     scan: dict[str, Scan] = {}
+    reference: str | UnsetType = UNSET
 
     @property
     def size_bytes(self) -> int:
@@ -233,6 +233,8 @@ def check(manifest: Manifest) -> None:
     for role, artifact in manifest.artifacts.items():
         _check_artifact(names.check_role(role), artifact)
     _check_code(manifest)
+    if manifest.reference is not UNSET and manifest.artifacts:
+        raise InvalidInputError("reference", "is given beside files")
     if manifest.lineage.base is not UNSET:
         base_digest(manifest.lineage.base)
     if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
@@ -357,8 +359,7 @@ def _as_float(value: Real) -> float:
 def plain(value: object) -> Any:
     """Turn *value* into plain JSON: what JSON cannot hold becomes its `repr`, and keys text.
 
-    Estimator parameters hold NaN, classes, arrays and other estimators; none may be lost, none
-    may make the manifest unreadable.
+    Estimator parameters hold NaN, classes, arrays and other estimators; none may be lost.
     """
     try:
         return _plain(value)

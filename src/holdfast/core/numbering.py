@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from holdfast.core import version as versions
@@ -42,16 +43,29 @@ def bases_of(state: State, asked: Version | Bump) -> list[Record]:
     release. Where that one declares no input or output schema, the highest below that does follows.
     Purged versions count: their manifests stay. Empty for the first version.
     """
-    top = str(asked) if isinstance(asked, Version) else versions.newest(state.versions)
+    top = _top(state, asked)
     if top is None:
         return []
-    highest = versions.order(top)
-    below = [r for r in reversed(state.ordered()) if versions.order(r.version) <= highest]
-    declaring = (
-        next((record for record in below if side in record.schemas), None) for side in SIDES
+    highest = (
+        versions.order(str(asked)) if isinstance(asked, Version) else versions.order(top.version)
     )
-    bases = [*below[:1], *(record for record in declaring if record is not None)]
+    bases = [top]
+    for side in SIDES:
+        if side in top.schemas:
+            continue
+        declaring = [r for r in state.versions.values() if side in r.schemas]
+        below = [r for r in declaring if versions.order(r.version) <= highest]
+        bases += sorted(below, key=lambda record: versions.order(record.version))[-1:]
     return list({record.number: record for record in bases}.values())
+
+
+def _top(state: State, asked: Version | Bump) -> Record | None:
+    """Return the highest version up to one that is asked for, or the highest release."""
+    if not isinstance(asked, Version):
+        return state.versions[state.highest] if state.highest else None
+    highest = versions.order(str(asked))
+    below = (r for r in reversed(state.ordered()) if versions.order(r.version) <= highest)
+    return next(below, None)
 
 
 def taken_by(state: State, asked: Version | Bump) -> Record | None:
@@ -137,6 +151,7 @@ def registered(manifest: Manifest, number: int, digest: str, why: str) -> Regist
         metrics=manifest.metrics,
         why=why,
         schemas=tuple(side for side in SIDES if getattr(manifest, side) is not None),
+        reference=None if manifest.reference is UNSET else manifest.reference,
     )
 
 

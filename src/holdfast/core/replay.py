@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from holdfast.core import (
     commands,
+    descriptions,
     drift_commands,
     entry,
     events,
@@ -110,8 +111,8 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
             return _registered(state, event, manifest)
         case events.Retrained():
             return _retrained(state, event, manifest)
-        case events.TrainingFailed():
-            return training_commands.training_failed(event)
+        case events.TrainingFailed() | events.Described():
+            return _told(state, event)
         case events.PolicySet():
             decided = commands.set_policy(state, event.policy)
             if isinstance(decided, Unchanged) or event.was is not None:
@@ -137,6 +138,12 @@ def _decided(state: State, next_entry: Entry, manifest: Manifest | None) -> AnyE
             return _annotated(state, next_entry, event)
 
 
+def _told(state: State, event: events.TrainingFailed | events.Described) -> AnyEvent | Unchanged:
+    if isinstance(event, events.TrainingFailed):
+        return training_commands.training_failed(event)
+    return descriptions.describe(state, event.version, event.texts)
+
+
 def _registered(
     state: State, event: events.Registered, manifest: Manifest | None
 ) -> AnyEvent | Unchanged:
@@ -148,6 +155,9 @@ def _registered(
     if number != state.next_number:
         return Unchanged(f"its manifest has the number {number}", event.version)
     made = numbering.registered(manifest, number, event.manifest, event.why)
+    descriptions.check_texts(event.texts)
+    descriptions.check_texts(event.tags)
+    made = replace(made, tags=event.tags, texts=event.texts)
     return made if event.origin is None else numbering.taken_over(made, event.origin)
 
 

@@ -71,6 +71,7 @@ def start(
     """
     terms = rollout_state.check(terms)
     commands.require_bytes(state, record)
+    commands.require_own_bytes(state.model, record)
     ref = f"{state.model}@{record.version}"
     if state.running is not None:
         raise ConflictError(

@@ -18,6 +18,13 @@ RAW_BYTES: Final = 32
 """Length of an Ed25519 public key."""
 
 
+class VersionSignature(Struct, frozen=True):
+    """A signature of a version: the public key it verifies under, and the blob of its bytes."""
+
+    key: str
+    signature: str
+
+
 class Signer(Struct, frozen=True, forbid_unknown_fields=True):
     """The public keys of one person or machine.
 

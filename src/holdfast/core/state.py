@@ -15,6 +15,7 @@ from holdfast.core import (
     paired,
     retraining_fold,
     rollout_fold,
+    texts_fold,
     trust,
 )
 from holdfast.core.drift.drift_events import DriftEvent
@@ -28,6 +29,7 @@ from holdfast.core.policy import Policy
 from holdfast.core.retraining.slot_record import SlotRecord, name_of
 from holdfast.core.rollout.rollout_events import RolloutEvent, RolloutStarted
 from holdfast.core.rollout.rollout_state import Rollout
+from holdfast.core.signers import VersionSignature
 from holdfast.core.version import Version, newest, order
 from holdfast.errors import DamagedError
 
@@ -35,13 +37,6 @@ Status = Literal["registered", "staging", "production", "archived", "purged"]
 MAX_KEYS: Final = 10_000
 _CHANGED: Final = ("versions", "stack", "rejected", "moves", "aliases", "keys", "rollouts", "slots")
 """Fields that are changed in place, and so copied before."""
-
-
-class VersionSignature(Struct, frozen=True):
-    """A signature of a version: the public key it verifies under, and the blob of its bytes."""
-
-    key: str
-    signature: str
 
 
 class Record(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -64,6 +59,8 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
         losses: Row by row, in order of measuring, the last of each metric and evaluation set.
         run: Digests of the record and of the log of the retraining that it came from.
         evaluations: Those that Holdfast measured, in order, the last of each name.
+        reference: Where the bytes are said to be that were never taken in; `None` if they were.
+        texts: What `Described` entries say of it; *moved_at*: an entry gave it a status last.
     """
 
     version: str
@@ -92,6 +89,9 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     losses: tuple[Losses, ...] = ()
     run: tuple[str, ...] = ()
     evaluations: tuple[PastEvaluation, ...] = ()
+    reference: str | None = None
+    texts: dict[str, str] = {}
+    moved_at: str = ""
 
     @property
     def attached(self) -> dict[str, str]:
@@ -141,7 +141,6 @@ class State(Struct):
         head: SHA-256 of the last entry's bytes.
         at: Time of the last entry.
         versions: All versions ever registered, by SemVer text, in order of number.
-        production: The live version.
         stack: Versions that were live, the live one last; a rollback takes from its end.
         rejected: Versions rolled back since the last promotion, no target of a further rollback.
         moves: All changes of what is live, oldest first.
@@ -151,6 +150,10 @@ class State(Struct):
         rollouts: Entries that started one, in order: the first is of rollout 1.
         findings: Of drift, oldest first.
         slots: What became of each slot of retraining, by slot and entry point.
+        texts: What `Described` entries say of the model.
+        earlier: How many versions it had when it was deleted last.
+        highest: The highest release, purged ones too, else the highest pre-release.
+        created_at: Since when it exists; *moved_at*: a version was given a status last.
     """
 
     model: str
@@ -171,6 +174,11 @@ class State(Struct):
     rollouts: list[int] = []
     findings: tuple[DriftFinding, ...] = ()
     slots: dict[str, SlotRecord] = {}
+    texts: dict[str, str] = {}
+    earlier: int = 0
+    highest: str | None = None
+    created_at: str = ""
+    moved_at: str = ""
 
     @property
     def running(self) -> Rollout | None:
@@ -266,14 +274,18 @@ def _apply(state: State, entry: Entry, key: str | None) -> None:
         state.rollout = rollout_fold.after(state.rollout, entry, entry.event, len(state.rollouts))
     elif isinstance(entry.event, DriftEvent):
         state.findings = drift_fold.after(state.findings, entry, entry.event)
+    elif isinstance(entry.event, events.Described):
+        _describe(state, entry, entry.event)
     elif isinstance(entry.event, events.Retrained):
         _retrain(state, entry, entry.event, key)
     elif not isinstance(entry.event, events.TrainingFailed):  # which the history alone tells
         _apply_event(state, entry, entry.event, key)
     versions = entry.event.versions()
+    times = texts_fold.times(entry)
+    state.moved_at = times.get("moved_at", state.moved_at)
     for version in versions:
         if version in state.versions:
-            _set(state, version, updated_at=entry.at)
+            _set(state, version, **times)
     if entry.key is not None:
         use = KeyUse(events.WORDS[type(entry.event)], entry.seq, versions[0] if versions else None)
         state.keys[entry.key] = use
@@ -312,8 +324,7 @@ def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | N
     record = state.versions[event.versions()[0]]
     match event:
         case events.Tagged():
-            tags = sorted((record.tags | event.tags).items())
-            changed = replace(record, tags={key: tag for key, tag in tags if tag is not None})
+            changed = replace(record, tags=texts_fold.merged(record.tags, event.tags))
         case events.Noted():
             changed = replace(record, notes=(*record.notes, event.text))
         case events.Evaluated():
@@ -350,9 +361,24 @@ def _add(state: State, addition: Addition) -> None:
         )
 
 
+def _begin(state: State, entry: Entry) -> None:
+    if state.deleted or not state.created_at:
+        state.deleted, state.created_at = False, entry.at
+
+
+def _describe(state: State, entry: Entry, event: events.Described) -> None:
+    _begin(state, entry)
+    if event.version is None:
+        state.texts = texts_fold.merged(state.texts, event.texts)
+    else:
+        texts = texts_fold.merged(state.versions[event.version].texts, event.texts)
+        _set(state, event.version, texts=texts)
+
+
 def _register(state: State, entry: Entry, event: events.Registered, key: str | None) -> None:
     _check_new(state, entry, event)
-    state.deleted = False
+    _begin(state, entry)
+    state.highest = newest([*([state.highest] if state.highest else []), event.version])
     state.versions[event.version] = _record(entry, event, key)
 
 
@@ -379,7 +405,7 @@ def _retrain(state: State, entry: Entry, event: events.Retrained, key: str | Non
 
 
 def _check_new(state: State, entry: Entry, event: events.Registered) -> None:
-    """Refuse to register over a version: that needs no signature, and would replace one."""
+    """Refuse to register over a version, which would replace it without a signature."""
     if event.version in state.versions or event.number != state.next_number:
         raise DamagedError(
             f"entry {entry.seq} of {entry.model}",
@@ -404,6 +430,10 @@ def _record(entry: Entry, event: events.Registered, key: str | None) -> Record:
         updated_at=entry.at,
         schemas=event.schemas,
         scan=event.origin.scan if event.origin else {},
+        tags=dict(sorted(event.tags.items())),
+        texts=dict(sorted(event.texts.items())),
+        reference=event.reference,
+        moved_at=entry.at,
     )
 
 
@@ -464,7 +494,7 @@ def _delete(state: State, entry: Entry, event: events.Deleted) -> None:
         state.moves.append(
             Move(None, state.production, entry.seq, entry.at, entry.by, entry.reason, "deleted")
         )
-    state.deleted = True
+    state.deleted, state.earlier, state.texts = True, len(state.versions), {}
     state.rollout = rollout_fold.deleted(state.rollout, entry)
     state.production = state.staging = None
     state.stack, state.rejected, state.aliases, state.findings = [], [], {}, ()

@@ -22,6 +22,7 @@ FREE: Final = (
     events.Archived,
     events.Tagged,
     events.Noted,
+    events.Described,
     events.TrainingFailed,
 )
 """Events that change neither what serves, nor what lets it serve, nor what is lost."""

@@ -47,6 +47,8 @@ class VersionInfo(Struct, frozen=True):
         claimed: The approvers whom no signature of a listed key proves: anybody could have written
             their name.
         evaluations: What Holdfast measured, the last of each name; other metrics were told.
+        reference: Where its bytes are said to be, where they were never taken in: nothing of it
+            can be verified, loaded or promoted.
     """
 
     model: str
@@ -67,6 +69,12 @@ class VersionInfo(Struct, frozen=True):
     signed_by: tuple[str, ...] = ()
     claimed: tuple[str, ...] = ()
     evaluations: tuple[PastEvaluation, ...] = ()
+    reference: str | None = None
+
+    @property
+    def size(self) -> str:
+        """How much there is of it, for people."""
+        return "reference" if self.reference is not None else size(self.size_bytes)
 
     @property
     def approved_by(self) -> tuple[str, ...]:
@@ -95,7 +103,8 @@ class VersionInfo(Struct, frozen=True):
             ("approved by", ", ".join(self.approved_by)),
             ("signed by", ", ".join(self.signed_by)),
             ("held", self.held),
-            ("size", size(self.size_bytes)),
+            ("size", self.size),
+            ("bytes at", self.reference),
             ("digest", notebook.code(f"{self.digest.removeprefix('sha256:')[:12]}…")),
         ]
         heading = notebook.heading(self.ref, f"v{self.number}")
@@ -293,6 +302,7 @@ def version_info(state: State, record: Record) -> VersionInfo:
         signed_by=signed_by(state, record),
         claimed=approvals.claimed(record),
         evaluations=record.evaluations,
+        reference=record.reference,
     )
 
 

@@ -12,6 +12,8 @@ _LOOKED_AT: Final = 16
 
 def find(session: Session, state: State, version: str, draft: Manifest) -> str | None:
     """Find the newest other version with the same bytes in the same roles, purged or not."""
+    if not draft.artifacts:  # a reference has no bytes
+        return None
     size = draft.size_bytes
     alike = [candidate for candidate in state.versions.values() if candidate.size_bytes == size]
     for record in alike[: -_LOOKED_AT - 1 : -1]:

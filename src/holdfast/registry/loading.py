@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast import formats
+from holdfast.core.commands import require_own_bytes
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record, State
 from holdfast.errors import DamagedError, InvalidInputError, UnsupportedError
@@ -138,6 +139,7 @@ def paths(session: Session, ref: str) -> dict[str, Path]:
 def _present(session: Session, model: str, record: Record) -> Manifest:
     if record.status == "purged":
         raise was_purged(f"{model}@{record.version}")
+    require_own_bytes(model, record)
     return session.manifest(record)
 
 

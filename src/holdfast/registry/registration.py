@@ -47,10 +47,15 @@ from holdfast.store.metering import Meter
 from holdfast.store.open_store import OpenStore
 
 _Fields = TypeVar("_Fields", Lineage, Environment)
+Label = Callable[[State, Registered], Registered]
 STORED = "stored"
 """Folder below the scratch folder where what was stored lies under its own names."""
 _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
+
+
+def _unlabelled(_state: State, event: Registered) -> Registered:
+    return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +191,18 @@ def _scan_stored(
 
 
 def commit(
-    session: Session, draft: Manifest, asked: Version | Bump, options: CommitOptions, stored: Path
+    session: Session,
+    draft: Manifest,
+    asked: Version | Bump,
+    options: CommitOptions,
+    stored: Path,
+    label: Label = _unlabelled,
 ) -> RegisteredView:
-    """Write the entry, and make sure that what it names exists; *stored* has the files."""
+    """Write the entry, and make sure that what it names exists; *stored* has the files.
+
+    Args:
+        label: Adds what is known of the version beside its manifest, or refuses.
+    """
     blobs = session.open_store.blobs
     files = [file.sha256 for file in draft.files]
     manifests: list[bytes] = []
@@ -207,7 +221,7 @@ def commit(
         planned = numbering.register(state, draft, asked, before, at)
         manifests.append(planned.raw)
         session.open_store.rescue([blobs.add_bytes(planned.raw), *files])
-        return planned.event
+        return label(state, planned.event)
 
     outcome = session.commit(draft.name, decide, Registered, options)
     event = outcome.entry.event if outcome.entry else None

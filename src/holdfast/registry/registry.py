@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.registry import adoption
     from holdfast.registry.adoption import Adopted, AdoptionOptions
     from holdfast.registry.bundles import Bundled
+    from holdfast.registry.catalogue_verbs import CatalogueVerbs
     from holdfast.registry.copy_models import Copied
     from holdfast.registry.drift_verbs import Drifts
     from holdfast.registry.facts import Facts
@@ -88,6 +89,13 @@ class Registry(EvaluationVerbs):
         from holdfast.registry.training_verbs import Trainings
 
         return Trainings(self._session)
+
+    @property
+    def catalogue(self) -> CatalogueVerbs:
+        """What clients of another registry's ways ask for: models without versions, references."""
+        from holdfast.registry.catalogue_verbs import CatalogueVerbs
+
+        return CatalogueVerbs(self._session)
 
     # Registering versions
 

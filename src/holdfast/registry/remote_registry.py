@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -72,6 +72,19 @@ class RemoteRegistry(Registry):
             StoreError: If it has none yet.
         """
         return self._session.open_store.config
+
+    @property
+    def catalogue(self) -> NoReturn:
+        """Refuse: a server has no verbs for it.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        raise UnsupportedError(
+            f"server {self.location}",
+            "does not take what clients of other registries write",
+            "name the folder or the bucket of its store",
+        )
 
     @property
     def rollouts(self) -> RemoteRollouts:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from holdfast.core import signers
-from holdfast.core.state import Record, State, VersionSignature
+from holdfast.core.signers import VersionSignature
+from holdfast.core.state import Record, State
 from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 from holdfast.registry.session import Session

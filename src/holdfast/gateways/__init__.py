@@ -1,0 +1,1 @@
+"""Others' words and ours: what lets clients of other registries use this one."""

@@ -1,0 +1,172 @@
+"""Models and versions as MLflow's entities, made from a state of the journal."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from mlflow.entities.model_registry import (
+    ModelVersion,
+    ModelVersionTag,
+    RegisteredModel,
+    RegisteredModelAlias,
+    RegisteredModelTag,
+)
+from mlflow.entities.model_registry import model_version_stages as stages
+
+from holdfast.core import names
+from holdfast.core.state import Record, State
+from holdfast.gateways.mlflow import mlflow_names
+
+TAG: Final = "tag."
+DESCRIPTION: Final = "description"
+SOURCE: Final = "source"
+UPDATED: Final = "updated"
+STAGE: Final = "stage"
+STAGED: Final = "alias.staging"
+"""Of a model whose `staging` was ever set as an alias."""
+MAKING: Final = "being made from"
+"""Of a model that a rename has not finished: MLflow's clients do not see it yet."""
+_STAGES: Final = {
+    "registered": stages.STAGE_NONE,
+    "staging": stages.STAGE_STAGING,
+    "production": stages.STAGE_PRODUCTION,
+    "archived": stages.STAGE_ARCHIVED,
+}
+
+
+@functools.lru_cache(maxsize=65_536)
+def milliseconds(moment: str) -> int:
+    """Return a time of the journal in milliseconds since 1970, 0 for none."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1000) if moment else 0
+
+
+def number_of(state: State, record: Record) -> int:
+    """Return the integer that MLflow knows a version by: it restarts when a model does."""
+    return record.number - state.earlier
+
+
+def is_seen(state: State, record: Record) -> bool:
+    """Tell whether MLflow's clients see a version: not purged, nor of a model deleted since."""
+    return record.status != "purged" and record.number > state.earlier
+
+
+def seen(state: State) -> Iterator[Record]:
+    """Go through the versions that MLflow's clients see, the newest first."""
+    for record in reversed(state.versions.values()):
+        if record.number <= state.earlier:
+            return
+        if record.status != "purged":
+            yield record
+
+
+def stage_of(record: Record) -> str:
+    """Return the stage of a version.
+
+    Holdfast has one version in production and one in staging. MLflow lets several stay there, which
+    is kept beside the status, and counts as long as the version has that status.
+    """
+    kept = record.texts.get(STAGE)
+    if kept is None:
+        return str(_STAGES[record.status])
+    stage, _, status = kept.partition(" while ")
+    return stage if status == record.status else _STAGES[record.status]
+
+
+def stage_text(stage: str, record: Record) -> str | None:
+    """Return what is kept so that *record*, as it is, has *stage*; `None` if it has it anyway."""
+    return None if _STAGES[record.status] == stage else f"{stage} while {record.status}"
+
+
+def aliases_of(state: State) -> dict[str, str]:
+    """Return all aliases as MLflow knows them, and the version of each.
+
+    What is live has the alias `production`, whatever made it live. What is staged has `staging` if
+    that alias was ever set: stages are not aliases in MLflow.
+    """
+    aliases = {
+        mlflow_names.alias_to_mlflow(kept, state.texts): version
+        for kept, version in state.aliases.items()
+    }
+    staged = state.staging if STAGED in state.texts else None
+    built_in = {names.PRODUCTION: state.production, names.STAGING: staged}
+    return aliases | {alias: version for alias, version in built_in.items() if version}
+
+
+def by_version(state: State) -> dict[str, list[str]]:
+    """Return the aliases of each version that has any."""
+    aliases: dict[str, list[str]] = {}
+    for alias, version in sorted(aliases_of(state).items()):
+        aliases.setdefault(version, []).append(alias)
+    return aliases
+
+
+def model_version(
+    name: str, state: State, record: Record, aliases: Mapping[str, list[str]]
+) -> ModelVersion:
+    """Return a version as MLflow's entity."""
+    texts = record.texts
+    return ModelVersion(
+        name=name,
+        version=number_of(state, record),
+        creation_timestamp=created(texts, record.registered_at),
+        last_updated_timestamp=updated(texts, record.moved_at or record.registered_at),
+        description=texts.get(DESCRIPTION),
+        user_id=record.registered_by,
+        current_stage=stage_of(record),
+        source=texts.get(SOURCE, record.reference),
+        run_id=texts.get("run_id"),
+        tags=[ModelVersionTag(key, tag) for key, tag in record.tags.items()],
+        run_link=texts.get("run_link"),
+        aliases=list(aliases.get(record.version, ())),
+        model_id=texts.get("model_id"),
+    )
+
+
+def created(texts: Mapping[str, str], registered_at: str) -> int:
+    """Return when something came to be, here or where it was before, in milliseconds."""
+    return int(texts["created"]) if "created" in texts else milliseconds(registered_at)
+
+
+def updated(texts: Mapping[str, str], moved_at: str) -> int:
+    """Return when something was changed that MLflow counts, in milliseconds."""
+    return max(int(texts.get(UPDATED, 0)), milliseconds(moved_at))
+
+
+def registered_model(name: str, state: State) -> RegisteredModel:
+    """Return a model as MLflow's entity, with the newest version of each stage."""
+    aliases = by_version(state)
+    texts = state.texts
+    return RegisteredModel(
+        name,
+        creation_timestamp=created(texts, state.created_at),
+        last_updated_timestamp=updated(texts, max(state.moved_at, state.created_at)),
+        description=texts.get(DESCRIPTION),
+        latest_versions=[
+            model_version(name, state, record, aliases) for record in newest(state).values()
+        ],
+        tags=[
+            RegisteredModelTag(key.removeprefix(TAG), tag)
+            for key, tag in texts.items()
+            if key.startswith(TAG)
+        ],
+        aliases=[
+            RegisteredModelAlias(alias, number_of(state, state.versions[version]))
+            for alias, version in aliases_of(state).items()
+        ],
+        deployment_job_id=texts.get("deployment_job_id"),
+    )
+
+
+def newest(state: State) -> dict[str, Record]:
+    """Return the newest version of each stage; of production, the live one, if one is live."""
+    found: dict[str, Record] = {}
+    for record in reversed(state.versions.values()):  # as `seen`, at half its cost
+        if record.number <= state.earlier or len(found) == len(stages.ALL_STAGES):
+            break
+        if record.status != "purged":
+            stage = stage_of(record) if STAGE in record.texts else _STAGES[record.status]
+            found.setdefault(stage, record)
+    if state.production is not None:
+        found[stages.STAGE_PRODUCTION] = state.versions[state.production]
+    return found

@@ -1,0 +1,188 @@
+"""What clients of another registry's ways ask for beyond Holdfast's own verbs.
+
+A model that exists before its first version, versions whose bytes are elsewhere, texts and tags
+that a version has from its first moment on, and one version taken away.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.core import commands, descriptions, events, names, numbering
+from holdfast.core import version as versions
+from holdfast.core.events import AnyEvent, Origin, Registered
+from holdfast.core.idempotency import Unchanged
+from holdfast.core.lineage_record import Lineage
+from holdfast.core.manifest import Manifest
+from holdfast.core.retention import PurgeDecision, PurgePlan
+from holdfast.core.state import Record, State
+from holdfast.core.version import Bump, Version
+from holdfast.core.views import RegistrationResult
+from holdfast.errors import NotFoundError
+from holdfast.registry import registration
+from holdfast.registry.facts import Facts
+from holdfast.registry.session import CommitOptions, Session
+
+Check = Callable[[State], None]
+"""Refuses, by raising, what may not be written to a state."""
+
+
+class Labels(Struct, frozen=True):
+    """What a version has from its first moment on, beside its manifest.
+
+    Attributes:
+        check: Asked right before the entry is written.
+        origin: Where it comes from, if it was registered elsewhere before.
+    """
+
+    check: Check
+    tags: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    origin: Origin | None = None
+
+    def put_on(self, state: State, event: Registered) -> Registered:
+        """Refuse, or return the registration with what this has."""
+        self.check(state)
+        descriptions.check_texts(self.tags)
+        descriptions.check_texts(self.texts)
+        origin = event.origin if self.origin is None else self.origin
+        return replace(event, tags=self.tags, texts=self.texts, origin=origin)
+
+
+class CatalogueVerbs:
+    """The verbs that `Registry` has not, for those who translate another registry's."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def state(self, model: str) -> State | None:
+        """Return a model as it is now, `None` if it does not exist."""
+        names.check_model(model)
+        if not self._session.exists:
+            return None
+        state = self._session.ledger(model).state()
+        return state if state.exists else None
+
+    def models(self) -> list[str]:
+        """Name the models that exist, sorted."""
+        return self._session.models()
+
+    def manifest(self, record: Record) -> Manifest:
+        """Return a version's manifest, its bytes checked."""
+        return self._session.manifest(record)
+
+    def describe(
+        self, model: str, version: str | None, texts: Mapping[str, str | None], check: Check
+    ) -> State:
+        """Set texts of a version, or of the model, which exists from then on; `None` removes one.
+
+        Args:
+            check: Refuses by raising; asked right before the entry is written.
+        """
+        names.check_model(model)
+
+        def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+            check(state)
+            return descriptions.describe(state, version, texts)
+
+        return self._session.commit(model, decide, events.Described, CommitOptions()).state
+
+    def register(
+        self, model: str, folder: Path, labels: Labels, facts: Facts, asked: Bump | Version = "auto"
+    ) -> str:
+        """Take in a folder as a version's model, as it is; return the version."""
+
+        def finish(draft: Manifest, stored: Path) -> RegistrationResult:
+            return registration.commit(
+                self._session, draft, asked, options, stored, label=labels.put_on
+            )
+
+        options = CommitOptions(facts.get("reason"), facts.get("idempotency_key"))
+        sources = {"model": folder, **facts.get("artifacts", {})}
+        done = registration.register(self._session, model, sources, asked, facts, finish)
+        return done.version.version
+
+    def refer(
+        self,
+        model: str,
+        reference: str,
+        labels: Labels,
+        facts: Facts,
+        asked: Bump | Version = "auto",
+    ) -> str:
+        """Register a version whose bytes cannot be reached; return the version.
+
+        Nothing of it was hashed, so it can be listed and described, but never loaded or promoted.
+        """
+        names.check_model(model)
+        store = self._session.writable()
+        draft = Manifest(
+            name=model,
+            version="",
+            number=0,
+            registered_at="",
+            registered_by=self._session.by,
+            artifacts={},
+            description=facts.get("description"),
+            lineage=Lineage(**dict(facts.get("lineage", {}))),  # type: ignore[arg-type]  # checked as it is written
+            metadata=dict(facts.get("metadata", {})),
+            reference=reference,
+        )
+        options = CommitOptions(facts.get("reason"), facts.get("idempotency_key"))
+        with store.sharing():
+            done = registration.commit(
+                self._session, draft, asked, options, Path(), label=labels.put_on
+            )
+        return done.version.version
+
+    def carry(self, manifest: Manifest, labels: Labels, why: str) -> str:
+        """Register what another model of this store has, under the same version where it is free.
+
+        Args:
+            manifest: Of the new version; its files are stored already.
+            why: How it came to its version, a sentence.
+        """
+        store = self._session.writable()
+        files = [file.sha256 for file in manifest.files]
+
+        def decide(state: State, at: str) -> AnyEvent | Unchanged:
+            version = manifest.version
+            if version in state.versions:
+                newest = versions.newest(state.versions) or version
+                version = str(versions.bump(versions.parse(newest), "minor"))
+            placed = replace(manifest, version=version, number=state.next_number, registered_at=at)
+            planned = numbering.record(placed, why)
+            store.rescue([store.blobs.add_bytes(planned.raw), *files])
+            return labels.put_on(state, planned.event)
+
+        with store.sharing():
+            outcome = self._session.commit(manifest.name, decide, Registered, CommitOptions())
+        return next(reversed(outcome.state.versions))
+
+    def remove(self, model: str, version: str, why: str) -> None:
+        """Give up the bytes of one version.
+
+        Raises:
+            ConflictError: If it is live, staged, in a rollout, under an alias or held.
+        """
+
+        def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+            record = state.versions[version]
+            commands.require_bytes(state, record)
+            row = PurgeDecision(version, purge=True, reason=why, size_bytes=record.size_bytes)
+            return commands.purge(state, PurgePlan(model, (row,), "purged"))
+
+        self._session.commit(model, decide, events.Purged, CommitOptions())
+
+    def require(self, model: str) -> State:
+        """Return a model that exists.
+
+        Raises:
+            NotFoundError: If it does not.
+        """
+        state = self.state(model)
+        if state is None:
+            raise NotFoundError(f"model {model}")
+        return state

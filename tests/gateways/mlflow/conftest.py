@@ -1,0 +1,98 @@
+"""MLflow's own stores beside Holdfast's, each in a folder of its own."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REASON = "mlflow is not installed: `make .peers`, or pip install mlflow==3.17.2"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    quiet = pytest.mark.filterwarnings("ignore")
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(quiet)  # MLflow and SQLAlchemy warn of their own use of one another
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_telemetry() -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Any:
+    if importlib.util.find_spec("mlflow") is None:
+        pytest.skip(REASON)
+    import mlflow
+
+    return mlflow
+
+
+@pytest.fixture(scope="session")
+def _empty_database(mlflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    assert mlflow
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    SqlAlchemyStore(f"sqlite:///{path}")._dispose_engine()
+    return path
+
+
+@pytest.fixture
+def database(_empty_database: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "mlflow.db"
+    shutil.copyfile(_empty_database, path)
+    return path
+
+
+@pytest.fixture
+def theirs(database: Path) -> Iterator[Any]:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    store = SqlAlchemyStore(f"sqlite:///{database}")
+    yield store
+    store._dispose_engine()
+
+
+@pytest.fixture
+def open_ours(mlflow: Any, tmp_path: Path) -> Callable[..., Any]:
+    assert mlflow
+
+    def make(query: str = "") -> Any:
+        from holdfast.gateways.mlflow.registry_store import HoldfastStore
+
+        return HoldfastStore(f"holdfast://{tmp_path}/store{query}")
+
+    return make
+
+
+@pytest.fixture
+def ours(open_ours: Callable[..., Any]) -> Any:
+    return open_ours()
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write what MLflow would for a model of plain data."""
+
+    def make(name: str = "logged", weight: float = 1.0, inputs: str | None = None) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        signature = f"signature:\n  inputs: '{inputs}'\n" if inputs else ""
+        text = "flavors:\n  python_function:\n    loader_module: loader\n  sklearn: {}\n"
+        (folder / "MLmodel").write_text(f"{text}run_id: run-1\n{signature}")
+        (folder / "weights.json").write_text(f'{{"weight": {weight}}}\n')
+        (folder / "requirements.txt").write_text("mlflow==3.17.2\n")
+        return folder
+
+    return make
