@@ -34,8 +34,9 @@ class TorchState:
 
     def takes(self, model: object) -> bool:
         """Take a dictionary of tensors."""
-        tensors = isinstance(model, dict) and (_is_a(item, *_TENSORS) for item in model.values())
-        return bool(model) and bool(tensors) and all(tensors or ())
+        if not isinstance(model, dict):  # whose truth may be nothing that one can ask
+            return False
+        return bool(model) and all(_is_a(item, *_TENSORS) for item in model.values())
 
     def recognises(self, path: Path) -> bool:
         """Recognise archives and older files of `torch.save`."""
