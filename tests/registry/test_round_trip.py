@@ -276,3 +276,14 @@ def test_a_module_that_no_installed_package_brings_is_told(
     assert "which no installed package brings" in caplog.text
     assert "his_models is not installed here" in caplog.text
     assert "sklearn is" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, while it scripts
+def test_the_code_that_a_script_of_pytorch_brings_itself_is_nothing_to_install(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    network = torch.jit.script(torch.nn.Linear(3, 1).eval())
+    registry.register("iris", network, input_example=ROWS[:3], trust="mine")
+
+    assert "is not installed" not in caplog.text
