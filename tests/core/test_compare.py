@@ -333,6 +333,9 @@ def test_a_value_needs_the_second_version_alone(metrics: Compared) -> None:
     condition = parse_condition("auc > 0.7")
 
     assert condition.holds(metrics({}, {"auc": 0.9})) == "auc of 1.1.0 is 0.9: auc > 0.7"
+    assert condition.holds(metrics({}, {"auc": 0.70000001})) == (
+        "auc of 1.1.0 is 0.70000001: auc > 0.7"
+    )
     assert condition.holds(metrics({"auc": 0.9}, {})) == (
         "auc is missing in 1.1.0, so 'auc > 0.7' cannot be evaluated"
     )

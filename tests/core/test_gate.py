@@ -4,13 +4,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.gate import Candidate, Verdict, demanded, judge, schema_changes
 from holdfast.core.lineage_record import Lineage
-from holdfast.core.manifest import Manifest, Scan
+from holdfast.core.manifest import Manifest, Scan, clean_metrics
 from holdfast.core.metrics import MetricChange
 from holdfast.core.policy import OPEN, MetricRule, Policy
 
@@ -191,6 +192,8 @@ def test_a_bound_of_its_own_holds_where_the_policy_compares_no_other_metric(side
     [
         (MetricRule(minimum=0.8), 0.79, "auc: 0.79 is below the minimum 0.8"),
         (MetricRule(maximum=0.8), 0.81, "auc: 0.81 is above the maximum 0.8"),
+        (MetricRule(minimum=0.8), 0.7999999, "auc: 0.7999999 is below the minimum 0.8"),
+        (MetricRule(maximum=0.8), 0.8000001, "auc: 0.8000001 is above the maximum 0.8"),
     ],
 )
 def test_a_value_beyond_its_bounds_is_refused_even_without_a_champion(
@@ -202,8 +205,22 @@ def test_a_value_beyond_its_bounds_is_refused_even_without_a_champion(
 
 
 @pytest.mark.parametrize("rule", [MetricRule(minimum=0.8), MetricRule(maximum=0.8), MetricRule()])
-def test_a_value_on_its_bound_passes(side: Side, rule: MetricRule) -> None:
-    assert judge(Policy(metrics={"auc": rule}), side({"auc": 0.8}), None).passed
+@pytest.mark.parametrize("value", [0.8, 0.8 * (1 - 1e-15), 0.8 * (1 + 1e-15), np.float32(0.8)])
+def test_a_value_on_its_bound_passes_whatever_the_noise_of_floats(
+    side: Side, rule: MetricRule, value: float
+) -> None:
+    metrics = clean_metrics({"auc": value})
+
+    assert judge(Policy(metrics={"auc": rule}), side(metrics), None).passed
+
+
+def test_a_regression_just_beyond_the_limit_is_shown_with_the_digits_that_tell(side: Side) -> None:
+    after = {"auc": 0.8 * (1 - 0.05001)}
+    verdict = against(Policy(max_regression=0.05), {"auc": 0.8}, after, side)
+
+    assert verdict.reasons == (
+        "auc: 0.759992 is 5.001% worse than the champion's 0.8, more than the 5.000% allowed",
+    )
 
 
 @pytest.mark.parametrize("rule", [MetricRule(minimum=0.8), MetricRule(maximum=0.8)])

@@ -278,6 +278,11 @@ def test_metrics_become_plain_numbers_sorted_by_name() -> None:
     assert {type(value) for value in metrics.values()} == {int, float}
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble, float])
+def test_a_metric_of_any_precision_is_the_number_as_it_is_written(kind: Any) -> None:
+    assert clean_metrics({"auc": kind(0.9)}) == {"auc": 0.9}
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float64("nan")])
 def test_a_metric_must_be_finite(value: float) -> None:
     with pytest.raises(InvalidInputError, match=r"metric 'auc' must be a finite number, not"):
@@ -325,7 +330,9 @@ def test_what_is_plain_already_stays_as_it_is(value: object) -> None:
         (math.nan, "nan"),
         (-math.inf, "-inf"),
         (np.int64(3), 3),
-        (np.float32(0.5), 0.5),
+        (np.float32(0.1), 0.1),
+        (np.float16(65504), 65504.0),
+        (np.int8(-3), -3),
         (np.float64("nan"), "nan"),
         (np.bool_(True), True),  # noqa: FBT003
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),

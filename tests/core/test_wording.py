@@ -34,6 +34,33 @@ def test_numbers_have_six_digits_and_things_are_counted() -> None:
     assert [wording.count(count, "version") for count in (1, 2)] == ["1 version", "2 versions"]
 
 
+@pytest.mark.parametrize(
+    ("value", "other", "form", "shown"),
+    [
+        (0.79, 0.8, "g", ("0.79", "0.8")),
+        (0.8999999761581421, 0.9, "g", ("0.89999998", "0.9")),
+        (1_000_001, 1_000_000, "g", ("1000001", "1000000")),
+        (2**60 + 1, 2**60, "g", ("1152921504606846977", "1152921504606846976")),
+        (0.5, 0.5, "g", ("0.5", "0.5")),
+        (0.05, 0.1, "%", ("5.00%", "10.00%")),
+        (0.05001, 0.05, "%", ("5.001%", "5.000%")),
+        (-0.05001, -0.05, "+%", ("-5.001%", "-5.000%")),
+        (0.25, 0.5, "+g", ("+0.25", "+0.5")),
+    ],
+)
+def test_two_numbers_have_as_many_digits_as_tell_them_apart(
+    value: float, other: float, form: str, shown: tuple[str, str]
+) -> None:
+    assert wording.apart(value, other, form) == shown
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_two_numbers_that_differ_are_never_shown_alike(value: float, other: float) -> None:
+    one, two = wording.apart(value, other)
+
+    assert (one == two) == (value == other)
+
+
 @given(st.text())
 def test_inert_text_has_no_signs_that_steer(words: str) -> None:
     shown = inert(words)

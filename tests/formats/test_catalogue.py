@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import formats
@@ -291,3 +294,23 @@ def test_a_scan_imports_no_library_either(tmp_path: Path) -> None:
     )
 
     assert ran.stdout.strip() == "[]"
+
+
+class Undecided:
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [np.eye(3), csr_matrix(np.eye(3)), pd.DataFrame({"a": [1, 2]}), BaggingClassifier()],
+    ids=lambda part: type(part).__name__,
+)
+def test_an_object_whose_truth_cannot_be_asked_has_a_home(part: object, tmp_path: Path) -> None:
+    assert formats.package(part, "vocabulary", tmp_path).format == "joblib"
+
+
+def test_no_format_asks_an_object_for_its_truth() -> None:
+    taking = [name for name in catalogue.names() if catalogue.named(name).takes(Undecided())]
+
+    assert taking == ["joblib"]

@@ -177,6 +177,15 @@ def test_losses_that_tell_nothing_are_refused_before_a_byte_is_moved(
     assert registry.models() == []
 
 
+def test_a_metric_of_single_precision_may_be_the_mean_of_its_losses(
+    champion: Registry, text: Text
+) -> None:
+    mean = CHAMPION.mean()
+    ref = challenge(champion, text, CHAMPION, metrics={"mae": np.float32(mean)})
+
+    assert champion.resolve(ref).metrics["mae"] == pytest.approx(mean, rel=1e-12)
+
+
 def test_a_metric_that_is_not_the_mean_of_its_losses_is_refused(champion: Registry) -> None:
     arguments: dict[str, Any] = {"losses": {"mae": [1.0, 3.0]}, "evaluation_set": SET}
 

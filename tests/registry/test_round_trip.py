@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
+from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from holdfast import Registry
@@ -148,6 +150,48 @@ def test_a_long_example_is_asked_in_part(registry: Registry) -> None:
     assert registry.register("iris", model, input_example=frame).created
 
 
+ZEROS = np.random.default_rng(0).random((60, 3)) * ([[1], [0], [1]] * 20)
+POSITIVE = (ZEROS[:, 0] > 0).astype(int)
+
+
+@pytest.mark.parametrize("kind", [csr_matrix, csc_matrix, coo_matrix, csr_array])
+def test_a_sparse_example_is_asked_with_its_zeros(registry: Registry, kind: Any) -> None:
+    model = LogisticRegression().fit(csr_matrix(ZEROS), POSITIVE)
+    registry.register("churn", model, input_example=kind(ZEROS))
+    manifest = registry.manifest("churn@latest")
+
+    assert manifest.input_schema == registered_schema(registry, model, ZEROS)
+    assert manifest.input_example == ZEROS[:5].tolist()
+
+
+def registered_schema(registry: Registry, model: object, example: object) -> Any:
+    registry.register("other", model, input_example=example)
+    return registry.manifest("other@latest").input_schema
+
+
+def test_a_model_to_which_left_out_is_missing_is_not_taken_with_a_sparse_example(
+    registry: Registry,
+) -> None:
+    sparse = csr_matrix(ZEROS)
+    settings: dict[str, Any] = {"n_estimators": 3, "max_depth": 2}
+    blind = xgboost.XGBClassifier(**settings).fit(sparse, POSITIVE)
+    seeing = xgboost.XGBClassifier(**settings, missing=0).fit(sparse, POSITIVE)
+
+    with pytest.raises(RefusedError, match="takes what the sparse input_example leaves out for"):
+        registry.register("churn", blind, input_example=sparse)
+    registry.register("churn", seeing, input_example=sparse)
+
+    assert np.array_equal(registry.load("churn@latest").predict(sparse), seeing.predict(ZEROS))
+
+
+def test_a_model_that_takes_nothing_sparse_is_asked_with_the_zeros_alone(
+    registry: Registry,
+) -> None:
+    model = GaussianNB().fit(ZEROS, POSITIVE)
+
+    assert registry.register("churn", model, input_example=csr_matrix(ZEROS)).created
+
+
 def test_tables_of_tensors_have_nothing_to_be_asked(registry: Registry) -> None:
     assert registry.register("iris", {"weights": ROWS}, input_example=ROWS[:2]).created
 
@@ -232,3 +276,14 @@ def test_a_module_that_no_installed_package_brings_is_told(
     assert "which no installed package brings" in caplog.text
     assert "his_models is not installed here" in caplog.text
     assert "sklearn is" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, while it scripts
+def test_the_code_that_a_script_of_pytorch_brings_itself_is_nothing_to_install(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    network = torch.jit.script(torch.nn.Linear(3, 1).eval())
+    registry.register("iris", network, input_example=ROWS[:3], trust="mine")
+
+    assert "is not installed" not in caplog.text

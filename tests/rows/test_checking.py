@@ -283,18 +283,67 @@ def test_null_in_a_column_of_numbers_that_may_be_null_stands_for_nan() -> None:
     assert refusal(words, [[None], [-1]]).field == "a"
 
 
-def test_a_number_that_is_too_large_for_the_columns_dtype_is_refused() -> None:
-    narrow = {
-        "type": "object",
-        "properties": {"age": {"type": "number", "dtype": "float32"}},
-        "required": ["age"],
-        "order": ["age"],
-    }
-    check = Checker(schema.parse(narrow, "input_schema"))
+NARROW = {
+    "type": "object",
+    "properties": {"age": {"type": "number", "dtype": "float32"}},
+    "required": ["age"],
+    "order": ["age"],
+}
+BESIDE_A_TEXT = {
+    "type": "object",
+    "properties": {"age": {"type": "number", "dtype": "float32"}, "city": {"type": "string"}},
+    "required": ["age"],
+    "order": ["age", "city"],
+}
 
-    assert check([[1.5]]).dtype == "float32"
-    with pytest.raises(Refusal, match="a number that does not fit float32"):
-        check([[1e39]])
+
+@pytest.mark.parametrize(
+    ("words", "payload"),
+    [
+        (NARROW, [[1.5], [1e39]]),
+        (NARROW, [{"age": 1.5}, {"age": -1e39}]),
+        (NARROW, {"age": [1.5, 10**39]}),
+        (NARROW, np.array([[1.5], [1e39]])),
+        (NARROW, NamedRows((), [["age"], ["1.5"], ["1e39"]], texts=True)),
+        (BESIDE_A_TEXT, [[1.5, "Bern"], [1e39, "Bern"]]),
+        (BESIDE_A_TEXT, [{"age": 1.5}, {"age": 1e39}]),
+        (BESIDE_A_TEXT, {"age": np.array([1.5, 1e39])}),
+        (BESIDE_A_TEXT, NamedRows((), [["age"], ["1.5"], ["1e39"]], texts=True)),
+    ],
+)
+def test_a_number_that_would_be_infinite_in_the_columns_dtype_is_refused(
+    words: dict[str, Any], payload: Any
+) -> None:
+    error = refusal(words, payload)
+
+    assert error.field == "age"
+    assert error.message.endswith("1e+39, which does not fit float32 (row 1)")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_number_that_rounds_to_the_largest_of_its_dtype_is_taken(dtype: str) -> None:
+    largest = float(np.finfo(dtype).max)
+    beyond = largest * (1 + float(np.finfo(dtype).eps) / 5)
+    check = checker({**MATRIX, "shape": [None, 1], "dtype": dtype})
+
+    assert check([[beyond], [-beyond]]).tolist() == [[largest], [-largest]]
+    with pytest.raises(Refusal, match=f"does not fit {dtype}"):
+        check([[largest * (1 + float(np.finfo(dtype).eps) / 2)]])
+
+
+def test_a_table_that_comes_as_one_array_without_rows_is_refused() -> None:
+    for payload in (np.empty((0, 2)), {"anything": np.empty((0, 2))}):
+        error = refusal(NUMBERS, payload)
+
+        assert (error.status, error.field) == (422, "instances")
+        assert error.message == "the request has no rows: give at least one"
+
+
+def test_a_number_just_beyond_a_bound_is_shown_with_the_digits_that_tell() -> None:
+    age = {"type": "number", "maximum": 1_000_000}
+    words = {"type": "object", "properties": {"age": age}, "required": ["age"], "order": ["age"]}
+
+    assert refusal(words, [[1_000_001]]).message == "age is 1000001, above 1000000 (row 0)"
 
 
 @pytest.mark.parametrize("words", [None, NUMBERS])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
+from holdfast.core import wording
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.metrics import Direction, MetricChange
 from holdfast.core.paired import Paired
@@ -309,13 +310,16 @@ class Condition(Struct, frozen=True):
             return None
         match self.measure:
             case "value":
-                return f"{self.metric} of {comparison.b} is {amount:g}: {self.text}"
+                return f"{self.metric} of {comparison.b} is {self._shown(amount)}: {self.text}"
             case "delta":
-                return f"{self.metric} changed by {amount:+g}: {self.text}"
+                return f"{self.metric} changed by {self._shown(amount, '+g')}: {self.text}"
             case "share":
-                return f"{self.metric} changed by {amount:+.2%}: {self.text}"
+                return f"{self.metric} changed by {self._shown(amount, '+%')}: {self.text}"
             case _:
                 assert_never(self.measure)
+
+    def _shown(self, amount: float, form: str = "g") -> str:
+        return wording.apart(amount, self.limit, form)[0]
 
     def _amount(self, change: MetricChange) -> float:
         amounts = {"value": change.after, "delta": change.delta, "share": change.relative}

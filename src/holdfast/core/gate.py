@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from holdfast.core import ability, evaluation
+from holdfast.core import ability, evaluation, wording
 from holdfast.core import metrics as measures
 from holdfast.core import paired as pairing
 from holdfast.core.evaluation import PastEvaluation
@@ -110,10 +110,12 @@ def _judge_bounds(policy: Policy, change: MetricChange, reasons: list[str]) -> N
     rule = policy.metrics.get(change.name, MetricRule())
     if change.after is None:
         return
-    if rule.minimum is not None and change.after < rule.minimum:
-        reasons.append(f"{change.name}: {change.after:g} is below the minimum {rule.minimum:g}")
-    if rule.maximum is not None and change.after > rule.maximum:
-        reasons.append(f"{change.name}: {change.after:g} is above the maximum {rule.maximum:g}")
+    if rule.minimum is not None and exceeds(rule.minimum, change.after):
+        after, minimum = wording.apart(change.after, rule.minimum)
+        reasons.append(f"{change.name}: {after} is below the minimum {minimum}")
+    if rule.maximum is not None and exceeds(change.after, rule.maximum):
+        after, maximum = wording.apart(change.after, rule.maximum)
+        reasons.append(f"{change.name}: {after} is above the maximum {maximum}")
 
 
 def _judge_regression(
@@ -122,23 +124,24 @@ def _judge_regression(
     limit = _limit(policy, change.name)
     if limit is None:
         return
+    if change.verdict == "missing":
+        reasons.append(f"{change.name}: missing, but the champion has {change.before:g}")
+    if change.before is None or change.after is None:
+        return
+    before, after = wording.apart(change.before, change.after)
     match change.verdict:
-        case "missing":
-            reasons.append(f"{change.name}: missing, but the champion has {change.before:g}")
         case "changed":
             remarks.append(
-                f"{change.name}: {change.before:g} → {change.after:g}, not judged, as "
+                f"{change.name}: {before} → {after}, not judged, as "
                 "the policy does not say which way is better"
             )
         case "worse":
-            sentence = (
-                f"{change.name}: {change.after:g} is {change.loss:.2%} worse than the champion's "
-                f"{change.before:g}"
-            )
+            loss, most = wording.apart(change.loss, limit, "%")
+            sentence = f"{change.name}: {after} is {loss} worse than the champion's {before}"
             if exceeds(change.loss, limit):
-                reasons.append(f"{sentence}, more than the {limit:.2%} allowed")
+                reasons.append(f"{sentence}, more than the {most} allowed")
             else:
-                remarks.append(f"{sentence}, within {limit:.2%}")
+                remarks.append(f"{sentence}, within {most}")
 
 
 def _limit(policy: Policy, metric: str) -> float | None:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from holdfast.core import names, strict_json, version
 from holdfast.core.lineage_record import Lineage
+from holdfast.core.metrics import float_of
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
 FORMAT = 1
@@ -344,16 +345,10 @@ def _clean_metric(name: str, value: object) -> float:
         raise InvalidInputError(subject, "is not a valid name", "use printable characters")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInputError(subject, f"must be a finite number, not {value!r}")
-    if not math.isfinite(_as_float(value)):
+    number = float_of(value)
+    if not math.isfinite(number):
         raise InvalidInputError(subject, f"must be a finite number, not {value!r}")
-    return int(value) if isinstance(value, Integral) else float(value)
-
-
-def _as_float(value: Real) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    return int(value) if isinstance(value, Integral) else number
 
 
 def plain(value: object) -> Any:
@@ -373,10 +368,10 @@ def _plain(value: object) -> Any:
             return value
         case Integral():
             return int(value)
-        case Rational() if math.isinf(_as_float(value)):
+        case Rational() if math.isinf(float_of(value)):
             return str(value)
         case Real():
-            number = _as_float(value)
+            number = float_of(value)
             return number if math.isfinite(number) else repr(number)
         case Mapping():
             return {str(key): _plain(value[key]) for key in value}

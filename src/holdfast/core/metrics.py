@@ -4,12 +4,14 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
+from numbers import Real
 from typing import Final, Literal
 
 from msgspec import Struct
 
 Direction = Literal["higher", "lower"]
 
+_DOUBLE_BYTES: Final = 8
 _TOKENS: Final = re.compile(r"[a-z]+\d*|\d+")
 # Words are looked for from last to first: `val_loss` is a loss and `accuracy_drop` a drop.
 _CIRCUMSTANCES: Final = frozenset(("cv", "mean", "test", "train", "val", "valid", "validation"))
@@ -99,6 +101,20 @@ class MetricChange(Struct, frozen=True):
         """Relative change for the worse, at least 0; 0 where it cannot be told."""
         relative = self.relative
         return abs(relative) if relative is not None and self.verdict == "worse" else 0.0
+
+
+def float_of(value: Real) -> float:
+    """Return a number as a float, infinite where it is beyond all floats.
+
+    One of single or half precision becomes the number as it is written, not its nearest double:
+    float32's 0.9 is not 0.8999999761581421, below a minimum of 0.9.
+    """
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf
+    narrow = getattr(getattr(value, "dtype", None), "itemsize", _DOUBLE_BYTES) < _DOUBLE_BYTES
+    return float(str(value)) if narrow and not number.is_integer() else number
 
 
 def exceeds(value: float, other: float) -> bool:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from holdfast.core import names
+from holdfast.core import names, wording
 from holdfast.core.manifest import is_digest
 from holdfast.core.metrics import Direction, direction_of, exceeds
 from holdfast.errors import InvalidInputError
@@ -78,9 +78,10 @@ class Paired(Struct, frozen=True):
         """Say it: `log_loss: 0.31 is 3.33% worse than 0.3 (95% interval 1.2% to 5.4%, n = 500)`."""
         worse = self.change if self.direction == "lower" else -self.change
         low, high = (self.shown(end) for end in self.worsening)
+        before, after = wording.apart(self.before, self.after)
         by = f"{self.shown(abs(worse))} {'worse' if worse > 0 else 'better'} than"
         return (
-            f"{self.name}: {self.after:g} is {by if worse else 'equal to'} {self.before:g} "
+            f"{self.name}: {after} is {by if worse else 'equal to'} {before} "
             f"({LEVEL:.0%} interval of the worsening {low} to {high}, n = {self.rows})"
         )
 

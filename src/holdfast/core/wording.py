@@ -7,6 +7,8 @@ from typing import Final
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
 _DAY: Final = 86_400
+_ALL_DIGITS: Final = 17
+"""As many tell any two floats apart."""
 _ENTITIES: Final = (
     ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"),
 )  # fmt: skip
@@ -47,6 +49,25 @@ def size(size_bytes: float) -> str:
 def number(value: float | None) -> str:
     """Show a metric: up to six significant digits, a dash where there is none."""
     return "–" if value is None else f"{value:.6g}"
+
+
+def apart(value: float, other: float, form: str = "g") -> tuple[str, str]:
+    """Show two numbers of one sentence, with as many digits as it takes to tell them apart.
+
+    At six digits a metric of single precision can be "0.9, below the minimum 0.9".
+
+    Args:
+        value: The one.
+        other: The other.
+        form: As Python formats both: `g` or `%`, after a `+` where a plus is shown, too.
+    """
+    sign, kind = form[:-1], form[-1]
+    usual = 2 if kind == "%" else 6
+    for digits in range(usual, _ALL_DIGITS + 1):
+        shown = f"{value:{sign}.{digits}{kind}}", f"{other:{sign}.{digits}{kind}}"
+        if shown[0] != shown[1] or value == other:
+            return shown
+    return str(value), str(other)  # whole numbers that one float stands for
 
 
 def share(weight: float) -> str:

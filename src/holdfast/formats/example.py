@@ -29,7 +29,7 @@ from holdfast.formats.arrays import (
 )
 from holdfast.formats.fitted import Fitted, from_fitted
 
-__all__ = ["Example", "Fitted", "Table", "describe", "from_fitted"]
+__all__ = ["Example", "Fitted", "Table", "dense", "describe", "from_fitted", "is_sparse"]
 
 MAX_ROWS: Final = 5
 MAX_EXCERPT_BYTES: Final = 65536
@@ -79,12 +79,13 @@ def describe(example: object) -> Example:
     fixed. A dict whose values are all sequences is a table by columns, any other dict one row.
 
     Args:
-        example: A numpy array, pandas or polars frame or series, torch tensor, list of values, of
-            lists or of dicts, dict, or lone value, not empty.
+        example: A numpy array, sparse matrix, pandas or polars frame or series, torch tensor, list
+            of values, of lists or of dicts, dict, or lone value, not empty.
 
     Raises:
         InvalidInputError: If it is empty, ragged, or holds what JSON cannot.
     """
+    example = dense(example)
     columns = _columns(example)
     if columns is not None:
         return _describe_table(columns)
@@ -97,6 +98,19 @@ def describe(example: object) -> Example:
         raise InvalidInputError(_SUBJECT, "is empty", "give at least one row")
     schema = _nested(_Content(leaf, dtype=dtype_name(example)), ())
     return Example(schema, _plain(example, _SUBJECT))
+
+
+def is_sparse(example: object) -> bool:
+    """Tell whether an example is a sparse matrix."""
+    return callable(getattr(example, "tocsr", None))
+
+
+def dense(example: Any, most: int = MAX_ROWS) -> Any:
+    """Return the first rows of a sparse matrix with their zeros, as callers send them.
+
+    Whatever is not sparse stays as it is.
+    """
+    return example.tocsr()[:most].toarray() if is_sparse(example) else example
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from holdfast.formats import training_mode
 from holdfast.formats.contract import Description
 from holdfast.formats.describing import packages
 from holdfast.formats.libraries import library, unpickling, writing
@@ -34,8 +35,9 @@ class TorchState:
 
     def takes(self, model: object) -> bool:
         """Take a dictionary of tensors."""
-        tensors = isinstance(model, dict) and (_is_a(item, *_TENSORS) for item in model.values())
-        return bool(model) and bool(tensors) and all(tensors or ())
+        if not isinstance(model, dict):  # whose truth may be nothing that one can ask
+            return False
+        return bool(model) and all(_is_a(item, *_TENSORS) for item in model.values())
 
     def recognises(self, path: Path) -> bool:
         """Recognise archives and older files of `torch.save`."""
@@ -85,16 +87,17 @@ class TorchScript:
     def dump(self, model: object, folder: Path, stem: str) -> Path:
         """Write the module with its code."""
         torch = library("torch", "torch")
+        training_mode.check(model)
         path = folder / f"{stem}.pt"
         with writing(f"{type(model).__name__} object"):
             torch.jit.save(model, path)
         return path
 
     def load(self, path: Path) -> object:
-        """Read the module, on the CPU."""
+        """Read the module, on the CPU, to predict and not to be trained."""
         torch = library("torch", "torch")
         with unpickling(path.name):
-            return TorchModel(torch.jit.load(path, map_location="cpu"))
+            return TorchModel(torch.jit.load(path, map_location="cpu").eval())
 
     def face(self, model: object) -> object:
         """Return a module in memory with a `predict` for rows."""
@@ -121,6 +124,7 @@ class TorchExport:
     def dump(self, model: object, folder: Path, stem: str) -> Path:
         """Write the program with its weights."""
         torch = library("torch", "torch")
+        training_mode.check(model)
         path = folder / f"{stem}.pt2"
         with writing(f"{type(model).__name__} object"):
             torch.export.save(model, path)

@@ -19,7 +19,7 @@ class Facts(TypedDict, total=False):
 
     Attributes:
         metrics: Finite numbers by name.
-        input_example: A few rows as numpy, pandas or lists: gives the input schema.
+        input_example: A few rows, as numpy, scipy, pandas or lists: gives the input schema.
         limitations: One sentence or several.
         lineage: Fields of `core.manifest.Lineage`.
         environment: Fields of `core.manifest.Environment`.

@@ -16,6 +16,8 @@ __all__ = ["check"]
 
 _log = logging.getLogger(__name__)
 _SCRIPT: Final = "__main__."
+_PROGRAM: Final = "__torch__"
+"""Where TorchScript has the classes of a program, whose code is in the file itself."""
 _CODE_OPTION: Final = "--code PATH (code=…), which keeps it with the version"
 _ADVICE: Final = f"register with {_CODE_OPTION}, or install it wherever the version is loaded"
 
@@ -45,7 +47,7 @@ def check(shown: str, names: Iterable[str], own_modules: Collection[str] = ()) -
         advice = f"register with the same {_CODE_OPTION}, from an object that was made with it"
         raise InvalidInputError(shown, f"contains {name}, which is code of another version", advice)
     tops = {name.partition(".")[0] for name in listed}
-    for top in sorted(tops.difference(own_modules)):
+    for top in sorted(tops.difference(own_modules, (_PROGRAM,))):
         doubt = _doubt(top)
         if doubt:
             _log.warning("%s: %s", shown, doubt)

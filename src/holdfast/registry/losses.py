@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from holdfast import named_files
 from holdfast.core import paired
 from holdfast.core.manifest import digest_of, is_digest
-from holdfast.core.metrics import Direction
+from holdfast.core.metrics import Direction, float_of
 from holdfast.core.paired import Losses, Paired
 from holdfast.core.state import Record
 from holdfast.errors import DamagedError, InvalidInputError
@@ -46,7 +47,7 @@ class Measured(Struct, frozen=True):
         merged_metrics = dict(metrics)
         for name, raw in self.rows.items():
             mean, value = loss_files.mean(raw), merged_metrics.get(name)
-            near = isinstance(value, float | int) and math.isclose(value, mean, rel_tol=1e-6)
+            near = isinstance(value, Real) and math.isclose(float_of(value), mean, rel_tol=1e-6)
             if value is not None and not near:
                 raise InvalidInputError(
                     f"metric {name!r}",

@@ -24,6 +24,7 @@ from holdfast import formats
 from holdfast.core.manifest import Manifest
 from holdfast.errors import RefusedError
 from holdfast.formats import Packaged
+from holdfast.formats.example import dense, is_sparse
 from holdfast.formats.loaded_parts import PREDICTING
 from holdfast.formats.pair import Pair
 from holdfast.registry import trial_runs
@@ -66,6 +67,8 @@ def prove(
     objects = {role: part.format for role, part in packaged.items() if role in PREDICTING}
     faces = {role: formats.face(form, sources[role]) for role, form in objects.items()}
     rows = _answered(name, faces, _first(example))
+    if is_sparse(example):
+        _prove_zeros(name, faces, example, rows)
     raw = _pickled(rows)
     if rows is None or raw is None:
         return
@@ -172,6 +175,24 @@ def _answered(name: str, faces: Mapping[str, object], rows: Any) -> Any:
     raise _refused(name, problem, advice)
 
 
+def _prove_zeros(name: str, faces: Mapping[str, object], example: Any, rows: Any) -> None:
+    """Check that a sparse example means the same with its zeros, as requests have them.
+
+    Raises:
+        RefusedError: If the objects take what a sparse matrix leaves out for missing.
+    """
+    answers = _given_answers(faces, rows)
+    try:
+        sparse_answers = _given_answers(faces, example.tocsr()[: len(rows)])
+    except (Exception, SystemExit):  # noqa: BLE001 - it takes none that are sparse
+        return
+    for method, answer_to_sparse in sparse_answers.items():
+        if _difference(answer_to_sparse, answers.get(method)):
+            problem = f"its {method} takes what the sparse input_example leaves out for missing"
+            advice = "train it with missing=0, since requests have zeros, or leave the example out"
+            raise _refused(name, problem, advice)
+
+
 def _forms(rows: Any) -> list[Any]:
     if not isinstance(rows, list | dict):
         return [rows]
@@ -210,6 +231,9 @@ def _refused(name: str, problem: str, advice: str) -> RefusedError:
 
 def _first(example: Any) -> Any:
     """Return the first rows of an example, which may be a whole set of training data."""
+    if is_sparse(example):
+        row_bytes = 8 * (1 + example.shape[1])
+        return dense(example, min(_MOST_ROWS, 1 + _MOST_EXAMPLE_BYTES // row_bytes))
     if not hasattr(example, "__len__") or isinstance(example, dict | str):
         return example
     if len(example) <= _MOST_ROWS:

@@ -170,6 +170,7 @@ class Checker:
         if getattr(matrix, "ndim", 0) != _TABLE_AXES or matrix.shape[1] != width:
             shape = list(getattr(matrix, "shape", ()))
             raise _refused("inputs", f"has the shape {shape}, but the schema has {width} columns")
+        _check_rows(matrix)
         if self._dtype is None or matrix.dtype.kind not in "bifu":
             return self._listed(matrix.tolist())
         return self.in_order(matrix)
@@ -335,7 +336,7 @@ def _bounds(form: RowLayout) -> tuple[Any, Any] | None:
 def bound(column: Column) -> tuple[float, float]:
     """Return the least and the greatest number that a column admits, both of them finite."""
     largest = float(np.finfo("float64").max)
-    least, most = values.integer_range(column)
+    least, most = values.dtype_range(column)
     low = [-largest, least] + [bound for bound in (column.minimum,) if bound is not None]
     high = [largest, most] + [bound for bound in (column.maximum,) if bound is not None]
     if column.exclusive_minimum is not None:
@@ -352,13 +353,7 @@ def _narrows(low: Any, high: Any) -> bool:
 
 
 def _cast(array: Any, dtype: Any) -> Any:
-    if array.dtype == dtype:
-        return array
-    try:
-        with np.errstate(over="raise"):
-            return array.astype(dtype)
-    except FloatingPointError as error:
-        raise Refusal(422, f"inputs have a number that does not fit {dtype}", "inputs") from error
+    return array if array.dtype == dtype else array.astype(dtype)
 
 
 def _array(rows: Any, dtype: Any) -> Any:

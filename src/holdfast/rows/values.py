@@ -5,17 +5,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from holdfast.core import wording
 from holdfast.core.schema import ANY, Column, dtypes
 from holdfast.core.schema.keywords import category_key
 from holdfast.rows import times
 
-__all__ = ["Fields", "integer_range", "out_of_bounds", "problem"]
+__all__ = ["Fields", "dtype_range", "out_of_bounds", "problem"]
 
 Fields = Mapping[str, Sequence[Column]]
 """The fields of nested objects, by the name of the column they belong to."""
 
 _SHOWN: Final = 40
 _INTEGER: Final = re.compile(r"(?P<u>u?)int(?P<bits>8|16|32|64)")
+_MOST: Final = {
+    "float16": math.nextafter(65_520.0, 0.0),
+    "float32": math.nextafter((2 - 2.0**-24) * 2.0**127, 0.0),
+}
+"""The largest numbers that a narrow float still rounds to a finite one."""
 _NAMES: Final = {"integer": "a whole number", "number": "a number", "string": "a text"}
 
 
@@ -93,24 +99,29 @@ def out_of_bounds(column: Column, value: float) -> str | None:
     low, high = column.minimum, column.maximum
     above, below = column.exclusive_minimum, column.exclusive_maximum
     if low is not None and value < low:
-        return f"is {value:g}, below {low:g}"
+        return "is {}, below {}".format(*wording.apart(value, low))
     if high is not None and value > high:
-        return f"is {value:g}, above {high:g}"
+        return "is {}, above {}".format(*wording.apart(value, high))
     if above is not None and value <= above:
-        return f"is {value:g}, not above {above:g}"
+        return "is {}, not above {}".format(*wording.apart(value, above))
     if below is not None and value >= below:
-        return f"is {value:g}, not below {below:g}"
-    least, most = integer_range(column)
-    return (
-        None
-        if least <= value <= most
-        else f"is {value:g}, which does not fit {column.dtype or 'int64'}"
-    )
+        return "is {}, not below {}".format(*wording.apart(value, below))
+    least, most = dtype_range(column)
+    if least <= value <= most or not math.isfinite(value):
+        return None
+    return f"is {value:g}, which does not fit {column.dtype or 'int64'}"
 
 
-def integer_range(column: Column) -> tuple[float, float]:
-    """Return the bounds of a column's integer dtype; infinite for other ones."""
-    match = _INTEGER.fullmatch(dtypes.canonical(column.dtype) if column.dtype else "")
+def dtype_range(column: Column) -> tuple[float, float]:
+    """Return the least and the greatest number that a column's dtype takes; infinite for others.
+
+    A float32 would become infinite beyond: the model would fail for its caller's number, which
+    counts against the version, or answer for another number than what came.
+    """
+    dtype = dtypes.canonical(column.dtype) if column.dtype else ""
+    if dtype in _MOST:
+        return -_MOST[dtype], _MOST[dtype]
+    match = _INTEGER.fullmatch(dtype)
     if match is None and column.type == "integer":
         match = _INTEGER.fullmatch("int64")
     if match is None:

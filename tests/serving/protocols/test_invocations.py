@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.serving.facing import Server, routing_table, running, served, sums
+from tests.serving.facing import Server, Sums, made, routing_table, running, served, sums
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,17 @@ def test_a_body_without_a_content_type_is_json(server: Server) -> None:
     answer = server.client.post("/invocations", content=b'{"inputs": [[1, 2]]}')
 
     assert answer.json()["predictions"] == [3.0]
+
+
+def test_a_frame_without_names_sends_the_numbers_of_its_columns() -> None:
+    properties = {name: {"type": "number"} for name in ("2", "0")}
+    words = {"type": "object", "properties": properties, "required": ["2", "0"]}
+    numbered = routing_table(made(Sums(), input_schema={**words, "order": ["2", "0"]}))
+
+    with running(served(numbered)) as server:
+        frame = {"columns": [0, 2], "data": [[10, 1], [20, 2]]}
+        answer = server.post("/invocations", {"dataframe_split": frame})
+        mixed = server.post("/invocations", {"dataframe_split": {**frame, "columns": [0, True]}})
+
+    assert answer.json()["predictions"] == [11.0, 22.0]
+    assert mixed.json()["error"] == "columns must be a list of names"

@@ -38,9 +38,9 @@ def _split(frame: Any) -> Given:
         )
     if columns is None:
         return rows
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+    if not isinstance(columns, list) or not all(type(name) in (str, int) for name in columns):
         raise Refusal(422, "columns must be a list of names", "columns")
-    return NamedRows(tuple(columns), rows)
+    return NamedRows(tuple(map(str, columns)), rows)  # a frame without names numbers its columns
 
 
 def _csv(body: bytes) -> NamedRows:
