@@ -4,6 +4,7 @@ from typing import Any
 
 from holdfast.core import strict_json
 from holdfast.core.state import Record
+from holdfast.errors import DamagedError
 from holdfast.registry.session import Session
 
 
@@ -15,5 +16,9 @@ def of_version(session: Session, record: Record) -> dict[str, Any]:
     """
     if not record.run:
         return {}
-    document = strict_json.decode(session.open_store.blobs.read(record.run[0]))
+    try:
+        document = strict_json.decode(session.open_store.blobs.read(record.run[0]))
+    except ValueError as error:
+        subject = f"record of the run of {record.version}"
+        raise DamagedError(subject, f"cannot be read: {error}", "see who wrote it") from error
     return document if isinstance(document, dict) else {}
