@@ -312,3 +312,12 @@ def test_what_is_not_a_regular_file_is_not_waited_for(registry: Registry, tmp_pa
     for source in ("pipe.csv", "days", "*.csv"):
         with pytest.raises(InvalidInputError, match=r"regular file|named pipe"):
             registry.data.add("x", str(tmp_path / source))
+
+
+def test_a_folder_that_holds_the_store_is_refused(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    registry.data.add("sales", str(tmp_path / "rows.csv"))
+
+    with pytest.raises(InvalidInputError, match="is a file of the store"):
+        registry.data.add("all", str(tmp_path))
+    assert registry.data.names() == ["sales"]

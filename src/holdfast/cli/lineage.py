@@ -41,8 +41,8 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
     Above are data, code, environment and parents; below are children, aliases, rollouts and
     servers. With --data, --commit or --parent, list the versions of all models that used it.
     """
-    asked = [name for name in ("data", "commit", "parent") if options[name] is not None]
-    if len(asked) + (ref is not None) != 1:
+    questions = [name for name in ("data", "commit", "parent") if options[name] is not None]
+    if len(questions) + (ref is not None) != 1:
         raise click.UsageError("give REF, or one of --data, --commit and --parent")
     file = plot_files.named(options["plot"])
     verbs = ctx.registry().lineage
@@ -53,8 +53,8 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
             "data": verbs.users_of_data,
             "commit": verbs.users_of_commit,
             "parent": verbs.children,
-        }[asked[0]]
-        _emit_users(ctx, look(options[asked[0]]))
+        }[questions[0]]
+        _emit_users(ctx, look(options[questions[0]]))
         return
     tree = verbs.of(ref)
     became = (*tree.became, *_predictions(tree, options["log"]))
@@ -79,10 +79,10 @@ def _predictions(tree: "LineageTree", location: str | None) -> "Iterator[Lineage
     from holdfast.predictions.stats import stats
 
     with opened(location) as log:
-        found = stats(log, Filter(model=tree.info.model, version=tree.info.version))
-    for served in found:
+        summaries = stats(log, Filter(model=tree.info.model, version=tree.info.version))
+    for served in summaries:
         yield LineageNode("predictions", f"{served.requests:,} answered", f"as {served.role}")
-    if not found:
+    if not summaries:
         yield LineageNode("predictions", "none in the log")
 
 

@@ -112,7 +112,7 @@ def names_in(store: Store) -> list[str]:
     Raises:
         DamagedError: If a journal does not say whose it is.
     """
-    found = []
+    data_names = []
     for folder in store.list(layout.DATA):
         prefix = f"{layout.DATA}/{folder}"
         journal = Journal(store, prefix)
@@ -124,5 +124,5 @@ def names_in(store: Store) -> list[str]:
         if not name or layout.data(name) != prefix:
             problem = "is unreadable or belongs to other data"
             raise DamagedError(journal.slot(1), problem, "restore it from a copy")
-        found.append(name)
-    return sorted(found)
+        data_names.append(name)
+    return sorted(data_names)

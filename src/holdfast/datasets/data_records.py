@@ -122,8 +122,8 @@ class DataVersion(Struct, frozen=True):
 
     def has(self, digest: str) -> bool:
         """Tell whether its bytes or rows have a digest, or one that begins so."""
-        held = (self.added.digest, self.added.rows)
-        return any(one is not None and one.startswith(digest) for one in held)
+        digests = (self.added.digest, self.added.rows)
+        return any(one is not None and one.startswith(digest) for one in digests)
 
 
 class DataRef(Struct, frozen=True):

@@ -86,8 +86,8 @@ def _matched(source: str, path: Path) -> FoundData:
             break
         plain.append(part)
     root = Path(*plain)
-    found = sorted(glob.glob(str(path), recursive=True, include_hidden=True))
-    files = [Path(one) for one in found if not os.path.isdir(one)]
+    matches = sorted(glob.glob(str(path), recursive=True, include_hidden=True))
+    files = [Path(one) for one in matches if not os.path.isdir(one)]
     if not files:
         raise InvalidInputError(f"data {source!r}", "has no file that fits", "check the pattern")
     real = root.resolve()
@@ -99,8 +99,8 @@ def _matched(source: str, path: Path) -> FoundData:
                 else ("leads out of the folder")
             )
             raise InvalidInputError(f"link {str(file)!r}", problem, "put the file there instead")
-    named = tuple((file.relative_to(root).as_posix(), file) for file in files)
-    return FoundData("pattern", str(path), named, root)
+    files_by_path = tuple((file.relative_to(root).as_posix(), file) for file in files)
+    return FoundData("pattern", str(path), files_by_path, root)
 
 
 def _fetched(source: str, scratch: Path) -> FoundData:
@@ -136,28 +136,27 @@ def _brought(store: Any, key: str, scratch: Path) -> Path:
     return target
 
 
-def described(found: FoundData) -> DataDescription:
+def described(data: FoundData) -> DataDescription:
     """Hash the files, then read their rows, and hold the files against what they were.
 
     Raises:
         InvalidInputError: If one cannot be read, or is written meanwhile.
     """
-    before = [_state(path) for _, path in found.files]
+    before = [_state(path) for _, path in data.files]
     files = tuple(
-        File(name, _digest(path), before[index][0])
-        for index, (name, path) in enumerate(found.files)
+        File(name, _digest(path), before[index][0]) for index, (name, path) in enumerate(data.files)
     )
     pairs = [(file.path, file.sha256) for file in files]
-    digest = f"sha256:{files[0].sha256}" if found.kind == "file" else data_digests.of_lines(pairs)
+    digest = f"sha256:{files[0].sha256}" if data.kind == "file" else data_digests.of_lines(pairs)
     description = DataDescription(
-        kind=found.kind,
-        source=found.source,
+        kind=data.kind,
+        source=data.source,
         digest=digest,
         size_bytes=sum(file.size_bytes for file in files),
         files=files,
     )
-    description = _with_rows_of(description, [path for _, path in found.files])
-    for (_, path), state in zip(found.files, before, strict=True):
+    description = _with_rows_of(description, [path for _, path in data.files])
+    for (_, path), state in zip(data.files, before, strict=True):
         if _state(path) != state:
             problem, advice = "changed while it was read", "repeat when nobody writes to it"
             raise InvalidInputError(f"data {str(path)!r}", problem, advice)
@@ -202,9 +201,9 @@ def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDe
 
 def rows_of(path: Path) -> str | None:
     """Return the digest of the rows of a file or folder, `None` if they cannot be read."""
-    named = sorted(formats.files(path)) if path.is_dir() else [(path.name, path)]
+    files = sorted(formats.files(path)) if path.is_dir() else [(path.name, path)]
     kind: DataKind = "folder" if path.is_dir() else "file"
-    paths = [file for _, file in named]
+    paths = [file for _, file in files]
     return _with_rows_of(DataDescription(kind=kind, source=str(path)), paths).rows
 
 

@@ -60,10 +60,10 @@ class RowDigest:
             InvalidInputError: If they have other columns than those before.
             UnsupportedError: If a column has a type that is not defined here.
         """
-        named = [(field.name, _logical(field.type)) for field in rows.schema]
+        schema = [(field.name, _logical(field.type)) for field in rows.schema]
         if self._columns is None:
-            self._columns = [_Column(*one) for one in named]
-        elif named != [(column.name, column.type) for column in self._columns]:
+            self._columns = [_Column(*one) for one in schema]
+        elif schema != [(column.name, column.type) for column in self._columns]:
             problem = "has other columns or types than the rows before"
             raise InvalidInputError("part of the data", problem, "give parts of one schema")
         self._waiting.append(rows)
@@ -81,9 +81,9 @@ class RowDigest:
         end = self._waiting_rows - self._waiting_rows % _BLOCK_ROWS if least else self._waiting_rows
         for index, column in enumerate(self._columns or ()):
             parts = [_plain(chunk) for one in tables for chunk in one.column(index).chunks]
-            held = column.joined(parts)
+            values = column.joined(parts)
             for start in range(0, end, _BLOCK_ROWS):
-                block = held.slice(start, min(_BLOCK_ROWS, end - start))
+                block = values.slice(start, min(_BLOCK_ROWS, end - start))
                 column.update(pa.concat_arrays(block.chunks))
         self.rows += end
         rest = self._waiting_rows - end
@@ -104,16 +104,16 @@ class RowDigest:
     @property
     def columns(self) -> tuple[DataColumn, ...]:
         """The columns that were seen, with what they lack so far."""
-        held = self._columns or ()
-        return tuple(DataColumn(column.name, column.type, column.nulls) for column in held)
+        columns = self._columns or ()
+        return tuple(DataColumn(column.name, column.type, column.nulls) for column in columns)
 
 
 def _tail(tables: Iterable[Any], rows: int) -> Iterator[Any]:
     """Return the last *rows*, of which there are fewer than a block."""
-    held = list(tables)
-    total = sum(table.num_rows for table in held)
+    parts = list(tables)
+    total = sum(table.num_rows for table in parts)
     skipped = total - rows
-    for table in held:
+    for table in parts:
         if table.num_rows <= skipped:
             skipped -= table.num_rows
             continue
@@ -143,40 +143,40 @@ class _Column:
             self.hash.update(part)
 
 
-def _logical(held: Any) -> str:
+def _logical(dtype: Any) -> str:
     """Name a type by what it holds: neither by its encoding nor by the width of its offsets.
 
     Raises:
         UnsupportedError: If it is a union or another type that is not defined here.
     """
     types = _arrow().types
-    if types.is_dictionary(held) or types.is_run_end_encoded(held):
-        return _logical(held.value_type)
-    if isinstance(held, _arrow().BaseExtensionType):
-        return _logical(held.storage_type)
-    if types.is_string(held) or types.is_large_string(held) or types.is_string_view(held):
+    if types.is_dictionary(dtype) or types.is_run_end_encoded(dtype):
+        return _logical(dtype.value_type)
+    if isinstance(dtype, _arrow().BaseExtensionType):
+        return _logical(dtype.storage_type)
+    if types.is_string(dtype) or types.is_large_string(dtype) or types.is_string_view(dtype):
         return "string"
-    if types.is_binary(held) or types.is_large_binary(held) or types.is_binary_view(held):
+    if types.is_binary(dtype) or types.is_large_binary(dtype) or types.is_binary_view(dtype):
         return "binary"
-    if types.is_map(held):
-        return f"list<struct<key: {_logical(held.key_type)}, value: {_logical(held.item_type)}>>"
-    if _is_list(types, held):
-        return f"list<{_logical(held.value_type)}>"
-    if types.is_struct(held):
-        fields = ", ".join(f"{field.name}: {_logical(field.type)}" for field in held)
+    if types.is_map(dtype):
+        return f"list<struct<key: {_logical(dtype.key_type)}, value: {_logical(dtype.item_type)}>>"
+    if _is_list(types, dtype):
+        return f"list<{_logical(dtype.value_type)}>"
+    if types.is_struct(dtype):
+        fields = ", ".join(f"{field.name}: {_logical(field.type)}" for field in dtype)
         return f"struct<{fields}>"
-    if types.is_primitive(held) or _is_wide(types, held) or types.is_null(held):
-        return str(held)
-    raise UnsupportedError(f"type {held}", "has no digest of rows", "convert the column")
+    if types.is_primitive(dtype) or _is_wide(types, dtype) or types.is_null(dtype):
+        return str(dtype)
+    raise UnsupportedError(f"type {dtype}", "has no digest of rows", "convert the column")
 
 
-def _is_list(types: Any, held: Any) -> bool:
-    is_list = types.is_list(held) or types.is_large_list(held)
-    return bool(is_list or types.is_fixed_size_list(held))
+def _is_list(types: Any, dtype: Any) -> bool:
+    is_list = types.is_list(dtype) or types.is_large_list(dtype)
+    return bool(is_list or types.is_fixed_size_list(dtype))
 
 
-def _is_wide(types: Any, held: Any) -> bool:
-    return bool(types.is_decimal(held) or types.is_fixed_size_binary(held))
+def _is_wide(types: Any, dtype: Any) -> bool:
+    return bool(types.is_decimal(dtype) or types.is_fixed_size_binary(dtype))
 
 
 def _plain(array: Any) -> Any:
@@ -191,10 +191,10 @@ def _plain(array: Any) -> Any:
         return _plain(array.dictionary_decode())
     if types.is_run_end_encoded(array.type):
         return _plain(compute.run_end_decode(array))
-    held = array.type
-    if types.is_string(held) or types.is_string_view(held):
+    dtype = array.type
+    if types.is_string(dtype) or types.is_string_view(dtype):
         return array.cast(pa.large_string())
-    if types.is_binary(held) or types.is_binary_view(held):
+    if types.is_binary(dtype) or types.is_binary_view(dtype):
         return array.cast(pa.large_binary())
     return array
 
@@ -202,22 +202,22 @@ def _plain(array: Any) -> Any:
 def _bytes(array: Any) -> Iterator[Any]:
     """Go through what is hashed of one array: which values are there, then the values."""
     pa = _arrow()
-    types, held = pa.types, array.type
+    types, dtype = pa.types, array.type
     yield _validity(array)
-    if types.is_null(held):
+    if types.is_null(dtype):
         return
-    if types.is_large_string(held) or types.is_large_binary(held):
+    if types.is_large_string(dtype) or types.is_large_binary(dtype):
         yield from _texts(array)
-    elif types.is_map(held):
+    elif types.is_map(dtype):
         yield from _entries(array)
-    elif _is_list(types, held):
+    elif _is_list(types, dtype):
         yield from _lists(array)
-    elif types.is_struct(held):
+    elif types.is_struct(dtype):
         for child in array.flatten():
             yield from _bytes(_plain(child))
-    elif types.is_floating(held):
+    elif types.is_floating(dtype):
         yield _raw(_floats(array))
-    elif types.is_boolean(held):
+    elif types.is_boolean(dtype):
         yield _raw(_filled(array).cast(pa.uint8()))
     else:
         yield _raw(_filled(array))
@@ -234,13 +234,13 @@ def _filled(array: Any) -> Any:
     if not array.null_count:
         return array
     pa = _arrow()
-    types, held = pa.types, array.type
-    if types.is_fixed_size_binary(held) and not types.is_decimal(held):
-        return array.fill_null(pa.scalar(bytes(held.byte_width), held))
-    if types.is_temporal(held) and not types.is_interval(held):
-        array = array.view(pa.int64() if held.bit_width == 64 else pa.int32())  # noqa: PLR2004
-        held = array.type
-    return array.fill_null(pa.scalar(0, held) if not types.is_boolean(held) else False)
+    types, dtype = pa.types, array.type
+    if types.is_fixed_size_binary(dtype) and not types.is_decimal(dtype):
+        return array.fill_null(pa.scalar(bytes(dtype.byte_width), dtype))
+    if types.is_temporal(dtype) and not types.is_interval(dtype):
+        array = array.view(pa.int64() if dtype.bit_width == 64 else pa.int32())  # noqa: PLR2004
+        dtype = array.type
+    return array.fill_null(pa.scalar(0, dtype) if not types.is_boolean(dtype) else False)
 
 
 def _floats(array: Any) -> Any:
@@ -290,8 +290,8 @@ def _lists(array: Any) -> Iterator[Any]:
 
 def _entries(array: Any) -> Iterator[Any]:
     pa = _arrow()
-    held = array.type
-    entry = pa.struct([("key", held.key_type), ("value", held.item_type)])
+    dtype = array.type
+    entry = pa.struct([("key", dtype.key_type), ("value", dtype.item_type)])
     yield from list(_lists(pa.array([_pairs(one) for one in array.to_pylist()], pa.list_(entry))))
 
 

@@ -56,8 +56,8 @@ def of_data(session: Session, text: str) -> VersionsUsing:
         raise InvalidInputError(f"data {text!r}", "cannot be looked for", advice)
     datasets = Datasets(session)
     versions = datasets.versions(parsed.name) if "@" not in text else [datasets.find(text)]
-    held = {one for version in versions for one in (version.added.digest, version.added.rows)}
-    digests = tuple(one.removeprefix("sha256:") for one in held if one)
+    known = {one for version in versions for one in (version.added.digest, version.added.rows)}
+    digests = tuple(one.removeprefix("sha256:") for one in known if one)
     refs = frozenset(version.ref for version in versions)
     return _searched(session, lambda manifest: _uses(manifest, digests, refs))
 
@@ -65,14 +65,14 @@ def of_data(session: Session, text: str) -> VersionsUsing:
 def _uses(manifest: Manifest, digests: tuple[str, ...], refs: frozenset[str]) -> Iterator[str]:
     used = manifest.lineage.used_data
     for name, use in used.items():
-        held = (use.digest, use.rows)
+        own = (use.digest, use.rows)
         by_digest = any(
-            one.removeprefix("sha256:").startswith(digests) for one in held if one is not None
+            one.removeprefix("sha256:").startswith(digests) for one in own if one is not None
         )
         if by_digest or use.ref in refs:
             yield name
-    told = manifest.training_data.get("digests")
-    for name, digest in told.items() if isinstance(told, dict) else ():
+    recorded = manifest.training_data.get("digests")
+    for name, digest in recorded.items() if isinstance(recorded, dict) else ():
         if name not in used and str(digest).removeprefix("sha256:").startswith(digests):
             yield str(name)
 
@@ -96,13 +96,13 @@ def of_commit(session: Session, commit: str) -> VersionsUsing:
 def children(session: Session, ref: str) -> VersionsUsing:
     """Find what names a version as parent, or as what its adapter is put on."""
     state, record = session.find(ref)
-    found = descent(session, lambda _model: True)
-    unread = found.unread
-    while unread and (found := descent(session, lambda _model: True)).unread < unread:
-        unread = found.unread  # some are read at a time
-    listed = found.children.get((state.model, record.version), [])
+    descents = descent(session, lambda _model: True)
+    unread = descents.unread
+    while unread and (descents := descent(session, lambda _model: True)).unread < unread:
+        unread = descents.unread  # some are read at a time
+    listed = descents.children.get((state.model, record.version), [])
     versions = [UserVersion(child.info, (child.kind,)) for child in listed]
-    return VersionsUsing(_newest(versions), found.unread)
+    return VersionsUsing(_newest(versions), descents.unread)
 
 
 def _searched(session: Session, matches: Matches) -> VersionsUsing:
@@ -118,15 +118,15 @@ def _searched(session: Session, matches: Matches) -> VersionsUsing:
             return None
 
     at_once = session.open_store.store.traits.concurrency if pairs else 1
-    found, unread = [], 0
+    versions, unread = [], 0
     for (state, record), uses in zip(
         pairs, concurrent.map_ordered(looked, pairs, at_once), strict=True
     ):
         if uses is None:
             unread += 1
         elif uses:
-            found.append(UserVersion(version_info(state, record), uses))
-    return VersionsUsing(_newest(found), unread)
+            versions.append(UserVersion(version_info(state, record), uses))
+    return VersionsUsing(_newest(versions), unread)
 
 
 def _newest(versions: list[UserVersion]) -> tuple[UserVersion, ...]:

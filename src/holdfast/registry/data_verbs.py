@@ -101,17 +101,33 @@ class Datasets:
         if (path is None) == (options.get("sql") is None):
             raise InvalidInputError("data", "needs a path or a query", "give one of them")
         window = options.get("window")
-        told = str(slots.window_of(window)) if window else None
+        window_text = str(slots.window_of(window)) if window else None
         store = self._session.writable()
         journal = DataJournal(store.store, name)
         with scratch.folder() as home:
             description, sources = _described(path, options, home)
-            description = replace(description, window=told, kept=bool(options.get("keep")))
+            self._require_elsewhere(sources)
+            description = replace(description, window=window_text, kept=bool(options.get("keep")))
             if description.kept:
                 names.check_paths([file.path for file in description.files])
             with store.sharing(f"adding data {name}"):
                 version, created = self._committed(journal, description, sources, options)
         return AddedData(version, description, created)
+
+    def _require_elsewhere(self, sources: Mapping[str, Path]) -> None:
+        """Refuse files of the store itself: adding them changes them.
+
+        Raises:
+            InvalidInputError: If one is.
+        """
+        location = self._session.site.location
+        if not isinstance(location, Path):
+            return
+        store = location.resolve()
+        inside = [name for name, file in sources.items() if file.resolve().is_relative_to(store)]
+        if inside:
+            problem = f"is a file of the store {str(location)!r}, which adding it changes"
+            raise InvalidInputError(f"data file {inside[0]!r}", problem, "name another folder")
 
     def _committed(
         self,
@@ -131,8 +147,8 @@ class Datasets:
                     if taken.sha256 != file.sha256:
                         subject, problem = f"data file {file.path!r}", "changed while it was read"
                         raise InvalidInputError(subject, problem, "repeat when nobody writes to it")
-            kept = [file.sha256 for file in description.files] if description.kept else []
-            return [opened.blobs.add_bytes(raw), *kept]
+            kept_digests = [file.sha256 for file in description.files] if description.kept else []
+            return [opened.blobs.add_bytes(raw), *kept_digests]
 
         digests = stored()
         opened.rescue(digests)
@@ -166,14 +182,14 @@ class Datasets:
             NotFoundError: If there is none of that name.
         """
         _require_direct(self._session)
-        found = (
+        versions = (
             DataJournal(self._session.open_store.store, name).versions()
             if self._session.exists
             else []
         )
-        if not found:
+        if not versions:
             raise NotFoundError(f"data {name}", names.nearest(name, self.names()), _NO_DATA)
-        return found
+        return versions
 
     def find(self, ref: str) -> DataVersion:
         """Return the version that `NAME`, `NAME@v3`, `NAME@latest` or `NAME@sha256:…` names.
@@ -214,15 +230,15 @@ class Datasets:
         """
         version = self.find(ref)
         recorded = self.describe(version)
-        kept = ("the store has its bytes",) if recorded.kept else ()
+        notes = ("the store has its bytes",) if recorded.kept else ()
         with scratch.folder() as home:
             try:
                 now = self._looked(recorded, home, connect)
             except InvalidInputError as error:
                 text = str(error)
-                return DataCheck(version.ref, "same" if kept else "missing", (), (text, *kept))
-        found = tuple(differences(recorded, now))
-        return DataCheck(version.ref, "changed" if found else "same", found, kept)
+                return DataCheck(version.ref, "same" if notes else "missing", (), (text, *notes))
+        differing = tuple(differences(recorded, now))
+        return DataCheck(version.ref, "changed" if differing else "same", differing, notes)
 
     def _looked(
         self, recorded: DataDescription, home: Path, connect: str | None
@@ -261,10 +277,10 @@ class Datasets:
         if recorded.query is not None:
             problem = "is the result of a query, which was not kept"
             raise UnsupportedError(f"data {version.ref}", problem, "add it with --keep")
-        found = data_source.find(recorded.source, folder)
-        if found.kind != "pattern":
-            return version, found.root
-        for name, path in found.files:
+        data = data_source.find(recorded.source, folder)
+        if data.kind != "pattern":
+            return version, data.root
+        for name, path in data.files:
             _placed(path, folder / name)
         return version, folder
 
@@ -288,8 +304,8 @@ def _described(
 ) -> tuple[DataDescription, Mapping[str, Path]]:
     """Describe what is to be added, and return its files by their paths in it."""
     if path is not None:
-        found = data_source.find(path, home)
-        return data_source.described(found), dict(found.files)
+        data = data_source.find(path, home)
+        return data_source.described(data), dict(data.files)
     result = home / query_source.KEPT_NAME if options.get("keep") else None
     description = query_source.described(
         options.get("sql", ""),
@@ -301,9 +317,9 @@ def _described(
         return description, {}
     if not result.exists():
         raise InvalidInputError("query", "has no result", "write a SELECT")
-    kept = data_source.described(data_source.find(str(result), home))
-    files = tuple(File(query_source.KEPT_NAME, one.sha256, one.size_bytes) for one in kept.files)
-    description = replace(description, digest=kept.digest, size_bytes=kept.size_bytes, files=files)
+    file = data_source.described(data_source.find(str(result), home))
+    files = tuple(File(query_source.KEPT_NAME, one.sha256, one.size_bytes) for one in file.files)
+    description = replace(description, digest=file.digest, size_bytes=file.size_bytes, files=files)
     return description, {query_source.KEPT_NAME: result}
 
 

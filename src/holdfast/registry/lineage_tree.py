@@ -63,10 +63,10 @@ def lineage_tree(
     sources = tuple(_Sources(session, sees, link).of(info, _DEEP))
     url = link(info.model, info.version, "")
     here = LineageNode("version", info.ref, _since(info), url, sources)
-    found = descent(session, sees)
-    children = _Children(found, link).of(info, _DEEP)
+    descents = descent(session, sees)
+    children = _Children(descents, link).of(info, _DEEP)
     became = (*children, *_became(session, state, info, link))
-    return LineageTree(info, session.manifest(record), here, became, found.unread)
+    return LineageTree(info, session.manifest(record), here, became, descents.unread)
 
 
 def _since(info: VersionInfo) -> str:
@@ -119,15 +119,15 @@ class _Sources:
 class _Children:
     """What was made from versions, on over some generations; no version is told twice."""
 
-    def __init__(self, found: Descent, link: Link) -> None:
-        self._found, self._link = found, link
+    def __init__(self, descents: Descent, link: Link) -> None:
+        self._descents, self._link = descents, link
         self._seen: set[tuple[str, str]] = set()
         self._left = _MOST
 
     def of(self, info: VersionInfo, generations: int) -> tuple[LineageNode, ...]:
         """Return what names a version as its parent, the newest first."""
         self._seen.add((info.model, info.version))
-        listed = self._found.children.get((info.model, info.version), [])
+        listed = self._descents.children.get((info.model, info.version), [])
         newest = sorted(listed, key=lambda child: child.info.registered_at, reverse=True)
         shown = newest[: self._left]
         self._left -= len(shown)
@@ -165,10 +165,10 @@ def _data(manifest: Manifest) -> Iterator[LineageNode]:
     for name, use in lineage.used_data.items():
         where = use.ref or use.path
         yield LineageNode("data", f"{name}: {where}" if where else name, _digests(use))
-    told = {key: training[key] for key in _DATA if training.get(key)}
+    recorded = {key: training[key] for key in _DATA if training.get(key)}
     if lineage.used_data:
-        told.pop("digests", None)
-    facts = [f"{name} {_fact(value)}" for name, value in told.items()]
+        recorded.pop("digests", None)
+    facts = [f"{name} {_fact(value)}" for name, value in recorded.items()]
     if lineage.data_window and not training.get("window"):
         facts.append(f"window {lineage.data_window}")
     if training.get("source") or facts:
@@ -177,8 +177,8 @@ def _data(manifest: Manifest) -> Iterator[LineageNode]:
 
 
 def _digests(use: DataUse) -> str:
-    named = (("bytes", use.digest), ("rows", use.rows))
-    return ", ".join(f"{what} {_digest(value)}" for what, value in named if value)
+    digests = (("bytes", use.digest), ("rows", use.rows))
+    return ", ".join(f"{what} {_digest(value)}" for what, value in digests if value)
 
 
 def _code(manifest: Manifest) -> Iterator[LineageNode]:
@@ -228,9 +228,9 @@ def _became(session: Session, state: State, info: VersionInfo, link: Link) -> It
         yield LineageNode("alias", "staging", "names it now", link(model, "staging", ""))
     rollout = state.rollout
     if rollout is not None and rollout.version == info.version:
-        told = "goes on" if rollout.goes_on else str(rollout.outcome or "over").replace("_", " ")
+        stage = "goes on" if rollout.goes_on else str(rollout.outcome or "over").replace("_", " ")
         text = f"rollout {rollout.number}"
-        yield LineageNode("rollout", text, told, link(model, "", "rollout"))
+        yield LineageNode("rollout", text, stage, link(model, "", "rollout"))
     yield from _served(state, info, link)
     yield from _servers(session, info)
 
@@ -255,12 +255,12 @@ def _servers(session: Session, info: VersionInfo) -> Iterator[LineageNode]:
     """Go through the serving processes that say they hold the version, and still report."""
     now = session.clock()
     holding = [
-        (report, held)
+        (report, loaded)
         for report in Fleet(session).servers(info.model)
-        if report.is_fresh(now) and (held := report.held(info.version)) is not None
+        if report.is_fresh(now) and (loaded := report.held(info.version)) is not None
     ]
-    for report, held in holding[:_SERVERS]:
-        does = "answers with it" if report.active == info.version else f"has it: {held.state}"
-        yield LineageNode("server", report.worker, does)
+    for report, loaded in holding[:_SERVERS]:
+        note = "answers with it" if report.active == info.version else f"has it: {loaded.state}"
+        yield LineageNode("server", report.worker, note)
     if len(holding) > _SERVERS:
         yield LineageNode("server", f"{len(holding) - _SERVERS} more")

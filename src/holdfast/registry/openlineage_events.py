@@ -77,10 +77,15 @@ def _run(manifest: Manifest, record: dict[str, Any]) -> Iterator[tuple[str, dict
         yield "nominalTime", _facet("NominalTimeRunFacet", nominalStartTime=slot)
     engine = {"name": "holdfast", "version": __version__}
     yield "processing_engine", _facet("ProcessingEngineRunFacet", **engine)
-    named = {"entry": lineage.entry, "seed": lineage.seed, "window": lineage.data_window or UNSET}
-    named |= record.get("settings") or {}
+    settings = {
+        "entry": lineage.entry,
+        "seed": lineage.seed,
+        "window": lineage.data_window or UNSET,
+    }
+    recorded = record.get("settings")
+    settings |= recorded if isinstance(recorded, dict) else {}
     parameters = [
-        {"key": key, "value": str(value)} for key, value in named.items() if value is not UNSET
+        {"key": key, "value": str(value)} for key, value in settings.items() if value is not UNSET
     ]
     yield "executionParameters", _facet("ExecutionParametersRunFacet", parameters=parameters)
 
@@ -110,8 +115,8 @@ def _input(session: Session, name: str, use: DataUse) -> dict[str, Any]:
         facets["storage"] = _facet("StorageDatasetFacet", **layer)
         counts = {"rowCount": described.row_count, "size": described.size_bytes}
         counts["fileCount"] = len(described.files)
-        told = {key: value for key, value in counts.items() if value is not None}
-        statistics = _facet("InputStatisticsInputDatasetFacet", **told)
+        known_counts = {key: value for key, value in counts.items() if value is not None}
+        statistics = _facet("InputStatisticsInputDatasetFacet", **known_counts)
         dataset["inputFacets"] = {"inputStatistics": statistics}
     return {**dataset, "facets": facets}
 

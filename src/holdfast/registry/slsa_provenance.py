@@ -33,15 +33,15 @@ def statement(manifest: Manifest, digest: str, record: dict[str, Any]) -> dict[s
         record: Of the run that made it, empty where none did.
     """
     lineage = manifest.lineage
-    asked = {
+    parameters = {
         name: value for name in _ASKED if (value := getattr(lineage, name)) not in (UNSET, None, "")
     }
     if lineage.data_window:
-        asked["window"] = lineage.data_window
+        parameters["window"] = lineage.data_window
     settings = record.get("settings")
     definition = {
         "buildType": _BUILD_TYPE,
-        "externalParameters": asked,
+        "externalParameters": parameters,
         "internalParameters": settings if isinstance(settings, dict) else {},
         "resolvedDependencies": [*_code(manifest), *_data(manifest), *_environment(manifest)],
     }
@@ -98,8 +98,8 @@ def _data(manifest: Manifest) -> Iterator[dict[str, Any]]:
 
 def _digests(use: DataUse) -> dict[str, str]:
     """Return both digests; the one of rows has a name of its own, for it is not one of bytes."""
-    named = {"sha256": use.digest, "holdfastRows": use.rows}
-    return {name: text.removeprefix("sha256:") for name, text in named.items() if text}
+    digests = {"sha256": use.digest, "holdfastRows": use.rows}
+    return {name: text.removeprefix("sha256:") for name, text in digests.items() if text}
 
 
 def _environment(manifest: Manifest) -> Iterator[dict[str, Any]]:

@@ -25,17 +25,17 @@ def with_data(session: Session, facts: Facts) -> Facts:
         InvalidInputError: If data cannot be read.
         NotFoundError: If a version of data does not exist.
     """
-    named = facts.get("data")
-    if not named:
+    sources = facts.get("data")
+    if not sources:
         return facts
-    uses = {name: _use(session, name, source) for name, source in sorted(named.items())}
+    uses = {name: _use(session, name, source) for name, source in sorted(sources.items())}
     lineage, training = as_facts(uses)
-    told: Any = {
+    extended: Any = {
         **facts,
         "lineage": {**facts.get("lineage", {}), **lineage},
         "training_data": {**training, **facts.get("training_data", {})},
     }
-    result: Facts = told
+    result: Facts = extended
     return result
 
 

@@ -39,7 +39,7 @@ def compare(
     recorded: Fetched,
     result: RunResult,
     metrics: Mapping[str, float],
-    asked: list[tuple[str, EvaluationRows]],
+    row_sets: list[tuple[str, EvaluationRows]],
     trials: Trials | None,
     tolerance: float,
 ) -> Likeness:
@@ -49,7 +49,7 @@ def compare(
         recorded: The version, every byte verified.
         result: Of the run.
         metrics: As the version's own run told them.
-        asked: Rows that both are asked, and what they are called.
+        row_sets: Rows that both are asked, and what they are called.
         trials: Where both are loaded.
         tolerance: How far metrics may differ, relative.
     """
@@ -63,8 +63,8 @@ def compare(
     notes += [f"{role}: not made" for role in lost]
     if not lost:
         now = Fetched("the new run", replace(manifest, artifacts=made), dict(result.sources))
-        same, told = _answers(recorded, now, asked, trials)
-        notes += told
+        same, remarks = _answers(recorded, now, row_sets, trials)
+        notes += remarks
         if same:
             return Likeness("same predictions", tuple(notes))
     differing = list(_differing(metrics, result.metrics, tolerance))
@@ -96,12 +96,15 @@ def _is_same(manifest: Manifest, role: str, made: Artifact) -> bool:
 
 
 def _answers(
-    recorded: Fetched, now: Fetched, asked: list[tuple[str, EvaluationRows]], trials: Trials | None
+    recorded: Fetched,
+    now: Fetched,
+    row_sets: list[tuple[str, EvaluationRows]],
+    trials: Trials | None,
 ) -> tuple[bool, list[str]]:
     """Ask both the same rows; whether all answers are the same, and what is to be said of them."""
     notes: list[str] = []
-    same = bool(asked)
-    for name, rows in asked:
+    same = bool(row_sets)
+    for name, rows in row_sets:
         try:
             first, second = (scoring.answered(one, trials, rows) for one in (recorded, now))
         except HoldfastError as error:
@@ -115,7 +118,7 @@ def _answers(
             same = False
             by = "" if far is None else f", numbers by up to {far:g}"
             notes.append(f"{name}: answers differ{by}")
-    if not asked:
+    if not row_sets:
         notes.append("no input example and no evaluation rows to ask")
     return same, notes
 

@@ -229,13 +229,13 @@ def reproduce(registry: Registry, request: ReproductionRequest) -> Reproduced:
     """
     with scratch.folder() as home:
         prepared = _Prepared(registry, request, home)
-        told = Reproduced(prepared.info.ref, prepared.needs)
-        if told.missing:
-            return replace(told, problem="not run: something that it needs is missing")
+        outcome = Reproduced(prepared.info.ref, prepared.needs)
+        if outcome.missing:
+            return replace(outcome, problem="not run: something that it needs is missing")
         manifest = prepared.manifest
         commit = manifest.lineage.git_commit or ""
         with worktree(request.folder, commit, _patch(registry, manifest, home), home) as tree:
-            return _run(prepared, tree, told)
+            return _run(prepared, tree, outcome)
 
 
 def _patch(registry: Registry, manifest: Manifest, home: Path) -> bytes | None:
@@ -262,7 +262,7 @@ def _folder(manifest: Manifest, tree: Path) -> Path:
     return folder
 
 
-def _run(prepared: _Prepared, tree: Path, told: Reproduced) -> Reproduced:
+def _run(prepared: _Prepared, tree: Path, outcome: Reproduced) -> Reproduced:
     request, manifest, home = prepared.request, prepared.manifest, prepared.home
     lineage = manifest.lineage
     out, place = home / "out", home / "run"
@@ -292,8 +292,8 @@ def _run(prepared: _Prepared, tree: Path, told: Reproduced) -> Reproduced:
     ended = training_process.run(training, request.limits)
     if ended.why != "ended" or ended.status:
         problem = f"the training failed: {ended.why}, status {ended.status}"
-        return replace(told, problem=problem, log=ended.log.decode(errors="replace"))
-    return replace(told, likeness=_likeness(prepared, out))
+        return replace(outcome, problem=problem, log=ended.log.decode(errors="replace"))
+    return replace(outcome, likeness=_likeness(prepared, out))
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, str]:
@@ -302,8 +302,8 @@ def _settings(record: Mapping[str, Any]) -> dict[str, str]:
     Whoever may write to the store may have written the record.
     """
     recorded = record.get("settings")
-    named = recorded if isinstance(recorded, dict) else {}
-    pairs = ((str(name), str(value)) for name, value in named.items())
+    settings = recorded if isinstance(recorded, dict) else {}
+    pairs = ((str(name), str(value)) for name, value in settings.items())
     return {name: value for name, value in pairs if training_process.is_setting(name, value)}
 
 
@@ -329,21 +329,21 @@ def _live_then(prepared: _Prepared) -> str | None:
 def _likeness(prepared: _Prepared, out: Path) -> Likeness:
     registry, request, manifest = prepared.registry, prepared.request, prepared.manifest
     result = run_results.read(out)
-    asked = []
+    row_sets = []
     if (example := likeness.example_rows(manifest)) is not None:
-        asked.append(("input example", example))
+        row_sets.append(("input example", example))
     path = result.evaluation or prepared.paths.get(EVALUATION)
     if path is not None:
-        asked.append(("evaluation rows", evaluation_rows.read(path, result.label)))
-    told = prepared.record.get("val_metrics") or manifest.metrics
+        row_sets.append(("evaluation rows", evaluation_rows.read(path, result.label)))
+    recorded = prepared.record.get("val_metrics") or manifest.metrics
     metrics = {
         name: value
-        for name, value in told.items()
+        for name, value in recorded.items()
         if name in manifest.metrics and isinstance(value, int | float)
     }
     fetched = registry.fetch(prepared.info)
     nursery = trial_runs.begun(registry, [], request.sandbox, "holdfast.retraining.scoring")
     if nursery is None:
-        return likeness.compare(fetched, result, metrics, asked, None, request.tolerance)
+        return likeness.compare(fetched, result, metrics, row_sets, None, request.tolerance)
     with nursery as trials:
-        return likeness.compare(fetched, result, metrics, asked, trials, request.tolerance)
+        return likeness.compare(fetched, result, metrics, row_sets, trials, request.tolerance)
