@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from holdfast import Registry
 from holdfast.recording import TrainingRun, fit_reports, lightgbm_callback, xgboost_callback
 
 CELL = {"C": [0.1, 1.0]}
@@ -28,9 +29,9 @@ def labels(rows: Any) -> Any:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> TrainingRun:
+def run(tmp_path: Path, registry: Registry) -> TrainingRun:
     """Return a run that goes on, and has a model."""
-    made = TrainingRun("iris", tmp_path)
+    made = TrainingRun("iris", tmp_path, registry.trainings.data_use)
     made.model(tmp_path / "model.txt")
     return made
 

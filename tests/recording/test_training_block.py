@@ -69,7 +69,8 @@ def test_a_block_becomes_one_version(
     assert manifest.metadata["team"] == "risk"
     assert record.curves["loss"].last == 0.25
     assert [figure.name for figure in record.figures] == ["confusion"]
-    assert record.facts["seed"] == 7
+    assert manifest.lineage.seed == 7
+    assert sorted(manifest.lineage.used_data) == ["training"]
     assert record.facts["took_s"] >= 0
     assert "path" not in record.facts
     assert registry.load(run.version).model.predict(rows).shape == (40,)
@@ -274,6 +275,26 @@ def test_data_that_changed_meanwhile_is_named(
     assert sorted(data["digests"]) == ["changed", "gone", "same"]
     assert data["changed_during_training"] == ["changed", "gone"]
     assert "data changed, gone changed during the training" in caplog.text
+
+
+def test_data_of_the_caller_and_of_the_run_are_recorded_alike(
+    registry: Registry, model: LogisticRegression, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("1")
+    (tmp_path / "b.txt").write_text("2")
+    with holdfast.training("iris", store=registry, data={"a": "a.txt"}) as run:
+        (tmp_path / "a.txt").write_text("3")
+        run.data("b", "b.txt")
+        run.model(model)
+    manifest = registry.manifest(run.version)
+
+    assert sorted(manifest.lineage.used_data) == ["a", "b"]
+    assert manifest.training_data["changed_during_training"] == ["a"]
+    with (
+        pytest.raises(InvalidInputError, match="does not exist"),
+        holdfast.training("iris", store=registry, data={"a": "nowhere.txt"}),
+    ):
+        pytest.fail("it began")
 
 
 def test_a_name_that_may_be_a_typing_error_is_told_before_the_training(

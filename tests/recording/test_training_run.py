@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from tests.core.test_figure_content import DRAWN, png
 
+from holdfast import Registry
 from holdfast.core.curves import Curve
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.recording import TrainingRun, file_copies
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> TrainingRun:
+def run(tmp_path: Path, registry: Registry) -> TrainingRun:
     """Return a run that goes on, and has a model."""
-    made = TrainingRun("iris", tmp_path)
+    made = TrainingRun("iris", tmp_path, registry.trainings.data_use)
     made.model(tmp_path / "model.txt")
     return made
 
@@ -86,7 +87,7 @@ Told = Callable[[TrainingRun], object]
         (lambda run: run.file("nowhere"), "cannot be read from 'nowhere'"),
         (lambda run: run.file("."), "is not a name"),
         (lambda run: run.file(os.curdir, name="folder"), "cannot be read from '.'"),
-        (lambda run: run.data("training", "nowhere"), "cannot be read"),
+        (lambda run: run.data("training", "nowhere"), "does not exist"),
         (lambda run: run.data("training", 5), "must be a path or a frame, not int"),
     ],
 )
@@ -188,17 +189,25 @@ def test_a_file_that_the_registration_would_refuse_is_refused_at_once(
     assert os.listdir(tmp_path / "files") == []
 
 
-def test_data_is_known_by_its_digest_or_its_size(run: TrainingRun, tmp_path: Path) -> None:
+def test_data_is_known_by_digests_of_bytes_and_rows(run: TrainingRun, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas", reason="makes the frame")
-    (tmp_path / "rows.csv").write_text("a\n1\n")
-    run.data("training", tmp_path / "rows.csv")
-    run.data("validation", pandas.DataFrame({"a": [1, 2], "b": [3, 4]}))
+    frame = pandas.DataFrame({"a": [1, 2], "b": [3, 4]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    run.data("file", "rows.parquet")
+    run.data("frame", frame)
     run.data("array", np.zeros((3, 2)))
+    run.data("mixed", pandas.DataFrame({"a": [1, "x", None]}))
     data = run.gather().data
+    file, kept = data["file"].use, data["frame"].use
 
-    assert (data["training"].digest or "").startswith("sha256:")
-    assert (data["validation"].rows, data["validation"].columns) == (2, ("a", "b"))
-    assert (data["array"].rows, data["array"].columns) == (3, ())
+    assert file is not None
+    assert kept is not None
+    assert (file.digest or "").startswith("sha256:")
+    assert file.path == "rows.parquet"
+    assert kept.rows == file.rows  # the same rows, in a file or in memory
+    assert (data["frame"].rows, data["frame"].columns) == (2, ("a", "b"))
+    assert (data["array"].use, data["array"].rows, data["array"].columns) == (None, 3, ())
+    assert (data["mixed"].use, data["mixed"].rows) == (None, 3)
 
 
 def test_threads_may_tell_at_the_same_time(run: TrainingRun) -> None:
@@ -246,8 +255,8 @@ def test_what_ended_takes_nothing_more(run: TrainingRun) -> None:
     assert "ended without a version" in run._repr_html_()
 
 
-def test_a_run_without_a_model_says_what_is_missing(tmp_path: Path) -> None:
-    run = TrainingRun("iris", tmp_path)
+def test_a_run_without_a_model_says_what_is_missing(tmp_path: Path, registry: Registry) -> None:
+    run = TrainingRun("iris", tmp_path, registry.trainings.data_use)
     assert "goes on" in run._repr_html_()
     with pytest.raises(InvalidInputError, match="has no version yet"):
         _ = run.version

@@ -41,7 +41,7 @@ class RunFacts:
         lineage, code = provenance.lineage(), provenance.code_place()
         if lineage.git_commit:
             code |= {"git_commit": lineage.git_commit, "git_dirty": lineage.git_dirty}
-        self._code = code
+        self._code = code if self._seed is None else {**code, "seed": self._seed}
 
     def lineage(self) -> dict[str, Any]:
         """Return where the code is and which it was, as a registration takes it."""
@@ -54,7 +54,6 @@ class RunFacts:
         facts = {
             "took_s": round(self.took_s, 3),
             "peak_rss_bytes": peak_bytes(),
-            "seed": self._seed,
             "script": _script(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),

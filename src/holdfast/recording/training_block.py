@@ -19,7 +19,7 @@ from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.recording import data_facts, fit_hooks
 from holdfast.recording.run_facts import RunFacts
 from holdfast.recording.training_run import GatheredRun, TrainingRun
-from holdfast.registry import Registry, open_registry
+from holdfast.registry import Registry, open_registry, trained_on
 from holdfast.registry import facts as known_facts
 from holdfast.registry.facts import Facts
 from holdfast.registry.training_verbs import CURVES_FILE
@@ -105,10 +105,15 @@ class TrainingBlock:
         if near := self._registry.mistakable(asked.model) if is_new else ():
             _log.warning("%s will be a new model; there is %s", asked.model, ", ".join(near))
         self._facts = RunFacts(self._seed)
-        folder = self._ending.enter_context(scratch.folder())
-        self._run = TrainingRun(asked.model, folder)
-        self._tell_watched = self._ending.enter_context(fit_hooks.watching(self._run))
-        return self._run
+        with ExitStack() as failing:
+            folder = failing.enter_context(scratch.folder())
+            run = TrainingRun(asked.model, folder, self._registry.trainings.data_use)
+            for name, source in asked.facts.get("data", {}).items():
+                run.data(name, source)
+            self._tell_watched = failing.enter_context(fit_hooks.watching(run))
+            self._ending = failing.pop_all()
+        self._run = run
+        return run
 
     def __exit__(
         self,
@@ -151,7 +156,8 @@ class TrainingBlock:
     def _told(self, gathered: GatheredRun, folder: Path) -> Facts:
         """Return the facts of the registration: the caller's, and what the run adds to them."""
         asked = cast("dict[str, Any]", self._asked.facts)
-        digests = {name: data.digest for name, data in gathered.data.items() if data.digest}
+        uses = {name: data.use for name, data in gathered.data.items() if data.use is not None}
+        of_lineage, of_training = trained_on.as_facts(uses)
         changed = [name for name, data in gathered.data.items() if data_facts.has_changed(data)]
         if changed:
             _log.warning("data %s changed during the training", ", ".join(changed))
@@ -161,12 +167,12 @@ class TrainingBlock:
             if data.rows is not None
         }
         told: dict[str, Any] = {
-            **asked,
+            **{name: fact for name, fact in asked.items() if name != "data"},  # the run has them
             "metrics": {**asked.get("metrics", {}), **gathered.metrics},
             "artifacts": {**asked.get("artifacts", {}), **_artifacts(gathered, folder)},
-            "lineage": {**self._facts.lineage(), **asked.get("lineage", {})},
+            "lineage": {**self._facts.lineage(), **of_lineage, **asked.get("lineage", {})},
             "training_data": {
-                **({"digests": digests} if digests else {}),
+                **of_training,
                 **({"changed_during_training": changed} if changed else {}),
                 **frames,
                 **asked.get("training_data", {}),

@@ -18,7 +18,7 @@ from holdfast.core.views import RegistrationResult, VersionInfo
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.recording import data_facts, figure_drawing, file_copies, fit_reports
 from holdfast.recording.curve_points import CurvePoints
-from holdfast.recording.data_facts import DataFacts
+from holdfast.recording.data_facts import DataFacts, Describe
 from holdfast.recording.fit_reports import FitReport
 from holdfast.recording.plain_numbers import height_of, scalar, step_of
 
@@ -61,12 +61,14 @@ class TrainingRun:
     Args:
         model: Name of the registered model.
         folder: Where figures and files wait.
+        describe: Looks at data that are named by path or ref.
     """
 
-    def __init__(self, model: str, folder: Path) -> None:
+    def __init__(self, model: str, folder: Path, describe: Describe) -> None:
         self.model_name = model
         self.folder = folder
         self.result: RegistrationResult | None = None
+        self._describe = describe
         self._lock = threading.RLock()
         self._owner = os.getpid()
         self._ended = False
@@ -188,13 +190,14 @@ class TrainingRun:
             self._files[called] = target
 
     def data(self, name: str, source: object) -> None:
-        """Record what the model is trained on, by the digest of its bytes as they are now.
+        """Record what the model is trained on, by digests of bytes and rows as they are now.
 
         Args:
             name: Such as `training` or `validation`.
-            source: A file or a folder. Of a frame in memory, rows and columns are recorded.
+            source: A file, a folder, a pattern, a version of data that was added (`sales@v3`), or a
+                frame in memory.
         """
-        facts = data_facts.facts_of(_key("data", name), source)
+        facts = data_facts.facts_of(_key("data", name), source, self._describe)
         with self._open():
             self._data[name] = facts
 

@@ -15,7 +15,7 @@ from holdfast.errors import InvalidInputError
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import Session
 
-__all__ = ["as_facts", "of_version", "with_data"]
+__all__ = ["as_facts", "of_version", "use_of", "with_data"]
 
 
 def with_data(session: Session, facts: Facts) -> Facts:
@@ -28,7 +28,7 @@ def with_data(session: Session, facts: Facts) -> Facts:
     sources = facts.get("data")
     if not sources:
         return facts
-    uses = {name: _use(session, name, source) for name, source in sorted(sources.items())}
+    uses = {name: use_of(session, name, source) for name, source in sorted(sources.items())}
     lineage, training = as_facts(uses)
     extended: Any = {
         **facts,
@@ -51,7 +51,13 @@ def of_version(version: DataVersion) -> DataUse:
     return DataUse(version.added.digest, version.added.rows, version.ref)
 
 
-def _use(session: Session, name: object, source: Any) -> DataUse:
+def use_of(session: Session, name: object, source: Any) -> DataUse:
+    """Return what is to be recorded of a path, a pattern, or a version of data by its ref.
+
+    Raises:
+        InvalidInputError: If the name is not one, or the data cannot be read.
+        NotFoundError: If a version of data does not exist.
+    """
     if not isinstance(name, str) or not names.is_key(name):
         raise InvalidInputError(f"data name {name!r}", "is not a valid name", "use printable text")
     text = str(source)

@@ -7,6 +7,7 @@ from holdfast.core import curves, figure_content, names, training_commands
 from holdfast.core.curves import Curve
 from holdfast.core.events import TrainingFailed
 from holdfast.core.figure_content import MEDIA
+from holdfast.core.lineage_record import DataUse
 from holdfast.core.manifest import Artifact, Manifest, digest_of
 from holdfast.core.training_record import FACTS, FigureFile, TrainingRecord
 from holdfast.core.version import parse
@@ -30,7 +31,7 @@ class Trainings:
         """Check that a version of a model could be written: better before the training than after.
 
         Returns:
-            True if the model is new.
+            True if the model has no entry yet.
 
         Raises:
             InvalidInputError: If the model or the version may not be called so.
@@ -45,6 +46,17 @@ class Trainings:
             advice = "a version never changes; choose another"
             raise ConflictError(f"{model}@{exact}", "was registered before", advice)
         return not state.seq
+
+    def data_use(self, name: str, source: object) -> DataUse:
+        """Return what is to be recorded of data: a path, a pattern, or `sales@v3`.
+
+        Raises:
+            InvalidInputError: If it cannot be read.
+            NotFoundError: If that version of data does not exist.
+        """
+        from holdfast.registry import trained_on
+
+        return trained_on.use_of(self._session, name, source)
 
     def fail(
         self,

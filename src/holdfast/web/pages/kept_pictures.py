@@ -44,13 +44,11 @@ def record(visitor: Visitor, ref: str) -> tuple[TrainingRecord, str]:
 def run(kept: TrainingRecord) -> Iterator[str]:
     """Say what is known of the run; whoever registered it may have written anything there."""
     facts = dict(kept.facts)
-    took, peak, seed = (facts.pop(name, None) for name in ("took_s", "peak_rss_bytes", "seed"))
+    took, peak = (facts.pop(name, None) for name in ("took_s", "peak_rss_bytes"))
     if isinstance(took, int | float):
         yield f"took {wording.span(took)}"
     if isinstance(peak, int | float):
         yield f"{wording.size(peak)} of memory at most"
-    if seed is not None:
-        yield f"seed {fact(seed)}"
     for name, value in facts.items():
         yield f"{fact(value)} {name}" if name == "processors" else fact(value)
 
