@@ -1,3 +1,7 @@
+import os
+import pickle
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +109,43 @@ def test_its_notebook_view_is_a_table_in_which_nothing_is_live() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert ">0.9</td>" in shown
     assert "algorithm" not in shown
+
+
+def _asked_in_a_fork(pair: Pair, carry: Callable[[Pair], Pair] = lambda pair: pair) -> list[str]:
+    """Return what a forked process is warned of when it asks a pair, and hears no more of it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                carry(pair).predict(ROWS)
+            os.write(writing, "\n".join(str(item.message) for item in caught).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        text = stream.read()
+    os.waitpid(child, 0)
+    return text.splitlines()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_fork_that_asks_what_its_parent_loaded_is_warned() -> None:
+    fitted = Doubling()
+    pair = Pair("iris@1.2.0", _manifest(framework="xgboost"), {"model": fitted})
+    plain = Pair("iris@1.2.0", _manifest(), {"model": fitted})
+    (warning,) = _asked_in_a_fork(pair)
+
+    assert f"iris@1.2.0 was loaded in process {os.getpid()} and is asked in process" in warning
+    assert warning.endswith(
+        "none of the threads of xgboost: the call may never return; load it after the fork"
+    )
+    assert _asked_in_a_fork(plain) == []
+    assert _asked_in_a_fork(pair, lambda pair: pickle.loads(pickle.dumps(pair))) == []
+
+
+class Doubling:
+    def predict(self, rows: Any) -> Any:
+        return rows * 2

@@ -1,7 +1,9 @@
 """What `load` gives: a model with what prepares its rows and what reads its answers, as one."""
 
+import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,11 @@ from holdfast.errors import NotFoundError, UnsupportedError
 _READING: Final = ("postprocess", "inverse_transform", "transform")
 """Methods of a postprocessor, the first that it has is called."""
 
+_THREADED: Final = frozenset(
+    ("scikit-learn", "xgboost", "lightgbm", "catboost", "pytorch", "tensorflow", "keras", "onnx")
+)
+"""Frameworks that compute in threads of their own, of which a forked process has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -21,11 +28,13 @@ class Pair:
         ref: The version it was loaded from, such as `iris@1.2.0`.
         manifest: What is recorded of it.
         parts: Loaded object by role.
+        process: Id of the process in which it was loaded.
     """
 
     ref: str
     manifest: Manifest
     parts: Mapping[str, object]
+    process: int = field(default_factory=os.getpid, init=False, compare=False)
 
     @property
     def model(self) -> Any:
@@ -103,12 +112,29 @@ class Pair:
         preprocessor = self.preprocessor
         if preprocessor is None:
             return rows
+        self._warn_of_a_fork()
         transform = getattr(preprocessor, "transform", preprocessor)
         if not callable(transform):
             raise self._unsupported("preprocessor", preprocessor, "transform")
         return transform(rows)
 
+    def _warn_of_a_fork(self) -> None:
+        """Warn where a call can wait for ever for threads that were left behind in the parent."""
+        here = os.getpid()
+        if self.process != here and self.manifest.framework in _THREADED:
+            warning = (
+                f"{self.ref} was loaded in process {self.process} and is asked in process {here}, "
+                f"its fork, which has none of the threads of {self.manifest.framework}: the call "
+                "may never return; load it after the fork"
+            )
+            warnings.warn(warning, RuntimeWarning, stacklevel=4)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Begin anew where it is unpickled: what it holds is loaded there."""
+        return type(self), (self.ref, self.manifest, self.parts)
+
     def _method(self, name: str) -> Callable[[Any], Any]:
+        self._warn_of_a_fork()
         method = getattr(self.model, name, None)
         if not callable(method):
             raise self._unsupported("model", self.model, name)
