@@ -1,11 +1,12 @@
 """`holdfast lineage`: both ways, and by data, commit and parent, through the command line."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.predictions.rows import Rows
+from tests.predictions.rows import Rows, batch
 from tests.retraining.repositories import committed
 
 import holdfast as library
@@ -66,9 +67,16 @@ def test_predictions_in_a_log_are_counted(made: Holdfast, tmp_path: Path) -> Non
     log = open_log(tmp_path / "log")
     row = Rows()
     log.write([row(model="iris", version="1.0.0"), row(model="iris", version="9.0.0")])
+    now_us = time.time_ns() // 1000
+    log.batches.add(batch(now_us, rows=7, input="/data/june.parquet"))
+    log.batches.add(batch(now_us + 1000, version="9.0.0"))
     log.close()
 
-    assert "predictions 1 answered  as active" in made("lineage", "iris@1.0.0", "--log", "log").out
+    below = made("lineage", "iris@1.0.0", "--log", "log").out
+    assert "predictions 1 answered  as active" in below
+    assert below.count("batch 7 rows") == 1
+    assert "/data/june.parquet → /data/scores.parquet" in below
+    assert below.count("batch ") == 1
     assert "none in the log" in made("lineage", "child@1.0.0", "--log", "log").out
 
 

@@ -15,10 +15,12 @@ from holdfast.core.wording import count, moment
 
 if TYPE_CHECKING:
     from holdfast.core.drawing.lineage_graph import LineageNode
+    from holdfast.predictions import Log
     from holdfast.registry.data_users import VersionsUsing
     from holdfast.registry.lineage_tree import LineageTree
     from holdfast.retraining.reproduction import Reproduced, ReproductionRequest
 
+_BATCH_DAYS: Final = 30
 _LOG_LINES: Final = 20
 _NAMED: Final = ("version", "rollout", "live", "more")
 """Kinds that a name tells of itself."""
@@ -80,10 +82,28 @@ def _predictions(tree: "LineageTree", location: str | None) -> "Iterator[Lineage
 
     with opened(location) as log:
         summaries = stats(log, Filter(model=tree.info.model, version=tree.info.version))
+        batches = list(_batches(log, tree))
     for served in summaries:
         yield LineageNode("predictions", f"{served.requests:,} answered", f"as {served.role}")
     if not summaries:
         yield LineageNode("predictions", "none in the log")
+    yield from batches
+
+
+def _batches(log: "Log", tree: "LineageTree") -> "Iterator[LineageNode]":
+    """Go through the batches that a version scored in the last days, the newest first."""
+    from datetime import UTC, datetime, timedelta
+
+    from holdfast.core.drawing.lineage_graph import LineageNode
+
+    today, first = datetime.now(UTC).date(), tree.manifest.registered_at[:10]
+    days = [(today - timedelta(days=age)).isoformat() for age in range(_BATCH_DAYS)]
+    for day in days:
+        of_day = log.batches.of_day(day, tree.info.model) if day >= first else []
+        for record in of_day[::-1]:
+            if record.version == tree.info.version:
+                note = f"{day}, {record.input} → {record.output}"
+                yield LineageNode("batch", count(record.rows, "row"), note)
 
 
 def _document(tree: "LineageTree", became: "Sequence[LineageNode]") -> dict[str, Any]:

@@ -17,7 +17,7 @@ _MOST: Final = 8
 _CHARACTERS: Final = 35
 _TOLD: Final = (
     *("parent", "child", "adapter", "base", "data", "code", "run", "alias", "environment"),
-    *("server", "predictions"),
+    *("server", "predictions", "batch"),
 )
 """Kinds that a name does not tell of itself."""
 
@@ -27,7 +27,7 @@ class LineageNode(Struct, frozen=True):
 
     Attributes:
         kind: `version`, `parent`, `base`, `data`, `code`, `environment`, `run`, `child`, `adapter`,
-            `alias`, `rollout`, `live`, `server` or `predictions`.
+            `alias`, `rollout`, `live`, `server`, `batch` or `predictions`.
         text: Its name.
         note: More about it.
         url: Its page, empty if it has none.
