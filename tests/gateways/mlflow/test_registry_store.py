@@ -386,6 +386,23 @@ def test_a_model_of_holdfast_is_seen_by_mlflow(
     assert version.source.startswith("holdfast-artifact:///")
 
 
+def test_a_pair_of_holdfast_is_loaded_by_mlflow(
+    mlflow: Any, ours: Any, registry: Registry, download: Any
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rows, labels = [[0.0, 9.0], [1.0, 0.0]], [0, 1]
+    scaler = StandardScaler().fit(rows)
+    registry.register("iris", LogisticRegression().fit(scaler.transform(rows), labels), scaler)
+    repository = download(ours.get_model_version_download_uri("iris", 1))
+    folder = repository.download_artifacts("")
+
+    assert list(mlflow.pyfunc.load_model(folder).predict(rows)) == labels
+    listed = [info.path for info in repository.list_artifacts("holdfast")]
+    assert "holdfast/manifest.json" in listed
+
+
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
