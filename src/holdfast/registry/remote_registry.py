@@ -75,14 +75,10 @@ class RemoteRegistry(Registry):
 
     @property
     def catalogue(self) -> NoReturn:
-        """Refuse: a server has no verbs for it.
-
-        Raises:
-            UnsupportedError: Always.
-        """
+        """Refuse with an `UnsupportedError`: a server has no verbs for it."""
         raise UnsupportedError(
             f"server {self.location}",
-            "does not take what clients of other registries write",
+            "takes no writes of other registries' clients",
             "name the folder or the bucket of its store",
         )
 

@@ -371,6 +371,24 @@ def test_a_rename_that_was_stopped_continues(ours: Any, registry: Registry, refu
     ]
 
 
+def test_a_damaged_model_hides_no_other(
+    ours: Any, open_ours: Any, registry: Registry, refused: Any
+) -> None:
+    for name in ("iris", "rose"):
+        ours.create_registered_model(name)
+        ours.create_model_version(name, "s")
+    [entry] = Path(str(registry.location)).glob("models/iris/journal/0000000001.json")
+    entry.chmod(0o600)
+    entry.write_bytes(b"{}")
+    fresh = open_ours()
+
+    assert [model.name for model in fresh.search_registered_models()] == ["rose"]
+    assert [version.name for version in fresh.search_model_versions()] == ["rose"]
+    with refused("truncated or overwritten") as caught:
+        fresh.get_registered_model("iris")
+    assert caught.value.error_code == "DATA_LOSS"
+
+
 def test_a_model_of_holdfast_is_seen_by_mlflow(
     ours: Any, registry: Registry, tmp_path: Path
 ) -> None:
