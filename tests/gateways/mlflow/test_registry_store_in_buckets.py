@@ -20,10 +20,10 @@ def test_models_are_kept_in_a_bucket(
     folder = model_folder()
     store.create_model_version("iris", str(folder))
     store.create_model_version("iris", "s3://gone/x")
-    store.set_registered_model_alias("iris", "production", 1)
+    store.set_registered_model_alias("iris", "production", "1")
     other = HoldfastStore(uri)
     [live] = other.get_latest_versions("iris", ["Production"])
-    source = other.get_model_version_download_uri("iris", 1)
+    source = other.get_model_version_download_uri("iris", "1")
     repository = HoldfastArtifactRepository(source, registry_uri=uri)
     place = repository.download_artifacts("weights.json", str(tmp_path))
 
