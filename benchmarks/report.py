@@ -50,6 +50,12 @@ GOALS: dict[str, list[Any]] = {
         ("holdfast_running[10000]", "mlflow_running[10000]", 0.1),
         ("holdfast_cli[10000]", "mlflow_new_process[10000]", 0.1),
     ],
+    "MLflow's calls": [
+        ("holdfast_plugin[100-create]", "mlflow_database[100-create]", 1.0),
+        ("holdfast_plugin[100-set_alias]", "mlflow_database[100-set_alias]", 1.0),
+        ("holdfast_plugin[100-resolve]", "mlflow_database[100-resolve]", 1.0),
+        ("holdfast_plugin[10000-resolve]", "mlflow_database[10000-resolve]", 0.05),
+    ],
     "list all versions": [("holdfast_cold[10000]", 150e-3, 1.0)],
     "search versions by metric and tag": [
         ("holdfast_running[10000]", 100e-3, 1.0),

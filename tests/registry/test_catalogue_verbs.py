@@ -96,6 +96,7 @@ def test_a_reference_is_listed_and_never_used(
     ):
         with pytest.raises(ConflictError, match="is a reference to 's3://b/x'"):
             refused()
+    assert registry.judge(ref).reasons[0].startswith("it is a reference to 's3://b/x'")
     assert registry.verify().whole
     assert [change.op for change in registry.history("iris")] == [
         "registered",

@@ -90,7 +90,7 @@ def test_whoever_asks_is_the_author_whatever_they_say(url: str, text: Text) -> N
 
 
 def test_a_server_takes_no_writes_of_other_registries_clients(remote: Registry) -> None:
-    with pytest.raises(UnsupportedError, match="name the folder or the bucket"):
+    with pytest.raises(UnsupportedError, match="takes no writes of other registries' clients"):
         _ = remote.catalogue
 
 

@@ -41,6 +41,14 @@ def gate(session: Session, ref: str) -> Verdict:
 
 def verdict_on(session: Session, state: State, record: Record) -> Verdict:
     """Hold a version against the policy and the champion of *state*."""
+    verdict = _verdict_on(session, state, record)
+    if record.reference is None:
+        return verdict
+    why = f"it is a reference to {record.reference!r}: its bytes were never taken in"
+    return replace(verdict, reasons=(why, *verdict.reasons))
+
+
+def _verdict_on(session: Session, state: State, record: Record) -> Verdict:
     champion = state.versions[state.production] if state.production else None
     candidate = _candidate(session, state, record)
     if champion is None or champion == record:

@@ -75,16 +75,8 @@ class RemoteRegistry(Registry):
 
     @property
     def catalogue(self) -> NoReturn:
-        """Refuse: a server has no verbs for it.
-
-        Raises:
-            UnsupportedError: Always.
-        """
-        raise UnsupportedError(
-            f"server {self.location}",
-            "does not take what clients of other registries write",
-            "name the folder or the bucket of its store",
-        )
+        """Refuse with an `UnsupportedError`: a server has no verbs for it."""
+        raise self._beside("takes no writes of other registries' clients")
 
     @property
     def rollouts(self) -> RemoteRollouts:
@@ -395,9 +387,8 @@ class RemoteRegistry(Registry):
         return self._verbs.on_model(model, verb, options)
 
     def _beside(self, problem: str) -> UnsupportedError:
-        return UnsupportedError(
-            f"server {self.location}", problem, "run the command against its folder or bucket"
-        )
+        advice = "run the command against its folder or bucket"
+        return UnsupportedError(f"server {self.location}", problem, advice)
 
     def last_entry(self, model: str) -> int:
         """Return the number of a model's last entry, 0 if it has none."""

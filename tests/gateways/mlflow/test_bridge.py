@@ -234,11 +234,14 @@ def test_a_pair_whose_file_changed_is_not_loaded(
         pair_loader._load_pyfunc(str(inner))
 
 
-def test_a_pair_that_nobody_trusted_is_not_loaded(registry: Registry, tmp_path: Path) -> None:
+def test_a_pair_that_nobody_trusted_is_not_loaded(
+    mlflow: Any, registry: Registry, tmp_path: Path
+) -> None:
     from msgspec.structs import replace
 
     from holdfast.gateways.mlflow import pair_folder, pair_loader
 
+    assert mlflow
     path = tmp_path / "model.pkl"
     path.write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     registry.register("x", path, trust="to test")

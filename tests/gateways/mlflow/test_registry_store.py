@@ -371,6 +371,24 @@ def test_a_rename_that_was_stopped_continues(ours: Any, registry: Registry, refu
     ]
 
 
+def test_a_damaged_model_hides_no_other(
+    ours: Any, open_ours: Any, registry: Registry, refused: Any
+) -> None:
+    for name in ("iris", "rose"):
+        ours.create_registered_model(name)
+        ours.create_model_version(name, "s")
+    [entry] = Path(str(registry.location)).glob("models/iris/journal/0000000001.json")
+    entry.chmod(0o600)
+    entry.write_bytes(b"{}")
+    fresh = open_ours()
+
+    assert [model.name for model in fresh.search_registered_models()] == ["rose"]
+    assert [version.name for version in fresh.search_model_versions()] == ["rose"]
+    with refused("truncated or overwritten") as caught:
+        fresh.get_registered_model("iris")
+    assert caught.value.error_code == "DATA_LOSS"
+
+
 def test_a_model_of_holdfast_is_seen_by_mlflow(
     ours: Any, registry: Registry, tmp_path: Path
 ) -> None:
@@ -384,6 +402,23 @@ def test_a_model_of_holdfast_is_seen_by_mlflow(
     assert model.name == version.name == "team∕iris"
     assert mlflow_names.to_holdfast(model.name) == "team/iris"
     assert version.source.startswith("holdfast-artifact:///")
+
+
+def test_a_pair_of_holdfast_is_loaded_by_mlflow(
+    mlflow: Any, ours: Any, registry: Registry, download: Any
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rows, labels = [[0.0, 9.0], [1.0, 0.0]], [0, 1]
+    scaler = StandardScaler().fit(rows)
+    registry.register("iris", LogisticRegression().fit(scaler.transform(rows), labels), scaler)
+    repository = download(ours.get_model_version_download_uri("iris", 1))
+    folder = repository.download_artifacts("")
+
+    assert list(mlflow.pyfunc.load_model(folder).predict(rows)) == labels
+    listed = [info.path for info in repository.list_artifacts("holdfast")]
+    assert "holdfast/manifest.json" in listed
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
-"""One version's page: what was told of it, and what was measured."""
+"""One version's page: what was told of it, what was measured, and whether it may go live."""
 
 from pathlib import Path
 
 from tests.web.pages.conftest import Look, Person
+
+from holdfast.registry.catalogue_verbs import Labels
 
 
 def test_told_metrics_are_told_apart_from_measured_ones(
@@ -21,3 +23,15 @@ def test_told_metrics_are_told_apart_from_measured_ones(
     assert after.count('class="origin">told') == 1  # recall was measured, latency_ms was not
     assert 'class="origin">measured (june)' in after
     assert "nothing here checked it" in after
+
+
+def test_a_reference_is_shown_as_one_and_offers_no_promotion(look: Look, person: Person) -> None:
+    labels = Labels(lambda _state: None)
+    version = person.registry.catalogue.refer("afar", "s3://bucket/<afar>", labels, {})
+
+    _, page = look(f"/models/afar@{version}")
+
+    assert "A reference: its bytes are said to be at" in page
+    assert "s3://bucket/&lt;afar&gt;" in page
+    assert "never taken in" in page
+    assert "Promote…" not in page

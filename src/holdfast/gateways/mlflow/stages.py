@@ -8,7 +8,6 @@ from typing import Final
 
 from mlflow.entities.model_registry.model_version_stages import (
     STAGE_ARCHIVED,
-    STAGE_NONE,
     STAGE_PRODUCTION,
     STAGE_STAGING,
 )
@@ -106,6 +105,3 @@ def forget_built_in(state: State, alias: str) -> None:
     if version is not None:
         advice = "promote or stage another version, which takes it over"
         raise ConflictError(f"alias {alias} of {state.model}", f"names {version}", advice)
-
-
-__all__ = ["BUILT_IN", "STAGE_NONE", "forget_built_in", "move", "standing_for"]
