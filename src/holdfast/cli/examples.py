@@ -294,6 +294,8 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast backup /backups/models",
         "holdfast backup s3://backups/models --store s3://models/prod",
     ),
+    "link oci": ("holdfast link oci", "holdfast link oci --store /srv/models"),
+    "link hf": ("holdfast link hf hub-cache", "holdfast link hf hub-cache --follow --every 10s"),
     "init": ("holdfast init", "holdfast init /srv/models"),
     "purge": (
         "holdfast purge churn --keep 5 --dry-run",

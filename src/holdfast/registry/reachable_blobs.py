@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.manifest import MAX_BYTES, Manifest, base_digest, decode
 from holdfast.core.state import Record
 from holdfast.errors import DamagedError, NewerFormatError, StoreError
-from holdfast.registry import data_upkeep
+from holdfast.registry import data_upkeep, image_layout
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, at_most, concurrent, layout
 from holdfast.store.open_store import Claims
@@ -61,6 +61,7 @@ class Contents:
         if content is None:
             manifest = self.session.manifest(record)
             digests = tuple(file.sha256 for file in manifest.files)
+            digests += image_layout.named(self.session, record, manifest)
             content = self._read[record.manifest] = _Content(manifest.lineage.base, digests)
         return content
 

@@ -379,6 +379,14 @@ class Reader:
 
         return loading.paths(self._session, str(ref))
 
+    def blob_paths(self, ref: Reference) -> dict[str, Path]:
+        """Map a version's files to where their bytes lie, once every one is verified."""
+        record = self._session.find(str(ref))[1]
+        files = self._session.manifest(record).files
+        blobs = self._session.open_store.blobs
+        blobs.require(files)
+        return {file.path: blobs.fetch(file) for file in files}
+
     def checkout(self, ref: Reference, folder: str | PathLike[str]) -> Path:
         """Write a version's files and manifest to a new or empty folder."""
         from holdfast.registry import loading

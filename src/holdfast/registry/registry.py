@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.registry.copy_models import Copied
     from holdfast.registry.drift_verbs import Drifts
     from holdfast.registry.facts import Facts
+    from holdfast.registry.image_layout import LayoutKept
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.repair_plan import Repair
@@ -458,6 +459,12 @@ class Registry(EvaluationVerbs):
         from holdfast.registry import maintenance
 
         return maintenance.collect(self._session, grace_s)
+
+    def keep_layout(self) -> LayoutKept:
+        """Make the folder an OCI image layout, which every change keeps current from then on."""
+        from holdfast.registry import image_layout
+
+        return image_layout.keep(self._session)
 
     def delete(self, model: str, *, reason: str, force: bool = False) -> Moved:
         """Delete a model; its history stays, and registering again continues it."""

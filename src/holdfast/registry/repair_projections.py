@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record
-from holdfast.registry import store_location
+from holdfast.registry import image_layout, store_location
 from holdfast.registry.repair_journal import WalkedJournal
 from holdfast.registry.repair_plan import Mend, RepairPlan, make_room
 from holdfast.registry.session import Session
@@ -48,6 +48,7 @@ class ProjectionRepair:
         ]
         if not projections.is_true(projections.read_pointer(store.store, state.model), state):
             stale.append((layout.pointer(state.model), "is missing, or differs from the journal"))
+        stale += image_layout.problems(self.session, state)
         if is_mended and not stale:
             stale.append((prefix, "is derived from the above"))
         rebuild = functools.partial(self._rebuild, state.model)
@@ -72,7 +73,9 @@ class ProjectionRepair:
         if witness is not None and store_location.is_elsewhere(store, model, witness):
             store.store.delete(layout.pointer(model))  # or it would accuse the journal
         self.session.forget(model)
-        self.session.ledger(model).rebuild()
+        ledger = self.session.ledger(model)
+        ledger.rebuild()
+        image_layout.rebuild(self.session, ledger.state())
 
     def _seal(self, model: str) -> None:
         """Have the mark of a journal that demands signatures made anew, if it is not as it was."""

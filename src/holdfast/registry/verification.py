@@ -17,6 +17,7 @@ from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, Miss
 from holdfast.registry import (
     access_upkeep,
     data_upkeep,
+    image_layout,
     reachable_blobs,
     signatures,
     stray_files,
@@ -148,6 +149,7 @@ def _check_model(session: Session, model: str, findings: DamageSearch) -> None:
     _check_versions(session, state, [record.version for record in state.ordered()], findings)
     _expect_runs(session, state, findings)
     findings.damages += _lasting(session, state, functools.partial(_pointer_damages, session))
+    findings.damages += _lasting(session, state, functools.partial(_layout_damages, session))
     for key, problem in Packs(session.open_store.store, layout.model(model)).problems(digests):
         findings.damages.append(Damage(model, None, key, f"{problem}; {_REBUILD}"))
     if session.open_store.known.is_stale(model):
@@ -273,6 +275,13 @@ def stored(session: Session) -> Iterator[File]:
     for name in store.list(layout.BLOBS):
         if foreign.maker_of(name) is None:
             yield File(layout.blob(name), name, sizes.get(name, 0))
+
+
+def _layout_damages(session: Session, state: State) -> list[Damage]:
+    return [
+        Damage(state.model, None, key, f"{problem}; {_REBUILD}")
+        for key, problem in image_layout.problems(session, state)
+    ]
 
 
 def _pointer_damages(session: Session, state: State) -> list[Damage]:

@@ -18,6 +18,9 @@ DATA: Final = "data"
 KNOWN: Final = "known"
 """One file for each model that ever had an entry, so that a missing journal is told from none."""
 SEAL: Final = "signed.json"
+OCI_LAYOUT: Final = "oci-layout"
+OCI_INDEX: Final = "index.json"
+OCI_LOCK: Final = ".index.lock"
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _ENTRY: Final = re.compile(r"([0-9]{10,})\.json")
