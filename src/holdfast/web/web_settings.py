@@ -83,6 +83,8 @@ def body_limit(target: bytes) -> BodyLimit:
     path = target.partition(b"?")[0]
     if path.startswith(_UPLOADS):
         return _UPLOAD
-    if b":counts/" in path:
+    if path.startswith(b"/v2/") and b"/blobs/uploads/" in path:
+        return _UPLOAD
+    if b":counts/" in path or (path.startswith(b"/v2/") and b"/manifests/" in path):
         return _COUNTS
     return _FACTS if path.endswith(_LONG) else _VERB

@@ -1,0 +1,1 @@
+"""The distribution API of OCI registries, at `/v2/`."""
