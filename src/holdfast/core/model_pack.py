@@ -76,10 +76,11 @@ def pack(manifest: Manifest, digest: str, size_bytes: int) -> Pack:
     files = {FACTS: facts} | shown
     config = _encoded(_config(manifest, files.values()))
     code = manifest.artifacts.get(CODE)
-    own_code = {file.path for file in code.files} if code is not None else set()
+    kinds = dict.fromkeys((file.path for file in code.files) if code is not None else (), "code")
+    # a lone file is what was trained, whatever its extension: XGBoost writes JSON, LightGBM text
+    kinds |= {one.path: "weight" for one in manifest.artifacts.values() if one is not code}
     layers = [
-        _layer(path, file, "code" if file.path in own_code else _kind(path))
-        for path, file in files.items()
+        _layer(path, file, kinds.get(file.path) or _kind(path)) for path, file in files.items()
     ]
     document = {
         "schemaVersion": 2,

@@ -14,9 +14,8 @@ from holdfast.core.model_pack import CONFIG_FILE, FILE_PATH, MANIFEST_FILE, MANI
 from holdfast.core.shown_paths import FACTS, PUSHED, shown_files
 from holdfast.errors import InvalidInputError
 
-__all__ = ["MOST_BYTES", "PushedManifest", "artifacts_of", "draft_of", "media_type_of", "read"]
+__all__ = ["PushedManifest", "artifacts_of", "draft_of", "media_type_of", "read"]
 
-MOST_BYTES: Final = 4 << 20
 _DOCKER_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _TYPES: Final = (MANIFEST_TYPE, _DOCKER_TYPE)
 _IMAGES: Final = (
