@@ -91,7 +91,7 @@ def test_skopeo_carries_a_version_from_one_registry_to_another(
         back = skopeo("copy", f"{target}:production", f"dir:{tmp_path / 'back'}")
 
         assert (refused.returncode != 0, back.returncode) == (True, 0)
-        assert "moves by itself" in refused.stderr
+        assert "is set by Holdfast alone" in refused.stderr
         here, there = other.registry, served.registry
         assert here.manifest("copied/iris@1.1.0").metrics == {"auc": 0.9}
         assert [info.version for info in here.versions("copied/iris")] == ["1.1.0"]

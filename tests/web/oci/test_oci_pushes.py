@@ -163,7 +163,7 @@ def test_a_version_needs_a_tag_that_is_one(served: Served) -> None:
 
     assert "has no tag" in pusher.put(digest(raw), raw).body.decode()
     assert code(pusher.put(digest(b"other"), raw)) == "DIGEST_INVALID"
-    assert "moves by itself" in pusher.put("latest", raw).body.decode()
+    assert "is set by Holdfast alone" in pusher.put("latest", raw).body.decode()
     assert pusher.put("1.x", raw).status == 400
     assert "is reserved" in pusher.put("canary", raw).body.decode()
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from holdfast.core.oci_names import is_repository
 
-__all__ = ["TOKEN", "Target", "claims", "digest_in", "parse"]
+__all__ = ["TOKEN", "OciTarget", "claims", "digest_in", "parse"]
 
 ROOT: Final = "/v2/"
 TOKEN: Final = "/v2/_token"  # noqa: S105 - a path, and no name of a repository
@@ -22,7 +22,7 @@ _TARGET: Final = re.compile(
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 
-class Target(Struct, frozen=True):
+class OciTarget(Struct, frozen=True):
     """What a request is about.
 
     Attributes:
@@ -46,20 +46,20 @@ def claims(raw: bytes) -> bool:
     return raw == b"/v2" or raw.startswith(b"/v2/")
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str) -> OciTarget | None:
     """Read a path that is claimed; `None` if the API has no such path, or nobody such a name."""
     if path in ("/v2", ROOT):
-        return Target("root")
+        return OciTarget("root")
     if path == TOKEN:
-        return Target("token")
+        return OciTarget("token")
     match = _TARGET.fullmatch(path)
     if match is None or not is_repository(match["name"]):
         return None
     if match["tags"]:
-        return Target("tags", match["name"])
+        return OciTarget("tags", match["name"])
     if match["upload"]:
-        return Target("uploads", match["name"], match["session"])
-    return Target(match["kind"], match["name"], match["reference"])
+        return OciTarget("uploads", match["name"], match["session"])
+    return OciTarget(match["kind"], match["name"], match["reference"])
 
 
 def digest_in(reference: str) -> str | None:

@@ -99,7 +99,7 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
             )
     if manifest.subject is not None:
         advice = "sign versions with `holdfast sign`, which clients then see as referrers"
-        raise InvalidInputError(_SUBJECT, "refers to another, which is not taken here", advice)
+        raise InvalidInputError(_SUBJECT, "has a subject, which is not taken here", advice)
     if not manifest.layers:
         raise InvalidInputError(_SUBJECT, "has no layers", "push the files of a model")
     if manifest.config.media_type in _IMAGES and _has_image_layers(manifest):

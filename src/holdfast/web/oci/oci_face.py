@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from holdfast.core import strict_json
 from holdfast.gateways.oci import distribution_errors
-from holdfast.gateways.oci.distribution_paths import Target, parse
+from holdfast.gateways.oci.distribution_paths import OciTarget, parse
 from holdfast.http.problems import Problem
 from holdfast.web.below import session_of
 from holdfast.web.desk import Desk
@@ -19,7 +20,7 @@ from holdfast.web.oci.pack_shelf import PackShelf
 
 __all__ = ["OciFace"]
 
-_Handler = Callable[[Request, Target], Awaitable[Answer | Stream]]
+_Handler = Callable[[Request, OciTarget], Awaitable[Answer | Stream]]
 _VERSION: Final = {"Docker-Distribution-API-Version": "registry/2.0"}
 _NOT_FOUND: Final = 404
 
@@ -65,7 +66,7 @@ class OciFace:
         handler = await self._admitted(request, target)
         return await handler(request, target)
 
-    async def _admitted(self, request: Request, target: Target) -> _Handler:
+    async def _admitted(self, request: Request, target: OciTarget) -> _Handler:
         """Return what answers a request, once it is known that it may be asked.
 
         Raises:
@@ -85,7 +86,7 @@ class OciFace:
         if target.kind == "uploads":
             request.rights.require("upload", None)
             request.rights.require("register", target.model)
-        elif target.kind != "referrers":  # which are none where there is nothing to be seen
+        elif target.kind != "referrers":  # an empty list for whoever sees nothing
             request.rights.require("read", target.model)
         return handler
 
@@ -95,8 +96,8 @@ class OciFace:
 
     def refused(self, request: Request, problem: Answer) -> Answer:
         """Put a problem into the words of OCI registries."""
-        target = parse(request.path) or Target("")
-        facts = msgspec.json.decode(problem.content)
+        target = parse(request.path) or OciTarget("")
+        facts = strict_json.decode(problem.content)
         status = distribution_errors.status_of(problem.status)
         document = distribution_errors.error_document(
             target.kind, problem.status, facts["code"], facts["detail"]

@@ -15,7 +15,7 @@ from holdfast.core.state import State
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 from holdfast.formats.contract import Description
 from holdfast.gateways.oci import pushed_manifests
-from holdfast.gateways.oci.distribution_paths import Target, digest_in
+from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
 from holdfast.gateways.oci.pushed_manifests import PushedManifest
 from holdfast.http.problems import Problem
 from holdfast.registry import Registry
@@ -46,7 +46,7 @@ class OciPushes:
         self._desk = desk
         self._shelf = shelf
 
-    async def push(self, request: Request, target: Target) -> Answer:
+    async def push(self, request: Request, target: OciTarget) -> Answer:
         """Take in a manifest: register a version, or move a name to one."""
         raw = await request.body()  # its connection bounds how long it may be
         tag = _tag(target.reference, raw)
@@ -115,7 +115,9 @@ class OciPushes:
     def _move(self, request: Request, state: State, tag: str, digest: str) -> None:
         """Have a stage or an alias name the version whose artifact this is."""
         if tag in (names.LATEST, names.PREVIOUS):
-            raise InvalidInputError(f"tag {tag!r}", "moves by itself", "push a version: 1.2.0")
+            raise InvalidInputError(
+                f"tag {tag!r}", "is set by Holdfast alone", "push a version: 1.2.0"
+            )
         try:
             record = self._shelf.pushed(state, digest)
         except NotFoundError as error:
@@ -136,7 +138,7 @@ class OciPushes:
         registry: Registry = watched(self._desk, request, None)[0]
         verb.perform(registry, model, body, options_of(request, body.reason))
 
-    async def delete(self, request: Request, target: Target) -> Answer:
+    async def delete(self, request: Request, target: OciTarget) -> Answer:
         """Remove an alias; nothing else can be deleted.
 
         Raises:

@@ -7,7 +7,7 @@ from holdfast.core.manifest import digest_of
 from holdfast.core.state import State
 from holdfast.errors import InvalidInputError, NotFoundError
 from holdfast.gateways.oci import pushed_manifests, referrers
-from holdfast.gateways.oci.distribution_paths import Target, digest_in
+from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
 from holdfast.store import AbsentError, layout, oci_layout
 from holdfast.web import named_blobs
 from holdfast.web.below import session_of
@@ -31,7 +31,7 @@ class OciReads:
         self._shelf = shelf
         self._checked = CheckedBlobs(desk)
 
-    async def manifest(self, _request: Request, target: Target) -> Answer:
+    async def manifest(self, _request: Request, target: OciTarget) -> Answer:
         """Send a manifest, the exact bytes."""
 
         def found() -> Answer:
@@ -43,7 +43,7 @@ class OciReads:
 
         return await self._desk.work.do(found)
 
-    async def blob(self, request: Request, target: Target) -> Answer | Stream:
+    async def blob(self, request: Request, target: OciTarget) -> Answer | Stream:
         """Send a blob, or a range of it: a file of a version, or what was sent a moment ago."""
         sha256 = digest_in(target.reference)
         if sha256 is None:
@@ -97,7 +97,7 @@ class OciReads:
         asked = request.header("range"), request.header("if-range")
         return named_blobs.sent(self._desk.work, (file, size), sha256, asked)
 
-    async def tags(self, request: Request, target: Target) -> Answer:
+    async def tags(self, request: Request, target: OciTarget) -> Answer:
         """List tags in order, some at a time."""
         count = request.number("n", _MOST_TAGS, 10**9)
         last = request.parameters.get("last", "")
@@ -110,7 +110,7 @@ class OciReads:
             answer.headers["Link"] = f'</v2/{target.model}/tags/list?{query}>; rel="next"'
         return answer
 
-    async def referrers(self, request: Request, target: Target) -> Answer:
+    async def referrers(self, request: Request, target: OciTarget) -> Answer:
         """List what refers to an artifact; nothing does to what is not there."""
         sha256 = digest_in(target.reference)
         if sha256 is None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from holdfast.errors import HoldfastError, InvalidInputError
-from holdfast.gateways.oci.distribution_paths import Target, digest_in
+from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
 from holdfast.http.problems import Problem
 from holdfast.store import Ingested, layout
 from holdfast.store.incoming import Incoming, UploadAbout
@@ -27,7 +27,7 @@ class OciUploads:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def begin(self, request: Request, target: Target) -> Answer:
+    async def begin(self, request: Request, target: OciTarget) -> Answer:
         """Begin an upload; or take it in whole, or from another repository, and be done."""
         asked = request.parameters
         if "mount" in asked and "from" in asked:
@@ -58,7 +58,7 @@ class OciUploads:
         self._desk.receipts.give(request.rights, sha256)
         return True
 
-    async def _whole(self, request: Request, target: Target, digest: str) -> Answer:
+    async def _whole(self, request: Request, target: OciTarget, digest: str) -> Answer:
         sha256, size = _digest(digest), uploads.length_of(request)
         files = await self._desk.work.do(lambda: uploads.files_of(self._desk))
         with ExitStack() as stack:
@@ -68,24 +68,24 @@ class OciUploads:
             await self._keep(request, incoming, sha256)
         return _created(target.model, digest)
 
-    async def where(self, request: Request, target: Target) -> Answer:
+    async def where(self, request: Request, target: OciTarget) -> Answer:
         """Tell how much of an upload is there."""
         size = await self._size(request)
         return _accepted(target.model, target.reference, size, status=204)
 
-    async def go_on(self, request: Request, target: Target) -> Answer:
+    async def go_on(self, request: Request, target: OciTarget) -> Answer:
         """Take in the next part."""
         size = await self._part(request, target.reference, None)
         return _accepted(target.model, target.reference, size)
 
-    async def close(self, request: Request, target: Target) -> Answer:
+    async def close(self, request: Request, target: OciTarget) -> Answer:
         """Take in the last part, if there is one, and give the whole its name."""
         digest = request.parameters.get("digest", "")
         sha256 = _digest(digest)
         await self._part(request, target.reference, sha256)
         return _created(target.model, digest)
 
-    async def cancel(self, request: Request, target: Target) -> Answer:
+    async def cancel(self, request: Request, target: OciTarget) -> Answer:
         """Throw an upload away."""
 
         def cancelled() -> None:
