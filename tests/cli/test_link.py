@@ -1,9 +1,13 @@
 """`link`: clients of other registries read a store without a server."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.conftest import Holdfast
+from tests.serving.facing import until
 
 
 def test_the_store_becomes_a_layout(holdfast: Holdfast, model: Callable[[str], str]) -> None:
@@ -44,3 +48,30 @@ def test_a_damaged_version_is_said(holdfast: Holdfast, model: Callable[[str], st
 
     assert said.status == 6
     assert "not linked: team/iris@1.0.0" in said.out
+
+
+def test_a_cache_follows_until_it_is_told_to_stop(
+    holdfast: Holdfast, model: Callable[[str], str]
+) -> None:
+    holdfast("register", "team/iris", model("one"))
+    command = [
+        sys.executable,
+        "-m",
+        "holdfast",
+        "link",
+        "hf",
+        "cache",
+        "--follow",
+        "--every",
+        "0.1s",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        refs = Path("cache/models--team--iris/refs")
+        until((refs / "1.0.0").exists)
+        holdfast("promote", "team/iris@1.0.0")
+        until((refs / "production").exists)
+        following.send_signal(signal.SIGTERM)
+        out, _ = following.communicate(timeout=60)
+
+    assert following.returncode == 0
+    assert "has 1 model (1 version)" in out

@@ -145,6 +145,11 @@ def term(prefix: str, number: int, what: str) -> str:
     return f"{retraining(prefix)}/{stem_of(number)}.{what}"
 
 
+def image(prefix: str, number: str) -> str:
+    """Return the key of what is kept of a version's container image, given the model's prefix."""
+    return f"{prefix}/images/{escape(number, 60)}.json"
+
+
 def of_worker(prefix: str, worker: str) -> str:
     """Return the key of one worker's file below *prefix*."""
     return f"{prefix}/{escape(worker)}.json"

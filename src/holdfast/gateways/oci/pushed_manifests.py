@@ -43,6 +43,10 @@ class _Descriptor(Struct, frozen=True, rename="camel"):
         return self.digest.removeprefix("sha256:")
 
 
+class _Typed(Struct, frozen=True, rename="camel"):
+    media_type: str = ""
+
+
 class PushedManifest(Struct, frozen=True, rename="camel"):
     """A manifest as it was pushed."""
 
@@ -73,8 +77,8 @@ def _path(layer: _Descriptor, number: int) -> str:
 
 
 def media_type_of(raw: bytes) -> str:
-    """Return the content type of a manifest that was taken in."""
-    return strict_json.decode(raw, PushedManifest).media_type or MANIFEST_TYPE
+    """Return the content type of a manifest, one that was taken in or made here."""
+    return strict_json.decode(raw, _Typed).media_type or MANIFEST_TYPE
 
 
 def read(raw: bytes, media_type: str) -> PushedManifest:

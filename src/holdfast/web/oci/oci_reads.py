@@ -8,12 +8,14 @@ from holdfast.core.state import State
 from holdfast.errors import InvalidInputError, NotFoundError
 from holdfast.gateways.oci import pushed_manifests, referrers
 from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
+from holdfast.gateways.oci.image_view import TAG, ImageLayer
 from holdfast.store import AbsentError, layout, oci_layout
 from holdfast.web import named_blobs
 from holdfast.web.below import session_of
 from holdfast.web.checked_blobs import CheckedBlobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream, answered
+from holdfast.web.oci.image_shelf import ImageShelf
 from holdfast.web.oci.pack_shelf import PackShelf
 
 __all__ = ["OciReads"]
@@ -29,6 +31,7 @@ class OciReads:
     def __init__(self, desk: Desk, shelf: PackShelf) -> None:
         self._desk = desk
         self._shelf = shelf
+        self._images = ImageShelf(desk, session_of(desk.registry))
         self._checked = CheckedBlobs(desk)
 
     async def manifest(self, _request: Request, target: OciTarget) -> Answer:
@@ -36,12 +39,26 @@ class OciReads:
 
         def found() -> Answer:
             state = self._shelf.state(target.model)
-            raw = self._shelf.manifest(state, target.reference)
+            raw = self._raw(state, target.reference)
             digest = f"sha256:{digest_of(raw)}"
             headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
             return Answer(200, raw, pushed_manifests.media_type_of(raw), headers)
 
         return await self._desk.work.do(found)
+
+    def _raw(self, state: State, reference: str) -> bytes:
+        """Return the manifest of an artifact, or of an image, by tag or digest."""
+        if reference.startswith(TAG):
+            record = self._shelf.tagged(state, reference.removeprefix(TAG))
+            return self._images.index(record, state.model)
+        try:
+            return self._shelf.manifest(state, reference)
+        except NotFoundError:
+            sha256 = digest_in(reference)
+            of_image = None if sha256 is None else self._images.document(state, sha256)
+            if of_image is None:
+                raise
+            return of_image
 
     async def blob(self, request: Request, target: OciTarget) -> Answer | Stream:
         """Send a blob, or a range of it: a file of a version, or what was sent a moment ago."""
@@ -52,6 +69,11 @@ class OciReads:
         made = await self._desk.work.do(lambda: self._known(target.model, sha256))
         if isinstance(made, bytes):
             return Answer(200, made, _BYTES, headers)
+        if isinstance(made, ImageLayer):
+            layer = made
+            stream: Answer | Stream = await self._desk.work.do(lambda: self._images.stream(layer))
+            stream.headers |= headers
+            return stream
         session = session_of(self._desk.registry)
         if made is not None:
             stream = await self._checked.send(session, request, target.model, sha256)
@@ -60,7 +82,7 @@ class OciReads:
         stream.headers |= headers
         return stream
 
-    def _known(self, model: str, sha256: str) -> bytes | State | None:
+    def _known(self, model: str, sha256: str) -> bytes | ImageLayer | State | None:
         """Return a blob that was made here, or the state that names it; `None` if none does."""
         session = session_of(self._desk.registry)
         if not session.exists:
@@ -71,7 +93,9 @@ class OciReads:
         made = self._shelf.config(state, sha256)
         if made is not None:
             return made
-        return state if self._desk.named.has(session, state, sha256) else None
+        if self._desk.named.has(session, state, sha256):
+            return state
+        return self._images.document(state, sha256) or self._images.layer(state, sha256)
 
     def _own(self, request: Request, sha256: str) -> Stream:
         """Send what whoever asks sent themselves, and no version names yet.
