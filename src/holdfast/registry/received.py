@@ -6,7 +6,7 @@ the draft says of a scan, a number, a time or an author is dropped.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from holdfast import formats
 from holdfast.core import replay, signers
 from holdfast.core.events import Registered
 from holdfast.core.idempotency import repeated
-from holdfast.core.manifest import CODE, Artifact, Manifest, Scan, clean_metrics, is_digest
+from holdfast.core.manifest import CODE, Artifact, File, Manifest, Scan, clean_metrics, is_digest
 from holdfast.core.signers import Signer
 from holdfast.core.state import State
 from holdfast.core.version import Bump, Version
@@ -84,22 +84,21 @@ def _manifest(session: Session, draft: Mapping[str, Any]) -> Manifest:
         raise InvalidInputError("draft", error.problem) from error
     if "model" not in manifest.artifacts:
         raise InvalidInputError("draft", "has no artifact with the role model")
-    _check_work(manifest)
+    check_work(manifest.files)
     return replace(manifest, version="", metrics=clean_metrics(manifest.metrics))
 
 
-def _check_work(manifest: Manifest) -> None:
+def check_work(files: Sequence[File]) -> None:
     """Refuse a draft that is short and makes much work: each file that it names is read here.
 
     Raises:
         InvalidInputError: If it names too many files, or the same bytes again and again.
     """
-    files = manifest.files
     if len(files) > _MOST_FILES:
         problem = f"names {len(files):,} files, more than {_MOST_FILES:,}"
         raise InvalidInputError("draft", problem, "pack them into fewer")
     distinct = {file.sha256: file.size_bytes for file in files}
-    if manifest.size_bytes - sum(distinct.values()) > _MOST_REPEATED:
+    if sum(file.size_bytes for file in files) - sum(distinct.values()) > _MOST_REPEATED:
         problem = f"names more than {_MOST_REPEATED:,} bytes that it names already"
         raise InvalidInputError("draft", problem, "name each file once")
 

@@ -297,3 +297,26 @@ def test_a_manifest_that_is_too_long_is_refused(served: Served) -> None:
         connection.endheaders()
 
         assert connection.getresponse().status == 413
+
+
+def test_of_versions_with_equal_bytes_the_last_is_promoted(served: Served) -> None:
+    pusher = Pusher(served, "equal")
+    assert [pusher.push(tag, {"a": b"a"}).status for tag in ("1.0.0", "1.1.0")] == [201, 201]
+    assert pusher.put("production", pusher.manifest({"a": b"a"})).status == 201
+
+    assert served.registry.resolve("equal@production").version == "1.1.0"
+
+
+def test_a_short_manifest_does_not_make_much_work(served: Served) -> None:
+    pusher = Pusher(served, "work")
+    pusher.blob(b"{}")
+    data = b"x" * (1 << 20)
+    pusher.blob(data)
+    again = pusher.put("1.0.0", pusher.manifest({f"{number}.txt": data for number in range(300)}))
+    many = pusher.put(
+        "1.0.0", pusher.manifest({f"{number}.txt": b"{}" for number in range(10_001)})
+    )
+
+    assert (again.status, many.status) == (400, 400)
+    assert "that it names already" in again.body.decode()
+    assert "pack them into fewer" in many.body.decode()

@@ -50,7 +50,7 @@ class ImageShelf:
         known = self._known(record, model)
         if known is not None:
             return known[1].index
-        with self._lock:  # one at a time: the disk is no faster for several
+        with self._lock:  # one at a time: several would only share the disk
             known = self._known(record, model) or self._computed(record, model)
         return known[1].index
 

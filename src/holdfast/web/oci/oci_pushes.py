@@ -18,7 +18,7 @@ from holdfast.gateways.oci import pushed_manifests
 from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
 from holdfast.gateways.oci.pushed_manifests import PushedManifest
 from holdfast.http.problems import Problem
-from holdfast.registry import Registry
+from holdfast.registry import Registry, received
 from holdfast.registry.session import Session
 from holdfast.store import layout
 from holdfast.web import registering
@@ -83,8 +83,10 @@ class OciPushes:
         session = session_of(self._desk.registry)
         self._require_blobs(request, session, pushed)
         blobs = session.writable().blobs
+        files = pushed.files()
+        received.check_work(tuple(files.values()))  # before any of it is read
         self._desk.receipts.give(request.rights, blobs.add_bytes(raw))
-        facts = pushed.files().get(FACTS)
+        facts = files.get(FACTS)
         known = facts is not None and facts.size_bytes <= MAX_BYTES
         draft = pushed_manifests.draft_of(
             model, pushed, raw, blobs.read(facts.sha256) if facts is not None and known else None

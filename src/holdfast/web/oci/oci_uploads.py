@@ -1,6 +1,5 @@
 """Blobs that clients of OCI registries send: at once, in parts, or by naming what they may read."""
 
-import asyncio
 import re
 import time
 from contextlib import ExitStack
@@ -125,7 +124,7 @@ class OciUploads:
             self._desk.receipts.give(request.rights, sha256)
             return taken
 
-        taken = await asyncio.shield(self._desk.work.do(kept))
+        taken = await self._desk.work.do(kept)
         self._desk.figures.count("uploaded_bytes", taken.size_bytes)
 
 

@@ -130,7 +130,7 @@ class PackShelf:
         made = _Documents(state.head, {}, {}, {})
         for record in state.present():
             pack = self.pack(record)
-            made.versions.setdefault(pack.digest, record.version)
+            made.versions[pack.digest] = record.version  # of equal ones the last that came
             if pack.config:
                 made.configs[digest_of(pack.config)] = pack.config
             for raw in self._signatures(record):
