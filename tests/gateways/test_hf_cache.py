@@ -62,7 +62,9 @@ def test_the_client_follows_a_promotion(registry: holdfast.Registry, tmp_path: P
     commit = registry.resolve("team/bert@production").digest.removeprefix("sha256:")[:40]
     assert Path(after["folder"]).name == commit
     assert downloaded(tmp_path / "cache", "team/bert", "1.0.0")["config"] == "one"
-    assert downloaded(tmp_path / "cache", "team/bert", "main")["config"] == "two"
+    register(registry, tmp_path, "three")
+    hf_cache.link(registry, tmp_path / "cache")
+    assert downloaded(tmp_path / "cache", "team/bert", "main")["config"] == "three"
 
 
 def refs(tmp_path: Path) -> list[str]:

@@ -151,7 +151,7 @@ class _Repository:
             with contextlib.suppress(NotFoundError):
                 names[name] = self._registry.resolve(f"{self._model}@{name}")
         if "latest" in names:  # what is asked for where nobody names a revision
-            names["main"] = names.get("production", names["latest"])
+            names["main"] = names["latest"]
         return names
 
     def _snapshot(self, info: VersionInfo) -> None:
