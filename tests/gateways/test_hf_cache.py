@@ -13,6 +13,7 @@ import pytest
 import holdfast
 from holdfast.errors import InvalidInputError
 from holdfast.gateways import hf_cache
+from holdfast.registry.catalogue_verbs import Labels
 
 pytest.importorskip("huggingface_hub", reason="the client whose cache it is")
 _DOWNLOAD = (
@@ -115,6 +116,15 @@ def test_a_folder_of_others_is_left_alone(registry: holdfast.Registry, tmp_path:
     hf_cache.link(other, tmp_path / "theirs")
     with pytest.raises(InvalidInputError, match="another registry"):
         hf_cache.link(registry, tmp_path / "theirs")
+
+
+def test_a_version_without_bytes_is_left_out(registry: holdfast.Registry, tmp_path: Path) -> None:
+    register(registry, tmp_path, "one")
+    registry.catalogue.refer("team/bert", "s3://gone/model", Labels(lambda _state: None), {})
+    done = hf_cache.link(registry, tmp_path / "cache")
+
+    assert (done.versions, done.problems) == (1, ())
+    assert refs(tmp_path) == ["1.0.0"]
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "Churn Model", "a--b", "models-"])

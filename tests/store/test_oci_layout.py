@@ -12,6 +12,7 @@ import pytest
 
 import holdfast
 from holdfast.errors import LockedError
+from holdfast.registry.catalogue_verbs import Labels
 from holdfast.store import oci_layout
 from holdfast.store.locks import Limit
 
@@ -108,6 +109,17 @@ def test_a_name_that_no_repository_can_have_is_left_out(
     assert index(tmp_path) == {}
     assert registry.verify().damages == ()
     assert registry.gc(grace_s=0).freed_blobs == 0
+
+
+def test_a_version_without_bytes_is_left_out(registry: holdfast.Registry, tmp_path: Path) -> None:
+    registry.keep_layout()
+    register(registry, tmp_path, "one")
+    registry.catalogue.refer("team/iris", "s3://gone/model", Labels(lambda _state: None), {})
+
+    assert sorted(index(tmp_path)) == ["team/iris:1.0.0"]
+    assert registry.verify().damages == ()
+    assert registry.gc(grace_s=0).freed_blobs == 0
+    assert registry.keep_layout().tags == 1
 
 
 @pytest.mark.parametrize("text", ["{}", "not json", '{"manifests": [{"annotations": {}}]}'])

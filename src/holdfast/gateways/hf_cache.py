@@ -128,7 +128,7 @@ class _Repository:
         versions = {
             info.version: info
             for info in self._registry.versions(self._model)
-            if info.status != "purged"
+            if info.status != "purged" and info.reference is None
         }
         linked, problems = set(), []
         for info in versions.values():
@@ -149,7 +149,8 @@ class _Repository:
             names |= dict.fromkeys(info.aliases, info)
         for name in sorted(BUILT_IN):
             with contextlib.suppress(NotFoundError):
-                names[name] = self._registry.resolve(f"{self._model}@{name}")
+                info = self._registry.resolve(f"{self._model}@{name}")
+                names |= {name: info} if info.version in versions else {}
         if "latest" in names:  # what is asked for where nobody names a revision
             names["main"] = names["latest"]
         return names

@@ -62,7 +62,7 @@ def rebuild(session: Session, state: State) -> None:
     opened = session.open_store
     if not isinstance(opened.store, LocalStore):
         return
-    for record in state.present():
+    for record in oci_layout.held(state):
         manifest = opened.blobs.manifest(record.manifest)
         for digest in oci_layout.packed_digests(opened.blobs, record, manifest):
             damage = opened.blobs.check(digest)
@@ -91,6 +91,6 @@ def named(session: Session, record: Record, manifest: Manifest) -> tuple[str, ..
     opened = session.open_store
     if not isinstance(opened.store, LocalStore) or not oci_layout.is_kept(opened.store):
         return ()
-    if not is_repository(manifest.name):
+    if not is_repository(manifest.name) or record.reference is not None:
         return ()
     return oci_layout.packed_digests(opened.blobs, record, manifest)

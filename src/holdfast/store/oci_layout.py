@@ -25,6 +25,7 @@ from holdfast.store.locks import Limit
 __all__ = [
     "begin",
     "entries_of",
+    "held",
     "is_kept",
     "keep",
     "keep_all",
@@ -51,11 +52,16 @@ def begin(store: LocalStore) -> None:
     store.replace(layout.OCI_LAYOUT, _VERSION)
 
 
+def held(state: State) -> Iterator[Record]:
+    """Go through the versions that have bytes here: neither purged nor mere references."""
+    return (record for record in state.present() if record.reference is None)
+
+
 def names_of(state: State) -> dict[str, str]:
     """Map the tags of a model to versions that have their bytes: versions, stages and aliases."""
     if not state.exists:
         return {}
-    present = {record.version for record in state.present()}
+    present = {record.version for record in held(state)}
     moving = {name: getattr(state, name) for name in BUILT_IN - {"latest"}}
     tags = {"latest": state.latest(), **moving, **state.aliases}
     tags |= {tag: version for version in sorted(present) if (tag := tag_of(version))}
@@ -194,7 +200,7 @@ def problems(store: LocalStore, blobs: Blobs, state: State) -> Iterator[tuple[st
     wanted = entries_of(blobs, state, {})
     if stored != sorted(wanted, key=_ref_name):
         yield layout.OCI_INDEX, f"says something else of {state.model} than the journal"
-    for record in state.present():
+    for record in held(state):
         for digest in packed_digests(blobs, record, blobs.manifest(record.manifest)):
             damage = blobs.check(digest)
             if damage is not None:

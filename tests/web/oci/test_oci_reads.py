@@ -11,6 +11,7 @@ from tests.web.oci.docker_api import MANIFEST, Pusher, code, digest
 
 import holdfast
 from holdfast import signing
+from holdfast.registry.catalogue_verbs import Labels
 
 DATA = b"weights" * 1_000_000
 
@@ -204,3 +205,17 @@ def test_a_purged_version_is_gone(tmp_path: Path) -> None:
         assert iris.ask("GET", "/tags/list").json["tags"] == ["1.1.0", "latest"]
         again = iris.push("1.0.0", {"model.bin": b"one"})
         assert (again.status, code(again)) == (409, "DENIED")
+
+
+def test_a_version_without_bytes_is_not_found(tmp_path: Path) -> None:
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    registry.catalogue.refer("iris", "s3://gone/model", Labels(lambda _state: None), {})
+    with running(tmp_path / "store") as served:
+        iris = Pusher(served, "iris")
+        answer = iris.ask("GET", "/manifests/1.0.0")
+
+        assert (answer.status, code(answer)) == (404, "MANIFEST_UNKNOWN")
+        assert iris.ask("GET", "/manifests/Image-1.0.0").status == 404
+        assert iris.ask("GET", "/tags/list").json["tags"] == []
+        assert iris.push("1.0.0", {"a": b"a"}).status == 409
+        assert iris.push("1.1.0", {"a": b"a"}).status == 201

@@ -18,7 +18,7 @@ from holdfast.errors import DamagedError, NotFoundError, StoreError
 from holdfast.gateways.oci.image_view import ImageDocuments, ImageLayer, documents, ends
 from holdfast.http.asgi import Gone
 from holdfast.registry.session import Session
-from holdfast.store import AbsentError, at_most, layout
+from holdfast.store import AbsentError, at_most, layout, oci_layout
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Stream
 
@@ -105,7 +105,7 @@ class ImageShelf:
         yield after
 
     def _images(self, state: State) -> list[tuple[list[ImageLayer], ImageDocuments]]:
-        images = (self._known(record, state.model) for record in state.present())
+        images = (self._known(record, state.model) for record in oci_layout.held(state))
         return [image for image in images if image is not None]
 
     def _known(self, record: Record, model: str) -> tuple[list[ImageLayer], ImageDocuments] | None:

@@ -98,8 +98,9 @@ class PackShelf:
         except InvalidInputError as error:
             raise NotFoundError(f"tag {tag[:128]!r}", advice=str(error)) from None
         record = refs.resolve(state, selector)
-        if record.status == "purged":
-            raise NotFoundError(f"{state.model}@{record.version}", advice="its bytes were purged")
+        if record.status == "purged" or record.reference is not None:
+            advice = "its bytes were purged, or never taken in"
+            raise NotFoundError(f"{state.model}@{record.version}", advice=advice)
         return record
 
     def pushed(self, state: State, digest: str) -> Record:
@@ -128,7 +129,7 @@ class PackShelf:
         if known is not None and known.head == state.head:
             return known
         made = _Documents(state.head, {}, {}, {})
-        for record in state.present():
+        for record in oci_layout.held(state):
             pack = self.pack(record)
             made.versions[pack.digest] = record.version  # of equal ones the last that came
             if pack.config:
