@@ -76,7 +76,9 @@ class OciPushes:
             taken = "holds other bytes, and versions do not change"
             raise ConflictError(f"{model}:{tag}", taken, "push it under the next version")
         media = request.header("content-type") or ""
-        self._register(request, version, raw, pushed_manifests.read(raw, media))
+        pushed = pushed_manifests.read(raw, media)
+        with session.writable().sharing():  # what is there now is there until an entry names it
+            self._register(request, version, raw, pushed)
 
     def _register(self, request: Request, version: str, raw: bytes, pushed: PushedManifest) -> None:
         model = request.values["model"]
