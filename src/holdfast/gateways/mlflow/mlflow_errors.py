@@ -1,26 +1,32 @@
 """Holdfast's errors as MLflow's clients know them: every permanent one is the caller's to solve."""
 
+from collections.abc import Mapping
 from typing import Final
-
-from holdfast import errors
-from holdfast.errors import HoldfastError
 
 INVALID: Final = "INVALID_PARAMETER_VALUE"
 ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
 TAKEN: Final = "RESOURCE_ALREADY_EXISTS"
 DENIED: Final = "PERMISSION_DENIED"
 INTERNAL: Final = "INTERNAL_ERROR"
-_CODES: Final[tuple[tuple[type[HoldfastError], str], ...]] = (
-    (errors.NotFoundError, ABSENT),
-    (errors.RefusedError, DENIED),
-    (errors.ForbiddenError, DENIED),
-    (errors.UnauthenticatedError, "UNAUTHENTICATED"),
-    (errors.ConflictError, "RESOURCE_CONFLICT"),
-    (errors.BusyError, "TEMPORARILY_UNAVAILABLE"),
-    (errors.OutcomeUnknownError, INTERNAL),
-    (errors.DamagedError, "DATA_LOSS"),
-    (errors.StoreError, INTERNAL),
-)
+_CODES: Final[Mapping[str, str]] = {
+    "not_found": ABSENT,
+    "no_previous_version": ABSENT,
+    "refused": DENIED,
+    "forbidden": DENIED,
+    "unauthenticated": "UNAUTHENTICATED",
+    "conflict": "RESOURCE_CONFLICT",
+    "changed": "RESOURCE_CONFLICT",
+    "version_taken": "RESOURCE_CONFLICT",
+    "busy": "TEMPORARILY_UNAVAILABLE",
+    "locked": "TEMPORARILY_UNAVAILABLE",
+    "outcome_unknown": INTERNAL,
+    "damaged": "DATA_LOSS",
+    "store": INTERNAL,
+    "not_a_store": INTERNAL,
+    "read_only": DENIED,
+    "store_full": INTERNAL,
+    "unfit_store": INTERNAL,
+}
 
 
 class MlflowProblem(Exception):  # noqa: N818 - an answer in MLflow's words, for its clients alone
@@ -37,10 +43,13 @@ class MlflowProblem(Exception):  # noqa: N818 - an answer in MLflow's words, for
         self.code = code
 
 
-def code_of(error: HoldfastError) -> str:
-    """Return the code of MLflow's that says what the caller can do; a bad argument if none does."""
-    matches = (code for kind, code in _CODES if isinstance(error, kind))
-    return next(matches, INVALID)
+def code_of(code: str) -> str:
+    """Return MLflow's code for one of Holdfast's, by what the caller can do; else a bad argument.
+
+    Args:
+        code: Of an error, such as `refused`.
+    """
+    return _CODES.get(code, INVALID)
 
 
 def invalid(message: str) -> MlflowProblem:

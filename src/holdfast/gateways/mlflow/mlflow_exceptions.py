@@ -24,7 +24,7 @@ def translated(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
         except MlflowProblem as problem:
             raise MlflowException(problem.message, ErrorCode.Value(problem.code)) from problem
         except HoldfastError as error:
-            raise MlflowException(str(error), ErrorCode.Value(code_of(error))) from error
+            raise MlflowException(str(error), ErrorCode.Value(code_of(error.code))) from error
 
     return call
 

@@ -121,9 +121,10 @@ def _own(view: StoreView, source: str) -> Found | None:
         ) from problem
     location = view.download_uri(state, record)
     if record.reference is not None:
-        return Found(None, location, why="it refers to a version that is a reference")
+        why = "it refers to a version that is a reference"
+        return Found(None, location, record.texts.get("run_id"), why)
     folder = view.registry.fetch(f"{state.model}@{record.version}").paths["model"]
-    return Found(folder, location)
+    return Found(folder, location, record.texts.get("run_id"))
 
 
 def _version_of(source: str) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from mlflow.tracking import MlflowClient
+from msgspec.structs import replace
 
 from holdfast.gateways.mlflow import model_folders
 from holdfast.gateways.mlflow.new_versions import Found, Own
@@ -100,7 +101,7 @@ def reached(source: str, local: str | None, tracking: Tracking, own: Own) -> Ite
     other = own(source)
     here = Path(local) if local is not None else None
     if other is not None:
-        yield other
+        yield replace(other, run_id=None)  # MLflow's database has none, unlike its server
     elif here is not None and model_folders.is_one(here):
         yield Found(here, source)
     elif urlparse(source).scheme not in _BY_TRACKING:

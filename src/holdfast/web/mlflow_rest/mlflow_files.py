@@ -1,0 +1,132 @@
+"""The files of versions, as MLflow's clients list and get them; every byte is what was registered.
+
+A client of MLflow checks no digest and runs what it gets, so what its version says of it is held
+against what a scan finds, as before every other load.
+"""
+
+import posixpath
+from typing import Any, Final
+from urllib.parse import quote
+
+from holdfast.core.manifest import Artifact
+from holdfast.core.state import Record, State
+from holdfast.gateways.mlflow import entities, rest_paths
+from holdfast.gateways.mlflow.mlflow_checks import required
+from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, missing
+from holdfast.http.problems import Problem
+from holdfast.registry import verdicts
+from holdfast.web.below import session_of
+from holdfast.web.checked_blobs import CheckedBlobs
+from holdfast.web.desk import Desk
+from holdfast.web.exchange import Answer, Request, Stream, answered
+from holdfast.web.mlflow_rest import mlflow_fields
+from holdfast.web.mlflow_rest.served_view import ServedView
+
+ROLE: Final = "model"
+"""The artifact of a version that MLflow loads."""
+
+
+class MlflowFiles:
+    """Answers for the files of one server's versions."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._blobs = CheckedBlobs(desk)
+
+    async def answer(self, request: Request, path: str) -> Answer | Stream:
+        """List a folder of a version, or send a file of it.
+
+        Args:
+            path: What stands behind `artifacts`, empty where the query has the path.
+        """
+        if request.method not in ("GET", "HEAD"):
+            problem = "a version never changes; register another one"
+            raise Problem(405, "method_not_allowed", problem, {"Allow": "GET, HEAD"})
+        if not path:
+            wanted = mlflow_fields.of_query(request.query).maybe("path") or ""
+            return await self._desk.work.do(lambda: self._listed(request, wanted.strip("/")))
+        model, sha256 = await self._desk.work.do(lambda: self._file(request, path))
+        return await self._blobs.send(session_of(self._desk.registry), request, model, sha256)
+
+    async def of_version(self, request: Request, view: ServedView) -> Answer | Stream:
+        """Send a file of a version that is named as MLflow's own pages name it."""
+        fields = mlflow_fields.of_query(request.query)
+        file = fields.text("path").strip("/")
+
+        def find() -> tuple[str, str]:
+            state, record = view.find(fields.name, fields.version)
+            request.values = {"model": state.model}
+            request.rights.require("load", state.model)
+            return state.model, self._digest(state, record, file)
+
+        model, sha256 = await self._desk.work.do(find)
+        made = await self._blobs.send(session_of(self._desk.registry), request, model, sha256)
+        made.headers["Content-Disposition"] = _attachment(posixpath.basename(file))
+        return made
+
+    def _listed(self, request: Request, path: str) -> Answer:
+        state, record, folder = self._version(request, path)
+        prefix = f"{folder}/" if folder else ""
+        entries: dict[str, dict[str, Any]] = {}
+        files = self._files(state, record)
+        for file, (_, size_bytes) in files.items():
+            if file.startswith(prefix):
+                name, is_folder, _ = file.removeprefix(prefix).partition("/")
+                entry: dict[str, Any] = {"path": name, "is_dir": bool(is_folder)}
+                entries[name] = entry if is_folder else entry | {"file_size": size_bytes}
+        if not entries and folder not in files:
+            raise _no_file(path)
+        return answered({"files": [entries[name] for name in sorted(entries)]})
+
+    def _file(self, request: Request, path: str) -> tuple[str, str]:
+        state, record, file = self._version(request, path)
+        return state.model, self._digest(state, record, file)
+
+    def _digest(self, state: State, record: Record, file: str) -> str:
+        found = self._files(state, record).get(file)
+        if found is None:
+            raise _no_file(file)
+        session = session_of(self._desk.registry)
+        verdicts.of_version(session, state, record, session.manifest(record))
+        return found[0]
+
+    def _version(self, request: Request, path: str) -> tuple[State, Record, str]:
+        """Return the version that a path leads to, and the file behind it.
+
+        Raises:
+            MlflowProblem: If there is none that whoever asks may read.
+        """
+        named = rest_paths.parse_files(path)
+        if named is None:
+            raise _no_file(path)
+        model, version, file = named
+        request.values = {"model": model}
+        may_read = request.rights.allows("read", model)
+        state = self._desk.registry.catalogue.state(model) if may_read else None
+        record = state.versions.get(version) if state is not None else None
+        if state is None or record is None or not entities.is_seen(state, record):
+            raise _no_file(path)
+        request.rights.require("load", model)
+        return state, record, file
+
+    def _files(self, state: State, record: Record) -> dict[str, tuple[str, int]]:
+        """Return digest and length of each file of what MLflow loads, by its path there."""
+        if record.reference is not None:
+            raise missing(f"{state.model}@{record.version} is a reference: its files are not here")
+        artifact: Artifact | None = (
+            session_of(self._desk.registry).manifest(record).artifacts.get(ROLE)
+        )
+        if artifact is None:
+            raise missing(f"{state.model}@{record.version} has no file that MLflow loads")
+        root = f"{artifact.path}/"
+        return {
+            file.path.removeprefix(root): (file.sha256, file.size_bytes) for file in artifact.files
+        }
+
+
+def _no_file(path: str) -> MlflowProblem:
+    return missing(f"No such artifact: {path[:200]!r}") if path else required("path")
+
+
+def _attachment(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
