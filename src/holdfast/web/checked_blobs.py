@@ -123,7 +123,7 @@ class CheckedBlobs:
 
 
 def _identity(file: BufferedReader) -> _Identity:
-    """Return what changes when a file is written; nothing where it is no file of this machine."""
+    """Return what changes when a file is written; nothing where it is not a local one."""
     try:
         about = os.fstat(file.fileno())
     except OSError:

@@ -2,14 +2,14 @@
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.state import Record, State
 from holdfast.errors import HoldfastError, NotFoundError, UnsupportedError
 from holdfast.gateways.mlflow import entities, mlflow_checks, mlflow_names, store_uri
-from holdfast.gateways.mlflow.entities import ModelEntity, VersionEntity
+from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
 from holdfast.registry import open_registry
 from holdfast.registry.registry import Registry
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PROMPT_TAG: Final = entities.TAG + mlflow_checks.PROMPT_TAG
 _Key = tuple[str, str | None]
-_Entity = TypeVar("_Entity", ModelEntity, list[VersionEntity])
 
 
 def name_of(state: State) -> str | None:
@@ -29,38 +28,58 @@ def name_of(state: State) -> str | None:
     return mlflow_names.to_mlflow(state.model, state.texts)
 
 
+class _Made(NamedTuple):
+    """A version as MLflow sees it, and what that was made from."""
+
+    record: Record
+    aliases: list[str] | None
+    entity: VersionEntity
+
+
 class EntityCache:
-    """What was made of models, each until its journal has grown; threads may share it."""
+    """What was made of models, as long as it holds; threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, tuple[_Key, ModelEntity]] = {}
-        self._versions: dict[str, tuple[_Key, list[VersionEntity]]] = {}
+        self._versions: dict[str, tuple[_Key, dict[int, _Made]]] = {}
 
-    def model(self, name: str, state: State, make: Callable[[], ModelEntity]) -> ModelEntity:
+    def model(self, name: str, state: State, source: Sources) -> ModelEntity:
         """Return a model, made anew when its journal has grown."""
-        return self._made(self._models, state, (name, state.head), make)
-
-    def versions(
-        self, name: str, state: State, make: Callable[[], list[VersionEntity]]
-    ) -> list[VersionEntity]:
-        """Return all versions of a model, made anew when its journal has grown."""
-        return self._made(self._versions, state, (name, state.head), make)
-
-    def _made(
-        self,
-        entries: dict[str, tuple[_Key, _Entity]],
-        state: State,
-        key: _Key,
-        make: Callable[[], _Entity],
-    ) -> _Entity:
+        key = (name, state.head)
         with self._lock:
-            entry = entries.get(state.model)
+            entry = self._models.get(state.model)
         if entry is None or entry[0] != key:
-            entry = key, make()
+            entry = key, entities.model_entity(name, state, source)
             with self._lock:
-                entries[state.model] = entry
+                self._models[state.model] = entry
         return entry[1]
+
+    def versions(self, name: str, state: State, source: Sources) -> list[VersionEntity]:
+        """Return all versions of a model; when its journal has grown, what changed is made anew."""
+        key = (name, state.head)
+        with self._lock:
+            entry = self._versions.get(state.model)
+        if entry is None or entry[0] != key:
+            known = entry[1] if entry is not None and entry[0][0] == name else {}
+            entry = key, _versions(name, state, source, known)
+            with self._lock:
+                self._versions[state.model] = entry
+        return [made.entity for made in entry[1].values()]
+
+
+def _versions(
+    name: str, state: State, source: Sources, known: Mapping[int, _Made]
+) -> dict[int, _Made]:
+    aliases = entities.by_version(state)
+    versions = {}
+    for record in entities.seen(state):
+        made, own = known.get(record.number), aliases.get(record.version)
+        if made is None or made.record is not record or made.aliases != own:
+            entity = entities.version_entity(name, state, record, aliases, source)
+            made = _Made(record, own, entity)
+        versions[record.number] = made
+    return versions
 
 
 class StoreView:
@@ -153,11 +172,7 @@ class StoreView:
 
     def model(self, name: str, state: State) -> ModelEntity:
         """Return a model as MLflow sees it."""
-
-        def make() -> ModelEntity:
-            return entities.model_entity(name, state, self.download_uri)
-
-        return self.cache.model(name, state, make)
+        return self.cache.model(name, state, self.download_uri)
 
     def models(self) -> Iterator[tuple[str, State]]:
         """Go through all models that MLflow's clients see."""
@@ -169,12 +184,4 @@ class StoreView:
 
     def versions(self, name: str, state: State) -> list[VersionEntity]:
         """Return all versions of a model, the newest first."""
-
-        def make() -> list[VersionEntity]:
-            aliases, source = entities.by_version(state), self.download_uri
-            return [
-                entities.version_entity(name, state, record, aliases, source)
-                for record in entities.seen(state)
-            ]
-
-        return self.cache.versions(name, state, make)
+        return self.cache.versions(name, state, self.download_uri)

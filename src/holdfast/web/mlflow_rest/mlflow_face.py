@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from holdfast.access import permissions
+from holdfast.core import strict_json
 from holdfast.core.state import State
 from holdfast.gateways.mlflow import mlflow_errors, rest_paths
 from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, missing
@@ -87,7 +86,7 @@ class MlflowFace:
 
     def refused(self, _request: Request, problem: Answer) -> Answer:
         """Put a problem into MLflow's words."""
-        document = msgspec.json.decode(problem.content, type=dict[str, Any])
+        document = strict_json.decode(problem.content, dict[str, Any])
         code, status = document["code"], problem.status
         named = mlflow_errors.code_of(code)
         if named == mlflow_errors.INVALID and code not in _FOR_GOOD:

@@ -1,7 +1,6 @@
 """What one caller sees of the store through MLflow's REST interface."""
 
 import contextlib
-import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,16 +24,10 @@ class ServedView(StoreView):
     """
 
     def __init__(self, registry: Registry, rights: Rights, base: str, cache: EntityCache) -> None:
-        super().__init__(StoreUri(""))
-        self._registry = registry
+        super().__init__(StoreUri(""), registry)
         self._rights = rights
         self._base = base
         self.cache = cache
-
-    @functools.cached_property
-    def registry(self) -> Registry:
-        """The server's registry."""
-        return self._registry
 
     def files_uri(self, model: str, version: str) -> str:
         """Return the address at this server of a version's files."""
