@@ -25,7 +25,19 @@ from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.named_blobs import digest_header
 from holdfast.web.web_settings import API
 
-__all__ = ["Begin", "begin", "end", "go_on", "put", "where"]
+__all__ = [
+    "Begin",
+    "begin",
+    "end",
+    "files_of",
+    "go_on",
+    "length_of",
+    "owned",
+    "put",
+    "started",
+    "take_in",
+    "where",
+]
 
 _AT_ONCE: Final = 1 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
@@ -47,13 +59,13 @@ async def put(desk: Desk, request: Request) -> Answer:
     sha256 = request.values["sha256"]
     if not is_digest(sha256):
         raise InvalidInputError(f"digest {sha256[:80]!r}", "is not 64 lower-case hex digits")
-    size = _length(request)
-    files = await desk.work.do(lambda: _files(desk))
+    size = length_of(request)
+    files = await desk.work.do(lambda: files_of(desk))
     stack = ExitStack()
     try:
         await desk.work.do(lambda: stack.enter_context(files.room(size)))
         incoming = await desk.work.do(lambda: stack.enter_context(files.once()))
-        await _take(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming)
         store = session_of(desk.registry).writable()
         taken = await desk.work.do(lambda: incoming.keep(store, sha256))
     finally:
@@ -70,7 +82,7 @@ async def _taken(desk: Desk, request: Request, taken: Ingested) -> Answer:
     return answer
 
 
-async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
+async def take_in(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
     """Write what comes, many pieces at a time: each turn on a thread costs more than a piece.
 
     The next pieces come in while those before are hashed and written, so at most twice as many are
@@ -96,7 +108,12 @@ async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) ->
             incoming.write(b"".join(waiting))
 
 
-def _length(request: Request) -> int:
+def length_of(request: Request) -> int:
+    """Return the length of a body that comes as it is.
+
+    Raises:
+        Problem: 411 if it is not said, 415 if the body is compressed.
+    """
     text = request.header("content-length")
     if text is None or _OFFSET.fullmatch(text) is None:
         raise Problem(411, "length_required", "say how long the body is: Content-Length")
@@ -105,7 +122,8 @@ def _length(request: Request) -> int:
     return int(text)
 
 
-def _files(desk: Desk) -> IncomingFiles:
+def files_of(desk: Desk) -> IncomingFiles:
+    """Return the files that are coming into the store."""
     if desk.incoming is None:
         desk.incoming = IncomingFiles(session_of(desk.registry).writable())
     return desk.incoming
@@ -114,25 +132,31 @@ def _files(desk: Desk) -> IncomingFiles:
 async def begin(desk: Desk, request: Request) -> Answer:
     """Begin a file that comes in parts."""
     asked = await request.read(Begin)
-    upload = os.urandom(16).hex()
     about = UploadAbout(asked.sha256, asked.size_bytes, request.identity.user.id, time.time())
-
-    def begun() -> None:
-        files = _files(desk)
-        owned = sum(other.owner == about.owner for other in files.sweep())
-        if owned >= _MOST_OF_ONE:
-            raise BusyError("your uploads", f"are {owned} already", "end some, or send them whole")
-        with files.room(asked.size_bytes):
-            files.begin(about, upload)
-
-    await desk.work.do(begun)
+    upload = await desk.work.do(lambda: started(desk, about))
     headers = {"Location": f"{API}/uploads/{upload}", "Upload-Offset": "0", "Upload-Limit": _LIMIT}
     return Answer(201, headers=headers)
 
 
+def started(desk: Desk, about: UploadAbout) -> str:
+    """Begin a file that comes in parts; return its name.
+
+    Raises:
+        BusyError: If its owner has too many under way.
+        StoreFullError: If there is no room for it.
+    """
+    files, upload = files_of(desk), os.urandom(16).hex()
+    count = sum(other.owner == about.owner for other in files.sweep())
+    if count >= _MOST_OF_ONE:
+        raise BusyError("your uploads", f"are {count} already", "end some, or send them whole")
+    with files.room(about.size_bytes):
+        files.begin(about, upload)
+    return upload
+
+
 async def where(desk: Desk, request: Request) -> Answer:
     """Tell how much of a file is there."""
-    about, size = await desk.work.do(lambda: _own(desk, request))
+    about, size = await desk.work.do(lambda: owned(desk, request))
     headers = {
         "Upload-Offset": str(size),
         "Upload-Complete": "?0",
@@ -144,19 +168,19 @@ async def where(desk: Desk, request: Request) -> Answer:
 
 async def go_on(desk: Desk, request: Request) -> Answer:
     """Take in the next part of a file; with the last it becomes a blob."""
-    about, _ = await desk.work.do(lambda: _own(desk, request))
+    about, _ = await desk.work.do(lambda: owned(desk, request))
     offset, is_last = _said(request)
-    length = _length(request)
+    length = length_of(request)
     if offset + length > about.size_bytes:
         problem = f"would exceed the {about.size_bytes} bytes that were announced"
         raise InvalidInputError("the part", problem, "begin another upload")
-    upload, files = request.values["upload"], _files(desk)
+    upload, files = request.values["upload"], files_of(desk)
     stack = ExitStack()
     try:
         part: AbstractContextManager[Incoming] = files.part(upload, offset)
         await desk.work.do(lambda: stack.enter_context(files.room(length)))
         incoming = await desk.work.do(lambda: stack.enter_context(part))
-        await _take(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming)
         if not is_last:
             return Answer(204, headers=_at(incoming, "?0"))
         if incoming.size_bytes != about.size_bytes:
@@ -196,14 +220,14 @@ async def end(desk: Desk, request: Request) -> Answer:
     """Throw a file away."""
 
     def ended() -> None:
-        _own(desk, request)
-        _files(desk).remove(request.values["upload"])
+        owned(desk, request)
+        files_of(desk).remove(request.values["upload"])
 
     await desk.work.do(ended)
     return Answer(204)
 
 
-def _own(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
+def owned(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
     """Return what is there of a file that whoever asks began.
 
     Raises:
@@ -213,7 +237,7 @@ def _own(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
     missing = NotFoundError(f"upload {upload[:40]!r}", advice="begin it anew")
     if _UPLOAD.fullmatch(upload) is None:
         raise missing
-    about, size = _files(desk).about(upload)
+    about, size = files_of(desk).about(upload)
     if about.owner != request.identity.user.id:
         raise missing
     return about, size

@@ -83,7 +83,7 @@ def body_limit(target: bytes) -> BodyLimit:
     """
     path = target.partition(b"?")[0]
     if rest_paths.claims(path):
-        return _COUNTS
+        return _UPLOAD if rest_paths.is_upload(path) else _COUNTS
     if path.startswith(_UPLOADS):
         return _UPLOAD
     if b":counts/" in path:

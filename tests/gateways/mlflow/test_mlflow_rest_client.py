@@ -104,7 +104,8 @@ def taken_in(store: Path, name: str, folder: Path) -> str:
     with contextlib.suppress(Exception):
         plugin.create_registered_model(name)
     number = plugin.create_model_version(name, str(folder)).version
-    return list(holdfast.open(store).catalogue.require(to_holdfast(name)).versions)[number - 1]
+    versions: list[str] = list(holdfast.open(store).catalogue.require(to_holdfast(name)).versions)
+    return versions[number - 1]
 
 
 def test_every_call_of_the_client_reaches_the_store(
@@ -244,3 +245,37 @@ def test_eight_clients_at_once_lose_nothing(connect: Callable[..., Any], store: 
         assert numbers == list(range(1, 41))
         assert len(client.search_model_versions("name = 'iris'")) == 40
         assert len(client.get_registered_model("iris").aliases) == 8
+
+
+def test_what_a_client_puts_here_is_taken_in_promoted_and_loaded(
+    settled: Any, connect: Callable[..., Any], tmp_path: Path, pyfunc: Callable[..., Path]
+) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    team = Team(tmp_path)
+    bob = team.member("bob", "promoter")
+    folder = pyfunc("put", 5.0)
+    (folder / "more stuff").mkdir()
+    (folder / "more stuff" / "größe.txt").write_text("x")
+    with team.served() as served, signed(bob):
+        client = connect(served.port)
+        uri = f"http://127.0.0.1:{served.port}/api/2.0/mlflow-artifacts/artifacts/uploads/a b/m"
+        get_artifact_repository(uri).log_artifacts(str(folder))
+        client.create_registered_model("iris")
+        version = settled.register_model(uri, "iris")
+        client.set_registered_model_alias("iris", "production", version.version)
+        client.create_registered_model("copy")
+        client.create_model_version("copy", client.get_model_version_download_uri("iris", "1"))
+        weights = [
+            settled.pyfunc.load_model(f"models:/{name}").predict([0])
+            for name in ("iris@production", "copy/1")
+        ]
+    manifest = team.registry.manifest("iris@1.0.0")
+
+    assert weights == [[5.0], [5.0]]
+    assert manifest.registered_by == "bob"
+    assert sorted(file.path.partition("/")[2] for file in manifest.files) == [
+        "MLmodel",
+        "more stuff/größe.txt",
+        "weights.json",
+    ]

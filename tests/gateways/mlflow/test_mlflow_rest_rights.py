@@ -225,7 +225,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "status"), BODIES, ids=range(len(BODIES)))
 def test_a_body_that_cannot_be_used_is_refused_for_good(
-    body: bytes, status: int, tmp_path: Path, model: Path
+    body: bytes, status: int, tmp_path: Path
 ) -> None:
     team = Team(tmp_path)
     with team.served() as served:
@@ -307,7 +307,6 @@ TRICKS = [
     ),
     *("models/iris/1.0.0/none", "models/~69ris/1.0.0/MLmodel", "models/iris/1.0.0//MLmodel", "x"),
     *(
-        "models/iris/1.0.0/MLmodel/",
         "models/iris/1.0.0/mlmodel",
         "blobs/sha256",
         "models/~ff/1.0.0",
@@ -351,7 +350,7 @@ def test_files_are_listed_and_sent_as_they_were_registered(team: Team, model: Pa
     assert whole.body == shown.body == (model / "weights.json").read_bytes()
     assert (part.status, part.body) == (206, b'{"we')
     assert shown.headers["content-disposition"].startswith("attachment")
-    assert [file["path"] for file in single.json["files"]] == ["weights.json"]
+    assert [file["path"] for file in single.json["files"]] == ["model.json"]
     assert code(put)[0] == 405
 
 
@@ -390,3 +389,89 @@ def test_names_that_are_tricks_are_names(tmp_path: Path) -> None:
         ]
 
     assert {code(reply) for reply in bad} == {(400, "INVALID_PARAMETER_VALUE")}
+
+
+def put(caller: Caller, path: str, content: bytes) -> Reply:
+    return caller.ask("PUT", f"{FILES}/uploads/{path}", content)
+
+
+def source(caller: Caller, path: str) -> str:
+    return f"http://127.0.0.1:{caller.port}{FILES}/uploads/{path}"
+
+
+def create(caller: Caller, where: str, **more: Any) -> Reply:
+    return call(caller, "POST", "model-versions/create", IRIS | {"source": where} | more)
+
+
+def test_what_one_user_put_is_not_anothers(team: Team) -> None:
+    tokens = {name: team.member(name, "registrar") for name in ("bob", "cyd")}
+    viewer = team.member("dan", "viewer")
+    with team.served() as served:
+        bob, cyd = (as_(served, token) for token in tokens.values())
+        dan = as_(served, viewer)
+        assert put(bob, "m/MLmodel", b"flavors: {}\n").status == 200
+        assert put(bob, "m/data.bin", b"12345").status == 200
+        theirs = create(cyd, source(cyd, "m"))
+        own = create(bob, source(bob, "m"))
+        none = create(bob, source(bob, "n"))
+        denied = put(dan, "m/MLmodel", b"x")
+        seen = bob.ask("GET", f"{FILES}/uploads/m/MLmodel")
+    manifest = team.registry.manifest("iris@1.2.0")
+
+    assert own.json["model_version"]["source"].endswith("/uploads/m")
+    assert {file.size_bytes for file in manifest.files} == {12, 5}
+    assert code(theirs) == code(none) == (400, "INVALID_PARAMETER_VALUE")
+    assert code(denied) == (403, "PERMISSION_DENIED")
+    assert code(seen)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["x", "../m/x", "m/../x", "m/%2e%2e/x", "m//x", "m/./x", "m/x%00", "m/x%0a", "m/%5c..", "m/"],
+)
+def test_nothing_is_put_where_a_path_could_lead_elsewhere(path: str, team: Team) -> None:
+    with team.served() as served:
+        reply = put(served, path, b"x")
+
+    assert code(reply)[0] in (400, 404, 405)
+
+
+def test_code_is_taken_in_by_whoever_may_decide_that(team: Team) -> None:
+    registrar = team.member("bob", "registrar")
+    with team.served() as served:
+        bob = as_(served, registrar)
+        for caller in (bob, served):
+            put(caller, "m/MLmodel", b"flavors: {}\n")
+            put(caller, "m/run.py", b"import os\n")
+        tag = {"tags": [{"key": "holdfast.trust", "value": "reviewed"}]}
+        plain = create(served, source(served, "m"))
+        denied = create(bob, source(bob, "m"), **tag)
+        trusted = create(served, source(served, "m"), **tag)
+
+    assert code(plain) == (400, "INVALID_PARAMETER_VALUE")
+    assert "run.py" in plain.json["message"]
+    assert code(denied) == (403, "PERMISSION_DENIED")
+    assert trusted.status == 200
+    assert team.registry.manifest("iris@1.2.0").scan["model"].trusted == "reviewed"
+
+
+def test_a_server_reads_no_file_of_its_own_machine(team: Team, model: Path) -> None:
+    with team.served() as served:
+        replies = [
+            create(served, where)
+            for where in (str(model), f"file://{model}", "models:/m-17", "runs:/17/m", "s3://b/k")
+        ]
+        uris = [
+            call(
+                served,
+                "GET",
+                f"model-versions/get-download-uri?name=iris&version={reply.json['model_version']['version']}",
+            ).json["artifact_uri"]
+            for reply in replies
+        ]
+
+    assert uris == [str(model), f"file://{model}", "models:/m-17", "runs:/17/m", "s3://b/k"]
+    assert all(
+        record.reference
+        for record in list(team.registry.catalogue.require("iris").versions.values())[2:]
+    )

@@ -19,11 +19,19 @@ _VERSIONS: Final = "models"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._-]")
 _ESCAPED: Final = re.compile(r"(?:~[0-9a-f]{2})+")
 _PARTS: Final = 3
+UPLOADS: Final = "uploads/"
+"""Behind `ARTIFACTS`, where a client puts files that it will register."""
+_UPLOAD: Final = f"{ARTIFACTS}/{UPLOADS}".encode()
 
 
 def claims(path: bytes) -> bool:
     """Tell whether a path, as it was sent, is one of MLflow's."""
     return path.startswith(_PREFIXES) or path == GET_ARTIFACT.encode()
+
+
+def is_upload(path: bytes) -> bool:
+    """Tell whether a path, as it was sent, is of a file that comes to be registered."""
+    return path.removeprefix(b"/ajax-").removeprefix(b"/").startswith(_UPLOAD[1:])
 
 
 def files(model: str, version: str) -> str:

@@ -20,6 +20,7 @@ from holdfast.web.checked_blobs import CheckedBlobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream, answered
 from holdfast.web.mlflow_rest import mlflow_fields
+from holdfast.web.mlflow_rest.mlflow_uploads import MlflowUploads
 from holdfast.web.mlflow_rest.served_view import ServedView
 
 ROLE: Final = "model"
@@ -27,18 +28,26 @@ ROLE: Final = "model"
 
 
 class MlflowFiles:
-    """Answers for the files of one server's versions."""
+    """Answers for the files of one server's versions.
+
+    Attributes:
+        uploads: Files that are to become versions.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._blobs = CheckedBlobs(desk)
+        self.uploads = MlflowUploads(desk)
 
     async def answer(self, request: Request, path: str) -> Answer | Stream:
-        """List a folder of a version, or send a file of it.
+        """List a folder of a version, send a file of it, or take one in that is to be registered.
 
         Args:
             path: What stands behind `artifacts`, empty where the query has the path.
         """
+        if request.method == "PUT" and path.startswith(rest_paths.UPLOADS):
+            request.rights.require("upload", None)
+            return await self.uploads.put(request, path.removeprefix(rest_paths.UPLOADS))
         if request.method not in ("GET", "HEAD"):
             problem = "a version never changes; register another one"
             raise Problem(405, "method_not_allowed", problem, {"Allow": "GET, HEAD"})
