@@ -279,3 +279,20 @@ def test_what_a_client_puts_here_is_taken_in_promoted_and_loaded(
         "more stuff/größe.txt",
         "weights.json",
     ]
+
+
+def test_a_pair_that_holdfast_registered_is_loaded_as_one(
+    settled: Any, connect: Callable[..., Any], store: Path
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rows, labels = [[0.0, 9.0], [1.0, 0.0]], [0, 1]
+    scaler = StandardScaler().fit(rows)
+    model = LogisticRegression().fit(scaler.transform(rows), labels)
+    holdfast.open(store).register("iris", model, scaler)
+    with running(store) as served:
+        connect(served.port)
+        loaded = settled.pyfunc.load_model("models:/iris/1")
+
+        assert list(loaded.predict(rows)) == labels

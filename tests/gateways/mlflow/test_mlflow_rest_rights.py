@@ -350,7 +350,11 @@ def test_files_are_listed_and_sent_as_they_were_registered(team: Team, model: Pa
     assert whole.body == shown.body == (model / "weights.json").read_bytes()
     assert (part.status, part.body) == (206, b'{"we')
     assert shown.headers["content-disposition"].startswith("attachment")
-    assert [file["path"] for file in single.json["files"]] == ["model.json"]
+    assert [(file["path"], file["is_dir"]) for file in single.json["files"]] == [
+        ("MLmodel", False),
+        ("holdfast", True),
+        ("requirements.txt", False),
+    ]
     assert code(put)[0] == 405
 
 

@@ -1,6 +1,7 @@
 """What MLflow's store and its searches read: one opened registry, models by MLflow's names."""
 
 import functools
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,6 +18,7 @@ from holdfast.registry.registry import Registry
 if TYPE_CHECKING:
     from holdfast.registry.catalogue_verbs import CatalogueVerbs
 
+_log = logging.getLogger(__name__)
 PROMPT_TAG: Final = entities.TAG + mlflow_checks.PROMPT_TAG
 _Key = tuple[str, str | None]
 
@@ -175,9 +177,13 @@ class StoreView:
         return self.cache.model(name, state, self.download_uri)
 
     def models(self) -> Iterator[tuple[str, State]]:
-        """Go through all models that MLflow's clients see."""
+        """Go through all models that MLflow's clients see; one that is damaged hides no other."""
         for model in self.catalogue.models():
-            state = self.catalogue.state(model)
+            try:
+                state = self.catalogue.state(model)
+            except HoldfastError as error:
+                _log.warning("%s is left out: %s", model, error)
+                continue
             name = name_of(state) if state is not None else None
             if state is not None and name is not None:
                 yield name, state

@@ -8,9 +8,9 @@ import posixpath
 from typing import Any, Final
 from urllib.parse import quote
 
-from holdfast.core.manifest import Artifact
+from holdfast.core.manifest import File
 from holdfast.core.state import Record, State
-from holdfast.gateways.mlflow import entities, rest_paths
+from holdfast.gateways.mlflow import entities, pair_folder, rest_paths
 from holdfast.gateways.mlflow.mlflow_checks import required
 from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, missing
 from holdfast.http.problems import Problem
@@ -24,7 +24,10 @@ from holdfast.web.mlflow_rest.mlflow_uploads import MlflowUploads
 from holdfast.web.mlflow_rest.served_view import ServedView
 
 ROLE: Final = "model"
-"""The artifact of a version that MLflow loads."""
+"""The artifact of a version that MLflow loads, if MLflow logged it."""
+_MLMODEL: Final = "MLmodel"
+Content = File | bytes
+"""A stored file, or what Holdfast writes beside those of a version that MLflow did not log."""
 
 
 class MlflowFiles:
@@ -54,22 +57,22 @@ class MlflowFiles:
         if not path:
             wanted = mlflow_fields.of_query(request.query).maybe("path") or ""
             return await self._desk.work.do(lambda: self._listed(request, wanted.strip("/")))
-        model, sha256 = await self._desk.work.do(lambda: self._file(request, path))
-        return await self._blobs.send(session_of(self._desk.registry), request, model, sha256)
+        model, content = await self._desk.work.do(lambda: self._file(request, path))
+        return await self._sent(request, model, content)
 
     async def of_version(self, request: Request, view: ServedView) -> Answer | Stream:
         """Send a file of a version that is named as MLflow's own pages name it."""
         fields = mlflow_fields.of_query(request.query)
         file = fields.text("path").strip("/")
 
-        def find() -> tuple[str, str]:
+        def find() -> tuple[str, Content]:
             state, record = view.find(fields.name, fields.version)
             request.values = {"model": state.model}
             request.rights.require("load", state.model)
-            return state.model, self._digest(state, record, file)
+            return state.model, self._content(state, record, file)
 
-        model, sha256 = await self._desk.work.do(find)
-        made = await self._blobs.send(session_of(self._desk.registry), request, model, sha256)
+        model, content = await self._desk.work.do(find)
+        made = await self._sent(request, model, content)
         made.headers["Content-Disposition"] = _attachment(posixpath.basename(file))
         return made
 
@@ -78,26 +81,34 @@ class MlflowFiles:
         prefix = f"{folder}/" if folder else ""
         entries: dict[str, dict[str, Any]] = {}
         files = self._files(state, record)
-        for file, (_, size_bytes) in files.items():
+        for file, content in files.items():
             if file.startswith(prefix):
                 name, is_folder, _ = file.removeprefix(prefix).partition("/")
                 entry: dict[str, Any] = {"path": name, "is_dir": bool(is_folder)}
-                entries[name] = entry if is_folder else entry | {"file_size": size_bytes}
+                size = len(content) if isinstance(content, bytes) else content.size_bytes
+                entries[name] = entry if is_folder else entry | {"file_size": size}
         if not entries and folder not in files:
             raise _no_file(path)
         return answered({"files": [entries[name] for name in sorted(entries)]})
 
-    def _file(self, request: Request, path: str) -> tuple[str, str]:
-        state, record, file = self._version(request, path)
-        return state.model, self._digest(state, record, file)
+    async def _sent(self, request: Request, model: str, content: Content) -> Answer | Stream:
+        if isinstance(content, bytes):
+            sent = b"" if request.method == "HEAD" else content
+            return Answer(content=sent, media="application/octet-stream")
+        session = session_of(self._desk.registry)
+        return await self._blobs.send(session, request, model, content.sha256)
 
-    def _digest(self, state: State, record: Record, file: str) -> str:
+    def _file(self, request: Request, path: str) -> tuple[str, Content]:
+        state, record, file = self._version(request, path)
+        return state.model, self._content(state, record, file)
+
+    def _content(self, state: State, record: Record, file: str) -> Content:
         found = self._files(state, record).get(file)
         if found is None:
             raise _no_file(file)
         session = session_of(self._desk.registry)
         verdicts.of_version(session, state, record, session.manifest(record))
-        return found[0]
+        return found
 
     def _version(self, request: Request, path: str) -> tuple[State, Record, str]:
         """Return the version that a path leads to, and the file behind it.
@@ -118,19 +129,18 @@ class MlflowFiles:
         request.rights.require("load", model)
         return state, record, file
 
-    def _files(self, state: State, record: Record) -> dict[str, tuple[str, int]]:
-        """Return digest and length of each file of what MLflow loads, by its path there."""
+    def _files(self, state: State, record: Record) -> dict[str, Content]:
+        """Return what each file is that MLflow loads, by its path there."""
         if record.reference is not None:
             raise missing(f"{state.model}@{record.version} is a reference: its files are not here")
-        artifact: Artifact | None = (
-            session_of(self._desk.registry).manifest(record).artifacts.get(ROLE)
-        )
-        if artifact is None:
-            raise missing(f"{state.model}@{record.version} has no file that MLflow loads")
-        root = f"{artifact.path}/"
-        return {
-            file.path.removeprefix(root): (file.sha256, file.size_bytes) for file in artifact.files
-        }
+        manifest = session_of(self._desk.registry).manifest(record)
+        model = manifest.artifacts.get(ROLE)
+        root = f"{model.path}/" if model is not None else ""
+        files = {file.path.removeprefix(root): file for file in model.files} if model else {}
+        if _MLMODEL in files:
+            return dict(files)
+        texts = pair_folder.texts(manifest, manifest.lineage.run_id)
+        return texts | {f"{pair_folder.FOLDER}/{file.path}": file for file in manifest.files}
 
 
 def _no_file(path: str) -> MlflowProblem:
