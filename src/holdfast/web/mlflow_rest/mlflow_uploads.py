@@ -34,7 +34,7 @@ _MOST_FILES: Final = 10_000
 _LONGEST: Final = 500
 
 
-class Note(Struct, frozen=True):
+class UploadNote(Struct, frozen=True):
     """Which bytes somebody sent under a path, and when, in seconds since 1970."""
 
     path: str
@@ -69,11 +69,11 @@ class MlflowUploads:
         finally:
             stack.close()
         desk.figures.count("uploaded_bytes", taken.size_bytes)
-        note = Note(path, taken.sha256, taken.size_bytes, int(time.time()))
+        note = UploadNote(path, taken.sha256, taken.size_bytes, int(time.time()))
         await desk.work.do(lambda: self._keep(request, note))
         return answered({})
 
-    def _keep(self, request: Request, note: Note) -> None:
+    def _keep(self, request: Request, note: UploadNote) -> None:
         store = session_of(self._desk.registry).writable().store
         folder = _folder(request)
         name = f"{_NOTE}{hashlib.sha256(note.path.encode()).hexdigest()}"
@@ -103,14 +103,14 @@ class MlflowUploads:
             session.open_store.blobs.copy_out(file, place)
 
 
-def _notes(session: Session, request: Request) -> Iterator[Note]:
+def _notes(session: Session, request: Request) -> Iterator[UploadNote]:
     store, folder = session.open_store.store, _folder(request)
     for item in list(store.items(folder)):
         if not item.name.startswith(_NOTE):
             continue
         try:
             with store.open(f"{folder}/{item.name}") as file:
-                yield strict_json.decode(file.read(), Note)
+                yield strict_json.decode(file.read(), UploadNote)
         except (AbsentError, ValueError):  # gone a moment ago, or not whole
             continue
 
