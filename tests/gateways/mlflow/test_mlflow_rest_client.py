@@ -103,7 +103,7 @@ def taken_in(store: Path, name: str, folder: Path) -> str:
     plugin = HoldfastStore(f"holdfast://{store}")
     with contextlib.suppress(Exception):
         plugin.create_registered_model(name)
-    number = plugin.create_model_version(name, str(folder)).version
+    number = int(plugin.create_model_version(name, str(folder)).version)
     versions: list[str] = list(holdfast.open(store).catalogue.require(to_holdfast(name)).versions)
     return versions[number - 1]
 
