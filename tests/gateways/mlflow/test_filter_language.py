@@ -149,3 +149,10 @@ def test_a_pattern_of_many_wildcards_takes_no_more_time_than_a_plain_one() -> No
 
     assert not holds("LIKE")(text, "%a" * 200 + "%b")
     assert holds("LIKE")(text, "%a" * 200 + "%")
+
+
+def test_a_list_that_does_not_end_is_refused_at_once(mlflow: Any) -> None:
+    assert mlflow
+    text = "name IN (" + r"'\'" * 40
+
+    assert ours(text, MODELS)[0] == "refused"

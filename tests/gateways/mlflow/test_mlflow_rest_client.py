@@ -257,6 +257,7 @@ def test_what_a_client_puts_here_is_taken_in_promoted_and_loaded(
     folder = pyfunc("put", 5.0)
     (folder / "more stuff").mkdir()
     (folder / "more stuff" / "größe.txt").write_text("x")
+    (folder / "more stuff" / "empty").touch()
     with team.served() as served, signed(bob):
         client = connect(served.port)
         uri = f"http://127.0.0.1:{served.port}/api/2.0/mlflow-artifacts/artifacts/uploads/a b/m"
@@ -276,6 +277,7 @@ def test_what_a_client_puts_here_is_taken_in_promoted_and_loaded(
     assert manifest.registered_by == "bob"
     assert sorted(file.path.partition("/")[2] for file in manifest.files) == [
         "MLmodel",
+        "more stuff/empty",
         "more stuff/größe.txt",
         "weights.json",
     ]

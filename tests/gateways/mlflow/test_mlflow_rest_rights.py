@@ -479,3 +479,15 @@ def test_a_server_reads_no_file_of_its_own_machine(team: Team, model: Path) -> N
         record.reference
         for record in list(team.registry.catalogue.require("iris").versions.values())[2:]
     )
+
+
+def test_what_was_put_is_told_by_its_own_name(team: Team) -> None:
+    with team.served() as served:
+        put(served, "m/MLmodel", b"!!python/object/apply:os.system ['id']\n")
+        odd = create(served, source(served, "m"))
+        long = iter([b"x" * (1 << 20), b"x"])
+        untold = served.ask("PUT", f"{FILES}/uploads/m/x", long)
+
+    assert code(odd) == (400, "INVALID_PARAMETER_VALUE")
+    assert odd.json["message"].startswith("file 'model/MLmodel' is not YAML")
+    assert code(untold) == (411, "INVALID_PARAMETER_VALUE")

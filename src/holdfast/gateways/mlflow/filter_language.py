@@ -14,8 +14,10 @@ from msgspec import Struct
 from holdfast.gateways.mlflow.mlflow_errors import invalid
 
 Value = str | int | float | tuple[str, ...]
-_STRING: Final = r"'(?:''|\\'|[^'])*'"
-_QUOTED: Final = r'"(?:""|\\"|[^"])*"|`[^`]*`'
+_STRING: Final = r"(?>'(?:''|\\'|[^'])*')"
+_QUOTED: Final = r'(?>"(?:""|\\"|[^"])*"|`[^`]*`)'
+"""Atomic, or a list that does not end could be read in a number of ways that doubles with each
+string."""
 _WORD: Final = r"[^\W\d]\w*"
 _TOKEN: Final = re.compile(
     rf"""

@@ -1,6 +1,7 @@
 """MLflow's clients at this server: their requests, answered in their words under its rules."""
 
 import functools
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, missing
 from holdfast.gateways.mlflow.registry_calls import RegistryCalls
 from holdfast.gateways.mlflow.store_view import EntityCache
 from holdfast.http.problems import Problem
+from holdfast.web.below import session_of
 from holdfast.web.deeds import acting
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream, answered
@@ -94,9 +96,14 @@ class MlflowFace:
         named = mlflow_errors.code_of(code)
         if named == mlflow_errors.INVALID and code not in _FOR_GOOD:
             named = _OWN_CODES.get(status, named)
-        made = refusal(_FOR_GOOD.get(code, status), named, document["detail"])
+        made = refusal(_FOR_GOOD.get(code, status), named, self._told(document["detail"]))
         made.headers |= problem.headers
         return made
+
+    def _told(self, detail: str) -> str:
+        """Return a problem without the place where files were brought to be looked at."""
+        session = session_of(self._desk.registry)
+        return re.sub(rf"{re.escape(str(session.scratch()))}/[\w-]+/", "", detail)
 
     async def _answered(self, request: Request) -> Answer | Stream:
         path = _path(request)

@@ -6,7 +6,7 @@ which path somebody sent which, and goes when those do.
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -19,6 +19,7 @@ from holdfast.core.manifest import File
 from holdfast.core.names import escape
 from holdfast.errors import BusyError
 from holdfast.gateways.mlflow.mlflow_errors import invalid
+from holdfast.http.problems import Problem
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError
 from holdfast.web import uploads
@@ -32,6 +33,8 @@ _FOLDER: Final = "access/receipts"
 _NOTE: Final = "mlflow-"
 _MOST_FILES: Final = 10_000
 _LONGEST: Final = 500
+_MOST_UNTOLD: Final = 1 << 20
+"""Longest file whose length was not told: MLflow's client tells none of an empty one."""
 
 
 class UploadNote(Struct, frozen=True):
@@ -57,13 +60,15 @@ class MlflowUploads:
         """
         desk = self._desk
         _check(path)
-        size = uploads.length_of(request)
+        is_told = request.header("content-length") is not None
+        size = uploads.length_of(request) if is_told else _MOST_UNTOLD
+        pieces = request.pieces() if is_told else _bounded(request)
         files = await desk.work.do(lambda: uploads.files_of(desk))
         stack = ExitStack()
         try:
             await desk.work.do(lambda: stack.enter_context(files.room(size)))
             incoming = await desk.work.do(lambda: stack.enter_context(files.once()))
-            await uploads.take_in(desk, request.pieces(), incoming)
+            await uploads.take_in(desk, pieces, incoming)
             store = session_of(desk.registry).writable()
             taken = await desk.work.do(lambda: incoming.keep(store, incoming.sha256))
         finally:
@@ -101,6 +106,15 @@ class MlflowUploads:
             except FileExistsError as error:
                 raise invalid(f"{note.path!r} is below a file that you put there") from error
             session.open_store.blobs.copy_out(file, place)
+
+
+async def _bounded(request: Request) -> AsyncIterator[bytes]:
+    size = 0
+    async for piece in request.pieces():
+        size += len(piece)
+        if size > _MOST_UNTOLD:
+            raise Problem(411, "length_required", "say how long the body is: Content-Length")
+        yield piece
 
 
 def _notes(session: Session, request: Request) -> Iterator[UploadNote]:
