@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from msgspec.structs import replace
-from tests.web.facing import Caller, Reply, running
+from tests.web.facing import Caller, Reply, Served, running
 from tests.web.teams import Team, as_
 
 from holdfast.core.policy import OPEN
@@ -100,6 +100,15 @@ def code(reply: Reply) -> tuple[int, str]:
     return reply.status, reply.json["error_code"]
 
 
+def noted(served: Served) -> list[tuple[str | None, str | None, str | None]]:
+    """What was refused: verb, model and who asked."""
+    guard = served.app.desk.guard
+    assert isinstance(guard, TeamGuard)
+    guard.flush()
+    day = datetime.now(UTC).date().isoformat()
+    return [(report.verb, report.model, report.by) for report in guard.refusals.read(day)]
+
+
 @pytest.mark.parametrize("role", MAY)
 def test_a_role_may_what_it_may_everywhere(role: str, team: Team) -> None:
     token = team.member("bob", role)
@@ -127,7 +136,9 @@ def test_what_is_not_theirs_does_not_exist(team: Team) -> None:
         made = call(bob, *WRITES["create-model"])
         file = bob.ask("GET", f"{PATHS}/MLmodel")
         listed = bob.ask("GET", f"{FILES}?path=models/iris/1.0.0")
+        refused = noted(served)
 
+    assert ("get-version", "iris", "bob") in refused
     assert [one["name"] for one in found] == ["rose"]
     assert {one["name"] for one in versions} == {"rose"}
     missing = [code(reply)[1] for reply in hidden if reply.status != 200]
@@ -181,14 +192,10 @@ def test_a_refusal_is_kept_and_an_entry_bears_its_author(team: Team) -> None:
         bob = as_(served, token)
         call(bob, *WRITES["promote"])
         call(bob, *WRITES["create-version"])
-        served.app.desk.guard.flush()
-        guard = served.app.desk.guard
-        assert isinstance(guard, TeamGuard)
-        day = datetime.now(UTC).date().isoformat()
-        refused = list(guard.refusals.read(day))
+        refused = noted(served)
     last = team.registry.history("iris")[-1]
 
-    assert [(one.verb, one.model, one.by) for one in refused] == [("alias", "iris", "bob")]
+    assert refused == [("alias", "iris", "bob")]
     assert (last.op, last.by) == ("registered", "bob")
     assert last.auth is not None
 

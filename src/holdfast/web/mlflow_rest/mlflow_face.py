@@ -87,6 +87,9 @@ class MlflowFace:
         except MlflowProblem as problem:
             cause = problem.__cause__  # a store wraps it, and MLflow's server tells it itself
             told = cause if isinstance(cause, MlflowProblem) else problem
+            is_hidden = request.known is not None and not request.rights.reads_all
+            if told.code == mlflow_errors.ABSENT and is_hidden:
+                self._desk.guard.note(request, "refused", told.message)
             return refusal(_STATUSES.get(told.code, 400), told.code, told.message)
 
     def refused(self, _request: Request, problem: Answer) -> Answer:
