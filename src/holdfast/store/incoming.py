@@ -73,6 +73,12 @@ class Incoming:
         self._hash.update(data)
         self.size_bytes += len(data)
 
+    @property
+    def sha256(self) -> str:
+        """Digest of what has come so far."""
+        digest: str = self._hash.hexdigest()
+        return digest
+
     def read_again(self) -> None:
         """Hash what is there already, and go on behind it."""
         self._hash, self.size_bytes = hashlib.sha256(), 0
@@ -131,6 +137,11 @@ class IncomingFiles:
             self._folder = near.path(layout.BLOBS)
         else:
             self._folder = str(scratch.until_exit("holdfast-uploads-"))
+
+    @property
+    def folder(self) -> str:
+        """Where they are written: beside the blobs, if these are on this machine."""
+        return self._folder
 
     @contextlib.contextmanager
     def room(self, size_bytes: int) -> Iterator[None]:

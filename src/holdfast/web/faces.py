@@ -6,6 +6,7 @@ A face is imported when the first request for it comes, so that the server start
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from holdfast.gateways.mlflow import rest_paths
 from holdfast.gateways.oci import distribution_paths
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
@@ -31,8 +32,15 @@ def _oci(desk: Desk) -> Face:
     return OciFace(desk)
 
 
+def _mlflow(desk: Desk) -> Face:
+    from holdfast.web.mlflow_rest.mlflow_face import MlflowFace
+
+    return MlflowFace(desk)
+
+
 _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Callable[[Desk], Face]], ...]] = (
     (distribution_paths.claims, _oci),
+    (rest_paths.claims, _mlflow),
 )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from holdfast.errors import HoldfastError, MissingLibraryError
+from holdfast.gateways.mlflow import rest_paths
 from holdfast.http.access_log import AccessLog
 from holdfast.http.problems import MEDIA, problem
 from holdfast.web import api, providers, sign_in, site
@@ -146,6 +147,9 @@ def _connection() -> type[Any]:
 
         def refusal(self, status: int, message: str) -> tuple[bytes, bytes]:
             code = _CODES.get(status, "refused")
+            if rest_paths.claims(bytes(self.url or b"").partition(b"?")[0]):
+                told = {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
+                return b"application/json", msgspec.json.encode(told)
             document = problem(status, code, message) | {"request_id": os.urandom(8).hex()}
             return MEDIA.encode(), msgspec.json.encode(document)
 

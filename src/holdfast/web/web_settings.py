@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from holdfast.gateways.mlflow import rest_paths
 from holdfast.http.connection_limits import BodyLimit, ConnectionLimits, connections_allowed
 from holdfast.http.hosts import HostRules
 from holdfast.registry import Registry
@@ -81,6 +82,8 @@ def body_limit(target: bytes) -> BodyLimit:
     Another spelling of a path that may have a long body is a path whose body must be short.
     """
     path = target.partition(b"?")[0]
+    if rest_paths.claims(path):
+        return _UPLOAD if rest_paths.is_upload(path) else _COUNTS
     if path.startswith(_UPLOADS):
         return _UPLOAD
     if path.startswith(b"/v2/") and b"/blobs/uploads/" in path:

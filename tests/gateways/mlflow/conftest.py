@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,13 @@ from typing import Any
 
 import pytest
 
+SET = re.compile(r"\{('[^{}]*')\}")
 REASON = "mlflow is not installed: `make .peers`, or pip install mlflow==3.17.2"
+
+
+def in_order(message: str) -> str:
+    """Return one of MLflow's messages with the names in its sets sorted."""
+    return SET.sub(lambda match: f"{{{', '.join(sorted(match[1].split(', ')))}}}", message)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.gateways.mlflow.conftest import in_order
 
 Do = Callable[..., Any]
 Scenario = Callable[[Do], None]
@@ -62,7 +63,7 @@ class Recorder:
         try:
             result = getattr(self.store, method)(*args, **kwargs)
         except MlflowException as error:
-            problem = error.message.split(" Error: (")[0].rstrip(".")
+            problem = in_order(error.message.split(" Error: (")[0].rstrip("."))
             self.results.append((call, type(error).__name__, error.error_code, problem))
             return None
         except TypeError as error:

@@ -50,6 +50,7 @@ def test_everybody_sees_themselves_and_administrators_the_rest(
 ) -> None:
     page = ben.get("/settings").body.decode()
     assert "it takes the role admin" in page
+    assert "MLFLOW_TRACKING_TOKEN" in page
     assert str(team.folder) not in page
     admin = signed_in(served, team.ana).get("/settings").body.decode()
     assert str(team.folder) in admin

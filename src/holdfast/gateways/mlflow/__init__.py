@@ -1,6 +1,7 @@
 """MLflow's words for Holdfast's: a plugin for its clients, and a bridge to its servers.
 
-The only package that imports mlflow, and only when something of it is used.
+The only package that imports mlflow, and only where its own classes are needed: what the calls mean
+is decided without it, for the plugin and the server alike.
 """
 
 from typing import TYPE_CHECKING, Any

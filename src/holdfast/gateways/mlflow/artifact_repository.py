@@ -13,7 +13,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.gateways.mlflow import model_folders, pair_folder, store_uri
-from holdfast.gateways.mlflow.mlflow_errors import translated
+from holdfast.gateways.mlflow.mlflow_exceptions import translated
 from holdfast.gateways.mlflow.store_uri import StoreUri
 from holdfast.gateways.mlflow.store_view import StoreView
 

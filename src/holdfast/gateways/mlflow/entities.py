@@ -1,23 +1,17 @@
-"""Models and versions as MLflow's entities, made from a state of the journal."""
+"""Models and versions as MLflow sees them, made from a state of the journal."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from mlflow.entities.model_registry import (
-    ModelVersion,
-    ModelVersionTag,
-    RegisteredModel,
-    RegisteredModelAlias,
-    RegisteredModelTag,
-)
-from mlflow.entities.model_registry import model_version_stages as stages
+from msgspec import Struct
 
 from holdfast.core import names
 from holdfast.core.state import Record, State
 from holdfast.gateways.mlflow import mlflow_names
 
+Sources = Callable[[State, Record], str]
 TAG: Final = "tag."
 DESCRIPTION: Final = "description"
 SOURCE: Final = "source"
@@ -27,12 +21,47 @@ STAGED: Final = "alias.staging"
 """Of a model whose `staging` was ever set as an alias."""
 MAKING: Final = "being made from"
 """Of a model that a rename has not finished: MLflow's clients do not see it yet."""
+STAGES: Final = ("None", "Staging", "Production", "Archived")
+"""MLflow's stages, by the words that it answers."""
+ACTIVE: Final = ["Staging", "Production"]
+"""Stages that a transition may clear of others."""
 _STAGES: Final = {
-    "registered": stages.STAGE_NONE,
-    "staging": stages.STAGE_STAGING,
-    "production": stages.STAGE_PRODUCTION,
-    "archived": stages.STAGE_ARCHIVED,
+    "registered": "None",
+    "staging": "Staging",
+    "production": "Production",
+    "archived": "Archived",
 }
+
+
+class VersionEntity(Struct, frozen=True, kw_only=True):
+    """A version as MLflow sees it, by its words; times are milliseconds since 1970."""
+
+    name: str
+    version: int
+    creation_timestamp: int
+    last_updated_timestamp: int
+    description: str | None
+    user_id: str
+    current_stage: str
+    source: str
+    run_id: str | None
+    run_link: str | None
+    model_id: str | None
+    tags: dict[str, str]
+    aliases: list[str]
+
+
+class ModelEntity(Struct, frozen=True, kw_only=True):
+    """A registered model as MLflow sees it, by its words; times are milliseconds since 1970."""
+
+    name: str
+    creation_timestamp: int
+    last_updated_timestamp: int
+    description: str | None
+    deployment_job_id: str | None
+    latest_versions: list[VersionEntity]
+    tags: dict[str, str]
+    aliases: dict[str, int]
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -68,7 +97,7 @@ def stage_of(record: Record) -> str:
     """
     kept = record.texts.get(STAGE)
     if kept is None:
-        return str(_STAGES[record.status])
+        return _STAGES[record.status]
     stage, _, status = kept.partition(" while ")
     return stage if status == record.status else _STAGES[record.status]
 
@@ -101,12 +130,16 @@ def by_version(state: State) -> dict[str, list[str]]:
     return aliases
 
 
-def model_version(
-    name: str, state: State, record: Record, aliases: Mapping[str, list[str]]
-) -> ModelVersion:
-    """Return a version as MLflow's entity."""
+def version_entity(
+    name: str, state: State, record: Record, aliases: Mapping[str, list[str]], source: Sources
+) -> VersionEntity:
+    """Return a version as MLflow sees it.
+
+    Args:
+        source: Tells where a version's files are that has no source in MLflow's words.
+    """
     texts = record.texts
-    return ModelVersion(
+    return VersionEntity(
         name=name,
         version=number_of(state, record),
         creation_timestamp=created(texts, record.registered_at),
@@ -114,12 +147,12 @@ def model_version(
         description=texts.get(DESCRIPTION),
         user_id=record.registered_by,
         current_stage=stage_of(record),
-        source=texts.get(SOURCE, record.reference),
+        source=texts.get(SOURCE, record.reference) or source(state, record),
         run_id=texts.get("run_id"),
-        tags=[ModelVersionTag(key, tag) for key, tag in record.tags.items()],
         run_link=texts.get("run_link"),
-        aliases=list(aliases.get(record.version, ())),
         model_id=texts.get("model_id"),
+        tags=dict(record.tags),
+        aliases=list(aliases.get(record.version, ())),
     )
 
 
@@ -133,28 +166,25 @@ def updated(texts: Mapping[str, str], moved_at: str) -> int:
     return max(int(texts.get(UPDATED, 0)), milliseconds(moved_at))
 
 
-def registered_model(name: str, state: State) -> RegisteredModel:
-    """Return a model as MLflow's entity, with the newest version of each stage."""
+def model_entity(name: str, state: State, source: Sources) -> ModelEntity:
+    """Return a model as MLflow sees it, with the newest version of each stage."""
     aliases = by_version(state)
     texts = state.texts
-    return RegisteredModel(
-        name,
+    return ModelEntity(
+        name=name,
         creation_timestamp=created(texts, state.created_at),
         last_updated_timestamp=updated(texts, max(state.moved_at, state.created_at)),
         description=texts.get(DESCRIPTION),
-        latest_versions=[
-            model_version(name, state, record, aliases) for record in newest(state).values()
-        ],
-        tags=[
-            RegisteredModelTag(key.removeprefix(TAG), tag)
-            for key, tag in texts.items()
-            if key.startswith(TAG)
-        ],
-        aliases=[
-            RegisteredModelAlias(alias, number_of(state, state.versions[version]))
-            for alias, version in aliases_of(state).items()
-        ],
         deployment_job_id=texts.get("deployment_job_id"),
+        latest_versions=[
+            version_entity(name, state, record, aliases, source)
+            for record in newest(state).values()
+        ],
+        tags={key.removeprefix(TAG): text for key, text in texts.items() if key.startswith(TAG)},
+        aliases={
+            alias: number_of(state, state.versions[version])
+            for alias, version in aliases_of(state).items()
+        },
     )
 
 
@@ -162,11 +192,11 @@ def newest(state: State) -> dict[str, Record]:
     """Return the newest version of each stage; of production, the live one, if one is live."""
     found: dict[str, Record] = {}
     for record in reversed(state.versions.values()):  # as `seen`, at half its cost
-        if record.number <= state.earlier or len(found) == len(stages.ALL_STAGES):
+        if record.number <= state.earlier or len(found) == len(STAGES):
             break
         if record.status != "purged":
             stage = stage_of(record) if STAGE in record.texts else _STAGES[record.status]
             found.setdefault(stage, record)
     if state.production is not None:
-        found[stages.STAGE_PRODUCTION] = state.versions[state.production]
+        found["Production"] = state.versions[state.production]
     return found

@@ -19,9 +19,9 @@ from msgspec import Struct
 from holdfast.core.state import State
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 from holdfast.gateways.mlflow import entities, mlflow_names, model_folders, stages
-from holdfast.gateways.mlflow.mlflow_errors import understood
-from holdfast.gateways.mlflow.new_versions import finite
-from holdfast.gateways.mlflow.sources import Found, Tracking, local_folder
+from holdfast.gateways.mlflow.mlflow_exceptions import understood
+from holdfast.gateways.mlflow.new_versions import Found, finite
+from holdfast.gateways.mlflow.sources import Tracking, local_folder
 from holdfast.gateways.mlflow.store_uri import StoreUri
 from holdfast.gateways.mlflow.store_view import StoreView
 from holdfast.registry.catalogue_verbs import Labels

@@ -1,71 +1,67 @@
-"""Holdfast's errors as MLflow's clients know them: every permanent one is a 4xx."""
+"""Holdfast's errors as MLflow's clients know them: every permanent one is the caller's to solve."""
 
-import functools
-from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
-from mlflow.exceptions import MlflowException
-from mlflow.protos import databricks_pb2 as codes
-
-from holdfast import errors
-from holdfast.errors import HoldfastError
-
-_Args = ParamSpec("_Args")
-_Result = TypeVar("_Result")
-
-_CODES: Final[tuple[tuple[type[HoldfastError], int], ...]] = (
-    (errors.NotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
-    (errors.RefusedError, codes.PERMISSION_DENIED),
-    (errors.ForbiddenError, codes.PERMISSION_DENIED),
-    (errors.UnauthenticatedError, codes.UNAUTHENTICATED),
-    (errors.ConflictError, codes.RESOURCE_CONFLICT),
-    (errors.BusyError, codes.TEMPORARILY_UNAVAILABLE),
-    (errors.OutcomeUnknownError, codes.INTERNAL_ERROR),
-    (errors.DamagedError, codes.DATA_LOSS),
-    (errors.StoreError, codes.INTERNAL_ERROR),
-)
-
-
-def code_of(error: HoldfastError) -> int:
-    """Return the code of MLflow's that says what the caller can do; a bad argument if none does."""
-    matches = (code for kind, code in _CODES if isinstance(error, kind))
-    return next(matches, codes.INVALID_PARAMETER_VALUE)
+INVALID: Final = "INVALID_PARAMETER_VALUE"
+ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
+TAKEN: Final = "RESOURCE_ALREADY_EXISTS"
+DENIED: Final = "PERMISSION_DENIED"
+INTERNAL: Final = "INTERNAL_ERROR"
+_CODES: Final[Mapping[str, str]] = {
+    "not_found": ABSENT,
+    "no_previous_version": ABSENT,
+    "refused": DENIED,
+    "forbidden": DENIED,
+    "unauthenticated": "UNAUTHENTICATED",
+    "conflict": "RESOURCE_CONFLICT",
+    "changed": "RESOURCE_CONFLICT",
+    "version_taken": "RESOURCE_CONFLICT",
+    "busy": "TEMPORARILY_UNAVAILABLE",
+    "locked": "TEMPORARILY_UNAVAILABLE",
+    "outcome_unknown": INTERNAL,
+    "damaged": "DATA_LOSS",
+    "store": INTERNAL,
+    "not_a_store": INTERNAL,
+    "read_only": DENIED,
+    "store_full": INTERNAL,
+    "unfit_store": INTERNAL,
+}
 
 
-def translated(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
-    """Have *function* raise `MlflowException` in place of Holdfast's errors, with their words."""
+class MlflowProblem(Exception):  # noqa: N818 - an answer in MLflow's words, for its clients alone
+    """What MLflow's own stores would raise.
 
-    @functools.wraps(function)
-    def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        try:
-            return function(*args, **kwargs)
-        except HoldfastError as error:
-            raise MlflowException(str(error), code_of(error)) from error
+    Attributes:
+        message: In MLflow's words, where it has any.
+        code: One of MLflow's error codes, by name.
+    """
 
-    return call
-
-
-def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
-    """Have *function* raise Holdfast's errors in place of `MlflowException`, with its words."""
-
-    @functools.wraps(function)
-    def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        try:
-            return function(*args, **kwargs)
-        except MlflowException as error:
-            problem = f"refused this: {str(error).splitlines()[0]}"
-            raise errors.InvalidInputError(
-                "MLflow", problem, "check names and --tracking"
-            ) from error
-
-    return call
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
 
 
-def invalid(message: str) -> MlflowException:
+def code_of(code: str) -> str:
+    """Return MLflow's code for one of Holdfast's, by what the caller can do; else a bad argument.
+
+    Args:
+        code: Of an error, such as `refused`.
+    """
+    return _CODES.get(code, INVALID)
+
+
+def invalid(message: str) -> MlflowProblem:
     """Return the error of an argument that MLflow's own stores refuse as well."""
-    return MlflowException(message, codes.INVALID_PARAMETER_VALUE)
+    return MlflowProblem(message, INVALID)
 
 
-def missing(message: str) -> MlflowException:
+def missing(message: str) -> MlflowProblem:
     """Return the error of something that does not exist."""
-    return MlflowException(message, codes.RESOURCE_DOES_NOT_EXIST)
+    return MlflowProblem(message, ABSENT)
+
+
+def taken(message: str) -> MlflowProblem:
+    """Return the error of a name that something else has."""
+    return MlflowProblem(message, TAKEN)

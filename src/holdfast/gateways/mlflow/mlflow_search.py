@@ -1,90 +1,105 @@
 """Searches as MLflow's database answers them: the same words, order, pages and errors."""
 
-import copy
+import base64
+import binascii
+import json
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
-from mlflow.store.entities.paged_list import PagedList
-from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
+from msgspec import Struct
+from msgspec.structs import replace
 
-from holdfast.gateways.mlflow.mlflow_errors import invalid
+from holdfast.core import strict_json
+from holdfast.gateways.mlflow import filter_language
+from holdfast.gateways.mlflow.entities import ModelEntity, VersionEntity
+from holdfast.gateways.mlflow.filter_language import Clause, holds
+from holdfast.gateways.mlflow.mlflow_checks import PROMPT_TAG
+from holdfast.gateways.mlflow.mlflow_errors import INTERNAL, MlflowProblem, invalid
 
 MOST_MODELS: Final = 1000
 MOST_VERSIONS: Final = 200_000
-Clause = dict[str, Any]
 Order = list[tuple[str, bool]]
-_Entity = TypeVar("_Entity", RegisteredModel, ModelVersion)
+_Entity = TypeVar("_Entity", ModelEntity, VersionEntity)
 _STRINGS: Final = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
 _TAGS: Final = ("=", "!=", "LIKE", "ILIKE")
+_NUMBERS: Final = ("=", "!=", "<", "<=", ">", ">=")
 _NEWEST_FIRST: Final = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
+
+
+class FoundPage(Struct, Generic[_Entity], frozen=True):
+    """Some of what was found, and the token that asks for what follows; `None` at the end."""
+
+    entities: list[_Entity]
+    token: str | None
 
 
 def model_clauses(filter_string: str | None) -> list[Clause]:
     """Read the filter of a search for models."""
-    clauses: list[Clause] = SearchModelUtils.parse_search_filter(filter_string)
+    clauses = filter_language.clauses(filter_string, filter_language.MODELS)
     for clause in clauses:
-        if clause["type"] == "attribute" and clause["comparator"] not in _STRINGS:
-            raise invalid(f"Invalid comparator for attribute: {clause['comparator']}")
+        if not clause.is_tag and clause.comparator not in _STRINGS:
+            raise invalid(f"Invalid comparator for attribute: {clause.comparator}")
         _check_tag(clause)
     return clauses
 
 
 def version_clauses(filter_string: str | None) -> list[Clause]:
     """Read the filter of a search for versions."""
-    clauses: list[Clause] = SearchModelVersionUtils.parse_search_filter(filter_string)
+    clauses = filter_language.clauses(filter_string, filter_language.VERSIONS)
     for clause in clauses:
-        if clause["type"] == "attribute":
-            _check_attribute(clause)
         _check_tag(clause)
-    return clauses
+    return [clause if clause.is_tag else _attribute(clause) for clause in clauses]
 
 
-def _check_attribute(clause: Clause) -> None:
-    key, comparator, value = clause["key"], clause["comparator"], clause["value"]
-    if key in SearchModelVersionUtils.NUMERIC_ATTRIBUTES:
-        if comparator not in SearchModelVersionUtils.VALID_NUMERIC_ATTRIBUTE_COMPARATORS:
+def _attribute(clause: Clause) -> Clause:
+    key, comparator, value = clause.key, clause.comparator, clause.value
+    if filter_language.VERSIONS.counts(key):
+        if comparator not in _NUMBERS:
             raise invalid(f"Invalid comparator for attribute {key}: {comparator}")
         try:
-            clause["value"] = int(value) if not isinstance(value, float) else None
-        except (TypeError, ValueError):
-            clause["value"] = None
-        if clause["value"] is None:
-            raise invalid(f"Invalid value for numeric attribute '{key}': {value!r}")
-    elif comparator not in _STRINGS or (
+            return replace(clause, value=int(_whole(value)))
+        except ValueError:
+            problem = f"Invalid value for numeric attribute '{key}': {value!r}"
+            raise invalid(problem) from None
+    if comparator not in _STRINGS or (
         comparator in ("IN", "NOT IN") and key not in ("run_id", "name")
     ):
         raise invalid(f"Invalid comparator for attribute: {comparator}")
+    return clause
+
+
+def _whole(value: filter_language.Value) -> str | int:
+    if isinstance(value, str | int):
+        return value
+    raise ValueError
 
 
 def _check_tag(clause: Clause) -> None:
-    if clause["type"] == "tag" and clause["comparator"] not in _TAGS:
-        raise invalid(f"Invalid comparator for tag: {clause['comparator']}")
+    if clause.is_tag and clause.comparator not in _TAGS:
+        raise invalid(f"Invalid comparator for tag: {clause.comparator}")
 
 
 def asks_for_prompts(clauses: Sequence[Clause]) -> bool:
     """Tell whether prompts are searched for; models are, unless the filter says so."""
     for clause in clauses:
-        if clause["type"] == "tag" and clause["key"] == IS_PROMPT_TAG_KEY:
-            value = clause["value"].lower()
-            return (clause["comparator"], value) in (("=", "true"), ("!=", "false"))
+        if clause.is_tag and clause.key == PROMPT_TAG:
+            told = (clause.comparator, str(clause.value).lower())
+            return told in (("=", "true"), ("!=", "false"))
     return False
 
 
 def without_prompt_tag(clauses: Sequence[Clause]) -> list[Clause]:
     """Return the clauses that say something else than that prompts are left out."""
-    return [clause for clause in clauses if clause["key"] != IS_PROMPT_TAG_KEY]
+    return [clause for clause in clauses if clause.key != PROMPT_TAG]
 
 
 def names_one(clauses: Sequence[Clause]) -> str | None:
     """Return the only model that can match, `None` if several can."""
     named = (
-        clause["value"]
+        str(clause.value)
         for clause in clauses
-        if clause["type"] == "attribute" and clause["key"] == "name" and clause["comparator"] == "="
+        if not clause.is_tag and clause.key == "name" and clause.comparator == "="
     )
     return next(named, None)
 
@@ -99,20 +114,19 @@ def matcher(clauses: Sequence[Clause]) -> Callable[[Any], bool]:
 
 
 def _test(clause: Clause) -> Callable[[Any], bool]:
-    key, value = clause["key"], clause["value"]
-    holds = SearchUtils.get_comparison_func(clause["comparator"])
-    if clause["type"] == "tag":
+    key, value, compare = clause.key, clause.value, holds(clause.comparator)
+    if clause.is_tag:
 
         def has_tag(entity: Any) -> bool:
-            tag = entity._tags.get(key)  # noqa: SLF001 - `tags` hides those of prompts
-            return tag is not None and bool(holds(tag, value))
+            tag = entity.tags.get(key)
+            return tag is not None and compare(tag, value)
 
         return has_tag
-    field = attrgetter(_FIELDS.get(key, str(key)))
+    field = attrgetter(_FIELDS.get(key, key))
 
     def has_attribute(entity: Any) -> bool:
         attribute = field(entity)
-        return attribute is not None and bool(holds(attribute, value))
+        return attribute is not None and compare(attribute, value)
 
     return has_attribute
 
@@ -121,8 +135,9 @@ def model_order(order_by: Sequence[str] | None) -> Order:
     """Read the order of a search for models."""
     order: Order = []
     for clause in order_by or ():
-        key, ascending = SearchUtils.parse_order_by_for_search_registered_models(clause)
-        field = "name" if key == "name" else "last_updated_timestamp"
+        key, ascending = filter_language.ordered(clause)
+        by_name = filter_language.model_key(key) == "name"
+        field = "name" if by_name else "last_updated_timestamp"
         _add(order, field, ascending=ascending, asked=order_by)
     return _broken_ties(order, (("name", True),))
 
@@ -132,14 +147,15 @@ def version_order(order_by: Sequence[str] | None) -> Order:
     asked = order_by or _NEWEST_FIRST
     order: Order = []
     for clause in asked:
-        _, key, ascending = SearchModelVersionUtils.parse_order_by_for_search_model_versions(clause)
+        written, ascending = filter_language.ordered(clause)
+        key = filter_language.version_key(written)
         _add(order, _FIELDS.get(key, key), ascending=ascending, asked=asked)
     return _broken_ties(order, (("name", True), ("version", False)))
 
 
 def _add(order: Order, field: str, *, ascending: bool, asked: Sequence[str] | None) -> None:
     if any(field == known for known, _ in order):
-        raise MlflowException(f"`order_by` contains duplicate fields: {asked}")
+        raise MlflowProblem(f"`order_by` contains duplicate fields: {asked}", INTERNAL)
     order.append((field, ascending))
 
 
@@ -148,15 +164,42 @@ def _broken_ties(order: Order, ties: Iterable[tuple[str, bool]]) -> Order:
 
 
 def page(
-    entities: list[_Entity], order: Order, count: int, page_token: str | None
-) -> PagedList[_Entity]:
-    """Sort entities and return one page of them, as copies that the caller may change."""
-    offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+    entities: list[_Entity], order: Order, count: int, page_token: str | bytes | None
+) -> FoundPage[_Entity]:
+    """Sort entities and return one page of them."""
+    offset = _offset(page_token)
     for field, ascending in reversed(order):
         entities.sort(key=attrgetter(field), reverse=not ascending)
     end = offset + count
-    token = SearchUtils.create_page_token(end) if end < len(entities) else None
-    return PagedList([copy.copy(entity) for entity in entities[offset:end]], token)
+    token = _token(end) if end < len(entities) else None
+    return FoundPage(entities[offset:end], token)
+
+
+def _token(offset: int) -> str:
+    return base64.b64encode(json.dumps({"offset": offset}).encode()).decode()
+
+
+def _offset(token: str | bytes | None) -> int:
+    if not token:
+        return 0
+    try:
+        decoded = base64.b64decode(token)
+    except (binascii.Error, ValueError):
+        raise invalid("Invalid page token, could not base64-decode") from None
+    try:
+        read = strict_json.decode(decoded, Any)
+    except ValueError:
+        raise invalid(f"Invalid page token, decoded value={decoded!r}") from None
+    offset = read.get("offset") if isinstance(read, dict) else None
+    if not offset:
+        raise invalid(f"Invalid page token, parsed value={read}")
+    try:
+        number = int(offset)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0:
+        raise invalid(f"Invalid page token, not stringable {offset}")
+    return number
 
 
 def check_models_wanted(max_results: int) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from holdfast.core import schema, strict_json
 from holdfast.core.schema import Side
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, MissingLibraryError
 from holdfast.registry.facts import Facts
 
 MLMODEL: Final = "MLmodel"
@@ -70,7 +70,10 @@ def read(folder: Path) -> ModelFolder:
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    import yaml
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError("yaml", "mlflow", "an MLmodel is read with it") from error
 
     with path.open("rb") as file:
         raw = file.read(_MOST_BYTES + 1)

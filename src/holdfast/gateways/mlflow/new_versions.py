@@ -1,22 +1,20 @@
 """A new version in MLflow's words: taken in if its bytes can be reached, else a reference."""
 
+import contextlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlparse
 
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.utils.models import _parse_model_uri
 from msgspec import Struct
 
 from holdfast.core import names
 from holdfast.core.state import State
 from holdfast.gateways.mlflow import entities, model_folders
-from holdfast.gateways.mlflow.mlflow_errors import missing
-from holdfast.gateways.mlflow.sources import Found, Tracking, reached
+from holdfast.gateways.mlflow.entities import VersionEntity
+from holdfast.gateways.mlflow.mlflow_errors import INTERNAL, MlflowProblem, invalid, missing
 from holdfast.gateways.mlflow.store_view import StoreView
 from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.facts import Facts
@@ -37,11 +35,52 @@ class NewVersion(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
-def create(view: StoreView, tracking: Tracking, new: NewVersion) -> ModelVersion:
+class Found(Struct, frozen=True):
+    """What a source leads to.
+
+    Attributes:
+        folder: A folder that MLflow wrote, `None` where none can be reached.
+        location: Where its bytes are said to be.
+        why: Why they cannot be reached, for people.
+    """
+
+    folder: Path | None
+    location: str
+    run_id: str | None = None
+    why: str = ""
+
+
+Own = Callable[[str], Found | None]
+"""Tells what another version of the same registry is, `None` for every other source."""
+
+
+class Reach(Protocol):
+    """What can be reached from here of runs, logged models, and files elsewhere."""
+
+    def reached(
+        self, source: str, local: str | None, own: Own
+    ) -> contextlib.AbstractContextManager[Found]:
+        """Reach the bytes behind a source; what is fetched from elsewhere lives as long as this.
+
+        Args:
+            local: A folder that has them already.
+        """
+        ...
+
+    def run_of(self, model_id: str) -> str | None:
+        """Return the run that a logged model is of, if that can be known."""
+        ...
+
+    def learnt(self, run_id: str | None, model_id: str | None) -> Mapping[str, Mapping[str, Any]]:
+        """Return metrics and parameters of a run and its logged model, as far as there are any."""
+        ...
+
+
+def create(view: StoreView, tracking: Reach, new: NewVersion) -> VersionEntity:
     """Register a version of a model that exists.
 
     Raises:
-        MlflowException: If the model, or another version that is the source, does not exist.
+        MlflowProblem: If the model, or another version that is the source, does not exist.
         UntrustedError: If its files would run code outside the allow-list.
     """
     model = view.state(new.name).model
@@ -49,7 +88,7 @@ def create(view: StoreView, tracking: Tracking, new: NewVersion) -> ModelVersion
     def own(source: str) -> Found | None:
         return _own(view, source)
 
-    with reached(new.source, new.local_path, tracking, own) as found:
+    with tracking.reached(new.source, new.local_path, own) as found:
         run_id = new.run_id or found.run_id
         if not run_id and new.model_id:
             run_id = tracking.run_of(new.model_id)
@@ -70,20 +109,38 @@ def _own(view: StoreView, source: str) -> Found | None:
     if urlparse(source).scheme != "models":
         return None
     try:
-        parsed = _parse_model_uri(source)
-        if parsed.model_id is not None:
+        name, version = _version_of(source)
+        if version is None:
             return None
-        state, record = view.find(parsed.name, parsed.version)
-    except MlflowException as error:
-        raise MlflowException(
+        state, record = view.find(name, version)
+    except MlflowProblem as problem:
+        raise MlflowProblem(
             f"Unable to fetch model from model URI source artifact location '{source}'."
-            f"Error: {error}"
-        ) from error
+            f"Error: {problem}",
+            INTERNAL,
+        ) from problem
     location = view.download_uri(state, record)
     if record.reference is not None:
-        return Found(None, location, why="it refers to a version that is a reference")
+        why = "it refers to a version that is a reference"
+        return Found(None, location, record.texts.get("run_id"), why)
     folder = view.registry.fetch(f"{state.model}@{record.version}").paths["model"]
-    return Found(folder, location)
+    return Found(folder, location, record.texts.get("run_id"))
+
+
+def _version_of(source: str) -> tuple[str, str | None]:
+    """Return the model and version of a `models:/` address; no version where it is another kind.
+
+    Raises:
+        MlflowProblem: If it is not such an address.
+    """
+    path = urlparse(source, allow_fragments=False).path
+    name, slash, version = path.lstrip("/").partition("/")
+    is_one = path.startswith("/") and name.strip() and "/" not in version
+    if not is_one or (slash and not version.strip()):
+        raise invalid(f"Not a proper models:/ URI: {source}.")
+    if slash and not version.isdecimal():
+        raise invalid(f"Parameter 'version' must be an integer, got '{version}'.")
+    return name, version or None
 
 
 def _exists(name: str) -> Any:
@@ -107,7 +164,7 @@ def _texts(new: NewVersion, run_id: str | None, found: Found) -> dict[str, str]:
 
 
 def _facts(
-    view: StoreView, tracking: Tracking, folder: Path, run_id: str | None, model_id: str | None
+    view: StoreView, tracking: Reach, folder: Path, run_id: str | None, model_id: str | None
 ) -> Facts:
     told = model_folders.read(folder) if model_folders.is_one(folder) else None
     facts: Facts = dict(told.facts) if told else {}  # type: ignore[assignment]  # a copy of them

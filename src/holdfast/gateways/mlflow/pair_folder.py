@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from holdfast.core.manifest import Manifest, encode
 
 FOLDER: Final = "holdfast"
@@ -22,17 +24,20 @@ def write(folder: Path, manifest: Manifest, paths: Mapping[str, Path], run_id: s
         paths: Where the files of each role are.
         run_id: Of the run that it is logged by.
     """
-    import yaml
-
     inner = folder / FOLDER
     inner.mkdir(parents=True)
-    (inner / MANIFEST).write_bytes(encode(manifest))
     for role, artifact in manifest.artifacts.items():
         place = inner / artifact.path
         if paths[role].is_dir():
             shutil.copytree(paths[role], place, copy_function=shutil.copyfile)
         else:
             shutil.copyfile(paths[role], place)
+    for path, content in texts(manifest, run_id).items():
+        (folder / path).write_bytes(content)
+
+
+def texts(manifest: Manifest, run_id: str | None) -> dict[str, bytes]:
+    """Return what is written beside a version's files, by its path."""
     flavor = {"loader_module": _LOADER, "data": FOLDER}
     if manifest.environment.python:
         flavor["python_version"] = manifest.environment.python
@@ -42,7 +47,10 @@ def write(folder: Path, manifest: Manifest, paths: Mapping[str, Path], run_id: s
         "run_id": run_id,
         "metadata": {"holdfast": f"{manifest.name}@{manifest.version}"},
     }
-    (folder / "MLmodel").write_text(yaml.safe_dump(about))
     packages = {"holdfast": "", **manifest.environment.packages}
     lines = [f"{name}=={version}" if version else name for name, version in packages.items()]
-    (folder / "requirements.txt").write_text("\n".join([*lines, ""]))
+    return {
+        "MLmodel": msgspec.json.format(msgspec.json.encode(about)),  # which is YAML, too
+        "requirements.txt": "\n".join([*lines, ""]).encode(),
+        f"{FOLDER}/{MANIFEST}": encode(manifest),
+    }

@@ -10,7 +10,7 @@ from msgspec import Struct
 from holdfast.core.views import RegistrationResult
 from holdfast.errors import InvalidInputError
 from holdfast.gateways.mlflow import mlflow_names, model_folders, pair_folder, pair_loader, runs
-from holdfast.gateways.mlflow.mlflow_errors import understood
+from holdfast.gateways.mlflow.mlflow_exceptions import understood
 from holdfast.gateways.mlflow.new_versions import finite
 from holdfast.gateways.mlflow.sources import Tracking
 from holdfast.registry.facts import Facts

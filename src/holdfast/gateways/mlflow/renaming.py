@@ -6,13 +6,12 @@ made, which hides it from MLflow's clients; a rename that was stopped continues 
 again. The old journal ends with its deletion and keeps the history.
 """
 
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 from msgspec.structs import replace
 
 from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
 from holdfast.gateways.mlflow import entities, mlflow_names
+from holdfast.gateways.mlflow.mlflow_errors import taken
 from holdfast.gateways.mlflow.store_view import StoreView
 from holdfast.gateways.mlflow.timestamps import now_ms
 from holdfast.registry.catalogue_verbs import Labels
@@ -24,7 +23,7 @@ def rename(view: StoreView, old: State, new_name: str) -> None:
     """Register a model under another name and end the old one.
 
     Raises:
-        MlflowException: If the new name is taken.
+        MlflowProblem: If the new name is taken.
         ConflictError: If a rollout is running.
     """
     model = mlflow_names.to_holdfast(new_name)
@@ -39,9 +38,7 @@ def rename(view: StoreView, old: State, new_name: str) -> None:
 
     def is_free(state: State) -> None:
         if state.exists and state.texts.get(entities.MAKING) != old.model:
-            raise MlflowException(
-                f"Registered Model (name={new_name}) already exists.", RESOURCE_ALREADY_EXISTS
-            )
+            raise taken(f"Registered Model (name={new_name}) already exists.")
 
     made = {"created": str(entities.created(old.texts, old.created_at)), entities.MAKING: old.model}
     state = view.catalogue.describe(model, None, texts | made, is_free)

@@ -7,33 +7,19 @@ lead nowhere, which MLflow accepts. What is reached is taken in; all else stays 
 import contextlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from mlflow.tracking import MlflowClient
-from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.gateways.mlflow import model_folders
+from holdfast.gateways.mlflow.new_versions import Found, Own
 
 _log = logging.getLogger(__name__)
 _BY_TRACKING: Final = ("models", "runs")
-
-
-class Found(Struct, frozen=True):
-    """What a source leads to.
-
-    Attributes:
-        folder: A folder that MLflow wrote, `None` where none can be reached.
-        location: Where its bytes are said to be.
-        why: Why they cannot be reached, for people.
-    """
-
-    folder: Path | None
-    location: str
-    run_id: str | None = None
-    why: str = ""
 
 
 class Tracking:
@@ -46,6 +32,12 @@ class Tracking:
     def client(self) -> MlflowClient:
         """A client of it; of the one that MLflow is set to, if none is named."""
         return MlflowClient(tracking_uri=self._uri)
+
+    def reached(
+        self, source: str, local: str | None, own: Own
+    ) -> contextlib.AbstractContextManager[Found]:
+        """Reach the bytes behind a source, on this machine or by MLflow's own downloads."""
+        return reached(source, local, self, own)
 
     def location(self, source: str) -> tuple[str, str | None]:
         """Return where the artifacts of a run or logged model are, and its run."""
@@ -99,9 +91,7 @@ def _unless_it_fails(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reached(
-    source: str, local: str | None, tracking: Tracking, own: Callable[[str], Found | None]
-) -> Iterator[Found]:
+def reached(source: str, local: str | None, tracking: Tracking, own: Own) -> Iterator[Found]:
     """Reach the bytes behind a source; what is fetched from elsewhere lives as long as this.
 
     Args:
@@ -111,7 +101,7 @@ def reached(
     other = own(source)
     here = Path(local) if local is not None else None
     if other is not None:
-        yield other
+        yield replace(other, run_id=None)  # MLflow's database has none, unlike its server
     elif here is not None and model_folders.is_one(here):
         yield Found(here, source)
     elif urlparse(source).scheme not in _BY_TRACKING:

@@ -6,21 +6,34 @@ stay there beside the one that Holdfast names are marked so (`entities.stage_of`
 
 from typing import Final
 
-from mlflow.entities.model_registry.model_version_stages import (
-    STAGE_ARCHIVED,
-    STAGE_PRODUCTION,
-    STAGE_STAGING,
-)
-
 from holdfast.core import names
 from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
 from holdfast.gateways.mlflow import entities
+from holdfast.gateways.mlflow.mlflow_errors import invalid
 from holdfast.gateways.mlflow.store_view import StoreView
 from holdfast.gateways.mlflow.timestamps import now_ms
 
 BUILT_IN: Final = (names.PRODUCTION, names.STAGING)
+_CANONICAL: Final = {stage.lower(): stage for stage in entities.STAGES}
 _REASON: Final = "by an MLflow client"
+
+
+def canonical(stage: str) -> str:
+    """Return a stage as MLflow writes it.
+
+    Raises:
+        MlflowProblem: If there is no such stage.
+    """
+    if stage.lower() not in _CANONICAL:
+        listed = ", ".join(entities.STAGES)
+        raise invalid(f"Invalid Model Version stage: {stage}. Value must be one of {listed}.")
+    return _CANONICAL[stage.lower()]
+
+
+def is_one(stage: str) -> bool:
+    """Tell whether MLflow has such a stage."""
+    return stage.lower() in _CANONICAL
 
 
 def move(view: StoreView, state: State, record: Record, stage: str, *, archives: bool) -> None:
@@ -36,9 +49,9 @@ def move(view: StoreView, state: State, record: Record, stage: str, *, archives:
     others = [other for other in entities.seen(state) if other.version != record.version]
     sharing = [other for other in others if entities.stage_of(other) == stage]
     _put(view, state, record, stage)
-    if stage in (STAGE_PRODUCTION, STAGE_STAGING):
+    if stage in ("Production", "Staging"):
         for other in sharing:
-            _settle(view, state, other, STAGE_ARCHIVED if archives else stage)
+            _settle(view, state, other, "Archived" if archives else stage)
     after = view.catalogue.require(state.model)
     if after.versions[record.version].moved_at == record.moved_at:  # no entry says that it moved
         texts = {entities.UPDATED: now_ms()}
@@ -53,7 +66,7 @@ def _anything(_state: State) -> None:
 def _put(view: StoreView, state: State, record: Record, stage: str) -> None:
     ref = f"{state.model}@{record.version}"
     is_live = state.production == record.version
-    if is_live and stage != STAGE_PRODUCTION:
+    if is_live and stage != "Production":
         raise ConflictError(
             ref, "is live, and stays so until another version is promoted", "promote another one"
         )
@@ -73,7 +86,7 @@ def _settle(view: StoreView, state: State, record: Record, stage: str) -> None:
     """Have a version shown in a stage, whatever its status has become."""
     now = view.catalogue.require(state.model)
     fresh = now.versions[record.version]
-    if stage == STAGE_ARCHIVED and fresh.status in ("registered", "staging"):
+    if stage == "Archived" and fresh.status in ("registered", "staging"):
         view.registry.archive(f"{state.model}@{record.version}", reason=_REASON)
         fresh = view.catalogue.require(state.model).versions[record.version]
     text = entities.stage_text(stage, fresh)

@@ -6,14 +6,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
-from mlflow.utils.validation import _validate_model_name, _validate_model_version
-
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.state import Record, State
 from holdfast.errors import HoldfastError, NotFoundError, UnsupportedError
-from holdfast.gateways.mlflow import entities, mlflow_names, store_uri
+from holdfast.gateways.mlflow import entities, mlflow_checks, mlflow_names, store_uri
+from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
 from holdfast.registry import open_registry
 from holdfast.registry.registry import Registry
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.registry.catalogue_verbs import CatalogueVerbs
 
 _log = logging.getLogger(__name__)
-PROMPT_TAG: Final = entities.TAG + IS_PROMPT_TAG_KEY
+PROMPT_TAG: Final = entities.TAG + mlflow_checks.PROMPT_TAG
 _Key = tuple[str, str | None]
 
 
@@ -31,6 +28,60 @@ def name_of(state: State) -> str | None:
     if entities.MAKING in state.texts:
         return None
     return mlflow_names.to_mlflow(state.model, state.texts)
+
+
+class _Made(NamedTuple):
+    """A version as MLflow sees it, and what that was made from."""
+
+    record: Record
+    aliases: list[str] | None
+    entity: VersionEntity
+
+
+class EntityCache:
+    """What was made of models, as long as it holds; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._models: dict[str, tuple[_Key, ModelEntity]] = {}
+        self._versions: dict[str, tuple[_Key, dict[int, _Made]]] = {}
+
+    def model(self, name: str, state: State, source: Sources) -> ModelEntity:
+        """Return a model, made anew when its journal has grown."""
+        key = (name, state.head)
+        with self._lock:
+            entry = self._models.get(state.model)
+        if entry is None or entry[0] != key:
+            entry = key, entities.model_entity(name, state, source)
+            with self._lock:
+                self._models[state.model] = entry
+        return entry[1]
+
+    def versions(self, name: str, state: State, source: Sources) -> list[VersionEntity]:
+        """Return all versions of a model; when its journal has grown, what changed is made anew."""
+        key = (name, state.head)
+        with self._lock:
+            entry = self._versions.get(state.model)
+        if entry is None or entry[0] != key:
+            known = entry[1] if entry is not None and entry[0][0] == name else {}
+            entry = key, _versions(name, state, source, known)
+            with self._lock:
+                self._versions[state.model] = entry
+        return [made.entity for made in entry[1].values()]
+
+
+def _versions(
+    name: str, state: State, source: Sources, known: Mapping[int, _Made]
+) -> dict[int, _Made]:
+    aliases = entities.by_version(state)
+    versions = {}
+    for record in entities.seen(state):
+        made, own = known.get(record.number), aliases.get(record.version)
+        if made is None or made.record is not record or made.aliases != own:
+            entity = entities.version_entity(name, state, record, aliases, source)
+            made = _Made(record, own, entity)
+        versions[record.number] = made
+    return versions
 
 
 class StoreView:
@@ -44,9 +95,7 @@ class StoreView:
     def __init__(self, uri: store_uri.StoreUri, registry: Registry | None = None) -> None:
         self.uri = uri
         self._registry = registry
-        self._lock = threading.Lock()
-        self._models: dict[str, tuple[_Key, RegisteredModel]] = {}
-        self._versions: dict[str, _Kept] = {}
+        self.cache = EntityCache()
 
     @functools.cached_property
     def registry(self) -> Registry:
@@ -68,9 +117,9 @@ class StoreView:
         """Return the model that *name* means.
 
         Raises:
-            MlflowException: If there is none.
+            MlflowProblem: If there is none.
         """
-        _validate_model_name(name)
+        mlflow_checks.check_name(name)
         state = self._state(name)
         if state is None:
             raise missing(f"Registered Model with name={name} not found")
@@ -84,10 +133,10 @@ class StoreView:
         """Return a version by its integer.
 
         Raises:
-            MlflowException: If there is none.
+            MlflowProblem: If there is none.
         """
-        _validate_model_name(name)
-        number = _validate_model_version(version)
+        mlflow_checks.check_name(name)
+        number = mlflow_checks.number_of(version)
         state = self._state(name)
         if state is not None and number > 0:
             try:
@@ -108,29 +157,24 @@ class StoreView:
             return None
         return record if entities.is_seen(state, record) else None
 
-    def version(self, name: str, state: State, record: Record) -> ModelVersion:
-        """Return a version as MLflow's entity, its source told where only Holdfast knows it."""
-        made = entities.model_version(name, state, record, entities.by_version(state))
-        if made.source is None:
-            made._source = self.download_uri(state, record)  # noqa: SLF001 - there is no setter
-        return made
+    def version(self, name: str, state: State, record: Record) -> VersionEntity:
+        """Return a version as MLflow sees it."""
+        aliases = entities.by_version(state)
+        return entities.version_entity(name, state, record, aliases, self.download_uri)
 
     def download_uri(self, state: State, record: Record) -> str:
         """Return where MLflow gets a version's files from."""
         if record.reference is not None:
             return record.texts.get("location", record.reference)
-        return store_uri.artifacts(self.uri.location, state.model, record.version)
+        return self.files_uri(state.model, record.version)
 
-    def model(self, name: str, state: State) -> RegisteredModel:
-        """Return a model as MLflow's entity; it is made anew when the journal has grown."""
-        key = (name, state.head)
-        with self._lock:
-            kept = self._models.get(state.model)
-        if kept is None or kept[0] != key:
-            kept = key, entities.registered_model(name, state)
-            with self._lock:
-                self._models[state.model] = kept
-        return kept[1]
+    def files_uri(self, model: str, version: str) -> str:
+        """Return the address under which MLflow asks for the files of a version taken in."""
+        return store_uri.artifacts(self.uri.location, model, version)
+
+    def model(self, name: str, state: State) -> ModelEntity:
+        """Return a model as MLflow sees it."""
+        return self.cache.model(name, state, self.download_uri)
 
     def models(self) -> Iterator[tuple[str, State]]:
         """Go through all models that MLflow's clients see; one that is damaged hides no other."""
@@ -144,43 +188,6 @@ class StoreView:
             if state is not None and name is not None:
                 yield name, state
 
-    def versions(self, name: str, state: State) -> list[ModelVersion]:
-        """Return all versions of a model; when the journal has grown, what changed is made anew."""
-        key = (name, state.head)
-        with self._lock:
-            kept = self._versions.get(state.model)
-        if kept is None or kept.key != key:
-            known = kept.made if kept is not None and kept.key[0] == name else {}
-            kept = _Kept(key, self._made(name, state, known))
-            with self._lock:
-                self._versions[state.model] = kept
-        return [made.entity for made in kept.made.values()]
-
-    def _made(self, name: str, state: State, known: "Mapping[int, _Made]") -> "dict[int, _Made]":
-        aliases = entities.by_version(state)
-        versions = {}
-        for record in entities.seen(state):
-            before = known.get(record.number)
-            own = aliases.get(record.version)
-            if before is None or before.record is not record or before.aliases != own:
-                entity = entities.model_version(name, state, record, aliases)
-                if entity.source is None:
-                    entity._source = self.download_uri(state, record)  # noqa: SLF001 - no setter
-                before = _Made(record, own, entity)
-            versions[record.number] = before
-        return versions
-
-
-class _Made(NamedTuple):
-    """A version's entity, and what it was made from."""
-
-    record: Record
-    aliases: list[str] | None
-    entity: ModelVersion
-
-
-class _Kept(NamedTuple):
-    """All entities of a model at one point of its journal."""
-
-    key: _Key
-    made: dict[int, _Made]
+    def versions(self, name: str, state: State) -> list[VersionEntity]:
+        """Return all versions of a model, the newest first."""
+        return self.cache.versions(name, state, self.download_uri)

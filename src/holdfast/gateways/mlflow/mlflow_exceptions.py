@@ -1,0 +1,43 @@
+"""Errors of the plugin as MLflow's own class, which its clients catch."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
+
+from holdfast.errors import HoldfastError, InvalidInputError
+from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, code_of
+
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
+
+
+def translated(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """Have *function* raise `MlflowException` in place of Holdfast's errors, with their words."""
+
+    @functools.wraps(function)
+    def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except MlflowProblem as problem:
+            raise MlflowException(problem.message, ErrorCode.Value(problem.code)) from problem
+        except HoldfastError as error:
+            raise MlflowException(str(error), ErrorCode.Value(code_of(error.code))) from error
+
+    return call
+
+
+def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """Have *function* raise Holdfast's errors in place of `MlflowException`, with its words."""
+
+    @functools.wraps(function)
+    def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except MlflowException as error:
+            problem = f"refused this: {str(error).splitlines()[0]}"
+            raise InvalidInputError("MLflow", problem, "check names and --tracking") from error
+
+    return call
