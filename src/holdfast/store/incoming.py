@@ -132,6 +132,11 @@ class IncomingFiles:
         else:
             self._folder = str(scratch.until_exit("holdfast-uploads-"))
 
+    @property
+    def folder(self) -> str:
+        """Where they are written: beside the blobs, if these are on this machine."""
+        return self._folder
+
     @contextlib.contextmanager
     def room(self, size_bytes: int) -> Iterator[None]:
         """Set room aside for a file while it comes.

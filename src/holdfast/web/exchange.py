@@ -66,6 +66,8 @@ class Request:
 
     Attributes:
         id: Shown in the answer and in logs.
+        raw_path: As it was sent, escapes and all.
+        query: What stands behind the `?`, as it was sent.
         values: What its path names, such as `model`.
         route: The template of its path, for logs and figures; empty where none fits.
         operation: What is asked, such as `promote`.
@@ -75,6 +77,7 @@ class Request:
         self.id = request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.scheme: str = scope.get("scheme", "http")
         self.client: str = (scope.get("client") or ("", 0))[0]
@@ -82,7 +85,7 @@ class Request:
         self.route = ""
         self.operation = ""
         self._rights: Rights | None = None
-        self._query: bytes = scope.get("query_string", b"")
+        self.query: bytes = scope.get("query_string", b"")
         self._receive = receive
         self._parameters: dict[str, str] | None = None
 
@@ -124,7 +127,7 @@ class Request:
             Problem: 400 if they cannot be read, or one is there twice.
         """
         if self._parameters is None:
-            self._parameters = _parameters(self._query)
+            self._parameters = _parameters(self.query)
         return self._parameters
 
     def number(self, name: str, default: int, most: int) -> int:

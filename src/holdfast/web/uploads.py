@@ -25,7 +25,7 @@ from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.named_blobs import digest_header
 from holdfast.web.web_settings import API
 
-__all__ = ["Begin", "begin", "end", "go_on", "put", "where"]
+__all__ = ["Begin", "begin", "end", "files_of", "go_on", "length_of", "put", "where"]
 
 _AT_ONCE: Final = 1 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
@@ -47,8 +47,8 @@ async def put(desk: Desk, request: Request) -> Answer:
     sha256 = request.values["sha256"]
     if not is_digest(sha256):
         raise InvalidInputError(f"digest {sha256[:80]!r}", "is not 64 lower-case hex digits")
-    size = _length(request)
-    files = await desk.work.do(lambda: _files(desk))
+    size = length_of(request)
+    files = await desk.work.do(lambda: files_of(desk))
     stack = ExitStack()
     try:
         await desk.work.do(lambda: stack.enter_context(files.room(size)))
@@ -96,7 +96,12 @@ async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) ->
             incoming.write(b"".join(waiting))
 
 
-def _length(request: Request) -> int:
+def length_of(request: Request) -> int:
+    """Return the length of a body that comes as it is.
+
+    Raises:
+        Problem: 411 if it is not said, 415 if the body is compressed.
+    """
     text = request.header("content-length")
     if text is None or _OFFSET.fullmatch(text) is None:
         raise Problem(411, "length_required", "say how long the body is: Content-Length")
@@ -105,7 +110,8 @@ def _length(request: Request) -> int:
     return int(text)
 
 
-def _files(desk: Desk) -> IncomingFiles:
+def files_of(desk: Desk) -> IncomingFiles:
+    """Return the files that are coming into the store."""
     if desk.incoming is None:
         desk.incoming = IncomingFiles(session_of(desk.registry).writable())
     return desk.incoming
@@ -118,7 +124,7 @@ async def begin(desk: Desk, request: Request) -> Answer:
     about = UploadAbout(asked.sha256, asked.size_bytes, request.identity.user.id, time.time())
 
     def begun() -> None:
-        files = _files(desk)
+        files = files_of(desk)
         owned = sum(other.owner == about.owner for other in files.sweep())
         if owned >= _MOST_OF_ONE:
             raise BusyError("your uploads", f"are {owned} already", "end some, or send them whole")
@@ -146,11 +152,11 @@ async def go_on(desk: Desk, request: Request) -> Answer:
     """Take in the next part of a file; with the last it becomes a blob."""
     about, _ = await desk.work.do(lambda: _own(desk, request))
     offset, is_last = _said(request)
-    length = _length(request)
+    length = length_of(request)
     if offset + length > about.size_bytes:
         problem = f"would exceed the {about.size_bytes} bytes that were announced"
         raise InvalidInputError("the part", problem, "begin another upload")
-    upload, files = request.values["upload"], _files(desk)
+    upload, files = request.values["upload"], files_of(desk)
     stack = ExitStack()
     try:
         part: AbstractContextManager[Incoming] = files.part(upload, offset)
@@ -197,7 +203,7 @@ async def end(desk: Desk, request: Request) -> Answer:
 
     def ended() -> None:
         _own(desk, request)
-        _files(desk).remove(request.values["upload"])
+        files_of(desk).remove(request.values["upload"])
 
     await desk.work.do(ended)
     return Answer(204)
@@ -213,7 +219,7 @@ def _own(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
     missing = NotFoundError(f"upload {upload[:40]!r}", advice="begin it anew")
     if _UPLOAD.fullmatch(upload) is None:
         raise missing
-    about, size = _files(desk).about(upload)
+    about, size = files_of(desk).about(upload)
     if about.owner != request.identity.user.id:
         raise missing
     return about, size

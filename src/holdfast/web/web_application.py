@@ -21,6 +21,7 @@ from holdfast.http.problems import Problem
 from holdfast.web import health, site
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
+from holdfast.web.faces import Face, Faces
 from holdfast.web.routes import Route, Routes
 from holdfast.web.web_settings import API
 
@@ -61,6 +62,7 @@ class WebApplication:
         self._routes = routes
         self._pages = {**health.PAGES, **pages}
         self._site = site_page
+        self._faces = Faces(desk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,7 +85,16 @@ class WebApplication:
             self.access.note(("", ""), status, [], 0, time.perf_counter_ns())
 
     async def _answer(self, request: Request) -> Answer | Stream:
+        face = self._faces.of(request.raw_path)
+        answer = await self._made(request, face)
+        if face is None or not isinstance(answer, Answer) or answer.media != problems.MEDIA:
+            return answer
+        return face.refused(request, answer)
+
+    async def _made(self, request: Request, face: Face | None) -> Answer | Stream:
         try:
+            if face is not None:
+                return await face.answer(request)
             page = self._page(request)
             if page is not None:
                 made: Answer | Stream = await page(self.desk, request)
