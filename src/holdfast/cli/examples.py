@@ -294,6 +294,14 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast backup /backups/models",
         "holdfast backup s3://backups/models --store s3://models/prod",
     ),
+    "hf push": (
+        "holdfast hf push churn@1.3.0 acme/churn",
+        "holdfast hf push churn@production acme/churn --endpoint https://hub.example.org",
+    ),
+    "hf pull": (
+        "holdfast hf pull acme/churn --as churn",
+        "holdfast hf pull acme/churn@v2 --trust 'reviewed by ana'",
+    ),
     "init": ("holdfast init", "holdfast init /srv/models"),
     "purge": (
         "holdfast purge churn --keep 5 --dry-run",

@@ -26,6 +26,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Bytes": {
         "files": ("load", "env", "checkout", "export", "import", "copy", "backup"),
         "mlflow": ("mlflow",),
+        "hf": ("hf",),
     },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
     "Help": {"help_texts": ("help", "completion")},

@@ -123,7 +123,7 @@ class CheckedBlobs:
 
 
 def _identity(file: BufferedReader) -> _Identity:
-    """Return what changes when a file is written; nothing where it is not a local one."""
+    """Return what changes when a file is written; nothing if it is not on this machine."""
     try:
         about = os.fstat(file.fileno())
     except OSError:

@@ -25,7 +25,19 @@ from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.named_blobs import digest_header
 from holdfast.web.web_settings import API
 
-__all__ = ["Begin", "begin", "end", "files_of", "go_on", "length_of", "put", "where"]
+__all__ = [
+    "Begin",
+    "begin",
+    "end",
+    "files_of",
+    "go_on",
+    "length_of",
+    "owned",
+    "put",
+    "started",
+    "take_in",
+    "where",
+]
 
 _AT_ONCE: Final = 1 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
@@ -53,7 +65,7 @@ async def put(desk: Desk, request: Request) -> Answer:
     try:
         await desk.work.do(lambda: stack.enter_context(files.room(size)))
         incoming = await desk.work.do(lambda: stack.enter_context(files.once()))
-        await _take(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming)
         store = session_of(desk.registry).writable()
         taken = await desk.work.do(lambda: incoming.keep(store, sha256))
     finally:
@@ -70,7 +82,7 @@ async def _taken(desk: Desk, request: Request, taken: Ingested) -> Answer:
     return answer
 
 
-async def _take(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
+async def take_in(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
     """Write what comes, many pieces at a time: each turn on a thread costs more than a piece.
 
     The next pieces come in while those before are hashed and written, so at most twice as many are
@@ -120,25 +132,31 @@ def files_of(desk: Desk) -> IncomingFiles:
 async def begin(desk: Desk, request: Request) -> Answer:
     """Begin a file that comes in parts."""
     asked = await request.read(Begin)
-    upload = os.urandom(16).hex()
     about = UploadAbout(asked.sha256, asked.size_bytes, request.identity.user.id, time.time())
-
-    def begun() -> None:
-        files = files_of(desk)
-        owned = sum(other.owner == about.owner for other in files.sweep())
-        if owned >= _MOST_OF_ONE:
-            raise BusyError("your uploads", f"are {owned} already", "end some, or send them whole")
-        with files.room(asked.size_bytes):
-            files.begin(about, upload)
-
-    await desk.work.do(begun)
+    upload = await desk.work.do(lambda: started(desk, about))
     headers = {"Location": f"{API}/uploads/{upload}", "Upload-Offset": "0", "Upload-Limit": _LIMIT}
     return Answer(201, headers=headers)
 
 
+def started(desk: Desk, about: UploadAbout) -> str:
+    """Begin a file that comes in parts; return its name.
+
+    Raises:
+        BusyError: If its owner has too many under way.
+        StoreFullError: If there is no room for it.
+    """
+    files, upload = files_of(desk), os.urandom(16).hex()
+    count = sum(other.owner == about.owner for other in files.sweep())
+    if count >= _MOST_OF_ONE:
+        raise BusyError("your uploads", f"are {count} already", "end some, or send them whole")
+    with files.room(about.size_bytes):
+        files.begin(about, upload)
+    return upload
+
+
 async def where(desk: Desk, request: Request) -> Answer:
     """Tell how much of a file is there."""
-    about, size = await desk.work.do(lambda: _own(desk, request))
+    about, size = await desk.work.do(lambda: owned(desk, request))
     headers = {
         "Upload-Offset": str(size),
         "Upload-Complete": "?0",
@@ -150,7 +168,7 @@ async def where(desk: Desk, request: Request) -> Answer:
 
 async def go_on(desk: Desk, request: Request) -> Answer:
     """Take in the next part of a file; with the last it becomes a blob."""
-    about, _ = await desk.work.do(lambda: _own(desk, request))
+    about, _ = await desk.work.do(lambda: owned(desk, request))
     offset, is_last = _said(request)
     length = length_of(request)
     if offset + length > about.size_bytes:
@@ -162,7 +180,7 @@ async def go_on(desk: Desk, request: Request) -> Answer:
         part: AbstractContextManager[Incoming] = files.part(upload, offset)
         await desk.work.do(lambda: stack.enter_context(files.room(length)))
         incoming = await desk.work.do(lambda: stack.enter_context(part))
-        await _take(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming)
         if not is_last:
             return Answer(204, headers=_at(incoming, "?0"))
         if incoming.size_bytes != about.size_bytes:
@@ -202,14 +220,14 @@ async def end(desk: Desk, request: Request) -> Answer:
     """Throw a file away."""
 
     def ended() -> None:
-        _own(desk, request)
+        owned(desk, request)
         files_of(desk).remove(request.values["upload"])
 
     await desk.work.do(ended)
     return Answer(204)
 
 
-def _own(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
+def owned(desk: Desk, request: Request) -> tuple[UploadAbout, int]:
     """Return what is there of a file that whoever asks began.
 
     Raises:

@@ -7,12 +7,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import names
 from holdfast.core.cards import Today, markdown
 from holdfast.core.manifest import CODE, Artifact, File, Manifest, digest_of
-from holdfast.errors import InvalidInputError
+from holdfast.core.shown_paths import shown_files
 
-__all__ = ["CARD", "TreeFile", "artifacts_of", "files_of", "stored_files"]
+__all__ = ["CARD", "TreeFile", "artifacts_of", "files_of"]
 
 CARD: Final = "README.md"
 """The model card; written from the manifest where a version holds none."""
@@ -42,12 +41,12 @@ class TreeFile(Struct, frozen=True):
 def files_of(manifest: Manifest, digest: str) -> dict[str, TreeFile]:
     """Return the files of a version by path, its model card among them.
 
-    A model that is a folder lies at the top, as clients expect it, unless its files would then meet
-    those of other roles.
+    What it does not hold is written from the manifest: a card of what was registered, as what was
+    learnt later would change its bytes.
     """
     files = {
         path: TreeFile(path, file.sha256, file.size_bytes)
-        for path, file in sorted(stored_files(manifest).items())
+        for path, file in sorted(shown_files(manifest).items())
     }
     if not any(path.lower() == CARD.lower() for path in files):
         text = _card(manifest, digest)
@@ -56,28 +55,8 @@ def files_of(manifest: Manifest, digest: str) -> dict[str, TreeFile]:
 
 
 def _card(manifest: Manifest, digest: str) -> bytes:
-    """Write the card of what was registered; what was learnt later would change its bytes."""
     today = Today("registered", manifest.registered_at, manifest.metrics, {}, (), (), digest)
     return markdown.render(manifest, today).encode()
-
-
-def stored_files(manifest: Manifest) -> dict[str, File]:
-    """Return the stored files of a version by the path that a repository shows."""
-    whole = {file.path: file for file in manifest.files}
-    model = manifest.artifacts.get(MODEL)
-    if model is None or not _is_folder(model):
-        return whole
-    prefix = f"{model.path}/"
-    moved = {
-        file.path.removeprefix(prefix) if role == MODEL else file.path: file
-        for role, artifact in manifest.artifacts.items()
-        for file in artifact.files
-    }
-    try:
-        names.check_paths(moved)
-    except InvalidInputError:
-        return whole
-    return moved if len(moved) == len(whole) else whole
 
 
 def _is_folder(artifact: Artifact) -> bool:

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from holdfast import formats
 from holdfast.core.manifest import File, Manifest
+from holdfast.core.shown_paths import shown_files
 from holdfast.core.state import Record, State
 from holdfast.errors import ChangedError, ConflictError, InvalidInputError
-from holdfast.gateways.hf import hub_commits, hub_revisions, hub_tree
+from holdfast.gateways.hf import hub_commits, hub_revisions
 from holdfast.gateways.hf.hub_commits import FileChange, HubCommit
 from holdfast.gateways.hf.hub_paths import HubTarget
 from holdfast.http.problems import Problem
@@ -40,7 +41,7 @@ class Base(Struct):
     @property
     def files(self) -> dict[str, File]:
         """The stored files, by the path that clients know."""
-        return {} if self.manifest is None else hub_tree.stored_files(self.manifest)
+        return {} if self.manifest is None else shown_files(self.manifest)
 
     @property
     def seen(self) -> str:
