@@ -53,7 +53,7 @@ def main(folder: Path) -> dict[str, object]:
 
     info = api.model_info(REPO, files_metadata=True)
     seen["sha"] = info.sha
-    seen["sizes"] = {file.rfilename: file.size for file in info.siblings}
+    seen["sizes"] = {file.rfilename: file.size for file in info.siblings or []}
     seen["listed"] = [model.id for model in api.list_models(search="tiny")]
     seen["files"] = api.list_repo_files(REPO, revision="1.0.0")
     seen["top"] = sorted(entry.path for entry in api.list_repo_tree(REPO))

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.facing import TOKEN, Served, running
+from tests.web.facing import TOKEN, Caller, Served, process, running
+
+import holdfast
 
 STORY = Path(__file__).parent / "story.py"
 REPO = "team/tiny"
@@ -22,14 +24,14 @@ def served(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def environment(served: Served, folder: Path, **more: str) -> dict[str, str]:
+def environment(served: Caller, folder: Path, **more: str) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HF_")}
     home = {"HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
     address = {"HF_ENDPOINT": f"http://127.0.0.1:{served.port}", "HF_TOKEN": TOKEN}
     return kept | home | address | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} | more
 
 
-def run(python: str, program: Path, served: Served, folder: Path, **more: str) -> Any:
+def run(python: str, program: Path, served: Caller, folder: Path, **more: str) -> Any:
     command = [python, str(program), str(folder)]
     done = subprocess.run(
         command,
@@ -126,3 +128,92 @@ def test_each_generation_of_the_client_uploads_names_and_downloads(
 
     assert seen["client"] == version
     check(seen, served)
+
+
+TRANSFORMERS = """
+import json, os, sys
+from transformers import BertConfig, BertForSequenceClassification, BertModel, AutoConfig, AutoModel
+
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+config = BertConfig(
+    vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+)
+model = BertModel(config)
+first = model.push_to_hub("team/bert")
+again = AutoModel.from_pretrained("team/bert", revision="^1.0")
+same = all(
+    bool((one == two).all())
+    for one, two in zip(model.state_dict().values(), again.state_dict().values())
+)
+print(json.dumps({
+    "oid": first.oid,
+    "same": same,
+    "hidden": AutoConfig.from_pretrained("team/bert", revision="1.0.0").hidden_size,
+}))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["xet", "lfs"])
+def test_transformers_push_a_model_and_load_it_again(
+    served: Served, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, way: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "client-transformers"
+    if not folder.exists():
+        installed(folder, "transformers", "torch", "safetensors")
+    program = tmp_path / "push.py"
+    program.write_text(TRANSFORMERS)
+
+    python = str(folder / "bin" / "python")
+    seen = run(python, program, served, tmp_path, HF_HUB_DISABLE_XET="01"[way == "lfs"])
+
+    manifest = served.registry.manifest("team/bert@1.0.0")
+    assert seen["same"]
+    assert seen["hidden"] == 16
+    assert seen["oid"] == served.registry.resolve("team/bert@1.0.0").digest[7:47]
+    assert {file.path for file in manifest.files} >= {
+        "model/config.json",
+        "model/model.safetensors",
+    }
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
+UPLOAD = """
+import json, os, sys
+from pathlib import Path
+import huggingface_hub as hub
+
+data = Path(sys.argv[1], "big.bin")
+with data.open("wb") as file:
+    for _ in range(1024):
+        file.write(os.urandom(1 << 20))
+done = hub.HfApi().upload_file(
+    repo_id="team/big", path_or_fileobj=data, path_in_repo="big.bin"
+)
+print(json.dumps({"oid": done.oid, "size": data.stat().st_size}))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("way", ["xet", "lfs"])
+def test_a_gigabyte_is_taken_in_with_little_memory(tmp_path: Path, way: str) -> None:
+    pytest.importorskip("huggingface_hub", reason="the Hub's client is not installed")
+    program = tmp_path / "upload.py"
+    program.write_text(UPLOAD)
+    holdfast.open(tmp_path / "store").init()
+    with process(tmp_path / "store") as served:
+        seen = run(
+            sys.executable, program, served, tmp_path, HF_HUB_DISABLE_XET="01"[way == "lfs"]
+        )  # fmt: skip
+        peak = peak_bytes(served.process.pid)
+
+    assert seen["size"] == 1 << 30
+    assert peak <= 150 << 20
+    stored = sum(path.stat().st_size for path in (tmp_path / "store" / "blobs").rglob("*"))
+    assert stored < (1 << 30) + (8 << 20)  # no byte twice

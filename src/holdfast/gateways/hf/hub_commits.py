@@ -18,6 +18,7 @@ from holdfast.gateways.hf import hub_tree
 __all__ = [
     "FileChange",
     "HubCommit",
+    "add",
     "artifact_of",
     "as_sent",
     "changed",
@@ -31,6 +32,7 @@ __all__ = [
 MOST_OF_LINE: Final = 24 << 20
 """Longest line: a file of up to 16 MiB that comes within the commit."""
 _MOST_FILES: Final = 10_000
+_MOST_CHANGES: Final = 20_000
 
 
 class FileChange(Struct, frozen=True):
@@ -172,12 +174,9 @@ def changed(before: Mapping[str, File], changes: list[FileChange]) -> dict[str, 
         if change.file is not None:
             files[change.path] = change.file
             continue
-        prefix = f"{change.path}/"
-        gone = [
-            path
-            for path in files
-            if path == change.path or (change.is_folder and path.startswith(prefix))
-        ]
+        gone = [change.path] if change.path in files else []
+        if change.is_folder:
+            gone += [path for path in files if path.startswith(f"{change.path}/")]
         if not gone and change.path != hub_tree.CARD:
             raise ConflictError(f"path {change.path!r}", "does not exist", "look at the files")
         for path in gone:
@@ -238,6 +237,18 @@ def described(draft: dict[str, Any], role: str, form: str, about: Description) -
 def artifact_of(draft: dict[str, Any], role: str) -> Artifact:
     """Return an artifact of a draft."""
     return msgspec.convert(draft["artifacts"][role], Artifact)
+
+
+def add(commit: HubCommit, change: FileChange) -> None:
+    """Add a change to a commit.
+
+    Raises:
+        InvalidInputError: If it has too many.
+    """
+    if len(commit.changes) >= _MOST_CHANGES:
+        problem = f"changes more than {_MOST_CHANGES:,} files"
+        raise InvalidInputError("the commit", problem, "pack them into fewer")
+    commit.changes.append(change)
 
 
 def placed(change: FileChange, sha256: str) -> FileChange:

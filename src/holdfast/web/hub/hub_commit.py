@@ -62,7 +62,7 @@ async def commit(hub: HubFace, request: Request, target: HubTarget) -> Answer:
             continue
         if change.content is not None:
             change = await hub.desk.work.do(functools.partial(_stored, hub, request, change))
-        asked.changes.append(change)
+        hub_commits.add(asked, change)
     async with hub.alone(target.model):
         record = await hub.desk.work.do(lambda: _committed(hub, request, target.model, asked))
     oid = hub_revisions.commit_of(record)

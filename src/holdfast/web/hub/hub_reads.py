@@ -52,7 +52,9 @@ def models(hub: HubFace, request: Request, _target: HubTarget) -> Answer:
         if repo <= after:
             continue
         if len(listed) == limit:
-            asked = {name: query[name][0] for name in ("search", "author", "full") if name in query}
+            asked: dict[str, str] = {
+                name: query[name][0] for name in ("search", "author", "full") if name in query
+            }
             asked |= {"limit": str(limit), "cursor": str(listed[-1]["id"])}
             following = f"{base_of(request)}/api/models?{urlencode(asked)}"
             return answered(listed, Link=f'<{following}>; rel="next"')

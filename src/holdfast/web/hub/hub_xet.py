@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from holdfast.gateways.hf.xet_format import XetFile
 from holdfast.gateways.hf.xet_session import XetSession
 from holdfast.http.problems import Problem
 from holdfast.store import durable
+from holdfast.store.incoming import Incoming
 from holdfast.web import uploads
 from holdfast.web.below import session_of
 from holdfast.web.exchange import Answer, Request, Stream, answered
@@ -96,9 +98,8 @@ async def _received(hub: HubFace, request: Request, target: HubTarget) -> tuple[
         await hub.desk.work.do(lambda: stack.enter_context(files.room(size)))
         part = session.place()
         try:
-            with part.open("xb") as file:
-                async for piece in request.pieces():
-                    file.write(piece)
+            with FileIO(part, "x") as file:
+                await uploads.take_in(hub.desk, request.pieces(), Incoming(file, str(part)))
         except BaseException:
             part.unlink(missing_ok=True)
             raise
