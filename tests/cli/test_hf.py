@@ -20,7 +20,7 @@ WEIGHTS = b"weights" * 9_000
 
 @pytest.fixture
 def hub(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Served]:
     from huggingface_hub import constants
 

@@ -294,6 +294,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast backup /backups/models",
         "holdfast backup s3://backups/models --store s3://models/prod",
     ),
+    "dvc export": (
+        "holdfast dvc export churn@1.3.0 --url https://models.example.org",
+        "holdfast dvc export churn@production models --url remote://holdfast",
+    ),
     "hf push": (
         "holdfast hf push churn@1.3.0 acme/churn",
         "holdfast hf push churn@production acme/churn --endpoint https://hub.example.org",

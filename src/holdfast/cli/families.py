@@ -27,6 +27,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "files": ("load", "env", "checkout", "export", "import", "copy", "backup"),
         "mlflow": ("mlflow",),
         "hf": ("hf",),
+        "dvc": ("dvc",),
     },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
     "Help": {"help_texts": ("help", "completion")},

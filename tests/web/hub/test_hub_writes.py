@@ -291,6 +291,10 @@ def test_a_repository_is_announced_and_shown_empty(served: Served) -> None:
     assert served.ask("GET", f"/api/models/{MODEL}/refs").json["branches"] == []
     assert served.ask("GET", f"/api/models/{MODEL}/revision/1.0.0").status == 200
     assert served.ask("GET", f"/api/models/{MODEL}/tree/1.0.0").status == 404
+    assert served.ask("GET", f"/api/models/{MODEL}/commits/main").json == []
+    assert served.ask("POST", f"/api/models/{MODEL}/paths-info/main", b"paths=a").json == []
+    card = served.ask("GET", f"/{MODEL}/resolve/main/README.md")
+    assert (card.status, card.headers["x-error-code"]) == (404, "EntryNotFound")
     commit(served, inline("a", b"1"))
     taken = served.ask("POST", path, {"name": "tiny", "organization": "team"})
     assert (taken.status, taken.json["url"]) == (409, made.json["url"])

@@ -246,7 +246,7 @@ def add(commit: HubCommit, change: FileChange) -> None:
         InvalidInputError: If it has too many.
     """
     if len(commit.changes) >= _MOST_CHANGES:
-        problem = f"changes more than {_MOST_CHANGES:,} files"
+        problem = f"may change up to {_MOST_CHANGES:,} files"
         raise InvalidInputError("the commit", problem, "pack them into fewer")
     commit.changes.append(change)
 

@@ -30,7 +30,7 @@ from holdfast.gateways.hf import hub_tree
 from holdfast.registry import Registry
 from holdfast.registry.facts import Facts
 
-__all__ = ["Pushed", "pull", "push"]
+__all__ = ["HubPush", "pull", "push"]
 
 _CARD_KEYS: Final = (
     "license", "language", "library_name", "pipeline_tag", "base_model", "datasets",
@@ -40,7 +40,7 @@ _NETWORK: Final = ("httpx", "httpx2", "httpcore", "requests", "hf_xet")
 """Libraries whose errors are the network's; which one a client uses depends on its age."""
 
 
-class Pushed(Struct, frozen=True):
+class HubPush(Struct, frozen=True):
     """What was pushed.
 
     Attributes:
@@ -58,7 +58,7 @@ class Pushed(Struct, frozen=True):
 
 def push(
     registry: Registry, ref: str, repo: str, endpoint: str | None = None, *, public: bool = False
-) -> Pushed:
+) -> HubPush:
     """Upload a version's files and card to a repository, and tag the commit with the version.
 
     Args:
@@ -88,7 +88,7 @@ def push(
         title = f"{version.model} {version.version}"
         commit = api.create_commit(repo, operations, commit_message=title).oid
         _tag(api, repo, version.version, commit)
-    return Pushed(whole, repo, commit, version.version, len(paths), manifest.size_bytes)
+    return HubPush(whole, repo, commit, version.version, len(paths), manifest.size_bytes)
 
 
 def _tag(api: Any, repo: str, tag: str, commit: str) -> None:
@@ -228,5 +228,5 @@ def _error(error: Any, repo: str) -> Exception:
         case 404:
             return NotFoundError(f"repository {repo}", advice=said)
         case 409 | 412:
-            return ConflictError(repo, f"refused: {said}")
-    return StoreError(repo, f"refused: {said}", "look at the message, then repeat")
+            return ConflictError(repo, f"refused this: {said}")
+    return StoreError(repo, f"refused this: {said}", "look at the message, then repeat")

@@ -108,7 +108,7 @@ def info(hub: HubFace, request: Request, target: HubTarget) -> Answer:
 def tree(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     """List a folder of a version."""
     state = hub.state(target.model)
-    if state is None and target.revision == hub_revisions.MAIN and not target.path:
+    if state is None and target.revision == hub_revisions.MAIN:
         return answered([])
     state, record = hub.record(state, target)
     query = _query(request)
@@ -132,7 +132,10 @@ async def paths_info(hub: HubFace, request: Request, target: HubTarget) -> Answe
         paths, expand = form.get("paths", []), _is_set(form, "expand")
 
     def described() -> Answer:
-        state, record = hub.record(hub.state(target.model), target)
+        model = hub.state(target.model)
+        if model is None:
+            return answered([])
+        state, record = hub.record(model, target)
         last = hub_answers.commit(state, record) if expand else None
         return answered(hub_answers.path_entries(hub.files(record), paths, last))
 
@@ -165,7 +168,10 @@ def refs(hub: HubFace, request: Request, target: HubTarget) -> Answer:
 
 def commits(hub: HubFace, _request: Request, target: HubTarget) -> Answer:
     """List the versions up to a revision, the last registered first."""
-    state, record = hub.record(hub.state(target.model), target)
+    model = hub.state(target.model)
+    if model is None:
+        return answered([])
+    state, record = hub.record(model, target)
     before = [other for other in hub_revisions.ordered(state) if other.number <= record.number]
     return answered([hub_answers.commit(state, other) for other in before])
 
@@ -186,7 +192,11 @@ async def resolve(hub: HubFace, request: Request, target: HubTarget) -> Answer |
 
 
 def _file(hub: HubFace, target: HubTarget) -> tuple[str, Any]:
-    _, record = hub.record(hub.state(target.model), target)
+    state = hub.state(target.model)
+    if state is None and target.revision == hub_revisions.MAIN:
+        detail = f"{target.model} has no versions yet"
+        raise missing("Entry", detail, X_Repo_Commit=_NO_COMMIT)
+    _, record = hub.record(state, target)
     commit = hub_revisions.commit_of(record)
     file = hub.files(record).get(target.path)
     if file is None:
