@@ -380,6 +380,25 @@ def test_each_role_does_what_it_may(tmp_path: Path) -> None:
         assert team.registry.history(MODEL)[-1].by == "ana"
 
 
+def test_a_narrowed_token_commits_what_it_sent(tmp_path: Path) -> None:
+    team = Team(tmp_path)
+    narrow = team.access.token("ana", models=("team/*",)).secret
+    data = b"weights" * 9999
+    with team.served() as served:
+        ana = as_(served, narrow)
+
+        assert send(ana, data).status == 201
+        assert commit(ana, large("w.bin", data)).status == 200
+        assert commit(ana, inline("a", b"1"), path="/api/models/risk/x/commit/main").status == 404
+
+
+def test_addresses_are_those_that_callers_use(tmp_path: Path) -> None:
+    with running(tmp_path / "store", secure=True) as served:
+        told = served.ask("POST", "/api/repos/create", {"name": "x"})
+
+        assert told.json["url"] == f"https://127.0.0.1:{served.port}/registry/x"
+
+
 def test_a_digest_alone_gives_nobody_the_bytes_of_others(tmp_path: Path) -> None:
     team = Team(tmp_path)
     secret = b"weights of somebody else" * 1000

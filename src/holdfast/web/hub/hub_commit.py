@@ -66,7 +66,7 @@ async def commit(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     async with hub.alone(target.model):
         record = await hub.desk.work.do(lambda: _committed(hub, request, target.model, asked))
     oid = hub_revisions.commit_of(record)
-    url = f"{base_of(request)}/{target.model}/commit/{oid}"
+    url = f"{base_of(hub, request)}/{target.model}/commit/{oid}"
     return answered({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from holdfast.access.permissions import Identity
+from holdfast.access.permissions import Identity, Narrowing
 from holdfast.core import strict_json
 from holdfast.core.manifest import is_digest
 from holdfast.errors import InvalidInputError
@@ -64,9 +64,10 @@ class _Card(Struct):
 
 
 class _Proof(Struct, frozen=True):
-    """What an address holds: who may send which bytes until when."""
+    """What an address holds: who may send which bytes, for which model, until when."""
 
     user: str
+    model: str
     sha256: str
     size_bytes: int
     until: int
@@ -135,14 +136,14 @@ def _object(
     if not uploading:
         if not is_there:
             return about | {"error": {"code": 404, "message": "not a file of this model"}}
-        href = f"{base_of(request)}/api/v1/models/{model}:blobs/{wanted.oid}"
+        href = f"{base_of(hub, request)}/api/v1/models/{model}:blobs/{wanted.oid}"
         return about | {"actions": {"download": {"href": href}}}
     if is_there:
         return about
     until = int(time.time()) + _LIFE_S
-    proof = _Proof(request.identity.user.id, wanted.oid, wanted.size, until)
+    proof = _Proof(request.identity.user.id, model, wanted.oid, wanted.size, until)
     query = urlencode({"proof": _signed(hub, proof)})
-    base = base_of(request)
+    base = base_of(hub, request)
     actions = {
         "upload": {"href": f"{base}{hub_paths.OWN}/lfs/{wanted.oid}?{query}"},
         "verify": {"href": f"{base}/{model}.git/info/lfs/objects/verify"},
@@ -194,21 +195,21 @@ async def take(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     hub.check_writable()
     if request.header("content-length") != str(proof.size_bytes):
         raise InvalidInputError("the file", f"must have the {proof.size_bytes} bytes announced")
-    request.rights = await hub.desk.work.do(lambda: _rights(hub, proof.user))
+    request.rights = await hub.desk.work.do(lambda: _rights(hub, proof))
     request.values = {"sha256": proof.sha256}
     return await uploads.put(hub.desk, request)
 
 
-def _rights(hub: HubFace, user_id: str) -> Rights:
-    """Return what a user may do at this moment who is known by an address."""
+def _rights(hub: HubFace, proof: _Proof) -> Rights:
+    """Return what the user may do at this moment for whom an address is, in its model alone."""
     guard = hub.desk.guard
     if not isinstance(guard, TeamGuard):
         return guard.rights  # type: ignore[attr-defined,no-any-return]
     state = guard.state(writes=True)
-    user = state.users.get(user_id)
+    user = state.users.get(proof.user)
     if user is None or user.disabled:
         raise Problem(403, "forbidden", "the user that the address is for may not send files")
-    return Rights(state, Identity(user, "token"))
+    return Rights(state, Identity(user, "token", Narrowing(models=(proof.model,))))
 
 
 async def verify(hub: HubFace, request: Request, target: HubTarget) -> Answer:

@@ -50,7 +50,7 @@ async def create_repo(hub: HubFace, request: Request, _target: HubTarget) -> Ans
     repo = await _repo(hub, request, "register")
     model = hub_paths.model_of(repo)
     shown = repo if "/" in repo else f"{hub_paths.NAMESPACE}/{repo}"
-    document = {"url": f"{base_of(request)}/{shown}", "name": shown, "id": shown}
+    document = {"url": f"{base_of(hub, request)}/{shown}", "name": shown, "id": shown}
 
     def created() -> bool:
         names.check_model(model)

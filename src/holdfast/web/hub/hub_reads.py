@@ -56,7 +56,7 @@ def models(hub: HubFace, request: Request, _target: HubTarget) -> Answer:
                 name: query[name][0] for name in ("search", "author", "full") if name in query
             }
             asked |= {"limit": str(limit), "cursor": str(listed[-1]["id"])}
-            following = f"{base_of(request)}/api/models?{urlencode(asked)}"
+            following = f"{base_of(hub, request)}/api/models?{urlencode(asked)}"
             return answered(listed, Link=f'<{following}>; rel="next"')
         listed.append(_model(hub, repo, state, query))
     return answered(listed)
@@ -210,9 +210,10 @@ def harnesses(_hub: HubFace, _request: Request, _target: HubTarget) -> Answer:
     return answered({"standardEnvVars": [], "harnesses": {}})
 
 
-def base_of(request: Request) -> str:
+def base_of(hub: HubFace, request: Request) -> str:
     """Return the address by which a client knows this server."""
-    return f"{request.scheme}://{request.header('host') or 'localhost'}"
+    scheme = "https" if hub.desk.settings.secure else request.scheme
+    return f"{scheme}://{request.header('host') or 'localhost'}"
 
 
 def _query(request: Request) -> dict[str, list[str]]:

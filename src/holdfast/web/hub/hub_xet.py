@@ -41,7 +41,7 @@ async def token(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     """Say where xorbs are to be sent; the token is the caller's own."""
     model = target.model if "/" in target.model else f"{hub_paths.NAMESPACE}/{target.model}"
     name = await hub.desk.work.do(lambda: _session(hub, request, target).name())
-    url = f"{base_of(request)}{hub_paths.OWN}/xet/{model}/{name}"
+    url = f"{base_of(hub, request)}{hub_paths.OWN}/xet/{model}/{name}"
     until = int(time.time()) + _LIFE_S
     await hub.desk.work.do(lambda: xet_session.sweep(uploads.files_of(hub.desk).folder))
     secret = bearer(request) or ""
