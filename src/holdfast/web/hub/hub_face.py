@@ -30,6 +30,7 @@ Handler: TypeAlias = "Callable[[HubFace, Request, HubTarget], Any]"
 _CODE: Final = "X-Error-Code"
 _MOST_EMPTY: Final = 1000
 _LONGEST_MESSAGE: Final = 500
+_GONE: Final = 410
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ class HubFace:
         content = msgspec.json.encode({"error": detail, **document})
         if detail.isascii() and detail.isprintable() and len(detail) <= _LONGEST_MESSAGE:
             problem.headers["X-Error-Message"] = detail  # clients read the content otherwise
-        return Answer(problem.status, content, headers=problem.headers)
+        is_lost = request.route.endswith("/resolve") and document.get("code") == "damaged"
+        status = _GONE if is_lost else problem.status  # clients repeat what 500 answers for long
+        return Answer(status, content, headers=problem.headers)
 
     # What calls share
 
