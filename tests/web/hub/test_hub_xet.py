@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_each_codec_gives_the_file_back(served: Served, codec: int) -> None:
     assert new.json == {"was_inserted": True}
     assert told == {"type": "result"}
     assert blob(served, DATA).read_bytes() == DATA
-    assert leftovers(served) == ["", ".places"]
+    assert leftovers(served) == [".places"]
 
 
 def test_the_first_form_of_a_shard_is_taken_too(served: Served) -> None:
@@ -207,3 +208,26 @@ def test_a_session_is_one_users_and_one_models(tmp_path: Path) -> None:
         assert xorb(thief, own.replace(MODEL, "risk/other"), chunk(DATA)).status == 404
         assert xorb(as_(served, viewer), base, chunk(DATA)).status == 403
         assert xorb(as_(served, None), base, chunk(DATA)).status == 401
+
+
+def test_who_pushes_at_once_shares_a_session_and_loses_nothing(served: Served) -> None:
+    """Sixteen processes of one user: the same chunks, other files."""
+    told: list[dict[str, Any]] = []
+    files = [DATA + b"%d" % number for number in range(16)]
+
+    def push(number: int) -> None:
+        base = session(served)
+        tail = b"%d" % number
+        xorb(served, base, chunk(DATA))
+        xorb(served, base, chunk(tail), hashlib.sha256(tail).hexdigest())
+        part = Part(len(tail), xorb=hashlib.sha256(tail).hexdigest())
+        told.append(finish(served, base, shard(of(files[number], Part(len(DATA)), part))))
+
+    threads = [threading.Thread(target=push, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert told == [{"type": "result"}] * 16
+    assert all(blob(served, data).read_bytes() == data for data in files)

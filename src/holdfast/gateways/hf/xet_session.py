@@ -10,6 +10,7 @@ session has a random name, which lives as long as what it has: a client begins a
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,10 +28,10 @@ from holdfast.gateways.hf.xet_format import Chunk, Term, XetFile
 from holdfast.store import AbsentError, reserved
 from holdfast.store.open_store import OpenStore
 
-__all__ = ["XetSession", "sweep"]
+__all__ = ["XetSession", "name_of", "sweep"]
 
 _PREFIX: Final = f"{reserved.TEMPORARY}xet-"
-_NAME: Final = "session"
+_NAME: Final = re.compile("[0-9a-f]{32}")
 _LIFE_S: Final = 3 * 86_400.0
 _SEND: Final = "send it first"
 
@@ -57,31 +58,22 @@ class XetSession:
     Args:
         folder: Where incoming files are written.
         owner: User and model.
+        name: The session's own, from `name_of`.
         store: Where blobs are.
     """
 
-    def __init__(self, folder: str, owner: tuple[str, str], store: OpenStore) -> None:
-        digest = digest_of("\n".join(owner).encode())
-        self._folder = Path(folder, f"{_PREFIX}{digest[:32]}")
+    def __init__(self, folder: str, owner: tuple[str, str], name: str, store: OpenStore) -> None:
+        self._folder = Path(folder, f"{_prefix(owner)}{name}")
+        self._is_named = _NAME.fullmatch(name) is not None
         self._store = store
 
-    def name(self) -> str:
-        """Return the session's name, a new one where there is none."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        path = self._folder / _NAME
-        with contextlib.suppress(FileExistsError), path.open("x") as file:
-            file.write(os.urandom(16).hex())
-        os.utime(self._folder)
-        return path.read_text()
-
-    def require(self, name: str) -> None:
-        """Check that a session of this name is under way.
+    def require(self) -> None:
+        """Check that the session is under way.
 
         Raises:
             NotFoundError: If it is not.
         """
-        path = self._folder / _NAME
-        if not path.exists() or path.read_text() != name:
+        if not self._is_named or not self._folder.is_dir():
             raise NotFoundError("the session", advice="begin the upload anew")
 
     def end(self) -> None:
@@ -171,15 +163,16 @@ class XetSession:
     def settle(self, files: list[XetFile]) -> None:
         """Let go of xorbs all of whose chunks lie in files that are stored by now."""
         places: dict[str, dict[int, Place]] = {}
-        with contextlib.ExitStack() as stack:
-            xorbs: dict[str, list[Chunk]] = {}
-            for file in files:
-                self._place(file, places, xorbs, stack)
+        xorbs: dict[str, list[Chunk]] = {}
+        for file in files:
+            self._place(file, places, xorbs)
         for xorb, chunks in xorbs.items():
             held = places.get(xorb, {})
             if chunks and len(held) == len(chunks):
                 listed = [held[number] for number in range(len(chunks))]
-                self._index(xorb).write_bytes(msgspec.json.encode(listed))
+                part = self.place()
+                part.write_bytes(msgspec.json.encode(listed))
+                part.replace(self._index(xorb))
                 self._path(xorb).unlink(missing_ok=True)
 
     def _place(
@@ -187,12 +180,12 @@ class XetSession:
         file: XetFile,
         places: dict[str, dict[int, Place]],
         xorbs: dict[str, list[Chunk]],
-        stack: contextlib.ExitStack,
     ) -> None:
         offset = 0
         for term in file.terms:
             if term.xorb not in xorbs:
-                source = self._opened(term.xorb, stack)
+                with contextlib.ExitStack() as stack:
+                    source = self._opened(term.xorb, stack)
                 xorbs[term.xorb] = source.chunks if isinstance(source, _Xorb) else []
             chunks = xorbs[term.xorb]
             if not chunks:
@@ -205,6 +198,23 @@ class XetSession:
 
 
 _MOST_OPEN: Final = 64
+
+
+def _prefix(owner: tuple[str, str]) -> str:
+    return f"{_PREFIX}{digest_of(chr(10).join(owner).encode())[:32]}-"
+
+
+def name_of(folder: str, owner: tuple[str, str]) -> str:
+    """Return the name of an owner's session, which begins here where there is none."""
+    prefix = _prefix(owner)
+    begun = sorted(path for path in _sessions(folder) if path.name.startswith(prefix))
+    if begun:
+        with contextlib.suppress(OSError):  # it was just ended
+            os.utime(begun[0])
+            return begun[0].name.removeprefix(prefix)
+    name = os.urandom(16).hex()
+    Path(folder, f"{prefix}{name}").mkdir(mode=0o700)
+    return name
 
 
 def sweep(folder: str) -> None:

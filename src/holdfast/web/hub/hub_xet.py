@@ -40,10 +40,11 @@ _STILL_S: Final = 10.0
 async def token(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     """Say where xorbs are to be sent; the token is the caller's own."""
     model = target.model if "/" in target.model else f"{hub_paths.NAMESPACE}/{target.model}"
-    name = await hub.desk.work.do(lambda: _session(hub, request, target).name())
+    owner = request.identity.user.id, target.model
+    name = await hub.desk.work.do(lambda: xet_session.name_of(_folder(hub), owner))
     url = f"{base_of(hub, request)}{hub_paths.OWN}/xet/{model}/{name}"
     until = int(time.time()) + _LIFE_S
-    await hub.desk.work.do(lambda: xet_session.sweep(uploads.files_of(hub.desk).folder))
+    await hub.desk.work.do(lambda: xet_session.sweep(_folder(hub)))
     secret = bearer(request) or ""
     document = {"casUrl": url, "accessToken": secret, "exp": until}
     return answered(
@@ -79,11 +80,19 @@ def look(_hub: HubFace, _request: Request, _target: HubTarget) -> Answer:
     return Answer(404, b"{}")
 
 
-def _session(hub: HubFace, request: Request, target: HubTarget) -> XetSession:
+def _folder(hub: HubFace) -> str:
     folder = uploads.files_of(hub.desk).folder
     durable.make_folder(folder)
+    return folder
+
+
+def _session(hub: HubFace, request: Request, target: HubTarget) -> XetSession:
+    """Return the session that an address names, if it is the caller's and under way."""
     owner = request.identity.user.id, target.model
-    return XetSession(folder, owner, session_of(hub.desk.registry).writable())
+    store = session_of(hub.desk.registry).writable()
+    session = XetSession(_folder(hub), owner, target.revision, store)
+    session.require()
+    return session
 
 
 async def _received(hub: HubFace, request: Request, target: HubTarget) -> tuple[Path, XetSession]:
@@ -93,7 +102,6 @@ async def _received(hub: HubFace, request: Request, target: HubTarget) -> tuple[
         raise InvalidInputError("the body", f"is longer than {_MOST_BYTES:,} bytes", "send less")
     files = await hub.desk.work.do(lambda: uploads.files_of(hub.desk))
     session = await hub.desk.work.do(lambda: _session(hub, request, target))
-    await hub.desk.work.do(lambda: session.require(target.revision))
     with ExitStack() as stack:
         await hub.desk.work.do(lambda: stack.enter_context(files.room(size)))
         part = session.place()
