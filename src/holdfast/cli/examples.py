@@ -296,6 +296,18 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "link oci": ("holdfast link oci", "holdfast link oci --store /srv/models"),
     "link hf": ("holdfast link hf hub-cache", "holdfast link hf hub-cache --follow --every 10s"),
+    "dvc export": (
+        "holdfast dvc export churn@1.3.0 --url https://models.example.org",
+        "holdfast dvc export churn@production models --url remote://holdfast",
+    ),
+    "hf push": (
+        "holdfast hf push churn@1.3.0 acme/churn",
+        "holdfast hf push churn@production acme/churn --endpoint https://hub.example.org",
+    ),
+    "hf pull": (
+        "holdfast hf pull acme/churn --as churn",
+        "holdfast hf pull acme/churn@v2 --trust 'reviewed by ana'",
+    ),
     "init": ("holdfast init", "holdfast init /srv/models"),
     "purge": (
         "holdfast purge churn --keep 5 --dry-run",

@@ -27,6 +27,8 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "files": ("load", "env", "checkout", "export", "import", "copy", "backup"),
         "mlflow": ("mlflow",),
         "link": ("link",),
+        "hf": ("hf",),
+        "dvc": ("dvc",),
     },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
     "Help": {"help_texts": ("help", "completion")},

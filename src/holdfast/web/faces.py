@@ -6,6 +6,7 @@ A face is imported when the first request for it comes, so that the server start
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from holdfast.gateways.hf import hub_paths
 from holdfast.gateways.mlflow import rest_paths
 from holdfast.gateways.oci import distribution_paths
 from holdfast.web.desk import Desk
@@ -38,9 +39,17 @@ def _mlflow(desk: Desk) -> Face:
     return MlflowFace(desk)
 
 
+def _hub(desk: Desk) -> Face:
+    from holdfast.web.hub.hub_calls import CALLS
+    from holdfast.web.hub.hub_face import HubFace
+
+    return HubFace(desk, CALLS)
+
+
 _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Callable[[Desk], Face]], ...]] = (
     (distribution_paths.claims, _oci),
     (rest_paths.claims, _mlflow),
+    (hub_paths.claims, _hub),
 )
 
 

@@ -93,7 +93,7 @@ def _digests(draft: dict[str, Any]) -> Iterator[str]:
     artifacts = draft.get("artifacts")
     for artifact in artifacts.values() if isinstance(artifacts, dict) else ():
         files = artifact.get("files") if isinstance(artifact, dict) else None
-        for file in files if isinstance(files, list) else ():
+        for file in files if isinstance(files, list | tuple) else ():
             sha256 = file.get("sha256") if isinstance(file, dict) else None
             yield sha256 if isinstance(sha256, str) else ""
 

@@ -22,6 +22,18 @@ _UPLOAD: Final = BodyLimit(1 << 50, least_bytes=64 << 10)
 _UPLOADS: Final = (f"{API}/blobs/".encode(), f"{API}/uploads/".encode())
 _LONG: Final = (b":register", b":evaluate", b":prepare", b":commit")
 _BODY_S: Final = 30.0
+_COMMIT: Final = BodyLimit(256 << 20, least_bytes=64 << 10)
+_XORB: Final = BodyLimit(72 << 20, least_bytes=64 << 10)
+_HUB: Final = (
+    (b"/api/hub/lfs/", b"", _UPLOAD),
+    (b"/api/hub/xet/", b"", _XORB),
+    (b"/api/models/", b"/commit/", _COMMIT),
+    (b"/api/models/", b"/preupload/", _FACTS),
+    (b"/api/models/", b"/paths-info/", _COUNTS),
+    (b"/", b".git/info/lfs/objects/batch", _FACTS),
+    (b"/api/validate-yaml", b"", _COUNTS),
+)
+"""Paths of the Hub's clients by how they begin and what they contain; else a body is short."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +102,9 @@ def body_limit(target: bytes) -> BodyLimit:
         return _UPLOAD
     if b":counts/" in path or (path.startswith(b"/v2/") and b"/manifests/" in path):
         return _COUNTS
-    return _FACTS if path.endswith(_LONG) else _VERB
+    if path.endswith(_LONG):
+        return _FACTS
+    for beginning, part, limit in _HUB:
+        if path.startswith(beginning) and part in path:
+            return limit
+    return _VERB

@@ -1,0 +1,236 @@
+"""Files on their way in by Git LFS: what is to be sent, where to, and the bytes themselves.
+
+Clients send the bytes without their token, so that the address itself says who may send what:
+it is signed, holds for one file of one user, and for an hour.
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.access.permissions import Identity, Narrowing
+from holdfast.core import strict_json
+from holdfast.core.manifest import is_digest
+from holdfast.errors import InvalidInputError
+from holdfast.gateways.hf import hub_paths
+from holdfast.gateways.hf.hub_paths import HubTarget
+from holdfast.http.problems import Problem
+from holdfast.store import layout
+from holdfast.web import registering, uploads
+from holdfast.web.exchange import Answer, Request, answered, parsed
+from holdfast.web.guard import TeamGuard
+from holdfast.web.hub import hub_commit
+from holdfast.web.hub.hub_face import Call, HubFace
+from holdfast.web.hub.hub_reads import base_of
+from holdfast.web.rights import Rights
+
+__all__ = ["CALLS"]
+
+_LFS: Final = "application/vnd.git-lfs+json"
+_LIFE_S: Final = 3600
+_INLINE: Final = 16 << 10
+"""Up to so many bytes a file comes within the commit, which spares two requests."""
+_MOST: Final = 1000
+
+
+class _Object(Struct):
+    oid: str
+    size: int
+
+
+class _Batch(Struct):
+    operation: str
+    objects: list[_Object]
+
+
+class _File(Struct):
+    path: str
+    size: int = 0
+    sample: str = ""
+
+
+class _Preupload(Struct):
+    files: list[_File]
+
+
+class _Card(Struct):
+    content: str = ""
+
+
+class _Proof(Struct, frozen=True):
+    """What an address holds: who may send which bytes, for which model, until when."""
+
+    user: str
+    model: str
+    sha256: str
+    size_bytes: int
+    until: int
+
+
+async def preupload(hub: HubFace, request: Request, target: HubTarget) -> Answer:
+    """Say how each file is to be sent, and which bytes are there already."""
+    hub_commit.require_main(target.revision)
+    asked = parsed(await request.body(), _Preupload)
+
+    def told() -> Answer:
+        known = hub_commit.base_at(hub, target.model).files
+        return answered({"files": [_mode(hub, file, known.get(file.path)) for file in asked.files]})
+
+    return await hub.desk.work.do(told)
+
+
+def _mode(hub: HubFace, file: _File, known: Any) -> dict[str, Any]:
+    small = file.size <= _INLINE
+    mode: dict[str, Any] = {
+        "path": file.path,
+        "uploadMode": "regular" if small else "lfs",
+        "shouldIgnore": False,
+    }
+    if known is not None and known.size_bytes == file.size:
+        mode["oid"] = _git_oid(hub, known.sha256) if small else known.sha256
+    return mode
+
+
+def _git_oid(hub: HubFace, sha256: str) -> str:
+    """Return what Git calls a small file: that is how clients tell that they need not send it."""
+    data = hub.session.open_store.blobs.read(sha256)
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+async def batch(hub: HubFace, request: Request, target: HubTarget) -> Answer:
+    """Say where files are to be sent to, or read from."""
+    asked = parsed(await request.body(), _Batch)
+    if asked.operation not in ("upload", "download") or len(asked.objects) > _MOST:
+        raise InvalidInputError("the batch", f"must upload or download up to {_MOST} files")
+    uploading = asked.operation == "upload"
+
+    def told() -> Answer:
+        if uploading:
+            request.rights.require("upload", target.model)
+            hub.check_writable()
+        objects = [
+            _object(hub, request, target.model, wanted, uploading=uploading)
+            for wanted in asked.objects
+        ]
+        document = {"transfer": "basic", "hash_algo": "sha256", "objects": objects}
+        answer = answered(document)
+        answer.media = _LFS
+        return answer
+
+    return await hub.desk.work.do(told)
+
+
+def _object(
+    hub: HubFace, request: Request, model: str, wanted: _Object, *, uploading: bool
+) -> dict[str, Any]:
+    if not is_digest(wanted.oid) or not 0 <= wanted.size < 1 << 50:
+        raise InvalidInputError(f"object {wanted.oid[:80]!r}", "is not named by its SHA-256")
+    about: dict[str, Any] = {"oid": wanted.oid, "size": wanted.size}
+    is_there = _is_theirs(hub, request, wanted)
+    if not uploading:
+        if not is_there:
+            return about | {"error": {"code": 404, "message": "not a file of this model"}}
+        href = f"{base_of(hub, request)}/api/v1/models/{model}:blobs/{wanted.oid}"
+        return about | {"actions": {"download": {"href": href}}}
+    if is_there:
+        return about
+    until = int(time.time()) + _LIFE_S
+    proof = _Proof(request.identity.user.id, model, wanted.oid, wanted.size, until)
+    query = urlencode({"proof": _signed(hub, proof)})
+    base = base_of(hub, request)
+    actions = {
+        "upload": {"href": f"{base}{hub_paths.OWN}/lfs/{wanted.oid}?{query}"},
+        "verify": {"href": f"{base}/{model}.git/info/lfs/objects/verify"},
+    }
+    return about | {"actions": actions}
+
+
+def _is_theirs(hub: HubFace, request: Request, wanted: _Object) -> bool:
+    """Tell whether bytes are here that whoever asks has already: no others are told of."""
+    session = hub.session
+    if not session.exists:
+        return False
+    if session.open_store.store.size(layout.blob(wanted.oid)) != wanted.size:
+        return False
+    try:
+        registering.require_sent(hub.desk, request, session, wanted.oid)
+    except InvalidInputError:
+        return False
+    return True
+
+
+def _signed(hub: HubFace, proof: _Proof) -> str:
+    content = msgspec.json.encode(proof)
+    mark = hmac.digest(hub.key, content, "sha256")
+    return base64.urlsafe_b64encode(mark + content).decode()
+
+
+def _proof(hub: HubFace, request: Request, sha256: str) -> _Proof:
+    """Return what an address holds.
+
+    Raises:
+        Problem: 403 if this server did not sign it, or it is over.
+    """
+    try:
+        raw = base64.b64decode(request.parameters.get("proof", ""), altchars=b"-_", validate=True)
+        mark, content = raw[:32], raw[32:]
+        if hmac.compare_digest(mark, hmac.digest(hub.key, content, "sha256")):
+            proof = strict_json.decode(content, _Proof)
+            if proof.sha256 == sha256 and proof.until >= time.time():
+                return proof
+    except ValueError:
+        pass
+    raise Problem(403, "forbidden", "the address is not this server's, or is over; ask again")
+
+
+async def take(hub: HubFace, request: Request, target: HubTarget) -> Answer:
+    """Take a file in whose address was given out."""
+    proof = _proof(hub, request, target.path)
+    hub.check_writable()
+    if request.header("content-length") != str(proof.size_bytes):
+        raise InvalidInputError("the file", f"must have the {proof.size_bytes} bytes announced")
+    request.rights = await hub.desk.work.do(lambda: _rights(hub, proof))
+    request.values = {"sha256": proof.sha256}
+    return await uploads.put(hub.desk, request)
+
+
+def _rights(hub: HubFace, proof: _Proof) -> Rights:
+    """Return what the user may do at this moment for whom an address is, in its model alone."""
+    guard = hub.desk.guard
+    if not isinstance(guard, TeamGuard):
+        return guard.rights  # type: ignore[attr-defined,no-any-return]
+    state = guard.state(writes=True)
+    user = state.users.get(proof.user)
+    if user is None or user.disabled:
+        raise Problem(403, "forbidden", "the user that the address is for may not send files")
+    return Rights(state, Identity(user, "token", Narrowing(models=(proof.model,))))
+
+
+async def verify(hub: HubFace, request: Request, target: HubTarget) -> Answer:
+    """Confirm that a file was taken in."""
+    wanted = parsed(await request.body(), _Object)
+    del target
+    if await hub.desk.work.do(lambda: _is_theirs(hub, request, wanted)):
+        return answered({})
+    raise Problem(404, "not_found", f"{wanted.oid[:80]} was not sent; send it first")
+
+
+async def validate(_hub: HubFace, request: Request, _target: HubTarget) -> Answer:
+    """Accept a model card: its text is kept as it is. Clients ask without their token."""
+    parsed(await request.body(), _Card)
+    return answered({"errors": [], "warnings": []})
+
+
+CALLS: Final = {
+    ("POST", "preupload"): Call(preupload, "register", writes=True),
+    ("POST", "lfs-batch"): Call(batch),
+    ("POST", "lfs-verify"): Call(verify),
+    ("PUT", "lfs-object"): Call(take, None, writes=True, is_open=True),
+    ("POST", "validate-yaml"): Call(validate, None, is_open=True),
+}
