@@ -440,7 +440,7 @@ def test_an_address_that_names_no_store_is_refused(refused: Any, uri: str, probl
 def test_a_server_is_refused_with_what_to_do(refused: Any) -> None:
     from holdfast.gateways.mlflow.registry_store import HoldfastStore
 
-    with refused("takes no writes in MLflow's words; name the folder or the bucket"):
+    with refused("reaches without the plugin; set_registry_uri"):
         HoldfastStore("holdfast+https://registry.example").search_registered_models()
 
 

@@ -103,8 +103,8 @@ class StoreView:
         if self._registry is not None:
             return self._registry
         if self.uri.location.startswith(("http://", "https://")):
-            problem = "is a server, which takes no writes in MLflow's words"
-            advice = "name the folder or the bucket that it serves"
+            problem = "is a server, which MLflow's client reaches without the plugin"
+            advice = f"set_registry_uri({self.uri.location!r})"
             raise UnsupportedError(self.uri.location, problem, advice)
         return open_registry(self.uri.location, options=self.uri.options)
 
