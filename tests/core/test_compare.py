@@ -17,7 +17,7 @@ from holdfast.core.compare import (
     curve_rows,
     parse_condition,
 )
-from holdfast.core.lineage_record import Lineage
+from holdfast.core.lineage_record import DataUse, Lineage
 from holdfast.core.manifest import Artifact, Environment, File, Manifest
 from holdfast.errors import InvalidInputError
 
@@ -182,6 +182,16 @@ def test_roles_are_shown_in_order(of: Compared) -> None:
             {"lineage": Lineage("a" * 40)},
             {"lineage": Lineage("b" * 40)},
             Difference("lineage.git_commit", "changed", "a" * 40, "b" * 40),
+        ),
+        (
+            {"lineage": Lineage(data={"train": DataUse("sha256:1", ref="sales@v1")})},
+            {"lineage": Lineage(data={"train": DataUse("sha256:2", ref="sales@v1")})},
+            Difference("lineage.data.train.digest", "changed", "sha256:1", "sha256:2"),
+        ),
+        (
+            {"lineage": Lineage(seed=0)},
+            {"lineage": Lineage(seed=1)},
+            Difference("lineage.seed", "changed", 0, 1),
         ),
         (
             {"training_data": {"samples": 1, "source": "x"}},

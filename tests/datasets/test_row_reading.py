@@ -66,6 +66,14 @@ def test_values_of_json_lines_are_their_json_and_absent_keys_no_value(tmp_path: 
     ]
 
 
+def test_values_that_are_nested_too_deeply_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a":' + "[" * 100_000 + "]" * 100_000 + "}\n")
+
+    with pytest.raises(ValueError, match="nested too deeply"):
+        rows_of(path)
+
+
 def test_an_empty_parquet_file_still_has_columns(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     parquet.write_table(pa.table({"a": pa.array([], pa.int8())}), path)

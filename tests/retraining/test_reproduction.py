@@ -200,6 +200,43 @@ def test_other_bytes_of_the_same_rows_will_do_and_are_told(
     assert verdict(outcome)[0] == "within tolerance"  # this training keeps the bytes
 
 
+def test_each_of_several_data_that_changed_is_told(
+    registry: Registry, work: Path, tmp_path: Path
+) -> None:
+    committed(work, "m.txt", "m")
+    (tmp_path / "more.csv").write_text("a\n1\n")
+    registry.data.add("more", str(tmp_path / "more.csv"))
+    registry.register("churn", work / "m.txt", data={"one": "sales@v1", "two": "more@v1"})
+    (tmp_path / "rows.csv").write_text("a\n2\n")
+    (tmp_path / "more.csv").write_text("a\n3\n")
+
+    needed = needs(reproduced(registry, work))
+    assert (needed["data one"], needed["data two"]) == ("missing", "missing")
+
+
+def test_rows_that_were_in_memory_are_found_by_their_digest(
+    registry: Registry, work: Path, tmp_path: Path
+) -> None:
+    committed(work, "m.txt", "m")
+    rows = str(registry.data.find("sales").added.rows)
+    lineage = {"data": {"train": {"rows": rows}}}
+    registry.register("churn", work / "m.txt", lineage=lineage)
+
+    lacking = [need for need in reproduced(registry, work).needs if need.what == "data train"]
+    assert [need.note for need in lacking] == [
+        f"rows {rows}: say where it is with --data train=PATH"
+    ]
+    path = tmp_path / "rows.csv"
+    assert needs(reproduced(registry, work, paths={"train": path}))["data train"] == "there"
+    path.write_text("a,b\n3,z\n")
+    lacking = [
+        need
+        for need in reproduced(registry, work, paths={"train": path}).needs
+        if need.what == "data train"
+    ]
+    assert f"rows {rows} was recorded" in lacking[0].note
+
+
 def test_a_commit_that_is_not_here_is_missing(
     registry: Registry, made: Made, work: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core import metrics as measures
@@ -228,15 +229,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
-    lineage = manifest.lineage
+    lineage = msgspec.to_builtins(manifest.lineage)
+    lineage = {name: value for name, value in lineage.items() if value or name == "seed"}
     facts = {
         "framework": manifest.framework,
         "algorithm": manifest.algorithm,
         "description": manifest.description,
         "author": manifest.author,
         "limitations": list(manifest.limitations) or None,
-    } | {f"lineage.{name}": getattr(lineage, name) or None for name in lineage.__struct_fields__}
-    facts |= _flat({"training_data": manifest.training_data, "metadata": manifest.metadata})
+    }
+    nested = {"training_data": manifest.training_data, "metadata": manifest.metadata}
+    facts |= _flat({"lineage": lineage} | nested)
     return {name: value for name, value in facts.items() if value not in (None, {})}
 
 

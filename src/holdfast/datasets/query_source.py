@@ -1,10 +1,11 @@
 """The result of a query as data: run by DuckDB, SQLite or PostgreSQL, and digested as it comes.
 
-DuckDB runs on one thread: sums in another order are other numbers. Databases are opened for
-reading alone.
+DuckDB runs on one thread: sums in another order are other numbers. Whoever may write to the store
+may have written the query that `data verify` runs again, so each engine is held to one statement
+that reads.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,13 @@ __all__ = ["KEPT_NAME", "described"]
 
 KEPT_NAME: Final = "result.parquet"
 _ROWS_AT_ONCE: Final = 65_536
+_ONE_SELECT: Final = "write one SELECT"
+_DUCKDB: Final[Any] = {
+    "threads": 1,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,  # one of them speaks to the network
+    "python_enable_replacements": False,  # variables of this program are no tables
+}
 _ADVICE: Final = "write duckdb:///file.db, sqlite:///file.db or postgresql://host/database"
 
 
@@ -71,10 +79,19 @@ def _file_of(connection: str) -> Path | None:
     return Path(path) if path and path != ":memory:" else None
 
 
-def _refused(error: Exception, secret: str = "") -> InvalidInputError:
+def _refused(error: Exception, secrets: Iterable[str] = ()) -> InvalidInputError:
     message = next(iter(str(error).splitlines()), type(error).__name__)
-    shown = message.replace(secret, "…") if secret else message
-    return InvalidInputError("query", f"failed with {shown[:300]}", "fix it, or the connection")
+    for secret in secrets:
+        message = message.replace(secret, "…")
+    return InvalidInputError("query", f"failed with {message[:300]}", "fix it, or the connection")
+
+
+def _secrets(connection: str) -> set[str]:
+    """Return what an address may let somebody in with, as it stands there and as it is meant."""
+    parts = urlsplit(connection)
+    values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+    written = {one for one in (parts.password, *values) if one}
+    return written | {unquote(one) for one in written}
 
 
 def _duckdb(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
@@ -87,15 +104,13 @@ def _duckdb(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
     try:
         if path is not None and not path.is_file():
             raise InvalidInputError(f"database {str(path)!r}", "does not exist", "check its path")
-        opened = duckdb.connect(
-            str(path or ":memory:"), read_only=path is not None, config={"threads": 1}
-        )
+        statements = duckdb.extract_statements(text)
+        if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+            raise InvalidInputError("query", "is not one statement that reads", _ONE_SELECT)
+        opened = duckdb.connect(str(path or ":memory:"), read_only=path is not None, config=_DUCKDB)
         result: Any = opened.sql(text, params=parameters or None)
     except duckdb.Error as error:
         raise _refused(error) from error
-
-    if result is None:
-        raise InvalidInputError("query", "has no result", "write a SELECT")
 
     def batches() -> Iterator[Any]:
         with opened:
@@ -118,6 +133,15 @@ def _sqlite(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
         raise InvalidInputError(f"database {str(path)!r}", "does not exist", "check its path")
     try:
         opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        reads = (
+            sqlite3.SQLITE_SELECT,
+            sqlite3.SQLITE_READ,
+            sqlite3.SQLITE_FUNCTION,
+            sqlite3.SQLITE_RECURSIVE,
+        )
+        opened.set_authorizer(  # VACUUM INTO and ATTACH write other files
+            lambda action, *_: sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
+        )
         cursor = opened.execute(text, parameters)
         names = [one[0] for one in cursor.description or ()]
         rows = cursor.fetchall()
@@ -132,16 +156,16 @@ def _postgres(text: str, parameters: dict[str, Any], connection: str) -> tuple[s
         import psycopg
     except ImportError as error:
         raise MissingLibraryError("psycopg", "postgres", "running a query needs it") from error
-    secret = urlsplit(connection).password or ""
     try:
         with psycopg.connect(connection, connect_timeout=10) as opened:
             opened.read_only = True
-            cursor = opened.execute(text.encode(), parameters or None)
-            names = [one.name for one in cursor.description or ()]
-            rows = cursor.fetchall()
+            with opened.cursor(name="holdfast") as cursor:  # which takes one query that reads
+                cursor.execute(text.encode(), parameters or None)
+                names = [one.name for one in cursor.description or ()]
+                rows = cursor.fetchall()
             version = opened.info.server_version
     except (psycopg.Error, ValueError) as error:
-        raise _refused(error, secret) from None
+        raise _refused(error, _secrets(connection)) from None
     return f"postgresql {version // 10_000}", _of_tuples(names, rows)
 
 
@@ -152,7 +176,7 @@ def _of_tuples(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[
     except ImportError as error:
         raise MissingLibraryError("pyarrow", "log", "a digest of rows needs it") from error
     if not names:
-        raise InvalidInputError("query", "has no result", "write a SELECT")
+        raise InvalidInputError("query", "has no result", _ONE_SELECT)
     try:
         columns = [pa.array([row[index] for row in rows]) for index in range(len(names))]
     except (pa.ArrowException, OverflowError) as error:

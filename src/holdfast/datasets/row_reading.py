@@ -52,6 +52,8 @@ def batches(path: Path) -> Iterator[Any]:
             yield from readers.get(reader_of(path), _jsonl)(pa, file)
         except (pa.ArrowException, csv.Error, msgspec.MsgspecError) as error:
             raise ValueError(next(iter(str(error).splitlines()), type(error).__name__)) from error
+        except RecursionError as error:
+            raise ValueError("a value is nested too deeply") from error
 
 
 def _parquet(pa: Any, file: Any) -> Iterator[Any]:

@@ -109,6 +109,7 @@ class _Prepared:
         self.manifest: Manifest = registry.manifest(self.info)
         self.record = registry.retrainings.run_of(self.info.model, self.info.version)
         self.paths: dict[str, Path] = {}
+        self._looks = 0
         self.needs = tuple(self._needs())
 
     def _needs(self) -> Iterator[Need]:
@@ -164,6 +165,7 @@ class _Prepared:
     def _data(self, name: str, use: DataUse) -> Need:
         """Find data by its digest: where it is said to be, by its name, or where it was."""
         what, notes = f"data {name}", []
+        recorded = use.digest or f"rows {use.rows}"
         for path in self._places(name, use):
             if isinstance(path, HoldfastError):
                 notes.append(str(path))
@@ -178,10 +180,12 @@ class _Prepared:
                 return Need(what, "there", f"{use.ref or path}: {digest}")
             if use.rows is not None and data_source.rows_of(path) == use.rows:
                 self.paths[name] = path
-                text = f"{path}: other bytes of the same rows; {use.digest} was recorded"
+                if use.digest is None:
+                    return Need(what, "there", f"{use.ref or path}: {recorded}")
+                text = f"{path}: other bytes of the same rows; {recorded} was recorded"
                 return Need(what, "differs", text)
-            notes.append(f"{path} has changed: its bytes are {digest}, {use.digest} was recorded")
-        advice = f"{use.digest}: say where it is with --data {name}=PATH"
+            notes.append(f"{path} has changed: its bytes are {digest}, {recorded} was recorded")
+        advice = f"{recorded}: say where it is with --data {name}=PATH"
         return Need(what, "missing", "; ".join(notes) or advice)
 
     def _places(self, name: str, use: DataUse) -> Iterator[Path | HoldfastError]:
@@ -190,7 +194,8 @@ class _Prepared:
             return
         if use.ref is not None:
             try:
-                place = self.home / "data" / str(len(self.paths))
+                self._looks += 1
+                place = self.home / "data" / str(self._looks)
                 yield self.registry.data.located(use.ref, place)[1]
             except HoldfastError as error:
                 yield error

@@ -35,3 +35,16 @@ def test_a_reference_is_shown_as_one_and_offers_no_promotion(look: Look, person:
     assert "s3://bucket/&lt;afar&gt;" in page
     assert "never taken in" in page
     assert "Promote…" not in page
+
+
+def test_data_is_shown_by_name_and_digests(look: Look, person: Person, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    (tmp_path / "m.txt").write_text("m")
+    person.registry.data.add("sales", str(tmp_path / "rows.csv"))
+    version = person.registry.register("told", tmp_path / "m.txt", data={"train": "sales@v1"})
+
+    _, page = look(f"/models/told@{version.version.version}")
+
+    assert "data train" in page
+    assert "sales@v1, bytes sha256:" in page
+    assert "DataUse(" not in page
