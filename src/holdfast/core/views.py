@@ -49,6 +49,7 @@ class VersionInfo(Struct, frozen=True):
         evaluations: What Holdfast measured, the last of each name; other metrics were told.
         reference: Where its bytes are said to be, where they were never taken in: nothing of it
             can be verified, loaded or promoted.
+        run_link: Web address of the run that made it, where a tracker of runs was told one.
     """
 
     model: str
@@ -70,6 +71,7 @@ class VersionInfo(Struct, frozen=True):
     claimed: tuple[str, ...] = ()
     evaluations: tuple[PastEvaluation, ...] = ()
     reference: str | None = None
+    run_link: str | None = None
 
     @property
     def size(self) -> str:
@@ -281,6 +283,13 @@ class SearchResult(Struct, frozen=True):
         return notebook.view(*parts, table)
 
 
+def _web_address(text: str | None) -> str | None:
+    """Return an address that a page may link to: whoever registered a version wrote it."""
+    if text is None or not text.startswith(("https://", "http://")):
+        return None
+    return text if text.isprintable() and " " not in text else None
+
+
 def version_info(state: State, record: Record) -> VersionInfo:
     """Show one version."""
     return VersionInfo(
@@ -303,6 +312,7 @@ def version_info(state: State, record: Record) -> VersionInfo:
         claimed=approvals.claimed(record),
         evaluations=record.evaluations,
         reference=record.reference,
+        run_link=_web_address(record.texts.get("run_link")),
     )
 
 

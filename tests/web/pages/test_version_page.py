@@ -1,7 +1,9 @@
 """One version's page: what was told of it, what was measured, and whether it may go live."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.web.pages.conftest import Look, Person
 
 from holdfast.registry.catalogue_verbs import Labels
@@ -35,6 +37,25 @@ def test_a_reference_is_shown_as_one_and_offers_no_promotion(look: Look, person:
     assert "s3://bucket/&lt;afar&gt;" in page
     assert "never taken in" in page
     assert "Promote…" not in page
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [("https://mlflow.example/#/runs/1", 1), ("javascript:alert(1)", 0), ("ftp://x", 0)],
+)
+def test_the_run_of_a_version_is_linked_if_it_is_a_web_address(
+    look: Look, person: Person, link: str, shown: int
+) -> None:
+    labels = Labels(lambda _state: None, texts={"run_link": link})
+    facts: Any = {"lineage": {"run_id": "4f2a"}}
+    version = person.registry.catalogue.refer("afar", "s3://bucket/afar", labels, facts)
+
+    _, page = look(f"/models/afar@{version}")
+
+    assert "4f2a" in page
+    assert page.count(f'<a href="{link}" rel="noreferrer noopener">4f2a</a>') == shown
+    assert page.count(link) == shown
+    assert person.registry.resolve(f"afar@{version}").run_link == (link if shown else None)
 
 
 def test_data_is_shown_by_name_and_digests(look: Look, person: Person, tmp_path: Path) -> None:
