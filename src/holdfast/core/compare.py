@@ -231,7 +231,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _facts(manifest: Manifest) -> dict[str, Any]:
     lineage = msgspec.to_builtins(manifest.lineage)
     lineage = {name: value for name, value in lineage.items() if value or name == "seed"}
-    facts = {
+    facts: dict[str, Any] = {
         "framework": manifest.framework,
         "algorithm": manifest.algorithm,
         "description": manifest.description,
