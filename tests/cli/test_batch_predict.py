@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from tests.cli.conftest import Holdfast, Said
 
 import holdfast as library
+from holdfast.cli import batch_rows
+from holdfast.predictions import ids
 
 
 @pytest.fixture
@@ -122,7 +124,10 @@ def test_a_row_is_shown_with_its_values(predicting: Holdfast, tmp_path: Path) ->
 def test_a_row_that_no_batch_has_is_not_found(predicting: Holdfast) -> None:
     batch = run(predicting, "--json").data["record"]["batch_id"]
 
-    assert predicting("predictions", "show", f"{batch}:100").status == 3
+    beyond = predicting("predictions", "show", f"{batch}:100")
+    assert beyond.status == 3
+    assert f"row 100 of batch {batch} not found; the batch has 100 rows" in beyond.err
+    assert batch_rows.as_written([ids.of_row(batch, 100)], [f"{batch}:100"]) == [f"{batch}:100"]
     assert predicting("predictions", "show", f"{batch}:x").status == 2
 
 

@@ -16,6 +16,20 @@ def test_a_failure_keeps_the_first_line_without_credentials() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("host=db user=ann password=hush port=1", "host=db user=ann password=… port=1"),
+        ("{'api_key': 'hush', 'depth': 3}", "{'api_key': …, 'depth': 3}"),
+        ('AWS_SECRET_ACCESS_KEY="hush hush"', "AWS_SECRET_ACCESS_KEY=…"),
+        ("401 for Authorization: Bearer hushhush.hush", "401 for Authorization: Bearer …"),
+        ("max_tokens=512 exceed 'password'", "max_tokens=512 exceed 'password'"),
+    ],
+)
+def test_secrets_outside_addresses_are_not_kept_either(said: str, why: str) -> None:
+    assert failure("OSError", said, 0).why == why
+
+
 @given(st.text(), st.text(), st.floats(0, 1e9))
 def test_whatever_an_exception_says_can_be_written(error: str, said: str, took_s: float) -> None:
     made = failure(f"E{error}", said, took_s)

@@ -1,16 +1,18 @@
 """Batches and their rows, as `holdfast predictions show` tells of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from holdfast.cli import tables
+from holdfast.core import wording
+from holdfast.errors import NotFoundError
 
 if TYPE_CHECKING:
     from holdfast.predictions import BatchRecord, Label, Log
 
-__all__ = ["found", "lines"]
+__all__ = ["as_written", "found", "lines", "require_row"]
 
 
 def found(log: "Log", prediction_id: str) -> dict[str, Any]:
@@ -35,6 +37,31 @@ def found(log: "Log", prediction_id: str) -> dict[str, Any]:
     values, doubt = (None, held) if isinstance(held, str) else (held, None)
     labels = log.feedback.of(row_id)
     return {"batch": record, "row": row, "values": values, "doubt": doubt, "feedback": labels}
+
+
+def require_row(log: "Log", prediction_id: str) -> None:
+    """Refuse the row of a batch that has fewer rows, in the words of whoever asked.
+
+    Raises:
+        NotFoundError: If it has; if there is no such batch, nothing is said.
+    """
+    batch_id, colon, row = prediction_id.strip().rpartition(":")
+    if not colon:
+        return
+    try:
+        record = log.batches.find(batch_id)
+    except NotFoundError:
+        return
+    advice = f"the batch has {wording.count(record.rows, 'row')}, numbered from 0"
+    raise NotFoundError(f"row {row} of batch {record.batch_id}", advice=advice)
+
+
+def as_written(unknown: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Return ids that a log does not know as they were written: `BATCH:ROW` for a row's own."""
+    from holdfast.predictions import ids
+
+    rows = {ids.parse(text): text.strip() for text in asked if ":" in text}
+    return [rows.get(one, one) for one in unknown]
 
 
 def lines(known: dict[str, Any]) -> Iterator[str]:

@@ -140,6 +140,7 @@ def _found(log: "Log", prediction_id: str) -> "tuple[Prediction | None, dict[str
     except NotFoundError:
         with suppress(NotFoundError):
             return None, batch_rows.found(log, prediction_id)
+        batch_rows.require_row(log, prediction_id)
         raise
 
 
@@ -361,6 +362,7 @@ def feedback(
     with opened(location) as log:
         unknown = log.feedback.add(labels)
     lines = [f"kept {wording.count(len(labels), 'label')}"]
+    unknown = batch_rows.as_written(unknown, [label.prediction_id for label in labels])
     if unknown:
         lines.append(
             f"{len(unknown)} of them for predictions that are not kept (never made, or left out by "

@@ -18,6 +18,13 @@ _STEERING: Final = (
 )
 """What hides or turns around the text beside it, or may not be in XML; compiled when it is used."""
 
+_BEARER: Final = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
+    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)",
+    re.IGNORECASE,
+)
+
 
 def moment(text: str | None) -> str:
     """Show a time of the journal to the minute, in UTC."""
@@ -93,8 +100,14 @@ def escape(text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Show text without what gives access: user and password in addresses, and their queries."""
+    """Show text without what gives access.
+
+    That is user and password in addresses, and their queries; what follows `password=`, `token:`
+    and the like; and what a header calls `Bearer`.
+    """
     text = re.sub(r"(\w+://)[^/\s'\"]*@", r"\1", text)
+    text = _BEARER.sub(r"\1…", text)
+    text = _SECRET.sub(r"\1…", text)
     return re.sub(r"(\w+://[^\s'\"?#]*)[?#][^\s'\"]*", r"\1", text)
 
 

@@ -161,7 +161,8 @@ def _home_of(model: object) -> Format:
         raise InvalidInputError(
             f"{type(model).__name__} object",
             "is a PyTorch module, of which a file keeps the weights but not the network",
-            "export it (`torch.export.export`), or name the format torch-state for the weights",
+            "export it (`torch.export.export`), or keep the weights alone: "
+            "formats={'model': 'torch-state'}",
         )
     return next(item for item in _all() if item.takes(model))
 

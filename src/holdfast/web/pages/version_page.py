@@ -106,8 +106,8 @@ def _files(manifest: Manifest) -> Iterator[dict[str, Any]]:
 def _lineage(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name, use in manifest.lineage.used_data.items():
         digests = (("bytes", use.digest), ("rows", use.rows))
-        known = [f"{what} {fact(digest)}" for what, digest in digests if digest]
-        yield f"data {name}", ", ".join([use.ref or use.path or "in memory", *known])
+        parts = [f"{what} {fact(digest)}" for what, digest in digests if digest]
+        yield f"data {name}", ", ".join([use.ref or use.path or "in memory", *parts])
     for name, value in structs.asdict(manifest.lineage).items():
         if name != "data" and value not in (None, UNSET, (), ""):
             shown = ", ".join(value) if isinstance(value, tuple) else fact(value)
