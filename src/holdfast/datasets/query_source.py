@@ -24,7 +24,7 @@ _DUCKDB: Final[Any] = {
     "threads": 1,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,  # one of them speaks to the network
-    "python_enable_replacements": False,  # variables of this program are no tables
+    "python_enable_replacements": False,  # which would take variables of this program for tables
 }
 _ADVICE: Final = "write duckdb:///file.db, sqlite:///file.db or postgresql://host/database"
 
