@@ -166,6 +166,7 @@ def _import_everything() -> None:
         (attic / "model.pkl").write_bytes(b"\x80\x04}\x94.")
         registry = holdfast.open(Path(folder, "store"))
         registry.adopt("iris", attic, live="model.pkl")
+        registry.register("iris", attic / "model.pkl")
         _replay(registry, "iris")
 
 

@@ -439,7 +439,7 @@ def test_the_manifest_names_every_field_that_the_format_lists(
     page = (Path(__file__).parents[2] / "docs" / "design" / "format.md").read_text()
     section = page.partition("## 5. Manifests")[2].partition("`artifacts` maps")[0]
     raw = json.loads(disk.blob(store, made.version.digest).read_bytes())
-    assert set(raw) == set(Manifest.__struct_fields__)
+    assert set(raw) == {*Manifest.__struct_fields__} - {"reference"}  # of versions without bytes
     assert all(f"`{field}`" in section for field in raw)
     assert list(raw) == sorted(raw)
 

@@ -32,6 +32,7 @@ LISTS = {
     "predictions compact": "day",
     "notify list": "notice",
     "retrain history churn": "slot",
+    "data ls": "name",
 }
 """Commands that list, and a field that each of their rows has."""
 
@@ -48,7 +49,10 @@ def full(churn: Holdfast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ho
     churn("promote", "churn@1.2.0", "--force", "--reason", "must")
     churn("rollback", "churn", "--reason", "worse")
     missed = Retrained(slot="2026-11-29T00:00:00Z", entry="m:train", outcome="missed", why="late")
-    holdfast.open(tmp_path / "store").retrainings.remark("churn", missed)
+    registry = holdfast.open(tmp_path / "store")
+    registry.retrainings.remark("churn", missed)
+    (tmp_path / "rows.csv").write_text("age\n41\n")
+    registry.data.add("rows", str(tmp_path / "rows.csv"))
     return churn
 
 
