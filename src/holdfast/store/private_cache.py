@@ -49,9 +49,7 @@ def keep(kind: str, key: str, data: bytes) -> None:
         return
     draft, path = folder / f".{os.urandom(8).hex()}", folder / _name(key)
     try:
-        if (
-            path.is_file()
-        ):  # each commit keeps how far its journal goes, in place of the time before
+        if path.is_file():  # each commit keeps how far its journal goes: no new file to count
             durable.replace(str(path), data)
             return
         draft.write_bytes(data)
