@@ -50,12 +50,13 @@ def bases_of(state: State, asked: Version | Bump) -> list[Record]:
         versions.order(str(asked)) if isinstance(asked, Version) else versions.order(top.version)
     )
     bases = [top]
-    for side in SIDES:
-        if side in top.schemas:
-            continue
-        declaring = [r for r in state.versions.values() if side in r.schemas]
-        below = [r for r in declaring if versions.order(r.version) <= highest]
-        bases += sorted(below, key=lambda record: versions.order(record.version))[-1:]
+    absent_sides = [side for side in SIDES if side not in top.schemas]
+    declaring = [r for r in state.versions.values() if r.schemas] if absent_sides else []
+    below = [r for r in declaring if versions.order(r.version) <= highest]
+    for side in absent_sides:
+        ones = (record for record in below if side in record.schemas)
+        base = max(ones, key=lambda record: versions.order(record.version), default=None)
+        bases += [base] if base is not None else []
     return list({record.number: record for record in bases}.values())
 
 
@@ -64,8 +65,8 @@ def _top(state: State, asked: Version | Bump) -> Record | None:
     if not isinstance(asked, Version):
         return state.versions[state.highest] if state.highest else None
     highest = versions.order(str(asked))
-    below = (r for r in reversed(state.ordered()) if versions.order(r.version) <= highest)
-    return next(below, None)
+    below = (r for r in state.versions.values() if versions.order(r.version) <= highest)
+    return max(below, key=lambda record: versions.order(record.version), default=None)
 
 
 def taken_by(state: State, asked: Version | Bump) -> Record | None:
@@ -76,14 +77,16 @@ def taken_by(state: State, asked: Version | Bump) -> Record | None:
     """
     if not isinstance(asked, Version):
         return None
+    wanted = str(asked)
+    place = versions.order(wanted)
     for text in state.versions:
-        if text != str(asked) and versions.order(text) == versions.order(str(asked)):
+        if text != wanted and versions.order(text) == place:
             raise ConflictError(
                 f"{state.model}@{asked}",
                 f"differs from {text} only in build metadata, which has no order",
                 "raise the version",
             )
-    return state.versions.get(str(asked))
+    return state.versions.get(wanted)
 
 
 def register(

@@ -1,5 +1,6 @@
 """Versions of the same bytes."""
 
+from itertools import islice
 from typing import Final
 
 from holdfast.core.manifest import Manifest
@@ -15,8 +16,8 @@ def find(session: Session, state: State, version: str, draft: Manifest) -> str |
     if not draft.artifacts:  # a reference has no bytes
         return None
     size = draft.size_bytes
-    alike = [candidate for candidate in state.versions.values() if candidate.size_bytes == size]
-    for record in alike[: -_LOOKED_AT - 1 : -1]:
+    alike = (record for record in reversed(state.versions.values()) if record.size_bytes == size)
+    for record in islice(alike, _LOOKED_AT):
         if record.version != version and _digests(session.manifest(record)) == _digests(draft):
             return record.version
     return None

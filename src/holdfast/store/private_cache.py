@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.core.manifest import digest_of
+from holdfast.store import durable
 from holdfast.store.local import regular
 
 _MOST_FILES: Final = 4096
@@ -48,11 +49,12 @@ def keep(kind: str, key: str, data: bytes) -> None:
         return
     draft, path = folder / f".{os.urandom(8).hex()}", folder / _name(key)
     try:
-        is_new = not path.exists()
+        if path.is_file():  # each commit keeps how far its journal goes: no new file to count
+            durable.replace(str(path), data)
+            return
         draft.write_bytes(data)
         draft.replace(path)
-        if is_new:  # each commit keeps how far its journal goes, in place of the time before
-            _count_in(folder, path.name, len(data))
+        _count_in(folder, path.name, len(data))
     except OSError:
         with contextlib.suppress(OSError):
             draft.unlink()

@@ -228,3 +228,40 @@ def test_an_import_that_is_killed_continues(
     assert [info.number for info in registry.versions("fraud")] == list(range(1, 61))
     assert registry.resolve("fraud@v60").tags == {"n": "59"}
     assert registry.verify().whole
+
+
+def test_a_version_made_from_another_is_found_where_that_one_is(
+    theirs: Any, migrate: Callable[..., Any], registry: Registry, model_folder: Folder
+) -> None:
+    theirs.create_registered_model("fraud")
+    theirs.create_model_version("fraud", str(model_folder("m1", 1.0)))
+    theirs.create_model_version("fraud", "models:/fraud/1")
+
+    done = migrate().run()
+
+    assert (done.new, done.references) == (2, ())
+    first, second = registry.manifest("fraud@v1"), registry.manifest("fraud@v2")
+    assert first.artifacts == second.artifacts
+
+
+def test_an_import_reads_a_model_as_often_for_many_versions_as_for_one(
+    theirs: Any, migrate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    theirs.create_registered_model("fraud")
+    for number in range(1, 5):
+        theirs.create_model_version("fraud", f"s{number}")
+    asked: list[str] = []
+    read = SqlAlchemyStore.get_registered_model
+
+    def counted(store: Any, name: str) -> Any:
+        asked.append(name)
+        return read(store, name)
+
+    monkeypatch.setattr(SqlAlchemyStore, "get_registered_model", counted)
+
+    done = migrate().run()
+
+    assert (done.new, len(done.references)) == (4, 4)
+    assert len(asked) <= 1

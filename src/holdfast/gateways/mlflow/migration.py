@@ -8,6 +8,7 @@ comes from; so an import that was stopped, at any moment, continues with the nex
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
@@ -16,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from msgspec import Struct
 
-from holdfast.core.state import State
+from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 from holdfast.gateways.mlflow import entities, mlflow_names, model_folders, stages
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
@@ -89,6 +90,7 @@ class Migration:
         self._uri = _checked(uri)
         self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         self._tracking = Tracking(self._uri)
+        self._locations: dict[tuple[str, Any], str] = {}
         self._live = tuple(live)
         self._trust = trust
         self._registry = registry
@@ -146,6 +148,7 @@ class Migration:
 
     def _rows(self, model: Any) -> list[PlannedVersion]:
         state = self._view.catalogue.state(mlflow_names.to_holdfast(model.name))
+        records = _own_records(state) if state is not None else []
         aliases = _by_number(model.aliases)
         versions = self._versions(model.name)
         live = self._live_number(model, versions)
@@ -163,26 +166,24 @@ class Migration:
                     aliases=tuple(aliases.get(number, ())),
                     bytes_at=str(found.folder or found.location) if not found.why else None,
                     problem=found.why,
-                    done=state is not None and self._has(state, model.name, number),
+                    done=self._has(records[number - 1 : number], model.name, number),
                     live=number == live,
                 )
             )
         return rows
 
-    def _has(self, state: State, name: str, number: int) -> bool:
-        records = [*state.versions.values()][state.earlier :]
-        if number > len(records):
-            return False
-        return records[number - 1].texts.get(IMPORTED) == self._mark(name, number)
+    def _has(self, records: Sequence[Record], name: str, number: int) -> bool:
+        """Tell whether the record with a number, if there is one, is of MLflow's version."""
+        return any(record.texts.get(IMPORTED) == self._mark(name, number) for record in records)
 
     def _mark(self, name: str, number: int) -> str:
         return f"{name}/{number}"
 
     def _require_own(self, name: str, rows: Sequence[PlannedVersion]) -> None:
         state = self._view.catalogue.state(mlflow_names.to_holdfast(name))
+        count = len(state.versions) - state.earlier if state is not None else 0
         for row in rows:
-            records = [*state.versions.values()][state.earlier :] if state is not None else []
-            if state is not None and row.number <= len(records) and not row.done:
+            if row.number <= count and not row.done:
                 raise ConflictError(
                     f"{row.model}@v{row.number}",
                     f"is not MLflow's version {row.number} of {name!r}",
@@ -205,9 +206,9 @@ class Migration:
         model = mlflow_names.to_holdfast(name)
         number = int(version.version)
         state = self._view.catalogue.require(model)
-        if self._has(state, name, number):
-            record = [*state.versions.values()][state.earlier :][number - 1]
-            references += [f"{model}@{record.version}"] if record.reference is not None else []
+        before = _own_records(state, number) if number <= len(state.versions) else []
+        if self._has(before, name, number):
+            references += [f"{model}@{r.version}" for r in before if r.reference is not None]
             return 0
         while len(state.versions) - state.earlier < number - 1:
             state = self._fill(model, name, len(state.versions) - state.earlier + 1)
@@ -262,7 +263,7 @@ class Migration:
         """Say where a version's bytes are, without fetching them."""
         source = version.source or ""
         try:
-            location = self._client.get_model_version_download_uri(version.name, version.version)
+            location = self._location(version)
         except MlflowException as error:
             return Found(None, source, version.run_id, str(error).splitlines()[0])
         scheme = urlparse(location).scheme
@@ -277,6 +278,21 @@ class Migration:
             why = "" if folder else f"no folder with an MLmodel is at {location!r}"
             return Found(folder, location, version.run_id, why)
         return Found(None, location, version.run_id)
+
+    def _location(self, version: Any) -> str:
+        """Return where MLflow keeps a version's files.
+
+        The client would read the whole model before it asks for one version. A database is not
+        asked at all about a source that MLflow had nothing to look up for: it keeps that as it is.
+        """
+        source = version.source or ""
+        if not self._uri.startswith("http") and urlparse(source).scheme != "models":
+            return source
+        key = version.name, version.version
+        if key not in self._locations:
+            ask = self._client._get_registry_client().get_model_version_download_uri
+            self._locations[key] = ask(*key)
+        return self._locations[key]
 
     @contextlib.contextmanager
     def _reached(self, version: Any) -> Iterator[Found]:
@@ -311,7 +327,7 @@ class Migration:
     def _name(self, model: Any, rows: Sequence[PlannedVersion], unmade: dict[str, str]) -> None:
         """Put versions away, set aliases, and promote what is to be live."""
         state = self._view.catalogue.require(mlflow_names.to_holdfast(model.name))
-        records = [*state.versions.values()][state.earlier :]
+        records = _own_records(state)
         for row in rows:
             record = records[row.number - 1]
             if row.stage == "Archived" and record.status == "registered":
@@ -341,6 +357,16 @@ class Migration:
 
 def _anything(_state: State) -> None:
     """Ask nothing of a state."""
+
+
+def _own_records(state: State, number: int | None = None) -> list[Record]:
+    """Return the versions that a model has since it was created last, or the one of a number."""
+    if number is None:
+        return list(islice(state.versions.values(), state.earlier, None))
+    at = state.earlier + number
+    if at > len(state.versions):
+        return []
+    return [next(islice(reversed(state.versions.values()), len(state.versions) - at, None))]
 
 
 def _by_number(aliases: Mapping[str, Any]) -> dict[int, list[str]]:
