@@ -22,6 +22,7 @@ __all__ = ["MLMODEL", "doubts", "function", "mapping", "read", "require_inside"]
 MLMODEL: Final = "MLmodel"
 _MOST_BYTES: Final = 1 << 20
 _LONGEST: Final = 80
+_LONGEST_PATH: Final = 250
 _BREAKS: Final = frozenset("\x85\u2028\u2029")
 """Ends of lines for YAML, and in other encodings something else."""
 
@@ -29,9 +30,7 @@ _PICKLES: Final = {"pickle": "pickle", "cloudpickle": "pickle", "skops": "skops"
 """How a model is written -> the kind that its file must be. A plain unpickler reads on where joblib
 puts arrays, which the scan passes over: so no file of that kind."""
 
-_METHODS: Final = frozenset(
-    ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
-)
+_METHODS: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
 _XGBOOST_CLASSES: Final = frozenset(
     (
         "xgboost.core.Booster",
@@ -102,12 +101,13 @@ def require_inside(folder: Path, document: Words) -> None:
         InvalidInputError: If it does.
     """
     for word, text in _named_paths(document):
-        if (
-            leads_outside(text)
-            or (folder / text).resolve().is_relative_to(folder.resolve()) is False
-        ):
+        if len(text) > _LONGEST_PATH or leads_outside(text) or _is_linked_out(folder, text):
             problem = f"names a file outside its folder: {word} {text[:_LONGEST]!r}"
             raise InvalidInputError(f"{MLMODEL!r}", problem, "log the model again")
+
+
+def _is_linked_out(folder: Path, text: str) -> bool:
+    return not (folder / text).resolve().is_relative_to(folder.resolve())
 
 
 def _named_paths(document: Words) -> Iterator[tuple[str, str]]:
