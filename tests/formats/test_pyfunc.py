@@ -119,10 +119,9 @@ def test_code_of_its_author_is_loaded_only_with_a_reason(
         pip_requirements=PINS[:1],
     )
     ran.unlink(missing_ok=True)
-    facts = {"formats": {"model": "mlflow"}}
 
     with pytest.raises(UntrustedError, match="loader_module 'loader_of_own'"):
-        registry.register("own", path, **facts)
+        registry.register("own", path, formats={"model": "mlflow"})
     registry.register("own", path, trust="we wrote it")
     assert registry.manifest("own@1.0.0").artifacts["model"].format == "mlflow"
     assert not ran.exists()

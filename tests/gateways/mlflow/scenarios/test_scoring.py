@@ -27,7 +27,9 @@ def logged(mlflow: Any, tmp_path: Path) -> Iterator[holdfast.Registry]:
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'runs.db'}")
     mlflow.set_registry_uri(f"holdfast://{tmp_path / 'store'}")
-    frame = pd.DataFrame({"amount": [float(n) for n in range(20)], "count": range(20)})
+    frame = pd.DataFrame(
+        {"amount": [float(n) for n in range(20)], "count": [n % 3 for n in range(20)]}
+    )
     model = LinearRegression().fit(frame, 2 * frame["amount"])
     signature = infer_signature(frame, model.predict(frame))
     experiment = mlflow.create_experiment("sums", artifact_location=str(tmp_path / "runs"))
@@ -79,11 +81,14 @@ def test_a_server_answers_by_the_signature(logged: holdfast.Registry, tmp_path: 
 
 
 @pytest.mark.long
-def test_spark_scores_by_the_live_version(logged: holdfast.Registry, mlflow: Any) -> None:
+def test_spark_scores_by_the_live_version(
+    logged: holdfast.Registry, mlflow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: pip install pyspark")
     if shutil.which("java") is None:
         pytest.skip("Java is not installed, which Spark needs")
     assert logged.resolve(f"{MODEL}@production").version == "1.0.0"
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     spark = (
         sql.SparkSession.builder.master("local[1]")
         .config("spark.driver.bindAddress", "127.0.0.1")
