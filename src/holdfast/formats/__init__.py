@@ -4,7 +4,7 @@ One file holds each format; its library is imported when it is used. `scanner` t
 a file would run without loading it, `catalogue` chooses, `pair` is what loading gives.
 """
 
-from holdfast.formats.catalogue import face, is_sound, load, names, package, require
+from holdfast.formats.catalogue import face, is_sound, judged, load, names, package, require
 from holdfast.formats.contract import Description, Format, Packaged
 from holdfast.formats.loaded_parts import load_parts
 from holdfast.formats.scanner import scan
@@ -17,6 +17,7 @@ __all__ = [
     "face",
     "files",
     "is_sound",
+    "judged",
     "load",
     "load_parts",
     "names",

@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast.core.manifest import Scan
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats import health, trees
 from holdfast.formats.catboost import CatBoost
 from holdfast.formats.code import Code, EntryPointFile
-from holdfast.formats.contract import Description, Faced, Format, Packaged
+from holdfast.formats.contract import Description, Faced, Format, Judging, Packaged
 from holdfast.formats.describing import packages
 from holdfast.formats.joblib import Joblib
 from holdfast.formats.keras import Keras
@@ -18,6 +19,7 @@ from holdfast.formats.lightgbm import LightGBM
 from holdfast.formats.onnx import Onnx
 from holdfast.formats.opaque import KeptFile, KeptFolder
 from holdfast.formats.plain_pickle import Pickle
+from holdfast.formats.pyfunc import Mlflow
 from holdfast.formats.safetensors import Safetensors
 from holdfast.formats.scanner import globals_of, onnx_locations
 from holdfast.formats.skops import Skops
@@ -38,8 +40,9 @@ _OWN: Sequence[Format] = (
 _KEPT: Sequence[Format] = (KeptFile(), KeptFolder())
 # Those that would take anything come after everybody else's.
 _LAST: Sequence[Format] = (Joblib(), *_KEPT)
-# Only where they are named: a folder of Python files, a file that names a class.
-_NAMED: Sequence[Format] = (Code(), EntryPointFile())
+# Only where they are named: a folder of Python files, a file that names a class, a folder that
+# MLflow wrote, which without MLflow is a folder.
+_NAMED: Sequence[Format] = (Code(), EntryPointFile(), Mlflow())
 _PREDICTING = ("model", "preprocessor", "postprocessor")
 """Roles whose objects are to be fitted, and no classes."""
 
@@ -108,6 +111,17 @@ def load(format_name: str, path: Path) -> object:
         UnsupportedError: If it cannot be loaded here.
     """
     return named(format_name).load(path)
+
+
+def judged(format_name: str, path: Path, scan: Scan) -> Scan:
+    """Add what a format's loader runs to what the scan found in the files.
+
+    Raises:
+        InvalidInputError: If there is no such format, or *path* must not be loaded by it.
+        MissingLibraryError: If the format needs a library to tell.
+    """
+    file_format = named(format_name)
+    return file_format.judged(path, scan) if isinstance(file_format, Judging) else scan
 
 
 def require(format_name: str, path: Path) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from holdfast.core.manifest import Scan
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -83,4 +85,17 @@ class Faced(Protocol):
 
     def face(self, model: object) -> object:
         """Return an object in memory as `load` would give it."""
+        ...
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A format whose loader runs more than the scan of single files tells."""
+
+    def judged(self, path: Path, scan: Scan) -> Scan:
+        """Return what loading *path* runs, given what the scan found in its files.
+
+        Raises:
+            InvalidInputError: If it must not be loaded, whoever trusts it.
+        """
         ...

@@ -27,8 +27,8 @@ _BROKEN = {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT}
 # Top-level module -> extra that brings it; what a pickle needs to be loaded.
 _EXTRAS = {
     "catboost": "catboost", "joblib": "joblib", "keras": "keras", "lightgbm": "lightgbm",
-    "ml_dtypes": "safetensors", "numpy": "sklearn", "onnx": "onnx", "onnxruntime": "onnx",
-    "safetensors": "safetensors", "scipy": "sklearn",
+    "ml_dtypes": "safetensors", "mlflow": "mlflow", "numpy": "sklearn", "onnx": "onnx",
+    "onnxruntime": "onnx", "safetensors": "safetensors", "scipy": "sklearn",
     "sklearn": "sklearn", "skops": "skops", "tensorflow": "tensorflow", "torch": "torch",
     "xgboost": "xgboost",
 }  # fmt: skip

@@ -39,7 +39,14 @@ from holdfast.formats import Packaged, code, example, external_scanners, trees
 from holdfast.formats.code import EntryPoint
 from holdfast.formats.loaded_parts import PREDICTING
 from holdfast.formats.opaque import KeptFile
-from holdfast.registry import duplicates, importable, presence, provenance, round_trip
+from holdfast.registry import (
+    duplicates,
+    importable,
+    mlflow_facts,
+    presence,
+    provenance,
+    round_trip,
+)
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import layout
@@ -93,6 +100,7 @@ def register(
         finish: Commits in place of this, given the draft and the folder that has its files.
     """
     names.check_model(name)
+    facts = mlflow_facts.completed(sources, facts)
     metrics = clean_metrics(facts.get("metrics", {}))
     store = session.writable()
     options = CommitOptions(facts.get("reason"), facts.get("idempotency_key"))
@@ -171,6 +179,7 @@ class Judge:
         if not path.exists():
             raise InvalidInputError(f"file {str(shown)!r}", "disappeared", "name a file that stays")
         scan = code.mark(packaged.format, formats.scan(path, self.allowed))
+        scan = formats.judged(packaged.format, path, scan)
         importable.check(str(shown), scan.globals, self.own_modules)
         if not scan.unknown:
             return scan

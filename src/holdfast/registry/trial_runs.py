@@ -36,7 +36,12 @@ _LIBRARIES: Final = {
     "pytorch": ("torch",),
     "onnx": ("onnxruntime",),
 }
-_ALSO: Final = {"joblib": ("joblib",), "skops": ("skops.io",), "safetensors": ("safetensors",)}
+_ALSO: Final = {
+    "joblib": ("joblib",),
+    "mlflow": ("mlflow.pyfunc",),
+    "safetensors": ("safetensors",),
+    "skops": ("skops.io",),
+}
 
 
 def needed(manifest: Manifest) -> bool:

@@ -95,6 +95,7 @@ def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: boo
 
     formats.require(artifact.format, path)
     scan = code.mark(artifact.format, formats.scan(path, allowed))
+    scan = formats.judged(artifact.format, path, scan)
     if own:
         private_cache.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
     return scan

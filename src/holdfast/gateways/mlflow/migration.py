@@ -250,7 +250,7 @@ class Migration:
             facts["description"] = version.description
         if found.folder is None:
             return facts
-        told = model_folders.read(found.folder)
+        told = model_folders.read(found.folder, self._trust)
         learnt = self._tracking.learnt(version.run_id or told.run_id, None)
         facts = {**told.facts, **facts}
         facts["metrics"] = finite(learnt["metrics"])

@@ -166,7 +166,7 @@ def _texts(new: NewVersion, run_id: str | None, found: Found) -> dict[str, str]:
 def _facts(
     view: StoreView, tracking: Reach, folder: Path, run_id: str | None, model_id: str | None
 ) -> Facts:
-    told = model_folders.read(folder) if model_folders.is_one(folder) else None
+    told = model_folders.read(folder, view.uri.trust) if model_folders.is_one(folder) else None
     facts: Facts = dict(told.facts) if told else {}  # type: ignore[assignment]  # a copy of them
     run_id = run_id or (told.run_id if told else None)
     learnt = tracking.learnt(run_id, model_id or (told.model_id if told else None))

@@ -47,7 +47,8 @@ def _load_pyfunc(path: str) -> ServedPair:
     manifest = read(folder)
     paths = {role: folder / artifact.path for role, artifact in manifest.artifacts.items()}
     for role, place in paths.items():
-        unknown = formats.scan(place, ()).unknown
+        form = manifest.artifacts[role].format
+        unknown = formats.judged(form, place, formats.scan(place, ())).unknown
         told = manifest.scan.get(role)
         if unknown and (told is None or told.trusted is None or set(unknown) - set(told.unknown)):
             raise UntrustedError(str(place), unknown)

@@ -110,7 +110,7 @@ def pull(
         folder = tracking.download(uri, Path(scratch))
         if not model_folders.is_one(folder):
             raise InvalidInputError(f"{spec!r}", "is not a model that MLflow wrote", _HOW)
-        told = model_folders.read(folder)
+        told = model_folders.read(folder, trust)
         run_id = run_id or told.run_id
         learnt = tracking.learnt(run_id, told.model_id)
         facts = {**told.facts, **facts}
