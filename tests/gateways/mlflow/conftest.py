@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 SET = re.compile(r"\{('[^{}]*')\}")
-REASON = "mlflow is not installed: `make .peers`, or pip install mlflow==3.17.2"
+REASON = "mlflow is not installed: `make demo-mlflow` brings it into .venv"
 
 
 def in_order(message: str) -> str:
@@ -34,6 +35,16 @@ def _without_telemetry() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _without_experiment() -> Iterator[None]:
+    """Forget the experiment that a test set: it would be missing in the next one's database."""
+    yield
+    fluent = sys.modules.get("mlflow.tracking.fluent")
+    if fluent is not None:
+        vars(fluent)["_active_experiment_id"] = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 @pytest.fixture(scope="session")
