@@ -97,7 +97,9 @@ def test_spark_scores_by_the_live_version(
         .getOrCreate()
     )
     try:
-        score = mlflow.pyfunc.spark_udf(spark, f"models:/{MODEL}@production", env_manager="local")
+        score = mlflow.pyfunc.spark_udf(
+            spark, f"models:/{MODEL}@production", "double", env_manager="local"
+        )
         rows = spark.createDataFrame([(1.0, 1), (4.5, 4)], ["amount", "count"])
         scored = rows.withColumn("score", score("amount", "count")).collect()
     finally:
