@@ -64,7 +64,8 @@ _SAMPLE: Final = 25
 
 _IN_MEMORY: Final = (
     "tests/registry/", "tests/cli/", "tests/predictions/", "tests/rollouts/", "tests/golden/",
-    "tests/signing/", "tests/notices/", "tests/test_compat.py",
+    "tests/signing/", "tests/notices/", "tests/test_compat.py", "tests/gateways/",
+    "tests/recording/", "tests/datasets/", "tests/batch/", "tests/monitoring/",
 )  # fmt: skip
 """Where many stores are written and the disk, which takes most of the time, is not the point.
 

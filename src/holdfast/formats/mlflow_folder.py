@@ -1,5 +1,6 @@
 """Folders that MLflow wrote: what their `MLmodel` says, read as data and never believed as code."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class MlflowFolder:
 
 def is_one(folder: Path) -> bool:
     """Tell whether MLflow wrote a folder."""
-    return folder.is_dir() and (folder / mlmodel.MLMODEL).is_file()
+    return os.path.isfile(folder / mlmodel.MLMODEL)  # False, too, where it may not be looked at
 
 
 def read(folder: Path) -> MlflowFolder:

@@ -13,7 +13,7 @@ from holdfast import scratch
 from holdfast.core.manifest import Artifact, Manifest
 from holdfast.core.state import Record
 from holdfast.errors import LockedError, NotAStoreError, StoreError
-from holdfast.store import config, durable, layout, locks, oci_layout, projections, reserved
+from holdfast.store import config, durable, layout, locks, projections, reserved
 from holdfast.store.blobs import Blobs
 from holdfast.store.config import Config
 from holdfast.store.known_models import Known
@@ -195,7 +195,10 @@ class _Projections:
             change = changed(projections.read_pointer(self._store, model))
             if change is not None:
                 # before the pointer, which says that all of it was written
-                oci_layout.keep(self._store, self._blobs, change.state, change.versions, limit)
+                if self._store.size(layout.OCI_LAYOUT) is not None:
+                    from holdfast.store import oci_layout  # noqa: PLC0415 - few folders are one
+
+                    oci_layout.keep(self._store, self._blobs, change.state, change.versions, limit)
                 projections.write(self._store, self._blobs, change.state, change.versions)
 
     def stale(self, model: str, record: Record, manifest: Manifest) -> Iterator[tuple[str, str]]:
