@@ -56,6 +56,15 @@ def test_every_point_lies_within_the_picture(points: list[tuple[float, float]]) 
         assert -1 <= float(circle.attrib["cy"]) <= drawing.height + 1
 
 
+def test_steps_are_named_where_there_is_room() -> None:
+    line = CurveLine("a", (0, 1_000_000), (0.5, 0.25))
+    narrow, wide = (curve_lines("loss", [line], width, 150) for width in (120, 700))
+
+    assert narrow.count(">") < wide.count(">")
+    assert "7.5e+05" not in narrow
+    assert "7.5e+05" in wide
+
+
 def test_a_fifth_line_is_left_out() -> None:
     root = ET.fromstring(curve_lines("loss", [TRAIN] * 5, 340, 150))
 
