@@ -220,6 +220,16 @@ def test_who_holds_a_lock_can_be_asked(path: str) -> None:
     assert locks.holders(path) == []
 
 
+def test_who_shares_a_lock_keeps_its_name_beside_others_of_the_same_thread(path: str) -> None:
+    with locks.shared(path, "register"):
+        with locks.shared(path, "promote"):
+            assert len(locks.holders(path)) == 2
+        (holder,) = locks.holders(path)
+
+    assert "register" in holder
+    assert locks.holders(path) == []
+
+
 def test_a_lock_that_is_tried_is_not_waited_for(path: str) -> None:
     with locks.tried(path, "testing") as first, locks.tried(path, "testing") as second:
         assert (first, second) == (True, False)

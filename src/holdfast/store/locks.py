@@ -138,8 +138,8 @@ def shared(path: str, what: str, limit: Limit = _LIMIT) -> Iterator[None]:
         StoreError: If the file cannot be opened or locked.
     """
     with _opened(path) as hold:
-        hold.slot = 1 + threading.get_native_id() % (_SLOTS - 1)
         _wait(path, hold, _try_shared, limit)
+        hold.slot = _free_slot(hold, threading.get_native_id() % (_SLOTS - 1))
         with _named(hold, what):
             yield
 
@@ -275,6 +275,15 @@ def _named(hold: _Hold, what: str) -> Iterator[None]:
             _write(hold, b" " * (_SLOT_BYTES - 1) + b"\n")
 
 
+def _free_slot(hold: _Hold, first: int) -> int:
+    """Return where no other holder has its name, beginning at a slot that few begin at."""
+    for offset in range(_SLOTS - 1):
+        slot = 1 + (first + offset) % (_SLOTS - 1)
+        if not _holder_at(hold, slot):
+            return slot
+    return 1 + first
+
+
 def _write(hold: _Hold, data: bytes) -> None:
     with contextlib.suppress(OSError):
         if hasattr(os, "pwrite"):
@@ -294,12 +303,15 @@ def _read(hold: _Hold, slot: int) -> bytes:
 
 
 def _holders(hold: _Hold) -> tuple[Holder, ...]:
-    known_holders = []
-    for slot in range(_SLOTS):
-        with contextlib.suppress(ValueError):
-            holder = strict_json.decode(_read(hold, slot).strip(b" \n\0"), Holder)
-            known_holders += [holder] if holder.believable else []
-    return tuple(known_holders)
+    return tuple(holder for slot in range(_SLOTS) if (holder := _holder_at(hold, slot)))
+
+
+def _holder_at(hold: _Hold, slot: int) -> Holder | None:
+    """Return who says in a slot that they hold the lock, if they still may."""
+    with contextlib.suppress(ValueError):
+        holder = strict_json.decode(_read(hold, slot).strip(b" \n\0"), Holder)
+        return holder if holder.believable else None
+    return None
 
 
 def _host() -> str:
