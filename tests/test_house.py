@@ -53,10 +53,14 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, FUNCTIONS):
-            yield node
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
+
+
+@functools.cache
+def functions(path: Path) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+    return tuple(node for node in nodes(path) if isinstance(node, FUNCTIONS))
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -183,7 +187,7 @@ OWN_JSON = {
 
 def reads_json_loosely(path: Path) -> bool:
     """Tell whether a module calls a reader of JSON that lets a key stand twice."""
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             reader = ast.unparse(node.func)
             strict = any(keyword.arg == "object_pairs_hook" for keyword in node.keywords)
@@ -295,7 +299,7 @@ def test_a_module_and_a_public_class_have_a_name_of_their_own() -> None:
     for path in modules():
         if not path.stem.startswith("__"):
             rooms.setdefault(path.name, []).append(named(path))
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 rooms.setdefault(node.name, []).append(named(path))
 
@@ -436,7 +440,7 @@ _ARG = re.compile(r"^    \*{0,2}(\w+):", re.MULTILINE)
 def test_docstrings_describe_parameters_that_exist() -> None:
     strays = []
     for path in modules():
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, FUNCTIONS | ast.ClassDef):
                 section = _ARGS.search(ast.get_docstring(node) or "")
                 words = set(_ARG.findall(section[1])) if section else set()
