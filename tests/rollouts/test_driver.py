@@ -19,7 +19,7 @@ from holdfast.core.rollout.analysis import Analysis, Latency
 from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Baseline, Rollout, Terms
 from holdfast.rollouts.count_sources import Published
-from holdfast.rollouts.driver import Ticked, look, tick
+from holdfast.rollouts.driver import Ticked, look, shown, tick
 
 ERRORS = Analysis(latency=None)
 PLAN = Plan(steps=(0.5, 1.0), dwell_s=60)
@@ -319,13 +319,13 @@ def test_a_look_says_that_inputs_drifted_and_a_tick_moves_on_all_the_same(
 ) -> None:
     registry.drift.record("iris", drift_found("1.0.0", "drift", "2026-03-03", "age"))
     begin(registry, worker, later)
-    snapshot = look(registry, "iris", Published(registry, "iris"), later())
+    snapshot = shown(registry, "iris", Published(registry, "iris"), later())
     worker.answer(canary=4_000, active=4_000)
 
     assert [finding.finding for finding in snapshot.findings] == ["drift-2026-03-03"]
     assert drive(registry, later, 60).did == "advanced"
     registry.drift.acknowledge("iris", "drift-2026-03-03")
-    assert look(registry, "iris", Published(registry, "iris"), later()).findings == ()
+    assert shown(registry, "iris", Published(registry, "iris"), later()).findings == ()
 
 
 def test_two_drivers_that_looked_at_once_step_once(

@@ -146,7 +146,7 @@ def look(registry: "Registry", model: str, source: "CountSource") -> "Look":
     """Judge a rollout as it stands now, without doing anything."""
     from holdfast.rollouts import driver
 
-    return driver.look(registry, model, source, _now())
+    return driver.shown(registry, model, source, _now())
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from holdfast.core import strict_json
+from holdfast.core.inflation import inflated
 from holdfast.errors import DamagedError
 
 ROLE: Final = "curves"
@@ -77,7 +78,7 @@ def unpacked(raw: bytes, subject: str) -> Curves:
         DamagedError: If they are too large, or contradict themselves.
     """
     try:
-        curves = strict_json.decode(_inflated(raw), Curves)
+        curves = strict_json.decode(inflated(raw, MOST_COMPRESSED_BYTES, MOST_BYTES), Curves)
         for name, curve in curves.curves.items():
             _check(name, curve)
     except (ValueError, zlib.error) as error:
@@ -85,16 +86,6 @@ def unpacked(raw: bytes, subject: str) -> Curves:
             subject, f"are not learning curves: {error}", "register the version anew with some"
         ) from error
     return curves
-
-
-def _inflated(raw: bytes) -> bytes:
-    if len(raw) > MOST_COMPRESSED_BYTES:
-        raise ValueError(f"they have more than {MOST_COMPRESSED_BYTES} bytes")
-    inflating = zlib.decompressobj()
-    text = inflating.decompress(raw, MOST_BYTES)
-    if inflating.unconsumed_tail or not inflating.eof or inflating.unused_data:
-        raise ValueError(f"they are cut short, or have more than {MOST_BYTES} bytes unpacked")
-    return text
 
 
 def _check(name: str, curve: Curve) -> None:

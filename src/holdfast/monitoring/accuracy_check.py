@@ -1,6 +1,6 @@
 """Live accuracy of the version in production, by the labels in its log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -27,7 +27,7 @@ def accuracy(
     state: State,
     days: tuple[date, date],
     delay_days: int | None,
-    errors: Sequence[float] | None,
+    absolute_errors: Callable[[], Sequence[float] | None],
 ) -> AccuracyJudgement | str:
     """Judge the live version's answers, or say why they are not measured.
 
@@ -36,19 +36,21 @@ def accuracy(
 
     Args:
         days: The first and the last.
-        errors: Absolute errors of the live version, row by row, where it was evaluated so.
         delay_days: Age from which labels are complete; `None` takes it from older labels.
+        absolute_errors: Reads those of the live version, row by row, where it was evaluated so;
+            asked only where no share of errors is known.
 
     Raises:
         StoreError: If the log cannot be read.
     """
     record = state.versions[state.production or ""]
     expected, bound = _expected(record), None
-    if expected is None and errors is not None:
-        limits = error_bound(errors)
-        if limits is None:
+    if expected is None:
+        errors = absolute_errors()
+        limits = None if errors is None else error_bound(errors)
+        if errors is not None and limits is None:
             return f"{record.version} was evaluated on {count(len(errors), 'row')}; 30 are needed"
-        bound, expected = limits
+        expected, bound = (None, None) if limits is None else (limits[1], limits[0])
     if expected is None:
         return (
             f"{record.version} has no metric accuracy or error_rate from its registration, and no "

@@ -126,8 +126,13 @@ def look(
     )
     if wanted.plays or version_reference.manifest.version != state.production:
         return report
-    errors = registry.drift.absolute_errors(model)
-    judgement = accuracy_check.accuracy(log, state, (since, until), wanted.label_delay, errors)
+    judgement = accuracy_check.accuracy(
+        log,
+        state,
+        (since, until),
+        wanted.label_delay,
+        lambda: registry.drift.absolute_errors(model),
+    )
     report = replace(
         report,
         accuracy=None if isinstance(judgement, str) else judgement,

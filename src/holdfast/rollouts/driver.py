@@ -5,6 +5,7 @@ as the journal's next entry, which exists once. So it may be called at any time,
 processes, and stopped anywhere.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +43,7 @@ class Look:
         servers: Reports of the workers that are alive.
         verdict: On its step, as of now; the last one, if it ended.
         findings: Of drift, about the live version, that nobody acknowledged: they move nothing, and
-            say that both sides are compared on inputs unlike those of training.
+            say that both sides are compared on inputs unlike those of training. `shown` asks.
     """
 
     rollout: Rollout | None
@@ -82,7 +83,7 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
         verdict = _preparing(rollout, servers)
     else:
         verdict = _step_verdict(rollout, servers, source, now)
-    return Look(rollout, servers, verdict, registry.situation(model).findings)
+    return Look(rollout, servers, verdict)
 
 
 def _step_verdict(
@@ -112,6 +113,12 @@ def _matured(rollout: Rollout) -> int:
 
 def _elapsed_s(rollout: Rollout, now: datetime) -> float:
     return max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds())
+
+
+def shown(registry: Reader, model: str, source: CountSource, now: datetime) -> Look:
+    """Judge a rollout as it stands, for people, who also want to know of drift; see `look`."""
+    observation = look(registry, model, source, now)
+    return dataclasses.replace(observation, findings=registry.situation(model).findings)
 
 
 def tick(registry: Registry, model: str, source: CountSource, now: datetime) -> Ticked:

@@ -201,17 +201,30 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _parameters(query: bytes) -> dict[str, str]:
+def query_pairs(query: bytes, most: int) -> list[tuple[str, str]]:
+    """Read the names and values of a query, in their order.
+
+    Args:
+        query: As it was sent.
+        most: How many there may be.
+
+    Raises:
+        Problem: 400 if it cannot be read.
+    """
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             query.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=bool(query),
             errors="strict",
-            max_num_fields=_MOST_PARAMETERS,
+            max_num_fields=most,
         )
     except ValueError as error:
         raise Problem(400, "malformed", f"the query cannot be read: {error}") from error
+
+
+def _parameters(query: bytes) -> dict[str, str]:
+    pairs = query_pairs(query, _MOST_PARAMETERS)
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
         raise Problem(400, "malformed", "a parameter of the query appears twice")

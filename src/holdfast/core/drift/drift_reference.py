@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from holdfast.core import strict_json
+from holdfast.core.inflation import inflated
 from holdfast.errors import DamagedError
 
 ROLE: Final = "reference"
@@ -105,7 +106,8 @@ def unpacked(raw: bytes, subject: str) -> DriftReference:
         DamagedError: If it is too large, is not a reference, or contradicts itself.
     """
     try:
-        reference = strict_json.decode(_inflated(raw), DriftReference)
+        text = inflated(raw, MOST_COMPRESSED_BYTES, MOST_BYTES)
+        reference = strict_json.decode(text, DriftReference)
         for name, feature in reference.features.items():
             _check(name, feature, reference.rows)
         if not 0 < len(reference.features) <= MOST_FEATURES:
@@ -115,16 +117,6 @@ def unpacked(raw: bytes, subject: str) -> DriftReference:
             subject, f"is not a drift reference: {error}", "register the version anew with one"
         ) from error
     return reference
-
-
-def _inflated(raw: bytes) -> bytes:
-    if len(raw) > MOST_COMPRESSED_BYTES:
-        raise ValueError(f"it has more than {MOST_COMPRESSED_BYTES} bytes")
-    inflating = zlib.decompressobj()
-    text = inflating.decompress(raw, MOST_BYTES)
-    if inflating.unconsumed_tail or not inflating.eof or inflating.unused_data:
-        raise ValueError(f"it is cut short, or has more than {MOST_BYTES} bytes unpacked")
-    return text
 
 
 def _check(name: str, feature: FeatureReference, rows: int) -> None:

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from holdfast.core import strict_json
 from holdfast.gateways.mlflow import mlflow_names
 from holdfast.gateways.mlflow.mlflow_checks import required
 from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, invalid
 from holdfast.http.problems import Problem
+from holdfast.web.exchange import query_pairs
 
 _MOST: Final = 1000
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
@@ -108,17 +108,7 @@ def of_query(query: bytes) -> Fields:
         Problem: 400 if it cannot be read.
     """
     values: dict[str, Any] = {}
-    try:
-        pairs = parse_qsl(
-            query.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=bool(query),
-            errors="strict",
-            max_num_fields=_MOST,
-        )
-    except ValueError as error:
-        raise Problem(400, "malformed", f"the query cannot be read: {error}") from error
-    for name, text in pairs:
+    for name, text in query_pairs(query, _MOST):
         if name not in values:
             values[name] = text
         elif isinstance(values[name], list):
