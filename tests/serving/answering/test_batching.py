@@ -91,13 +91,15 @@ def test_requests_of_a_model_that_sees_rows_together_are_not_joined() -> None:
 
 
 def test_a_request_whose_time_is_up_is_told_so_and_not_called_for() -> None:
-    go, calls = threading.Event(), Notes()
+    go, notes = threading.Event(), Notes()
+    answers: list[str] = []
 
     def slow(rows: Any) -> Any:
         go.wait(20)
-        return calls.predict(rows)
+        answers.extend(notes.predict(rows))
+        return answers[-len(rows) :]
 
-    model_queue = queue_of(Does(slow), ServerLimits(timeout_s=0.05), framework=None)
+    model_queue = queue_of(Does(slow), ServerLimits(timeout_s=0.5), framework=None)
 
     async def ask() -> list[Any]:
         first, second = asked(model_queue, [[1, 2]]), asked(model_queue, [[3, 4]])
@@ -109,9 +111,11 @@ def test_a_request_whose_time_is_up_is_told_so_and_not_called_for() -> None:
     *late, third = asyncio.run(ask())
     model_queue.close()
 
-    assert [(refusal.status, "0.05 s" in refusal.message) for refusal in late] == [(504, True)] * 2
+    assert [(refusal.status, "0.5 s" in refusal.message) for refusal in late] == [(504, True)] * 2
     assert third.output == ["[5, 6]"]
-    assert len(calls.calls) == 2  # the second was never called for
+    assert (
+        "[3, 4]" not in answers
+    )  # the first may be: its call had begun, or a busy machine was slow
 
 
 def test_a_call_is_told_what_it_may_have_left_to_one_beside_it() -> None:
