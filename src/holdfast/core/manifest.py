@@ -238,7 +238,8 @@ def check(manifest: Manifest) -> None:
         raise InvalidInputError("reference", "is given beside files")
     if manifest.lineage.base is not UNSET:
         base_digest(manifest.lineage.base)
-    if any(_is_nested(value) for value in msgspec.structs.astuple(manifest)):
+    values = msgspec.structs.astuple(manifest)
+    if any(_is_nested(value) for value in values if isinstance(value, dict | list | tuple)):
         raise InvalidInputError("manifest", f"nests over {_MOST_NESTED} levels", "flatten it")
 
 

@@ -339,7 +339,6 @@ class Ledger:
                 self._state = after
                 self._opening.recent.append(raw)
             self._newest = entry
-        self._witnesses.memory.keep(after.seq, after.head)
         if after.seq % self._store.traits.fold_every == 0:
             folds.keep(self._id, after)
         return CommitResult(after, entry, None)
@@ -365,7 +364,13 @@ class Ledger:
         return entries.digest(raw)
 
     def project(self) -> None:
-        """Bring the projections up to date; failing to is logged and fails nothing."""
+        """Bring what is derived up to date: what was seen here, and the projections.
+
+        Failing to is logged and fails nothing.
+        """
+        state = self._state
+        if state is not None:
+            self._witnesses.memory.keep(state.seq, state.head)
         try:
             if not self._noted:
                 self._place.known.add(self._model)

@@ -20,6 +20,7 @@ from holdfast.http.problems import MEDIA, problem
 from holdfast.web import api, providers, sign_in, site
 from holdfast.web.desk import Desk
 from holdfast.web.guard import Guard
+from holdfast.web.warm_up import warm_up
 from holdfast.web.web_application import LOGGED, WebApplication
 from holdfast.web.web_settings import WebSettings
 
@@ -71,16 +72,16 @@ def made(app: WebApplication) -> "uvicorn.Server":
         """Tells watchers that it stops, and lets its caller end in order."""
 
         loop: asyncio.AbstractEventLoop | None = None
-        upkeep: asyncio.Task[None] | None = None
+        tasks: tuple[asyncio.Task[None], ...] = ()
 
         async def startup(self, sockets: Any = None) -> None:
             self.loop = asyncio.get_running_loop()
-            self.upkeep = asyncio.create_task(_upkeep(app))
             await super().startup(sockets)
+            self.tasks = tuple(map(asyncio.create_task, (_upkeep(app), warm_up(app.desk))))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            if self.upkeep is not None:
-                self.upkeep.cancel()
+            for task in self.tasks:
+                task.cancel()
             await super().shutdown(sockets)
 
         @contextlib.contextmanager
