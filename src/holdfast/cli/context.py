@@ -222,7 +222,7 @@ def losses(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_SPAN: Final = r"(\d+(?:\.\d+)?)\s*([smhdw]?)"
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -232,7 +232,7 @@ def seconds(option: str, text: str) -> float:
     Raises:
         InvalidInputError: If it is not a span of time.
     """
-    match = _SPAN.fullmatch(text.strip())
+    match = re.fullmatch(_SPAN, text.strip())
     if match is None:
         raise InvalidInputError(
             f"{option} {text!r}", "is not a span of time", "write 0, 10m, 12h or 7d"

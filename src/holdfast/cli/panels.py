@@ -17,7 +17,7 @@ Styled = tuple[tuple[str, str], ...]
 
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _COLOURLESS: Final = ("1", "2")
-_WORD: Final = re.compile(r"\s*\S+\s*")
+_WORD: Final = r"\s*\S+\s*"
 _GAP: Final = 2
 """Columns between those of a table."""
 
@@ -89,7 +89,7 @@ def wrapped(text: Styled, columns: int) -> Iterator[Styled]:
 def _breaks(plain: str, columns: int) -> Iterator[int]:
     """Go through the places where new lines begin."""
     taken = 0
-    for match in _WORD.finditer(plain):
+    for match in re.finditer(_WORD, plain):
         word, start = match[0], match.start()
         long = cells(word.rstrip())
         if taken + long <= columns:

@@ -28,19 +28,23 @@ _INDENT: Final = 4
 _COLOUR = r"\x1b\[[0-9;]*m"
 _STEERING = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 """Characters that move, clear or reverse what a terminal shows, except line feed and tab."""
-_STEERED = re.compile(_STEERING)
-_COLOURED = re.compile(f"({_COLOUR})|{_STEERING}")
-_BREAK = re.compile(r"\s*[\n\r\v\f\x85\u2028\u2029]\s*")
+_BREAK = r"\s*[\n\r\v\f\x85\u2028\u2029]\s*"
+# `re` compiles these where they are used, which most texts, all printable, do not need
 
 
 def inert(text: str) -> str:
     """Show text from elsewhere without characters that would control the terminal."""
-    return _STEERED.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text.isprintable():
+        return text
+    return re.sub(_STEERING, "\N{REPLACEMENT CHARACTER}", text)
 
 
 def inert_in_colour(text: str) -> str:
     """Do the same to text that may contain our own colours."""
-    return _COLOURED.sub(lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
+    if text.isprintable():
+        return text
+    pattern = f"({_COLOUR})|{_STEERING}"
+    return re.sub(pattern, lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
 
 
 def inert_json(document: object) -> str:
@@ -60,12 +64,12 @@ def inert_json_line(document: object) -> str:
 def _escaped(raw: bytes) -> str:
     import json
 
-    return _STEERED.sub(lambda match: json.dumps(match[0])[1:-1], raw.decode())
+    return re.sub(_STEERING, lambda match: json.dumps(match[0])[1:-1], raw.decode())
 
 
 def one_line(text: str) -> str:
     """Show text of others in one line of a table."""
-    return inert(_BREAK.sub(" ", text))
+    return text if text.isprintable() else inert(re.sub(_BREAK, " ", text))
 
 
 def width() -> int:

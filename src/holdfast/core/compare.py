@@ -26,8 +26,8 @@ _COLOURS: Final = {"better": "g", "worse": "b"}
 _LISTED: Final = 8
 _FACT: Final = 80
 """Longest value that is shown whole in a line."""
-_CALL: Final = re.compile(r"(value|delta)\(\s*(.*\S)\s*\)")
-_CONDITION: Final = re.compile(
+_CALL: Final = r"(value|delta)\(\s*(.*\S)\s*\)"
+_CONDITION: Final = (
     r"\s*(?P<metric>[^<>=\s](?:[^<>=]*[^<>=\s])?)\s*(?P<op><=|>=|<|>)"
     r"\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<share>%?)\s*"
 )
@@ -353,7 +353,7 @@ def parse_condition(text: str) -> Condition:
     Raises:
         InvalidInputError: If *text* is not of that form, or could mean both.
     """
-    match = _CONDITION.fullmatch(text)
+    match = re.fullmatch(_CONDITION, text)
     if match is None:
         raise InvalidInputError(
             f"condition {text!r}",
@@ -384,5 +384,5 @@ def _measure_of(metric: str) -> tuple[str, Measure | None]:
     """Take `Δ`, `delta()` or `value()` from a metric; `None` where neither is said."""
     if metric.startswith("Δ"):
         return metric[1:].strip(), "delta"
-    call = _CALL.fullmatch(metric)
+    call = re.fullmatch(_CALL, metric)
     return (call[2], cast("Measure", call[1])) if call else (metric, None)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from holdfast.errors import InvalidInputError
 
-_HEAD: Final = re.compile(r"([1-9][0-9]{0,17}):(?:sha256:)?([0-9a-f]{64})")
+_HEAD: Final = r"([1-9][0-9]{0,17}):(?:sha256:)?([0-9a-f]{64})"
 
 
 class Head(Struct, frozen=True):
@@ -32,7 +32,7 @@ def parse(model: str, text: str) -> Head:
     Raises:
         InvalidInputError: If *text* is nothing like that.
     """
-    match = _HEAD.fullmatch(text.strip())
+    match = re.fullmatch(_HEAD, text.strip())
     if match is None:
         raise InvalidInputError(
             f"head {text!r}", "is not SEQ:SHA256", "give what `holdfast head` prints"

@@ -12,7 +12,7 @@ from msgspec import Struct
 Direction = Literal["higher", "lower"]
 
 _DOUBLE_BYTES: Final = 8
-_TOKENS: Final = re.compile(r"[a-z]+\d*|\d+")
+_TOKENS: Final = r"[a-z]+\d*|\d+"
 # Words are looked for from last to first: `val_loss` is a loss and `accuracy_drop` a drop.
 _CIRCUMSTANCES: Final = frozenset(("cv", "mean", "test", "train", "val", "valid", "validation"))
 _LOWER: Final = frozenset(
@@ -36,7 +36,7 @@ def direction_of(name: str) -> Direction | None:
     The last telling word decides: `roc_auc` higher, `val_loss` lower, `latency_ms` lower,
     `cv_roc_auc_std` lower; scikit-learn's `neg_` scores are higher.
     """
-    words = _TOKENS.findall(name.lower().partition("_at_")[0])
+    words = re.findall(_TOKENS, name.lower().partition("_at_")[0])
     bare = list(itertools.dropwhile(_CIRCUMSTANCES.__contains__, words))
     if bare[:1] == ["neg"]:
         return "higher"

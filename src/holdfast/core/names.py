@@ -20,8 +20,8 @@ _RESERVED: Final = frozenset(
 )
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
-_ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_MEANS: Final = re.compile(r"v?(0|[1-9][0-9]*|x)(\..*)?|v[0-9]+")
+_ROLE: Final = r"[a-z][a-z0-9_-]{0,63}"
+_MEANS: Final = r"v?(0|[1-9][0-9]*|x)(\..*)?|v[0-9]+"
 """What `refs` reads as a number, a version or a range."""
 
 PRODUCTION: Final = "production"
@@ -33,7 +33,7 @@ BUILT_IN: Final = frozenset((PRODUCTION, STAGING, PREVIOUS, LATEST))
 
 _SLIP: Final = 2
 """By how many letters a name may differ from another to count as a typing error."""
-_DIGITS: Final = re.compile(r"\d+")
+_DIGITS: Final = r"\d+"
 
 
 def is_text(value: object) -> bool:
@@ -88,7 +88,7 @@ def check_alias(alias: str) -> str:
             "is not a valid name",
             "use a lower-case letter, then up to 63 of a-z 0-9 . _ -",
         )
-    if alias in BUILT_IN or _MEANS.fullmatch(alias) or alias == "canary":
+    if alias in BUILT_IN or re.fullmatch(_MEANS, alias) or alias == "canary":
         raise InvalidInputError(subject, "is reserved", "choose another word")
     return alias
 
@@ -99,7 +99,7 @@ def check_role(role: str) -> str:
     Raises:
         InvalidInputError: If it is not `[a-z][a-z0-9_-]{0,63}`, or is `manifest`.
     """
-    if not _ROLE.fullmatch(role) or role == "manifest":
+    if not re.fullmatch(_ROLE, role) or role == "manifest":
         raise InvalidInputError(
             f"role {role!r}",
             "is not a valid role",
@@ -203,7 +203,9 @@ def mistakable(name: str, known: Iterable[str]) -> tuple[str, ...]:
     matches = []
     for other in known:
         first, two = name.casefold(), other.casefold()
-        if other == name or (first != two and _DIGITS.sub("", first) == _DIGITS.sub("", two)):
+        if other == name or (
+            first != two and re.sub(_DIGITS, "", first) == re.sub(_DIGITS, "", two)
+        ):
             continue
         apart = _distance(first, two)
         if apart <= _SLIP and 2 * apart <= min(len(first), len(two)):

@@ -22,11 +22,10 @@ MAX_LENGTH: Final = 1000
 """Characters of a range."""
 
 _PART = r"(0|[1-9][0-9]{0,15}|[xX*])"
-_PARTIAL: Final = re.compile(
-    rf"v?{_PART}(?:\.{_PART}(?:\.{_PART}(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?"
-)
-_OPERATOR: Final = re.compile(r"(\^|~>?|<=|>=|<|>|=)\s*")
-_HYPHEN: Final = re.compile(r"(\S+)\s+-\s+(\S+)")
+_AFTER = r"(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+_PARTIAL: Final = rf"v?{_PART}(?:\.{_PART}(?:\.{_PART}{_AFTER})?)?"
+_OPERATOR: Final = r"(\^|~>?|<=|>=|<|>|=)\s*"
+_HYPHEN: Final = r"(\S+)\s+-\s+(\S+)"
 _MARKS: Final = frozenset("^~<>=|* ")
 
 
@@ -78,7 +77,7 @@ def _satisfies(version: Version, comparators: tuple[Comparator, ...]) -> bool:
 
 def looks_like_range(text: str) -> bool:
     """Tell whether *text*, which is not an exact version, is meant as a range and not as a name."""
-    return bool(_MARKS & set(text)) or _PARTIAL.fullmatch(text) is not None
+    return bool(_MARKS & set(text)) or re.fullmatch(_PARTIAL, text) is not None
 
 
 def parse(text: str) -> Range:
@@ -96,13 +95,13 @@ def parse(text: str) -> Range:
 
 def _comparators(part: str, text: str) -> Iterator[Comparator]:
     part = part.strip()
-    hyphen = _HYPHEN.fullmatch(part)
+    hyphen = re.fullmatch(_HYPHEN, part)
     if hyphen:
         yield from _primitive(">=", _partial(hyphen[1], text))
         yield from _primitive("<=", _partial(hyphen[2], text))
         return
-    for simple in _OPERATOR.sub(r" \1", part).split():
-        operator = _OPERATOR.match(simple)
+    for simple in re.sub(_OPERATOR, r" \1", part).split():
+        operator = re.match(_OPERATOR, simple)
         length = operator.end() if operator else 0
         sign = cast("_Operator", simple[:length])
         yield from _simple(sign, _partial(simple[length:], text))
@@ -123,7 +122,7 @@ class _Partial(Struct, frozen=True):
 
 
 def _partial(operand: str, text: str) -> _Partial:
-    match = _PARTIAL.fullmatch(operand)
+    match = re.fullmatch(_PARTIAL, operand)
     if match is None or (match[4] and not _is_prerelease(match[4])):
         raise InvalidInputError(
             f"range {text!r}",

@@ -17,10 +17,10 @@ from holdfast.core.version import Version, newest, parse
 from holdfast.errors import AmbiguousRefError, InvalidInputError, NotFoundError
 
 MIN_PREFIX: Final = 4
-_NUMBER: Final = re.compile(r"v([1-9][0-9]{0,15})")
-_COUNT: Final = re.compile(r"[0-9]{1,16}")
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-_DIGEST: Final = re.compile(rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})")
+_NUMBER: Final = r"v([1-9][0-9]{0,15})"
+_COUNT: Final = r"[0-9]{1,16}"
+_WORD: Final = r"[A-Za-z][A-Za-z0-9._-]*"
+_DIGEST: Final = rf"sha256:([0-9a-f]{{{MIN_PREFIX},64}})"
 _HOW: Final = "write 1.2.0, v3, production, previous, staging, latest, an alias, ^1.2 or sha256:…"
 
 
@@ -109,14 +109,14 @@ def parse_selector(text: str) -> Selector:
     Raises:
         InvalidInputError: If it has none of the forms above.
     """
-    if match := _NUMBER.fullmatch(text):
+    if match := re.fullmatch(_NUMBER, text):
         return Number(int(match[1]))
-    if match := _DIGEST.fullmatch(text):
+    if match := re.fullmatch(_DIGEST, text):
         return Digest(match[1])
     bare = text.removeprefix("v")
     if Version.is_valid(bare):
         return Exact(parse(bare))
-    if _COUNT.fullmatch(text):
+    if re.fullmatch(_COUNT, text):
         raise InvalidInputError(
             f"ref {text!r}",
             "could mean a registration number or a range",
@@ -124,7 +124,7 @@ def parse_selector(text: str) -> Selector:
         )
     if text.strip() and ranges.looks_like_range(text):
         return ranges.parse(text)
-    if _WORD.fullmatch(text):
+    if re.fullmatch(_WORD, text):
         return AliasRef(text)
     if text.startswith("sha256:"):
         advice = f"give {MIN_PREFIX} to 64 lower-case hex digits"

@@ -18,11 +18,10 @@ _STEERING: Final = (
 )
 """What hides or turns around the text beside it, or may not be in XML; compiled when it is used."""
 
-_BEARER: Final = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-_SECRET: Final = re.compile(
-    r"(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
-    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)",
-    re.IGNORECASE,
+_BEARER: Final = r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+_ASSIGNED: Final = (
+    r"(?i)(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
+    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
 )
 
 
@@ -106,8 +105,8 @@ def without_credentials(text: str) -> str:
     and the like; and what a header calls `Bearer`.
     """
     text = re.sub(r"(\w+://)[^/\s'\"]*@", r"\1", text)
-    text = _BEARER.sub(r"\1…", text)
-    text = _SECRET.sub(r"\1…", text)
+    text = re.sub(_BEARER, r"\1…", text)
+    text = re.sub(_ASSIGNED, r"\1…", text)
     return re.sub(r"(\w+://[^\s'\"?#]*)[?#][^\s'\"]*", r"\1", text)
 
 

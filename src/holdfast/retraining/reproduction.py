@@ -4,6 +4,7 @@ Nothing is registered. The run is that of a retraining: its child, its limits, i
 work tree of the recorded commit.
 """
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -132,7 +133,7 @@ class _Prepared:
         if entry is UNSET:
             text = "none was recorded; register with --lineage entry=package.module:function"
             return Need("entry", "missing", text)
-        if ENTRY.fullmatch(entry) is not None:
+        if re.fullmatch(ENTRY, entry) is not None:
             return Need("entry", "there", entry)
         if command and name_of_entry("", command) == entry:
             return Need("entry", "there", entry)
@@ -258,7 +259,7 @@ def _folder(manifest: Manifest, tree: Path) -> Path:
     if not folder.resolve().is_relative_to(tree.resolve()) or not folder.is_dir():
         raise InvalidInputError(f"folder {inner!r}", "does not exist in the commit", "check it")
     entry = "" if lineage.entry is UNSET else lineage.entry
-    if ENTRY.fullmatch(entry) is not None:
+    if re.fullmatch(ENTRY, entry) is not None:
         module = folder.joinpath(*entry.partition(":")[0].split("."))
         if not module.with_suffix(".py").is_file() and not (module / "__init__.py").is_file():
             problem = f"does not exist in the folder {inner or '.'} of the commit"

@@ -1,6 +1,7 @@
 """One run, from its slot to one entry: a version that was judged, or a failure and its log."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -129,7 +130,7 @@ def name_of_entry(entry: str, command: tuple[str, ...]) -> str:
         advice = "give --entry package.module:function, or --command with a program"
         raise InvalidInputError("retraining", "needs one entry point or command", advice)
     if entry:
-        if ENTRY.fullmatch(entry) is None:
+        if re.fullmatch(ENTRY, entry) is None:
             advice = "write package.module:function"
             raise InvalidInputError(f"entry {entry!r}", "is malformed", advice)
         return entry

@@ -12,7 +12,7 @@ Follow = Literal["stage", "rollout"]
 MOST_ATTEMPTS: Final = 3
 """How often one slot is tried."""
 
-ENTRY: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+ENTRY: Final = r"(?a)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
 class RetrainingTerms(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ def check(terms: RetrainingTerms) -> None:
         InvalidInputError: If a limit is not positive, an entry is malformed, or two schedules are
             given.
     """
-    if terms.entry is not None and ENTRY.fullmatch(terms.entry) is None:
+    if terms.entry is not None and re.fullmatch(ENTRY, terms.entry) is None:
         advice = "write package.module:function"
         raise InvalidInputError(f"policy retraining.entry {terms.entry!r}", "is malformed", advice)
     if terms.every_s is not None and terms.cron is not None:

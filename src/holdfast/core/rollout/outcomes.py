@@ -20,7 +20,7 @@ from holdfast.core.rollout.plan import typed
 from holdfast.core.wording import number
 from holdfast.errors import InvalidInputError
 
-_OUTCOME: Final = re.compile(r"accuracy|feedback:[^\s:]+")
+_OUTCOME: Final = r"accuracy|feedback:[^\s:]+"
 
 
 class OutcomeTest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +78,7 @@ def check(test: OutcomeTest) -> OutcomeTest:
         InvalidInputError: If a field is of another type than `OutcomeTest` says or out of range.
     """
     test = typed(test, "outcome test")
-    if not _OUTCOME.fullmatch(test.outcome):
+    if not re.fullmatch(_OUTCOME, test.outcome):
         problem = "does not say what becomes of a prediction"
         advice = "write accuracy or feedback:FIELD"
         raise InvalidInputError(f"outcome {test.outcome!r}", problem, advice)

@@ -16,7 +16,7 @@ from holdfast.errors import InvalidInputError
 _WIDE: Final = 640.0
 """Pixels of pictures in a notebook."""
 _OUTCOMES: Final = {"completed": "g", "passed": "g", "halted": "b", "aborted": "b"}
-_STICKY: Final = re.compile(r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]+|field:[^\s:]+")
+_STICKY: Final = r"header:[A-Za-z0-9!#$%&'*+.^_`|~-]+|field:[^\s:]+"
 
 Phase = Literal["running", "paused"]
 Ended = Literal["completed", "passed", "halted", "aborted", "superseded", "undecided"]
@@ -47,7 +47,7 @@ def check(terms: Terms) -> Terms:
     Raises:
         InvalidInputError: If its plan or analysis cannot be followed, or the key is nowhere.
     """
-    if terms.sticky is not None and not _STICKY.fullmatch(terms.sticky):
+    if terms.sticky is not None and not re.fullmatch(_STICKY, terms.sticky):
         raise InvalidInputError(
             f"sticky {terms.sticky!r}",
             "does not say where the key is",

@@ -22,21 +22,19 @@ _ALIASES: Final = {
     "categorical": "object",
 }
 # numpy's short codes are recognised before case is dropped: `<U8` is text, `u8` a number
-_CODE: Final = re.compile(r"[<>=|]?([fiuUSa])(\d*)")
+_CODE: Final = r"[<>=|]?([fiuUSa])(\d*)"
 _CODES: Final = {"f": "float", "i": "int", "u": "uint"}
-_TEXT: Final = re.compile(r"string\[.*\]|enum\(.*\)|(str|bytes)(_|\d+)")
-_TIME: Final = re.compile(
+_TEXT: Final = r"string\[.*\]|enum\(.*\)|(str|bytes)(_|\d+)"
+_TIME: Final = (
     r"(datetime|timedelta)64"
     r"(?:\[(?:\d*(?:[YMWDhms]|ms|us|ns|ps|fs|as|generic)(?=[,\]]))?(?:, *)?(?P<zone>[^\],]+)?\])?"
 )
 # as pandas spells Arrow's types, and polars its own
 _ARROW: Final = "[pyarrow]"
 _ARROW_FLOATS: Final = {"halffloat": "float16", "float": "float32", "double": "float64"}
-_ARROW_TIME: Final = re.compile(r"timestamp\[\w+(?:, tz=(?P<zone>[^\]]+))?\]")
-_POLARS_TIME: Final = re.compile(
-    r"Datetime\(time_unit='\w+', time_zone=(?:None|'(?P<zone>[^']+)')\)"
-)
-_NUMBER: Final = re.compile(r"(u?int|b?float)(\d+)")
+_ARROW_TIME: Final = r"timestamp\[\w+(?:, tz=(?P<zone>[^\]]+))?\]"
+_POLARS_TIME: Final = r"Datetime\(time_unit='\w+', time_zone=(?:None|'(?P<zone>[^']+)')\)"
+_NUMBER: Final = r"(u?int|b?float)(\d+)"
 
 
 class _Number(NamedTuple):
@@ -76,20 +74,20 @@ def canonical(dtype: str) -> str:
         return _ARROW_FLOATS[text]
     if text == "large_string":
         return "object"
-    if time := _ARROW_TIME.fullmatch(text) or _POLARS_TIME.fullmatch(text):
+    if time := re.fullmatch(_ARROW_TIME, text) or re.fullmatch(_POLARS_TIME, text):
         return f"datetime64[{time['zone']}]" if time["zone"] else "datetime64"
-    if code := _CODE.fullmatch(text):
+    if code := re.fullmatch(_CODE, text):
         stem = _CODES.get(code[1])
         return f"{stem}{8 * int(code[2] or 8)}" if stem else "object"
-    if time := _TIME.fullmatch(text):
+    if time := re.fullmatch(_TIME, text):
         return f"{time[1]}64[{time['zone']}]" if time["zone"] else f"{time[1]}64"
     name = text.lower().removeprefix("torch.")
-    return "object" if _TEXT.fullmatch(name) else _ALIASES.get(name, name)
+    return "object" if re.fullmatch(_TEXT, name) else _ALIASES.get(name, name)
 
 
 def json_type(dtype: str) -> str | None:
     """Return the JSON type of a canonical *dtype*'s values, None where it does not tell."""
-    if number := _NUMBER.fullmatch(dtype):
+    if number := re.fullmatch(_NUMBER, dtype):
         return "number" if number[1].endswith("float") else "integer"
     if dtype.startswith(("datetime64", "timedelta64")):
         return "string"
@@ -116,7 +114,7 @@ def holds(wide: str, narrow: str) -> bool:
 def _number(dtype: str) -> _Number | None:
     if dtype in _FLOATS:
         return _FLOATS[dtype]
-    match = _NUMBER.fullmatch(dtype)
+    match = re.fullmatch(_NUMBER, dtype)
     if match is None or match[1].endswith("float"):
         return None
     signed = match[1] == "int"
