@@ -10,11 +10,12 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from holdfast import scratch
@@ -60,6 +61,9 @@ _LONGEST_TEST_S: Final = 600
 """No test of the short form takes so long, however busy the machine is."""
 _SAMPLE: Final = 25
 """Examples of each property where not all are asked for."""
+_COVERAGE: Final = Coverage.current()
+_untraced: Final[set[str]] = set()
+_is_traced = True
 
 
 _IN_MEMORY: Final = (
@@ -105,11 +109,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first, and keep to a sample unless all is asked for."""
     items.sort(key=_turn)
+    slow = set(_SLOW.read_text().splitlines())
+    _untraced.update(_not_to_trace(items, slow))
     if config.getoption("--whole"):
         return
     left_out = [item for item in items if item.get_closest_marker("sweep")]
     if config.getoption("--quick"):
-        slow = set(_SLOW.read_text().splitlines())
         left_out += [item for item in items if item.nodeid.partition("[")[0] in slow]
     config.hook.pytest_deselected(items=left_out)
     without = set(left_out)
@@ -130,10 +135,41 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """
     most_s = 4 * _LONGEST_TEST_S if item.config.getoption("--whole") else _LONGEST_TEST_S
     faulthandler.dump_traceback_later(most_s, exit=True, file=sys.__stderr__ or 2)
+    _trace(on=item.nodeid not in _untraced)
     try:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_sessionfinish() -> None:
+    """Let what was traced be written."""
+    _trace(on=True)
+
+
+def _not_to_trace(items: Iterable[pytest.Item], slow: Collection[str]) -> Iterator[str]:
+    """Name the tests that count nothing towards coverage.
+
+    Tracing makes code of ours take 2.5 times as long. Slow tests and attacks run through what
+    others ran through, but for those of the core; those of the house's own rules through nothing.
+    """
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        is_slow = test in slow and not test.startswith("tests/core/")
+        if is_slow or test.startswith("tests/attacks/") or test.count("/") == 1:
+            yield item.nodeid
+
+
+def _trace(*, on: bool) -> None:
+    """Have coverage, where it runs, count what follows, or not."""
+    global _is_traced  # noqa: PLW0603 - as tracing itself, one for the process
+    if _COVERAGE is None or on == _is_traced:
+        return
+    _is_traced = on
+    if on:
+        _COVERAGE.start()
+    else:
+        _COVERAGE.stop()
 
 
 def _turn(item: pytest.Item) -> int:
