@@ -70,6 +70,7 @@ class Incoming:
         """Take in the next piece."""
         with durable.translate_errors(self._path):
             durable.write_all(self._file.fileno(), data)
+            durable.begin_to_sync(self._file.fileno(), self.size_bytes, len(data))
         self._hash.update(data)
         self.size_bytes += len(data)
 
