@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from holdfast.core.schema import parse
 from holdfast.errors import InvalidInputError
@@ -247,6 +246,8 @@ RECORDS = st.lists(st.fixed_dictionaries({"z": LEAVES}, optional=FIELDS), min_si
 
 @given(RECORDS)
 def test_an_inferred_schema_admits_its_own_example(records: list[Schema]) -> None:
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
     example = describe(records)
     validator = Draft202012Validator(example.schema)
 
@@ -267,6 +268,8 @@ def test_an_inferred_schema_admits_its_own_example(records: list[Schema]) -> Non
     ids=repr,
 )
 def test_the_schema_of_an_array_admits_its_excerpt(example: object) -> None:
+    from jsonschema import Draft202012Validator
+
     inferred_example = describe(example)
 
     assert parse(inferred_example.schema, "input_schema") is not None

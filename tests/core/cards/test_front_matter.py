@@ -1,9 +1,10 @@
-"""The front matter as the Hub's own library reads it."""
+"""The front matter as the Hub's own library reads it, which takes seconds to import."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -11,9 +12,14 @@ from msgspec import structs
 from holdfast.core.cards import Today, front_matter, markdown
 from holdfast.core.manifest import Manifest
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
 
 def read(manifest: Manifest, today: Today) -> ModelCardData:
     """Return the card's data as huggingface_hub sees it."""
+    from huggingface_hub import ModelCard, ModelCardData
+
     data = ModelCard(markdown.render(manifest, today)).data
     assert isinstance(data, ModelCardData)
     return data
@@ -163,8 +169,9 @@ def test_the_hub_reads_every_card(
     manifests: st.SearchStrategy[Manifest],
     todays: st.SearchStrategy[Today],
 ) -> None:
-    manifest, today = data.draw(manifests), data.draw(todays)
+    from huggingface_hub import ModelCard
 
+    manifest, today = data.draw(manifests), data.draw(todays)
     read_back = read(manifest, today)
 
     assert numbers(read_back) == dict(today.metrics)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from holdfast.core.schema.rules import compare, demanded
 from holdfast.core.schema_change import SchemaChange
@@ -53,6 +52,8 @@ def explicit(schema: Schema) -> Schema:
 
 
 def admits(schema: Schema, value: object) -> bool:
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
     return bool(Draft202012Validator(explicit(schema)).is_valid(value))
 
 
