@@ -111,12 +111,13 @@ def score(registry: Registry, log: Log, tmp_path: Path) -> Score:
         request = BatchRequest(
             ref,
             source if "://" in source else str(tmp_path / source),
-            tmp_path / "scores.parquet",
+            str(tmp_path / "scores.parquet"),
             sandbox="off",
         )
         progress = options.pop("progress", None)
         if "output" in options:
-            options["output"] = tmp_path / options["output"]
+            output = options["output"]
+            options["output"] = output if "://" in output else str(tmp_path / output)
         return batch_run.score(
             registry,
             replace(request, **options),

@@ -298,7 +298,7 @@ def test_files_that_differ_in_columns_are_refused_before_a_row(
         ("none.parquet", "cannot be read: No such file"),
         ("no*.parquet", "names no file"),
         ("empty", "has no Parquet files"),
-        ("s3://bucket/a.parquet", "is an address, and only files are read"),
+        ("ftp://host/a.parquet", "is an address, and only files are read"),
         ("mixed/*", "has files of several kinds"),
         ("text.txt", "has an unknown ending"),
     ],

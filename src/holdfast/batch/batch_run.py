@@ -10,12 +10,13 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.batch import input_columns, input_files, version_loading
+from holdfast.batch import bucket_output, input_columns, input_files, version_loading
 from holdfast.batch.batch_drift import BatchTally
+from holdfast.batch.bucket_output import Output
 from holdfast.batch.chunk_scoring import ERROR, PREDICTION, ChunkScorer, declared
 from holdfast.batch.input_columns import InputColumns, TableColumns
 from holdfast.batch.input_files import InputFiles
-from holdfast.batch.output_file import ROW, OutputFile, Replacing
+from holdfast.batch.output_file import ROW, Replacing
 from holdfast.batch.version_loading import ReadyVersion
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.formats.bootstrap import numpy
@@ -25,6 +26,7 @@ from holdfast.registry import Registry
 from holdfast.sandbox import Mode
 from holdfast.scoring.data_file import DataFile, pyarrow
 from holdfast.store.metering import Progress
+from holdfast.store.objects import bucket_files
 
 __all__ = ["BATCH_ID", "CHUNK_ROWS", "FACTS", "BatchRequest", "BatchResult", "score"]
 
@@ -47,8 +49,8 @@ class BatchRequest:
 
     Attributes:
         ref: The version; an alias is resolved once.
-        source: A file, a folder of Parquet files or a pattern.
-        output: The file that the scores go to.
+        source: A file, a folder of Parquet files or a pattern; also in a bucket.
+        output: The file or object that the scores go to.
         id_column: The column that names a row for its owner; it goes to the output.
         keep: Further columns that do.
         chunk_rows: How many rows are in memory at once.
@@ -61,7 +63,7 @@ class BatchRequest:
 
     ref: str
     source: str
-    output: Path
+    output: str | Path
     id_column: str | None = None
     keep: tuple[str, ...] = ()
     chunk_rows: int = CHUNK_ROWS
@@ -83,6 +85,7 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     Attributes:
         record: What the log keeps of it.
         logged: Whether a log has it.
+        output_bytes: The length of the output.
         ignored: Columns of the input that the version does not take.
         remarks: What one should know.
         first_errors: Of the first refused rows, number and reason.
@@ -90,6 +93,7 @@ class BatchResult(Struct, frozen=True, kw_only=True):
 
     record: BatchRecord
     logged: bool
+    output_bytes: int = 0
     ignored: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     first_errors: tuple[tuple[int, str], ...] = ()
@@ -122,13 +126,13 @@ def score(
     files = _checked(request)
     run = _Run(request, files, batch_id)
     started = now()
-    with OutputFile(request.output, request.replacing) as output:
+    with bucket_output.opened(str(request.output), request.replacing) as output:
         version = version_loading.ready(registry, request.ref, request.sandbox)
         run.find(version)
         reference, tally = (None, None) if log is None else _tally(registry, version.ref)
         run.write(version, output, tally, progress or _untold)
         record = run.record(version, (_micros(started), _micros(now())))
-        written = output.finish(_facts(record))
+        written, output_bytes = output.finish(_facts(record)), output.size_bytes
         drift = None if tally is None else tally.counts(ids.day_of(batch_id))
         record = replace(record, output_digest=written, reference=reference, drift=drift)
         output.publish()
@@ -141,6 +145,7 @@ def score(
     return BatchResult(
         record=record,
         logged=log is not None,
+        output_bytes=output_bytes,
         ignored=run.inputs.ignored,
         remarks=run.remarks,
         first_errors=tuple(run.first_errors),
@@ -184,16 +189,18 @@ class _Run:
     def write(
         self,
         version: ReadyVersion,
-        output: OutputFile,
+        output: Output,
         tally: BatchTally | None,
         progress: Progress,
     ) -> None:
         """Score all files in their order."""
-        for path, size, before in _sizes(self._files):
+        files = list(self._files.sizes())
+        total = sum(size for _, size, _ in files)
+        for path, size, before in files:
             with DataFile(path) as file:
                 for part in self._parts(version, file, tally):
                     output.write(part)
-                    progress(before + int(size * file.share_read), self._files.size_bytes)
+                    progress(before + int(size * file.share_read), total)
         if not self._rows:
             output.write(self._empty(version))
 
@@ -259,7 +266,7 @@ class _Run:
             rows=self._rows,
             refused=self._refused,
             nulls=self._nulls,
-            output=os.path.abspath(self._request.output),
+            output=_absolute(str(self._request.output)),
             output_digest="",
             started_us=times_us[0],
             ended_us=times_us[1],
@@ -276,20 +283,13 @@ def _checked(request: BatchRequest) -> InputFiles:
             problem = "is a column of the output already"
             raise InvalidInputError(f"column {name!r}", problem, "leave it out, or rename it")
     files = input_files.listed(request.source)
-    if request.output.exists() and any(
-        path.exists() and path.samefile(request.output) for path in files.paths
-    ):
+    if files.has(str(request.output)):
         raise InvalidInputError("--output", "is one of the input's files", "name another")
     return files
 
 
-def _sizes(files: InputFiles) -> Iterator[tuple[Path, int, int]]:
-    """Give each file with its size, and that of those before it."""
-    before = 0
-    for path in files.paths:
-        size = path.stat().st_size if path.exists() else 0
-        yield path, size, before
-        before += size
+def _absolute(output: str) -> str:
+    return output if bucket_files.is_address(output) else os.path.abspath(output)
 
 
 def _tally(registry: Registry, ref: str) -> tuple[str | None, BatchTally | None]:

@@ -3,17 +3,20 @@
 import glob
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from holdfast.errors import InvalidInputError
+from holdfast.store.objects import bucket_files
+from holdfast.store.objects.bucket_files import BucketFile
 
 __all__ = ["InputFiles", "digest_of", "listed"]
 
 _ENDINGS: Final = (".parquet", ".pq")
 _WILD: Final = frozenset("*?[")
+_SLASHES: Final = 2  # of an address that is a bucket alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +24,54 @@ class InputFiles:
     """What is scored.
 
     Attributes:
-        shown: What was asked for, absolute.
+        shown: What was asked for; absolute.
         paths: The files, in the order in which their rows are numbered.
         names: Of each, below the folder; of a lone file, nothing.
     """
 
     shown: str
-    paths: tuple[Path, ...]
+    paths: tuple[Path | BucketFile, ...]
     names: tuple[str, ...]
 
-    @property
-    def size_bytes(self) -> int:
-        """All of them; what cannot be looked at counts nothing."""
-        return sum(path.stat().st_size for path in self.paths if path.exists())
+    def sizes(self) -> Iterator[tuple[Path | BucketFile, int, int]]:
+        """Give each file with its size, and that of those before it."""
+        before = 0
+        for path in self.paths:
+            size_bytes = _size_of(path)
+            yield path, size_bytes, before
+            before += size_bytes
+
+    def has(self, output: str) -> bool:
+        """Tell whether a file that exists is one of them."""
+        if bucket_files.is_address(output):
+            return output in [str(path) for path in self.paths]
+        return os.path.exists(output) and any(
+            isinstance(path, Path) and path.exists() and path.samefile(output)
+            for path in self.paths
+        )
+
+
+def _size_of(path: Path | BucketFile) -> int:
+    """Return a file's length; what cannot be looked at counts nothing."""
+    if isinstance(path, BucketFile):
+        return path.size_bytes or 0
+    return path.stat().st_size if path.exists() else 0
 
 
 def listed(text: str) -> InputFiles:
     """List the files of a path, a folder of Parquet files or a pattern of files, sorted by name.
 
+    Each may be in a bucket, where a prefix is what a folder is.
+
     Raises:
-        InvalidInputError: If there are none, or it is an address.
+        InvalidInputError: If there are none, or it is another address.
     """
+    if bucket_files.is_address(text):
+        return _in_bucket(text)
     if "://" in text:
         problem = "is an address, and only files are read"
-        raise InvalidInputError(f"--input {text!r}", problem, "copy it here, or mount the bucket")
+        advice = "copy it here, or name s3://, gs:// or az://"
+        raise InvalidInputError(f"--input {text!r}", problem, advice)
     path = Path(text)
     shown = os.path.abspath(text)
     if path.is_dir():
@@ -60,19 +87,42 @@ def listed(text: str) -> InputFiles:
     return InputFiles(shown, (path,), ("",))
 
 
-def _is_plain(name: Path) -> bool:
+def _in_bucket(address: str) -> InputFiles:
+    files = bucket_files.matching(address)
+    if files is not None:
+        return _several(address, address, files, None)
+    plain = address.partition("?")[0]
+    if not plain.endswith("/") and plain.count("/") > _SLASHES:
+        file = bucket_files.at(address)
+        if file.size_bytes is not None:
+            return InputFiles(address, (file,), ("",))
+    found = [file for file in bucket_files.below(address) if _is_plain(file.path)]
+    files = [file for file in found if file.path.suffix.lower() in _ENDINGS]
+    if not files:
+        problem = "does not exist, and no Parquet file is below it"
+        raise InvalidInputError(f"--input {plain!r}", problem, "check its key")
+    return InputFiles(address, tuple(files), tuple(file.key for file in files))
+
+
+def _is_plain(name: PurePath) -> bool:
     """Leave out what Spark and others put beside data: `_SUCCESS`, `_temporary/`, `.crc`."""
     return not any(part.startswith(("_", ".")) for part in name.parts)
 
 
-def _several(text: str, shown: str, paths: Sequence[Path], folder: Path | None) -> InputFiles:
+def _several(
+    text: str, shown: str, paths: Sequence[Path | BucketFile], folder: Path | None
+) -> InputFiles:
     if not paths:
         problem = "has no Parquet files" if folder else "names no file"
         raise InvalidInputError(f"--input {text!r}", problem, "check its path")
-    if len({path.suffix.lower() for path in paths}) > 1:
+    named = [path.path if isinstance(path, BucketFile) else path for path in paths]
+    if len({path.suffix.lower() for path in named}) > 1:
         problem = "has files of several kinds"
         raise InvalidInputError(f"--input {text!r}", problem, "give those of one kind")
-    names = [str(path.relative_to(folder)) if folder else str(path) for path in paths]
+    names = [
+        str(path.relative_to(folder)) if folder and isinstance(path, Path) else str(path)
+        for path in paths
+    ]
     return InputFiles(shown, tuple(paths), tuple(names))
 
 

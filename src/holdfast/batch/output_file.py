@@ -48,6 +48,10 @@ class OutputFile:
     Args:
         path: What it is called in the end; its ending says its form.
         replacing: What becomes of a file of that name: `refuse` it or `replace` it.
+        shown: What messages call it, where it goes on to somewhere else.
+
+    Attributes:
+        part: The file while it is written.
 
     Raises:
         InvalidInputError: If the name exists, its ending is unknown, or its folder is missing.
@@ -55,9 +59,9 @@ class OutputFile:
         StoreError: If the disk refuses.
     """
 
-    def __init__(self, path: Path, replacing: Replacing) -> None:
+    def __init__(self, path: Path, replacing: Replacing, shown: str | None = None) -> None:
         self.path = path
-        self._subject = f"--output {str(path)!r}"
+        self._subject = f"--output {shown or str(path)!r}"
         self._replacing = replacing
         form = _ENDINGS.get(path.suffix.lower())
         if form is None:
@@ -118,6 +122,11 @@ class OutputFile:
             durable.sync(self._file.fileno())
             self._file.seek(0)
             return hashlib.file_digest(self._file, "sha256").hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        """Its length, once it is finished."""
+        return os.fstat(self._file.fileno()).st_size
 
     def publish(self) -> None:
         """Give it its name.

@@ -3,14 +3,17 @@
 import csv
 import hashlib
 from collections.abc import Iterator
+from io import BufferedReader
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from holdfast import named_files
 from holdfast.core import strict_json
+from holdfast.errors import HoldfastError
 from holdfast.predictions import BatchRecord
 from holdfast.scoring.data_file import pyarrow
+from holdfast.store.objects import bucket_files
 
 __all__ = ["read_back"]
 
@@ -21,18 +24,29 @@ def read_back(record: BatchRecord, row: int) -> dict[str, Any] | str:
     Args:
         row: Its number, 0-based.
     """
-    path = Path(record.output)
+    is_remote = bucket_files.is_address(record.output)
+    name = record.output.partition("?")[0] if is_remote else record.output
+    ending = PurePath(name).suffix.lower()
     try:
-        with named_files.opened(path) as file:
+        with _opened(record.output) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != record.output_digest:
                 return "the output has other bytes than were written"
             file.seek(0)
-            held = _readers(path.suffix.lower())(file, row)
+            held = _readers(ending)(file, row)
     except FileNotFoundError:
         return "the output is not there any more"
-    except (OSError, ValueError, KeyError) as error:
+    except (HoldfastError, OSError, ValueError, KeyError) as error:
         return f"the output cannot be read: {error}"[:200]
     return held if held is not None else "the output has no such row"
+
+
+def _opened(output: str) -> BufferedReader:
+    if not bucket_files.is_address(output):
+        return named_files.opened(Path(output))
+    held = bucket_files.at(output)
+    if held.size_bytes is None:
+        raise FileNotFoundError(output)
+    return held.opened()
 
 
 def _readers(ending: str) -> Any:

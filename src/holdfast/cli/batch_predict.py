@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,10 +30,10 @@ _SHOWN = 8
     "source",
     metavar="FILE",
     required=True,
-    help="Score .parquet, .csv, .jsonl, a folder of Parquet or a pattern.",
+    help="Score .parquet, .csv, .jsonl, a folder of Parquet, a pattern, or s3://….",
 )
 @click.option(
-    "--output", metavar="FILE", required=True, help="Write scores: .parquet, .csv or .jsonl."
+    "--output", metavar="FILE", required=True, help="Write .parquet, .csv or .jsonl, or to s3://…."
 )
 @click.option("--id", "id_column", metavar="COLUMN", help="Give back the column that names rows.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Give back this column, too.")
@@ -51,9 +50,9 @@ _SHOWN = 8
 def predict(ctx: Context, ref: str, **options: Any) -> None:
     """Score the rows of files with REF, and record the batch.
 
-    Columns are found by name. A row that the version's schema does not admit gets no score but an
-    `error`. The output is there whole or not at all; --log is as for `serve`, where HOLDFAST_LOG is
-    asked next.
+    Input and output may be in buckets: s3://, gs:// or az://. Columns are found by name. A row that
+    the version's schema does not admit gets no score but an `error`. The output is there whole or
+    not at all; --log is as for `serve`, where HOLDFAST_LOG is asked next.
     """
     from holdfast.batch import batch_run
     from holdfast.predictions.ids import Mint
@@ -83,7 +82,7 @@ def _request(ctx: Context, ref: str, options: dict[str, Any]) -> "BatchRequest":
     return BatchRequest(
         ref=ref,
         source=options["source"],
-        output=Path(options["output"]),
+        output=options["output"],
         id_column=options["id_column"],
         keep=options["keep"],
         chunk_rows=CHUNK_ROWS if options["chunk"] is None else options["chunk"],
@@ -110,7 +109,7 @@ def _lines(done: "BatchResult", took_s: float) -> Iterator[str]:
         f"{record.model}@{record.version} scored {_rows(record.rows)} of "
         f"{tables.one_line(record.input)} in {took_s:.1f} s"
     )
-    written = size(Path(record.output).stat().st_size)
+    written = size(done.output_bytes)
     yield f"output   {tables.one_line(record.output)}, {written}, sha256:{record.output_digest}"
     kept = "in the log" if done.logged else "in no log"
     yield f"batch    {record.batch_id}, {kept}"

@@ -27,7 +27,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "predict": (
         "holdfast predict fraud@production --input june.parquet --output scores.parquet --id id",
-        "holdfast predict fraud@1.4.0 --input 'june/*.csv' --output scores.csv --strict",
+        "holdfast predict fraud@1.4.0 --input 's3://feeds/*.csv' --output s3://scores/june.csv",
     ),
     "drift": (
         "holdfast drift churn --log predictions",

@@ -6,21 +6,19 @@ It is opened once, and hashed before and after: what was read has the digest tha
 import csv
 import hashlib
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from holdfast import named_files
-from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.errors import InvalidInputError
 from holdfast.formats.training_columns import without_empty_text
+from holdfast.scoring import row_arrays
+from holdfast.scoring.row_arrays import Kind, pyarrow
+from holdfast.store.objects.bucket_files import BucketFile
 
 __all__ = ["MOST_ROWS", "DataFile", "Kind", "pyarrow"]
-
-Kind = Literal["number", "integer", "boolean", "text", "time", "any", "raw"]
-"""What a column is read as; `raw` is text where a file has no types, and as it is elsewhere."""
 
 MOST_ROWS: Final = 5_000_000
 _ROWS_AT_ONCE: Final = 65_536
@@ -31,21 +29,8 @@ _ENDINGS: Final = {
 }  # fmt: skip
 
 
-def pyarrow() -> Any:
-    """Import pyarrow.
-
-    Raises:
-        MissingLibraryError: If it is not installed.
-    """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingLibraryError("pyarrow", "log", "reading rows needs it") from error
-    return pa
-
-
 class DataFile:
-    """An open file of rows.
+    """An open file of rows, of this machine or in a bucket.
 
     Attributes:
         subject: What messages call it.
@@ -56,10 +41,11 @@ class DataFile:
         InvalidInputError: If it cannot be read, is not a regular file or has no columns.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | BucketFile) -> None:
         self.subject = f"data {str(path)!r}"
-        self.stem = path.stem
-        form = _ENDINGS.get(path.suffix.lower())
+        named = path.path if isinstance(path, BucketFile) else path
+        self.stem = named.stem
+        form = _ENDINGS.get(named.suffix.lower())
         if form is None:
             problem = "has an unknown ending"
             raise InvalidInputError(self.subject, problem, "give .parquet, .csv or .jsonl")
@@ -67,11 +53,13 @@ class DataFile:
         self._path = path
         pyarrow()
         self._digest: str | None = None
+        self._size_bytes = 0
         self._rows = self._rows_read = 0  # told by Parquet alone
         with self._reading():
-            self._file = named_files.opened(path)
+            self._file = _opened(path)
         try:
             with self._reading():
+                self._size_bytes = self._file.seek(0, io.SEEK_END)
                 self.names = self._header()
         except BaseException:
             self.close()
@@ -103,11 +91,9 @@ class DataFile:
     @property
     def share_read(self) -> float:
         """How much of it was read."""
-        size = os.fstat(self._file.fileno()).st_size
-        place = (
-            self._rows_read / (self._rows or 1) if self._rows else self._file.tell() / (size or 1)
-        )
-        return min(1.0, place)
+        if self._rows:
+            return min(1.0, self._rows_read / self._rows)
+        return min(1.0, self._file.tell() / (self._size_bytes or 1))
 
     def close(self) -> None:
         """Close it."""
@@ -137,7 +123,7 @@ class DataFile:
             raise InvalidInputError(self.subject, problem, "rename all but one")
         if self._form == "parquet":
             held = self._parquet().schema_arrow.field(name).type
-            if not _fits(held, kind):
+            if not row_arrays.fits(held, kind):
                 due = "one value" if kind in ("any", "raw") else kind
                 problem = f"has {held} in the column {name!r}, {purpose}, which must be {due}"
                 raise InvalidInputError(self.subject, problem, "convert the column")
@@ -154,7 +140,7 @@ class DataFile:
         _ = self.digest  # of the bytes as they are before
         with self._reading():
             for batch in readers[self._form](columns, rows_at_once):
-                yield from _cut(batch, rows_at_once)
+                yield from row_arrays.cut(batch, rows_at_once)
 
     def parts(
         self, names: Sequence[str], rows_at_once: int
@@ -173,15 +159,19 @@ class DataFile:
             return
         _ = self.digest
         with self._reading():
-            for records in _chunked(self._records(), rows_at_once):
-                yield len(records), {name: _listed(records, name) for name in names}
+            for records in row_arrays.chunked(self._records(), rows_at_once):
+                yield len(records), {name: row_arrays.listed(records, name) for name in names}
 
     def require_unchanged(self) -> None:
         """Check that the bytes are still those whose digest was taken.
 
+        All that is read of a bucket is of one version of it, whatever takes its place.
+
         Raises:
             InvalidInputError: If somebody wrote to the file while it was read.
         """
+        if isinstance(self._path, BucketFile):
+            return
         with self._reading(), named_files.opened(self._path) as again:  # past what is buffered
             if hashlib.file_digest(again, "sha256").hexdigest() != self.digest:
                 problem = "was changed while it was read"
@@ -196,7 +186,7 @@ class DataFile:
             problem = f"cannot be read: {error.strerror or error}"
             raise InvalidInputError(self.subject, problem, "check its path") from error
         except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
-            problem = f"cannot be read: {_first_line(error)}"
+            problem = f"cannot be read: {row_arrays.first_line(error)}"
             raise InvalidInputError(self.subject, problem, "check its content") from error
 
     def _header(self) -> tuple[str, ...]:
@@ -222,7 +212,7 @@ class DataFile:
         self._rows, self._rows_read = file.metadata.num_rows, 0
         for batch in file.iter_batches(rows_at_once, columns=list(columns)):
             self._rows_read += batch.num_rows
-            yield _cast({name: batch.column(name) for name in columns}, columns)
+            yield row_arrays.cast({name: batch.column(name) for name in columns}, columns)
 
     def _csv_header(self) -> tuple[str, ...]:
         """Read the names, and leave the file behind them: one in quotes may span lines."""
@@ -243,7 +233,11 @@ class DataFile:
         if not self._file.read(1):  # a header alone
             return
         self._file.seek(0)
-        types = {name: _types(pa)[kind] for name, kind in columns.items() if kind != "any"}
+        types = {
+            name: row_arrays.arrow_types(pa)[kind]
+            for name, kind in columns.items()
+            if kind != "any"
+        }
         if len(types) < len(columns):
             types |= self._guessed([name for name in columns if name not in types])
             self._file.seek(0)
@@ -253,7 +247,7 @@ class DataFile:
         stream = pa.PythonFile(_Kept(self._file), mode="r")
         for batch in arrow_csv.open_csv(stream, read, parse, convert):
             held = without_empty_text(batch)
-            yield _cast({name: held.column(name) for name in columns}, columns)
+            yield row_arrays.cast({name: held.column(name) for name in columns}, columns)
 
     def _guessed(self, names: list[str]) -> dict[str, Any]:
         """Take columns of whole numbers for numbers: the first broken one may come late."""
@@ -284,8 +278,8 @@ class DataFile:
                     raise ValueError(f"line {number} is not a JSON object: {error}") from error
 
     def _from_jsonl(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
-        for records in _chunked(self._records(), rows_at_once):
-            yield _of_records(records, columns)
+        for records in row_arrays.chunked(self._records(), rows_at_once):
+            yield row_arrays.of_records(records, columns)
 
 
 class _Kept(io.RawIOBase):
@@ -301,82 +295,5 @@ class _Kept(io.RawIOBase):
         return self._file.read(size)
 
 
-def _types(pa: Any) -> dict[Kind, Any]:
-    return {
-        "number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_(), "text": pa.string(),
-        "time": pa.timestamp("us"), "raw": pa.string(),
-    }  # fmt: skip
-
-
-def _fits(held: Any, kind: Kind) -> bool:
-    """Tell whether values of a Parquet type can be taken for a kind without guessing."""
-    types = pyarrow().types
-    if types.is_dictionary(held):
-        held = held.value_type
-    is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
-    is_number = types.is_integer(held) or types.is_floating(held) or types.is_decimal(held)
-    match kind:
-        case "number" | "integer" | "boolean":
-            return bool(is_number or types.is_boolean(held) or types.is_null(held))
-        case "text":
-            return bool(is_text or types.is_null(held))
-        case "time":
-            return bool(types.is_temporal(held) or types.is_null(held))
-        case _:
-            return not types.is_nested(held)
-
-
-def _cast(arrays: Mapping[str, Any], columns: Mapping[str, Kind]) -> Any:
-    """Bring columns to one type for each kind; what has types of its own keeps them as `raw`."""
-    pa = pyarrow()
-    types, made = _types(pa), {}
-    for name, array in arrays.items():
-        if pa.types.is_dictionary(array.type):
-            array = array.dictionary_decode()  # noqa: PLW2901 - the same values
-        kind = columns[name]
-        plain = kind in ("any", "raw", "time")
-        target = array.type if plain else types[kind]
-        if kind == "integer" and not pa.types.is_integer(array.type):
-            target = types["number"]
-        made[name] = array if array.type == target else array.cast(target)
-    return pa.RecordBatch.from_pydict(made)
-
-
-def _of_records(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind]) -> Any:
-    pa = pyarrow()
-    types, made = _types(pa), {}
-    for name, kind in columns.items():
-        values = [record.get(name) for record in records]
-        target = None if kind in ("any", "raw") else types[kind]
-        if kind == "integer" and any(isinstance(value, float) for value in values):
-            target = types["number"]
-        try:
-            made[name] = pa.array(values, target)
-            if kind == "any" and pa.types.is_integer(made[name].type):
-                made[name] = made[name].cast(types["number"])  # a broken one may come late
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"column {name!r}: {_first_line(error)}") from error
-    return pa.RecordBatch.from_pydict(made)
-
-
-def _cut(batch: Any, rows_at_once: int) -> Iterator[Any]:
-    for start in range(0, batch.num_rows, rows_at_once):
-        yield batch.slice(start, rows_at_once)
-
-
-def _chunked(records: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    while some := list(islice(records, size)):
-        yield some
-
-
-def _listed(records: Sequence[Mapping[str, Any]], name: str) -> Any:
-    pa = pyarrow()
-    values = [record.get(name) for record in records]
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types
-        return values
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+def _opened(path: Path | BucketFile) -> io.BufferedReader:
+    return path.opened() if isinstance(path, BucketFile) else named_files.opened(path)

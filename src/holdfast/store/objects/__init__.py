@@ -5,6 +5,7 @@ locating      an address becomes a store         credentials    found as each cl
 object_store  the verbs                          probing        is the endpoint fit for a journal?
 creating      of rivals one wins, none is lost   object_reader  an object as a file
 sending       a file goes in                     fetching       parts come out, side by side
+ranged_object an object jumped about in          bucket_files   files of people, by address
 cache         checked files on this machine      client         the seam: requests, counted
 client_errors obstore's errors into ours
 ```

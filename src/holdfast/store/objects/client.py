@@ -68,8 +68,8 @@ class Client:
 
     Attributes:
         bucket: Where they go.
-        requests: How many were made by `get`, `head`, `put`, `create`, `list` and `delete`; what
-            obstore repeats, parts of an upload and pages after the first are not counted.
+        requests: How many were made by `get`, `head`, `put`, `create`, `copy`, `list` and `delete`;
+            what obstore repeats, parts of an upload and pages after the first are not counted.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -129,6 +129,21 @@ class Client:
                 lambda: self._obstore.get_range(self.bucket.patient, key, start=start, end=end),
             )
         )
+
+    def piece_of(self, key: str, start: int, end: int, tag: str | None) -> memoryview:
+        """Read bytes *start* to *end* of the version of an object that has *tag*."""
+        options: dict[str, Any] = {"range": (start, end)}
+        if tag:
+            options["if_match"] = tag
+        answer: GetResult = self._ask(
+            "get", key, lambda: self._obstore.get(self.bucket.patient, key, options=options)
+        )
+        return self._told(key, lambda: memoryview(answer.bytes()))
+
+    def copy(self, source: str, target: str) -> None:
+        """Have the service copy an object over another."""
+        store = self.bucket.patient
+        self._ask("copy", source, lambda: self._obstore.copy(store, source, target))
 
     def head(self, key: str) -> "ObjectMeta":
         """Ask for an object's size, time and tag."""
