@@ -398,9 +398,7 @@ def test_a_server_that_is_too_old_for_it_is_told(
         remote.evaluate(ref, data=data, label="churned")
 
 
-def test_lineage_is_told_through_a_server_and_data_by_name_is_not(
-    remote: Registry, text: Text, tmp_path: Path
-) -> None:
+def test_lineage_is_told_through_a_server(remote: Registry, text: Text, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n")
     rows = tmp_path / "rows.csv"
     first = remote.register("iris", text("one"), data={"train": rows}).ref
@@ -413,6 +411,3 @@ def test_lineage_is_told_through_a_server_and_data_by_name_is_not(
     digest = tree.manifest.lineage.used_data["train"].digest or ""
     assert [user.info.ref for user in remote.lineage.users_of_data(digest).versions] == [first]
     assert [user.info.ref for user in remote.lineage.children(first).versions] == [child]
-    for asked in (remote.data.names, lambda: remote.data.add("sales", str(rows))):
-        with pytest.raises(UnsupportedError, match="has no data by name"):
-            asked()

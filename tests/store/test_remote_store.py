@@ -133,13 +133,15 @@ def test_a_blob_that_was_sent_is_known_before_an_entry_names_it(
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"items": 5}', b"?"])
-def test_a_list_of_models_that_is_none_is_refused(
+def test_a_list_of_names_that_is_none_is_refused(
     served: LyingServer, opened: OpenRemote, body: bytes
 ) -> None:
     served.lie = lambda _asked, _sent: Sent(200, body)
 
     with pytest.raises(StoreError, match="something else than a list of models"):
-        opened.store.models()
+        list(opened.store.list(layout.MODELS))
+    with pytest.raises(StoreError, match="something else than a list of data"):
+        list(opened.store.list(layout.DATA))
 
 
 # Where it is

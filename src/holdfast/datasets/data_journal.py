@@ -29,12 +29,16 @@ _MARK: Final = "@data/"
 class DataJournal:
     """The versions of data of one name.
 
+    Attributes:
+        owner: Whose the entries say they are, in the place of a model.
+
     Raises:
         InvalidInputError: If no data can have that name.
     """
 
     def __init__(self, store: Store, name: str) -> None:
         self.name = check_name(name)
+        self.owner = _MARK + self.name
         self._journal = Journal(store, layout.data(name))
 
     def versions(self) -> list[DataVersion]:
@@ -57,7 +61,7 @@ class DataJournal:
             yield version, raw
 
     def _checked(self, raw: bytes, seq: int, head: str | None) -> DataVersion:
-        entry = entries.read_as(raw, _MARK + self.name, seq, head, DATA_OPERATIONS)
+        entry = entries.read_as(raw, self.owner, seq, head, DATA_OPERATIONS)
         assert isinstance(entry.event, DataAdded)  # noqa: S101 - there is no other operation
         return DataVersion(self.name, seq, entry.at, entry.by, entry.reason, entry.event)
 
@@ -79,7 +83,7 @@ class DataJournal:
             signed, seq = stamp(), len(known) + 1
             at = entries.next_time(signed.at, last.at if last else None)
             head = entries.digest(raw) if last else None
-            slot = Slot(_MARK + self.name, seq, head, at)
+            slot = Slot(self.owner, seq, head, at)
             written = entries.encode(slot, signed, DATA_WORDS[DataAdded], added)
             version = self._checked(written, seq, head)
             try:

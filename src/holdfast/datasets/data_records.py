@@ -9,6 +9,7 @@ from msgspec import Struct
 from holdfast.core import names, strict_json
 from holdfast.core.event import Event
 from holdfast.core.manifest import File, is_digest
+from holdfast.datasets import data_digests
 from holdfast.datasets.row_digest import DataColumn
 from holdfast.errors import DamagedError, InvalidInputError, NewerFormatError
 
@@ -20,9 +21,11 @@ __all__ = [
     "DataQuery",
     "DataRef",
     "DataVersion",
+    "data_added",
     "decode_description",
     "encode_description",
     "parse_data_ref",
+    "received",
 ]
 
 MOST_FILES: Final = 200_000
@@ -205,3 +208,55 @@ def decode_description(raw: bytes, ref: str) -> DataDescription:
     if not all(is_digest(file.sha256) for file in description.files):
         raise DamagedError(subject, "names a file without a digest", "add the data again")
     return description
+
+
+def data_added(sha256: str, description: DataDescription) -> DataAdded:
+    """Return the event that adds what a description says; *sha256* is the description's own."""
+    return DataAdded(
+        description=sha256,
+        digest=description.digest,
+        rows=description.rows,
+        row_count=description.row_count,
+        size_bytes=description.size_bytes,
+        kept=description.kept,
+    )
+
+
+def received(raw: bytes, name: str) -> DataDescription:
+    """Read a description that another machine wrote, and hold its digests against its files.
+
+    Raises:
+        InvalidInputError: If it is not one, or says what cannot be.
+    """
+    subject = f"description of data {name}"
+    try:
+        description = decode_description(raw, name)
+    except (DamagedError, NewerFormatError) as error:
+        raise InvalidInputError(subject, f"is refused: {error}", "add the data again") from error
+    problem = _contradiction(description)
+    if problem is None and encode_description(description) != raw:
+        problem = "is not written as descriptions are"
+    if problem is not None:
+        raise InvalidInputError(subject, problem, "add the data again")
+    return description
+
+
+def _contradiction(description: DataDescription) -> str | None:
+    """Say what cannot be true of a description, `None` if all of it can."""
+    files = description.files
+    if description.kind in ("file", "folder", "pattern"):
+        pairs = [(file.path, file.sha256) for file in files]
+        is_lone = description.kind == "file" and len(files) == 1
+        digest = f"sha256:{files[0].sha256}" if is_lone else data_digests.of_lines(pairs)
+        if not files or description.digest != digest:
+            return "has another digest than its files"
+    elif description.query is None:
+        return "has no query"
+    if description.size_bytes != sum(file.size_bytes for file in files):
+        return "has another size than its files"
+    for name, value in (("digest", description.digest), ("rows", description.rows)):
+        if value is not None and not is_digest(value.removeprefix("sha256:")):
+            return f"has {name} that are not a digest"
+    if description.kept and not files:
+        return "keeps no files"
+    return None

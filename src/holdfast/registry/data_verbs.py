@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, Unpack
 
@@ -22,13 +22,16 @@ from holdfast.datasets.data_records import (
     DataDescription,
     DataRef,
     DataVersion,
+    data_added,
     decode_description,
     encode_description,
     parse_data_ref,
+    received,
 )
 from holdfast.errors import AmbiguousRefError, InvalidInputError, NotFoundError, UnsupportedError
 from holdfast.registry import presence
 from holdfast.registry.session import Session
+from holdfast.store import layout
 
 __all__ = ["AddedData", "DataCheck", "DataOptions", "Datasets"]
 
@@ -94,9 +97,7 @@ class Datasets:
 
         Raises:
             InvalidInputError: If there is nothing, it changes meanwhile, or the query fails.
-            UnsupportedError: If the registry is behind a server.
         """
-        _require_direct(self._session)
         check_signing(options.get("reason"), None)
         if (path is None) == (options.get("sql") is None):
             raise InvalidInputError("data", "needs a path or a query", "give one of them")
@@ -137,42 +138,84 @@ class Datasets:
         options: DataOptions,
     ) -> tuple[DataVersion, bool]:
         """Store the blobs, then write the entry that names them."""
-        session, opened = self._session, self._session.open_store
-        raw = encode_description(description)
+        blobs, raw = self._session.open_store.blobs, encode_description(description)
 
         def stored() -> list[str]:
             if description.kept:
                 for file in description.files:
-                    taken = opened.blobs.add(sources[file.path])
+                    taken = blobs.add(sources[file.path])
                     if taken.sha256 != file.sha256:
                         subject, problem = f"data file {file.path!r}", "changed while it was read"
                         raise InvalidInputError(subject, problem, "repeat when nobody writes to it")
             kept_digests = [file.sha256 for file in description.files] if description.kept else []
-            return [opened.blobs.add_bytes(raw), *kept_digests]
+            return [blobs.add_bytes(raw), *kept_digests]
 
         digests = stored()
-        opened.rescue(digests)
-        added = DataAdded(
-            description=digests[0],
-            digest=description.digest,
-            rows=description.rows,
-            row_count=description.row_count,
-            size_bytes=description.size_bytes,
-            kept=description.kept,
-        )
+        added = data_added(digests[0], description)
+        return self._written(journal, added, (digests, stored), options.get("reason"))
+
+    def _written(
+        self,
+        journal: DataJournal,
+        added: DataAdded,
+        blobs: tuple[list[str], Callable[[], object]],
+        reason: str | None,
+    ) -> tuple[DataVersion, bool]:
+        """Write the entry, whose blobs are there or are stored again."""
+        session, (digests, stored) = self._session, blobs
+        session.open_store.rescue(digests)
         session.require_same()
 
         def stamp() -> Stamp:
-            author = (session.by, session.new_id(), options.get("reason"))
+            author = (session.by, session.new_id(), reason)
             return Stamp(session.clock(), *author, pen=session.keyring.key, auth=session.auth)
 
         version, created = journal.append(added, stamp)
-        presence.ensure(opened, digests, stored)
+        presence.ensure(session.open_store, digests, stored)
         return version, created
+
+    def kept_files(self, name: str, sha256: str) -> tuple[File, ...]:
+        """Return the files that a description says it keeps, before it is believed.
+
+        Raises:
+            InvalidInputError: If it is not a description.
+        """
+        description = received(self._session.open_store.blobs.read(sha256), name)
+        return description.files if description.kept else ()
+
+    def receive(self, name: str, sha256: str, *, reason: str | None = None) -> AddedData:
+        """Add data as another machine described it; its blobs were sent before.
+
+        Args:
+            name: Of the data.
+            sha256: Digest of the description.
+            reason: Kept with the entry.
+
+        Raises:
+            InvalidInputError: If it is not a description, or names files that are not here.
+        """
+        check_signing(reason, None)
+        store = self._session.writable()
+        journal = DataJournal(store.store, name)
+        raw = store.blobs.read(sha256)
+        description = received(raw, name)
+        with store.sharing(f"adding data {name}"):
+            kept_digests = [file.sha256 for file in description.files] if description.kept else []
+
+            def stored() -> list[str]:
+                for file in description.files if description.kept else ():
+                    if store.store.size(layout.blob(file.sha256)) != file.size_bytes:
+                        subject, problem = f"data file {file.path!r}", "was not sent"
+                        raise InvalidInputError(subject, problem, "send it first")
+                return [store.blobs.add_bytes(raw), *kept_digests]
+
+            digests = stored()
+            added = data_added(sha256, description)
+            version, created = self._written(journal, added, (digests, stored), reason)
+        return AddedData(version, description, created)
 
     def names(self) -> list[str]:
         """Return the names of all data, sorted."""
-        _require_direct(self._session)
         return names_in(self._session.open_store.store) if self._session.exists else []
 
     def versions(self, name: str) -> list[DataVersion]:
@@ -181,12 +224,11 @@ class Datasets:
         Raises:
             NotFoundError: If there is none of that name.
         """
-        _require_direct(self._session)
-        versions = (
-            DataJournal(self._session.open_store.store, name).versions()
-            if self._session.exists
-            else []
-        )
+        versions: list[DataVersion] = []
+        if self._session.exists:
+            journal = DataJournal(self._session.open_store.store, name)
+            versions = journal.versions()
+            self._session.open_store.accepted(journal.owner, len(versions))
         if not versions:
             raise NotFoundError(f"data {name}", names.nearest(name, self.names()), _NO_DATA)
         return versions
@@ -344,14 +386,3 @@ def differences(recorded: DataDescription, now: DataDescription) -> Iterator[str
         yield f"file {path!r} {how}"
     if len(paths) > 10:  # noqa: PLR2004 - enough to go by
         yield f"{len(paths) - 10} more files"
-
-
-def _require_direct(session: Session) -> None:
-    """Refuse a registry behind a server, which keeps no data by name yet.
-
-    Raises:
-        UnsupportedError: If it is.
-    """
-    if session.publish is not None:
-        advice = "use it where the folder or bucket of the registry can be reached"
-        raise UnsupportedError(str(session.site.location), "has no data by name", advice)

@@ -15,13 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.core import approvals, events
-from holdfast.core.entry import digest
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.registry.registry import Copy, Registry
 from holdfast.registry.server_verbs import ServerVerb, ServerVerbs, check_reason
 from holdfast.registry.session import CommitOptions, Session
-from holdfast.store import layout
-from holdfast.store.journal import Journal
 from holdfast.store.open_store import GRACE_S
 from holdfast.store.remote.http_client import quoted
 
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.reader import Reference
+    from holdfast.registry.remote_data import RemoteDatasets
     from holdfast.registry.remote_drift import RemoteDrifts
     from holdfast.registry.remote_rollouts import RemoteRollouts
     from holdfast.registry.remote_trainings import RemoteTrainings
@@ -98,6 +96,13 @@ class RemoteRegistry(Registry):
         from holdfast.registry.remote_trainings import RemoteTrainings
 
         return RemoteTrainings(self._session, self._verbs)
+
+    @property
+    def data(self) -> RemoteDatasets:
+        """Data by name; what is added is written by the server."""
+        from holdfast.registry.remote_data import RemoteDatasets
+
+        return RemoteDatasets(self._session, self._verbs)
 
     def judge(self, ref: Reference) -> Verdict:
         """Ask the gate about a version, as whoever the server says that asks."""
@@ -337,7 +342,7 @@ class RemoteRegistry(Registry):
         """Take in models of another store, each as a bundle."""
         from holdfast.registry import remote_copies
 
-        return remote_copies.send(source, self, models, trust, progress)
+        return remote_copies.send(source, self._session, self, models, trust, progress)
 
     # Removing bytes
 
@@ -389,12 +394,3 @@ class RemoteRegistry(Registry):
     def _beside(self, problem: str) -> UnsupportedError:
         advice = "run the command against its folder or bucket"
         return UnsupportedError(f"server {self.location}", problem, advice)
-
-    def last_entry(self, model: str) -> int:
-        """Return the number of a model's last entry, 0 if it has none."""
-        return self._session.ledger(model).state().seq
-
-    def has_head(self, model: str, seq: int, head: str | None) -> bool:
-        """Tell whether a model's entry *seq* has the digest *head*."""
-        raw = Journal(self._session.open_store.store, layout.model(model)).read(seq)
-        return raw is not None and digest(raw) == head

@@ -211,10 +211,16 @@ class ServerVerbs:
         result = signed_verbs.ask(self._session, model, body, post, check)
         return self.result(result, _VerbAnswer)
 
-    def plan(self, path: str, arguments: Mapping[str, Any], kind: type[_Result]) -> _Result:
+    def plan(
+        self,
+        path: str,
+        arguments: Mapping[str, Any],
+        kind: type[_Result],
+        options: CommitOptions = CommitOptions(),  # noqa: B008 - frozen
+    ) -> _Result:
         """Ask for what writes no entry of one model, and return the result as *kind*."""
         verb = ServerVerb("", (), arguments)
-        answer = self._asked(path, verb, CommitOptions(), os.urandom(16).hex())
+        answer = self._asked(path, verb, options, os.urandom(16).hex())
         return self.result(answer.result, kind)
 
     def result(self, value: Any, kind: type[_Result]) -> _Result:

@@ -20,6 +20,9 @@ from holdfast.store import private_cache
 from holdfast.store.remote.http_client import HttpAnswer, HttpClient, HttpRequest, quoted
 from holdfast.store.remote.server_address import ServerAddress
 
+OF_DATA: Final = "@data/"
+"""Begins what entries of data name in the place of a model."""
+
 _HEADS: Final = "server-heads"
 _ENTRIES: Final = "server-journals"
 _RUN: Final = 256
@@ -110,7 +113,7 @@ class RemoteJournal:
             headers["If-None-Match"] = f'"{self._accepted}:{head}"'
         return HttpRequest(
             "GET",
-            f"/models/{quoted(self._model)}:journal",
+            f"{path_of(self._model)}:journal",
             query={"after": self._accepted},
             headers=headers,
             most_bytes=_MOST_ANSWER,
@@ -209,6 +212,13 @@ class RemoteJournal:
             not lines or entries.digest(lines[-1]) == self._seen.head
         )
         return lines if whole and _is_chain(lines) else []
+
+
+def path_of(owner: str) -> str:
+    """Return the path of a model at a server, or of data, whose entries name it `@data/NAME`."""
+    if owner.startswith(OF_DATA):
+        return f"/data/{quoted(owner.removeprefix(OF_DATA))}"
+    return f"/models/{quoted(owner)}"
 
 
 def kinds(address: ServerAddress) -> tuple[str, str]:

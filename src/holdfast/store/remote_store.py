@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from msgspec import Struct
-
-from holdfast.core import names, strict_json
-from holdfast.errors import NotFoundError, StoreError, UnsupportedError
+from holdfast.errors import NotFoundError, UnsupportedError
 from holdfast.store import AbsentError, InDoubtError, Ingested, Item, StoreTraits, layout
 from holdfast.store.journal import SEAL_BYTES
 from holdfast.store.metering import Step, metered, unmetered
 from holdfast.store.objects import sending
 from holdfast.store.objects.cache import Cache
 from holdfast.store.packs import MOST_BYTES as MOST_PACK
-from holdfast.store.remote.http_client import AT_ONCE, HttpClient, HttpRequest, quoted
-from holdfast.store.remote_journal import RemoteJournal
+from holdfast.store.remote.http_client import AT_ONCE, HttpClient, HttpRequest
+from holdfast.store.remote_journal import RemoteJournal, path_of
+from holdfast.store.remote_names import RemoteNames
 from holdfast.store.remote_owners import BlobOwners
 from holdfast.store.remote_reports import RemoteReports
 from holdfast.store.remote_uploads import Uploads
@@ -40,17 +38,6 @@ _RESUMES: Final = 5
 """How often in a row a download that broke off goes on without a byte more."""
 _MOST_UNSIZED: Final = 1 << 30
 """Bytes of a blob that no manifest gives a length: a manifest, a signature, losses."""
-_MOST_LIST: Final = 64 << 20
-
-
-class _Listed(Struct):
-    model: str
-    seq: int = 0
-    head: str = ""
-
-
-class _Journals(Struct):
-    items: list[_Listed]
 
 
 class RemoteStore:
@@ -74,7 +61,7 @@ class RemoteStore:
         self._id = store_id
         self._config = config
         self._journals: dict[str, RemoteJournal] = {}
-        self._names: dict[str, str] = {}  # by folder, those that no folder's name tells
+        self._names = RemoteNames(client)
         self.owners = BlobOwners(lambda: self._journals)
         self._uploaded: dict[str, int] = {}
         self._uploads = Uploads(client)
@@ -88,35 +75,9 @@ class RemoteStore:
                 self._journals[model] = RemoteJournal(self.client, self._id, model)
             return self._journals[model]
 
-    def models(self) -> list[str]:
-        """Ask which models have a journal.
-
-        Raises:
-            StoreError: If the answer is not a list of models.
-        """
-        answer = self.client.ask(HttpRequest("GET", "/journals", most_bytes=_MOST_LIST))
-        try:
-            listed = strict_json.decode(answer.body, _Journals).items
-        except ValueError:
-            listed = None
-        if listed is None:
-            raise StoreError(
-                self.client.address.url,
-                "has sent something else than a list of models",
-                "try again",
-            )
-        models = [names.check_model(item.model) for item in listed]
-        self._names |= {layout.model(name).partition("/")[2]: name for name in models}
-        return models
-
     def _model(self, folder: str) -> str | None:
-        """Return whose folder below `models` it is; the server is asked where the name is cut."""
-        name = unquote(folder)
-        if layout.model(name) == f"{layout.MODELS}/{folder}":
-            return name
-        if folder not in self._names:
-            self.models()
-        return self._names.get(folder)
+        """Return whose folder below `models` it is."""
+        return self._names.owner(layout.MODELS, folder)
 
     # What a store does
 
@@ -134,7 +95,7 @@ class RemoteStore:
     def _entries(self, key: str) -> bytes | None:
         """Return an entry's bytes, or those of a pack of entries that are here already."""
         parts = key.split("/")
-        model = self._model(parts[1]) if len(parts) == 4 and parts[0] == layout.MODELS else None  # noqa: PLR2004 - models, folder, kind, name
+        model = self._names.owner(*parts[:2]) if len(parts) == 4 else None  # noqa: PLR2004 - models, folder, kind, name
         if model is None:
             return None
         if parts[2] == "journal" and parts[3] == layout.SEAL:
@@ -205,13 +166,15 @@ class RemoteStore:
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:
         """Go through the names directly below a prefix that sort after *after*, in no order."""
-        if prefix == layout.MODELS:
-            folders = (layout.model(name).partition("/")[2] for name in self.models())
+        if prefix in (layout.MODELS, layout.DATA):
+            is_data = prefix == layout.DATA
+            found = self._names.data() if is_data else self._names.models()
+            prefixes = map(layout.data if is_data else layout.model, found)
+            folders = (one.partition("/")[2] for one in prefixes)
             yield from (folder for folder in folders if folder > after)
             return
         parts = prefix.split("/")
-        is_journal = parts[0] == layout.MODELS and parts[2:] == ["journal"]
-        model = self._model(parts[1]) if is_journal else None
+        model = self._names.owner(*parts[:2]) if parts[2:] == ["journal"] else None
         position = self._reported(prefix)
         if position is not None:
             for worker in self._reports.names(*position, prefix):
@@ -338,7 +301,7 @@ class RemoteStore:
         model = self.owners.of(sha256)
         if model is None:
             raise AbsentError(sha256)
-        return f"/models/{quoted(model)}:blobs/{sha256}"
+        return f"{path_of(model)}:blobs/{sha256}"
 
 
 def _starts_at(headers: Mapping[str, str], offset: int) -> bool:

@@ -23,6 +23,7 @@ from holdfast.web import (
     uploads,
     worker_reports,
 )
+from holdfast.web.data_desk import data_routes
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.lists import PAGING, Page
@@ -398,7 +399,7 @@ def _upload(method: str, name: str, handler: Any, **more: Any) -> Route:
 def routes() -> Routes:
     """Return the table."""
     verbs = map(_of_verb, VERBS.values())
-    reading = (*_raw(), *_events(), *_lists(), *_search(), *_of_model(), *_of_version())
+    reading = (*_raw(), *data_routes(), *_events(), *_lists(), *_search(), *_of_model(), *_of_version())
     table = [*reading, *verbs, *_registering(), *_signed(), *_uploads(), *_of_workers()]
     table += people_routes()
     made: list[Answer] = []

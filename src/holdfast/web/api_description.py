@@ -31,6 +31,7 @@ _ALWAYS: Final = (400, 401, 403, 404, 408, 421, 422, 429, 431, 500, 503)
 
 _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 250},
+    "data": {"type": "string", "minLength": 1, "maxLength": 250},
     "ref": {"type": "string", "minLength": 1, "maxLength": 1000},
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "upload": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
@@ -101,6 +102,8 @@ def _operation(route: Route, known: Mapping[Any, Any], names: set[str]) -> dict[
 def _tag(route: Route) -> str:
     if route.template.startswith("/models"):
         return "models"
+    if route.template.startswith("/data"):
+        return "data"
     return "bytes" if route.access == "upload" else "server"
 
 

@@ -12,6 +12,7 @@ from holdfast.http.problems import Problem
 __all__ = ["parse"]
 
 _MODELS: Final = "/models/"
+_DATA: Final = "/data/"
 _DIGEST: Final = "sha256:"
 _OF_MODEL: Final = {"blobs": "sha256", "servers": "worker", "counts": "worker"}
 """What a model has many of, whose members are named behind a slash."""
@@ -36,6 +37,8 @@ def parse(path: str) -> tuple[str, dict[str, str]]:
         raise Problem(400, "malformed", "the path is too long")
     if path.startswith(_MODELS):
         return _of_model(path.removeprefix(_MODELS))
+    if path.startswith(_DATA):
+        return _of_data(path.removeprefix(_DATA))
     collection, slash, member = path.removeprefix("/").partition("/")
     name = _COLLECTIONS.get(collection)
     if slash and name and member and "/" not in member:
@@ -55,3 +58,11 @@ def _of_model(rest: str) -> tuple[str, dict[str, str]]:
     ref, colon, verb = ref.removeprefix(_DIGEST).partition(":")
     ref = f"{_DIGEST}{ref}" if digest else ref
     return f"/models/{{model}}@{{ref}}{colon}{verb}", {"model": model, "ref": ref}
+
+
+def _of_data(rest: str) -> tuple[str, dict[str, str]]:
+    name, colon, verb = rest.partition(":")
+    collection, slash, member = verb.partition("/")
+    if slash and collection == "blobs":
+        return "/data/{data}:blobs/{sha256}", {"data": name, "sha256": member}
+    return f"/data/{{data}}{colon}{verb}", {"data": name}

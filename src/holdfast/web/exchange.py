@@ -90,6 +90,11 @@ class Request:
         self._parameters: dict[str, str] | None = None
 
     @property
+    def named(self) -> str | None:
+        """The model or the data that its path names, None if it names neither."""
+        return self.values.get("model", self.values.get("data"))
+
+    @property
     def rights(self) -> Rights:
         """Who asks and what they may do, once that is known."""
         assert self._rights is not None  # noqa: S101 - no handler is called before

@@ -242,7 +242,7 @@ class TeamGuard:
             by=identity.user.name if identity else None,
             how=identity.how if identity else None,
             verb=request.operation or None,
-            model=request.values.get("model"),
+            model=request.named,
             address=request.client or None,
             request=request.id,
         )

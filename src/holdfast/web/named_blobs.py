@@ -3,20 +3,22 @@
 import base64
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from io import BufferedReader
 from typing import Final, Protocol, runtime_checkable
 
 from holdfast.core.manifest import is_digest
 from holdfast.core.state import State
+from holdfast.datasets.data_records import DataVersion
 from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.http.problems import Problem
+from holdfast.registry.data_verbs import Datasets
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, layout
 from holdfast.web.exchange import Stream
 from holdfast.web.work import Work
 
-__all__ = ["NamedBlobs", "can_sign", "digest_header", "opened", "sent", "signed"]
+__all__ = ["NamedBlobs", "can_sign", "digest_header", "opened", "opened_if", "sent", "signed"]
 
 _PIECE: Final = 1 << 20
 SIGNED_S: Final = 300.0
@@ -41,6 +43,15 @@ class NamedBlobs:
         if sha256 in state.runs:
             return True
         return any(sha256 in self._of(session, record.manifest) for record in state.present())
+
+    def keeps(self, session: Session, version: DataVersion, sha256: str) -> bool:
+        """Tell whether a version of data keeps the bytes of a digest."""
+        description = version.added.description
+        files = self._files.get(description)
+        if files is None:
+            read = Datasets(session).describe(version)
+            files = self._files[description] = frozenset(file.sha256 for file in read.files)
+        return sha256 in files
 
     def _of(self, session: Session, manifest: str) -> frozenset[str]:
         files = self._files.get(manifest)
@@ -93,6 +104,22 @@ def opened(
         return session.open_store.store.open(layout.blob(sha256)), size
     except AbsentError:
         raise NotFoundError(f"blob {sha256[:64]} of {model}") from None
+
+
+def opened_if(
+    session: Session, is_named: Callable[[], bool], subject: str, sha256: str
+) -> tuple[BufferedReader, int]:
+    """Open a blob that something names; return it and its length.
+
+    Raises:
+        NotFoundError: If nothing does, or its bytes are gone.
+    """
+    if not is_digest(sha256) or not is_named():
+        raise NotFoundError(subject)
+    size = session.open_store.store.size(layout.blob(sha256))
+    if size is None:
+        raise NotFoundError(subject)
+    return session.open_store.store.open(layout.blob(sha256)), size
 
 
 def _length(session: Session, named: NamedBlobs, model: str, sha256: str) -> int:

@@ -158,7 +158,7 @@ class WebApplication:
         if route.writes and self.desk.settings.read_only:
             raise Problem(403, "read_only", "this server only reads; ask one that writes")
         if route.access is not None:
-            request.rights.require(route.access, request.values.get("model"))
+            request.rights.require(route.access, request.named)
 
     def _failed(self, request: Request, error: HoldfastError) -> Answer:
         if isinstance(error, ForbiddenError) or (

@@ -1,6 +1,6 @@
 """Files of people in buckets, by address: `s3://bucket/june.parquet`, a prefix, or a pattern.
 
-They are no store of ours: nothing is kept of them, and what is written there is written once.
+Holdfast keeps nothing of them, and what is written there is written once.
 """
 
 import io

@@ -1,0 +1,187 @@
+"""Data by name: journals and bytes as they are, and versions of data that clients describe.
+
+A name of data is open to whoever a model of that name would be open to: one pattern of a grant
+holds for both.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from holdfast.core import entry as entries
+from holdfast.datasets.data_journal import DataJournal
+from holdfast.datasets.data_records import DataVersion
+from holdfast.errors import InvalidInputError, NotFoundError
+from holdfast.registry.session import Session
+from holdfast.store import layout
+from holdfast.web import named_blobs
+from holdfast.web.below import session_of
+from holdfast.web.deeds import acting
+from holdfast.web.desk import Desk
+from holdfast.web.exchange import Answer, Request, Stream, answered
+from holdfast.web.routes import Parameter, Route
+from holdfast.web.verb_bodies import Body, Sha256
+
+__all__ = ["data_routes"]
+
+_NDJSON: Final = "application/x-ndjson"
+_BINARY: Final = "application/octet-stream"
+_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 10**10}
+_AFTER: Final = Parameter("after", "Number of the entry behind which to begin.", _COUNT)
+
+
+class Add(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A description that was sent before, by its digest."""
+
+    description: Sha256
+
+
+class Added(Struct, frozen=True):
+    """Which version it became, and whether that is new."""
+
+    number: int
+    created: bool
+
+
+def data(desk: Desk, request: Request) -> Answer:
+    """List all data that whoever asks may see."""
+    return answered(
+        {
+            "items": [
+                {"name": name} for name in desk.registry.data.names() if desk.sees(request, name)
+            ]
+        }
+    )
+
+
+def journal(desk: Desk, request: Request) -> Answer:
+    """Send the entries behind one, their exact bytes, one per line."""
+    name = request.values["data"]
+    after = request.number("after", 0, 10**10)
+    raws = _journal(session_of(desk.registry), name).raws()
+    if not raws:
+        raise NotFoundError(f"data {name}")
+    head = f'"{len(raws)}:{entries.digest(raws[-1])}"'
+    headers = {
+        "ETag": head,
+        "Holdfast-Last": str(len(raws)),
+        "Cache-Control": "private, no-cache",
+    }
+    if request.header("if-none-match") == head:
+        return Answer(304, headers=headers)
+    return Answer(200, b"".join(raws[after:]), _NDJSON, headers)
+
+
+def _journal(session: Session, name: str) -> DataJournal:
+    """Return a journal of data.
+
+    Raises:
+        NotFoundError: If there is no store yet, or no data can have that name.
+    """
+    try:
+        if session.exists:
+            return DataJournal(session.open_store.store, name)
+    except InvalidInputError:
+        pass
+    raise NotFoundError(f"data {name[:250]}")
+
+
+async def blob(desk: Desk, request: Request) -> Stream:
+    """Send the bytes of a digest that this data names."""
+    name, sha256 = request.values["data"], request.values["sha256"]
+    session = session_of(desk.registry)
+
+    def names_it() -> bool:
+        versions = _journal(session, name).versions()
+        return any(_names(desk, session, version, sha256) for version in versions)
+
+    opened = await desk.work.do(
+        lambda: named_blobs.opened_if(
+            session, names_it, f"blob {sha256[:64]} of data {name}", sha256
+        )
+    )
+    asked = request.header("range"), request.header("if-range")
+    return named_blobs.sent(desk.work, opened, sha256, asked)
+
+
+def _names(desk: Desk, session: Session, version: DataVersion, sha256: str) -> bool:
+    added = version.added
+    if sha256 == added.description:
+        return True
+    return added.kept and desk.named.keeps(session, version, sha256)
+
+
+async def add(desk: Desk, request: Request) -> Answer:
+    """Add a version of data that the client described; what it keeps was sent before."""
+    body = await request.read(Add)
+    return await desk.work.do(lambda: _added(desk, request, body))
+
+
+def _added(desk: Desk, request: Request, body: Add) -> Answer:
+    name = request.values["data"]
+    registry = acting(desk, request, body.by)
+    session = session_of(registry)
+    _require_sent(desk, request, session, body.description)
+    store = session.open_store
+    size = store.store.size(layout.blob(body.description))
+    if size is None:
+        problem = "was not sent"
+        raise InvalidInputError(f"blob sha256:{body.description}", problem, "send it first")
+    for file in registry.data.kept_files(name, body.description):
+        _require_sent(desk, request, session, file.sha256)
+    added = registry.data.receive(name, body.description, reason=body.reason)
+    return answered({"result": Added(added.version.number, added.created)})
+
+
+def _require_sent(desk: Desk, request: Request, session: Session, sha256: str) -> None:
+    """Check that whoever asks has these bytes themselves, or may read them below this name."""
+    versions = _journal(session, request.values["data"]).versions() if session.exists else []
+    if not any(_names(desk, session, version, sha256) for version in versions):
+        desk.receipts.require(request.rights, sha256)
+
+
+def data_routes() -> tuple[Route, ...]:
+    """Return the routes of data."""
+    named = "/data/{data}"
+    text = {"type": "string"}
+    headers = (
+        Parameter("Range", "One range of bytes.", text, is_header=True),
+        Parameter("If-Range", "The tag it is of.", text, is_header=True),
+        Parameter("If-None-Match", "The tag that is known.", text, is_header=True),
+    )
+    return (
+        Route("GET", "/data", data, "data", "All data by name."),
+        Route(
+            "GET",
+            f"{named}:journal",
+            journal,
+            "data-journal",
+            "The exact bytes of the entries of data, one per line.",
+            access="read",
+            parameters=(_AFTER, headers[2]),
+            answers={200: ("application/x-ndjson", bytes), 304: ("", None)},
+        ),
+        Route(
+            "GET",
+            f"{named}:blobs/{{sha256}}",
+            blob,
+            "data-blob",
+            "The bytes of a digest that the journal of data names.",
+            access="read",
+            parameters=headers[:2],
+            answers={200: (_BINARY, bytes), 206: (_BINARY, bytes)},
+            problems=(416,),
+        ),
+        Route(
+            "POST",
+            f"{named}:add",
+            add,
+            "data-add",
+            "Add a version of data, whose description was sent before.",
+            access="register",
+            writes=True,
+            body=Add,
+            answers={200: ("application/json", dict[str, Added])},
+            problems=(409, 413, 415, 507),
+        ),
+    )
