@@ -1,13 +1,17 @@
 """Results of queries as data, with what ran them and without what let them in."""
 
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tests.servers.postgres import Postgres
 
-from holdfast.datasets import query_source
+from holdfast.datasets import query_source, row_digest
+from holdfast.datasets.row_digest import DataColumn
 from holdfast.errors import InvalidInputError
+from holdfast.registry.data_verbs import DataOptions
 
 
 @pytest.fixture
@@ -130,9 +134,91 @@ def test_the_result_is_kept_as_parquet(database: str, tmp_path: Path) -> None:
     assert parquet.read_table(path).num_rows == found.row_count == 2
 
 
-def test_postgres_takes_one_query_that_reads(database_server: Postgres) -> None:
-    address = database_server.new_database()
+TABLE = """
+create table sales (
+    day date, at timestamptz, plain timestamp, hour time, id bigint, small smallint, share real,
+    amount numeric(10,2), exact numeric, large numeric(60,3), name varchar(10), fixed char(4),
+    blob bytea, about jsonb, key uuid, took interval, tags text[], ok boolean
+);
+insert into sales
+select date '2026-01-01' + (i % 365), timestamptz '2026-01-01 12:00+02' + i * interval '1 minute',
+    timestamp '2026-01-01 12:00', time '12:00:01.5', i, i % 100, i / 3.0, i / 7.0, i / 7.0, i,
+    'n' || i, 'ab', decode('00ff', 'hex'), '{"b": 1, "a": [2]}', gen_random_uuid(),
+    interval '1 day 2 hours', array['x', null], i % 2 = 0
+from generate_series(1, 70000) i;
+insert into sales (id) values (0);
+"""
+TYPES = {
+    "day": "date32[day]", "at": "timestamp[us, tz=UTC]", "plain": "timestamp[us]",
+    "hour": "time64[us]", "id": "int64", "small": "int16", "share": "float",
+    "amount": "decimal128(10, 2)", "exact": "string", "large": "decimal256(60, 3)",
+    "name": "string", "fixed": "string", "blob": "binary", "about": "string", "key": "string",
+    "took": "string", "tags": "list<string>", "ok": "bool",
+}  # fmt: skip
 
+
+@pytest.fixture(scope="module")
+def address(database_server: Postgres) -> str:
+    import psycopg
+
+    url = database_server.new_database()
+    with psycopg.connect(url) as connection:
+        connection.execute(TABLE)
+    return url
+
+
+def test_rows_of_postgres_have_the_types_of_its_columns(address: str, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "result.parquet"
+    found = query_source.described("select * from sales order by id", {}, address, path)
+    empty = query_source.described("select * from sales where false order by id", {}, address)
+
+    assert {one.name: one.type for one in found.columns} == TYPES
+    assert empty.columns == tuple(DataColumn(name, of, 0) for name, of in TYPES.items())
+    assert (found.row_count, found.remark) == (70_001, "")
+    assert {one.nulls for one in found.columns} == {0, 1}
+    table = parquet.read_table(path)
+    assert row_digest.of_rows(table) == found.rows
+    first = table.slice(1, 1).to_pylist()[0]
+    assert first["at"].isoformat() == "2026-01-01T10:01:00+00:00"
+    assert (first["amount"], first["about"]) == (Decimal("0.14"), '{"a": [2], "b": 1}')
+    assert (first["took"], first["tags"]) == ("P1DT2H", ["x", None])
+
+
+def test_what_a_session_of_postgres_is_set_to_changes_no_digest(address: str) -> None:
+    query = "select day, at, share, took, sum(share) over (partition by day) from sales order by id"
+    options = "-c TimeZone=Asia/Tokyo -c IntervalStyle=sql_standard -c extra_float_digits=-10"
+    other = f"{address}?options={quote(options)}"
+
+    plain, strange = (query_source.described(query, {}, one) for one in (address, other))
+    assert (plain.rows, plain.row_count) == (strange.rows, 70_001)
+    assert "no ORDER BY" in query_source.described("select 1 as a", {}, address).remark
+
+
+def test_a_table_of_postgres_is_data_by_name(address: str, tmp_path: Path) -> None:
+    import psycopg
+
+    import holdfast
+
+    data = holdfast.open(tmp_path / "store", by="ann").data
+    asked: DataOptions = {
+        "sql": "select id, amount from sales where small < %(most)s order by id",
+        "parameters": {"most": 3},
+        "connect": address,
+    }
+    first, again = data.add("few", **asked), data.add("few", **asked)
+
+    assert (first.created, again.created, first.version.added.row_count) == (True, False, 2_100)
+    assert data.verify("few", connect=address).state == "same"
+    with psycopg.connect(address) as connection:
+        connection.execute("update sales set amount = 0 where id = 101")
+    changed = data.verify("few", connect=address)
+    assert "rows: " in changed.differences[0]
+    assert changed.state == "changed"
+
+
+def test_postgres_takes_one_query_that_reads(address: str) -> None:
     found = query_source.described("select i from generate_series(1, %(n)s) i", {"n": 3}, address)
     assert (found.row_count, [one.name for one in found.columns]) == (3, ["i"])
     for text in (
@@ -140,6 +226,11 @@ def test_postgres_takes_one_query_that_reads(database_server: Postgres) -> None:
         "select 1; select 2",
         "copy (select 1) to '/tmp/out'",
         "create table t (a int)",
+        "select 1 / (id - 5) from sales order by id",
+        "select 'infinity'::timestamp as at",
     ):
         with pytest.raises(InvalidInputError, match="query failed"):
+            query_source.described(text, {}, address)
+    for text in ("select 'NaN'::numeric(10,2) as a", "select from sales"):
+        with pytest.raises(InvalidInputError, match=r"query has (a column 'a'|no result)"):
             query_source.described(text, {}, address)

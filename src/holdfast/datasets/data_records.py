@@ -69,7 +69,7 @@ class DataDescription(Struct, frozen=True, kw_only=True, omit_defaults=True):
         reader: What read the rows.
         window: The time they are of, `FROM/TO`.
         kept: Whether the store has the files.
-        remark: Why rows were not read.
+        remark: Why rows were not read, or may come in another order.
     """
 
     format: int = _FORMAT

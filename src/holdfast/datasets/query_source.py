@@ -5,12 +5,13 @@ may have written the query that `data verify` runs again, so each engine is held
 that reads.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from holdfast.datasets import data_source
+from holdfast.datasets import data_source, postgres_query
 from holdfast.datasets.data_records import DataDescription, DataQuery
 from holdfast.datasets.plain_address import recordable
 from holdfast.errors import InvalidInputError, MissingLibraryError
@@ -19,6 +20,8 @@ __all__ = ["KEPT_NAME", "described"]
 
 KEPT_NAME: Final = "result.parquet"
 _ROWS_AT_ONCE: Final = 65_536
+_ORDERED: Final = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_UNORDERED: Final = "the query has no ORDER BY: run again, it may give its rows in another order"
 _ONE_SELECT: Final = "write one SELECT"
 _DUCKDB: Final[Any] = {
     "threads": 1,
@@ -53,7 +56,10 @@ def described(
     engine, batches = runners[scheme](text, dict(parameters), connection)
     plain = recordable(connection) if "://" in connection else "duckdb:"
     query = DataQuery(text, dict(parameters), plain, engine)
-    description = DataDescription(kind="query", source="", query=query, reader=engine)
+    remark = "" if _ORDERED.search(text) else _UNORDERED
+    description = DataDescription(
+        kind="query", source="", query=query, reader=engine, remark=remark
+    )
     if keep is None:
         return data_source.with_rows(description, batches)
     return data_source.with_rows(description, _written(batches, keep))
@@ -154,19 +160,25 @@ def _sqlite(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
 def _postgres(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
     try:
         import psycopg
+        import pyarrow  # noqa: F401, ICN001 - rows become its batches
     except ImportError as error:
-        raise MissingLibraryError("psycopg", "postgres", "running a query needs it") from error
+        library = "pyarrow" if error.name == "pyarrow" else "psycopg"
+        extra = "log" if library == "pyarrow" else "postgres"
+        raise MissingLibraryError(library, extra, "running a query needs it") from error
+    secrets = _secrets(connection)
     try:
-        with psycopg.connect(connection, connect_timeout=10) as opened:
-            opened.read_only = True
-            with opened.cursor(name="holdfast") as cursor:  # which takes one query that reads
-                cursor.execute(text.encode(), parameters or None)
-                names = [one.name for one in cursor.description or ()]
-                rows = cursor.fetchall()
-            version = opened.info.server_version
+        opened = psycopg.connect(connection, connect_timeout=10)
     except (psycopg.Error, ValueError) as error:
-        raise _refused(error, _secrets(connection)) from None
-    return f"postgresql {version // 10_000}", _of_tuples(names, rows)
+        raise _refused(error, secrets) from None
+    version = opened.info.server_version // 10_000
+
+    def batches() -> Iterator[Any]:
+        try:
+            yield from postgres_query.batches(opened, text, parameters)
+        except (psycopg.Error, ValueError) as error:
+            raise _refused(error, secrets) from None
+
+    return f"postgresql {version}, 1 process", batches()
 
 
 def _of_tuples(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Any]:

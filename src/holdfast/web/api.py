@@ -399,7 +399,15 @@ def _upload(method: str, name: str, handler: Any, **more: Any) -> Route:
 def routes() -> Routes:
     """Return the table."""
     verbs = map(_of_verb, VERBS.values())
-    reading = (*_raw(), *data_routes(), *_events(), *_lists(), *_search(), *_of_model(), *_of_version())
+    reading = (
+        *_raw(),
+        *data_routes(),
+        *_events(),
+        *_lists(),
+        *_search(),
+        *_of_model(),
+        *_of_version(),
+    )
     table = [*reading, *verbs, *_registering(), *_signed(), *_uploads(), *_of_workers()]
     table += people_routes()
     made: list[Answer] = []
