@@ -1,5 +1,6 @@
 """What versions keep of their training, and the word that one failed."""
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.core.test_figure_content import DRAWN, SVG, png
 
 from holdfast import Registry
-from holdfast.core import curves, training_commands
+from holdfast.core import curves, training_commands, training_record
 from holdfast.core.curves import Curve, Curves
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 from holdfast.registry.training_verbs import CURVES_FILE
@@ -46,6 +47,41 @@ def test_curves_and_figures_are_read_back(
     assert (figure.kind, raw) == ("svg", DRAWN)
     with pytest.raises(NotFoundError, match="roc"):
         registry.trainings.figure("iris@latest", "rok")
+
+
+def test_a_notebook_shows_curves_and_figures_of_a_version(
+    registry: Registry, text: Text, made: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register("iris", text("iris"), artifacts=made)
+    info = registry.resolve("iris@latest")
+    html = info._repr_html_()
+
+    assert html.count("<svg") == 2
+    assert f"data:image/png;base64,{base64.b64encode(png()).decode()}" in html
+    assert 'alt="Figure a/b"' in html
+    assert "data:image/svg+xml;base64," in html
+    assert info == registry.versions("iris")[0]
+    assert "<svg" not in registry.versions("iris")[0]._repr_html_()
+    monkeypatch.setattr(training_record, "_MOST_SHOWN_BYTES", 10)
+    assert "data:image" not in info._repr_html_()
+
+
+def test_a_notebook_is_told_of_what_cannot_be_read(
+    registry: Registry, text: Text, made: dict[str, Path]
+) -> None:
+    registry.register("iris", text("iris"), artifacts=made)
+    info = registry.resolve("iris@latest")
+    manifest = registry.manifest(info)
+    for role, files in (("figures", made["figures"].glob("*")), ("curves", [made["curves"]])):
+        for file in manifest.artifacts[role].files:
+            blob = Path(registry.location) / "blobs" / "sha256" / file.sha256
+            os.chmod(blob, 0o600)
+            blob.write_bytes(b"damaged")
+        assert files
+        html = info._repr_html_()
+        assert "data:image" not in html
+        assert ("figure roc" in html) == (role == "figures")
+    assert "its bytes changed" in info._repr_html_()
 
 
 def test_a_version_without_them_keeps_nothing(registry: Registry, text: Text) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from holdfast.registry.lineage_tree import LineageTree
     from holdfast.retraining.reproduction import Reproduced, ReproductionRequest
 
-_BATCH_DAYS: Final = 30
 _LOG_LINES: Final = 20
 _NAMED: Final = ("version", "rollout", "live", "more")
 """Kinds that a name tells of itself."""
@@ -92,18 +91,16 @@ def _predictions(tree: "LineageTree", location: str | None) -> "Iterator[Lineage
 
 def _batches(log: "Log", tree: "LineageTree") -> "Iterator[LineageNode]":
     """Go through the batches that a version scored in the last days, the newest first."""
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC, datetime
 
     from holdfast.core.drawing.lineage_graph import LineageNode
+    from holdfast.predictions import ids
+    from holdfast.predictions.batch_record import days_since, recent
 
-    today, first = datetime.now(UTC).date(), tree.manifest.registered_at[:10]
-    days = [(today - timedelta(days=age)).isoformat() for age in range(_BATCH_DAYS)]
-    for day in days:
-        of_day = log.batches.of_day(day, tree.info.model) if day >= first else []
-        for record in of_day[::-1]:
-            if record.version == tree.info.version:
-                note = f"{day}, {record.input} → {record.output}"
-                yield LineageNode("batch", count(record.rows, "row"), note)
+    days = days_since(tree.manifest.registered_at, datetime.now(UTC).date())
+    for record in recent(log.batches, tree.info.model, tree.info.version, days):
+        note = f"{ids.day_of(record.batch_id)}, {record.input} → {record.output}"
+        yield LineageNode("batch", count(record.rows, "row"), note)
 
 
 def _document(tree: "LineageTree", became: "Sequence[LineageNode]") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Views for a notebook, made for reading; all text is escaped, and styles stay within."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -40,7 +41,7 @@ _RULES: Final = (
     "div.{0} .b{{color:var(--hf-bad)}}div.{0} .c{{color:var(--hf-canary)}}"
     "div.{0} code{{font-family:{2};font-size:12px;background:none;color:inherit;padding:0}}"
     "div.{0} svg{{max-width:100%;height:auto;display:block;margin:0 0 10px}}"
-    "div.{0} td svg{{margin:3px 0}}"
+    "div.{0} td svg{{margin:3px 0}}div.{0} img{{max-width:100%;height:auto}}"
 )
 _STYLE: Final = _RULES.format(
     _NAME, ",".join(f"{host} div.{_NAME}" for host in _DARK), svg.FONT
@@ -77,6 +78,12 @@ def span(text: str, class_: str) -> Html:
 def code(text: str) -> Html:
     """Return what is to be typed."""
     return Html(f"<code>{escape(text)}</code>")
+
+
+def image(media: str, content: bytes, about: str) -> Html:
+    """Return a picture whose bytes stand in the page: as an image, nothing in it is run."""
+    data = base64.b64encode(content).decode()
+    return Html(f'<p><img src="data:{media};base64,{data}" alt="{escape(about)}"></p>')
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:

@@ -1,5 +1,6 @@
 """What the registry tells people of versions and models, and what its verbs came to."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -35,7 +36,7 @@ class DesiredState(Struct, frozen=True):
     findings: tuple[DriftFinding, ...] = ()
 
 
-class VersionInfo(Struct, frozen=True):
+class VersionInfo(Struct, frozen=True, dict=True):
     """One version as it stands.
 
     Attributes:
@@ -92,6 +93,14 @@ class VersionInfo(Struct, frozen=True):
         """Return the exact ref, so that a version can be passed wherever a ref is wanted."""
         return self.ref
 
+    def drawn_with(self, pictures: Callable[[], Sequence[str]]) -> "VersionInfo":
+        """Return itself; a notebook asks for the markup of *pictures* when it shows it.
+
+        They are no part of the value: neither compared nor encoded.
+        """
+        self.__dict__["_pictures"] = pictures
+        return self
+
     def _repr_html_(self) -> str:
         """Show the version in a notebook."""
         from holdfast.core import notebook  # noqa: PLC0415 - only notebooks need it
@@ -116,7 +125,8 @@ class VersionInfo(Struct, frozen=True):
             sources = evaluation.origins(self.metrics, self.evaluations)
             metrics = [(name, value, sources[name]) for name, value in self.metrics.items()]
             parts.append(notebook.table(("metric", "value", ""), metrics))
-        return notebook.view(*parts)
+        pictures = self.__dict__.get("_pictures")
+        return notebook.view(*parts, *(pictures() if pictures is not None else ()))
 
 
 class ModelInfo(Struct, frozen=True):

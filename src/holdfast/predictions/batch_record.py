@@ -1,13 +1,17 @@
 """A batch as it is kept: one record for any number of rows, each of which it names by number."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from holdfast.core.drift.drift_counts import DayCounts
 from holdfast.predictions import ids
 
-__all__ = ["BatchRecord", "Batches", "row_in"]
+__all__ = ["BatchRecord", "Batches", "days_since", "recent", "row_in"]
+
+_DAYS: Final = 30
 
 
 class BatchRecord(Struct, frozen=True, kw_only=True):
@@ -51,6 +55,22 @@ def row_in(record: BatchRecord, prediction_id: str) -> int | None:
     """Return the number of the row that an id means, None if the batch has no such row."""
     row = ids.row_between(record.batch_id, prediction_id)
     return row if row is not None and row < max(record.rows, 1) else None
+
+
+def days_since(registered_at: str, today: date) -> list[str]:
+    """Return the last 30 UTC days on which a version can have scored anything, the newest first."""
+    days = [(today - timedelta(days=age)).isoformat() for age in range(_DAYS)]
+    return [day for day in days if day >= registered_at[:10]]
+
+
+def recent(batches: "Batches", model: str, version: str, days: Sequence[str]) -> list[BatchRecord]:
+    """Return what a version scored on these days, in their order and the newest first of each."""
+    return [
+        record
+        for day in days
+        for record in reversed(batches.of_day(day, model))
+        if record.version == version
+    ]
 
 
 class Batches(Protocol):

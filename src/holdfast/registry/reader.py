@@ -183,7 +183,14 @@ class Reader:
         """Find the version a ref names, now or as it stood *at* a time."""
         from holdfast.core.views import version_info
 
-        return version_info(*self._session.find(str(ref), at))
+        info = version_info(*self._session.find(str(ref), at))
+
+        def pictures() -> list[str]:
+            from holdfast.registry.training_verbs import Trainings
+
+            return Trainings(self._session).pictures(info.ref)
+
+        return info.drawn_with(pictures)
 
     def manifest(self, ref: Reference, *, at: str | None = None) -> Manifest:
         """Return what a version records, its bytes checked; purged versions keep theirs."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from holdfast.core import curves, figure_content, names, training_commands
+from holdfast.core import curves, figure_content, names, training_commands, training_record
 from holdfast.core.curves import Curve
 from holdfast.core.events import TrainingFailed
 from holdfast.core.figure_content import MEDIA
@@ -12,7 +12,7 @@ from holdfast.core.manifest import Artifact, Manifest, digest_of
 from holdfast.core.training_record import FACTS, FigureFile, TrainingRecord
 from holdfast.core.version import parse
 from holdfast.core.views import Moved
-from holdfast.errors import ConflictError, DamagedError, NotFoundError
+from holdfast.errors import ConflictError, DamagedError, HoldfastError, NotFoundError
 from holdfast.registry.commits import moved
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError
@@ -118,6 +118,21 @@ class Trainings:
                 figure_content.kind_of(name, raw)
                 return figure, raw
         raise NotFoundError(subject, names.nearest(name, [one.name for one in _figures(manifest)]))
+
+    def pictures(self, ref: str) -> list[str]:
+        """Draw curves and figures of a version for a notebook; what cannot be read is told."""
+        from holdfast.core import notebook
+
+        def content(figure: FigureFile) -> bytes | None:
+            try:
+                return self.figure(ref, figure.name)[1]
+            except HoldfastError:
+                return None
+
+        try:
+            return list(training_record.pictures(self.record(ref), content))
+        except HoldfastError as error:
+            return [notebook.line(str(error), "b")]
 
     def _curves(self, manifest: Manifest) -> dict[str, Curve]:
         artifact = manifest.artifacts.get(curves.ROLE)

@@ -3,6 +3,7 @@
 ```
 page_routes       which page answers a path          visitor   who looks, and what they may do
 front_page, model_page, version_page, comparison_page, history_pages, policy_page   for looking
+version_batches   what a version scored in batches, from the prediction log
 kept_pictures     curves and figures, and what a version's run says of itself
 lineage_page      what a version was made from, and became
 prediction_page   which version made an answer

@@ -3,6 +3,7 @@
 from holdfast.core.drawing.lineage_graph import graph
 from holdfast.registry.lineage_tree import lineage_tree
 from holdfast.web.below import session_of
+from holdfast.web.pages import version_batches
 from holdfast.web.pages.drawing import markup
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
 from holdfast.web.pages.page_paths import model_url, version_url
@@ -27,13 +28,15 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         return visitor.may("read", name)
 
     tree = lineage_tree(session_of(registry), info.ref, sees, _link)
+    batches = version_batches.of_version(visitor, info, asked.now)
+    became = (*tree.became, *version_batches.nodes(batches))
     values = {
         "model": model,
         "info": info,
         "here": tree.here,
-        "became": tree.became,
+        "became": became,
         "unread": tree.unread,
-        "graph": markup(graph(tree.here, tree.became)) if tree.here.sources or tree.became else "",
+        "graph": markup(graph(tree.here, became)) if tree.here.sources or became else "",
     }
     return Drawn("lineage", common(visitor, asked, "models") | values)
 

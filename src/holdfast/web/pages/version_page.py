@@ -13,7 +13,7 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.training_record import FACTS
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError
-from holdfast.web.pages import kept_pictures
+from holdfast.web.pages import kept_pictures, version_batches
 from holdfast.web.pages.drawing import fact
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
 from holdfast.web.pages.page_paths import version_url
@@ -47,6 +47,7 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         "card_html": markdown(manifest.description),
         "files": list(_files(manifest)),
         "lineage": list(_lineage(manifest)),
+        "batches": version_batches.of_version(visitor, info, asked.now),
         "load": f"holdfast load {info.ref}",
     }
     return Drawn("version", common(visitor, asked, "models") | values)
