@@ -1,5 +1,6 @@
 """`holdfast lineage`: both ways, and by data, commit and parent, through the command line."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,11 +83,15 @@ def test_predictions_in_a_log_are_counted(made: Holdfast, tmp_path: Path) -> Non
 
 def test_users_are_listed_by_data_commit_and_parent(made: Holdfast) -> None:
     digest = made("data", "show", "sales", "--json").data["rows"]
-    for words in (("--data", "sales"), ("--data", digest), ("--commit", "abababa")):
+    paths = (("--data", "./rows.csv"), ("--data", "rows.csv"), ("--data", "./*.csv"))
+    for words in (("--data", "sales"), ("--data", digest), ("--commit", "abababa"), *paths[:2]):
         lines = made("lineage", *words).out.splitlines()
         assert (len(lines), lines[1].split()[:2]) == (2, ["iris@1.0.0", "production"])
     assert "child@1.0.0" in made("lineage", "--parent", "iris@production").out
     assert made("lineage", "--parent", "child@1.0.0").out == "no version\n"
+    assert "iris@1.0.0" in made("lineage", *paths[2]).out  # the same rows
+    for missing, status in (("./none.csv", 2), ("none.csv", 3), ("none@v1", 3), ("s3://", 2)):
+        assert made("lineage", "--data", missing).status == status
 
 
 def test_a_bare_version_says_that_nothing_is_known(holdfast: Holdfast, tmp_path: Path) -> None:
@@ -106,6 +111,8 @@ def test_a_bare_version_says_that_nothing_is_known(holdfast: Holdfast, tmp_path:
         ("iris@1.0.0", "--commit", "abababa"),
         ("--data", "sales", "--parent", "iris@1.0.0"),
         ("--data", "sales", "--plot", "x.svg"),
+        ("--data", "sales", "--openlineage", "x.jsonl"),
+        ("--failed", "iris", "--slsa", "x.json"),
     ],
 )
 def test_one_question_at_a_time(made: Holdfast, words: tuple[str, ...]) -> None:
@@ -125,6 +132,22 @@ def retrained(holdfast: Holdfast, tmp_path: Path, *of_model: str) -> None:
     committed(tmp_path, "jobs.py", JOB % of_model)
     words = ("--entry", "jobs:train", "--slot", "2026-11-29", "--data", "train=rows.csv")
     assert holdfast("retrain", "churn", *words).status == 0
+
+
+def test_slots_that_failed_are_listed_and_told_as_events(
+    holdfast: Holdfast, tmp_path: Path
+) -> None:
+    retrained(holdfast, tmp_path, "", "0.5")
+    assert holdfast("lineage", "--failed", "churn").out == "no slot failed\n"
+    words = ("--entry", "jobs:none", "--slot", "2026-11-30", "--data", "train=rows.csv")
+    assert holdfast("retrain", "churn", *words).status == 10
+    said = holdfast("lineage", "--failed", "churn", "--openlineage", "events.jsonl")
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+
+    assert said.out.splitlines()[1].split()[:4] == [
+        "2026-11-30T00:00:00Z", "jobs:none", "1", "failed",
+    ]  # fmt: skip
+    assert [json.loads(line)["eventType"] for line in lines] == ["START", "FAIL"]
 
 
 def test_a_version_is_reproduced_and_the_status_says_how_like_it_is(

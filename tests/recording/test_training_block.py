@@ -21,6 +21,7 @@ from holdfast.errors import (
     RefusedError,
     StoreError,
 )
+from holdfast.recording import TrainingRun
 
 
 def last(registry: Registry, model: str = "iris") -> str:
@@ -404,3 +405,38 @@ def test_a_script_in_a_repository_is_known_by_its_commit_and_address(
     assert facts["script"] == "train.py"
     blobs = [path.read_bytes() for path in Path(registry.location).rglob("*") if path.is_file()]
     assert not [raw for raw in blobs if b"ghp_secret" in raw]
+
+
+class Module:
+    """Looks to formats as a network of PyTorch's does."""
+
+    __module__ = "torch.nn.modules.module"
+
+
+class Network(Module):
+    __module__ = "jobs.net"
+
+    def state_dict(self) -> dict[str, float]:
+        return {"weight": 1.0}
+
+
+def test_a_network_that_no_file_keeps_is_told_when_it_is_named(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (path := tmp_path / "model.txt").write_text("weights")
+    told = []
+    with holdfast.training("iris", store=registry) as run:
+        for parts in ((Network(),), ("weights", Network())):
+            with pytest.raises(InvalidInputError) as caught:
+                run.model(*parts)
+            told.append(str(caught.value))
+        run.model(path)
+    named = TrainingRun("iris", tmp_path, registry.trainings.data_use, {"model": "torch-state"})
+    named.model(Network())
+    assert len(named.models) == 1
+
+    for text in told:
+        assert text.startswith("Network object is a PyTorch module")
+        assert "export it" in text
+        assert "formats={'model': 'torch-state'}" in text
+    assert run.version.ref == "iris@1.0.0"

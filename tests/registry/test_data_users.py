@@ -81,7 +81,7 @@ def test_a_parent_leads_to_its_children(registry: Registry, made: Made) -> None:
 def test_what_cannot_be_looked_for_is_refused(registry: Registry) -> None:
     with pytest.raises(InvalidInputError, match="must be 7 to 64 hex digits"):
         registry.lineage.users_of_commit("main")
-    with pytest.raises(InvalidInputError, match="cannot be looked for"):
+    with pytest.raises(InvalidInputError, match="does not exist; give sha256"):
         registry.lineage.users_of_data("./rows.csv@v1")
     with pytest.raises(NotFoundError, match="data nothing not found"):
         registry.lineage.users_of_data("nothing")

@@ -7,9 +7,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import holdfast
+from holdfast.registry import run_records
 from holdfast.retraining import retraining_run
 from holdfast.retraining.retraining_run import RunRequest
 
@@ -45,6 +47,7 @@ def as_client(name: str, facet: dict[str, Any]) -> None:
     """Make a facet by the client's own class; it takes exactly the fields that it knows."""
     facet_v2 = importlib.import_module("openlineage.client.facet_v2")
     module = {
+        "errorMessage": "error_message_run.ErrorMessageRunFacet",
         "nominalTime": "nominal_time_run.NominalTimeRunFacet",
         "processing_engine": "processing_engine_run.ProcessingEngineRunFacet",
         "executionParameters": "execution_parameters_run.ExecutionParametersRunFacet",
@@ -110,3 +113,31 @@ def test_data_is_named_as_openlineage_names_it(events: list[dict[str, Any]]) -> 
     assert [one["name"] for one in train["facets"]["schema"]["fields"]] == ["a", "b"]
     assert more["facets"]["version"] == train["facets"]["version"]
     assert output["name"] == "churn@1.0.0"
+
+
+def test_a_slot_that_failed_has_a_run_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    (tmp_path / "jobs.py").write_text("def train(context):\n    raise ValueError('no rows')\n")
+    registry = holdfast.open(tmp_path / "store")
+    place = {"PATH": "/usr/bin:/bin"}
+    data = {"train": tmp_path / "rows.csv"}
+    request = RunRequest(
+        "churn", "2026-11-29T02:00:00Z", tmp_path, place, entry="jobs:train", data=data, seed=3
+    )
+    retraining_run.run(registry, request)
+    (slot,) = registry.lineage.failures("churn")
+    start, fail = registry.lineage.openlineage_of_failures("churn")
+
+    assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")
+    assert start["run"]["runId"] == fail["run"]["runId"] == str(uuid.UUID(fail["run"]["runId"]))
+    assert start["eventTime"] < fail["eventTime"] == slot.began
+    assert fail["outputs"] == []
+    assert [one["name"] for one in fail["inputs"]] == ["train"]
+    assert fail["run"]["facets"]["errorMessage"]["message"] == slot.why == "it ended with status 1"
+    facets = fail["run"]["facets"] | fail["job"]["facets"] | fail["inputs"][0]["facets"]
+    for name, facet in facets.items():
+        as_client(name, facet)
+    assert {"errorMessage", "nominalTime", "executionParameters", "version"} <= facets.keys()
+    assert run_records.of_slot(registry._session, msgspec.structs.replace(slot, blobs=())) == {}
+    other = msgspec.structs.replace(slot, blobs=("0" * 64, slot.blobs[0]))
+    assert run_records.of_slot(registry._session, other)["seed"] == 3

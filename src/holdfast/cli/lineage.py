@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.registry.lineage_tree import LineageTree
     from holdfast.retraining.reproduction import Reproduced, ReproductionRequest
 
+_QUESTIONS: Final = ("data", "commit", "parent", "failed")
 _LOG_LINES: Final = 20
 _NAMED: Final = ("version", "rollout", "live", "more")
 """Kinds that a name tells of itself."""
@@ -27,9 +28,10 @@ _NAMED: Final = ("version", "rollout", "live", "more")
 
 @command("lineage")
 @click.argument("ref", required=False)
-@click.option("--data", metavar="DIGEST|DATA@V", help="List what was trained on this data instead.")
+@click.option("--data", metavar="DIGEST|DATA@V|PATH", help="List what was trained on it instead.")
 @click.option("--commit", metavar="SHA", help="List what the code of this commit made instead.")
 @click.option("--parent", metavar="REF", help="List what was made from this version instead.")
+@click.option("--failed", metavar="MODEL", help="List slots of retraining that failed instead.")
 @click.option("--log", metavar="DIR|URL", help="Count its predictions in this log, too.")
 @plot_files.plot("Draw it, too.")
 @click.option(
@@ -41,15 +43,21 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
 
     Above are data, code, environment and parents; below are children, aliases, rollouts and
     servers. With --data, --commit or --parent, list the versions of all models that used it.
+    With --failed, list the slots that made no version; --openlineage has their runs.
     """
-    questions = [name for name in ("data", "commit", "parent") if options[name] is not None]
+    questions = [name for name in _QUESTIONS if options[name] is not None]
     if len(questions) + (ref is not None) != 1:
-        raise click.UsageError("give REF, or one of --data, --commit and --parent")
+        raise click.UsageError("give REF, or one of --data, --commit, --parent and --failed")
     file = plot_files.named(options["plot"])
     verbs = ctx.registry().lineage
     if ref is None:
-        if file is not None or any(options[name] for name in ("log", "openlineage", "slsa")):
-            raise click.UsageError("--plot, --log, --openlineage and --slsa need REF")
+        if file is not None or any(options[name] for name in ("log", "slsa")):
+            raise click.UsageError("--plot, --log and --slsa need REF")
+        if options["failed"] is not None:
+            _emit_failures(ctx, options["failed"], options["openlineage"])
+            return
+        if options["openlineage"] is not None:
+            raise click.UsageError("--openlineage needs REF or --failed")
         look = {
             "data": verbs.users_of_data,
             "commit": verbs.users_of_commit,
@@ -138,6 +146,18 @@ def _branches(nodes: "Sequence[LineageNode]", before: str = "") -> Iterator[str]
         note = f"  {node.note}" if node.note else ""
         yield f"{before}{'└─' if is_last else '├─'} {kind}{node.text}{note}"
         yield from _branches(node.sources, before + ("   " if is_last else "│  "))
+
+
+def _emit_failures(ctx: Context, model: str, place: str | None) -> None:
+    verbs = ctx.registry().lineage
+    slots = verbs.failures(model)
+    if place is not None:
+        lineage_files.deliver(place, verbs.openlineage_of_failures(model))
+    rows = [
+        (slot.slot, slot.entry, str(slot.attempts), slot.outcome or "", slot.why) for slot in slots
+    ]
+    header = ("SLOT", "ENTRY", "ATTEMPTS", "OUTCOME", "WHY")
+    ctx.emit(slots, columns(header, rows) if rows else ["no slot failed"])
 
 
 def _emit_users(ctx: Context, users: "VersionsUsing") -> None:

@@ -170,7 +170,12 @@ def face(format_name: str, model: object) -> object:
     return file_format.face(model) if isinstance(file_format, Faced) else model
 
 
-def _home_of(model: object) -> Format:
+def check_home(model: object) -> None:
+    """Check that there is a format for an object in memory, as far as its class tells.
+
+    Raises:
+        InvalidInputError: If it can be kept only as what the caller names.
+    """
     if is_network(model):
         raise InvalidInputError(
             f"{type(model).__name__} object",
@@ -178,6 +183,10 @@ def _home_of(model: object) -> Format:
             "export it (`torch.export.export`), or keep the weights alone: "
             "formats={'model': 'torch-state'}",
         )
+
+
+def _home_of(model: object) -> Format:
+    check_home(model)
     return next(item for item in _all() if item.takes(model))
 
 

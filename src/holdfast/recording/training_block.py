@@ -107,7 +107,9 @@ class TrainingBlock:
         self._facts = RunFacts(self._seed)
         with ExitStack() as failing:
             folder = failing.enter_context(scratch.folder())
-            run = TrainingRun(asked.model, folder, self._registry.trainings.data_use)
+            describe = self._registry.trainings.data_use
+            named = asked.facts.get("formats") or {}
+            run = TrainingRun(asked.model, folder, describe, named)
             for name, source in asked.facts.get("data", {}).items():
                 run.data(name, source)
             self._tell_watched = failing.enter_context(fit_hooks.watching(run))

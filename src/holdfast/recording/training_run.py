@@ -5,11 +5,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import Struct
 
-from holdfast import forks, scratch
+from holdfast import forks, formats, scratch
 from holdfast.core import curves, figure_content, names
 from holdfast.core.curves import Curve
 from holdfast.core.manifest import clean_metrics, plain
@@ -62,13 +63,21 @@ class TrainingRun:
         model: Name of the registered model.
         folder: Where figures and files wait.
         describe: Looks at data that are named by path or ref.
+        named_formats: By role, where the caller names some.
     """
 
-    def __init__(self, model: str, folder: Path, describe: Describe) -> None:
+    def __init__(
+        self,
+        model: str,
+        folder: Path,
+        describe: Describe,
+        named_formats: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.model_name = model
         self.folder = folder
         self.result: RegistrationResult | None = None
         self._describe = describe
+        self._named_formats = named_formats
         self._lock = threading.RLock()
         self._owner = os.getpid()
         self._ended = False
@@ -211,7 +220,14 @@ class TrainingRun:
             preprocessor: What was fitted with it.
             input_example: A few rows: gives the schema, and proves that what is stored answers as
                 the object does.
+
+        Raises:
+            InvalidInputError: If one is an object of which no file keeps the whole: better now than
+                after the training.
         """
+        for role, part in (("model", model), ("preprocessor", preprocessor)):
+            if part is not None and role not in self._named_formats:
+                formats.check_home(part)
         with self._open():
             self._model = (model, preprocessor, input_example)
 

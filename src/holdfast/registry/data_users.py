@@ -1,16 +1,19 @@
 """Which versions of all models were made from some data, or by some commit."""
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from msgspec import Struct
 
+from holdfast import scratch
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import VersionInfo, version_info
+from holdfast.datasets import data_source
 from holdfast.datasets.data_records import parse_data_ref
-from holdfast.errors import HoldfastError, InvalidInputError
+from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.data_verbs import Datasets
 from holdfast.registry.descendants import descent
 from holdfast.registry.queries import all_states
@@ -41,24 +44,51 @@ class VersionsUsing(Struct, frozen=True):
 
 
 def of_data(session: Session, text: str) -> VersionsUsing:
-    """Find what was trained on data: by digest of bytes or rows, its beginning, or by name.
+    """Find what was trained on data: by digest of bytes or rows, its beginning, by name or path.
+
+    A path is asked for its digests as they are now; data by name comes before a path of that name,
+    which is written `./sales`.
 
     Raises:
-        InvalidInputError: If *text* is neither a digest nor names data.
-        NotFoundError: If no data has that name.
+        InvalidInputError: If *text* is neither a digest, nor names data, nor a path with some.
+        NotFoundError: If no data and no file has that name.
     """
     match = _DIGEST.fullmatch(text)
     if match is not None:
         return _searched(session, lambda manifest: _uses(manifest, (match[1],), frozenset()))
     parsed = parse_data_ref(text if "@" in text else f"{text}@latest")
     if parsed is None:
-        advice = "give sha256:…, or data by name: sales@v3"
-        raise InvalidInputError(f"data {text!r}", "cannot be looked for", advice)
+        return _of_digests(session, _at_path(text), frozenset())
     datasets = Datasets(session)
-    versions = datasets.versions(parsed.name) if "@" not in text else [datasets.find(text)]
+    try:
+        versions = datasets.versions(parsed.name) if "@" not in text else [datasets.find(text)]
+    except NotFoundError:
+        if not os.path.lexists(text):
+            raise
+        return _of_digests(session, _at_path(text), frozenset())
     known = {one for version in versions for one in (version.added.digest, version.added.rows)}
+    return _of_digests(session, known, frozenset(version.ref for version in versions))
+
+
+def _at_path(text: str) -> set[str | None]:
+    """Return the digests of what is at a path or in a bucket now.
+
+    Raises:
+        InvalidInputError: If nothing is.
+    """
+    try:
+        with scratch.folder() as home:
+            described = data_source.described(data_source.find(text, home))
+    except InvalidInputError as error:
+        advice = "give sha256:…, data by name such as sales@v3, or a path"
+        raise InvalidInputError(error.subject, error.problem, advice) from error
+    return {described.digest, described.rows}
+
+
+def _of_digests(
+    session: Session, known: Collection[str | None], refs: frozenset[str]
+) -> VersionsUsing:
     digests = tuple(one.removeprefix("sha256:") for one in known if one)
-    refs = frozenset(version.ref for version in versions)
     return _searched(session, lambda manifest: _uses(manifest, digests, refs))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.manifest import Manifest
+from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.registry import data_users, run_records
 from holdfast.registry.data_users import VersionsUsing
 from holdfast.registry.lineage_tree import LineageTree, lineage_tree
@@ -29,6 +30,22 @@ class Lineages:
 
         manifest, _digest, record = self._run_of(ref)
         return openlineage_events.events(self._session, manifest, record)
+
+    def failures(self, model: str) -> tuple[SlotRecord, ...]:
+        """Return the slots of retraining whose last attempt failed and made no version, in order.
+
+        Raises:
+            NotFoundError: If there is no such model.
+        """
+        slots = self._session.state(model).slots.values()
+        failed = (slot for slot in slots if slot.outcome in ("failed", "limit"))
+        return tuple(sorted(failed, key=lambda slot: (slot.slot, slot.entry)))
+
+    def openlineage_of_failures(self, model: str) -> list[dict[str, Any]]:
+        """Return the events of the last run of each slot that failed, as OpenLineage has them."""
+        from holdfast.registry import openlineage_events
+
+        return openlineage_events.failures(self._session, model, self.failures(model))
 
     def slsa(self, ref: str) -> bytes:
         """Return SLSA provenance of a version: a statement, in a signed envelope if there is a key.

@@ -1,7 +1,10 @@
-"""How a version came to be, as two events of OpenLineage (spec 2-0-2): START and COMPLETE."""
+"""Runs as two events each of OpenLineage (spec 2-0-2): START, and COMPLETE or FAIL.
+
+A run that led to a version is complete; a slot whose last attempt failed has a run that failed.
+"""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -9,18 +12,21 @@ from msgspec import UNSET
 from holdfast import __version__
 from holdfast.core.lineage_record import DataUse
 from holdfast.core.manifest import Manifest
+from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.datasets.data_records import DataDescription
 from holdfast.errors import HoldfastError
+from holdfast.registry import run_records
 from holdfast.registry.data_verbs import Datasets
 from holdfast.registry.session import Session
-from holdfast.registry.slsa_provenance import began_at
+from holdfast.registry.slsa_provenance import began_at, time_before
 
-__all__ = ["events"]
+__all__ = ["events", "failures"]
 
 _PRODUCER: Final = f"https://holdfast.dev/{__version__}"
 _SPEC: Final = "https://openlineage.io/spec"
 _EVENT: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS: Final = {
+    "ErrorMessageRunFacet": "1-0-1",
     "NominalTimeRunFacet": "1-0-1",
     "ProcessingEngineRunFacet": "1-1-1",
     "ExecutionParametersRunFacet": "1-0-0",
@@ -65,6 +71,61 @@ def events(session: Session, manifest: Manifest, record: dict[str, Any]) -> list
     return [start, {**complete, "outputs": outputs}]
 
 
+def failures(session: Session, model: str, slots: Sequence[SlotRecord]) -> list[dict[str, Any]]:
+    """Return the events of the last run of each slot, which failed and made no version.
+
+    Args:
+        session: Where the records of the runs are.
+        model: What was to be trained.
+        slots: That failed.
+    """
+    namespace = f"holdfast://{session.open_store.config.id}"
+    return [event for slot in slots for event in _failed(session, namespace, model, slot)]
+
+
+def _failed(
+    session: Session, namespace: str, model: str, slot: SlotRecord
+) -> Iterator[dict[str, Any]]:
+    record = run_records.of_slot(session, slot)
+    identity = f"{namespace}/{model}/{slot.slot}/{slot.entry}/{slot.attempts}"
+    ended = slot.began or slot.slot
+    error = _facet("ErrorMessageRunFacet", message=slot.why, programmingLanguage="PYTHON")
+    kind = {"processingType": "BATCH", "integration": "HOLDFAST", "jobType": "TRAINING"}
+    data = record.get("data")
+    told = {"entry": slot.entry, "seed": record.get("seed"), "window": record.get("data_window")}
+    common = {
+        "producer": _PRODUCER,
+        "schemaURL": _EVENT,
+        "job": {
+            "namespace": namespace,
+            "name": f"train {model}",
+            "facets": {"jobType": _facet("JobTypeJobFacet", **kind)},
+        },
+        "inputs": [
+            {
+                "namespace": "holdfast",
+                "name": str(name),
+                "facets": {
+                    "version": _facet("DatasetVersionDatasetFacet", datasetVersion=str(digest))
+                },
+            }
+            for name, digest in (data.items() if isinstance(data, dict) else ())
+        ],
+        "outputs": [],
+    }
+    run_id = str(uuid.uuid5(uuid.NAMESPACE_URL, identity))
+    facets = {
+        "nominalTime": _facet("NominalTimeRunFacet", nominalStartTime=slot.slot),
+        "executionParameters": _parameters(told, record),
+    }
+    began = time_before(ended, record.get("took_s")) or ended
+    start = {"eventType": "START", "eventTime": began, "run": {"runId": run_id, "facets": facets}}
+    yield start | common
+    facets = {**facets, "errorMessage": error}
+    fail = {"eventType": "FAIL", "eventTime": ended, "run": {"runId": run_id, "facets": facets}}
+    yield fail | common
+
+
 def _facet(kind: str, **fields: Any) -> dict[str, Any]:
     url = f"{_SPEC}/facets/{_FACETS[kind]}/{kind}.json#/$defs/{kind}"
     return {"_producer": _PRODUCER, "_schemaURL": url, **fields}
@@ -82,12 +143,18 @@ def _run(manifest: Manifest, record: dict[str, Any]) -> Iterator[tuple[str, dict
         "seed": lineage.seed,
         "window": lineage.data_window or UNSET,
     }
+    yield "executionParameters", _parameters(settings, record)
+
+
+def _parameters(told: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     recorded = record.get("settings")
-    settings |= recorded if isinstance(recorded, dict) else {}
+    settings = told | (recorded if isinstance(recorded, dict) else {})
     parameters = [
-        {"key": key, "value": str(value)} for key, value in settings.items() if value is not UNSET
+        {"key": key, "value": str(value)}
+        for key, value in settings.items()
+        if value is not UNSET and value is not None
     ]
-    yield "executionParameters", _facet("ExecutionParametersRunFacet", parameters=parameters)
+    return _facet("ExecutionParametersRunFacet", parameters=parameters)
 
 
 def _job(manifest: Manifest) -> Iterator[tuple[str, dict[str, Any]]]:

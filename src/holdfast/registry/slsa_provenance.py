@@ -74,10 +74,14 @@ def _metadata(manifest: Manifest, record: dict[str, Any]) -> dict[str, Any]:
 
 def began_at(manifest: Manifest, record: dict[str, Any]) -> str | None:
     """Return when the run began, as far as its record says how long it took."""
-    took_s = record.get("took_s")
+    return time_before(manifest.registered_at, record.get("took_s"))
+
+
+def time_before(ended_at: str, took_s: object) -> str | None:
+    """Return when what took so long began; `None` if it is not a number of seconds."""
     if not isinstance(took_s, int | float) or isinstance(took_s, bool):
         return None
-    ended = datetime.fromisoformat(manifest.registered_at)
+    ended = datetime.fromisoformat(ended_at)
     return format_time(ended - timedelta(seconds=min(max(took_s, 0.0), 1e9)))
 
 
