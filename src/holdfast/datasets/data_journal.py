@@ -18,11 +18,11 @@ from holdfast.errors import BusyError, DamagedError
 from holdfast.store import Store, TakenError, layout
 from holdfast.store.journal import Journal
 
-__all__ = ["DataJournal", "names_in"]
+__all__ = ["OF_DATA", "DataJournal", "names_in"]
 
 _ATTEMPTS: Final = 64
 _LONGEST_PAUSE_S: Final = 0.1
-_MARK: Final = "@data/"
+OF_DATA: Final = "@data/"
 """Stands in each entry before the name, in the place of a model's: no model can be called so."""
 
 
@@ -38,7 +38,7 @@ class DataJournal:
 
     def __init__(self, store: Store, name: str) -> None:
         self.name = check_name(name)
-        self.owner = _MARK + self.name
+        self.owner = OF_DATA + self.name
         self._journal = Journal(store, layout.data(name))
 
     def versions(self) -> list[DataVersion]:
@@ -124,7 +124,7 @@ def names_in(store: Store) -> list[str]:
         if raw is None:
             journal.tail()  # a missing entry before others is damage
             continue
-        name = (entries.model_of(raw) or "").removeprefix(_MARK)
+        name = (entries.model_of(raw) or "").removeprefix(OF_DATA)
         if not name or layout.data(name) != prefix:
             problem = "is unreadable or belongs to other data"
             raise DamagedError(journal.slot(1), problem, "restore it from a copy")

@@ -12,6 +12,7 @@ from holdfast.errors import DamagedError
 from holdfast.registry import repair_lost
 from holdfast.registry.missing import lost
 from holdfast.registry.repair_blobs import BlobRepair
+from holdfast.registry.repair_data import DataRepair
 from holdfast.registry.repair_journal import JournalRepair
 from holdfast.registry.repair_plan import Repair, RepairPlan
 from holdfast.registry.repair_projections import ProjectionRepair
@@ -34,12 +35,14 @@ def repaired(session: Session, model: str | None, source: object) -> Repair:
 def _plan(session: Session, model: str | None, source: object) -> RepairPlan:
     """Examine one model, or all and the bytes that none needs."""
     sources, plan = sources_for(session, source), RepairPlan()
+    blobs = BlobRepair(session, sources, plan)
     examination = _Examination(
         session,
         plan,
         JournalRepair(session, sources, plan),
-        BlobRepair(session, sources, plan),
+        blobs,
         ProjectionRepair(session, plan),
+        DataRepair(session, sources, plan, blobs),
     )
     if model is None:
         examination.all()
@@ -61,6 +64,7 @@ class _Examination:
     journals: JournalRepair
     blobs: BlobRepair
     projections: ProjectionRepair
+    data: DataRepair
     unread: list[str] = field(default_factory=list)
 
     def one(self, model: str) -> None:
@@ -77,6 +81,7 @@ class _Examination:
             self._folder(folder)
         for name in self.session.survey().lost:
             self._lost(name)
+        self.unread.extend(self.data.all())
         self.blobs.examine_strays(self.unread)
 
     def _lost(self, model: str) -> None:

@@ -45,16 +45,24 @@ class BlobRepair:
                 self._blob(file, damage.problem, state.model, needed[file.sha256][1])
         return readable
 
+    def examine_files(self, files: Sequence[File]) -> None:
+        """Examine what data keeps."""
+        for file, damage in self.session.open_store.blobs.check_all(files):
+            if damage is not None and layout.blob(file.sha256) not in self.plan.subjects:
+                self._blob(file, damage.problem, None, None)
+
+    def readable(self, file: File, model: str | None) -> bytes:
+        """Read a small blob, here or in a copy that it is then fetched from; empty if nowhere."""
+        blobs = self.session.open_store.blobs
+        damage = blobs.check(file.sha256)
+        if damage is None:
+            return blobs.read(file.sha256)
+        good = self._blob(file, damage.problem, model, None)
+        return _bytes(good) if good else b""
+
     def _manifest(self, model: str, record: Record) -> Manifest | None:
         """Read a version's manifest, here or in a copy."""
-        blobs = self.session.open_store.blobs
-        damage = blobs.check(record.manifest)
-        if damage is None:
-            raw = blobs.read(record.manifest)
-        else:
-            file = File("manifest.json", record.manifest, 0)
-            good = self._blob(file, damage.problem, model, None)
-            raw = _bytes(good) if good else b""
+        raw = self.readable(File("manifest.json", record.manifest, 0), model)
         if not raw:
             return None
         try:

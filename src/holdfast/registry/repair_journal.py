@@ -4,6 +4,7 @@ An entry is taken only if the chain says that it stood there.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -45,7 +46,7 @@ class JournalRepair:
     def model_in(self, prefix: str) -> str | None:
         """Ask later entries, and the copy, whose journal is below a prefix."""
         journal = Journal(self.session.open_store.store, prefix)
-        model_names = (entries.model_of(_read(journal, seq)[0] or b"") for seq in journal.numbers())
+        model_names = (entries.model_of(read(journal, seq)[0] or b"") for seq in journal.numbers())
         for name in [*model_names, *self.sources.models()]:
             if name is not None and layout.model(name) == prefix:
                 return name
@@ -57,8 +58,10 @@ class JournalRepair:
         witness, last = self._end(model, journal)
         state, digests = empty(model), []
         for seq in range(1, last + 1):
-            raw, problem = _read(journal, seq)
-            expected_digest = _named_by_next(journal, seq, model)
+            raw, problem = read(journal, seq)
+            expected_digest = named_by_next(
+                journal, seq, functools.partial(_unread, model, seq + 1)
+            )
             if witness is not None and seq == witness.seq:
                 expected_digest = witness.head
             problem = problem or _problem(raw or b"", state, seq, expected_digest)
@@ -105,16 +108,20 @@ class JournalRepair:
             self.plan.leave(state.model, slot, message)
             return None
         mend = Mend(state.model, slot, "fetch", problem, self.sources.name)
-        self.plan.add(mend, functools.partial(self._put_back, state.model, seq, theirs))
+        self.plan.add(
+            mend, functools.partial(restore, self.session, layout.model(state.model), seq, theirs)
+        )
         return theirs
 
-    def _put_back(self, model: str, seq: int, raw: bytes) -> None:
-        journal = Journal(self.session.open_store.store, layout.model(model))
-        make_room(self.session.open_store.store, journal.slot(seq))
-        journal.append(seq, raw, _commit_of(raw))
+
+def restore(session: Session, prefix: str, seq: int, raw: bytes) -> None:
+    """Put an entry in the place of whatever is there of it, which is set aside."""
+    journal = Journal(session.open_store.store, prefix)
+    make_room(session.open_store.store, journal.slot(seq))
+    journal.append(seq, raw, _commit_of(raw))
 
 
-def _read(journal: Journal, seq: int) -> tuple[bytes | None, str | None]:
+def read(journal: Journal, seq: int) -> tuple[bytes | None, str | None]:
     """Return an entry's bytes, or what keeps them from being read."""
     try:
         raw = journal.read(seq)
@@ -132,15 +139,30 @@ def _commit_of(raw: bytes) -> str:
     return strict_json.decode(raw, _Chained).commit
 
 
-def _named_by_next(journal: Journal, seq: int, model: str) -> str | None:
-    """Return the digest by which a sound next entry names this one, `None` if it cannot tell."""
-    raw, _problem = _read(journal, seq + 1)
+def named_by_next(
+    journal: Journal, seq: int, misfit: Callable[[bytes, str | None], str | None]
+) -> str | None:
+    """Return the digest by which a sound next entry names this one, `None` if it cannot tell.
+
+    Args:
+        journal: Where it stands.
+        seq: Number of this one.
+        misfit: Says of bytes why they cannot be an entry behind one of a digest.
+    """
+    raw, _problem = read(journal, seq + 1)
     try:
         prev = strict_json.decode(raw or b"", _Chained).prev
-        entries.read(raw or b"", model, seq + 1, prev)
-    except (HoldfastError, ValueError):
+    except ValueError:
         return None
-    return prev
+    return prev if misfit(raw or b"", prev) is None else None
+
+
+def _unread(model: str, seq: int, raw: bytes, prev: str | None) -> str | None:
+    try:
+        entries.read(raw, model, seq, prev)
+    except (HoldfastError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _problem(raw: bytes, state: State, seq: int, expected_digest: str | None) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from holdfast.core.manifest import File
+from holdfast.datasets.data_journal import OF_DATA, names_in
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, layout
@@ -63,8 +64,17 @@ class RepairSource(Protocol):
         """Go through the names of the models whose journals it has, those that can be told."""
         ...
 
+    def data(self) -> Iterator[str]:
+        """Go through the names of the data whose journals it has, those that can be told."""
+        ...
+
     def entry(self, model: str, seq: int) -> bytes | None:
-        """Return the bytes of an entry, unchecked; `None` if it has none."""
+        """Return the bytes of an entry, unchecked; `None` if it has none.
+
+        Args:
+            model: Whose it is; `@data/NAME` for data.
+            seq: Its number.
+        """
         ...
 
     def copies(self, file: File, folder: str | None) -> Iterator[BlobCopy]:
@@ -86,6 +96,10 @@ class Remains:
 
     def models(self) -> Iterator[str]:
         """Give no names: those that it has are damaged or need no repair."""
+        return iter(())
+
+    def data(self) -> Iterator[str]:
+        """Give no names, likewise."""
         return iter(())
 
     def entry(self, _model: str, _seq: int) -> None:
@@ -119,10 +133,17 @@ class OtherRegistry:
                 if name := self.session.name_in(folder):
                     yield name
 
+    def data(self) -> Iterator[str]:
+        """Go through the names of its data; none where one cannot be told."""
+        with contextlib.suppress(HoldfastError):
+            yield from names_in(self.session.open_store.store)
+
     def entry(self, model: str, seq: int) -> bytes | None:
         """Return an entry of its journal."""
+        is_data = model.startswith(OF_DATA)
+        prefix = layout.data(model.removeprefix(OF_DATA)) if is_data else layout.model(model)
         try:
-            return Journal(self.session.open_store.store, layout.model(model)).read(seq)
+            return Journal(self.session.open_store.store, prefix).read(seq)
         except HoldfastError:
             return None
 
@@ -140,6 +161,10 @@ class FolderOfFiles:
     name: str = "a copy"
 
     def models(self) -> Iterator[str]:
+        """Give no names."""
+        return iter(())
+
+    def data(self) -> Iterator[str]:
         """Give no names."""
         return iter(())
 
@@ -173,6 +198,10 @@ class RepairSources:
     def models(self) -> Iterator[str]:
         """Go through the names of all models that the copy has."""
         return self.copy.models() if self.copy else iter(())
+
+    def data(self) -> Iterator[str]:
+        """Go through the names of all data that the copy has."""
+        return self.copy.data() if self.copy else iter(())
 
     def entry(self, model: str, seq: int) -> bytes | None:
         """Return an entry of the copy, unchecked."""
