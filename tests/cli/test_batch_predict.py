@@ -134,14 +134,26 @@ def test_a_row_that_no_batch_has_is_not_found(predicting: Holdfast) -> None:
 def test_truth_is_told_of_a_row(predicting: Holdfast, tmp_path: Path) -> None:
     batch = run(predicting, "--json").data["record"]["batch_id"]
     told = predicting("predictions", "feedback", f"{batch}:7", "1")
-    (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{batch}:8,0\n{batch}:100,1\n")
+    (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{batch}:8,0\n{batch}:9,1\n")
     several = predicting("predictions", "feedback", "--csv", "labels.csv", "--json").data
 
     assert told.out == "kept 1 label\n"
-    assert several["labels"] == 2
+    assert (several["labels"], several["unknown"]) == (2, [])
     assert "truth      1, told by ana at " in predicting("predictions", "show", f"{batch}:7").out
     labels = predicting("predictions", "show", f"{batch}:8", "--json").data["feedback"]
     assert [label["label"] for label in labels] == [0]
+
+
+def test_truth_of_a_row_that_a_batch_does_not_have_is_refused(
+    predicting: Holdfast, tmp_path: Path
+) -> None:
+    batch = run(predicting, "--json").data["record"]["batch_id"]
+    (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{batch}:8,0\n{batch}:100,1\n")
+    for words in ((f"{batch}:100", "1"), ("--csv", "labels.csv")):
+        said = predicting("predictions", "feedback", *words)
+        assert said.status == 3
+        assert f"row 100 of batch {batch} not found; the batch has 100 rows" in said.err
+    assert not predicting("predictions", "show", f"{batch}:8", "--json").data["feedback"]
 
 
 def test_numbers_in_text_are_read_as_the_schema_has_them(

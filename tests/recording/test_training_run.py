@@ -263,3 +263,12 @@ def test_a_run_without_a_model_says_what_is_missing(tmp_path: Path, registry: Re
 
     with pytest.raises(InvalidInputError, match=r"call run\.model"):
         run.gather()
+
+
+def test_a_parameter_that_belongs_into_a_file_is_refused_at_once(run: TrainingRun) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    for value, problem in (("a" * (20 << 20), "has more than"), (deep, "is nested too deeply")):
+        with pytest.raises(InvalidInputError, match=f"parameter 'x' {problem}"):
+            run.parameters(x=value)

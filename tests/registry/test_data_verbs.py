@@ -321,3 +321,29 @@ def test_a_folder_that_holds_the_store_is_refused(registry: Registry, tmp_path: 
     with pytest.raises(InvalidInputError, match="is a file of the store"):
         registry.data.add("all", str(tmp_path))
     assert registry.data.names() == ["sales"]
+
+
+def test_what_the_store_keeps_is_not_added_again_without_its_bytes(
+    registry: Registry, rows: Path
+) -> None:
+    words = [False, True, True, False, False]
+    added = [registry.data.add("sales", str(rows), keep=keep) for keep in words]
+
+    assert [one.version.number for one in added] == [1, 2, 2, 2, 2]
+    assert [one.created for one in added] == [True, True, False, False, False]
+    assert added[-1].description.kept
+    rows.write_text("a,b\n3,z\n")
+    assert registry.data.add("sales", str(rows)).version.number == 3
+
+
+def test_parameters_that_cannot_be_recorded_are_refused(registry: Registry) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    for value, problem in (
+        (deep, "parameters of the query cannot be recorded"),
+        (object(), "parameters of the query cannot be recorded"),
+        ("a" * (20 << 20), "query has 20,97[0-9],[0-9]{3} bytes with its parameters"),
+    ):
+        with pytest.raises(InvalidInputError, match=problem):
+            registry.data.add("q", sql="select $a as a", parameters={"a": value})

@@ -491,3 +491,30 @@ def test_a_name_that_breaks_the_rules_is_refused_before_anything_is_written(
 
     assert set(refused) == {InvalidInputError}
     assert not store.exists()
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "fact", ["hyperparameters", "training_data", "metadata", "input_schema", "input_example"]
+)
+def test_what_is_nested_too_deeply_is_refused(registry: Registry, text: Text, fact: str) -> None:
+    facts: Any = {fact: nested(5000)}
+    with pytest.raises(InvalidInputError, match=f"^{fact} is nested too deeply"):
+        registry.register("iris", text("weights"), **facts)
+
+
+def test_what_readers_would_refuse_for_its_depth_is_refused(registry: Registry, text: Text) -> None:
+    with pytest.raises(InvalidInputError, match="nests over 100 levels; flatten it"):
+        registry.register("iris", text("weights"), metadata=nested(150))
+
+
+def test_a_parameter_of_many_megabytes_is_refused(registry: Registry, text: Text) -> None:
+    for value in ("a" * (20 << 20), list(range(1 << 20)), ["a" * (2 << 20)]):
+        with pytest.raises(InvalidInputError, match="parameter 'x' has more than 1,048,576"):
+            registry.register("iris", text("weights"), hyperparameters={"x": value})

@@ -12,7 +12,7 @@ from holdfast.errors import NotFoundError
 if TYPE_CHECKING:
     from holdfast.predictions import BatchRecord, Label, Log
 
-__all__ = ["as_written", "found", "lines", "require_row"]
+__all__ = ["as_written", "found", "lines", "require_row", "require_rows"]
 
 
 def found(log: "Log", prediction_id: str) -> dict[str, Any]:
@@ -54,6 +54,30 @@ def require_row(log: "Log", prediction_id: str) -> None:
         return
     advice = f"the batch has {wording.count(record.rows, 'row')}, numbered from 0"
     raise NotFoundError(f"row {row} of batch {record.batch_id}", advice=advice)
+
+
+def require_rows(log: "Log", prediction_ids: Sequence[str]) -> None:
+    """Refuse ids of rows that their batch does not have; other ids may be known later.
+
+    Raises:
+        NotFoundError: If a batch that is known has fewer rows.
+    """
+    from holdfast.predictions import ids
+    from holdfast.predictions.batch_record import row_in
+
+    records: dict[str, BatchRecord | None] = {}
+    for prediction_id in prediction_ids:
+        batch_id = prediction_id.strip().rpartition(":")[0]
+        if not batch_id:
+            continue
+        if batch_id not in records:
+            try:
+                records[batch_id] = log.batches.find(batch_id)
+            except NotFoundError:
+                records[batch_id] = None
+        record = records[batch_id]
+        if record is not None and row_in(record, ids.parse(prediction_id)) is None:
+            require_row(log, prediction_id)
 
 
 def as_written(unknown: Sequence[str], asked: Sequence[str]) -> list[str]:

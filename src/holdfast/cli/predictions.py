@@ -360,6 +360,7 @@ def feedback(
     else:
         raise InvalidInputError("feedback", "needs labels", "give ID LABEL, or --csv FILE")
     with opened(location) as log:
+        batch_rows.require_rows(log, [label.prediction_id for label in labels])
         unknown = log.feedback.add(labels)
     lines = [f"kept {wording.count(len(labels), 'label')}"]
     unknown = batch_rows.as_written(unknown, [label.prediction_id for label in labels])

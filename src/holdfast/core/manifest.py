@@ -352,15 +352,23 @@ def _clean_metric(name: str, value: object) -> float:
     return int(value) if isinstance(value, Integral) else number
 
 
-def plain(value: object) -> Any:
+def plain(value: object, subject: str = "") -> Any:
     """Turn *value* into plain JSON: what JSON cannot hold becomes its `repr`, and keys text.
 
     Estimator parameters hold NaN, classes, arrays and other estimators; none may be lost.
+
+    Raises:
+        InvalidInputError: If it is nested too deeply even for that.
     """
     try:
         return _plain(value)
-    except RecursionError:  # it holds itself
+    except RecursionError:  # it holds itself, or is nested more deeply than any reader takes
+        pass
+    try:
         return repr(value)
+    except RecursionError:
+        what, advice = subject or type(value).__name__, "flatten it, or keep it as a file"
+        raise InvalidInputError(what, "is nested too deeply", advice) from None
 
 
 def _plain(value: object) -> Any:

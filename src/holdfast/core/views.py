@@ -96,7 +96,7 @@ class VersionInfo(Struct, frozen=True, dict=True):
     def drawn_with(self, pictures: Callable[[], Sequence[str]]) -> "VersionInfo":
         """Return itself; a notebook asks for the markup of *pictures* when it shows it.
 
-        They are no part of the value: neither compared nor encoded.
+        The value does not hold them: they are neither compared nor encoded.
         """
         self.__dict__["_pictures"] = pictures
         return self

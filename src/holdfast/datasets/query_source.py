@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from holdfast.datasets import data_source, postgres_query
 from holdfast.datasets.data_records import DataDescription, DataQuery
 from holdfast.datasets.plain_address import recordable
@@ -19,6 +21,7 @@ from holdfast.errors import InvalidInputError, MissingLibraryError
 __all__ = ["KEPT_NAME", "described"]
 
 KEPT_NAME: Final = "result.parquet"
+_LONGEST: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 65_536
 _ORDERED: Final = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _UNORDERED: Final = "the query has no ORDER BY: run again, it may give its rows in another order"
@@ -49,6 +52,7 @@ def described(
         InvalidInputError: If the query fails, or the connection is malformed.
         MissingLibraryError: If what runs it is not installed.
     """
+    _check(text, parameters)
     scheme = connection.partition(":")[0]
     runners = {"duckdb": _duckdb, "sqlite": _sqlite, "postgresql": _postgres, "postgres": _postgres}
     if scheme not in runners:
@@ -63,6 +67,23 @@ def described(
     if keep is None:
         return data_source.with_rows(description, batches)
     return data_source.with_rows(description, _written(batches, keep))
+
+
+def _check(text: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse what is too large to be recorded of a query, or cannot be.
+
+    Raises:
+        InvalidInputError: If it is.
+    """
+    try:
+        length = len(msgspec.json.encode([text, parameters]))
+    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError) as error:
+        problem = f"cannot be recorded: {next(iter(str(error).splitlines()), '')}"
+        advice = "give texts, numbers and lists of them"
+        raise InvalidInputError("parameters of the query", problem, advice) from error
+    if length > _LONGEST:
+        problem = f"has {length:,} bytes with its parameters, more than {_LONGEST:,}"
+        raise InvalidInputError("query", problem, "read what is large from a file or a table")
 
 
 def _written(batches: Iterator[Any], path: Path) -> Iterator[Any]:

@@ -83,9 +83,16 @@ def describe(example: object) -> Example:
             of values, of lists or of dicts, dict, or lone value, not empty.
 
     Raises:
-        InvalidInputError: If it is empty, ragged, or holds what JSON cannot.
+        InvalidInputError: If it is empty, ragged, nested too deeply, or holds what JSON cannot.
     """
-    example = dense(example)
+    try:
+        return _described(dense(example))
+    except RecursionError:
+        problem, advice = "is nested too deeply", "give plain rows"
+        raise InvalidInputError(_SUBJECT, problem, advice) from None
+
+
+def _described(example: Any) -> Example:
     columns = _columns(example)
     if columns is not None:
         return _describe_table(columns)

@@ -71,8 +71,9 @@ def _labels(reader: "csv.DictReader[str]", subject: str, at_us: int, by: str) ->
         raise InvalidInputError(subject, "lacks columns", advice)
     for line in reader:
         try:
+            ids.parse(line["prediction_id"] or "")
             yield Label(
-                prediction_id=ids.parse(line["prediction_id"] or ""),
+                prediction_id=(line["prediction_id"] or "").strip(),  # as written, BATCH:ROW too
                 label=value_of(line["label"] or ""),
                 at_us=moment_us(line["at"]) if line.get("at") else at_us,
                 by=line.get("by") or by,

@@ -22,6 +22,7 @@ from holdfast.recording.curve_points import CurvePoints
 from holdfast.recording.data_facts import DataFacts, Describe
 from holdfast.recording.fit_reports import FitReport
 from holdfast.recording.plain_numbers import height_of, scalar, step_of
+from holdfast.registry import facts as known_facts
 
 __all__ = ["GatheredRun", "TrainingRun"]
 
@@ -101,9 +102,14 @@ class TrainingRun:
         """Record parameters, such as `learning_rate=0.1`; a name that is told again is replaced.
 
         Raises:
-            InvalidInputError: If a name is not printable text, or there are more than 1,000.
+            InvalidInputError: If a name is not printable text, a value is too long or nested too
+                deeply, or there are more than 1,000.
         """
-        told = {_key("parameter", name): plain(value) for name, value in {**values, **more}.items()}
+        told = {
+            _key("parameter", name): plain(value, f"parameter {name!r}")
+            for name, value in {**values, **more}.items()
+        }
+        known_facts.check_parameters(told)
         with self._open():
             if len(self._parameters.keys() | told) > MOST_PARAMETERS:
                 raise _too_many("parameters", MOST_PARAMETERS)

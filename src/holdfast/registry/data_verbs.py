@@ -13,7 +13,7 @@ from holdfast import scratch
 from holdfast.core import names
 from holdfast.core.entry import Stamp
 from holdfast.core.idempotency import check_signing
-from holdfast.core.manifest import File
+from holdfast.core.manifest import File, digest_of
 from holdfast.core.retraining import slots
 from holdfast.datasets import data_source, query_source
 from holdfast.datasets.data_journal import DataJournal, names_in
@@ -111,9 +111,21 @@ class Datasets:
             description = replace(description, window=window_text, kept=bool(options.get("keep")))
             if description.kept:
                 names.check_paths([file.path for file in description.files])
+            elif (known := self._kept_before(journal, description)) is not None:
+                return AddedData(known, self.describe(known), created=False)
             with store.sharing(f"adding data {name}"):
                 version, created = self._committed(journal, description, sources, options)
         return AddedData(version, description, created)
+
+    def _kept_before(
+        self, journal: DataJournal, description: DataDescription
+    ) -> DataVersion | None:
+        """Return the last version if it says the same of data whose bytes the store keeps."""
+        last = next(iter(journal.versions()[-1:]), None)
+        if last is None or not last.added.kept:
+            return None
+        raw = encode_description(replace(description, kept=True))
+        return last if digest_of(raw) == last.added.description else None
 
     def _require_elsewhere(self, sources: Mapping[str, Path]) -> None:
         """Refuse files of the store itself: adding them changes them.

@@ -79,6 +79,7 @@ class Facts(TypedDict, total=False):
     progress: Progress
 
 
+_LONGEST_PARAMETER: Final = 1 << 20
 _TEXTS: Final = ("description", "author", "framework", "algorithm", "base", "trust")
 _MAPPINGS: Final = (
     "hyperparameters",
@@ -108,9 +109,32 @@ def check(facts: Facts) -> None:
         _check_kind(name, facts.get(name), str, "text")
     for name in _MAPPINGS:
         _check_kind(name, facts.get(name, {}), Mapping, "a mapping")
+    check_parameters(facts.get("hyperparameters", {}))
     _check_kind("limitations", facts.get("limitations", ()), Sequence, "a list of sentences")
     check_signing(facts.get("reason"), facts.get("idempotency_key"))
     clean_metrics(facts.get("metrics", {}))
+
+
+def check_parameters(values: Mapping[str, object]) -> None:
+    """Check that no hyperparameter is what belongs into a file.
+
+    Raises:
+        InvalidInputError: If one is a text, or a list of texts and numbers, of more than 1 MiB.
+    """
+    for name, value in values.items():
+        if _length(value) > _LONGEST_PARAMETER:
+            problem = f"has more than {_LONGEST_PARAMETER:,} characters"
+            advice = "keep it as a file: artifacts={…}, or run.file"
+            raise InvalidInputError(f"parameter {str(name)[:80]!r}", problem, advice)
+
+
+def _length(value: object) -> int:
+    """Return about how long a text, or a list of what is short, would be when it is written."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return sum(len(one) if isinstance(one, str | bytes) else 2 for one in value)
+    return 0
 
 
 def _check_kind(name: str, value: object, kind: type, called: str) -> None:

@@ -416,14 +416,16 @@ def _draft(
         framework=facts.get("framework", model.framework),
         algorithm=facts.get("algorithm", model.algorithm),
         artifacts={},
-        hyperparameters=plain(hyperparameters) if hyperparameters is not None else described,
-        training_data=plain(facts.get("training_data", {})),
+        hyperparameters=plain(hyperparameters, "hyperparameters")
+        if hyperparameters is not None
+        else described,
+        training_data=plain(facts.get("training_data", {}), "training_data"),
         input_schema=input_schema,
         output_schema=output_schema,
         input_example=rows,
         limitations=(limitations,) if isinstance(limitations, str) else tuple(limitations),
         environment=_environment(facts, packages),
-        metadata=plain(facts.get("metadata", {})),
+        metadata=plain(facts.get("metadata", {}), "metadata"),
     )
 
 
@@ -439,9 +441,9 @@ def _schemas(
     schema.parse(input_schema, "input_schema")
     schema.parse(output_schema, "output_schema")
     return (
-        plain(input_schema),
-        plain(output_schema),
-        plain(shown.rows) if shown else None,
+        plain(input_schema, "input_schema"),
+        plain(output_schema, "output_schema"),
+        plain(shown.rows, "input_example") if shown else None,
     )
 
 

@@ -172,16 +172,20 @@ def data_routes() -> tuple[Route, ...]:
             answers={200: (_BINARY, bytes), 206: (_BINARY, bytes)},
             problems=(416,),
         ),
-        Route(
-            "POST",
-            f"{named}:add",
-            add,
-            "data-add",
-            "Add a version of data, whose description was sent before.",
-            access="register",
-            writes=True,
-            body=Add,
-            answers={200: ("application/json", dict[str, Added])},
-            problems=(409, 413, 415, 507),
-        ),
+        _adding(named),
+    )
+
+
+def _adding(named: str) -> Route:
+    return Route(
+        "POST",
+        f"{named}:add",
+        add,
+        "data-add",
+        "Add a version of data, whose description was sent before.",
+        access="register",
+        writes=True,
+        body=Add,
+        answers={200: ("application/json", dict[str, Added])},
+        problems=(409, 413, 415, 507),
     )
