@@ -85,6 +85,7 @@ class Reproduced(Struct, frozen=True):
         likeness: `None` if it was not run, or the training failed.
         problem: Why there is none.
         log: The end of what the training wrote, where it failed.
+        met_limit: Whether it was ended at its limit of time or memory.
     """
 
     ref: str
@@ -92,6 +93,7 @@ class Reproduced(Struct, frozen=True):
     likeness: Likeness | None = None
     problem: str = ""
     log: str = ""
+    met_limit: bool = False
 
     @property
     def missing(self) -> tuple[Need, ...]:
@@ -297,7 +299,8 @@ def _run(prepared: _Prepared, tree: Path, outcome: Reproduced) -> Reproduced:
     ended = training_process.run(training, request.limits)
     if ended.why != "ended" or ended.status:
         problem = f"the training failed: {ended.why}, status {ended.status}"
-        return replace(outcome, problem=problem, log=ended.log.decode(errors="replace"))
+        log = ended.log.decode(errors="replace")
+        return replace(outcome, problem=problem, log=log, met_limit=ended.met_limit)
     return replace(outcome, likeness=_likeness(prepared, out))
 
 

@@ -201,8 +201,7 @@ class _Run:
             raise
         except _FAILURES as error:
             return self._failed(ended, "failed", str(error))
-        over = ended.why != "ended" or ended.status == OUT_OF_MEMORY
-        return self._failed(ended, "limit" if over else "failed", problem)
+        return self._failed(ended, "limit" if ended.met_limit else "failed", problem)
 
     def _trained(self, data: Mapping[str, Path]) -> Ended:
         request = self.request
