@@ -277,7 +277,38 @@ def test_late_rows_join_their_day_for_two_days_and_then_no_more(world: World) ->
     world.day(end - DAY, requests=5)
     world.day(LIVE, requests=5)
 
-    assert world.look(end).rows == 12 * 20 + 5
+    report = world.look(end)
+
+    assert report.rows == 12 * 20 + 5
+    assert report.remarks == (
+        "5 rows came too late: the counts of 2026-03-02 were kept already, without them",
+    )
+
+
+def test_late_rows_of_another_model_are_not_told(world: World) -> None:
+    end = world.days(LIVE, 12, requests=20)
+    world.look(end)
+    world.day(LIVE, requests=5, model="other")
+
+    assert world.look(end).remarks == ()
+
+
+def test_a_sampled_log_finds_what_a_whole_one_finds(world: World) -> None:
+    """Sampling is by the id of a request, which knows nothing of its row."""
+    for offset in range(20):
+        shift = 12 if offset >= 10 else 0
+        world.day(
+            LIVE + offset * DAY,
+            lambda row, shift=shift: row | {"age": row["age"] + shift},  # type: ignore[misc]
+            requests=300,
+            sampling=0.5,
+        )
+
+    calm, late = world.look(LIVE + 10 * DAY), world.look(LIVE + 20 * DAY)
+
+    assert 10 * 100 < calm.rows < 10 * 200
+    assert (calm.verdict, late.verdict) == ("no alarm", "alarm")
+    assert late.findings[0].features == ("age",)
 
 
 def test_a_log_in_a_database_keeps_no_counts(world: World) -> None:

@@ -34,4 +34,4 @@ def test_the_entry_point_of_the_page_registers_a_version(tmp_path: Path) -> None
     outcome = retraining_run.run(registry, request)
 
     assert outcome.record.outcome == "registered", outcome.log
-    assert set(registry.manifest("churn@1.0.0").metrics) == {"error_rate", "log_loss"}
+    assert set(registry.manifest("churn@1.0.0").metrics) == {"accuracy", "brier", "log_loss"}
