@@ -14,18 +14,20 @@ from holdfast.core.drift.drift_findings import DriftKind
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.monitoring.drift_check import DriftReport
+from holdfast.predictions.compaction import compact
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 
 
-def test_a_month_like_training_has_no_finding(world: World) -> None:
-    end = world.days(LIVE, 30)
+@pytest.mark.parametrize("requests", [50, 150])
+def test_a_month_like_training_has_no_finding(world: World, requests: int) -> None:
+    end = world.days(LIVE, 30, requests=requests)
 
     report = world.look(end)
 
     assert (report.verdict, report.findings, report.recorded) == ("no alarm", (), ())
-    assert (report.rows, report.requests) == (30 * 150, 30 * 150)
+    assert (report.rows, report.requests) == (30 * requests, 30 * requests)
     assert (report.since, report.until) == ("2026-03-02", "2026-03-31")
     assert report.remarks == ()
 
@@ -241,6 +243,28 @@ def test_counts_outlive_the_rows_they_were_made_from(world: World) -> None:
     kept = list((world.folder / "drift" / "churn").iterdir())
     assert len(kept) == 1
     assert kept[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_days_that_are_compacted_count_as_before(world: World) -> None:
+    end = world.days(LIVE, 12, requests=20)
+    before = world.look(end)
+    for day in world.log.days():
+        compact(world.folder, day.day)
+    with_counts = world.look(end)
+    for kept in (world.folder / "drift" / "churn").iterdir():
+        kept.unlink()
+
+    assert {day.state for day in world.log.days()} == {"compacted"}
+    assert without_counts(with_counts) == without_counts(world.look(end)) == without_counts(before)
+
+
+def test_a_column_that_is_redacted_may_be_left_out(world: World) -> None:
+    end = world.days(LIVE, 10, change=changed(age=None))
+
+    report = world.look(end, without=("age",))
+
+    assert (report.verdict, report.recorded) == ("no alarm", ())
+    assert "age is not measured: it was left out" in report.remarks
 
 
 @pytest.mark.parametrize(

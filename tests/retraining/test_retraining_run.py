@@ -401,6 +401,40 @@ def test_a_rollout_follows_if_it_is_wanted_and_only_once(registry: Registry, tra
     assert registry.resolve("churn@production").version == "1.0.0"
 
 
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("return {'model': model, 'evaluation': (rows, labels * float('nan'))}",
+         "is null in 3000 rows, first in row 1"),
+        ("return {'model': model, 'evaluation': (rows, labels[:9])}", "ended with status 1"),
+        ("(context.out / 'evaluation.csv').mkdir()\n    return {'model': model}", "cannot be read"),
+        (("import shutil; shutil.copy(context.data['rows'], context.out / 'evaluation.jsonl')\n"
+         "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
+        (("import pandas\n"
+         "    pandas.read_json(context.data['rows'], lines=True).to_parquet("
+         "context.out / 'evaluation.parquet')\n"
+         "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
+        (("(context.out / 'evaluation.csv').write_text('a,b,c,label\\n1,2,3\\n')\n"
+         "    return {'model': model}"), "cannot be read"),
+        ("return {'model': model, 'evaluation': (rows[:, :2], labels)}", "expecting 3 features"),
+        ("return {'model': model, 'evaluation': ([['a', 'b', 'c']], [1])}", "failed on these rows"),
+    ],
+)  # fmt: skip
+def test_evaluation_rows_that_prove_nothing_are_a_failure(
+    registry: Registry, train: Train, tmp_path: Path, how: str, why: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(f'{{"a": {n}.5, "b": 1.5, "c": 2.5, "y": {n % 2}}}\n' for n in range(40))
+    )
+    fitted = "    rows, labels = drawn(1)\n    model = LogisticRegression().fit(rows, labels)"
+    text = f"{HEAD}\ndef train(context):\n{fitted}\n    {how}"
+
+    outcome = train(text, data={"rows": tmp_path / "rows.jsonl"})
+
+    assert why in failure(outcome), outcome.log
+    assert registry.retrainings.state("churn").versions == {}
+
+
 def test_a_slot_that_has_not_come_is_refused_before_the_training(
     registry: Registry, train: Train
 ) -> None:

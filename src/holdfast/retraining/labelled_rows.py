@@ -59,7 +59,7 @@ def write(path: Path, rows: Any, labels: Any, names: Sequence[str] = ()) -> str:
         ValueError: If there are not as many labels as rows.
     """
     records = list(_records(rows, names))
-    right = plain(labels)
+    right = plain(_without_nan(labels.to_numpy() if hasattr(labels, "to_numpy") else labels))
     if not isinstance(right, list) or len(right) != len(records):
         count = len(right) if isinstance(right, list) else 1
         raise ValueError(f"evaluation set has {len(records)} rows and {count} labels")
