@@ -342,11 +342,13 @@ class _OneSided:
         self.select = log.select
         self.feedback = self
 
-    def labels(self, criteria: Any) -> Iterator[Label]:
+    def arrivals(self, criteria: Any) -> Iterator[tuple[Label, int]]:
         """Return the candidate's labels."""
         rows = {row.prediction_id for row in self._log.scan(replace(criteria, role="canary"))}
         return (
-            label for label in self._log.feedback.labels(criteria) if label.prediction_id in rows
+            (label, kept_us)
+            for label, kept_us in self._log.feedback.arrivals(criteria)
+            if label.prediction_id in rows
         )
 
 
