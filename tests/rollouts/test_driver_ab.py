@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.predictions.rows import Rows
+from tests.predictions.rows import Rows, arrived_when_told
 from tests.rollouts.conftest import Later
 from tests.rollouts.fleet import Worker
 
@@ -88,6 +88,7 @@ def answer(
             for made in rows
         ]
     )
+    arrived_when_told(log)
 
 
 def rollout_of(ticked: Ticked) -> Rollout:

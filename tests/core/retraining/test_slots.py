@@ -127,7 +127,7 @@ def test_a_slot_that_lies_ahead_stands_for_nothing() -> None:
     assert slots.come(["2026-11-01T00:00:00Z", *ahead], now) == [
         datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC),
     ]  # fmt: skip
-    slots.require_come(ahead[0], now)
-    for slot in ahead[1:]:
-        with pytest.raises(InvalidInputError, match="has not come"):
-            slots.require_come(slot, now)
+    for slot in (ahead[0], ahead[2]):
+        slots.require_come(slot, now)
+    with pytest.raises(InvalidInputError, match="has not come"):
+        slots.require_come(ahead[1], now)

@@ -79,10 +79,12 @@ def time_of(slot: str) -> datetime:
 def require_come(slot: str, now: datetime) -> None:
     """Refuse a slot that has not come: once done, it would stand for all before it.
 
+    That of a finding has the finding's day, and stands for nothing but the finding.
+
     Raises:
         InvalidInputError: If it lies more than two days ahead.
     """
-    if time_of(slot) - now > _AHEAD:
+    if "/" not in slot and time_of(slot) - now > _AHEAD:
         problem = f"has not come: it is {written(now)} now"
         advice = "check the year, or the clock of this machine"
         raise InvalidInputError(f"slot {slot}", problem, advice)
