@@ -333,6 +333,20 @@ def test_every_error_code_has_an_exit_status_and_stands_in_the_reference() -> No
     assert codes == set(exit_codes.BY_CODE)
 
 
+def test_no_exit_status_has_two_meanings() -> None:
+    named = {name: value for name, value in vars(exit_codes).items() if isinstance(value, int)}
+    of_errors = {"INVALID", "REFUSED", "DAMAGED"}  # beside the codes that have them anyway
+    own = {name: value for name, value in named.items() if name not in of_errors}
+    page = (DOCS / "reference" / "exit-codes.md").read_text()
+    statuses, _, _codes = page.partition("| code |")
+    rows = re.findall(r"^\| (\d+)[^|]* \|", statuses, re.MULTILINE)
+
+    assert len(set(own.values())) == len(own)
+    assert not set(own.values()) & set(exit_codes.BY_CODE.values())
+    assert {named[name] for name in of_errors} <= set(exit_codes.BY_CODE.values())
+    assert sorted(map(int, rows)) == sorted({*named.values(), *exit_codes.BY_CODE.values()})
+
+
 def test_the_tree_of_errors_is_drawn_in_its_docstring() -> None:
     drawn = set(re.findall(r"\w+Error", errors.__doc__ or ""))
 

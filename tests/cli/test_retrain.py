@@ -57,13 +57,13 @@ def test_a_run_registers_stages_and_says_what_comes_next(holdfast: Holdfast) -> 
 @pytest.mark.parametrize(
     ("body", "words", "status", "said"),
     [
-        ("sys.exit('no rows today')", (), 10, "attempt 1 failed: it ended with status 1"),
-        ("pass", (), 10, "run did not leave a model"),
-        ("return {'model': {'a': 1}, 'metrics': {'auc': float('nan')}}", (), 10, "finite number"),
-        ("time.sleep(60)", ("--time-limit", "1s"), 11, "it took longer than its limit"),
+        ("sys.exit('no rows today')", (), 12, "attempt 1 failed: it ended with status 1"),
+        ("pass", (), 12, "run did not leave a model"),
+        ("return {'model': {'a': 1}, 'metrics': {'auc': float('nan')}}", (), 12, "finite number"),
+        ("time.sleep(60)", ("--time-limit", "1s"), 13, "it took longer than its limit"),
         ("held = bytearray(9 * 10**7); held[::4096] = b'1' * len(held[::4096]); time.sleep(60)",
-         ("--memory", "80MB"), 11, "its processes held"),
-        ("bytearray(2 * 10**9)", ("--memory-hard", "1GB"), 11, "more memory than its limit"),
+         ("--memory", "80MB"), 13, "its processes held"),
+        ("bytearray(2 * 10**9)", ("--memory-hard", "1GB"), 13, "more memory than its limit"),
     ],
 )  # fmt: skip
 def test_a_failure_and_a_limit_have_statuses_of_their_own(

@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 from tests.cli.scenarios.test_terminal import STEERING, on_a_terminal
 from tests.notices.receiver import listening
-from tests.predictions.rows import Rows
+from tests.predictions.rows import Rows, arrived_when_told
 from tests.rollouts.fleet import Worker
 from tests.servers.running import free_port
 
@@ -385,6 +385,7 @@ def test_an_ab_test_is_judged_by_the_log_and_shown_with_both_sides(
             for number, made in enumerate(rows)
         ]
     )
+    arrived_when_told(log)
     log.close()
     words = ("iris", "--log", str(tmp_path / "predictions"))
     status = holdfast("rollout", "status", *words)

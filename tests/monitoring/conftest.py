@@ -14,7 +14,7 @@ from tests.registry.conftest import Clock
 import holdfast
 from holdfast import Registry
 from holdfast.monitoring.drift_check import DriftLook, DriftReport, look
-from holdfast.predictions import Log, Prediction, open_log
+from holdfast.predictions import Log, Prediction, capture, open_log
 
 LIVE = date(2026, 3, 2)
 
@@ -61,16 +61,17 @@ class World:
         day: date,
         change: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row,
         requests: int = 150,
+        sampling: float = 1.0,
         **facts: Any,
     ) -> None:
-        """Log a day, one row a request."""
+        """Log a day, one row a request, or a share of them."""
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         row = Rows(start_us=int(noon.timestamp()) * 1_000_000)
         made: list[Prediction] = []
         for values in self.rows(requests):
             body = msgspec.Raw(msgspec.json.encode({"instances": [change(values)]}))
-            made.append(row(model="churn", **{"input": body} | facts))
-        self.log.write(made)
+            made.append(row(**{"model": "churn", "input": body} | facts))
+        self.log.write([one for one in made if capture.is_sampled(one, sampling)])
 
     def days(self, since: date, count: int, **facts: Any) -> date:
         """Log days, and return the one after them."""

@@ -14,18 +14,20 @@ from holdfast.core.drift.drift_findings import DriftKind
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError
 from holdfast.monitoring.counted_days import CountedDays
 from holdfast.monitoring.drift_check import DriftReport
+from holdfast.predictions.compaction import compact
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 
 
-def test_a_month_like_training_has_no_finding(world: World) -> None:
-    end = world.days(LIVE, 30)
+@pytest.mark.parametrize("requests", [50, 150])
+def test_a_month_like_training_has_no_finding(world: World, requests: int) -> None:
+    end = world.days(LIVE, 30, requests=requests)
 
     report = world.look(end)
 
     assert (report.verdict, report.findings, report.recorded) == ("no alarm", (), ())
-    assert (report.rows, report.requests) == (30 * 150, 30 * 150)
+    assert (report.rows, report.requests) == (30 * requests, 30 * requests)
     assert (report.since, report.until) == ("2026-03-02", "2026-03-31")
     assert report.remarks == ()
 
@@ -243,6 +245,28 @@ def test_counts_outlive_the_rows_they_were_made_from(world: World) -> None:
     assert kept[0].stat().st_mode & 0o777 == 0o600
 
 
+def test_days_that_are_compacted_count_as_before(world: World) -> None:
+    end = world.days(LIVE, 12, requests=20)
+    before = world.look(end)
+    for day in world.log.days():
+        compact(world.folder, day.day)
+    with_counts = world.look(end)
+    for kept in (world.folder / "drift" / "churn").iterdir():
+        kept.unlink()
+
+    assert {day.state for day in world.log.days()} == {"compacted"}
+    assert without_counts(with_counts) == without_counts(world.look(end)) == without_counts(before)
+
+
+def test_a_column_that_is_redacted_may_be_left_out(world: World) -> None:
+    end = world.days(LIVE, 10, change=changed(age=None))
+
+    report = world.look(end, without=("age",))
+
+    assert (report.verdict, report.recorded) == ("no alarm", ())
+    assert "age is not measured: it was left out" in report.remarks
+
+
 @pytest.mark.parametrize(
     "damage", [b"", b"{}", b'{"days": {"2026-03-02": {"day": "x"}}}', b"\0" * 9]
 )
@@ -277,7 +301,38 @@ def test_late_rows_join_their_day_for_two_days_and_then_no_more(world: World) ->
     world.day(end - DAY, requests=5)
     world.day(LIVE, requests=5)
 
-    assert world.look(end).rows == 12 * 20 + 5
+    report = world.look(end)
+
+    assert report.rows == 12 * 20 + 5
+    assert report.remarks == (
+        "5 rows came too late: the counts of 2026-03-02 were kept already, without them",
+    )
+
+
+def test_late_rows_of_another_model_are_not_told(world: World) -> None:
+    end = world.days(LIVE, 12, requests=20)
+    world.look(end)
+    world.day(LIVE, requests=5, model="other")
+
+    assert world.look(end).remarks == ()
+
+
+def test_a_sampled_log_finds_what_a_whole_one_finds(world: World) -> None:
+    """Sampling is by the id of a request, which knows nothing of its row."""
+    for offset in range(20):
+        shift = 12 if offset >= 10 else 0
+        world.day(
+            LIVE + offset * DAY,
+            lambda row, shift=shift: row | {"age": row["age"] + shift},  # type: ignore[misc]
+            requests=300,
+            sampling=0.5,
+        )
+
+    calm, late = world.look(LIVE + 10 * DAY), world.look(LIVE + 20 * DAY)
+
+    assert 10 * 100 < calm.rows < 10 * 200
+    assert (calm.verdict, late.verdict) == ("no alarm", "alarm")
+    assert late.findings[0].features == ("age",)
 
 
 def test_a_log_in_a_database_keeps_no_counts(world: World) -> None:

@@ -196,11 +196,13 @@ class LogContract:
         log.feedback.add([late, Label(other, 1, NOON, "ana"), Label(second, [1], NOON, "ana")])
         log.feedback.add([early])
         log.feedback.add([again])
-        labels = list(log.feedback.labels(Filter(model="iris")))
+        arrivals = list(log.feedback.arrivals(Filter(model="iris")))
+        labels = [label for label, _ in arrivals]
 
         assert [label for label in labels if label.prediction_id == first] == [early, late, again]
         assert [label.label for label in labels if label.prediction_id == second] == [[1]]
-        assert list(log.feedback.labels(Filter(until_us=1))) == []
+        assert all(abs(kept_us - time.time_ns() // 1000) < 3_600_000_000 for _, kept_us in arrivals)
+        assert list(log.feedback.arrivals(Filter(until_us=1))) == []
 
     def test_labels_are_joined_to_the_rows_that_are_wanted(self, log: Log, row: Rows) -> None:
         rows = [row(), row(version="1.1.0"), row()]

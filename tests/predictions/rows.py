@@ -1,12 +1,15 @@
 """Rows for tests of the log."""
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from holdfast.predictions.batch_record import BatchRecord
 from holdfast.predictions.ids import Mint
+from holdfast.predictions.log_folder import FolderLog
 from holdfast.predictions.row import Prediction
 
 DAY = "2026-03-03"
@@ -24,6 +27,17 @@ NOON = moment_us(f"{DAY}T12:00")
 def moments(start_us: int = NOON) -> Iterator[int]:
     """Return moments a millisecond apart."""
     return itertools.count(start_us, 1000)
+
+
+def arrived_when_told(log: Any) -> None:
+    """Have the log's labels be as if they had reached it at the time given with them."""
+    if not isinstance(log, FolderLog):
+        with log.connected() as connection:
+            connection.execute("UPDATE holdfast_labels SET kept_us = at_us")
+        return
+    for path in log.root.glob("*/feedback.sqlite"):
+        with contextlib.closing(sqlite3.connect(path)) as file, file:
+            file.execute("UPDATE labels SET kept_us = at_us")
 
 
 class Rows:

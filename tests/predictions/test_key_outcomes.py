@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.predictions.rows import NOON, Rows
+from tests.predictions.rows import NOON, Rows, arrived_when_told
 
 from holdfast.core.rollout.analysis import Analysis
 from holdfast.core.rollout.outcomes import ArmOutcomes, Outcomes, OutcomeTest
@@ -57,6 +57,7 @@ def tell(log: Log, prediction: Prediction, label: Any, after: int = MINUTE) -> N
 
 def count(log: Log, test: OutcomeTest = ACCURACY, at: int = 3 * HOUR) -> Outcomes:
     now = datetime.fromtimestamp((NOON + at) / 1e6, UTC)
+    arrived_when_told(log)
     return key_outcomes(log, "iris", ROLLOUT, test, now)
 
 
@@ -152,6 +153,21 @@ def test_what_is_no_outcome_is_counted_as_that(filled: Filled, answer: Answer) -
     assert shares.unusable == 7
     assert (numbers.active.known, numbers.unusable) == (5, 4)
     assert numbers.log_better == numbers.log_worse == 0.0
+
+
+def test_a_label_that_is_dated_back_counts_from_when_the_log_had_it(
+    filled: Filled, answer: Answer
+) -> None:
+    rows = [answer("a1"), answer("c1", role="canary")]
+    log = filled(rows)
+    for prediction in rows:
+        tell(log, prediction, 1)
+    now = datetime.fromtimestamp((NOON + 3 * HOUR) / 1e6, UTC)
+
+    before = key_outcomes(log, "iris", ROLLOUT, ACCURACY, now)
+
+    assert (before.active.keys, before.active.known) == (1, 0)  # it came months later
+    assert count(log).active.known == 1
 
 
 def test_a_heavy_key_is_one_key(filled: Filled, answer: Answer) -> None:

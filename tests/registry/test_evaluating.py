@@ -11,7 +11,16 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 from sklearn import metrics as oracle
-from tests.registry.evaluated_models import SCHEMA, Line, Misbehaving, Spy, Threshold, Unsure
+from tests.registry.evaluated_models import (
+    SCHEMA,
+    Bright,
+    Line,
+    Misbehaving,
+    Spy,
+    Threshold,
+    Unsure,
+    Wordy,
+)
 
 import holdfast
 from holdfast import Policy, Registry
@@ -309,6 +318,19 @@ def test_data_that_a_version_was_trained_on_is_refused(
     )
 
 
+def test_the_rows_that_a_version_was_trained_on_are_known_in_another_kind_of_file(
+    registry: Registry, add: Add, data: Path, tmp_path: Path
+) -> None:
+    table().to_parquet(tmp_path / "again.parquet", compression="gzip")
+    table().to_parquet(tmp_path / "train.parquet")
+    ref = add(Threshold(40.0), data={"train": tmp_path / "train.parquet"})
+
+    with pytest.raises(RefusedError, match="trained on these very rows"):
+        registry.evaluate(ref, data=tmp_path / "again.parquet", label="churned")
+    done = registry.evaluate(ref, data=data, label="churned")  # of a CSV the types are others
+    assert str(done.evaluation.data_rows).startswith("sha256:")
+
+
 def test_the_file_of_a_reference_is_known_as_training_data(
     registry: Registry, add: Add, data: Path
 ) -> None:
@@ -436,9 +458,92 @@ def test_a_tensor_leaves_the_slices_column_alone(registry: Registry, add: Add, d
 
 
 def test_what_takes_no_table_is_refused(registry: Registry, add: Add, data: Path) -> None:
-    ref = add(Threshold(40.0), input_schema={"type": "array", "items": {"type": "string"}})
+    ref = add(Threshold(40.0), input_schema={"type": "string"})
     with pytest.raises(UnsupportedError, match="takes no table of rows"):
         registry.evaluate(ref, data=data, label="churned")
+
+
+TEXTS = {"type": "array", "shape": [None], "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_texts_are_the_one_column_beside_label_and_slices(
+    registry: Registry, add: Add, tmp_path: Path, form: str
+) -> None:
+    words = ["the parcel is late", "thank you", "late again", "all is well"] * 10
+    frame = pd.DataFrame({"text": words, "complains": [1, 0, 1, 0] * 10, "shop": ["a", "b"] * 20})
+    path = tmp_path / f"mails.{form}"
+    write: Any = {
+        "csv": lambda: frame.to_csv(path, index=False),
+        "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        "parquet": lambda: frame.to_parquet(path),
+    }
+    write[form]()
+    ref = add(Wordy(), input_schema=TEXTS)
+
+    asked: dict[str, Any] = {"data": path, "label": "complains", "task": "classification"}
+    done = registry.evaluate(ref, slice="shop", **asked)
+    assert figure(done.evaluation, "accuracy").value == 1.0
+    assert [one.rows for one in done.evaluation.slices] == [20, 20]
+    with pytest.raises(InvalidInputError, match=r"has 2 columns beside 'complains', but .* texts"):
+        registry.evaluate(ref, **asked)
+
+
+def pictures(shape: list[int | None]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "number"}
+    for _ in (None, *shape):
+        schema = {"type": "array", "items": schema}
+    return schema | {"shape": [None, *shape], "dtype": "float32"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("shape", [(2, 3), (4,)])
+def test_arrays_are_lists_of_numbers_in_one_column(
+    registry: Registry, add: Add, tmp_path: Path, form: str, shape: tuple[int, ...]
+) -> None:
+    values = [np.full(shape, share).tolist() for share in (0.1, 0.9, 0.8, 0.2)] * 10
+    frame = pd.DataFrame({"picture": values, "bright": [0, 1, 1, 0] * 10})
+    path = tmp_path / f"pictures.{form}"
+    write: Any = {
+        "jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        "parquet": lambda: frame.to_parquet(path),
+    }
+    write[form]()
+    ref = add(Bright(*shape), input_schema=pictures([*shape]))
+
+    done = registry.evaluate(ref, data=path, label="bright", task="classification")
+
+    assert figure(done.evaluation, "accuracy").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ('{"p": [[1, 2], [3, 4]], "y": 1}\n{"p": [[1, 2], [3]], "y": 0}',
+         "has an array of 1 in row 2 of 'p', and churn@1.0.0 takes 2"),
+        ('{"p": [[1, 2]], "y": 1}', "has an array of 1 in row 1 of 'p'"),
+        ('{"p": [[1, 2], null], "y": 1}', "has null in row 1 of 'p'"),
+        ('{"p": [1, 2], "y": 1}', "has an array of 0 in row 1 of 'p'"),
+        ('{"p": "white", "y": 1}', "cannot be read"),
+        ('{"q": 1, "p": [[1, 2], [3, 4]], "y": 1}', "has 2 columns beside 'y'"),
+    ],
+)  # fmt: skip
+def test_arrays_of_another_shape_are_refused_by_row(
+    registry: Registry, add: Add, tmp_path: Path, lines: str, problem: str
+) -> None:
+    (tmp_path / "p.jsonl").write_text(lines)
+    ref = add(Bright(2, 2), input_schema=pictures([2, 2]))
+
+    with pytest.raises(InvalidInputError, match=problem):
+        registry.evaluate(ref, data=tmp_path / "p.jsonl", label="y")
+
+
+def test_a_csv_file_holds_no_arrays(registry: Registry, add: Add, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text('p,y\n"[1, 2]",1\n')
+    ref = add(Bright(2, 2), input_schema=pictures([2, 2]))
+
+    with pytest.raises(InvalidInputError, match="has no arrays in 'p'"):
+        registry.evaluate(ref, data=tmp_path / "p.csv", label="y")
 
 
 @pytest.mark.parametrize(

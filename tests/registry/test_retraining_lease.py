@@ -13,7 +13,7 @@ import holdfast
 from holdfast import Registry
 from holdfast.errors import ConflictError, StoreError
 from holdfast.registry import retraining_lease
-from holdfast.registry.retraining_lease import Lease, LeaseHolder, LeaseLostError, Pulse
+from holdfast.registry.retraining_lease import Lease, LeaseHolder, LeaseLostError, Pulse, StoreBeats
 from holdfast.registry.session import Session
 from holdfast.store import Store, layout
 
@@ -143,7 +143,8 @@ class Broken:
 
 
 def held(store: object, now: Callable[[], float]) -> Lease:
-    return Lease(store, "iris", 1, Pulse(), now)  # type: ignore[arg-type]
+    beats = StoreBeats(store, "iris")  # type: ignore[arg-type]
+    return Lease(beats, "iris", 1, Pulse(), now)
 
 
 def test_one_beat_that_fails_is_not_a_loss(near: Session) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def test_the_first_run_registers_and_stages_by_one_entry(registry: Registry, tra
     assert manifest.algorithm == "LogisticRegression"
     assert manifest.lineage.data_window == "2026-08-31T00:00:00Z/2026-11-29T00:00:00Z"
     assert manifest.metadata["retraining"] == {"slot": SLOT, "entry": "jobs:train"}
-    assert set(manifest.metrics) == {"accuracy", "error_rate", "log_loss"}
-    assert {losses.name for losses in state.record("1.0.0").losses} == {"log_loss", "error_rate"}
+    assert set(manifest.metrics) == {"accuracy", "brier", "log_loss"}
+    assert {losses.name for losses in state.record("1.0.0").losses} == set(manifest.metrics)
     run, _log = state.record("1.0.0").run
     record = json.loads(read_blob(registry, run))
     assert (record["seed"], record["settings"]["PYTHONHASHSEED"]) == (3, "3")
@@ -110,12 +111,12 @@ def test_the_champion_is_scored_anew_and_paired(registry: Registry, train: Train
     registry.promote("churn@1.0.0")
     registry.evaluate("churn@1.0.0", {"accuracy": 0.9999})  # on rows of somebody's own
 
-    outcome = train(slot="2026-12-06T02:00:00Z", seed=2)
+    outcome = train(slot="2025-12-06T02:00:00Z", seed=2)
 
     assert (outcome.record.outcome, outcome.record.version) == ("registered", "1.1.0")
     entry = registry.entries("churn", after=3)[0].event
     assert entry.champion.version == "1.0.0"  # type: ignore[union-attr]
-    assert set(entry.champion.metrics) == {"accuracy", "error_rate", "log_loss"}  # type: ignore[union-attr]
+    assert set(entry.champion.metrics) == {"accuracy", "brier", "log_loss"}  # type: ignore[union-attr]
     assert entry.champion.metrics["accuracy"] < 0.99  # type: ignore[union-attr]
     assert any("interval of the worsening" in remark for remark in entry.remarks)  # type: ignore[union-attr]
     assert registry.retrainings.state("churn").staging == "1.1.0"
@@ -128,7 +129,7 @@ def test_what_the_gate_refuses_is_registered_and_not_staged(
     train(seed=1)
     registry.promote("churn@1.0.0")
 
-    outcome = train(WORSE, slot="2026-12-06T02:00:00Z", seed=2)
+    outcome = train(WORSE, slot="2025-12-06T02:00:00Z", seed=2)
 
     assert (outcome.record.outcome, outcome.record.version) == ("blocked", "1.1.0")
     state = registry.retrainings.state("churn")
@@ -137,7 +138,7 @@ def test_what_the_gate_refuses_is_registered_and_not_staged(
     assert any(
         "log_loss" in reason and "more than the 5.00% allowed" in reason for reason in line.gate
     )
-    assert not train(WORSE, slot="2026-12-06T02:00:00Z").ran
+    assert not train(WORSE, slot="2025-12-06T02:00:00Z").ran
 
 
 def test_a_champion_that_cannot_be_compared_is_a_doubt(registry: Registry, train: Train) -> None:
@@ -145,19 +146,19 @@ def test_a_champion_that_cannot_be_compared_is_a_doubt(registry: Registry, train
     assert train(bare).record.outcome == "registered"
     registry.promote("churn@1.0.0")
 
-    outcome = train(bare, slot="2026-12-06T02:00:00Z", seed=2)
+    outcome = train(bare, slot="2025-12-06T02:00:00Z", seed=2)
     assert outcome.record.outcome == "blocked"
     assert "inconclusive" in registry.history("churn")[-1].gate[0]
 
     registry.set_policy("churn", Policy(inconclusive="remark"), reason="no labels yet")
-    outcome = train(bare, slot="2026-12-13T02:00:00Z", seed=3)
+    outcome = train(bare, slot="2025-12-13T02:00:00Z", seed=3)
     assert outcome.record.outcome == "registered"
 
 
 def test_identical_bytes_are_no_version(registry: Registry, train: Train) -> None:
     train(seed=1)
 
-    outcome = train(slot="2026-12-06T02:00:00Z", seed=1)
+    outcome = train(slot="2025-12-06T02:00:00Z", seed=1)
 
     assert (outcome.record.outcome, outcome.record.version) == ("unchanged", "1.0.0")
     assert len(registry.versions("churn")) == 1
@@ -168,9 +169,9 @@ def test_a_refit_on_the_same_data_raises_the_patch(train: Train, tmp_path: Path)
     data = {"rows": tmp_path / "rows.csv"}
     train(seed=1, data=data)
 
-    assert train(slot="2026-12-06T02:00:00Z", seed=2, data=data).record.version == "1.0.1"
+    assert train(slot="2025-12-06T02:00:00Z", seed=2, data=data).record.version == "1.0.1"
     (tmp_path / "rows.csv").write_text("a\n2\n")
-    assert train(slot="2026-12-13T02:00:00Z", seed=3, data=data).record.version == "1.1.0"
+    assert train(slot="2025-12-13T02:00:00Z", seed=3, data=data).record.version == "1.1.0"
 
 
 def test_a_failed_run_leaves_its_entry_and_its_log(registry: Registry, train: Train) -> None:
@@ -218,7 +219,7 @@ def test_a_failed_slot_may_be_tried_again_three_times(train: Train) -> None:
 
     with pytest.raises(ConflictError, match="failed 3 times"):
         train()
-    assert train(slot="2026-12-06T02:00:00Z").record.outcome == "registered"
+    assert train(slot="2025-12-06T02:00:00Z").record.outcome == "registered"
 
 
 def test_after_a_failure_a_slot_may_succeed(train: Train) -> None:
@@ -240,8 +241,7 @@ def test_after_a_failure_a_slot_may_succeed(train: Train) -> None:
         ("return {'model': '../jobs.py'}", "must be below the folder `out`"),
         ("return {'model': {'a': 1}, 'bump': 'major'}", "retrain with --bump major"),
         ("return {'model': {'a': 1}, 'digests': {'model': 'sha256:0'}}", "'digests' is unknown"),
-        ("return {'model': {'a': 1}, 'evaluation': ([[1.0]], [1])}", "cannot be scored"),
-        ("return {'model': {'a': 1}, 'evaluation': ([[1.0]], [1, 0])}", "1 rows and 2 labels"),
+        ("return {'model': {'a': 1}, 'evaluation': ([[1.0]], [1])}", "failed on these rows"),
         ("return {'model': {'a': 1}, 'losses': {'mae': [1.0]}}", "without the rows"),
         ("__import__('shutil').rmtree(context.out)", "was removed or replaced"),
         ("return {'model': {'a': 1}, 'training_data': [1]}", "must be an object, not list"),
@@ -296,13 +296,13 @@ def test_a_schema_that_breaks_callers_is_not_registered_unasked(train: Train) ->
         '"input_example": rows[:3]',
         """"input_schema": {
         "type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}""",
-    )
+    ).replace('        "evaluation": drawn(1000),\n', "")
     assert wider != GOOD
 
-    outcome = train(wider, slot="2026-12-06T02:00:00Z", seed=2)
+    outcome = train(wider, slot="2025-12-06T02:00:00Z", seed=2)
 
     assert "a major change of the schema since 1.0.0" in failure(outcome)
-    outcome = train(wider, slot="2026-12-13T02:00:00Z", seed=2, bump="major")
+    outcome = train(wider, slot="2025-12-13T02:00:00Z", seed=2, bump="major")
     assert outcome.record.version == "2.0.0"
 
 
@@ -335,9 +335,9 @@ def test_an_evaluation_set_that_is_the_training_data_is_refused(
 
     assert "evaluation set is the training data rows" in failure(outcome)
     honest = GOOD.replace('        "evaluation": drawn(1000),\n', "")
-    done = train(honest, slot="2026-12-06T02:00:00Z", data={"evaluation": path})
+    done = train(honest, slot="2025-12-06T02:00:00Z", data={"evaluation": path})
     assert done.record.outcome == "registered"
-    assert len(registry.retrainings.state("churn").record("1.0.0").losses) == 2
+    assert len(registry.retrainings.state("churn").record("1.0.0").losses) == 3
     assert "digests" not in registry.manifest("churn@1.0.0").training_data
 
 
@@ -390,15 +390,58 @@ def test_a_rollout_follows_if_it_is_wanted_and_only_once(registry: Registry, tra
     assert "no rollout begins" in train(seed=1, then="rollout").follows
     registry.promote("churn@1.0.0")
 
-    outcome = train(slot="2026-12-06T02:00:00Z", seed=2, then="rollout")
+    outcome = train(slot="2025-12-06T02:00:00Z", seed=2, then="rollout")
     assert "rollout 1 of 1.1.0 starts" in outcome.follows
-    train(slot="2026-12-06T02:00:00Z", seed=2, then="rollout")
-    busy = train(slot="2026-12-13T02:00:00Z", seed=3, then="rollout")
+    train(slot="2025-12-06T02:00:00Z", seed=2, then="rollout")
+    busy = train(slot="2025-12-13T02:00:00Z", seed=3, then="rollout")
 
     assert "no rollout begins" in busy.follows
     assert busy.record.outcome == "registered"
     assert ops(registry).count("rollout_started") == 1
     assert registry.resolve("churn@production").version == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("return {'model': model, 'evaluation': (rows, labels * float('nan'))}",
+         "is null in 3000 rows, first in row 1"),
+        ("return {'model': model, 'evaluation': (rows, labels[:9])}", "ended with status 1"),
+        ("(context.out / 'evaluation.csv').mkdir()\n    return {'model': model}", "cannot be read"),
+        (("import shutil; shutil.copy(context.data['rows'], context.out / 'evaluation.jsonl')\n"
+         "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
+        (("text = context.data['rows'].read_text().replace(' ', '')\n"
+         "    (context.out / 'evaluation.jsonl').write_text(text)\n"
+         "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
+        (("(context.out / 'evaluation.csv').write_text('a,b,c,label\\n1,2,3\\n')\n"
+         "    return {'model': model}"), "cannot be read"),
+        ("return {'model': model, 'evaluation': (rows[:, :2], labels)}", "expecting 3 features"),
+        ("return {'model': model, 'evaluation': ([['a', 'b', 'c']], [1])}", "failed on these rows"),
+    ],
+)  # fmt: skip
+def test_evaluation_rows_that_prove_nothing_are_a_failure(
+    registry: Registry, train: Train, tmp_path: Path, how: str, why: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(f'{{"a": {n}.5, "b": 1.5, "c": 2.5, "y": {n % 2}}}\n' for n in range(40))
+    )
+    fitted = "    rows, labels = drawn(1)\n    model = LogisticRegression().fit(rows, labels)"
+    text = f"{HEAD}\ndef train(context):\n{fitted}\n    {how}"
+
+    outcome = train(text, data={"rows": tmp_path / "rows.jsonl"})
+
+    assert why in failure(outcome), outcome.log
+    assert registry.retrainings.state("churn").versions == {}
+
+
+def test_a_slot_that_has_not_come_is_refused_before_the_training(
+    registry: Registry, train: Train
+) -> None:
+    years = f"{datetime.now(UTC).year + 3}-01-01T00:00:00Z"
+
+    with pytest.raises(InvalidInputError, match="has not come: it is"):
+        train(PLAIN + "def train(context):\n    raise AssertionError", slot=years)
+    assert registry.retrainings.state("churn").seq == 0
 
 
 def test_data_that_is_not_there_is_no_attempt(registry: Registry, train: Train) -> None:

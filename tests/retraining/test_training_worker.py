@@ -103,9 +103,8 @@ def test_objects_are_written_and_described(work: Work) -> None:
     assert result.bump == "patch"
     assert result.losses["error_rate"][:3] == [0.0, 1.0, 0.0]
     assert result.evaluation is not None
-    document = json.loads(result.evaluation.read_text())
-    assert document["columns"] is None
-    assert document["labels"][:2] == [0, 1]
+    lines = [json.loads(line) for line in result.evaluation.read_text().splitlines()]
+    assert lines[1] == {"0": 2.0, "1": 3.0, result.label: 1}
 
 
 def test_a_frame_keeps_the_names_of_its_columns(work: Work) -> None:
@@ -124,7 +123,8 @@ def test_a_frame_keeps_the_names_of_its_columns(work: Work) -> None:
     assert ended.status == 0, ended.log
     result = run_results.read(out)
     assert result.evaluation is not None
-    assert json.loads(result.evaluation.read_text())["columns"] == ["age", "city"]
+    first = json.loads(result.evaluation.read_text().splitlines()[0])
+    assert first == {"age": 1.5, "city": "a", result.label: 0}
     assert result.reference == [{"age": 1.5, "city": "a"}, {"age": 2.0, "city": "b"}]
     assert result.facts["input_example"][0] == {"age": 1.5, "city": "a"}
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.predictions.rows import Rows
+from tests.predictions.rows import Rows, arrived_when_told
 from tests.rollouts.conftest import Later
 from tests.rollouts.fleet import Worker
 
@@ -88,6 +88,7 @@ def answer(
             for made in rows
         ]
     )
+    arrived_when_told(log)
 
 
 def rollout_of(ticked: Ticked) -> Rollout:
@@ -173,12 +174,23 @@ def test_a_driver_that_knows_no_outcomes_leaves_it_to_another(
     registry: Registry, later: Later, drive: Drive
 ) -> None:
     before = len(registry.history("iris"))
-    held = [drive(seconds, Published(registry, "iris")) for seconds in (1, 120, 30 * DAY)]
+    held = [drive(seconds, Published(registry, "iris")) for seconds in (1, 120, 7.9 * DAY)]
 
     assert [ticked.did for ticked in held] == ["held"] * 3
     assert codes(held[-1])[0] == "no_outcomes"
     assert len(registry.history("iris")) == before
     assert look(registry, "iris", Published(registry, "iris"), later()).verdict is not None
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_day_after_its_deadline_it_ends_though_nobody_knew_its_outcomes(
+    registry: Registry, drive: Drive
+) -> None:
+    ended = drive(8.1 * DAY, Published(registry, "iris"))
+
+    assert (ended.did, rollout_of(ended).outcome) == ("undecided", "undecided")
+    assert codes(ended)[:2] == ["not_decided", "no_outcomes"]
+    assert registry.resolve("iris@production").version == "1.0.0"
 
 
 @pytest.mark.usefixtures("begun")
@@ -331,11 +343,13 @@ class _OneSided:
         self.select = log.select
         self.feedback = self
 
-    def labels(self, criteria: Any) -> Iterator[Label]:
+    def arrivals(self, criteria: Any) -> Iterator[tuple[Label, int]]:
         """Return the candidate's labels."""
         rows = {row.prediction_id for row in self._log.scan(replace(criteria, role="canary"))}
         return (
-            label for label in self._log.feedback.labels(criteria) if label.prediction_id in rows
+            (label, kept_us)
+            for label, kept_us in self._log.feedback.arrivals(criteria)
+            if label.prediction_id in rows
         )
 
 

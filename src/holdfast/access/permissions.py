@@ -14,7 +14,7 @@ _VIEWER: Final = frozenset(
 )
 _REGISTRAR: Final = _VIEWER | frozenset(
     "upload register tag note evaluate sign-attach stage archive drift-record "
-    "drift-acknowledge".split()
+    "drift-acknowledge retrain".split()
 )
 _APPROVER: Final = _VIEWER | {"approve"}
 _ONCALL: Final = _VIEWER | frozenset(

@@ -9,9 +9,9 @@ CHECK: Final = 1
 """A check that was asked for said no: `compare --fail-if`."""
 INVALID: Final = 2
 REFUSED: Final = 4
-FAILED: Final = 10
-"""Of `retrain`: the training failed."""
-LIMIT: Final = 11
+FAILED: Final = 12
+"""Of `retrain` and `reproduce`: the training failed."""
+LIMIT: Final = 13
 """Of `retrain`: the training met its limit of time or memory."""
 DAMAGED: Final = 6
 BUG: Final = 70

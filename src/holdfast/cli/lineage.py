@@ -8,7 +8,7 @@ import click
 from holdfast.cli import lineage_files, plot_files
 from holdfast.cli.clicked import command
 from holdfast.cli.context import Context
-from holdfast.cli.exit_codes import BY_CODE, CHECK, DONE, FAILED
+from holdfast.cli.exit_codes import BY_CODE, CHECK, DONE, FAILED, LIMIT
 from holdfast.cli.output import echo
 from holdfast.cli.tables import columns, inert
 from holdfast.core.wording import count, moment
@@ -212,8 +212,8 @@ def reproduce(ctx: Context, ref: str, **options: Any) -> int:
     """Say what making REF once more needs, and with --run do it.
 
     The commit is looked for in the repository around the current folder. Exit status 0: identical,
-    the same predictions, or metrics within --tolerance; 1: different; 3: something is missing; 10:
-    the training failed.
+    the same predictions, or metrics within --tolerance; 1: different; 3: something is missing; 12:
+    the training failed; 13: it met a limit.
     """
     from holdfast.retraining import reproduction
 
@@ -225,7 +225,7 @@ def reproduce(ctx: Context, ref: str, **options: Any) -> int:
     if made.missing:
         return BY_CODE["not_found"]
     if made.problem:
-        return FAILED
+        return LIMIT if made.met_limit else FAILED
     return CHECK if made.likeness and made.likeness.verdict == "different" else DONE
 
 

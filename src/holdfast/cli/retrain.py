@@ -79,7 +79,7 @@ def once(ctx: Context, model: str, slot: str | None, conditions: str | None, **o
     """Train MODEL for one slot, judge the result, and stage it.
 
     Exit status 0: registered, unchanged, or done before; 4: the gate refuses it; 5: another run
-    holds the lease; 10: the training failed; 11: it met a limit. The same slot is done once.
+    holds the lease; 12: the training failed; 13: it met a limit. The same slot is done once.
     """
     from holdfast.core.retraining import slots
     from holdfast.retraining import retraining_run

@@ -104,6 +104,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
         seed: Of the bootstrap.
         restrained: Whether the models ran in a sandbox.
         remarks: What one should know before trusting the figures.
+        data_rows: Digest of the file's rows, whatever file they are in; `None` if it has none.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     seed: int = 0
     restrained: bool = False
     remarks: tuple[str, ...] = ()
+    data_rows: str | None = None
 
     @property
     def metrics(self) -> dict[str, float]:

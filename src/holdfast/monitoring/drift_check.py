@@ -1,5 +1,6 @@
 """One look at a model: its log since the live version went live, against its training data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -124,6 +125,7 @@ def look(
     report = _judged(
         state, version_reference.manifest.version, reference, days, (since, until, wanted.period)
     )
+    report = replace(report, remarks=(*report.remarks, *_late(counted.late)))
     if wanted.plays or version_reference.manifest.version != state.production:
         return report
     judgement = accuracy_check.accuracy(
@@ -244,6 +246,14 @@ def _remarks(reference: DriftReference, days: list[DayCounts]) -> list[str]:
         listed = ", ".join(silent[-3:])
         remarks.append(f"{count(len(silent), 'day')} without a request, the last ones {listed}")
     return remarks
+
+
+def _late(late: Mapping[str, int]) -> list[str]:
+    if not late:
+        return []
+    listed = ", ".join(sorted(late)[-3:])
+    rows = count(sum(late.values()), "row")
+    return [f"{rows} came too late: the counts of {listed} were kept already, without them"]
 
 
 def _recorded(

@@ -38,6 +38,7 @@ SELECT prediction_id, key, CASE WHEN {_REFUSED} THEN 1 ELSE 0 END,
   CASE WHEN status < 400 THEN input END
 FROM rows WHERE {_ROLES} AND status < 500
 """  # noqa: S608
+_COUNT: Final = f"SELECT count(*) FROM rows WHERE {_ROLES} AND status < 500"  # noqa: S608
 _AT_ONCE: Final = 20_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,6 +78,17 @@ def count_day(
     for batch in _batches(rows, first):
         tally.add(batch)
     return tally.counts(day)
+
+
+def rows_of_day(log: Log, model: str, day: str) -> int:
+    """Tell how many rows of a UTC day there are to count, repeated keys among them.
+
+    Raises:
+        StoreError: If the log cannot be read.
+    """
+    since_us, until_us = bounds_us(day)
+    criteria = Filter(model=model, since_us=since_us, until_us=until_us)
+    return sum(int(found[0]) for found in log.select(_COUNT, criteria, {}))
 
 
 def _batches(

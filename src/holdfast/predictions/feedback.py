@@ -23,15 +23,18 @@ from holdfast.predictions.sqlite import ALL_COLUMNS
 
 FEEDBACK: Final = "feedback.sqlite"
 _TABLE: Final = "prediction_id TEXT NOT NULL, at_us INTEGER NOT NULL, label TEXT NOT NULL, by TEXT"
+_NOW_US: Final = "(CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))"
 _CREATE: Final = (
-    f"CREATE TABLE IF NOT EXISTS labels ({_TABLE} NOT NULL)",
+    f"CREATE TABLE IF NOT EXISTS labels ({_TABLE} NOT NULL, kept_us INTEGER DEFAULT {_NOW_US})",
     "CREATE INDEX IF NOT EXISTS by_prediction ON labels (prediction_id, at_us)",
     "PRAGMA user_version = 1",
 )
-_INSERT: Final = "INSERT INTO labels VALUES (?, ?, ?, ?)"
 _COLUMNS: Final = "prediction_id, at_us, label, by"
+_INSERT: Final = f"INSERT INTO labels ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608
 _OF: Final = f"SELECT {_COLUMNS} FROM labels WHERE prediction_id = ? ORDER BY at_us, rowid"  # noqa: S608
 _LAST: Final = f"SELECT {_COLUMNS} FROM labels ORDER BY prediction_id, at_us, rowid"  # noqa: S608
+_HAS_ARRIVALS: Final = "SELECT 1 FROM pragma_table_info('labels') WHERE name = 'kept_us'"
+_ARRIVED: Final = "SELECT {}, coalesce({}, 0) FROM labels ORDER BY prediction_id, at_us, rowid"
 _AT_ONCE: Final = 500
 _PATIENCE_S: Final = 5.0
 _SKEW_US: Final = 300_000_000
@@ -143,10 +146,12 @@ class FolderFeedback:
             for prediction_id, at_us, label, by in file.execute(sql, parameters):
                 yield label_of((prediction_id, at_us, label, by), path)
 
-    def labels(self, criteria: Filter) -> Iterator[Label]:
+    def arrivals(self, criteria: Filter) -> Iterator[tuple[Label, int]]:
         """Return all labels of the days that may hold rows wanted; see `Feedback`."""
         for day in self._days.of(criteria):
-            yield from self._read(day, _LAST)
+            path = self._days.root / day / FEEDBACK
+            if path.exists():
+                yield from _arrived(path)
 
     def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""
@@ -169,6 +174,14 @@ class FolderFeedback:
                 for values in part.select(sql, {**some, **parameters}):
                     row = row_of(values, part.path)
                     yield row, last[row.prediction_id]
+
+
+def _arrived(path: Path) -> Iterator[tuple[Label, int]]:
+    """Read labels with their arrival, which files of an older Holdfast do not have."""
+    with _told(path), contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as file:
+        column = "kept_us" if file.execute(_HAS_ARRIVALS).fetchone() else "0"
+        for *values, kept_us in file.execute(_ARRIVED.format(_COLUMNS, column)):
+            yield label_of(values, path), int(kept_us)
 
 
 def _chunks(names: list[str]) -> list[dict[str, str]]:

@@ -92,7 +92,7 @@ def key_outcomes(
     with _database() as database:
         output = "output" if test.field is None else "NULL"
         answers = log.select(_ROWS.format(output), criteria, parameters)
-        _lay_down(database, answers, log.feedback.labels(criteria))
+        _lay_down(database, answers, log.feedback.arrivals(criteria))
         rows = database.execute(_MATURED, window)
         for _, of_key in itertools.groupby(rows, lambda row: row[0]):
             _count(tally, test, of_key)
@@ -114,7 +114,7 @@ def _database() -> Iterator[sqlite3.Connection]:
 
 
 def _lay_down(
-    database: sqlite3.Connection, answers: Iterable[Any], labels: Iterable[Label]
+    database: sqlite3.Connection, answers: Iterable[Any], labels: Iterable[tuple[Label, int]]
 ) -> None:
     database.executemany(
         "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
@@ -127,8 +127,12 @@ def _lay_down(
         "INSERT INTO labels (prediction_id, told_us, label) SELECT ?1, ?2, ?3 "
         "WHERE EXISTS (SELECT 1 FROM answers WHERE prediction_id = ?1)",
         (
-            (label.prediction_id, label.at_us, msgspec.json.encode(label.label).decode())
-            for label in labels
+            (
+                label.prediction_id,
+                max(label.at_us, arrived_us),  # dated back, it would change what was counted
+                msgspec.json.encode(label.label).decode(),
+            )
+            for label, arrived_us in labels
         ),
     )
     for statement in _INDEX:

@@ -65,10 +65,11 @@ class Feedback(Protocol):
         """Return all labels of a prediction, the one that counts last."""
         ...
 
-    def labels(self, criteria: Filter) -> Iterator[Label]:
+    def arrivals(self, criteria: Filter) -> Iterator[tuple[Label, int]]:
         """Return all labels of the rows wanted, of one prediction the one that counts last.
 
-        Those of other rows may be among them.
+        Each comes with the time at which the log got it, in microseconds since 1970, which nobody
+        can date back; 0 where an older log did not keep it. Those of other rows may be among them.
         """
         ...
 

@@ -33,8 +33,12 @@ _TYPES: Final = (
 _COLUMNS: Final = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in NAMES)
 _LABELS: Final = (
     "number bigserial PRIMARY KEY, prediction_id uuid NOT NULL, at_us bigint NOT NULL, "
-    "label text NOT NULL, by text NOT NULL"
+    "label text NOT NULL, by text NOT NULL, "
+    "kept_us bigint DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 )
+_ARRIVED: Final = "coalesce((to_jsonb(holdfast_labels) ->> 'kept_us')::bigint, 0)"
+"""When a label arrived; a table of an older Holdfast has no such column."""
+
 _BATCHES: Final = "batch_id uuid PRIMARY KEY, model text NOT NULL, record text NOT NULL"
 _OF_ROLLOUTS: Final = "ON holdfast_predictions (rollout) WHERE rollout IS NOT NULL"
 _LOCK: Final = 0x48466C67
@@ -283,16 +287,16 @@ class PostgresFeedback:
             rows = connection.execute(_LABELS_OF, (ids.parse(prediction_id),)).fetchall()
         return [label_of(values, self._log.name) for values in rows]
 
-    def labels(self, criteria: Filter) -> Iterator[Label]:
+    def arrivals(self, criteria: Filter) -> Iterator[tuple[Label, int]]:
         """Return all labels of the rows wanted; see `Feedback`."""
         condition, parameters = where(criteria)
         wanted = f"SELECT prediction_id FROM holdfast_predictions WHERE {condition}"  # noqa: S608
         sql = (
-            "SELECT prediction_id::text, at_us, label, by FROM holdfast_labels "  # noqa: S608
+            f"SELECT prediction_id::text, at_us, label, by, {_ARRIVED} FROM holdfast_labels "  # noqa: S608
             f"WHERE prediction_id IN ({wanted}) ORDER BY prediction_id, at_us, number"
         )
-        for values in self._log.stream(sql, parameters):
-            yield label_of(values, self._log.name)
+        for *values, kept_us in self._log.stream(sql, parameters):
+            yield label_of(values, self._log.name), int(kept_us)
 
     def joined(self, criteria: Filter) -> Iterator[tuple[Prediction, Label]]:
         """Return the rows that have a label, each with the one that counts."""

@@ -23,15 +23,15 @@ from holdfast.core.events import AnyEvent
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved
+from holdfast.datasets import data_source
 from holdfast.errors import DamagedError, InvalidInputError, NotFoundError, RefusedError
 from holdfast.registry import loading, losses, scored_versions
 from holdfast.registry.commits import commit_on_version
 from holdfast.registry.drift_verbs import Drifts
 from holdfast.registry.losses import Measured
-from holdfast.registry.round_trip import NURSERIES
 from holdfast.registry.scored_versions import Rows, Scored
 from holdfast.registry.session import CommitOptions, Session
-from holdfast.sandbox import Mode, Trials, chosen
+from holdfast.sandbox import Mode
 from holdfast.scoring import comparison, resampling
 from holdfast.scoring.alignment import AskedTask
 from holdfast.scoring.data_file import DataFile
@@ -130,14 +130,15 @@ def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
     with ExitStack() as stack:
         file = stack.enter_context(DataFile(asked.data))
         name = _name(asked, file)
-        remarks = _refuse_training_data(session, state, record, file.digest, asked)
+        digests = (file.digest, data_source.rows_of(asked.data))
+        remarks = _refuse_training_data(session, state, record, digests, asked)
         versions = [loading.fetch(session, f"{state.model}@{record.version}")]
         champion = _champion(state, record, asked)
         if champion is not None:
             versions.append(loading.fetch(session, f"{state.model}@{champion.version}"))
         folder = stack.enter_context(scratch.folder(session.scratch()))
         rows = scored_versions.prepared(file, versions, asked.label, asked.slice_by, folder)
-        trials = _trials(asked.sandbox)
+        trials = scored_versions.trials_of(asked.sandbox)
         scored = scored_versions.score(
             versions, rows, trials, asked.task, asked.positive, asked.time_limit_s
         )
@@ -145,6 +146,7 @@ def made(session: Session, ref: str, asked: Measurement) -> Unrecorded:
         _evaluation(asked, rows, scored),
         name=name,
         data=file.digest,
+        data_rows=digests[1],
         champion=None if champion is None else MeasuredChampion(champion.version),
         restrained=trials is not None,
         remarks=tuple(remark[:LONGEST_TEXT] for remark in (*remarks, *scored.remarks)),
@@ -204,25 +206,47 @@ def _champion(state: State, record: Record, asked: Measurement) -> Record | None
 
 
 def _refuse_training_data(
-    session: Session, state: State, record: Record, digest: str, asked: Measurement
+    session: Session,
+    state: State,
+    record: Record,
+    digests: tuple[str, str | None],
+    asked: Measurement,
 ) -> list[str]:
     """Refuse rows that the version was trained on, and remark them where the champion was.
 
     Figures on them say nothing about rows that are new, and a gate would take them for that.
+
+    Args:
+        digests: Of the file's bytes, and of its rows, which are the same in another kind of file.
     """
-    if _knows(session, session.manifest(record), digest):
-        reason = f"it was trained on this very file (sha256:{digest[:12]}…)"
+    known = _known_of(session, session.manifest(record), digests)
+    if known is not None:
+        reason = f"it was trained on {known}"
         advice = "give rows that it has not seen"
         raise RefusedError(f"{state.model}@{record.version}", "evaluation", [reason], advice)
     champion = _champion(state, record, asked)
-    if champion is not None and _knows(session, session.manifest(champion), digest):
+    if champion is not None and _known_of(session, session.manifest(champion), digests):
         return [f"the champion {champion.version} was trained on this very file, which favours it"]
     return []
 
 
+def _known_of(session: Session, manifest: Manifest, digests: tuple[str, str | None]) -> str | None:
+    """Say how a version knows a file as its training data; None if it does not."""
+    digest, rows = digests
+    if _knows(session, manifest, digest):
+        return f"this very file (sha256:{digest[:12]}…)"
+    if rows is not None and rows.lower() in _texts(manifest):
+        return f"these very rows ({rows[:19]}…)"
+    return None
+
+
+def _texts(manifest: Manifest) -> str:
+    return repr((manifest.training_data, manifest.lineage, manifest.metadata)).lower()
+
+
 def _knows(session: Session, manifest: Manifest, digest: str) -> bool:
     """Tell whether a version names a digest as its training data's, or its reference is of it."""
-    texts = repr((manifest.training_data, manifest.lineage, manifest.metadata)).lower()
+    texts = _texts(manifest)
     if digest in texts or drift_reference.ROLE not in manifest.artifacts:
         return digest in texts
     try:
@@ -235,11 +259,6 @@ def _knows(session: Session, manifest: Manifest, digest: str) -> bool:
 def _positive(side: Any) -> str | None:
     positive = getattr(side, "positive", None)
     return None if positive is None else side.classes[positive][:LONGEST_TEXT]
-
-
-def _trials(mode: Mode) -> Trials | None:
-    """Return where versions run apart, in a process that is begun once for all evaluations."""
-    return None if chosen(mode) is None else NURSERIES.trials()
 
 
 def record(session: Session, done: Unrecorded, options: CommitOptions) -> Moved:

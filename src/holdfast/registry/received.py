@@ -5,8 +5,9 @@ of its manifest. Here the stored bytes are judged again as if they had been name
 the draft says of a scan, a number, a time or an author is dropped.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,19 +58,42 @@ def accept_draft(
         VersionTakenError: If the version holds other bytes or facts.
     """
     manifest = _manifest(session, draft)
-    store = session.writable()
+    session.writable()
     state = session.ledger(manifest.name).state()
     exact = str(asked) if isinstance(asked, Version) else None
     done = repeated(state, options.idempotency_key, Registered, exact)
     if done is not None:
         return registration.as_before(session, state, done, manifest, options.idempotency_key)
+    with _scanned(session, state, manifest, trust) as (scanned, stored):
+        return registration.commit(session, scanned, asked, options, stored)
+
+
+@contextlib.contextmanager
+def drafted(
+    session: Session, draft: Mapping[str, Any], trust: str | None
+) -> Iterator[tuple[Manifest, Path]]:
+    """Give the manifest of a draft, its scans made anew, and a folder that has its files.
+
+    Raises:
+        InvalidInputError: If no registration could have made it, or a blob is missing.
+        UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
+    """
+    manifest = _manifest(session, draft)
+    state = session.ledger(manifest.name).state()
+    with _scanned(session, state, manifest, trust) as scanned:
+        yield scanned
+
+
+@contextlib.contextmanager
+def _scanned(
+    session: Session, state: State, manifest: Manifest, trust: str | None
+) -> Iterator[tuple[Manifest, Path]]:
+    store = session.writable()
     if manifest.lineage.base is not msgspec.UNSET:
         session.find(manifest.lineage.base)
     with store.sharing(), store.workplace() as scratch:
-        stored = scratch / registration.STORED
         scans = _scans(session, state, manifest, scratch, trust)
-        manifest = replace(manifest, scan=scans)
-        return registration.commit(session, manifest, asked, options, stored)
+        yield replace(manifest, scan=scans), scratch / registration.STORED
 
 
 def _manifest(session: Session, draft: Mapping[str, Any]) -> Manifest:

@@ -42,20 +42,27 @@ def accept(
     champion = evaluation.champion
     if champion is not None:
         evaluation = replace(evaluation, champion=replace(champion, losses=()))
-    own, other = (Measured(evaluation.data, _sent(session, evaluation, one)) for one in kept)
+    own, other = (
+        Measured(evaluation.data, sent_losses(session, evaluation.rows, one)) for one in kept
+    )
     made = Unrecorded(ref, own, None if champion is None else other, evaluation, "")
     return evaluating.record(session, made, options)
 
 
-def _sent(session: Session, evaluation: Evaluation, kept: Mapping[str, str]) -> dict[str, bytes]:
+def sent_losses(session: Session, count: int, kept: Mapping[str, str]) -> dict[str, bytes]:
+    """Read losses that were sent as blobs, by metric: so many numbers each.
+
+    Raises:
+        InvalidInputError: If one was not sent, or is not that.
+    """
     rows = {}
     for name, sha256 in kept.items():
         subject = f"losses {name!r}"
         length = session.open_store.store.size(layout.blob(sha256)) if is_digest(sha256) else None
         if length is None:
             raise InvalidInputError(subject, "were not sent", _SEND)
-        if length != 8 * evaluation.rows:
-            problem = f"are not {evaluation.rows} numbers of eight bytes"
+        if length != 8 * count:
+            problem = f"are not {count} numbers of eight bytes"
             raise InvalidInputError(subject, problem, _SEND)
         raw = session.open_store.blobs.read(sha256)
         if not all(map(math.isfinite, loss_files.values(raw))):

@@ -80,19 +80,28 @@ def _prepared(verbs: ServerVerbs, draft: Manifest, digest: str, text: object) ->
 
 
 def _require_same(manifest: Manifest, verbs: ServerVerbs, draft: Manifest, entry: Entry) -> None:
+    event = entry.event
+    assert isinstance(event, Registered)  # noqa: S101 - looked at before
+    require_same(manifest, verbs, draft, event, entry.by)
+
+
+def require_same(
+    manifest: Manifest, verbs: ServerVerbs, draft: Manifest, event: Registered, by: str
+) -> None:
     """Refuse a manifest that says other than the draft in what is the caller's to say.
 
     What the server decides must stand in the entry too: it names nobody else as the author, and no
     other version. Of the time and the scan the server's word is taken.
+
+    Raises:
+        DamagedError: Naming the field.
     """
-    event = entry.event
-    assert isinstance(event, Registered)  # noqa: S101 - looked at before
     ours = replace(
         draft,
         version=event.version,
         number=event.number,
         registered_at=manifest.registered_at,
-        registered_by=entry.by,
+        registered_by=by,
         scan=manifest.scan,
     )
     for field in manifest.__struct_fields__:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from holdfast.registry.reader import Reference
     from holdfast.registry.remote_data import RemoteDatasets
     from holdfast.registry.remote_drift import RemoteDrifts
+    from holdfast.registry.remote_retrainings import RemoteRetrainings
     from holdfast.registry.remote_rollouts import RemoteRollouts
     from holdfast.registry.remote_trainings import RemoteTrainings
     from holdfast.registry.repair_plan import Repair
@@ -89,6 +90,13 @@ class RemoteRegistry(Registry):
         from holdfast.registry.remote_drift import RemoteDrifts
 
         return RemoteDrifts(self._session, self._verbs)
+
+    @property
+    def retrainings(self) -> RemoteRetrainings:
+        """The verbs of retraining, asked of the server; it keeps the lease."""
+        from holdfast.registry.remote_retrainings import RemoteRetrainings
+
+        return RemoteRetrainings(self._session, self._verbs)
 
     @property
     def trainings(self) -> RemoteTrainings:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,10 +21,10 @@ from holdfast.core.views import RegistrationResult, version_info
 from holdfast.errors import ConflictError, RefusedError
 from holdfast.registry import duplicates, losses, presence, registration
 from holdfast.registry.losses import Measured
-from holdfast.registry.retraining_lease import Lease
 from holdfast.registry.session import CommitOptions, Session
 
 _SCORINGS: Final = 3
+_NO_OPTIONS: Final = CommitOptions()
 _LATER: Final = "approvals, signatures and evaluations are asked for when it is promoted"
 
 
@@ -68,6 +68,16 @@ Score = Callable[[Manifest, Path, State], ScoredPair]
 """Scores a draft, whose files are in a folder, and the champion of a state."""
 
 
+class Term(Protocol):
+    """A lease, as far as whoever writes an entry knows it."""
+
+    term: int
+
+    def require(self) -> None:
+        """Refuse with a `ConflictError` unless it is held still."""
+        ...
+
+
 class _ChampionMovedError(ConflictError):
     """Production moved since the champion was scored."""
 
@@ -84,9 +94,15 @@ class Conclusion:
     """Commits a run that made something, once its registration has stored the files."""
 
     def __init__(
-        self, session: Session, model: str, attempt: Attempt, lease: Lease, score: Score
+        self,
+        session: Session,
+        model: str,
+        attempt: Attempt,
+        lease: Term,
+        score: Score,
+        options: CommitOptions = _NO_OPTIONS,
     ) -> None:
-        self._session = session
+        self._session, self._options = session, options
         self._model, self._attempt, self._lease, self._score = model, attempt, lease, score
         self._raw = b""
 
@@ -123,7 +139,7 @@ class Conclusion:
             session.open_store.rescue(digests)
             return retraining_commands.retrained(now, decided)
 
-        outcome = session.commit(self._model, decide, Retrained, CommitOptions())
+        outcome = session.commit(self._model, decide, Retrained, self._options)
         made = outcome.entry.event if outcome.entry else None
         if isinstance(made, Retrained) and made.registered is not None:
             for measured in (scored.measured, scored.champion_measured):

@@ -6,18 +6,19 @@ of the store, which also dates the file that an asker writes: clocks of machines
 holder that sees a higher term, or whose beats no longer get through, stops.
 """
 
+import contextlib
 import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import msgspec
 from msgspec import Struct
 
 from holdfast import forks
 from holdfast.core import names, strict_json
-from holdfast.errors import ConflictError, HoldfastError, StoreError, UnsupportedError
+from holdfast.errors import ConflictError, HoldfastError, StoreError
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, Item, Store, TakenError, at_most, layout
 
@@ -42,6 +43,18 @@ class _Term(Struct, frozen=True):
     holder: str
 
 
+class Beats(Protocol):
+    """Where a lease is kept: beside the registry, or behind a server."""
+
+    def beat(self, term: int) -> int:
+        """Say that the holder of a term is alive, and return the highest term there is."""
+        ...
+
+    def done(self, term: int) -> None:
+        """Let the next one begin at once."""
+        ...
+
+
 class LeaseLostError(ConflictError):
     """Another run took the lease, or no beat got through for too long; nothing was written."""
 
@@ -50,7 +63,7 @@ class Lease:
     """One term, held by this process.
 
     Args:
-        store: Where it is.
+        beats: Where it is.
         model: The model.
         term: Its number.
         pulse: How often it beats.
@@ -59,14 +72,14 @@ class Lease:
 
     def __init__(
         self,
-        store: Store,
+        beats: Beats,
         model: str,
         term: int,
         pulse: Pulse,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.term = term
-        self._store = store
+        self._beats = beats
         self._model = model
         self._pulse = pulse
         self._clock = clock
@@ -91,7 +104,7 @@ class Lease:
         self._thread.join(self._pulse.every_s)
         if not self.is_lost:
             try:
-                self._store.create(self._key("done"), b"{}\n")
+                self._beats.done(self.term)
             except (TakenError, HoldfastError, OSError):
                 return  # then it ends by silence
 
@@ -120,11 +133,9 @@ class Lease:
     def beat(self) -> None:
         """Say that this run is alive, and look for a higher term; one failure is not a loss."""
         try:
-            self._store.replace(self._key("beat"), b"{}\n")
-            terms = _terms(self._store, self._model)
+            highest = self._beats.beat(self.term)
         except (HoldfastError, OSError):
             return
-        highest = max(terms, default=self.term)
         if highest > self.term:
             self._rival = highest
         else:
@@ -134,8 +145,24 @@ class Lease:
         while not self._ending.wait(self._pulse.every_s) and not self.is_lost:
             self.beat()
 
-    def _key(self, what: str) -> str:
-        return layout.term(layout.model(self._model), self.term, what)
+
+class StoreBeats(Struct, frozen=True):
+    """The files of one model's leases."""
+
+    store: Store
+    model: str
+
+    def beat(self, term: int) -> int:
+        """Replace the file of the beat."""
+        self.store.replace(self._key(term, "beat"), b"{}\n")
+        return max(_terms(self.store, self.model), default=term)
+
+    def done(self, term: int) -> None:
+        """Create the file that ends the term."""
+        self.store.create(self._key(term, "done"), b"{}\n")
+
+    def _key(self, term: int, what: str) -> str:
+        return layout.term(layout.model(self.model), term, what)
 
 
 class LeaseHolder(Struct, frozen=True):
@@ -151,8 +178,17 @@ def take(session: Session, model: str, holder: LeaseHolder, pulse: Pulse = PULSE
     Raises:
         ConflictError: If another run holds it.
     """
+    term = begin(session, model, holder, pulse)
+    return Lease(StoreBeats(session.open_store.store, model), model, term, pulse)
+
+
+def begin(session: Session, model: str, holder: LeaseHolder, pulse: Pulse = PULSE) -> int:
+    """Begin the next term, and return its number; its holder must beat from now on.
+
+    Raises:
+        ConflictError: If another run holds the lease.
+    """
     names.check_model(model)
-    require_direct(session)
     session.writable()
     store, prefix = session.open_store.store, layout.model(model)
     terms, now = _dated(session, model)
@@ -164,28 +200,73 @@ def take(session: Session, model: str, holder: LeaseHolder, pulse: Pulse = PULSE
         store.create(layout.term(prefix, last + 1, "json"), msgspec.json.encode(term) + b"\n")
     except TakenError:
         raise _held(store, model, last + 1) from None
-    lease = Lease(store, model, last + 1, pulse)
-    lease.beat()
+    StoreBeats(store, model).beat(last + 1)
     for old in sorted(terms)[:-1]:
         for item in terms[old].values():
             store.delete(f"{layout.retraining(prefix)}/{item.name}")
-    return lease
+    return last + 1
 
 
-def require_direct(session: Session) -> None:
-    """Refuse a registry behind a server, which keeps no leases yet.
+def begun_before(session: Session, model: str, holder: LeaseHolder) -> int | None:
+    """Return the term that this very holder has already, whose answer was lost; None if none."""
+    if not session.exists:
+        return None
+    store = session.open_store.store
+    last = max(_terms(store, model), default=0)
+    record = _record(store, model, last) if last else None
+    if record is None or (record.slot, record.by) != (holder.slot, session.by):
+        return None
+    return last if record.holder == holder.name else None
+
+
+class HeldTerm:
+    """A term that somebody else beats for: whoever asked a server for it.
+
+    Args:
+        session: Of that user.
+        model: The model.
+        term: Its number, as they say.
 
     Raises:
-        UnsupportedError: If it is.
+        ConflictError: If it is not theirs.
     """
-    if session.publish is not None:
-        advice = "run it where the folder or bucket of the registry can be written"
-        raise UnsupportedError(str(session.site.location), "cannot hold a lease", advice)
+
+    def __init__(self, session: Session, model: str, term: int) -> None:
+        self.term = term
+        self._session, self._model = session, model
+        record = _record(session.open_store.store, model, term)
+        if record is None or (record.model, record.by) != (model, session.by):
+            problem = f"has no term {term} of {session.by}"
+            raise ConflictError(f"lease of {model}", problem, "ask for one first")
+        self._beats = StoreBeats(session.open_store.store, model)
+
+    def beat(self) -> int:
+        """Note that its holder is alive, and return the highest term."""
+        return self._beats.beat(self.term)
+
+    def done(self) -> None:
+        """Let the next one begin at once; that it did already is no matter."""
+        with contextlib.suppress(TakenError):
+            self._beats.done(self.term)
+
+    def require(self) -> None:
+        """Check that it is held still, right before something is written.
+
+        Raises:
+            LeaseLostError: If another term began, or its holder let it go or fell silent.
+        """
+        terms, now = _dated(self._session, self._model)
+        highest = max(terms, default=0)
+        if highest != self.term or not _is_alive(terms[highest], now, PULSE):
+            why = f"term {highest} began" if highest != self.term else "no beat of it got through"
+            advice = "the other run goes on; `holdfast retrain status` shows it"
+            problem = f"lost the lease of its retraining: {why}"
+            raise LeaseLostError(self._model, problem, advice)
 
 
 def holder_of(session: Session, model: str, pulse: Pulse = PULSE) -> str | None:
     """Say who retrains a model now, `None` if nobody does."""
-    if not session.exists or session.publish is not None:
+    if not session.exists:
         return None
     terms = _terms(session.open_store.store, model)
     last = max(terms, default=0)
@@ -245,10 +326,16 @@ def _held(store: Store, model: str, term: int) -> ConflictError:
     )
 
 
-def _shown(store: Store, model: str, term: int) -> str:
+def _record(store: Store, model: str, term: int) -> _Term | None:
     try:
         with store.open(layout.term(layout.model(model), term, "json")) as file:
-            term_record = strict_json.decode(at_most(file, 1 << 16), _Term)
+            return strict_json.decode(at_most(file, 1 << 16), _Term)
     except (AbsentError, OSError, ValueError):
+        return None
+
+
+def _shown(store: Store, model: str, term: int) -> str:
+    term_record = _record(store, model, term)
+    if term_record is None:
         return f"term {term}"
     return f"term {term} by {term_record.by} ({term_record.holder}), slot {term_record.slot}"

@@ -7,6 +7,7 @@ from holdfast.core import names, retraining_commands, trust
 from holdfast.core.entry import Stamp
 from holdfast.core.events import AnyEvent, Retrained
 from holdfast.core.idempotency import Unchanged
+from holdfast.core.retraining import slots
 from holdfast.core.retraining.slot_record import SlotRecord, name_of
 from holdfast.core.state import State, empty
 from holdfast.registry import registration, retraining_lease, run_records
@@ -33,12 +34,12 @@ class Retrainings:
 
         Raises:
             ConflictError: If it was tried too often.
+            InvalidInputError: If it lies ahead.
             RefusedError: If the policy demands a signature, or another one: better now than after
                 hours of training.
-            UnsupportedError: If the registry is behind a server.
         """
         names.check_model(model)
-        retraining_lease.require_direct(self._session)
+        slots.require_come(slot, self._session.clock())
         state = self._state(model)
         record = retraining_commands.require_attempt(state, slot, entry)
         if not record.is_final:
@@ -55,7 +56,6 @@ class Retrainings:
 
         Raises:
             ConflictError: If another run holds it.
-            UnsupportedError: If the registry is behind a server.
         """
         return retraining_lease.take(self._session, model, holder, pulse)
 

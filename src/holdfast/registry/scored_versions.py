@@ -15,7 +15,8 @@ from holdfast.core.schema import ANY
 from holdfast.errors import InvalidInputError, StoreError, UnsupportedError
 from holdfast.registry import trial_runs
 from holdfast.registry.loading import Fetched
-from holdfast.sandbox import Trial, TrialOutcome, Trials
+from holdfast.registry.round_trip import NURSERIES
+from holdfast.sandbox import Mode, Trial, TrialOutcome, Trials, chosen
 from holdfast.scoring import alignment, answers, comparison, features
 from holdfast.scoring.alignment import AskedTask
 from holdfast.scoring.answers import Answers, Collector
@@ -24,7 +25,7 @@ from holdfast.scoring.data_file import MOST_ROWS, DataFile, Kind, pyarrow
 from holdfast.scoring.features import Taken
 from holdfast.scoring.truth import Gathered, Gatherer
 
-__all__ = ["Rows", "Scored", "prepared", "score", "work"]
+__all__ = ["Rows", "Scored", "answers_of", "prepared", "score", "trials_of", "work"]
 
 _WORK: Final = "holdfast.registry.scored_versions:work"
 _S_A_ROW: Final = 0.001
@@ -102,6 +103,8 @@ def prepared(
     with _Copy(folder / "rows.arrow", file.subject) as copy:
         for batch in file.batches(extra | columns):
             _check_nulls(file.subject, batch, versions, count)
+            for ref, takes in taken.items():
+                features.check_whole(file.subject, batch, takes, ref, count)
             count += batch.num_rows
             if count > MOST_ROWS:
                 problem = f"has more than {MOST_ROWS:,} rows"
@@ -148,6 +151,15 @@ def _check_nulls(subject: str, batch: Any, versions: Sequence[Fetched], before: 
                     f"has null in row {row} of {column.name!r}, which {version.ref} does not admit"
                 )
                 raise InvalidInputError(subject, problem, "fill it in, or leave out the row")
+
+
+def trials_of(mode: Mode) -> Trials | None:
+    """Return where versions run apart, in a process that is begun once for all scoring.
+
+    Raises:
+        UnsupportedError: If restraint is required, and something of it is missing.
+    """
+    return None if chosen(mode) is None else NURSERIES.trials()
 
 
 class _Copy:
@@ -209,7 +221,7 @@ def score(
             long or too much memory, or does not give one answer for each row.
         InvalidInputError: If label and answers cannot be compared.
     """
-    named = [(one.ref, _answers(one, rows, trials, time_limit_s)) for one in versions]
+    named = [(one.ref, answers_of(one, rows, trials, time_limit_s)) for one in versions]
     task, why = alignment.task_of(asked, versions[0].manifest, named[0][1], rows.label)
     sides, remarks = alignment.aligned(task, rows.label, named, positive)
     told = [taken.remark for taken in rows.taken.values() if taken.remark is not None]
@@ -218,9 +230,14 @@ def score(
     return Scored(task, why, answered, tuple(sides), losses, (*told, *remarks))
 
 
-def _answers(
-    fetched: Fetched, rows: Rows, trials: Trials | None, time_limit_s: float | None
+def answers_of(
+    fetched: Fetched, rows: Rows, trials: Trials | None, time_limit_s: float | None = None
 ) -> Answers:
+    """Have one version answer rows that were prepared for it.
+
+    Raises:
+        UnsupportedError: As `score` does.
+    """
     names = list(rows.taken[fetched.ref].columns)
     by = None if rows.by is None else rows.by.name
     trial = _trial(fetched, rows, {"rows": str(rows.path.resolve()), "names": names, "by": by})
@@ -257,7 +274,8 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
     columns = features.named(pair.manifest)
     names: list[str] = argument["names"]
     first = pair.model if pair.preprocessor is None else pair.preprocessor
-    feed = features.feeder(first, columns, names, argument["by"])
+    whole = features.whole_of(pair.manifest)
+    feed = features.feeder(first, columns, names, argument["by"], whole)
     chances = getattr(pair.model, "predict_proba", None)
     collector = Collector(pair.answer, chances if callable(chances) else None)
     for batch in _parts(argument["rows"]):

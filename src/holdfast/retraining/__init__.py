@@ -9,7 +9,7 @@ training_worker   below the keeper: calls the entry, writes what it returned as 
 entry_context     what an entry is given
 run_data          its data, hashed before and after; run_code its commit, and the machine
 run_results       what a run left, read as if a stranger had written it
-evaluation_rows   rows and labels on which versions are scored; `scoring` does it, in a trial
+labelled_rows     rows and labels on which versions are scored, as `holdfast evaluate` scores them
 reproduction      a version made once more, in a `worktree` of its commit; `likeness` compares
 process_tree, log_tail
 ```

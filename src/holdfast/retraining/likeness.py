@@ -8,16 +8,21 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from holdfast import scratch
 from holdfast.core.manifest import Artifact, File, Manifest
 from holdfast.datasets import data_digests
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.formats import trees
+from holdfast.formats.bootstrap import numpy
+from holdfast.registry import scored_versions
 from holdfast.registry.loading import Fetched
-from holdfast.retraining import scoring
-from holdfast.retraining.evaluation_rows import EvaluationRows
+from holdfast.registry.scored_versions import Rows
+from holdfast.retraining import labelled_rows
+from holdfast.retraining.labelled_rows import LabelledRows
 from holdfast.retraining.run_results import RunResult
-from holdfast.retraining.scoring import RunAnswers
 from holdfast.sandbox import Trials
+from holdfast.scoring.answers import Answers
+from holdfast.scoring.data_file import DataFile
 
 __all__ = ["Likeness", "LikenessVerdict", "check_tolerance", "compare", "example_rows"]
 
@@ -39,7 +44,7 @@ def compare(
     recorded: Fetched,
     result: RunResult,
     metrics: Mapping[str, float],
-    row_sets: list[tuple[str, EvaluationRows]],
+    row_sets: list[tuple[str, LabelledRows]],
     trials: Trials | None,
     tolerance: float,
 ) -> Likeness:
@@ -98,7 +103,7 @@ def _is_same(manifest: Manifest, role: str, made: Artifact) -> bool:
 def _answers(
     recorded: Fetched,
     now: Fetched,
-    row_sets: list[tuple[str, EvaluationRows]],
+    row_sets: list[tuple[str, LabelledRows]],
     trials: Trials | None,
 ) -> tuple[bool, list[str]]:
     """Ask both the same rows; whether all answers are the same, and what is to be said of them."""
@@ -106,14 +111,14 @@ def _answers(
     same = bool(row_sets)
     for name, rows in row_sets:
         try:
-            first, second = (scoring.answered(one, trials, rows) for one in (recorded, now))
+            count, (first, second) = _asked([recorded, now], rows, trials)
         except HoldfastError as error:
             notes.append(f"{name}: not compared: {error}")
             same = False
             continue
         far = _farthest(first, second)
         if far is not None and far <= _NEAR:
-            notes.append(f"{name}: {len(rows.rows):,} answers the same within {_NEAR:g}")
+            notes.append(f"{name}: {count:,} answers the same within {_NEAR:g}")
         else:
             same = False
             by = "" if far is None else f", numbers by up to {far:g}"
@@ -123,35 +128,43 @@ def _answers(
     return same, notes
 
 
-def _farthest(first: RunAnswers, second: RunAnswers) -> float | None:
+def _asked(
+    versions: list[Fetched], rows: LabelledRows, trials: Trials | None
+) -> tuple[int, list[Answers]]:
+    with scratch.folder() as folder, DataFile(rows.path) as file:
+        prepared: Rows = scored_versions.prepared(file, versions, rows.label, None, folder)
+        return prepared.count, [
+            scored_versions.answers_of(one, prepared, trials) for one in versions
+        ]
+
+
+def _farthest(first: Answers, second: Answers) -> float | None:
     """Return by how much answers differ at most, `None` where they are not numbers and differ."""
-    parts = [(first.predictions, second.predictions)]
-    if (first.probabilities is None) != (second.probabilities is None):
+    if (first.sort == "text") != (second.sort == "text"):
         return None
-    if first.probabilities is not None:
-        parts.append((first.probabilities, second.probabilities or []))
+    if (first.chances is None) != (second.chances is None):
+        return None
     far = 0.0
-    for one, two in parts:
-        for a, b in _pairs(one, two):
-            if a == b:
-                continue
-            if not (_is_number(a) and _is_number(b)):
-                return None
-            gap = abs(a - b) / max(1.0, abs(a), abs(b))
-            far = max(far, gap if math.isfinite(gap) else math.inf)
+    if first.sort == "text":
+        if _texts(first) != _texts(second):
+            return None
+    else:
+        far = _gap(first.values, second.values)
+    if first.chances is not None:
+        if first.chances.shape != second.chances.shape or first.classes != second.classes:
+            return None
+        far = max(far, _gap(first.chances, second.chances))
     return far
 
 
-def _pairs(one: Any, two: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
-        for a, b in zip(one, two, strict=True):
-            yield from _pairs(a, b)
-    else:
-        yield one, two
+def _texts(answers: Answers) -> list[str]:
+    return [answers.texts[int(code)] for code in answers.values]
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _gap(one: Any, two: Any) -> float:
+    np = numpy()
+    scale = np.maximum(1.0, np.maximum(np.abs(one), np.abs(two)))
+    return float((np.abs(one - two) / scale).max(initial=0.0))
 
 
 def _differing(
@@ -164,18 +177,14 @@ def _differing(
             yield f"{name}: {value:.10g} was recorded, {now[name]:.10g} came out"
 
 
-def example_rows(manifest: Manifest) -> EvaluationRows | None:
-    """Return the input example as rows to ask, `None` if there is none that can be asked so."""
+def example_rows(manifest: Manifest, folder: Path) -> LabelledRows | None:
+    """Write the input example as rows to ask, `None` if there is none that can be asked so."""
     example = manifest.input_example
     if not isinstance(example, list) or not example:
         return None
-    if all(isinstance(row, dict) for row in example):
-        columns = tuple(example[0])
-        rows = [[row.get(name) for name in columns] for row in example]
-        return EvaluationRows("", columns, rows, [None] * len(rows))
-    if all(isinstance(row, list) for row in example):
-        return EvaluationRows("", None, example, [None] * len(example))
-    return None
+    path = folder / "example.jsonl"
+    label = labelled_rows.write(path, example, [0] * len(example))  # which nobody holds against it
+    return LabelledRows(path, label, "")
 
 
 def check_tolerance(tolerance: float) -> None:

@@ -43,7 +43,7 @@ def missed(
     ever was, the time counts from the policy that set the schedule.
     """
     state = registry.retrainings.state(model)
-    since = _since(registry, state, entry)
+    since = _since(registry, state, entry, now)
     period_s = schedule.period_s(now)
     if since is None or not slots.is_late(now, since, period_s):
         return []
@@ -60,13 +60,12 @@ def missed(
     return open_slots
 
 
-def _since(registry: Registry, state: State, entry: str) -> datetime | None:
+def _since(registry: Registry, state: State, entry: str, now: datetime) -> datetime | None:
     """Return the time of the last slot that was done, else when there was a schedule first."""
-    done = [
-        slots.time_of(record.slot)
-        for record in state.slots.values()
-        if record.is_final and record.entry == entry
-    ]
+    records = state.slots.values()
+    done = slots.come(
+        (record.slot for record in records if record.is_final and record.entry == entry), now
+    )
     if done:
         return max(done)
     if not state.seq:

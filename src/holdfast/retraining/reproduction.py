@@ -21,9 +21,9 @@ from holdfast.core.retraining.retraining_terms import ENTRY
 from holdfast.core.retraining.slots import Window
 from holdfast.datasets import data_digests, data_source
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
-from holdfast.registry import Registry, environments, trial_runs
+from holdfast.registry import Registry, environments, scored_versions
 from holdfast.retraining import (
-    evaluation_rows,
+    labelled_rows,
     likeness,
     run_code,
     run_context,
@@ -86,6 +86,7 @@ class Reproduced(Struct, frozen=True):
         likeness: `None` if it was not run, or the training failed.
         problem: Why there is none.
         log: The end of what the training wrote, where it failed.
+        met_limit: Whether it was ended at its limit of time or memory.
     """
 
     ref: str
@@ -93,6 +94,7 @@ class Reproduced(Struct, frozen=True):
     likeness: Likeness | None = None
     problem: str = ""
     log: str = ""
+    met_limit: bool = False
 
     @property
     def missing(self) -> tuple[Need, ...]:
@@ -298,7 +300,8 @@ def _run(prepared: _Prepared, tree: Path, outcome: Reproduced) -> Reproduced:
     ended = training_process.run(training, request.limits)
     if ended.why != "ended" or ended.status:
         problem = f"the training failed: {ended.why}, status {ended.status}"
-        return replace(outcome, problem=problem, log=ended.log.decode(errors="replace"))
+        log = ended.log.decode(errors="replace")
+        return replace(outcome, problem=problem, log=log, met_limit=ended.met_limit)
     return replace(outcome, likeness=_likeness(prepared, out))
 
 
@@ -336,11 +339,11 @@ def _likeness(prepared: _Prepared, out: Path) -> Likeness:
     registry, request, manifest = prepared.registry, prepared.request, prepared.manifest
     result = run_results.read(out)
     row_sets = []
-    if (example := likeness.example_rows(manifest)) is not None:
+    if (example := likeness.example_rows(manifest, prepared.home)) is not None:
         row_sets.append(("input example", example))
     path = result.evaluation or prepared.paths.get(EVALUATION)
     if path is not None:
-        row_sets.append(("evaluation rows", evaluation_rows.read(path, result.label)))
+        row_sets.append(("evaluation rows", labelled_rows.read(path, result.label)))
     recorded = prepared.record.get("val_metrics") or manifest.metrics
     metrics = {
         name: value
@@ -348,8 +351,5 @@ def _likeness(prepared: _Prepared, out: Path) -> Likeness:
         if name in manifest.metrics and isinstance(value, int | float)
     }
     fetched = registry.fetch(prepared.info)
-    nursery = trial_runs.begun(registry, [], request.sandbox, "holdfast.retraining.scoring")
-    if nursery is None:
-        return likeness.compare(fetched, result, metrics, row_sets, None, request.tolerance)
-    with nursery as trials:
-        return likeness.compare(fetched, result, metrics, row_sets, trials, request.tolerance)
+    trials = scored_versions.trials_of(request.sandbox)
+    return likeness.compare(fetched, result, metrics, row_sets, trials, request.tolerance)

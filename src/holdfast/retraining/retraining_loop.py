@@ -65,11 +65,12 @@ def _due(
     asked = request(slots.written(moment))
     name = retraining_run.name_of_entry(asked.entry, asked.command)
     state = registry.retrainings.state(asked.model)
-    over = [
-        slots.time_of(record.slot)
+    tried = (
+        record.slot
         for record in state.slots.values()
         if record.entry == name and (record.is_final or record.attempts >= MOST_ATTEMPTS)
-    ]
+    )
+    over = slots.come(tried, now)
     last = max(over, default=began)
     if moment <= last:
         return None

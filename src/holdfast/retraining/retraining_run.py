@@ -13,6 +13,7 @@ from msgspec.structs import asdict, replace
 from holdfast import scratch
 from holdfast.core.drift.drift_reference import ROLE
 from holdfast.core.events import Retrained
+from holdfast.core.lineage_record import DataUse
 from holdfast.core.manifest import PATCH, plain
 from holdfast.core.retraining.retraining_terms import ENTRY, Follow
 from holdfast.core.retraining.slot_record import SlotRecord
@@ -31,7 +32,7 @@ from holdfast.registry.facts import Facts
 from holdfast.registry.retraining_conclusion import Attempt
 from holdfast.registry.retraining_lease import PULSE, Lease, LeaseHolder, Pulse
 from holdfast.retraining import (
-    evaluation_rows,
+    labelled_rows,
     run_code,
     run_context,
     run_data,
@@ -39,6 +40,7 @@ from holdfast.retraining import (
     scored_run,
     training_process,
 )
+from holdfast.retraining.labelled_rows import LabelledRows
 from holdfast.retraining.run_code import RunCode
 from holdfast.retraining.run_data import RunData
 from holdfast.retraining.run_results import RunResult
@@ -202,8 +204,7 @@ class _Run:
             raise
         except _FAILURES as error:
             return self._failed(ended, "failed", str(error))
-        over = ended.why != "ended" or ended.status == OUT_OF_MEMORY
-        return self._failed(ended, "limit" if over else "failed", problem)
+        return self._failed(ended, "limit" if ended.met_limit else "failed", problem)
 
     def _trained(self, data: Mapping[str, Path]) -> Ended:
         request = self.request
@@ -260,23 +261,27 @@ class _Run:
             advice = "a run does not raise it by itself: retrain with --bump major"
             raise InvalidInputError("result bump 'major'", "was not asked for", advice)
         bump = result.bump if self.request.bump == "auto" else self.request.bump
-        rows = self._rows(result, data)
+        uses = data.uses()
+        rows = self._rows(result, data, uses)
         if rows is not None:
             self.facts["evaluation"] = f"sha256:{rows.digest}"
+            self.facts["evaluation_rows"] = rows.rows
         attempt = Attempt(self.request.slot, self.name, bump, self._run(result), ended.log)
         asked, sources = self.request, dict[str, object](result.sources)
         if result.reference is not None:
             sources[ROLE] = result.reference
         if code.patch is not None:
             sources[PATCH] = code.patch
-        with scored_run.scorer(self.registry, asked.model, result, rows, asked.sandbox) as score:
-            record = self.registry.retrainings.conclude(
-                asked.model, attempt, self.lease, sources, self._told(result, data, code), score
-            )
+        score = scored_run.scorer(self.registry, asked.model, result, rows, asked.sandbox)
+        record = self.registry.retrainings.conclude(
+            asked.model, attempt, self.lease, sources, self._told(result, uses, code), score
+        )
         return RunOutcome(self.request.model, record, ran=True)
 
-    def _rows(self, result: RunResult, data: RunData) -> evaluation_rows.EvaluationRows | None:
-        """Read the rows to score on, which nothing was trained on as far as bytes can tell.
+    def _rows(
+        self, result: RunResult, data: RunData, uses: Mapping[str, DataUse]
+    ) -> LabelledRows | None:
+        """Find the rows to score on, which nothing was trained on as far as digests can tell.
 
         Raises:
             InvalidInputError: If they are those of the training data.
@@ -287,19 +292,20 @@ class _Run:
             raise InvalidInputError("losses", problem, advice)
         if path is None:
             return None
-        rows = evaluation_rows.read(path, result.label)
+        rows = labelled_rows.read(path, result.label)
         for name, digests in data.files.items():
-            if name != EVALUATION and rows.digest in digests.values():
+            same_rows = rows.rows is not None and rows.rows == uses[name].rows
+            if name != EVALUATION and (same_rows or rows.digest in digests.values()):
                 problem = f"is the training data {name}"
                 raise InvalidInputError("evaluation set", problem, "keep rows back that none saw")
         return rows
 
-    def _told(self, result: RunResult, data: RunData, code: RunCode) -> Facts:
+    def _told(self, result: RunResult, uses: Mapping[str, DataUse], code: RunCode) -> Facts:
         """Return the facts of a registration: the run's own, and what is known of it here."""
-        uses = data.uses()
         lineage, _ = trained_on.as_facts(uses)
-        uses.pop(EVALUATION, None)
-        _, of_training = trained_on.as_facts(uses)
+        _, of_training = trained_on.as_facts(
+            {name: use for name, use in uses.items() if name != EVALUATION}
+        )
         training = {
             **result.facts.get("training_data", {}),
             **of_training,

@@ -1,60 +1,55 @@
-"""The new version and the champion, scored alike on a run's rows; what a run claims is checked."""
+"""The new version and the champion, scored alike on a run's rows; what a run claims is checked.
 
-import contextlib
+It is the scoring of `holdfast evaluate`: nothing rests on what a run says of itself, or on metrics
+that were measured on other rows.
+"""
+
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast import scratch
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import State
 from holdfast.errors import InvalidInputError, UnsupportedError
 from holdfast.formats import loss_files
-from holdfast.registry import Registry, trial_runs
-from holdfast.registry import losses as measuring
+from holdfast.registry import Registry, scored_versions
 from holdfast.registry.loading import Fetched
 from holdfast.registry.losses import Measured
 from holdfast.registry.retraining_conclusion import Score, ScoredPair
-from holdfast.retraining import scoring
-from holdfast.retraining.evaluation_rows import EvaluationRows
+from holdfast.registry.scored_versions import Scored
+from holdfast.retraining.labelled_rows import LabelledRows
 from holdfast.retraining.run_results import RunResult
-from holdfast.retraining.scoring import Scores
-from holdfast.sandbox import Trials
 from holdfast.sandbox.restraint import Mode
+from holdfast.scoring import comparison
+from holdfast.scoring.alignment import AskedTask
+from holdfast.scoring.comparison import LOSSES, Side
+from holdfast.scoring.data_file import DataFile
 
 __all__ = ["scorer"]
 
 _NEAR: Final = 1e-6
 
 
-@contextlib.contextmanager
 def scorer(
     registry: Registry,
     model: str,
     result: RunResult,
-    rows: EvaluationRows | None,
+    rows: LabelledRows | None,
     sandbox: Mode = "auto",
-) -> Iterator[Score]:
-    """Give what scores a draft and the champion of a state, for as long as the block lasts."""
+) -> Score:
+    """Return what scores a draft and the champion of a state."""
     if rows is None:
-        yield lambda _draft, _stored, state: ScoredPair(champion=state.production)
-        return
-    nursery = trial_runs.begun(registry, [], sandbox, "holdfast.retraining.scoring")
-    with nursery or contextlib.nullcontext() as trials:
-        scored = _ScoredRun(registry, model, result, rows, trials)
-        yield scored.score
+        return lambda _draft, _stored, state: ScoredPair(champion=state.production)
+    return _ScoredRun(registry, model, result, rows, sandbox).score
 
 
 class _ScoredRun:
     def __init__(
-        self,
-        registry: Registry,
-        model: str,
-        result: RunResult,
-        rows: EvaluationRows,
-        trials: Trials | None,
+        self, registry: Registry, model: str, result: RunResult, rows: LabelledRows, sandbox: Mode
     ) -> None:
-        self._registry, self._model, self._trials = registry, model, trials
+        self._registry, self._model, self._sandbox = registry, model, sandbox
         self._result, self._rows = result, rows
 
     def score(self, draft: Manifest, stored: Path, state: State) -> ScoredPair:
@@ -65,54 +60,89 @@ class _ScoredRun:
             UnsupportedError: If the new version does not answer the rows.
         """
         roles = {role: stored / artifact.path for role, artifact in draft.artifacts.items()}
-        new = scoring.score(
-            Fetched(f"{self._model}@new", draft, roles), self._trials, self._rows, self._result.loss
-        )
-        self._check_claims(new)
+        new = Fetched(f"{self._model}@new", draft, roles)
+        scored, problem = self._scored(new, self._champion(state))
+        own = scored.sides[0]
+        beside = scored.sides[1] if len(scored.sides) > 1 else None
+        measured = self._measured(new.ref, own)
+        self._check_claims(own)
         names = {*self._result.metrics, *state.policy.metrics, *state.policy.required_metrics}
-        measured = self._measured(new)
-        metrics = {name: value for name, value in new.metrics.items() if name in names}
-        remarks = list(_corrections(self._result.metrics, {**metrics, **_means(measured)}))
-        old, problem = self._champion(state, tuple(new.losses))
-        if problem:
-            remarks.append(problem)
-        old_measured = self._measured(old) if old else None
-        old_metrics = (
-            {name: old.metrics[name] for name in metrics if name in old.metrics} if old else {}
-        )
+        metrics = {**_figures(own, names), **_means(measured)}
+        remarks = [*scored.remarks, *_corrections(self._result.metrics, metrics)]
+        old: dict[str, float] = {}
+        old_measured = None
+        if beside is not None:
+            old_measured = Measured(
+                self._rows.digest, comparison.kept_losses(beside, list(measured.rows))
+            )
+            old = {**_figures(beside, metrics.keys()), **_means(old_measured)}
         return ScoredPair(
-            metrics={**metrics, **_means(measured)},
+            metrics=metrics,
             measured=measured,
             champion=state.production,
-            champion_metrics={**old_metrics, **(_means(old_measured) if old_measured else {})},
+            champion_metrics=old,
             champion_measured=old_measured,
-            remarks=tuple(remarks),
+            remarks=(*remarks, problem) if problem else tuple(remarks),
         )
 
-    def _champion(self, state: State, wanted: tuple[str, ...]) -> tuple[Scores | None, str | None]:
-        """Score the live version; that it does not answer does not fail the new one."""
+    def _champion(self, state: State) -> Fetched | None:
         if state.production is None:
-            return None, None
-        fetched = self._registry.fetch(f"{self._model}@{state.production}")
+            return None
+        return self._registry.fetch(f"{self._model}@{state.production}")
+
+    def _scored(self, new: Fetched, champion: Fetched | None) -> tuple[Scored, str | None]:
+        """Score both; that the live version does not answer does not fail the new one."""
+        if champion is None:
+            return self._answered([new]), None
         try:
-            return scoring.score(fetched, self._trials, self._rows, wanted), None
-        except UnsupportedError as error:
-            return None, f"the champion was not scored: {error}"
+            return self._answered([new, champion]), None
+        except (InvalidInputError, UnsupportedError) as error:
+            if isinstance(error, UnsupportedError) and error.subject == new.ref:
+                raise
+            return self._answered([new]), f"the champion was not scored: {error}"
 
-    def _measured(self, scores: Scores) -> Measured:
-        measured = measuring.read(scores.losses, f"sha256:{self._rows.digest}")
-        assert measured is not None  # noqa: S101 - a version has at least one loss
-        return measured
+    def _answered(self, versions: Sequence[Fetched]) -> Scored:
+        rows = self._rows
+        with scratch.folder() as folder, DataFile(rows.path) as file:
+            prepared = scored_versions.prepared(file, versions, rows.label, None, folder)
+            trials = scored_versions.trials_of(self._sandbox)
+            try:
+                return scored_versions.score(versions, prepared, trials, self._task())
+            except InvalidInputError as error:
+                if error.subject != "task":
+                    raise
+                advice = "return 'loss': 'error_rate' or 'loss': 'mae'"
+                raise InvalidInputError(error.subject, error.problem, advice) from error
 
-    def _check_claims(self, scores: Scores) -> None:
+    def _task(self) -> AskedTask:
+        """Tell the task from the losses that the run names, where it names some."""
+        names = [*self._result.loss, *self._result.losses]
+        tasks = {LOSSES[name] for name in names if name in LOSSES}
+        return tasks.pop() if len(tasks) == 1 else "auto"
+
+    def _measured(self, ref: str, side: Side) -> Measured:
+        wanted = self._result.loss
+        unknown = [name for name in wanted if name not in LOSSES]
+        if unknown:
+            advice = f"use one of {', '.join(LOSSES)}"
+            raise InvalidInputError(f"loss {unknown[0]!r}", "is unknown", advice)
+        kept = comparison.kept_losses(side, wanted)
+        lacking = [name for name in wanted if name not in kept]
+        if lacking:
+            why = getattr(side, "no_chances", "") or "it is of another task"
+            problem = f"gives no {lacking[0]} on the evaluation rows: {why}"
+            raise UnsupportedError(ref, problem, "name another loss")
+        return Measured(self._rows.digest, kept)
+
+    def _check_claims(self, side: Side) -> None:
         """Hold the losses that a run tells against those that its model has on these rows."""
+        known = comparison.kept_losses(side, list(LOSSES))
         for name, claim in self._result.losses.items():
-            if name not in scores.losses:
-                known = ", ".join(scores.losses)
-                problem = f"cannot be checked; measured are {known}"
+            if name not in known:
+                problem = f"cannot be checked; measured are {', '.join(known)}"
                 raise InvalidInputError(f"losses {name!r}", f"are claimed, but it {problem}")
             claimed = loss_files.values(loss_files.taken(name, claim))
-            own = scores.losses[name]
+            own = loss_files.values(known[name])
             differing = [
                 row
                 for row, (claimed_value, had) in enumerate(zip(claimed, own, strict=False))
@@ -125,6 +155,11 @@ class _ScoredRun:
                     f"have other values than the model on the evaluation rows, from row {row} on",
                     "leave them out: they are measured anyway",
                 )
+
+
+def _figures(side: Side, names: Any) -> dict[str, float]:
+    measured = {name: comparison.figure(side, name) for name in sorted(names)}
+    return {name: value for name, value in measured.items() if value is not None}
 
 
 def _means(measured: Measured) -> dict[str, float]:

@@ -91,6 +91,11 @@ class Ended(Struct, frozen=True):
     peak_bytes: int
     settings: dict[str, str]
 
+    @property
+    def met_limit(self) -> bool:
+        """Whether one of its limits ended it, or refused it memory."""
+        return self.why in ("time", "memory", "processes") or self.status == OUT_OF_MEMORY
+
 
 def run(
     training: Training, limits: ProcessLimits, must_stop: Callable[[], bool] = lambda: False

@@ -9,11 +9,11 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from holdfast.retraining import entry_context
+from holdfast.retraining import entry_context, labelled_rows
 from holdfast.retraining.entry_context import TrainingContext
 from holdfast.retraining.training_process import OUT_OF_MEMORY
 
@@ -56,7 +56,7 @@ def _write(context: TrainingContext, returned: object) -> None:
     }
     for name in _FILES:
         if document.get(name) is not None:
-            document[name] = _file(context, name, document[name])
+            document[name] = _file(context, name, document)
     losses = document.get("losses")
     if isinstance(losses, Mapping):
         document["losses"] = {
@@ -90,18 +90,27 @@ def _placed(
     return _relative(context, packaged.path)
 
 
-def _file(context: TrainingContext, name: str, source: Any) -> str:
+def _file(context: TrainingContext, name: str, document: dict[str, Any]) -> str:
+    source = document[name]
     if _is_path(source):
         return _relative(context, source)
-    path = context.out / f"{name}.json"
     if name == "evaluation":
+        path = context.out / "evaluation.jsonl"
         rows, labels = source
-        named = getattr(rows, "columns", None)
-        columns = None if named is None else [str(column) for column in named]
-        values = rows if named is None else rows.to_numpy()
-        source = {"columns": columns, "rows": _plain(values), "labels": _plain(labels)}
+        names = _names(document.get("input_example"))
+        document["label"] = labelled_rows.write(path, rows, labels, names)
+        return _relative(context, path)
+    path = context.out / f"{name}.json"
     _dump(path, source if name == "run_log" else _records(source))
     return _relative(context, path)
+
+
+def _names(example: Any) -> Sequence[str]:
+    """Return the names that an example gives to columns, none where it gives none."""
+    records = _records(example)
+    if isinstance(records, list) and records and isinstance(records[0], Mapping):
+        return tuple(map(str, records[0]))
+    return ()
 
 
 def _records(source: Any) -> Any:

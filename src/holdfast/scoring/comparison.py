@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdfast.core.evaluation import LONGEST_TEXT, Figure, Slice
+from holdfast.core.evaluation import LONGEST_TEXT, Figure, Slice, Task
 from holdfast.formats import loss_files
 from holdfast.formats.bootstrap import numpy
 from holdfast.scoring import resampling
@@ -12,10 +12,18 @@ from holdfast.scoring.resampling import Draws
 from holdfast.scoring.task_metrics import Classified, Regressed, Unmeasured
 from holdfast.scoring.truth import Gathered
 
-__all__ = ["SMALLEST", "Side", "figures", "kept_losses", "slices"]
+__all__ = ["LOSSES", "SMALLEST", "Side", "figure", "figures", "kept_losses", "slices"]
 
 Side = Classified | Regressed
 _Figures = tuple[tuple[Figure, ...], dict[str, str]]
+
+LOSSES: Final[dict[str, Task]] = {
+    "accuracy": "classification", "log_loss": "classification", "brier": "classification",
+    "error_rate": "classification", "mae": "regression", "mse": "regression",
+}  # fmt: skip
+"""What can be measured row by row, and of which task it is."""
+
+_SYNONYMS: Final = {"auc": "roc_auc"}
 
 SMALLEST: Final = 30
 """Rows below which a slice is told and not measured."""
@@ -23,9 +31,30 @@ SMALLEST: Final = 30
 _TINY: Final = 1e-12
 
 
-def kept_losses(side: Side) -> dict[str, bytes]:
-    """Return the losses of each row as they are stored, by metric."""
-    return {name: rows.astype("<f8").tobytes() for name, rows in side.losses().items()}
+def kept_losses(side: Side, names: Sequence[str] = ()) -> dict[str, bytes]:
+    """Return the losses of each row as they are stored, by metric.
+
+    Args:
+        side: Whose.
+        names: Which; those that fit the task if empty. What the side does not have is left out.
+    """
+    losses = side.losses()
+    if names:
+        losses |= side.further_losses()
+        losses = {name: losses[name] for name in names if name in losses}
+    return {name: rows.astype("<f8").tobytes() for name, rows in losses.items()}
+
+
+def figure(side: Side, name: str) -> float | None:
+    """Measure one figure by its name; None if it is not one, or is not defined on these rows."""
+    losses = {**side.losses(), **side.further_losses()}
+    if name in losses:
+        return loss_files.mean(losses[name].astype("<f8").tobytes())
+    compute = side.figures().get(_SYNONYMS.get(name, name))
+    try:
+        return None if compute is None else compute()
+    except Unmeasured:
+        return None
 
 
 def figures(version: Side, champion: Side | None) -> _Figures:

@@ -121,10 +121,15 @@ class DataFile:
         if count > 1:
             problem = f"has {count} columns called {name!r}, {purpose}"
             raise InvalidInputError(self.subject, problem, "rename all but one")
+        if kind == "nested" and self.untyped:
+            problem = f"has no arrays in {name!r}, {purpose}, for it is CSV"
+            raise InvalidInputError(self.subject, problem, "give Parquet or JSON lines")
         if self._form == "parquet":
             held = self._parquet().schema_arrow.field(name).type
             if not row_arrays.fits(held, kind):
-                due = "one value" if kind in ("any", "raw") else kind
+                due = {"any": "one value", "raw": "one value", "nested": "lists of numbers"}.get(
+                    kind, kind
+                )
                 problem = f"has {held} in the column {name!r}, {purpose}, which must be {due}"
                 raise InvalidInputError(self.subject, problem, "convert the column")
 

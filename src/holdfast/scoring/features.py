@@ -8,9 +8,9 @@ from holdfast.core import schema
 from holdfast.core.manifest import Manifest
 from holdfast.core.schema import Column, dtypes
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.scoring.data_file import DataFile, Kind
+from holdfast.scoring.data_file import DataFile, Kind, pyarrow
 
-__all__ = ["Taken", "feeder", "named", "taken"]
+__all__ = ["Taken", "check_whole", "feeder", "named", "taken", "whole_of"]
 
 _CATEGORIES: Final = ("category", "categorical")
 _TABLE_AXES: Final = 2
@@ -27,11 +27,13 @@ class Taken:
         columns: By name, in the order that it takes them in.
         schema: The column of the input schema, where it has names.
         remark: What one should know of it; None if nothing.
+        whole: The schema of what is one column of texts, numbers or arrays; None where it is not.
     """
 
     columns: Mapping[str, Kind]
     schema: Mapping[str, Column]
     remark: str | None = None
+    whole: Column | None = None
 
 
 def named(manifest: Manifest) -> dict[str, Column]:
@@ -60,13 +62,10 @@ def taken(ref: str, manifest: Manifest, file: DataFile, label: str, by: str | No
     signature = schema.parse(manifest.input_schema, "input_schema")
     if signature is None:
         return _unnamed(ref, file, label, by, None)
+    whole = whole_of(manifest)
+    if whole is not None:
+        return _whole(ref, file, label, by, whole)
     whole = signature.whole
-    if whole.type != "object" or whole.shape is not None:
-        shape = whole.shape or ()
-        if len(shape) != _TABLE_AXES:
-            problem = "takes no table of rows, so a file of rows cannot be scored"
-            raise UnsupportedError(ref, problem, "evaluate it elsewhere and record the figures")
-        return _unnamed(ref, file, label, by, shape[1])
     columns = named(manifest)
     if label in columns:
         problem = f"is an input of {ref}, which would read the right answer"
@@ -79,6 +78,81 @@ def taken(ref: str, manifest: Manifest, file: DataFile, label: str, by: str | No
         kinds[column.name] = _kind(column)
         file.require(column.name, kinds[column.name], f"which {ref} takes")
     return Taken(kinds, columns)
+
+
+def whole_of(manifest: Manifest) -> Column | None:
+    """Return the schema of an input that is one array; None where it is of named columns."""
+    signature = schema.parse(manifest.input_schema, "input_schema")
+    if signature is None:
+        return None
+    whole = signature.whole
+    return whole if whole.type != "object" or whole.shape is not None else None
+
+
+def _whole(ref: str, file: DataFile, label: str, by: str | None, whole: Column) -> Taken:
+    """Find texts, numbers or arrays: in the one column beside the label and that of the slices."""
+    shape = whole.shape or ()
+    names = [name for name in file.names if name not in (label, by)]
+    if not names and by is not None:  # what is sliced by is what it takes
+        names = [by]
+    if len(shape) == _TABLE_AXES and (len(names) > 1 or shape[1] == 1):
+        return _unnamed(ref, file, label, by, shape[1])
+    word = whole.type.replace("|null", "").replace("null|", "")
+    kind = _KINDS.get(word) if len(shape) == 1 else "nested"
+    if not shape or kind is None or (kind == "nested" and word not in ("number", "integer")):
+        problem = "takes no table of rows, no texts and no arrays of numbers, so it cannot be asked"
+        raise UnsupportedError(ref, problem, "evaluate it elsewhere and record the figures")
+    if len(names) != 1:
+        due = {"text": "texts", "nested": "arrays"}.get(kind, "numbers")
+        problem = f"has {len(names)} columns beside {label!r}, but {ref} takes one, of {due}"
+        raise InvalidInputError(file.subject, problem, "leave out the others")
+    file.require(names[0], kind, f"which {ref} takes")
+    return Taken({names[0]: kind}, {}, None, whole)
+
+
+def check_whole(subject: str, batch: Any, takes: Taken, ref: str, before: int) -> None:
+    """Refuse a row that is null, or an array of another shape than the version takes.
+
+    Args:
+        subject: The file, for messages.
+        batch: Some of its rows.
+        takes: What the version takes.
+        ref: The version.
+        before: Rows before these.
+
+    Raises:
+        InvalidInputError: With the first such row.
+    """
+    if takes.whole is None:
+        return
+    name = next(iter(takes.columns))
+    values, inner = batch.column(name), 1
+    for size in (0, *(takes.whole.shape or ())[1:]):
+        if values.null_count:
+            row = before + values.is_null().to_pylist().index(True) // inner + 1
+            problem = f"has null in row {row} of {name!r}, which {ref} does not admit"
+            raise InvalidInputError(subject, problem, "fill it in, or leave out the row")
+        if size == 0 or not len(values):
+            continue
+        lengths = _lengths(values)
+        due = size or lengths[0]
+        odd = next((at for at, length in enumerate(lengths) if length != due), None)
+        if odd is not None:
+            row = before + odd // inner + 1
+            problem = f"has an array of {lengths[odd]} in row {row} of {name!r}, and {ref} takes "
+            raise InvalidInputError(subject, f"{problem}{due}", "bring all rows to one shape")
+        values, inner = values.flatten(), inner * due
+
+
+def _lengths(values: Any) -> list[int]:
+    """Return the length of each list; of what is not one, 0."""
+    types = pyarrow().types
+    if not types.is_list(values.type):
+        return [0] * len(values)
+    from pyarrow import compute
+
+    lengths: list[int] = compute.list_value_length(values).to_pylist()
+    return lengths
 
 
 def _unnamed(ref: str, file: DataFile, label: str, by: str | None, width: int | None) -> Taken:
@@ -111,7 +185,11 @@ def _kind(column: Column) -> Kind:
 
 
 def feeder(
-    first: Any, columns: Mapping[str, Column], names: Sequence[str], by: str | None
+    first: Any,
+    columns: Mapping[str, Column],
+    names: Sequence[str],
+    by: str | None,
+    whole: Column | None = None,
 ) -> Callable[[Any], Any]:
     """Return what turns a record batch into what the first part of a version takes.
 
@@ -123,7 +201,10 @@ def feeder(
         columns: Those of the input schema, where it has names.
         names: Those of the batch.
         by: The column of the slices, which a part without names is not fed beyond its width.
+        whole: The schema of an input that is one array.
     """
+    if whole is not None and len(names) == 1:
+        return lambda batch: _one(batch.column(names[0]), whole)
     if len(getattr(first, "inputs", ())) > 1:
         return lambda batch: {name: _array(batch.column(name)) for name in batch.schema.names}
     known = _known_names(first)
@@ -137,6 +218,23 @@ def feeder(
     if columns and not all(_is_plain(columns[name]) for name in order):
         return lambda batch: _frame(batch, order, columns)
     return lambda batch: _matrix(batch, order)
+
+
+def _one(column: Any, whole: Column) -> Any:
+    """Give one column as the array that a version takes: texts, numbers, or arrays as deep."""
+    import numpy as np
+
+    if column.type == pyarrow().string():
+        return np.asarray(column.to_pylist(), dtype=object)
+    types, dims, values = pyarrow().types, [len(column)], column
+    while types.is_list(values.type):
+        dims.append(len(values[0]))
+        values = values.flatten()
+    array = _array(values).reshape(
+        dims if len(dims) > 1 or len(whole.shape or ()) == 1 else (-1, 1)
+    )
+    default = "int64" if whole.type.startswith("integer") else "float64"
+    return array.astype(dtypes.canonical(whole.dtype or default), copy=False)
 
 
 def _known_names(first: Any) -> tuple[str, ...] | None:

@@ -19,8 +19,9 @@ __all__ = [
     "pyarrow",
 ]
 
-Kind = Literal["number", "integer", "boolean", "text", "time", "any", "raw"]
-"""What a column is read as; `raw` is text where a file has no types, and as it is elsewhere."""
+Kind = Literal["number", "integer", "boolean", "text", "time", "nested", "any", "raw"]
+"""What a column is read as; `nested` are lists of numbers, however deep, `raw` is text where a file
+has no types, and as it is elsewhere."""
 
 
 def pyarrow() -> Any:
@@ -58,8 +59,28 @@ def fits(held: Any, kind: Kind) -> bool:
             return bool(is_text or types.is_null(held))
         case "time":
             return bool(types.is_temporal(held) or types.is_null(held))
+        case "nested":
+            depth, leaf = _nesting(held)
+            return depth > 0 and bool(types.is_integer(leaf) or types.is_floating(leaf))
         case _:
             return not types.is_nested(held)
+
+
+def _nesting(held: Any) -> tuple[int, Any]:
+    """Return how deep lists are nested in a type, and what they are of."""
+    types, depth = pyarrow().types, 0
+    while types.is_list(held) or types.is_large_list(held) or types.is_fixed_size_list(held):
+        held, depth = held.value_type, depth + 1
+    return depth, held
+
+
+def _numbers_like(held: Any) -> Any:
+    """Return the type of lists as deep as these, of float64."""
+    pa = pyarrow()
+    made = pa.float64()
+    for _ in range(_nesting(held)[0]):
+        made = pa.list_(made)
+    return made
 
 
 def cast(arrays: Mapping[str, Any], columns: Mapping[str, Kind]) -> Any:
@@ -71,7 +92,7 @@ def cast(arrays: Mapping[str, Any], columns: Mapping[str, Kind]) -> Any:
             array = array.dictionary_decode()  # noqa: PLW2901 - the same values
         kind = columns[name]
         plain = kind in ("any", "raw", "time")
-        target = array.type if plain else by_kind[kind]
+        target = array.type if plain else by_kind.get(kind) or _numbers_like(array.type)
         if kind == "integer" and not pa.types.is_integer(array.type):
             target = by_kind["number"]
         made[name] = array if array.type == target else array.cast(target)
@@ -88,11 +109,16 @@ def of_records(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Kind]
     by_kind, made = arrow_types(pa), {}
     for name, kind in columns.items():
         values = [record.get(name) for record in records]
-        target = None if kind in ("any", "raw") else by_kind[kind]
+        target = None if kind in ("any", "raw") else by_kind.get(kind)
         if kind == "integer" and any(isinstance(value, float) for value in values):
             target = by_kind["number"]
         try:
+            if kind == "time" and any(isinstance(value, str) for value in values):
+                made[name] = pa.array(values, by_kind["text"]).cast(target)
+                continue
             made[name] = pa.array(values, target)
+            if kind == "nested":
+                made[name] = made[name].cast(_numbers_like(made[name].type))
             if kind == "any" and pa.types.is_integer(made[name].type):
                 made[name] = made[name].cast(by_kind["number"])  # a broken one may come late
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -61,6 +61,10 @@ class Regressed:
         """Return what each row has of the figures that are means."""
         return {"mae": abs(self.answered - self.truth)}
 
+    def further_losses(self) -> dict[str, Any]:
+        """Return losses that are measured where somebody names them."""
+        return {"mse": (self.answered - self.truth) ** 2}
+
     def figures(self) -> dict[str, Callable[[], float]]:
         """Return how each other figure is computed."""
         return {"rmse": self._rmse, "r2": self._r2, "mape": self._mape}
@@ -119,6 +123,10 @@ class Classified:
                 losses["log_loss"] = -np.log(np.clip(own, least, 1.0))
                 losses[_BRIER] = self._brier()
         return losses
+
+    def further_losses(self) -> dict[str, Any]:
+        """Return losses that are measured where somebody names them."""
+        return {"error_rate": (self.truth != self.answered).astype("float64")}
 
     def _brier(self) -> Any:
         np = numpy()

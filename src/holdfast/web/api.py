@@ -19,6 +19,7 @@ from holdfast.web import (
     raw,
     reads,
     registering,
+    retraining_runs,
     signing_verbs,
     uploads,
     worker_reports,
@@ -321,6 +322,42 @@ def _registering() -> tuple[Route, ...]:
     )
 
 
+def _retraining() -> tuple[Route, ...]:
+    return (
+        Route(
+            "POST",
+            "/models/{model}:retrain-lease",
+            retraining_runs.lease,
+            "retrain-lease",
+            "Take the lease of a model's retraining, keep it, or let it go.",
+            access="retrain",
+            writes=True,
+            body=retraining_runs.LeaseAct,
+            problems=(409, 413, 415, 507),
+        ),
+        Route(
+            "POST",
+            "/models/{model}:retrain-holder",
+            retraining_runs.holder,
+            "retrain-holder",
+            "Say who holds the lease of a model's retraining.",
+            access="read",
+        ),
+        Route(
+            "POST",
+            "/models/{model}:retrained",
+            retraining_runs.retrained,
+            "retrained",
+            "Tell what a slot of retraining came to, once its blobs were sent.",
+            access="retrain",
+            writes=True,
+            parameters=(_KEY, _IF_MATCH),
+            body=retraining_runs.RunMade,
+            problems=(409, 412, 413, 415, 507),
+        ),
+    )
+
+
 def _signed() -> tuple[Route, ...]:
     about = (
         "Return the bytes of the entry that a verb would write, to be signed.",
@@ -408,7 +445,15 @@ def routes() -> Routes:
         *_of_model(),
         *_of_version(),
     )
-    table = [*reading, *verbs, *_registering(), *_signed(), *_uploads(), *_of_workers()]
+    table = [
+        *reading,
+        *verbs,
+        *_registering(),
+        *_retraining(),
+        *_signed(),
+        *_uploads(),
+        *_of_workers(),
+    ]
     table += people_routes()
     made: list[Answer] = []
 

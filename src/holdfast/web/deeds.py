@@ -6,8 +6,6 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import entry as entries
-from holdfast.core.entry import Entry
 from holdfast.core.events import Purged
 from holdfast.core.refs import fixed, selector_in
 from holdfast.core.state import State
@@ -19,10 +17,8 @@ from holdfast.registry.commits import moved
 from holdfast.registry.ledger import CommitResult
 from holdfast.registry.maintenance import Purge
 from holdfast.registry.session import CommitOptions, Session
-from holdfast.store import layout
-from holdfast.store.journal import Journal
 from holdfast.store.open_store import Collected
-from holdfast.web.below import session_of
+from holdfast.web.below import entry_at, session_of
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.routes import Handler
@@ -35,6 +31,7 @@ __all__ = [
     "handler",
     "key_problem",
     "options_of",
+    "repeated",
     "require_rights",
     "watched",
 ]
@@ -68,7 +65,7 @@ def _done(desk: Desk, request: Request, verb: Verb, body: Any) -> Answer:
     if verb.plans:
         return answered({"result": verb.perform(registry, model, body, CommitOptions())})
     options = options_of(request, body.reason)
-    first = _repeated(session_of(registry), verb, model, body, options.idempotency_key)
+    first = repeated(session_of(registry), verb, model, body, options.idempotency_key)
     if first is not None:
         return first
     try:
@@ -76,7 +73,7 @@ def _done(desk: Desk, request: Request, verb: Verb, body: Any) -> Answer:
     except ConflictError as error:
         raise key_problem(error, options) from error
     if options.idempotency_key is not None and not _wrote(watch):  # another of its kind was first
-        first = _repeated(session_of(registry), verb, model, body, options.idempotency_key)
+        first = repeated(session_of(registry), verb, model, body, options.idempotency_key)
     return first or answer_of(registry, model, result, watch)
 
 
@@ -151,9 +148,7 @@ def options_of(request: Request, reason: str | None) -> CommitOptions:
     return CommitOptions(reason, f"{request.identity.user.id}:{key}")
 
 
-def _repeated(
-    session: Session, verb: Verb, model: str, body: Any, key: str | None
-) -> Answer | None:
+def repeated(session: Session, verb: Verb, model: str, body: Any, key: str | None) -> Answer | None:
     """Return the first answer to a request that comes again under its key.
 
     Raises:
@@ -166,7 +161,7 @@ def _repeated(
     if use.op not in verb.operations or not _is_same(state, body, use.version):
         used = f"the idempotency key was used for {use.op} in entry {use.seq}; use another"
         raise Problem(422, "conflict", used)
-    entry, head = _entry(session, model, use.seq)
+    entry, head = entry_at(session, model, use.seq)
     result: object = replace(moved(CommitResult(state, entry, None)), head=f"{use.seq}:{head}")
     if isinstance(entry.event, Purged):
         result = Purge(model, tuple(entry.event.versions()), Collected(0, 0, 0, 0, 0))
@@ -180,12 +175,6 @@ def _is_same(state: State, body: Any, version: str | None) -> bool:
         return True
     ref_of(state.model, text)
     return fixed(state, selector_in(state.model, text)) in (None, version)
-
-
-def _entry(session: Session, model: str, seq: int) -> tuple[Entry, str]:
-    """Read an entry that the state vouches for."""
-    raw = Journal(session.open_store.store, layout.model(model)).read(seq) or b""
-    return entries.read(raw, model, seq, entries.prev_of(raw) or None), entries.digest(raw)
 
 
 def answer_of(registry: Registry, model: str, result: object, watch: CommitWatch) -> Answer:

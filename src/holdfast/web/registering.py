@@ -20,7 +20,10 @@ from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.verb_bodies import Body, Ref, Text
 
-__all__ = ["Import", "Register", "admit", "import_", "perform", "register"]
+__all__ = [
+    "Import", "Register", "admit", "digests_of", "import_", "perform", "register", "require_base",
+    "require_sent",
+]  # fmt: skip
 
 
 class Register(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,9 +75,9 @@ def admit(desk: Desk, request: Request, body: Register) -> None:
     if body.trust is not None:  # whoever loads it runs what one person let in
         request.rights.require("force", model)
     session = session_of(desk.registry)
-    for sha256 in _digests(body.draft):
+    for sha256 in digests_of(body.draft):
         require_sent(desk, request, session, sha256)
-    _require_base(request, body.draft)
+    require_base(request, body.draft)
 
 
 def perform(
@@ -88,7 +91,7 @@ def perform(
     return received.accept_draft(session_of(registry), draft, asked, options, body.trust)
 
 
-def _digests(draft: dict[str, Any]) -> Iterator[str]:
+def digests_of(draft: dict[str, Any]) -> Iterator[str]:
     """Go through the digests that a draft names, whatever else it is."""
     artifacts = draft.get("artifacts")
     for artifact in artifacts.values() if isinstance(artifacts, dict) else ():
@@ -113,7 +116,7 @@ def require_sent(desk: Desk, request: Request, session: Session, sha256: str) ->
     desk.receipts.require(request.rights, sha256)
 
 
-def _require_base(request: Request, draft: dict[str, Any]) -> None:
+def require_base(request: Request, draft: dict[str, Any]) -> None:
     """Check that the version an adapter is put on is one that whoever asks may see."""
     lineage = draft.get("lineage")
     base = lineage.get("base") if isinstance(lineage, dict) else None

@@ -85,25 +85,34 @@ def events(feature: FeatureReference, counts: FeatureCounts) -> list[tuple[int, 
     return [*pairs, (counts.nulls, total), (counts.strange, total)]
 
 
+def stakes(feature: FeatureReference, count: int) -> list[float]:
+    """Give half of the budget to the last events, which tell of the feed, half to the others."""
+    fed = 1 if isinstance(feature, CategoryReference) and feature.others else 2
+    return [0.5 / (count - fed)] * (count - fed) + [0.5 / fed] * fed
+
+
 def evidence(reference: DriftReference, days: Sequence[DayCounts], period: int) -> list[float]:
     """Return the log evidence of each day, bet by bet and window by window."""
     total: list[list[float]] = [[] for _ in days]
-    streams: list[list[tuple[float, list[tuple[int, int]]]]] = []
+    streams: list[list[tuple[float, float, list[tuple[int, int]]]]] = []
     for name, feature in reference.features.items():
         bins = feature.counts.values() if isinstance(feature.counts, dict) else feature.counts
         trained = FeatureCounts(tuple(bins), feature.nulls, feature.strange)
         nothing = FeatureCounts((0,) * len(trained.bins))
         daily = [events(feature, item.features.get(name, nothing)) for item in days]
+        expected = events(feature, trained)
         stream = []
-        for number, (hits, rows) in enumerate(events(feature, trained)):
+        for number, stake in enumerate(stakes(feature, len(expected))):
+            hits, rows = expected[number]
             mu = tolerance((hits + 0.5) / (rows + 1))
-            if mu < 1 - 1e-6:
-                stream.append((mu, [item[number] for item in daily]))
+            assert mu < 1 - 1e-6
+            stream.append((mu, stake, [item[number] for item in daily]))
         streams.append(stream)
-    streams.append([(tolerance(0.01), [(item.refused, item.requests) for item in days])])
+    refused = [(item.refused, item.requests) for item in days]
+    streams.append([(tolerance(0.01), 1.0, refused)])
     for stream in streams:
-        weight = -math.log(len(streams)) - math.log(5 * len(stream)) - math.log(365)
-        for mu, tally in stream:
+        for mu, stake, tally in stream:
+            weight = math.log(stake / 5) - math.log(len(streams)) - math.log(365)
             for factor in (1.25, 1.6, 2.5, 5, 20):
                 for place, log in enumerate(_wealth(mu, tally, factor, period)):
                     total[place].append(log + weight)

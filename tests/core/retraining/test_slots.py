@@ -118,3 +118,16 @@ def test_a_run_is_late_after_a_period_and_a_quarter() -> None:
     assert not slots.is_late(now, now - timedelta(hours=30), 86_400)
     assert slots.is_late(now, now - timedelta(hours=31), 86_400)
     assert not slots.is_late(now, now + timedelta(days=400), 86_400)
+
+
+def test_a_slot_that_lies_ahead_stands_for_nothing() -> None:
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    ahead = ["2026-12-01T12:00:00Z", "2026-12-01T12:00:01Z", "2029-01-01T00:00:00Z/drift-7"]
+
+    assert slots.come(["2026-11-01T00:00:00Z", *ahead], now) == [
+        datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC),
+    ]  # fmt: skip
+    for slot in (ahead[0], ahead[2]):
+        slots.require_come(slot, now)
+    with pytest.raises(InvalidInputError, match="has not come"):
+        slots.require_come(ahead[1], now)

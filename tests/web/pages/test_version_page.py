@@ -27,6 +27,26 @@ def test_told_metrics_are_told_apart_from_measured_ones(
     assert "nothing here checked it" in after
 
 
+def test_slices_of_the_last_evaluation_are_shown(
+    look: Look, person: Person, tmp_path: Path
+) -> None:
+    assert "Slices by" not in look("/models/risk/fraud@1.4.0")[1]
+    rows = "".join(f"{index % 2},{index % 2},{'north' if index < 35 else 'sea'}\n"
+                   for index in range(40))  # fmt: skip
+    (tmp_path / "july.csv").write_text(f"x,y,region\n{rows}")
+    person.registry.evaluate(
+        "risk/fraud@1.4.0", data=tmp_path / "july.csv", label="y", slice="region", alone=True,
+        sandbox="off",
+    )  # fmt: skip
+    _, page = look("/models/risk/fraud@1.4.0")
+
+    section = page[page.index('aria-label="Slices"') :].partition("</section>")[0]
+    assert "Slices by region" in section
+    assert "measured on july" in section
+    assert section.index("north") < section.index("sea")
+    assert "not measured" in section[section.index("sea") :]  # five rows are too few
+
+
 def test_a_reference_is_shown_as_one_and_offers_no_promotion(look: Look, person: Person) -> None:
     labels = Labels(lambda _state: None)
     version = person.registry.catalogue.refer("afar", "s3://bucket/<afar>", labels, {})

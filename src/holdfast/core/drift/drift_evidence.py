@@ -12,9 +12,10 @@ is at most the power of their mean. The windows of P days end each day, and
     R(d) = (1 + R(d - P)) E(window that ends on d),   R = 0 before the first whole window
 
 adds up the wealth of bets begun at every window (the Shiryaev-Roberts sum). Its mean over bets,
-tallies and streams, divided by the 365 days of a year, exceeds 1 / alpha on some day of a year with
-probability alpha at most (Doob): each of the P phases has 365 / P looks, and their union gives the
-same divisor. Nothing is spent by looking again, and a shift within its tolerance never alarms.
+tallies (each by its stake, which is set before any day is seen) and streams, divided by the 365
+days of a year, exceeds 1 / alpha on some day of a year with probability alpha at most (Doob): each
+of the P phases has 365 / P looks, and their union gives the same divisor. Nothing is spent by
+looking again, and a shift within its tolerance never alarms.
 
 Sources:
     J. Ville (1939), Étude critique de la notion de collectif.
@@ -48,11 +49,13 @@ class DailyTally(NamedTuple):
         tolerated: Share that is let pass, in (0, 1).
         hits: Rows with the event.
         rows: All rows.
+        stake: Its part of the stream's budget, relative to that of the stream's other tallies.
     """
 
     tolerated: float
     hits: Sequence[int]
     rows: Sequence[int]
+    stake: float = 1.0
 
 
 class StreamEvidence(NamedTuple):
@@ -97,9 +100,15 @@ def log_sum(logs: Sequence[float]) -> float:
 
 
 def _log_mean(tallies: Sequence[DailyTally], period: int) -> list[float]:
-    """Average R over the bets of all tallies, for each day."""
+    """Average R over the bets of all tallies, each by its stake, for each day."""
+    staked = sum(tally.stake for tally in tallies) * len(ODDS)
     windows = [
-        (tally.tolerated, _windows(tally.hits, period), _windows(tally.rows, period))
+        _Windows(
+            tally.tolerated,
+            _windows(tally.hits, period),
+            _windows(tally.rows, period),
+            tally.stake / staked,
+        )
         for tally in tallies
     ]
     days = len(tallies[0].rows)
@@ -107,7 +116,13 @@ def _log_mean(tallies: Sequence[DailyTally], period: int) -> list[float]:
     return before + (_plain(windows, period) or _in_logs(windows, period))
 
 
-_Windows = Sequence[tuple[float, list[int], list[int]]]
+class _Windows(NamedTuple):
+    """A tally, window by window; its share of the stream's budget is that of each of its bets."""
+
+    tolerated: float
+    hits: list[int]
+    rows: list[int]
+    share: float
 
 
 def _windows(daily: Sequence[int], period: int) -> list[int]:
@@ -115,19 +130,19 @@ def _windows(daily: Sequence[int], period: int) -> list[int]:
     return [end - start for start, end in zip(upto, upto[period:], strict=False)]
 
 
-def _plain(windows: _Windows, period: int) -> list[float] | None:
+def _plain(windows: Sequence[_Windows], period: int) -> list[float] | None:
     """Compute in plain numbers, which is fast; `None` where these would not hold the values."""
-    wealth: list[list[float]] = []
+    tallies: list[list[float]] = []
     try:
-        for tolerated, hits, rows in windows:
-            for odds in ODDS:
-                wealth.append(_grown(hits, rows, *_factors(odds, tolerated), period))
+        for tolerated, hits, rows, share in windows:
+            bets = [_grown(hits, rows, *_factors(odds, tolerated), period) for odds in ODDS]
+            tallies.append([share * sum(day) for day in zip(*bets, strict=True)])
     except OverflowError:
         return None
-    totals = [sum(day) for day in zip(*wealth, strict=True)]
+    totals = [sum(day) for day in zip(*tallies, strict=True)]
     if not all(_SMALL < total < _LARGE for total in totals):
         return None
-    return [math.log(total / len(wealth)) for total in totals]
+    return [math.log(total) for total in totals]
 
 
 def _factors(odds: float, tolerated: float) -> tuple[float, float]:
@@ -143,13 +158,14 @@ def _grown(hits: list[int], rows: list[int], gain: float, cost: float, period: i
     return grown[period:]
 
 
-def _in_logs(windows: _Windows, period: int) -> list[float]:
-    logs = [
-        _grown_logs(hits, rows, *_factors(odds, tolerated), period)
-        for tolerated, hits, rows in windows
-        for odds in ODDS
-    ]
-    return [log_sum(day) - math.log(len(logs)) for day in zip(*logs, strict=True)]
+def _in_logs(windows: Sequence[_Windows], period: int) -> list[float]:
+    logs = []
+    for tolerated, hits, rows, share in windows:
+        part = math.log(share)
+        for odds in ODDS:
+            grown = _grown_logs(hits, rows, *_factors(odds, tolerated), period)
+            logs.append([log + part for log in grown])
+    return [log_sum(day) for day in zip(*logs, strict=True)]
 
 
 def _grown_logs(

@@ -19,6 +19,9 @@ _SURE: Final = 1 - 1e-6
 """A share tolerated up to this or more cannot be seen to rise."""
 
 _FEWEST_PAIRS: Final = 2
+_OF_FEED: Final = ("nulls", "unseen", "types")
+"""Kinds that tell of the feed. They are two events against thirty of the shape, and what breaks
+most often in production, so half of a feature's budget is theirs."""
 
 
 class WatchedEvent(NamedTuple):
@@ -34,9 +37,9 @@ class WatchedEvent(NamedTuple):
     share: float
     tolerated: float
 
-    def tally(self, hits: Sequence[int], rows: Sequence[int]) -> DailyTally:
-        """Join it with what each day had of it."""
-        return DailyTally(self.tolerated, hits, rows)
+    def tally(self, hits: Sequence[int], rows: Sequence[int], stake: float = 1.0) -> DailyTally:
+        """Join it with what each day had of it, and its part of the feature's budget."""
+        return DailyTally(self.tolerated, hits, rows, stake)
 
 
 Column = tuple[str, EventKind, list[int], list[int]]
@@ -58,8 +61,13 @@ def watched(
         share = smoothed_share(hits[0], rows[0])
         event = WatchedEvent(name, kind, share, tolerated_share(share))
         if event.tolerated < _SURE:
-            events.append((event, event.tally(hits[1:], rows[1:])))
-    return events
+            events.append((event, hits[1:], rows[1:]))
+    of_feed = sum(event.kind in _OF_FEED for event, _, _ in events)
+    stakes = {True: 1 / max(of_feed, 1), False: 1 / max(len(events) - of_feed, 1)}
+    return [
+        (event, event.tally(hits, rows, stakes[event.kind in _OF_FEED]))
+        for event, hits, rows in events
+    ]
 
 
 def _columns(feature: FeatureReference, days: Sequence[FeatureCounts]) -> list[Column]:

@@ -6,7 +6,7 @@ run that comes late, or again, trains on the same rows.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -16,6 +16,9 @@ from holdfast.errors import InvalidInputError
 
 LATE: Final = 1.25
 """Periods after the last success from which a run is missed."""
+
+_AHEAD: Final = timedelta(days=2)
+"""How far a slot may lie ahead: schedulers run what is over, and clocks are wrong by a day."""
 
 _SLOT: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)(?:/([A-Za-z0-9][A-Za-z0-9._:-]{0,99}))?", re.ASCII
@@ -71,6 +74,25 @@ def is_slot(text: str) -> bool:
 def time_of(slot: str) -> datetime:
     """Return the time that a slot stands for, aware."""
     return datetime.fromisoformat(slot.partition("/")[0])
+
+
+def require_come(slot: str, now: datetime) -> None:
+    """Refuse a slot that has not come: once done, it would stand for all before it.
+
+    That of a finding has the finding's day, and stands for nothing but the finding.
+
+    Raises:
+        InvalidInputError: If it lies more than two days ahead.
+    """
+    if "/" not in slot and time_of(slot) - now > _AHEAD:
+        problem = f"has not come: it is {written(now)} now"
+        advice = "check the year, or the clock of this machine"
+        raise InvalidInputError(f"slot {slot}", problem, advice)
+
+
+def come(slots: Iterable[str], now: datetime) -> list[datetime]:
+    """Return the times of those slots that do not lie ahead, whoever wrote the others."""
+    return [moment for moment in map(time_of, slots) if moment - now <= _AHEAD]
 
 
 def of_finding(moment: datetime, finding: str) -> str:

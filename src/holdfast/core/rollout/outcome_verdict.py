@@ -18,6 +18,7 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.step_verdict import Outcome, Reason, StatisticalTest, StepVerdict
 from holdfast.core.wording import span
 
+_PATIENCE_S = 86_400.0
 _BETTER = "candidate better"
 _WORSE = "candidate worse"
 _RATIO = "outcome ratio"
@@ -51,8 +52,7 @@ def judge(
     doubts = [] if health.outcome == "advance" else list(health.reasons)
     doubts = [doubt for doubt in doubts if doubt.code != "overdue"]
     if seen is None:
-        unknown = Reason("no_outcomes", "outcomes are read from a prediction log: give --log")
-        return replace(health, outcome="hold", conclusive=False, reasons=(unknown, *doubts))
+        return _unknown(plan, health, doubts, elapsed_s)
     comparison, readings = compared(analysis.outcome, checked(seen), health.weight, analysis)
     doubts += _ratio_doubts(readings)
     matured = seen.candidate.keys + seen.active.keys
@@ -72,6 +72,25 @@ def judge(
         readings=(*health.readings, *readings),
         comparison=comparison,
     )
+
+
+def _unknown(
+    plan: Plan, health: StepVerdict, doubts: list[Reason], elapsed_s: float
+) -> StepVerdict:
+    """Hold where outcomes are not known; long after the deadline, end the test undecided.
+
+    A driver that knows them is given a day beyond the deadline to say more. If there is none, the
+    candidate's share of the traffic must not stay for ever.
+    """
+    unknown = Reason("no_outcomes", "outcomes are read from a prediction log: give --log")
+    deadline_s = plan.max_step_time_s
+    if deadline_s is None or elapsed_s < deadline_s + _PATIENCE_S:
+        return replace(health, outcome="hold", conclusive=False, reasons=(unknown, *doubts))
+    late = Reason(
+        "not_decided",
+        f"not decided at its deadline, after {span(elapsed_s)}, and no driver knew its outcomes",
+    )
+    return replace(health, outcome="end", conclusive=False, reasons=(late, unknown, *doubts))
 
 
 def compared(

@@ -13,7 +13,7 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.training_record import FACTS
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError
-from holdfast.web.pages import kept_pictures, version_batches
+from holdfast.web.pages import kept_pictures, slices_section, version_batches
 from holdfast.web.pages.drawing import fact
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
 from holdfast.web.pages.page_paths import version_url
@@ -39,6 +39,7 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         "judged": verdict(visitor, info),
         "origins": evaluation.origins(info.metrics, info.evaluations),
         "measured": bool(info.evaluations),
+        "slices": slices_section.of_version(visitor, model, info.version, info.evaluations),
         "curves": kept_pictures.curves(kept),
         "figures": kept_pictures.figures(info, kept),
         "run": list(kept_pictures.run(kept)),
