@@ -23,6 +23,7 @@ from holdfast.web.below import session_of
 from holdfast.web.checked_blobs import CheckedBlobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
+from holdfast.web.turns import Turns
 
 __all__ = ["Call", "HubFace", "missing"]
 
@@ -63,7 +64,7 @@ class HubFace:
         self.desk = desk
         self.blobs = CheckedBlobs(desk)
         self.key = os.urandom(32)
-        self._writing: dict[str, asyncio.Lock] = {}
+        self._writing = Turns()
         self._empty: OrderedDict[str, None] = OrderedDict()
         self._calls = calls
 
@@ -158,7 +159,7 @@ class HubFace:
 
     def alone(self, model: str) -> AbstractAsyncContextManager[None]:
         """Let one writer at a time change a model through this face: others would begin again."""
-        return self._writing.setdefault(model, asyncio.Lock())
+        return self._writing.of(model)
 
 
 def missing(kind: str, detail: str, **headers: str) -> Problem:
