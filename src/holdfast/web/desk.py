@@ -98,6 +98,14 @@ class Desk:
         """Return whose watchers are counted together: a user's; empty where there is one alone."""
         return "" if self.guard.is_local else request.user
 
+    def base_of(self, request: Request) -> str:
+        """Return this server's address as whoever asks reaches it; the host was admitted before.
+
+        Clients send their token or password there: never to `http` where a proxy speaks TLS.
+        """
+        is_secure = self.settings.secure or request.scheme == "https"
+        return f"{'https' if is_secure else 'http'}://{request.header('host') or 'localhost'}"
+
     def sees(self, request: Request, model: str) -> bool:
         """Tell whether whoever asks may read a model."""
         return request.rights.allows("read", model)

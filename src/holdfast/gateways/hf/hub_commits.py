@@ -177,7 +177,7 @@ def changed(before: Mapping[str, File], changes: list[FileChange]) -> dict[str, 
         gone = [change.path] if change.path in files else []
         if change.is_folder:
             gone += [path for path in files if path.startswith(f"{change.path}/")]
-        if not gone and change.path != hub_tree.CARD:
+        if not gone and (change.is_folder or change.path != hub_tree.CARD):
             raise ConflictError(f"path {change.path!r}", "does not exist", "look at the files")
         for path in gone:
             del files[path]

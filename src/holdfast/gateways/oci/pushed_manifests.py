@@ -9,10 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import names, strict_json
-from holdfast.core.manifest import Artifact, File, Manifest, digest_of, is_digest
+from holdfast.core.manifest import Artifact, File, Manifest, digest_of
 from holdfast.core.model_pack import CONFIG_FILE, FILE_PATH, MANIFEST_FILE, MANIFEST_TYPE, TITLE
 from holdfast.core.shown_paths import FACTS, PUSHED, shown_files
 from holdfast.errors import InvalidInputError
+from holdfast.gateways.oci.distribution_paths import digest_in
 
 __all__ = ["PushedManifest", "artifacts_of", "draft_of", "media_type_of", "read"]
 
@@ -39,8 +40,8 @@ class _Descriptor(Struct, frozen=True, rename="camel"):
 
     @property
     def sha256(self) -> str:
-        """The digest's 64 hex digits."""
-        return self.digest.removeprefix("sha256:")
+        """The digest's 64 hex digits; nothing if it is of another algorithm."""
+        return digest_in(self.digest) or ""
 
 
 class _Typed(Struct, frozen=True, rename="camel"):
@@ -97,7 +98,7 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
     if manifest.media_type not in ("", media_type):
         raise InvalidInputError(_SUBJECT, f"says of itself that it is {manifest.media_type!r}")
     for descriptor in (manifest.config, *manifest.layers):
-        if not is_digest(descriptor.sha256) or descriptor.size < 0:
+        if not descriptor.sha256 or descriptor.size < 0:
             raise InvalidInputError(
                 f"digest {descriptor.digest[:80]!r}", "is not sha256 and 64 hex"
             )

@@ -22,7 +22,6 @@ from holdfast.web.below import session_of
 from holdfast.web.deeds import acting
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.hub.hub_face import HubFace
-from holdfast.web.hub.hub_reads import base_of
 from holdfast.web.registering import Register
 
 __all__ = ["base_at", "commit", "perform", "require_main"]
@@ -66,7 +65,7 @@ async def commit(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     async with hub.alone(target.model):
         record = await hub.desk.work.do(lambda: _committed(hub, request, target.model, asked))
     oid = hub_revisions.commit_of(record)
-    url = f"{base_of(hub, request)}/{target.model}/commit/{oid}"
+    url = f"{hub.desk.base_of(request)}/{target.model}/commit/{oid}"
     return answered({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 
 

@@ -181,7 +181,7 @@ class MlflowFace:
             permissions.require(request.rights.state, request.identity, "force", fields.model)
 
     def _view(self, request: Request, trust: str | None = None) -> ServedView:
-        base = self._base(request)
+        base = self._desk.base_of(request)
         registry = acting(self._desk, request, None)
         return ServedView(registry, request.rights, base, self._cache(base), trust)
 
@@ -192,14 +192,6 @@ class MlflowFace:
             if len(self._caches) > _MOST_BASES:
                 self._caches.popitem(last=False)
             return cache
-
-    def _base(self, request: Request) -> str:
-        """Return this server as whoever asks reaches it; the host was admitted before."""
-        host = request.header("host")
-        if host is None:
-            raise Problem(400, "malformed", "a request needs one Host header")
-        is_secure = self._desk.settings.secure or request.scheme == "https"
-        return f"{'https' if is_secure else 'http'}://{host}"
 
     async def _of_files(self, request: Request, path: str) -> Answer | Stream:
         place, _, file = path.partition("/")

@@ -98,6 +98,11 @@ class MlflowUploads:
         notes = [note for note in _notes(session, request) if note.path.startswith(prefix)]
         if f"{prefix}MLmodel" not in (note.path for note in notes):
             raise invalid(f"{path[:200]!r} has no MLmodel that you put there: put all files first")
+        files = uploads.files_of(self._desk)
+        with files.room(sum(note.size_bytes for note in notes)):
+            self._copy(session, notes, prefix, target)
+
+    def _copy(self, session: Session, notes: list[UploadNote], prefix: str, target: Path) -> None:
         for note in notes:
             file = File(note.path.removeprefix(prefix), note.sha256, note.size_bytes)
             place = target / file.path
