@@ -15,7 +15,7 @@ from holdfast.core.shown_paths import FACTS, PUSHED, shown_files
 from holdfast.errors import InvalidInputError
 from holdfast.gateways.oci.distribution_paths import digest_in
 
-__all__ = ["PushedManifest", "artifacts_of", "draft_of", "media_type_of", "read"]
+__all__ = ["PushedManifest", "artifacts_of", "check_model", "draft_of", "media_type_of", "read"]
 
 _DOCKER_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _TYPES: Final = (MANIFEST_TYPE, _DOCKER_TYPE)
@@ -58,6 +58,11 @@ class PushedManifest(Struct, frozen=True, rename="camel"):
     artifact_type: str = ""
     subject: _Descriptor | None = None
 
+    @property
+    def blobs(self) -> tuple["_Descriptor", ...]:
+        """What it names: its config and its layers."""
+        return (self.config, *self.layers)
+
     def files(self) -> dict[str, File]:
         """Map the paths of its layers to files.
 
@@ -86,7 +91,7 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
     """Read what a client pushed.
 
     Raises:
-        InvalidInputError: If it is not the manifest of an artifact that can be a version.
+        InvalidInputError: If it is not the manifest of an artifact.
     """
     if media_type not in _TYPES:
         advice = "push each version's own manifest"
@@ -97,20 +102,25 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
         raise InvalidInputError(_SUBJECT, f"cannot be read: {error}") from error
     if manifest.media_type not in ("", media_type):
         raise InvalidInputError(_SUBJECT, f"says of itself that it is {manifest.media_type!r}")
-    for descriptor in (manifest.config, *manifest.layers):
+    for descriptor in (*manifest.blobs, *((manifest.subject,) if manifest.subject else ())):
         if not descriptor.sha256 or descriptor.size < 0:
             raise InvalidInputError(
                 f"digest {descriptor.digest[:80]!r}", "is not sha256 and 64 hex"
             )
-    if manifest.subject is not None:
-        advice = "sign versions with `holdfast sign`, which clients then see as referrers"
-        raise InvalidInputError(_SUBJECT, "has a subject, which is not taken here", advice)
+    return manifest
+
+
+def check_model(manifest: PushedManifest) -> None:
+    """Check that an artifact can be a version.
+
+    Raises:
+        InvalidInputError: If it cannot.
+    """
     if not manifest.layers:
         raise InvalidInputError(_SUBJECT, "has no layers", "push the files of a model")
     if manifest.config.media_type in _IMAGES and _has_image_layers(manifest):
         advice = "push its files, such as `oras push HOST/NAME:1.0.0 model.onnx`"
         raise InvalidInputError(_SUBJECT, "is a container image, not a model", advice)
-    return manifest
 
 
 def _has_image_layers(manifest: PushedManifest) -> bool:

@@ -145,10 +145,8 @@ class OciReads:
         artifacts: list[bytes] = []
         if self._desk.sees(request, target.model):
             artifacts = await self._desk.work.do(lambda: self._referring(target.model, sha256))
-        if wanted not in (None, referrers.SIGNATURE_TYPE):
-            artifacts = []
         headers = {} if wanted is None else {"OCI-Filters-Applied": "artifactType"}
-        return Answer(200, referrers.index(artifacts), _INDEX, headers)
+        return Answer(200, referrers.index(artifacts, wanted), _INDEX, headers)
 
     def _referring(self, model: str, sha256: str) -> list[bytes]:
         session = session_of(self._desk.registry)
