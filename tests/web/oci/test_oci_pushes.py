@@ -39,7 +39,7 @@ def test_a_pushed_file_is_a_version(served: Served) -> None:
     assert (answer.status, answer.headers["docker-content-digest"]) == (201, digest(raw))
     assert answer.headers["location"] == f"/v2/plain/iris/manifests/{digest(raw)}"
     version = manifest(served, "plain/iris@1.2.0")
-    assert [file.path for file in version.artifacts["model"].files] == ["model.txt"]
+    assert [file.path for file in version.artifacts["model"].files] == ["weights.txt"]
     pulled = pusher.ask("GET", "/manifests/1.2.0")
     assert (pulled.body, pulled.headers["content-type"]) == (raw, MANIFEST)
     assert served.registry.verify().damages == ()

@@ -1,6 +1,5 @@
 """An artifact that a client pushed, and the draft of the version that it becomes."""
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,9 +12,10 @@ from holdfast.core.manifest import Artifact, File, Manifest, digest_of
 from holdfast.core.model_pack import CONFIG_FILE, FILE_PATH, MANIFEST_FILE, MANIFEST_TYPE, TITLE
 from holdfast.core.shown_paths import FACTS, PUSHED, shown_files
 from holdfast.errors import InvalidInputError
+from holdfast.gateways.file_roles import artifacts_of
 from holdfast.gateways.oci.distribution_paths import digest_in
 
-__all__ = ["PushedManifest", "artifacts_of", "check_model", "draft_of", "media_type_of", "read"]
+__all__ = ["PushedManifest", "check_model", "draft_of", "media_type_of", "read"]
 
 _DOCKER_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _TYPES: Final = (MANIFEST_TYPE, _DOCKER_TYPE)
@@ -27,8 +27,6 @@ _IMAGE_LAYER: Final = re.compile(
     r"application/vnd\.(oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)([.+].*)?"
 )
 _KEPT_FACTS: Final = f"{PUSHED}/facts.json"
-_MODEL: Final = "model"
-_ALONE: Final = frozenset((_MODEL, "preprocessor"))
 _SUBJECT: Final = "the manifest"
 
 
@@ -147,7 +145,7 @@ def draft_of(model: str, pushed: PushedManifest, raw: bytes, facts: bytes | None
         kept.append(File(_KEPT_FACTS, own.sha256, own.size_bytes))
     documents = Artifact(PUSHED, "folder", tuple(sorted(kept, key=lambda file: file.path)))
     if known is None:
-        artifacts = artifacts_of(files) | {PUSHED: documents}
+        artifacts = artifacts_of(files, None) | {PUSHED: documents}
         return {"name": model, "artifacts": msgspec.to_builtins(artifacts)}
     artifacts = {role: one for role, one in known.artifacts.items() if role != PUSHED}
     draft: dict[str, Any] = msgspec.to_builtins(known)
@@ -168,27 +166,3 @@ def _known(files: Mapping[str, File], facts: bytes | None) -> Manifest | None:
     shown = {path: (file.sha256, file.size_bytes) for path, file in shown_files(manifest).items()}
     came = {path: (file.sha256, file.size_bytes) for path, file in files.items() if path != FACTS}
     return manifest if shown == came else None
-
-
-def artifacts_of(files: Mapping[str, File]) -> dict[str, Artifact]:
-    """Return the artifacts that files make; their formats are to be found out.
-
-    A lone file is the model, and so is `model.*` beside a preprocessor; in any other case all files
-    are the model, a folder.
-    """
-    stems = {path: os.path.splitext(path)[0] for path in files}
-    if len(files) == 1:
-        path = next(iter(files))
-        return {_MODEL: _lone(_MODEL, files[path])}
-    if sorted(stems.values()) == sorted(_ALONE):
-        return {stem: _lone(stem, files[path]) for path, stem in stems.items()}
-    moved = [
-        File(f"{_MODEL}/{path}", file.sha256, file.size_bytes)
-        for path, file in sorted(files.items())
-    ]
-    return {_MODEL: Artifact(_MODEL, "", tuple(moved))}
-
-
-def _lone(role: str, file: File) -> Artifact:
-    path = role + os.path.splitext(file.path)[1]
-    return Artifact(path, "", (File(path, file.sha256, file.size_bytes),))
