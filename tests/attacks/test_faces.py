@@ -84,6 +84,14 @@ def test_a_job_sends_by_an_address_as_long_as_its_rule_is_there(tmp_path: Path) 
         assert Caller(served.port, None).ask("PUT", second, b"second").status == 403
 
 
+def test_an_address_is_good_at_each_server_with_the_same_key(tmp_path: Path) -> None:
+    team = Team(tmp_path)
+    with team.served() as served, team.served() as other:
+        href = address(served, b"bytes")
+
+        assert Caller(other.port, None).ask("PUT", href, b"bytes").status == 201
+
+
 def test_tokens_are_asked_for_by_https_where_a_proxy_speaks_it(tmp_path: Path) -> None:
     with running(tmp_path / "store", secure=True) as served:
         asked = Caller(served.port, None).ask("GET", "/v2/").headers["www-authenticate"]
@@ -158,6 +166,13 @@ def test_a_blob_that_is_nowhere_is_not_looked_for_in_each_version(
 
         assert served.ask("HEAD", f"/v2/iris/blobs/{digest(b'nowhere')}").status == 404
         assert [key for key in opened if "/images/" in key] == []
+
+
+def test_nothing_of_what_comes_without_a_token_is_held(served: Served) -> None:
+    nobody = Caller(served.port, None)
+    pieces = (b"x" * (1 << 16) for _ in range(60))  # no JSON, and nobody looks at it
+
+    assert nobody.ask("POST", "/api/validate-yaml", pieces).json == {"errors": [], "warnings": []}
 
 
 # Disks

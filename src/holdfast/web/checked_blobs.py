@@ -4,6 +4,7 @@ What is sent from its beginning is hashed on the way, and its last piece stays h
 what its name says. A part of a blob goes out once all of it was hashed, as it lies there.
 """
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -118,10 +119,18 @@ class CheckedBlobs:
             return data
 
         held, left = b"", size
-        while left > 0 and (data := await self._desk.work.do(piece)):
-            if held:
-                yield held
-            held, left = data, left - len(data)
+        ahead = asyncio.ensure_future(self._desk.work.do(piece))
+        try:
+            while left > 0 and (data := await ahead):
+                left -= len(data)
+                if left > 0:  # the next piece is read while this one is sent
+                    ahead = asyncio.ensure_future(self._desk.work.do(piece))
+                if held:
+                    yield held
+                held = data
+        finally:
+            await asyncio.wait({ahead})  # the file is closed next
+            ahead.exception()  # which nobody asks for where the caller hung up
         whole = digest.hexdigest() == sha256
         self._keep(sha256, identity, whole=whole)
         if not whole:
