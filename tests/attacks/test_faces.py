@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.attacks.test_hub_attacks import address
-from tests.web.facing import Caller, Served, register, running
+from tests.web.facing import Caller, Reply, Served, register, running
 from tests.web.hub.xet_parts import Made, Part, shard
 from tests.web.oci.docker_api import MANIFEST, Pusher, code, digest
 from tests.web.teams import Team, as_
@@ -28,6 +29,7 @@ from holdfast.gateways.hf.xet_format import files_of_shard
 from holdfast.gateways.mlflow import filter_language
 from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem
 from holdfast.store.local import LocalStore
+from holdfast.web.mlflow_rest.mlflow_calls import CALLS
 
 MLFLOW = "/api/2.0/mlflow"
 UPLOADS = "/api/2.0/mlflow-artifacts/artifacts/uploads"
@@ -234,3 +236,86 @@ def test_a_part_is_as_long_as_its_range(served: Served, told: str) -> None:
 
     assert served.ask("PATCH", place, b"12345", content_range=told).status == 416
     assert served.ask("PATCH", place, b"12345", content_range="0-4").status == 202
+
+
+# What one may not see
+
+
+def _asked_of(model: str, sha256: str) -> Iterator[tuple[str, str, Any]]:
+    """Go through everything that can be asked about one model, at every face."""
+    oci, hub, repo = f"/v2/{model}", f"/api/models/{model}", f"/{model}"
+    name = model.replace("/", "\u2215")
+    fields = {"name": name, "version": "1", "key": "k", "value": "v", "alias": "eu"}
+    for reference in ("1.0.0", "production", f"sha256:{sha256}", "Image-1.0.0"):
+        yield "GET", f"{oci}/manifests/{reference}", None
+        yield "PUT", f"{oci}/manifests/{reference}", {}
+        yield "DELETE", f"{oci}/manifests/{reference}", None
+    for path in (f"blobs/sha256:{sha256}", f"referrers/sha256:{sha256}", "tags/list"):
+        yield "GET", f"{oci}/{path}", None
+    yield "POST", f"{oci}/blobs/uploads/", None
+    yield "POST", f"/v2/open/rose/blobs/uploads/?mount=sha256:{sha256}&from={model}", None
+    for path in ("", "/revision/main", "/tree/main", "/refs", "/commits/main", "/treesize/main"):
+        yield "GET", f"{hub}{path}", None
+    yield "GET", f"{hub}/xet-write-token/main", None
+    for path in ("paths-info/main", "preupload/main", "commit/main", "tag/main", "branch/eu"):
+        yield "POST", f"{hub}/{path}", {"paths": [], "files": [], "tag": "2.0.0"}
+    yield "DELETE", f"{hub}/tag/1.0.0", None
+    yield "DELETE", f"{hub}/branch/eu", None
+    yield "GET", f"{repo}/resolve/main/README.md", None
+    for verb in ("upload", "download"):
+        asked = {"operation": verb, "objects": [{"oid": sha256, "size": 10}]}
+        yield "POST", f"{repo}.git/info/lfs/objects/batch", asked
+    yield "POST", f"{repo}.git/info/lfs/objects/verify", {"oid": sha256, "size": 10}
+    for call in ("create", "delete"):
+        yield ("POST" if call == "create" else "DELETE"), f"/api/repos/{call}", {"name": model}
+    for path, methods in CALLS.items():
+        for method in methods:
+            if method == "GET":
+                query = urlencode({"name": name, "version": "1", "alias": "eu"})
+                yield method, f"{MLFLOW}/{path}?{query}", None
+            elif path != "registered-models/create":  # by name alone, whether it is there or not
+                more = {"stage": "Production", "new_name": "open\u2215x", "source": "s3://b/c"}
+                yield method, f"{MLFLOW}/{path}", fields | more
+    place = model.replace("/", "~2f")
+    yield "GET", f"/api/2.0/mlflow-artifacts/artifacts/models/{place}/1.0.0/model.txt", None
+    yield "GET", f"/api/2.0/mlflow-artifacts/artifacts?path=models/{place}/1.0.0", None
+    query = urlencode({"name": name, "version": "1", "path": "model.txt"})
+    yield "GET", f"/model-versions/get-artifact?{query}", None
+    source = f"mlflow-artifacts:/models/{place}/1.0.0"
+    for wanted in (source, f"models:/{name}/1"):
+        asked = {"name": "open\u2215rose", "source": wanted}
+        yield "POST", f"{MLFLOW}/model-versions/create", asked
+
+
+def test_a_model_that_one_may_not_see_answers_as_one_that_is_not_there(tmp_path: Path) -> None:
+    team = Team(tmp_path)
+    for name in ("open/rose", "secret/iris"):
+        register(team.registry, tmp_path, name, text=name)
+    team.registry.promote("secret/iris@1.0.0")
+    team.registry.alias("secret/iris@1.0.0", "eu")
+    sha256 = team.registry.manifest("secret/iris@1.0.0").files[0].sha256
+    rae = team.member("rae", "promoter", "open/*")
+    with team.served() as served:
+        caller = as_(served, rae)
+        pairs = zip(_asked_of("secret/iris", sha256), _asked_of("secret/none", sha256), strict=True)
+        count = 0
+        for there, absent in pairs:
+            answers = [_shown(caller.ask(*asked)) for asked in (there, absent)]
+            assert answers[0] == answers[1], there
+            assert answers[0][0] != 200 or "secret" not in answers[0][1], there
+            count += 1
+
+        assert count > 60
+        assert team.registry.history("secret/iris")[-1].op == "alias_set"
+        stranger = Caller(served.port, None)
+        for method, path, body in _asked_of("secret/iris", sha256):
+            assert stranger.ask(method, path, body).status == 401, path
+
+
+def _shown(reply: Reply) -> tuple[int, str]:
+    """Return what an answer tells, without what differs between any two."""
+    document = reply.json if reply.body and reply.body[:1] == b"{" else {"": reply.body.decode()}
+    document.pop("request_id", None)
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True)
+    text = text.replace("secret/none", "secret/iris").replace("secret~2fnone", "secret~2firis")
+    return reply.status, text.replace("secret\u2215none", "secret\u2215iris")

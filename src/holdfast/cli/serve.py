@@ -221,7 +221,7 @@ def _serve(
 
 def _kept(setting: "ServerSettings") -> str:
     """Say what the prediction log keeps of callers, and where."""
-    from holdfast.core.credentials import shown_address
+    from holdfast.core.redaction import shown_address
 
     if setting.log is None:
         return "no prediction is kept"

@@ -284,7 +284,7 @@ def _guard(plan: WebPlan, token: str) -> "Guard":
 
 
 def _tell(ctx: Context, plan: WebPlan) -> None:
-    from holdfast.core.credentials import shown_address
+    from holdfast.core.redaction import shown_address
 
     settings = plan.settings
     document = {

@@ -4,8 +4,8 @@ import math
 from typing import Final
 
 from holdfast.core import names
-from holdfast.core.credentials import without_credentials
 from holdfast.core.events import TrainingFailed
+from holdfast.core.redaction import without_credentials
 from holdfast.core.wording import inert, shortened
 from holdfast.errors import InvalidInputError
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from holdfast.core.credentials import recordable
+from holdfast.core.redaction import recordable
 from holdfast.datasets import data_source, postgres_query
 from holdfast.datasets.data_records import DataDescription, DataQuery
 from holdfast.errors import InvalidInputError, MissingLibraryError

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast import scratch
-from holdfast.core.credentials import recordable
 from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import Environment
+from holdfast.core.redaction import recordable
 from holdfast.datasets import data_digests
 from holdfast.errors import InvalidInputError
 

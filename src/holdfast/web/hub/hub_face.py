@@ -24,7 +24,6 @@ from holdfast.web.below import session_of
 from holdfast.web.checked_blobs import CheckedBlobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
-from holdfast.web.turns import Turns
 
 __all__ = ["Call", "HubFace", "missing"]
 
@@ -65,7 +64,6 @@ class HubFace:
         self.desk = desk
         self.blobs = CheckedBlobs(desk)
         self.key = _key(desk)
-        self._writing = Turns()
         self._empty: OrderedDict[str, None] = OrderedDict()
         self._calls = calls
 
@@ -160,7 +158,7 @@ class HubFace:
 
     def alone(self, model: str) -> AbstractAsyncContextManager[None]:
         """Let one writer at a time change a model through this face: others would begin again."""
-        return self._writing.of(model)
+        return self.desk.registering.of(model)
 
 
 def _key(desk: Desk) -> bytes:

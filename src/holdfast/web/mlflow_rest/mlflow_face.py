@@ -4,7 +4,7 @@ import functools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -146,8 +146,13 @@ class MlflowFace:
         fields = mlflow_fields.of_body(body)
         done = functools.partial(self._done, request, call, fields)
         if call.makes:
-            return await self._repeats.once(request, body, lambda: self._desk.work.do(done))
+            name = fields.maybe("name") or ""
+            return await self._repeats.once(request, body, lambda: self._made(name, done))
         return await self._desk.work.do(done)
+
+    async def _made(self, name: str, done: Callable[[], Answer]) -> Answer:
+        async with self._desk.registering.of(name):
+            return await self._desk.work.do(done)
 
     def _done(self, request: Request, call: MlflowCall, fields: Fields) -> Answer:
         view = self._view(request, dict(fields.tags).get(TRUST) if call.makes else None)

@@ -63,7 +63,8 @@ class OciPushes:
             headers["OCI-Subject"] = pushed.subject.digest
             return Answer(201, headers=headers)
         tag = _tag(target.reference, raw)
-        await self._desk.work.do(lambda: self._pushed(request, tag, pushed, raw))
+        async with self._desk.registering.of(target.model):
+            await self._desk.work.do(lambda: self._pushed(request, tag, pushed, raw))
         return Answer(201, headers=headers)
 
     def _attached(

@@ -10,7 +10,7 @@ from holdfast.access.changes import DEFAULT_DAYS, MOST_DAYS
 from holdfast.access.refusals import KEPT_DAYS
 from holdfast.access.unusual import good_tokens
 from holdfast.core import wording
-from holdfast.core.credentials import shown_address
+from holdfast.core.redaction import shown_address
 from holdfast.errors import ForbiddenError, HoldfastError, InvalidInputError, NotFoundError
 from holdfast.web.access_desk import AccessDesk
 from holdfast.web.below import session_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.core.credentials import recordable, shown_address, without_credentials
+from holdfast.core.redaction import recordable, shown_address, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from holdfast.core.credentials import recordable, shown_address, without_credent
         ("postgresql://ana:se/cret@db/predictions", ""),
         ("https://ann:se?cret@host/repo", ""),
         ("https://[::1/x", ""),
+        ("1://host/x", ""),
         ("https://host:port:9/x", ""),
         ("sqlite:///shop.db", "sqlite:///shop.db"),
     ],
