@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.attacks.test_hub_attacks import address
 from tests.web.facing import Caller, Reply, Served, register, running
+from tests.web.hub.test_hub_writes import commit, large, send
 from tests.web.hub.xet_parts import Made, Part, shard
 from tests.web.oci.docker_api import MANIFEST, Pusher, code, digest
 from tests.web.teams import Team, as_
@@ -183,6 +184,16 @@ def test_nothing_of_what_comes_without_a_token_is_held(served: Served) -> None:
 def full(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=free))
+
+
+def test_one_file_is_not_read_again_and_again_for_each_of_its_paths(served: Served) -> None:
+    data = b"x" * (3 << 20)
+    assert send(served, data).status in (200, 201)
+    paths = [large(f"deep/{number}.bin", data) for number in range(100)]
+
+    refused = commit(served, *paths)
+
+    assert (refused.status, "names already" in refused.json["error"]) == (422, True)
 
 
 def test_a_body_that_says_no_length_is_taken_as_far_as_there_is_room(

@@ -14,6 +14,7 @@ from holdfast.gateways.hf import hub_commits, hub_revisions
 from holdfast.gateways.hf.hub_commits import FileChange, HubCommit
 from holdfast.gateways.hf.hub_paths import HubTarget
 from holdfast.http.problems import Problem
+from holdfast.registry import received
 from holdfast.registry.commit_watch import CommitWatch
 from holdfast.registry.session import CommitOptions
 from holdfast.store import layout
@@ -150,6 +151,7 @@ def registered(
     """
     if not files:
         raise InvalidInputError("the commit", "leaves no files", "add the model's files")
+    received.check_work(tuple(files.values()))  # before any of it is read
     draft = hub_commits.draft_of(model, files, base.manifest)
     body = Register(draft=draft, bump="auto")
     registering.admit(hub.desk, request, body)

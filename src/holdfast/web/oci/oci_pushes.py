@@ -8,7 +8,7 @@ import msgspec
 
 from holdfast import formats
 from holdfast.core import names
-from holdfast.core.manifest import MAX_BYTES, Artifact, digest_of
+from holdfast.core.manifest import Artifact, digest_of
 from holdfast.core.oci_names import is_tag, version_of
 from holdfast.core.shown_paths import FACTS, PUSHED
 from holdfast.core.state import State
@@ -33,6 +33,8 @@ from holdfast.web.verbs import VERBS
 
 __all__ = ["OciPushes"]
 
+_MOST_FACTS: Final = 4 << 20
+"""Longer ones are a file like any other: what is read of them takes many times as much memory."""
 _REASON: Final = "pushed by a client of OCI registries"
 _IMMUTABLE: Final = (
     "versions do not change and are not deleted here; archive it (`holdfast archive`) and purge it"
@@ -120,7 +122,7 @@ class OciPushes:
         received.check_work(tuple(files.values()))  # before any of it is read
         self._desk.receipts.give(request.rights, blobs.add_bytes(raw))
         facts = files.get(FACTS)
-        known = facts is not None and facts.size_bytes <= MAX_BYTES
+        known = facts is not None and facts.size_bytes <= _MOST_FACTS
         draft = pushed_manifests.draft_of(
             model, pushed, raw, blobs.read(facts.sha256) if facts is not None and known else None
         )
