@@ -7,7 +7,7 @@ from tests.access.conftest import KEYS, NOON, Server
 
 from holdfast.access import changes
 from holdfast.access.access_events import ProviderSet, RuleSet
-from holdfast.access.authentication import authenticate, session_identity
+from holdfast.access.authentication import authenticate, known_before, session_identity
 from holdfast.access.permissions import Narrowing, may
 from holdfast.access.sessions import SessionRecord, Sessions, begun
 from holdfast.access.tokens import mint
@@ -222,3 +222,12 @@ def test_a_session_s_cookie_is_not_a_token_and_the_other_way_round(server: Serve
         authenticate(server.state, mint("c", b"\1" * 32).secret, NOON, sessions)
     with pytest.raises(UnauthenticatedError, match="unknown or expired"):
         authenticate(server.state, mint("c", b"\1" * 32).secret, NOON)
+
+
+def test_who_was_known_by_no_token_is_not_known_again(server: Server) -> None:
+    server.init()
+    user = changes.find_user(server.state, "ana")
+
+    for how in ("session", "local", "token:0123456789ab"):
+        with pytest.raises(UnauthenticatedError, match="is unknown here"):
+            known_before(server.state, user.id, how, NOON)

@@ -5,7 +5,8 @@ import pytest
 from holdfast.core.clocks import Watch, ago, is_ahead, remarks, seconds_between
 from holdfast.core.entry import Entry
 from holdfast.core.events import Noted
-from holdfast.core.state import Move, State
+from holdfast.core.moves import Move
+from holdfast.core.state import State
 
 NOW = "2026-03-02T12:00:00.000000Z"
 LATE = "2035-03-02T12:00:00.000000Z"

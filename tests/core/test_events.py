@@ -186,6 +186,13 @@ every = {
     events.Approved: st.builds(events.Approved, version=texts),
     events.Trusted: st.builds(events.Trusted, version=texts, scan=scans),
     events.Signed: st.builds(events.Signed, version=texts, key=texts, signature=texts),
+    events.Attached: st.builds(
+        events.Attached,
+        version=texts,
+        manifest=texts,
+        kind=texts,
+        blobs=st.lists(texts, max_size=2).map(tuple),
+    ),
     events.Held: st.builds(events.Held, version=texts),
     events.Released: st.builds(events.Released, version=texts),
     events.Described: st.builds(
@@ -275,6 +282,7 @@ def test_the_words_that_journals_hold_never_change() -> None:
         "approved": "Approved",
         "trusted": "Trusted",
         "signed": "Signed",
+        "attached": "Attached",
         "held": "Held",
         "released": "Released",
         "described": "Described",

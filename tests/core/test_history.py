@@ -116,6 +116,10 @@ SENTENCES: list[tuple[AnyEvent, str]] = [
         events.Signed(version="1.0.0", key="AAAA", signature="b" * 64),
         "sign 1.0.0 with the key f61b347fbb8e",
     ),
+    (
+        events.Attached(version="1.0.0", manifest="c" * 64, kind="application/spdx+json"),
+        "attach application/spdx+json sha256:cccccccccccc to 1.0.0",
+    ),
     (events.Purged(reasons={"1.0.0": "old"}), "purge 1.0.0"),
     (
         events.Purged(reasons=dict.fromkeys(("1.0.0", "1.1.0", "1.2.0"), "old")),

@@ -13,7 +13,8 @@ from holdfast.core.compare import Comparison, MetricRow
 from holdfast.core.events import Past
 from holdfast.core.fleet import Serving
 from holdfast.core.live_status import Before, Status, served_s
-from holdfast.core.state import Move, State
+from holdfast.core.moves import Move
+from holdfast.core.state import State
 from holdfast.core.views import Damage, version_info
 
 Play = Callable[..., State]

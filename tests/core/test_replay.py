@@ -103,7 +103,7 @@ def replayed(make: Make, journal: Journal) -> State:
 def test_a_journal_with_everything_in_it_is_replayed(make_manifest: Make, written: Written) -> None:
     journal = written(*FULL)
 
-    rare = {events.Trusted, events.Signed}
+    rare = {events.Trusted, events.Signed, events.Attached}
     assert {type(entry.event) for entry, _ in journal} == set(events.WORDS) - rare
     assert replayed(make_manifest, journal) == fold(empty("iris"), journal)
 
@@ -188,6 +188,8 @@ LIES: dict[str, events.AnyEvent] = {
     "a purge of nothing": events.Purged(reasons={}),
     "a policy without sense": events.PolicySet(policy=Policy(approvals=-1)),
     "a deletion of other versions": events.Deleted(purged=("1.0.0",)),
+    "an attachment without a digest": events.Attached(version="1.0.0", manifest="x", kind="a/b"),
+    "an attachment without a type": events.Attached(version="1.0.0", manifest="a" * 64, kind=""),
     "a signature without a digest": events.Signed(version="1.0.0", key="AAAA", signature="x"),
     "a signature without a key": events.Signed(version="1.0.0", key="?", signature="a" * 64),
     "a rollout of nothing": rollouts.RolloutStarted(

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from holdfast.core import events
 from holdfast.core.entry import Entry
-from holdfast.core.state import MAX_KEYS, Move, Record, State, empty, fold
+from holdfast.core.moves import Move
+from holdfast.core.state import MAX_KEYS, Record, State, empty, fold
 
 Play = Callable[..., State]
 Written = Callable[..., list[tuple[Entry, str]]]

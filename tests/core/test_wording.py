@@ -68,20 +68,6 @@ def test_inert_text_has_no_signs_that_steer(words: str) -> None:
     assert not {"\x00", "\x1b", "\u202e", "\ufffe", "\u200f"} & set(shown)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://x:tok@host/a.git", "https://host/a.git"),
-        ("see http://me@h/p?token=1#f now", "see http://h/p now"),
-        ("'postgres://u:p@ss@db/x?k=1' failed", "'postgres://db/x' failed"),
-        ("mail ann@example.org", "mail ann@example.org"),
-        ("s3://bucket/key", "s3://bucket/key"),
-    ],
-)
-def test_addresses_are_shown_without_what_gives_access(text: str, shown: str) -> None:
-    assert wording.without_credentials(text) == shown
-
-
 def test_text_is_escaped_and_shortened() -> None:
     assert escape("<a href=\"'&") == "&lt;a href=&quot;&#x27;&amp;"
     assert shortened("abcdef", 4) == "abc…"

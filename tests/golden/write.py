@@ -34,6 +34,7 @@ from holdfast.core.rollout.step_verdict import Rate, Reason, StatisticalTest, St
 from holdfast.core.rollout_commands import StepPosition
 from holdfast.core.state import State
 from holdfast.registry import losses
+from holdfast.registry.attachments import Attachment, attach
 from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.facts import Facts
 from holdfast.registry.received_evaluations import accept
@@ -202,7 +203,7 @@ def furnish_operations(folder: Path) -> Path:
 
 
 def _describe(ann: Registry) -> None:
-    """Describe a model and a version, and refer to bytes elsewhere."""
+    """Describe a model and a version, refer to bytes elsewhere, and attach what others made."""
 
     def anything(_state: State) -> None: ...
 
@@ -211,6 +212,9 @@ def _describe(ann: Registry) -> None:
     catalogue.describe("iris", "1.0.0", {"description": "the first"}, anything)
     labels = Labels(anything, {"from": "afar"}, {"source": "s3://bucket/rose"})
     catalogue.refer("rose", "s3://bucket/rose", labels, {})
+    text = ann._session.open_store.blobs.add_bytes(b"{}")
+    bill = Attachment(b'{"artifactType":"application/spdx+json"}', "application/spdx+json", (text,))
+    attach(ann._session, "iris@1.0.0", bill, CommitOptions("by a scanner"))
 
 
 def _measure(ann: Registry) -> None:

@@ -48,7 +48,7 @@ class Team:
         location = self.folder / "store"
         named = WebSettings(lambda: holdfast.open(location), server_key=self.key_file, **settings)
         guard = team.team_guard(named, holdfast.open(location), signing.load(self.key_file))
-        with running(location, guard, **settings) as served:
+        with running(location, guard, server_key=self.key_file, **settings) as served:
             served.token = self.ana
             yield served
 

@@ -77,7 +77,7 @@ def session_identity(state: AccessState, record: SessionRecord, now: datetime) -
             rule that made it is gone.
     """
     if record.kind == "ci":
-        return _of_job(state, record)
+        return _of_job(state, record.user, record.how)
     user = _active(state, record.user)
     narrowing = None
     if record.token is not None:
@@ -94,11 +94,33 @@ def session_identity(state: AccessState, record: SessionRecord, now: datetime) -
     return Identity(replace(user, groups=groups), "session", narrowing)
 
 
-def _of_job(state: AccessState, record: SessionRecord) -> Identity:
-    rule = state.rules.get(record.user)
+def known_before(state: AccessState, user_id: str, how: str, now: datetime) -> Identity:
+    """Return an identity that was known by a token a while ago, as it stands at this moment.
+
+    Args:
+        state: As recent as what is asked for demands.
+        user_id: Of the user, or of the rule that gave a job its token.
+        how: As the identity had it.
+        now: Present time, aware.
+
+    Raises:
+        UnauthenticatedError: If the token was revoked or has expired, the user is disabled, or the
+            rule is gone.
+    """
+    way, _, token_id = how.partition(":")
+    if way == "ci":
+        return _of_job(state, user_id, how)
+    token = state.token(token_id) if way == "token" else None
+    if token is None or token.user != user_id:
+        raise UnauthenticatedError("token", "is unknown here", _NEW_TOKEN)
+    return _of_token(state, token, now)
+
+
+def _of_job(state: AccessState, rule_id: str, how: str) -> Identity:
+    rule = state.rules.get(rule_id)
     if rule is None:
         raise UnauthenticatedError("token of a job", "lost the rule that gave it", "ask an admin")
     user = User(rule.rule, rule.name, "service")
     subject = f"user:{rule.rule}"
     grants = tuple(Grant(rule.rule, subject, rule.role, pattern) for pattern in rule.models)
-    return Identity(user, record.how, None, grants)
+    return Identity(user, how, None, grants)

@@ -221,14 +221,14 @@ def _serve(
 
 def _kept(setting: "ServerSettings") -> str:
     """Say what the prediction log keeps of callers, and where."""
-    from holdfast.predictions.open_log import without_credentials
+    from holdfast.core.redaction import shown_address
 
     if setting.log is None:
         return "no prediction is kept"
     share = setting.keeping.sampling
     what = {"full": "with whole inputs", "hash": "with hashed inputs", "none": "without inputs"}
     summary = f"{'predictions' if share == 1 else f'{share:.4g} of predictions'} are kept "
-    summary += f"{what[setting.keeping.inputs]} in {inert(without_credentials(setting.log))}"
+    summary += f"{what[setting.keeping.inputs]} in {inert(shown_address(setting.log))}"
     return summary if "://" in setting.log else f"{summary} (files 0600, for their owner alone)"
 
 

@@ -284,7 +284,7 @@ def _guard(plan: WebPlan, token: str) -> "Guard":
 
 
 def _tell(ctx: Context, plan: WebPlan) -> None:
-    from holdfast.predictions import without_credentials
+    from holdfast.core.redaction import shown_address
 
     settings = plan.settings
     document = {
@@ -297,7 +297,7 @@ def _tell(ctx: Context, plan: WebPlan) -> None:
         "host_names": settings.host_names,
         "behind_proxy": settings.proxies,
         "redirect": settings.redirect,
-        "log": without_credentials(settings.log) if settings.log else None,
+        "log": shown_address(settings.log) if settings.log else None,
         "warnings": plan.warnings,
     }
     ctx.emit(document, (f"{name:<15} {_shown(value)}" for name, value in document.items()))

@@ -260,6 +260,30 @@ class Signed(Event, frozen=True, kw_only=True):
         return (self.version,)
 
 
+class Attached(Event, frozen=True, kw_only=True):
+    """An artifact that refers to *version* was kept beside it; nobody here judged what it says.
+
+    Attributes:
+        manifest: SHA-256 of its manifest's bytes, which are stored as a blob.
+        kind: What it says it is, such as `application/spdx+json`.
+        blobs: SHA-256 of each blob that its manifest names.
+    """
+
+    version: str
+    manifest: str
+    kind: str
+    blobs: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """All that is stored of it."""
+        return (self.manifest, *self.blobs)
+
+    def versions(self) -> tuple[str, ...]:
+        """Name it."""
+        return (self.version,)
+
+
 class Held(Event, frozen=True, kw_only=True):
     """*version* must not be purged until it is released."""
 
@@ -399,7 +423,7 @@ def _named(version: str, was: str | None) -> tuple[str, ...]:
     return (version,) if was is None or was == version else (version, was)
 
 
-Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Signed | Held | Released
+Annotation = Tagged | Noted | Evaluated | Approved | Trusted | Signed | Attached | Held | Released
 """Facts learnt about a version after its registration."""
 
 VersionEvent = (
@@ -416,6 +440,7 @@ VersionEvent = (
     | Approved
     | Trusted
     | Signed
+    | Attached
     | Held
     | Released
     | PolicySet
@@ -443,6 +468,7 @@ OPERATIONS: Final[dict[str, type[AnyEvent]]] = {
     "approved": Approved,
     "trusted": Trusted,
     "signed": Signed,
+    "attached": Attached,
     "held": Held,
     "released": Released,
     "described": Described,

@@ -236,6 +236,8 @@ def _annotation(
         case events.Signed():
             key = signers.version_key_id(event.key)
             return f"sign {event.version} with the key {key[:12]}"
+        case events.Attached():
+            return f"attach {event.kind} sha256:{event.manifest[:12]} to {event.version}"
         case events.Held():
             return f"hold {event.version}"
         case events.Released():

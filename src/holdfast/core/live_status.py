@@ -10,9 +10,9 @@ from holdfast.core.compare import Comparison
 from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.events import Past
 from holdfast.core.fleet import Serving
+from holdfast.core.moves import Move
 from holdfast.core.period import Period
 from holdfast.core.rollout.rollout_state import Rollout
-from holdfast.core.state import Move
 from holdfast.core.views import Damage, VersionInfo
 
 _DAYS: Final = 90

@@ -11,6 +11,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from holdfast.core import (
+    attachment_commands,
     commands,
     descriptions,
     drift_commands,
@@ -220,6 +221,8 @@ def _annotated(
                 raise InvalidInputError("signature", "has no digest")
             signers.check({next_entry.by: Signer(ec=event.key)})
             return commands.sign(state, record, event.key, event.signature)
+        case events.Attached():
+            return attachment_commands.attach(state, record, event)
         case events.Held():
             return commands.hold(state, record)
         case events.Released():

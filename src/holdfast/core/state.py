@@ -24,6 +24,7 @@ from holdfast.core.entry import Entry
 from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.evaluation_fold import Addition
 from holdfast.core.manifest import Scan
+from holdfast.core.moves import KeyUse, Move
 from holdfast.core.paired import Losses
 from holdfast.core.policy import Policy
 from holdfast.core.retraining.slot_record import SlotRecord, name_of
@@ -57,6 +58,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
         scan: By role, what was found here when it came from elsewhere; counts over its manifest's.
         signatures: In order of signing, the last of each key.
         losses: Row by row, in order of measuring, the last of each metric and evaluation set.
+        attachments: What others keep beside it, in order: signatures, bills of materials.
         run: Digests of the record and of the log of the retraining that it came from.
         evaluations: Those that Holdfast measured, in order, the last of each name.
         reference: Where the bytes are said to be that were never taken in; `None` if they were.
@@ -86,6 +88,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     held: str | None = None
     scan: dict[str, Scan] = {}
     signatures: tuple[VersionSignature, ...] = ()
+    attachments: tuple[events.Attached, ...] = ()
     losses: tuple[Losses, ...] = ()
     run: tuple[str, ...] = ()
     evaluations: tuple[PastEvaluation, ...] = ()
@@ -97,41 +100,16 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     def attached(self) -> dict[str, str]:
         """Blobs it names beside its manifest and files, by digest: what each is.
 
-        Signatures and runs stay for ever, losses as long as its files.
+        Signatures and runs stay for ever, losses and attachments as long as its files.
         """
-        losses = () if self.status == "purged" else self.losses
+        purged = self.status == "purged"
+        losses, others = ((), ()) if purged else (self.losses, self.attachments)
         return (
             {series.sha256: f"losses {series.name}" for series in losses}
+            | {digest: f"attached {one.kind}" for one in others for digest in one.digests}
             | {signature.signature: "model.sig" for signature in self.signatures}
             | dict.fromkeys(self.run, "retraining")
         )
-
-
-class Move(Struct, frozen=True, omit_defaults=True, gc=False):
-    """One change of what is live.
-
-    Attributes:
-        version: Live from here on; `None` after the model was deleted.
-        seq: Entry that says so.
-        how: Promoted, rolled back or deleted.
-    """
-
-    version: str | None
-    was: str | None
-    seq: int
-    at: str
-    by: str
-    reason: str | None
-    how: Literal["promoted", "rolled_back", "deleted"]
-    forced: bool = False
-
-
-class KeyUse(Struct, frozen=True, gc=False):
-    """What an idempotency key was used for: the operation, its entry and its version."""
-
-    op: str
-    seq: int
-    version: str | None
 
 
 class State(Struct):
@@ -339,6 +317,8 @@ def _annotate(state: State, entry: Entry, event: events.Annotation, key: str | N
             others = (signature for signature in record.signatures if signature.key != event.key)
             made = VersionSignature(event.key, event.signature)
             changed = replace(record, signatures=(*others, made))
+        case events.Attached():
+            changed = replace(record, attachments=(*record.attachments, event))
         case events.Held():
             changed = replace(record, held=entry.reason or "held")
         case events.Released():

@@ -5,7 +5,8 @@ from typing import Final
 
 from holdfast.core import names
 from holdfast.core.events import TrainingFailed
-from holdfast.core.wording import inert, shortened, without_credentials
+from holdfast.core.redaction import without_credentials
+from holdfast.core.wording import inert, shortened
 from holdfast.errors import InvalidInputError
 
 MOST_WHY: Final = 300

@@ -23,6 +23,7 @@ FREE: Final = (
     events.Tagged,
     events.Noted,
     events.Described,
+    events.Attached,
     events.TrainingFailed,
 )
 """Events that change neither what serves, nor what lets it serve, nor what is lost."""

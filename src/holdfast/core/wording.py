@@ -18,12 +18,6 @@ _STEERING: Final = (
 )
 """What hides or turns around the text beside it, or may not be in XML; compiled when it is used."""
 
-_BEARER: Final = r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
-_ASSIGNED: Final = (
-    r"(?i)(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
-    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
-)
-
 
 def moment(text: str | None) -> str:
     """Show a time of the journal to the minute, in UTC."""
@@ -96,18 +90,6 @@ def escape(text: str) -> str:
     for sign, entity in _ENTITIES:
         text = text.replace(sign, entity)
     return text
-
-
-def without_credentials(text: str) -> str:
-    """Show text without what gives access.
-
-    That is user and password in addresses, and their queries; what follows `password=`, `token:`
-    and the like; and what a header calls `Bearer`.
-    """
-    text = re.sub(r"(\w+://)[^/\s'\"]*@", r"\1", text)
-    text = re.sub(_BEARER, r"\1…", text)
-    text = re.sub(_ASSIGNED, r"\1…", text)
-    return re.sub(r"(\w+://[^\s'\"?#]*)[?#][^\s'\"]*", r"\1", text)
 
 
 def shortened(text: str, most: int) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from holdfast.core.redaction import recordable
 from holdfast.datasets import data_source, postgres_query
 from holdfast.datasets.data_records import DataDescription, DataQuery
-from holdfast.datasets.plain_address import recordable
 from holdfast.errors import InvalidInputError, MissingLibraryError
 
 __all__ = ["KEPT_NAME", "described"]

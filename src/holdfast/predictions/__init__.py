@@ -14,7 +14,7 @@ from holdfast.predictions.batch_record import Batches, BatchRecord
 from holdfast.predictions.capture import CaptureOptions
 from holdfast.predictions.filters import ALL, Filter
 from holdfast.predictions.log import Day, Feedback, Label, Log
-from holdfast.predictions.open_log import open_log, open_recorder, without_credentials
+from holdfast.predictions.open_log import open_log, open_recorder
 from holdfast.predictions.row import Prediction, Role
 from holdfast.predictions.writer import Recorder
 
@@ -33,5 +33,4 @@ __all__ = [
     "Role",
     "open_log",
     "open_recorder",
-    "without_credentials",
 ]

@@ -53,23 +53,6 @@ def open_in_time(location: str | Path, *, sync: Sync = "normal") -> Log:
         return DeferredLog(partial(open_log, location, sync=sync), error)
 
 
-def without_credentials(location: str) -> str:
-    """Return the address of a log as it may be shown: no user, no password, no parameters.
-
-    An `@` where none belongs may be part of a password that was not escaped: then only the kind of
-    address is shown.
-    """
-    scheme, is_address, rest = location.partition("://")
-    if not is_address:
-        return location
-    bare = rest.partition("#")[0].partition("?")[0]
-    authority, slash, path = bare.partition("/")
-    misplaced = "@" in rest.removeprefix(authority)
-    return (
-        f"{scheme}://…" if misplaced else f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-    )
-
-
 def open_recorder(
     location: str | Path,
     worker: str,

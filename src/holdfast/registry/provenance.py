@@ -14,8 +14,8 @@ from pathlib import Path
 from holdfast import scratch
 from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import Environment
+from holdfast.core.redaction import recordable
 from holdfast.datasets import data_digests
-from holdfast.datasets.plain_address import recordable
 from holdfast.errors import InvalidInputError
 
 _log = logging.getLogger(__name__)

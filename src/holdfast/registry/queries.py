@@ -17,9 +17,10 @@ from holdfast.core.events import Past, PolicySet
 from holdfast.core.fleet import Serving, serving
 from holdfast.core.heads import Head
 from holdfast.core.live_status import Before, Status, served_s
+from holdfast.core.moves import Move
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
-from holdfast.core.state import Move, Record, State
+from holdfast.core.state import Record, State
 from holdfast.core.views import ModelInfo, model_info, version_info
 from holdfast.errors import DamagedError, HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.ledger import genuine

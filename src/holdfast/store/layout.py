@@ -145,9 +145,14 @@ def term(prefix: str, number: int, what: str) -> str:
     return f"{retraining(prefix)}/{stem_of(number)}.{what}"
 
 
+def images(prefix: str) -> str:
+    """Return the prefix of what is kept of container images, given the model's prefix."""
+    return f"{prefix}/images"
+
+
 def image(prefix: str, number: str) -> str:
     """Return the key of what is kept of a version's container image, given the model's prefix."""
-    return f"{prefix}/images/{escape(number, 60)}.json"
+    return f"{images(prefix)}/{escape(number, 60)}.json"
 
 
 def of_worker(prefix: str, worker: str) -> str:

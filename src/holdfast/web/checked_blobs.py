@@ -4,6 +4,7 @@ What is sent from its beginning is hashed on the way, and its last piece stays h
 what its name says. A part of a blob goes out once all of it was hashed, as it lies there.
 """
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -19,6 +20,7 @@ from holdfast.registry.session import Session
 from holdfast.web import named_blobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
+from holdfast.web.turns import Turns
 
 __all__ = ["CheckedBlobs"]
 
@@ -27,6 +29,8 @@ _PIECE: Final = 1 << 20
 _SHORT: Final = 4 << 20
 """Up to so many bytes a blob is hashed before anything of it is sent."""
 _MOST_KNOWN: Final = 100_000
+_HASHED_AT_ONCE: Final = 3
+"""Of the server's threads: a range of a long blob may take minutes before it is sent."""
 _RESTORE: Final = "`holdfast repair --from` fetches it from a copy of the store"
 _Identity = tuple[int, ...]
 
@@ -37,7 +41,7 @@ class CheckedBlobs:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lock = threading.Lock()
-        self._busy: dict[str, threading.Lock] = {}
+        self._turns = Turns(_HASHED_AT_ONCE)
         self._known: OrderedDict[str, tuple[_Identity, bool]] = OrderedDict()
 
     async def send(
@@ -58,7 +62,7 @@ class CheckedBlobs:
         stream = named_blobs.sent(work, (file, size), sha256, asked)
         is_part = stream.status != 200  # noqa: PLR2004 - the whole of it
         try:
-            await work.do(lambda: self._admit(file, sha256, now=is_part or size <= _SHORT))
+            await self._admit(file, sha256, size, now=is_part or size <= _SHORT)
         except BaseException:
             stream.release()
             raise
@@ -66,21 +70,27 @@ class CheckedBlobs:
             stream.pieces = self._pieces(file, sha256, size)
         return stream
 
-    def _admit(self, file: BufferedReader, sha256: str, *, now: bool) -> None:
+    async def _admit(self, file: BufferedReader, sha256: str, size: int, *, now: bool) -> None:
         """Refuse a blob that has changed; *now* says to find that out if it is not known."""
-        identity = _identity(file)
-        whole = self._is_whole(sha256, identity)
-        if whole is None and now:
-            with self._lock:
-                busy = self._busy.setdefault(sha256, threading.Lock())
-            with busy:
-                whole = self._is_whole(sha256, identity)
-                if whole is None:
-                    whole = hashlib.file_digest(file, "sha256").hexdigest() == sha256
-                    self._keep(sha256, identity, whole=whole)
-                    file.seek(0)
+        work = self._desk.work
+        whole = await work.do(lambda: self._is_whole(sha256, _identity(file)))
+        if whole is None and now and size <= _SHORT:
+            whole = await work.do(lambda: self._hashed(file, sha256))
+        elif whole is None and now:
+            async with self._turns.of(sha256):
+                whole = await work.do(lambda: self._hashed(file, sha256))
         if whole is False:
             raise DamagedError(f"blob sha256:{sha256}", "has changed", _RESTORE)
+
+    def _hashed(self, file: BufferedReader, sha256: str) -> bool:
+        """Hash a blob, unless another caller did so meanwhile."""
+        identity = _identity(file)
+        whole = self._is_whole(sha256, identity)
+        if whole is None:
+            whole = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            self._keep(sha256, identity, whole=whole)
+            file.seek(0)
+        return whole
 
     def _is_whole(self, sha256: str, identity: _Identity) -> bool | None:
         known = self._known.get(sha256)
@@ -88,7 +98,6 @@ class CheckedBlobs:
 
     def _keep(self, sha256: str, identity: _Identity, *, whole: bool) -> None:
         with self._lock:
-            self._busy.pop(sha256, None)
             self._known[sha256] = identity, whole
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
@@ -110,10 +119,18 @@ class CheckedBlobs:
             return data
 
         held, left = b"", size
-        while left > 0 and (data := await self._desk.work.do(piece)):
-            if held:
-                yield held
-            held, left = data, left - len(data)
+        ahead = asyncio.ensure_future(self._desk.work.do(piece))
+        try:
+            while left > 0 and (data := await ahead):
+                left -= len(data)
+                if left > 0:  # the next piece is read while this one is sent
+                    ahead = asyncio.ensure_future(self._desk.work.do(piece))
+                if held:
+                    yield held
+                held = data
+        finally:
+            await asyncio.wait({ahead})  # the file is closed next
+            ahead.exception()  # which nobody asks for where the caller hung up
         whole = digest.hexdigest() == sha256
         self._keep(sha256, identity, whole=whole)
         if not whole:

@@ -18,12 +18,15 @@ from holdfast.web.followers import Followers
 from holdfast.web.guard import Guard, TeamGuard
 from holdfast.web.named_blobs import NamedBlobs
 from holdfast.web.receipts import Receipts
+from holdfast.web.turns import Turns
 from holdfast.web.web_settings import WebSettings
 from holdfast.web.work import Work
 
 __all__ = ["Desk"]
 
 _HOUR_S: Final = 3600.0
+_REGISTERED_AT_ONCE: Final = 8
+"""Half of the threads: whoever reads is answered meanwhile."""
 
 
 class Link(Protocol):
@@ -49,6 +52,7 @@ class Desk:
         link: Signs the one user in, once; None if nothing does.
         sessions: Sign-ins of browsers.
         key_sets: Addresses and keys of providers and CI systems.
+        registering: Whose turn it is to register: each reads files for long, and on a thread.
         derived: Writes what follows from entries, once their authors were answered.
     """
 
@@ -65,6 +69,7 @@ class Desk:
     sessions: Sessions = field(init=False)
     derived: DerivedFiles = field(init=False)
     key_sets: KeySets = field(default_factory=KeySets)
+    registering: Turns = field(default_factory=lambda: Turns(_REGISTERED_AT_ONCE))
     _prune_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -97,6 +102,14 @@ class Desk:
     def watcher(self, request: Request) -> str:
         """Return whose watchers are counted together: a user's; empty where there is one alone."""
         return "" if self.guard.is_local else request.user
+
+    def base_of(self, request: Request) -> str:
+        """Return this server's address as whoever asks reaches it; the host was admitted before.
+
+        Clients send their token or password there: never to `http` where a proxy speaks TLS.
+        """
+        is_secure = self.settings.secure or request.scheme == "https"
+        return f"{'https' if is_secure else 'http'}://{request.header('host') or 'localhost'}"
 
     def sees(self, request: Request, model: str) -> bool:
         """Tell whether whoever asks may read a model."""

@@ -47,7 +47,8 @@ class Import(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 async def register(desk: Desk, request: Request) -> Answer:
     """Register a version whose blobs were sent before."""
     body = await request.read(Register)
-    return await desk.work.do(lambda: _registered(desk, request, body))
+    async with desk.registering.of(request.id):  # several of one model, as it always was
+        return await desk.work.do(lambda: _registered(desk, request, body))
 
 
 def _registered(desk: Desk, request: Request, body: Register) -> Answer:

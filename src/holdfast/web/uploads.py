@@ -37,12 +37,14 @@ __all__ = [
     "started",
     "take_in",
     "where",
+    "with_room",
 ]
 
 _AT_ONCE: Final = 1 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 _OFFSET: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _LIMIT: Final = "max-age=86400"
+_STEP: Final = 64 << 20
 _MOST_OF_ONE: Final = 100
 """Files in parts that one user may have under way."""
 
@@ -120,6 +122,36 @@ def length_of(request: Request) -> int:
     if request.headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem(415, "unsupported_media_type", "the body must not be compressed")
     return int(text)
+
+
+async def with_room(desk: Desk, request: Request, stack: ExitStack) -> AsyncIterator[bytes]:
+    """Return a body's pieces, with room set aside for them: for all, or as they come.
+
+    Args:
+        stack: Gives the room of a body back whose length was said.
+
+    Raises:
+        StoreFullError: If there is too little; of a body that says no length, once it shows.
+    """
+    if request.header("content-length") is None:
+        return _as_they_come(desk, request)
+    files, length = files_of(desk), length_of(request)
+    await desk.work.do(lambda: stack.enter_context(files.room(length)))
+    return request.pieces()
+
+
+async def _as_they_come(desk: Desk, request: Request) -> AsyncIterator[bytes]:
+    """Go through the pieces of a body; ask again and again whether there is room for more."""
+    files, left = files_of(desk), 0
+    with ExitStack() as stack:
+        async for piece in request.pieces():
+            if left < len(piece):
+                stack.close()  # what came before lies on the disk by now, and is not free
+                left = max(_STEP, len(piece))
+                room = files.room(left)
+                await desk.work.do(partial(stack.enter_context, room))
+            left -= len(piece)
+            yield piece
 
 
 def files_of(desk: Desk) -> IncomingFiles:

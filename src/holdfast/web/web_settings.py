@@ -28,9 +28,9 @@ _HUB: Final = (
     (b"/api/hub/lfs/", b"", _UPLOAD),
     (b"/api/hub/xet/", b"", _XORB),
     (b"/api/models/", b"/commit/", _COMMIT),
-    (b"/api/models/", b"/preupload/", _FACTS),
+    (b"/api/models/", b"/preupload/", _COUNTS),
     (b"/api/models/", b"/paths-info/", _COUNTS),
-    (b"/", b".git/info/lfs/objects/batch", _FACTS),
+    (b"/", b".git/info/lfs/objects/batch", _COUNTS),
     (b"/api/validate-yaml", b"", _COUNTS),
 )
 """Paths of the Hub's clients by how they begin and what they contain; else a body is short."""

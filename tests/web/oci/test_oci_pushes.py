@@ -39,7 +39,7 @@ def test_a_pushed_file_is_a_version(served: Served) -> None:
     assert (answer.status, answer.headers["docker-content-digest"]) == (201, digest(raw))
     assert answer.headers["location"] == f"/v2/plain/iris/manifests/{digest(raw)}"
     version = manifest(served, "plain/iris@1.2.0")
-    assert [file.path for file in version.artifacts["model"].files] == ["model.txt"]
+    assert [file.path for file in version.artifacts["model"].files] == ["weights.txt"]
     pulled = pusher.ask("GET", "/manifests/1.2.0")
     assert (pulled.body, pulled.headers["content-type"]) == (raw, MANIFEST)
     assert served.registry.verify().damages == ()
@@ -140,7 +140,7 @@ def test_manifests_that_cannot_be_versions_are_refused(served: Served) -> None:
     assert "container image" in pusher.put("1.0.0", json.dumps(image).encode()).body.decode()
     assert "no layers" in pusher.push("1.0.0", {}).body.decode()
     referring = pusher.push("1.0.0", {"x": b"x"}, subject=subject)
-    assert "holdfast sign" in referring.body.decode()
+    assert "push it to its digest" in referring.body.decode()
     assert "says of itself" in pusher.push("1.0.0", {"x": b"x"}, mediaType="else").body.decode()
     assert "odd" not in [info.model for info in served.registry.models()]
 

@@ -117,10 +117,16 @@ def path_entries(
 
 
 def _named(files: Mapping[str, TreeFile], paths: Iterable[str]) -> Iterator[dict[str, Any]]:
+    folders: set[str] = set()
+    for path in files:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
     for path in dict.fromkeys(path.strip("/") for path in paths):
         if path in files:
             yield _file(files[path])
-        elif path and any(other.startswith(f"{path}/") for other in files):
+        elif path in folders:
             yield _folder(path)
 
 

@@ -13,6 +13,7 @@ from holdfast.core import names, strict_json
 from holdfast.core.manifest import Artifact, File, Manifest, is_digest
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.formats.contract import Description
+from holdfast.gateways import file_roles
 from holdfast.gateways.hf import hub_tree
 
 __all__ = [
@@ -177,7 +178,7 @@ def changed(before: Mapping[str, File], changes: list[FileChange]) -> dict[str, 
         gone = [change.path] if change.path in files else []
         if change.is_folder:
             gone += [path for path in files if path.startswith(f"{change.path}/")]
-        if not gone and change.path != hub_tree.CARD:
+        if not gone and (change.is_folder or change.path != hub_tree.CARD):
             raise ConflictError(f"path {change.path!r}", "does not exist", "look at the files")
         for path in gone:
             del files[path]
@@ -206,11 +207,11 @@ _OF_MODEL: Final = (
 
 def draft_of(model: str, files: Mapping[str, File], base: Manifest | None) -> dict[str, Any]:
     """Return the draft of the version that a commit makes; formats may be missing in it."""
-    artifacts = hub_tree.artifacts_of(files, base)
+    artifacts = file_roles.artifacts_of(files, base)
     draft: dict[str, Any] = {"name": model, "artifacts": as_sent(artifacts)}
     if base is None:
         return draft
-    same = artifacts.get(hub_tree.MODEL) == base.artifacts.get(hub_tree.MODEL)
+    same = artifacts.get(file_roles.MODEL) == base.artifacts.get(file_roles.MODEL)
     facts = as_sent(base)
     for name in (*_KEPT, *(_OF_MODEL if same else ())):
         if facts.get(name) is not None:
@@ -226,7 +227,7 @@ def as_sent(value: object) -> Any:
 def described(draft: dict[str, Any], role: str, form: str, about: Description) -> None:
     """Put what the bytes of a role say of themselves into a draft."""
     draft["artifacts"][role]["format"] = form
-    if role == hub_tree.MODEL:
+    if role == file_roles.MODEL:
         if about.framework:
             draft["framework"] = about.framework
         if about.algorithm:

@@ -26,6 +26,7 @@ from holdfast.errors import (
     StoreError,
     UnauthenticatedError,
 )
+from holdfast.gateways import file_roles
 from holdfast.gateways.hf import hub_tree
 from holdfast.registry import Registry
 from holdfast.registry.facts import Facts
@@ -147,10 +148,10 @@ def pull(
 
 def _sources(folder: Path, files: dict[str, File]) -> tuple[Path, dict[str, Path]]:
     """Return the model among the files of a folder, and what lies beside it by role."""
-    artifacts = hub_tree.artifacts_of(files, None)
-    if hub_tree.MODEL not in artifacts:
+    artifacts = file_roles.artifacts_of(files, None)
+    if file_roles.MODEL not in artifacts:
         raise InvalidInputError("the repository", "has no files of a model", "name another")
-    model = artifacts.pop(hub_tree.MODEL)
+    model = artifacts.pop(file_roles.MODEL)
     if model.path not in files:
         return folder, {}
     return folder / model.path, {

@@ -27,7 +27,11 @@ _HAS_CHECKS: Final = 1 << 31
 _HAS_SHA256: Final = 1 << 30
 _LAST: Final = b"\xff" * 32
 _MOST_FILES: Final = 20_000
+_MOST_TERMS: Final = 200_000
+_MOST_USES: Final = 1 << 22
+"""Chunks that all terms of a shard name: of usual length, 256 GiB."""
 _SEND: Final = "send it again"
+_FEWER: Final = "send fewer files at a time"
 
 
 class Chunk(Struct, frozen=True):
@@ -135,18 +139,25 @@ def files_of_shard(file: BufferedReader) -> Iterator[XetFile]:
     """
     if len(file.read(_SHARD_HEADER)) < _SHARD_HEADER:
         raise InvalidInputError("the shard", "is too short", _SEND)
+    left, uses = _MOST_TERMS, _MOST_USES
     for _ in range(_MOST_FILES):
         header = _record(file)
         if header[:32] == _LAST:
             return
         flags, count = struct.unpack_from("<II", header, 32)
+        left -= count
+        if left < 0:
+            raise InvalidInputError("the shard", f"has more than {_MOST_TERMS:,} terms", _FEWER)
         terms = tuple(_term(_record(file)) for _ in range(count))
+        uses -= sum(term.end - term.first for term in terms)
+        if uses < 0:
+            raise InvalidInputError("the shard", f"names more than {_MOST_USES:,} chunks", _FEWER)
         for _ in range(count if flags & _HAS_CHECKS else 0):
             _record(file)
         if not flags & _HAS_SHA256:
             raise InvalidInputError("the shard", "has a file without its SHA-256", _SEND)
         yield XetFile(terms, _text(_record(file)[:32]))
-    raise InvalidInputError("the shard", f"has more than {_MOST_FILES:,} files", "send fewer")
+    raise InvalidInputError("the shard", f"has more than {_MOST_FILES:,} files", _FEWER)
 
 
 def _record(file: BufferedReader) -> bytes:

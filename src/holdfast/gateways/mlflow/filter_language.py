@@ -35,6 +35,8 @@ _OPERANDS: Final = ("name", "number", "string", "list")
 _ENTITIES: Final = ("attribute", "tag", "tags")
 _DIRECTIONS: Final = {"asc": True, "desc": False}
 _CLAUSE: Final = 3
+_MOST_SOUGHT: Final = 500
+"""Characters of all patterns in a filter that are looked for at every place of a text."""
 
 
 class Language(Struct, frozen=True):
@@ -97,7 +99,19 @@ def clauses(text: str | None, language: Language) -> list[Clause]:
     comparisons, rest = _grouped(list(_tokens(text or "")))
     if rest:
         raise invalid(f"Invalid clause(s) in filter string: {', '.join(rest)}")
-    return [_clause(*comparison, language) for comparison in comparisons]
+    read = [_clause(*comparison, language) for comparison in comparisons]
+    if sum(map(_sought, read)) > _MOST_SOUGHT:
+        problem = f"have more than {_MOST_SOUGHT} characters between signs %; ask for less"
+        raise invalid(f"Invalid clause(s) in filter string: patterns {problem}")
+    return read
+
+
+def _sought(clause: Clause) -> int:
+    """Return how much of a pattern is looked for at every place: each costs so many steps there."""
+    if not clause.comparator.endswith("LIKE"):
+        return 0
+    _, *middle = str(clause.value).split("%")
+    return sum(map(len, middle[:-1]))
 
 
 def _tokens(text: str) -> Iterator[Piece]:

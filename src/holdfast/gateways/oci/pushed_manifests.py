@@ -1,6 +1,5 @@
 """An artifact that a client pushed, and the draft of the version that it becomes."""
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,12 +8,14 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import names, strict_json
-from holdfast.core.manifest import Artifact, File, Manifest, digest_of, is_digest
+from holdfast.core.manifest import Artifact, File, Manifest, digest_of
 from holdfast.core.model_pack import CONFIG_FILE, FILE_PATH, MANIFEST_FILE, MANIFEST_TYPE, TITLE
 from holdfast.core.shown_paths import FACTS, PUSHED, shown_files
 from holdfast.errors import InvalidInputError
+from holdfast.gateways.file_roles import artifacts_of
+from holdfast.gateways.oci.distribution_paths import digest_in
 
-__all__ = ["PushedManifest", "artifacts_of", "draft_of", "media_type_of", "read"]
+__all__ = ["PushedManifest", "check_model", "draft_of", "media_type_of", "read"]
 
 _DOCKER_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _TYPES: Final = (MANIFEST_TYPE, _DOCKER_TYPE)
@@ -26,8 +27,6 @@ _IMAGE_LAYER: Final = re.compile(
     r"application/vnd\.(oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)([.+].*)?"
 )
 _KEPT_FACTS: Final = f"{PUSHED}/facts.json"
-_MODEL: Final = "model"
-_ALONE: Final = frozenset((_MODEL, "preprocessor"))
 _SUBJECT: Final = "the manifest"
 
 
@@ -39,8 +38,8 @@ class _Descriptor(Struct, frozen=True, rename="camel"):
 
     @property
     def sha256(self) -> str:
-        """The digest's 64 hex digits."""
-        return self.digest.removeprefix("sha256:")
+        """The digest's 64 hex digits; nothing if it is of another algorithm."""
+        return digest_in(self.digest) or ""
 
 
 class _Typed(Struct, frozen=True, rename="camel"):
@@ -56,6 +55,11 @@ class PushedManifest(Struct, frozen=True, rename="camel"):
     media_type: str = ""
     artifact_type: str = ""
     subject: _Descriptor | None = None
+
+    @property
+    def blobs(self) -> tuple["_Descriptor", ...]:
+        """What it names: its config and its layers."""
+        return (self.config, *self.layers)
 
     def files(self) -> dict[str, File]:
         """Map the paths of its layers to files.
@@ -85,7 +89,7 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
     """Read what a client pushed.
 
     Raises:
-        InvalidInputError: If it is not the manifest of an artifact that can be a version.
+        InvalidInputError: If it is not the manifest of an artifact.
     """
     if media_type not in _TYPES:
         advice = "push each version's own manifest"
@@ -96,20 +100,25 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
         raise InvalidInputError(_SUBJECT, f"cannot be read: {error}") from error
     if manifest.media_type not in ("", media_type):
         raise InvalidInputError(_SUBJECT, f"says of itself that it is {manifest.media_type!r}")
-    for descriptor in (manifest.config, *manifest.layers):
-        if not is_digest(descriptor.sha256) or descriptor.size < 0:
+    for descriptor in (*manifest.blobs, *((manifest.subject,) if manifest.subject else ())):
+        if not descriptor.sha256 or descriptor.size < 0:
             raise InvalidInputError(
                 f"digest {descriptor.digest[:80]!r}", "is not sha256 and 64 hex"
             )
-    if manifest.subject is not None:
-        advice = "sign versions with `holdfast sign`, which clients then see as referrers"
-        raise InvalidInputError(_SUBJECT, "has a subject, which is not taken here", advice)
+    return manifest
+
+
+def check_model(manifest: PushedManifest) -> None:
+    """Check that an artifact can be a version.
+
+    Raises:
+        InvalidInputError: If it cannot.
+    """
     if not manifest.layers:
         raise InvalidInputError(_SUBJECT, "has no layers", "push the files of a model")
     if manifest.config.media_type in _IMAGES and _has_image_layers(manifest):
         advice = "push its files, such as `oras push HOST/NAME:1.0.0 model.onnx`"
         raise InvalidInputError(_SUBJECT, "is a container image, not a model", advice)
-    return manifest
 
 
 def _has_image_layers(manifest: PushedManifest) -> bool:
@@ -136,7 +145,7 @@ def draft_of(model: str, pushed: PushedManifest, raw: bytes, facts: bytes | None
         kept.append(File(_KEPT_FACTS, own.sha256, own.size_bytes))
     documents = Artifact(PUSHED, "folder", tuple(sorted(kept, key=lambda file: file.path)))
     if known is None:
-        artifacts = artifacts_of(files) | {PUSHED: documents}
+        artifacts = artifacts_of(files, None) | {PUSHED: documents}
         return {"name": model, "artifacts": msgspec.to_builtins(artifacts)}
     artifacts = {role: one for role, one in known.artifacts.items() if role != PUSHED}
     draft: dict[str, Any] = msgspec.to_builtins(known)
@@ -157,27 +166,3 @@ def _known(files: Mapping[str, File], facts: bytes | None) -> Manifest | None:
     shown = {path: (file.sha256, file.size_bytes) for path, file in shown_files(manifest).items()}
     came = {path: (file.sha256, file.size_bytes) for path, file in files.items() if path != FACTS}
     return manifest if shown == came else None
-
-
-def artifacts_of(files: Mapping[str, File]) -> dict[str, Artifact]:
-    """Return the artifacts that files make; their formats are to be found out.
-
-    A lone file is the model, and so is `model.*` beside a preprocessor; in any other case all files
-    are the model, a folder.
-    """
-    stems = {path: os.path.splitext(path)[0] for path in files}
-    if len(files) == 1:
-        path = next(iter(files))
-        return {_MODEL: _lone(_MODEL, files[path])}
-    if sorted(stems.values()) == sorted(_ALONE):
-        return {stem: _lone(stem, files[path]) for path, stem in stems.items()}
-    moved = [
-        File(f"{_MODEL}/{path}", file.sha256, file.size_bytes)
-        for path, file in sorted(files.items())
-    ]
-    return {_MODEL: Artifact(_MODEL, "", tuple(moved))}
-
-
-def _lone(role: str, file: File) -> Artifact:
-    path = role + os.path.splitext(file.path)[1]
-    return Artifact(path, "", (File(path, file.sha256, file.size_bytes),))

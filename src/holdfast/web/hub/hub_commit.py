@@ -14,6 +14,7 @@ from holdfast.gateways.hf import hub_commits, hub_revisions
 from holdfast.gateways.hf.hub_commits import FileChange, HubCommit
 from holdfast.gateways.hf.hub_paths import HubTarget
 from holdfast.http.problems import Problem
+from holdfast.registry import received
 from holdfast.registry.commit_watch import CommitWatch
 from holdfast.registry.session import CommitOptions
 from holdfast.store import layout
@@ -22,7 +23,6 @@ from holdfast.web.below import session_of
 from holdfast.web.deeds import acting
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.hub.hub_face import HubFace
-from holdfast.web.hub.hub_reads import base_of
 from holdfast.web.registering import Register
 
 __all__ = ["base_at", "commit", "perform", "require_main"]
@@ -66,7 +66,7 @@ async def commit(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     async with hub.alone(target.model):
         record = await hub.desk.work.do(lambda: _committed(hub, request, target.model, asked))
     oid = hub_revisions.commit_of(record)
-    url = f"{base_of(hub, request)}/{target.model}/commit/{oid}"
+    url = f"{hub.desk.base_of(request)}/{target.model}/commit/{oid}"
     return answered({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 
 
@@ -151,6 +151,7 @@ def registered(
     """
     if not files:
         raise InvalidInputError("the commit", "leaves no files", "add the model's files")
+    received.check_work(tuple(files.values()))  # before any of it is read
     draft = hub_commits.draft_of(model, files, base.manifest)
     body = Register(draft=draft, bump="auto")
     registering.admit(hub.desk, request, body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -62,8 +63,7 @@ class HubFace:
     def __init__(self, desk: Desk, calls: Mapping[tuple[str, str], Call]) -> None:
         self.desk = desk
         self.blobs = CheckedBlobs(desk)
-        self.key = os.urandom(32)
-        self._writing: dict[str, asyncio.Lock] = {}
+        self.key = _key(desk)
         self._empty: OrderedDict[str, None] = OrderedDict()
         self._calls = calls
 
@@ -158,7 +158,14 @@ class HubFace:
 
     def alone(self, model: str) -> AbstractAsyncContextManager[None]:
         """Let one writer at a time change a model through this face: others would begin again."""
-        return self._writing.setdefault(model, asyncio.Lock())
+        return self.desk.registering.of(model)
+
+
+def _key(desk: Desk) -> bytes:
+    """Return what signs addresses, which is the same in all servers that have one key."""
+    file = desk.settings.server_key
+    secret = os.urandom(32) if file is None else file.read_bytes()
+    return hmac.digest(secret, b"addresses to which files are sent", "sha256")
 
 
 def missing(kind: str, detail: str, **headers: str) -> Problem:

@@ -8,16 +8,21 @@ import base64
 import hashlib
 import hmac
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
 
-from holdfast.access.permissions import Identity, Narrowing
+from holdfast.access import permissions
+from holdfast.access.authentication import known_before
+from holdfast.access.permissions import Narrowing
+from holdfast.access.sessions import JOB
 from holdfast.core import strict_json
 from holdfast.core.manifest import is_digest
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, UnauthenticatedError
 from holdfast.gateways.hf import hub_paths
 from holdfast.gateways.hf.hub_paths import HubTarget
 from holdfast.http.problems import Problem
@@ -27,7 +32,6 @@ from holdfast.web.exchange import Answer, Request, answered, parsed
 from holdfast.web.guard import TeamGuard
 from holdfast.web.hub import hub_commit
 from holdfast.web.hub.hub_face import Call, HubFace
-from holdfast.web.hub.hub_reads import base_of
 from holdfast.web.rights import Rights
 
 __all__ = ["CALLS"]
@@ -59,14 +63,15 @@ class _Preupload(Struct):
     files: list[_File]
 
 
-class _Card(Struct):
-    content: str = ""
-
-
 class _Proof(Struct, frozen=True):
-    """What an address holds: who may send which bytes, for which model, until when."""
+    """What an address holds: who may send which bytes, for which model, until when.
+
+    Attributes:
+        how: By which token whoever asked was known; the address ends with it.
+    """
 
     user: str
+    how: str
     model: str
     sha256: str
     size_bytes: int
@@ -77,6 +82,8 @@ async def preupload(hub: HubFace, request: Request, target: HubTarget) -> Answer
     """Say how each file is to be sent, and which bytes are there already."""
     hub_commit.require_main(target.revision)
     asked = parsed(await request.body(), _Preupload)
+    if len(asked.files) > _MOST:
+        raise InvalidInputError("the request", f"must name up to {_MOST} files")
 
     def told() -> Answer:
         known = hub_commit.base_at(hub, target.model).files
@@ -136,14 +143,16 @@ def _object(
     if not uploading:
         if not is_there:
             return about | {"error": {"code": 404, "message": "not a file of this model"}}
-        href = f"{base_of(hub, request)}/api/v1/models/{model}:blobs/{wanted.oid}"
+        href = f"{hub.desk.base_of(request)}/api/v1/models/{model}:blobs/{wanted.oid}"
         return about | {"actions": {"download": {"href": href}}}
     if is_there:
         return about
-    until = int(time.time()) + _LIFE_S
-    proof = _Proof(request.identity.user.id, model, wanted.oid, wanted.size, until)
+    who = request.identity
+    life = JOB.total_seconds() if who.how.startswith("ci:") else _LIFE_S
+    until = int(time.time() + life)
+    proof = _Proof(who.user.id, who.how, model, wanted.oid, wanted.size, until)
     query = urlencode({"proof": _signed(hub, proof)})
-    base = base_of(hub, request)
+    base = hub.desk.base_of(request)
     actions = {
         "upload": {"href": f"{base}{hub_paths.OWN}/lfs/{wanted.oid}?{query}"},
         "verify": {"href": f"{base}/{model}.git/info/lfs/objects/verify"},
@@ -201,15 +210,24 @@ async def take(hub: HubFace, request: Request, target: HubTarget) -> Answer:
 
 
 def _rights(hub: HubFace, proof: _Proof) -> Rights:
-    """Return what the user may do at this moment for whom an address is, in its model alone."""
+    """Return what whom an address was given to may do at this moment, in its model alone.
+
+    Raises:
+        Problem: 403 if their token is no longer worth anything.
+        ForbiddenError: If they may not send files any more.
+    """
     guard = hub.desk.guard
     if not isinstance(guard, TeamGuard):
         return guard.rights  # type: ignore[attr-defined,no-any-return]
     state = guard.state(writes=True)
-    user = state.users.get(proof.user)
-    if user is None or user.disabled:
-        raise Problem(403, "forbidden", "the user that the address is for may not send files")
-    return Rights(state, Identity(user, "token", Narrowing(models=(proof.model,))))
+    try:
+        who = known_before(state, proof.user, proof.how, datetime.now(UTC))
+    except UnauthenticatedError as error:
+        detail = f"whom the address was given to is not known any more: {error}"
+        raise Problem(403, "forbidden", detail) from error
+    permissions.require(state, who, "upload", proof.model)
+    roles = who.narrowing.roles if who.narrowing is not None else None
+    return Rights(state, replace(who, narrowing=Narrowing(roles, (proof.model,))))
 
 
 async def verify(hub: HubFace, request: Request, target: HubTarget) -> Answer:
@@ -222,8 +240,12 @@ async def verify(hub: HubFace, request: Request, target: HubTarget) -> Answer:
 
 
 async def validate(_hub: HubFace, request: Request, _target: HubTarget) -> Answer:
-    """Accept a model card: its text is kept as it is. Clients ask without their token."""
-    parsed(await request.body(), _Card)
+    """Accept a model card: its text is kept as it is. Clients ask without their token.
+
+    So nothing of it is held: anybody could send many at once.
+    """
+    async for _ in request.pieces():
+        pass
     return answered({"errors": [], "warnings": []})
 
 

@@ -20,7 +20,6 @@ from holdfast.web.deeds import acting, require_rights
 from holdfast.web.exchange import Answer, Request, answered, parsed
 from holdfast.web.hub import hub_commit
 from holdfast.web.hub.hub_face import Call, HubFace, missing
-from holdfast.web.hub.hub_reads import base_of
 from holdfast.web.registering import Register
 from holdfast.web.verbs import VERBS
 
@@ -50,7 +49,7 @@ async def create_repo(hub: HubFace, request: Request, _target: HubTarget) -> Ans
     repo = await _repo(hub, request, "register")
     model = hub_paths.model_of(repo)
     shown = repo if "/" in repo else f"{hub_paths.NAMESPACE}/{repo}"
-    document = {"url": f"{base_of(hub, request)}/{shown}", "name": shown, "id": shown}
+    document = {"url": f"{hub.desk.base_of(request)}/{shown}", "name": shown, "id": shown}
 
     def created() -> bool:
         names.check_model(model)

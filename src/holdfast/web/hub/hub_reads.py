@@ -56,7 +56,7 @@ def models(hub: HubFace, request: Request, _target: HubTarget) -> Answer:
                 name: query[name][0] for name in ("search", "author", "full") if name in query
             }
             asked |= {"limit": str(limit), "cursor": str(listed[-1]["id"])}
-            following = f"{base_of(hub, request)}/api/models?{urlencode(asked)}"
+            following = f"{hub.desk.base_of(request)}/api/models?{urlencode(asked)}"
             return answered(listed, Link=f'<{following}>; rel="next"')
         listed.append(_model(hub, repo, state, query))
     return answered(listed)
@@ -208,12 +208,6 @@ def _file(hub: HubFace, target: HubTarget) -> tuple[str, Any]:
 def harnesses(_hub: HubFace, _request: Request, _target: HubTarget) -> Answer:
     """Tell clients that nothing is to be told of what runs them."""
     return answered({"standardEnvVars": [], "harnesses": {}})
-
-
-def base_of(hub: HubFace, request: Request) -> str:
-    """Return the address by which a client knows this server."""
-    scheme = "https" if hub.desk.settings.secure else request.scheme
-    return f"{scheme}://{request.header('host') or 'localhost'}"
 
 
 def _query(request: Request) -> dict[str, list[str]]:

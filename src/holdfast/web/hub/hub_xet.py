@@ -27,7 +27,6 @@ from holdfast.web.below import session_of
 from holdfast.web.exchange import Answer, Request, Stream, answered
 from holdfast.web.guard import bearer
 from holdfast.web.hub.hub_face import Call, HubFace
-from holdfast.web.hub.hub_reads import base_of
 
 __all__ = ["CALLS"]
 
@@ -42,7 +41,7 @@ async def token(hub: HubFace, request: Request, target: HubTarget) -> Answer:
     model = target.model if "/" in target.model else f"{hub_paths.NAMESPACE}/{target.model}"
     owner = request.identity.user.id, target.model
     name = await hub.desk.work.do(lambda: xet_session.name_of(_folder(hub), owner))
-    url = f"{base_of(hub, request)}{hub_paths.OWN}/xet/{model}/{name}"
+    url = f"{hub.desk.base_of(request)}{hub_paths.OWN}/xet/{model}/{name}"
     until = int(time.time()) + _LIFE_S
     await hub.desk.work.do(lambda: xet_session.sweep(_folder(hub)))
     secret = bearer(request) or ""

@@ -4,7 +4,7 @@ import functools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -146,8 +146,13 @@ class MlflowFace:
         fields = mlflow_fields.of_body(body)
         done = functools.partial(self._done, request, call, fields)
         if call.makes:
-            return await self._repeats.once(request, body, lambda: self._desk.work.do(done))
+            name = fields.maybe("name") or ""
+            return await self._repeats.once(request, body, lambda: self._made(name, done))
         return await self._desk.work.do(done)
+
+    async def _made(self, name: str, done: Callable[[], Answer]) -> Answer:
+        async with self._desk.registering.of(name):
+            return await self._desk.work.do(done)
 
     def _done(self, request: Request, call: MlflowCall, fields: Fields) -> Answer:
         view = self._view(request, dict(fields.tags).get(TRUST) if call.makes else None)
@@ -181,7 +186,7 @@ class MlflowFace:
             permissions.require(request.rights.state, request.identity, "force", fields.model)
 
     def _view(self, request: Request, trust: str | None = None) -> ServedView:
-        base = self._base(request)
+        base = self._desk.base_of(request)
         registry = acting(self._desk, request, None)
         return ServedView(registry, request.rights, base, self._cache(base), trust)
 
@@ -192,14 +197,6 @@ class MlflowFace:
             if len(self._caches) > _MOST_BASES:
                 self._caches.popitem(last=False)
             return cache
-
-    def _base(self, request: Request) -> str:
-        """Return this server as whoever asks reaches it; the host was admitted before."""
-        host = request.header("host")
-        if host is None:
-            raise Problem(400, "malformed", "a request needs one Host header")
-        is_secure = self._desk.settings.secure or request.scheme == "https"
-        return f"{'https' if is_secure else 'http'}://{host}"
 
     async def _of_files(self, request: Request, path: str) -> Answer | Stream:
         place, _, file = path.partition("/")

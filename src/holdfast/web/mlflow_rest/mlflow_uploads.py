@@ -20,6 +20,7 @@ from holdfast.core.names import escape
 from holdfast.errors import BusyError
 from holdfast.gateways.mlflow.mlflow_errors import invalid
 from holdfast.http.problems import Problem
+from holdfast.registry import received
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError
 from holdfast.web import uploads
@@ -98,13 +99,21 @@ class MlflowUploads:
         notes = [note for note in _notes(session, request) if note.path.startswith(prefix)]
         if f"{prefix}MLmodel" not in (note.path for note in notes):
             raise invalid(f"{path[:200]!r} has no MLmodel that you put there: put all files first")
-        for note in notes:
-            file = File(note.path.removeprefix(prefix), note.sha256, note.size_bytes)
+        named = [
+            File(note.path.removeprefix(prefix), note.sha256, note.size_bytes) for note in notes
+        ]
+        received.check_work(named)  # before any of it is copied
+        files = uploads.files_of(self._desk)
+        with files.room(sum(file.size_bytes for file in named)):
+            self._copy(session, named, target)
+
+    def _copy(self, session: Session, files: list[File], target: Path) -> None:
+        for file in files:
             place = target / file.path
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
             except FileExistsError as error:
-                raise invalid(f"{note.path!r} is below a file that you put there") from error
+                raise invalid(f"{file.path!r} is below a file that you put there") from error
             session.open_store.blobs.copy_out(file, place)
 
 

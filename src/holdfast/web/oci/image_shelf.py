@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import AsyncGenerator
 from io import BufferedReader
 from typing import Final
@@ -21,12 +20,15 @@ from holdfast.registry.session import Session
 from holdfast.store import AbsentError, at_most, layout, oci_layout
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Stream
+from holdfast.web.turns import Turns
 
 __all__ = ["ImageShelf"]
 
 _PIECE: Final = 1 << 20
 _MOST_BYTES: Final = 8 << 20
 _LISTED: Final = 10_000
+_COMPUTED_AT_ONCE: Final = 1
+"""Several would only share the disk."""
 
 
 class _Recipe(Struct, frozen=True):
@@ -42,16 +44,18 @@ class ImageShelf:
     def __init__(self, desk: Desk, session: Session) -> None:
         self._desk = desk
         self._session = session
-        self._lock = threading.Lock()
+        self._turns = Turns(_COMPUTED_AT_ONCE)
         self._made: dict[str, tuple[list[ImageLayer], ImageDocuments]] = {}
 
-    def index(self, record: Record, model: str) -> bytes:
+    async def index(self, record: Record, model: str) -> bytes:
         """Return what the tag of an image names; the first time, every byte is hashed for it."""
-        known = self._known(record, model)
-        if known is not None:
-            return known[1].index
-        with self._lock:  # one at a time: several would only share the disk
-            known = self._known(record, model) or self._computed(record, model)
+        work = self._desk.work
+        known = await work.do(lambda: self._known(record, model))
+        if known is None:
+            async with self._turns.of(record.manifest):
+                known = await work.do(
+                    lambda: self._known(record, model) or self._computed(record, model)
+                )
         return known[1].index
 
     def document(self, state: State, digest: str) -> bytes | None:
@@ -105,7 +109,17 @@ class ImageShelf:
         yield after
 
     def _images(self, state: State) -> list[tuple[list[ImageLayer], ImageDocuments]]:
-        images = (self._known(record, state.model) for record in oci_layout.held(state))
+        """Return the images that are known of a model: few of its versions have one.
+
+        Clients ask for blobs that are nowhere before they push them, so that must cost little.
+        """
+        folder = layout.images(layout.model(state.model))
+        kept = {f"{folder}/{name}" for name in self._session.open_store.store.list(folder)}
+        images = (
+            self._known(record, state.model)
+            for record in oci_layout.held(state)
+            if record.manifest in self._made or _key(state.model, record) in kept
+        )
         return [image for image in images if image is not None]
 
     def _known(self, record: Record, model: str) -> tuple[list[ImageLayer], ImageDocuments] | None:

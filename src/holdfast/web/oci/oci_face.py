@@ -104,7 +104,8 @@ class OciFace:
         )
         headers = problem.headers | _VERSION
         if status == 401:  # noqa: PLR2004 - not signed in
-            given = oci_sign_in.challenge(request, target.model)
-            basic = f'Basic realm="{oci_sign_in.base_of(request)}"'
+            base = self._desk.base_of(request)
+            given = oci_sign_in.challenge(base, target.model)
+            basic = f'Basic realm="{base}"'
             headers["WWW-Authenticate"] = basic if target.kind == "token" else given
         return Answer(status, msgspec.json.encode(document), headers=headers)

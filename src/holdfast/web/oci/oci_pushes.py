@@ -8,17 +8,18 @@ import msgspec
 
 from holdfast import formats
 from holdfast.core import names
-from holdfast.core.manifest import MAX_BYTES, Artifact, digest_of
+from holdfast.core.manifest import Artifact, digest_of
 from holdfast.core.oci_names import is_tag, version_of
 from holdfast.core.shown_paths import FACTS, PUSHED
 from holdfast.core.state import State
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
 from holdfast.formats.contract import Description
-from holdfast.gateways.oci import pushed_manifests
+from holdfast.gateways.oci import pushed_manifests, referrers
 from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
 from holdfast.gateways.oci.pushed_manifests import PushedManifest
 from holdfast.http.problems import Problem
-from holdfast.registry import Registry, received
+from holdfast.registry import Registry, attachments, received
+from holdfast.registry.attachments import Attachment
 from holdfast.registry.session import Session
 from holdfast.store import layout
 from holdfast.web import registering
@@ -32,6 +33,8 @@ from holdfast.web.verbs import VERBS
 
 __all__ = ["OciPushes"]
 
+_MOST_FACTS: Final = 4 << 20
+"""Longer ones are a file like any other: what is read of them takes many times as much memory."""
 _REASON: Final = "pushed by a client of OCI registries"
 _IMMUTABLE: Final = (
     "versions do not change and are not deleted here; archive it (`holdfast archive`) and purge it"
@@ -48,17 +51,48 @@ class OciPushes:
 
     async def push(self, request: Request, target: OciTarget) -> Answer:
         """Take in a manifest: register a version, or move a name to one."""
+        request.rights.require("register", target.model)  # whoever moves a name may that, too
         raw = await request.body()  # its connection bounds how long it may be
-        tag = _tag(target.reference, raw)
-        await self._desk.work.do(lambda: self._pushed(request, target.model, tag, raw))
+        media = request.header("content-type") or ""
+        pushed = await self._desk.work.do(lambda: pushed_manifests.read(raw, media))
         digest = f"sha256:{digest_of(raw)}"
         headers = {
             "Location": f"/v2/{target.model}/manifests/{digest}",
             "Docker-Content-Digest": digest,
         }
+        if pushed.subject is not None:
+            await self._desk.work.do(lambda: self._attached(request, target, pushed, raw))
+            headers["OCI-Subject"] = pushed.subject.digest
+            return Answer(201, headers=headers)
+        tag = _tag(target.reference, raw)
+        async with self._desk.registering.of(target.model):
+            await self._desk.work.do(lambda: self._pushed(request, tag, pushed, raw))
         return Answer(201, headers=headers)
 
-    def _pushed(self, request: Request, model: str, tag: str, raw: bytes) -> None:
+    def _attached(
+        self, request: Request, target: OciTarget, pushed: PushedManifest, raw: bytes
+    ) -> None:
+        """Keep what refers to a version beside it."""
+        request.operation = "sign-attach"
+        request.rights.require("sign-attach", target.model)
+        if digest_in(target.reference) != digest_of(raw):
+            problem = "is not the digest of the manifest, which has a subject and so no tag"
+            advice = "push it to its digest, as `oras attach` does"
+            raise InvalidInputError(f"reference {target.reference[:80]!r}", problem, advice)
+        assert pushed.subject is not None  # noqa: S101 - it is why this is called
+        session = session_of(self._desk.registry)
+        record = self._shelf.holder(self._shelf.state(target.model), pushed.subject.sha256)
+        kind = referrers.kind_of(raw)
+        with session.writable().sharing():  # what is there now is there until an entry names it
+            self._require_blobs(request, session, pushed)
+            blobs = tuple(dict.fromkeys(one.sha256 for one in pushed.blobs))
+            registry, _ = watched(self._desk, request, None)
+            ref, options = f"{target.model}@{record.version}", options_of(request, _REASON)
+            artifact = Attachment(raw, kind, blobs)
+            attachments.attach(session_of(registry), ref, artifact, options)
+
+    def _pushed(self, request: Request, tag: str, pushed: PushedManifest, raw: bytes) -> None:
+        model = request.values["model"]
         session, digest = session_of(self._desk.registry), digest_of(raw)
         state = session.ledger(model).state() if session.exists else None
         exists = state is not None and state.exists
@@ -75,8 +109,7 @@ class OciPushes:
                 return
             taken = "holds other bytes, and versions do not change"
             raise ConflictError(f"{model}:{tag}", taken, "push it under the next version")
-        media = request.header("content-type") or ""
-        pushed = pushed_manifests.read(raw, media)
+        pushed_manifests.check_model(pushed)
         with session.writable().sharing():  # what is there now is there until an entry names it
             self._register(request, version, raw, pushed)
 
@@ -89,7 +122,7 @@ class OciPushes:
         received.check_work(tuple(files.values()))  # before any of it is read
         self._desk.receipts.give(request.rights, blobs.add_bytes(raw))
         facts = files.get(FACTS)
-        known = facts is not None and facts.size_bytes <= MAX_BYTES
+        known = facts is not None and facts.size_bytes <= _MOST_FACTS
         draft = pushed_manifests.draft_of(
             model, pushed, raw, blobs.read(facts.sha256) if facts is not None and known else None
         )
@@ -105,7 +138,7 @@ class OciPushes:
         Raises:
             Problem: 400 if they do not, or a length is another.
         """
-        for descriptor in (pushed.config, *pushed.layers):
+        for descriptor in pushed.blobs:
             try:
                 registering.require_sent(self._desk, request, session, descriptor.sha256)
                 size = session.writable().store.size(layout.blob(descriptor.sha256))

@@ -4,7 +4,7 @@ from typing import Final
 from urllib.parse import quote
 
 from holdfast.core.manifest import digest_of
-from holdfast.core.state import State
+from holdfast.core.state import Record, State
 from holdfast.errors import InvalidInputError, NotFoundError
 from holdfast.gateways.oci import pushed_manifests, referrers
 from holdfast.gateways.oci.distribution_paths import OciTarget, digest_in
@@ -36,21 +36,23 @@ class OciReads:
 
     async def manifest(self, _request: Request, target: OciTarget) -> Answer:
         """Send a manifest, the exact bytes."""
+        reference, work = target.reference, self._desk.work
+        if reference.startswith(TAG):
+            record = await work.do(lambda: self._imaged(target))
+            raw = await self._images.index(record, target.model)
+        else:
+            raw = await work.do(lambda: self._raw(self._shelf.state(target.model), reference))
+        digest = f"sha256:{digest_of(raw)}"
+        headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
+        return Answer(200, raw, pushed_manifests.media_type_of(raw), headers)
 
-        def found() -> Answer:
-            state = self._shelf.state(target.model)
-            raw = self._raw(state, target.reference)
-            digest = f"sha256:{digest_of(raw)}"
-            headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
-            return Answer(200, raw, pushed_manifests.media_type_of(raw), headers)
-
-        return await self._desk.work.do(found)
+    def _imaged(self, target: OciTarget) -> Record:
+        """Return the version whose image is asked for."""
+        state = self._shelf.state(target.model)
+        return self._shelf.tagged(state, target.reference.removeprefix(TAG))
 
     def _raw(self, state: State, reference: str) -> bytes:
-        """Return the manifest of an artifact, or of an image, by tag or digest."""
-        if reference.startswith(TAG):
-            record = self._shelf.tagged(state, reference.removeprefix(TAG))
-            return self._images.index(record, state.model)
+        """Return the manifest of an artifact, or of a part of an image, by tag or digest."""
         try:
             return self._shelf.manifest(state, reference)
         except NotFoundError:
@@ -143,10 +145,8 @@ class OciReads:
         artifacts: list[bytes] = []
         if self._desk.sees(request, target.model):
             artifacts = await self._desk.work.do(lambda: self._referring(target.model, sha256))
-        if wanted not in (None, referrers.SIGNATURE_TYPE):
-            artifacts = []
         headers = {} if wanted is None else {"OCI-Filters-Applied": "artifactType"}
-        return Answer(200, referrers.index(artifacts), _INDEX, headers)
+        return Answer(200, referrers.index(artifacts, wanted), _INDEX, headers)
 
     def _referring(self, model: str, sha256: str) -> list[bytes]:
         session = session_of(self._desk.registry)

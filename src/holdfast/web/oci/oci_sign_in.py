@@ -13,7 +13,7 @@ from holdfast.http.problems import Problem
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, answered
 
-__all__ = ["ANONYMOUS", "base_of", "challenge", "give", "present"]
+__all__ = ["ANONYMOUS", "challenge", "give", "present"]
 
 ANONYMOUS: Final = "anonymous"
 """The token of whoever has none, where everybody may read."""
@@ -22,15 +22,10 @@ _BEARER: Final = "bearer "
 _LIFE_S: Final = 300
 
 
-def base_of(request: Request) -> str:
-    """Return the address by which a client knows this server."""
-    return f"{request.scheme}://{request.header('host') or 'localhost'}"
-
-
-def challenge(request: Request, model: str) -> str:
-    """Return what tells a client where tokens are given."""
+def challenge(base: str, model: str) -> str:
+    """Return what tells a client where tokens are given; *base* is this server as it knows it."""
     scope = f',scope="repository:{model}:pull,push"' if model else ""
-    return f'Bearer realm="{base_of(request)}{TOKEN}",service="holdfast"{scope}'
+    return f'Bearer realm="{base}{TOKEN}",service="holdfast"{scope}'
 
 
 def present(request: Request) -> None:

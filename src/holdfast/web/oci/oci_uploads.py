@@ -101,13 +101,12 @@ class OciUploads:
         """Take in a part; with a digest it is the last. Return how much is there then."""
         offset = await self._size(request)
         _check_range(request, upload, offset)
-        length = uploads.length_of(request) if request.header("content-length") else 0
         files = uploads.files_of(self._desk)
         with ExitStack() as stack:
-            await self._desk.work.do(lambda: stack.enter_context(files.room(length)))
+            pieces = await uploads.with_room(self._desk, request, stack)
             part = files.part(upload, offset)
             incoming: Incoming = await self._desk.work.do(lambda: stack.enter_context(part))
-            await uploads.take_in(self._desk, request.pieces(), incoming)
+            await uploads.take_in(self._desk, pieces, incoming)
             if sha256 is None:
                 return incoming.size_bytes
             try:
@@ -129,19 +128,24 @@ class OciUploads:
 
 
 def _check_range(request: Request, upload: str, offset: int) -> None:
-    """Check that a part begins where the one before ended.
+    """Check that a part begins where the one before ended, and is as long as it says.
 
     Raises:
-        Problem: 416 if it does not.
+        Problem: 416 if it does not or is not.
     """
     text = request.header("content-range")
     if text is None:
         return
     match = _RANGE.fullmatch(text)
+    length = request.header("content-length")
     if match is None or int(match[1]) != offset:
-        headers = {"Range": _range(offset), "Docker-Upload-UUID": upload}
-        detail = f"the part begins elsewhere than at {offset}; ask where the upload ends"
-        raise Problem(416, "range", detail, headers)
+        problem = f"begins elsewhere than at {offset}"
+    elif length is not None and int(match[2]) != offset + uploads.length_of(request) - 1:
+        problem = "has another length than its range"
+    else:
+        return
+    headers = {"Range": _range(offset), "Docker-Upload-UUID": upload}
+    raise Problem(416, "range", f"the part {problem}; ask where the upload ends", headers)
 
 
 def _digest(text: str) -> str:

@@ -1,7 +1,9 @@
 """Artifacts of versions, made when they are first asked for, and found by tag or digest."""
 
+import contextlib
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +15,7 @@ from holdfast.core.oci_names import version_of
 from holdfast.core.refs import Exact, parse_selector
 from holdfast.core.state import Record, State
 from holdfast.core.version import parse
-from holdfast.errors import InvalidInputError, NotFoundError
+from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.gateways.oci import referrers
 from holdfast.gateways.oci.distribution_paths import digest_in
 from holdfast.registry.session import Session
@@ -31,13 +33,15 @@ class _Documents(Struct, frozen=True):
     Attributes:
         head: Of the journal that they follow from.
         versions: Which version's artifact a digest is.
-        artifacts: Those that refer to one.
+        artifacts: Those that refer to one, and to which version's.
+        subjects: What each of them refers to.
         configs: Those that were made here.
     """
 
     head: str | None
     versions: dict[str, str]
     artifacts: dict[str, bytes]
+    subjects: dict[str, str]
     configs: dict[str, bytes]
 
 
@@ -119,30 +123,56 @@ class PackShelf:
         return self._documents(state).configs.get(digest)
 
     def referring(self, state: State, digest: str) -> list[bytes]:
-        """Return the artifacts that refer to a version's."""
-        version = self._documents(state).versions.get(digest)
-        return [] if version is None else self._signatures(state.versions[version])
+        """Return the artifacts that refer to a version's, or to one of them."""
+        documents = self._documents(state)
+        return [
+            documents.artifacts[referrer]
+            for referrer, subject in documents.subjects.items()
+            if subject == digest
+        ]
+
+    def holder(self, state: State, digest: str) -> Record:
+        """Find the version whose artifact, or what is kept beside it, has a digest.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        documents, seen = self._documents(state), set[str]()
+        while digest in documents.subjects and digest not in seen:
+            seen.add(digest)
+            digest = documents.subjects[digest]
+        return self.pushed(state, digest)
 
     def _documents(self, state: State) -> _Documents:
         with self._lock:
             known = self._models.get(state.model)
         if known is not None and known.head == state.head:
             return known
-        made = _Documents(state.head, {}, {}, {})
+        made = _Documents(state.head, {}, {}, {}, {})
         for record in oci_layout.held(state):
             pack = self.pack(record)
             made.versions[pack.digest] = record.version  # of equal ones the last that came
             if pack.config:
                 made.configs[digest_of(pack.config)] = pack.config
-            for raw in self._signatures(record):
-                made.artifacts[digest_of(raw)] = raw
+            signatures = self._signatures(record)
+            if signatures:
                 made.configs[digest_of(referrers.EMPTY)] = referrers.EMPTY
+            for raw in (*signatures, *self._attached(record)):
+                digest = digest_of(raw)
+                made.artifacts[digest] = raw
+                made.subjects[digest] = digest_in(referrers.subject_of(raw)) or ""
         with self._lock:
             self._models[state.model] = made
             self._models.move_to_end(state.model)
             if len(self._models) > _MOST_MODELS:
                 self._models.popitem(last=False)
         return made
+
+    def _attached(self, record: Record) -> Iterator[bytes]:
+        """Go through the manifests that others pushed, whole ones alone."""
+        for attachment in record.attachments:
+            with contextlib.suppress(HoldfastError, ValueError):  # `verify` tells
+                yield self._session.open_store.blobs.read(attachment.manifest)
 
     def _signatures(self, record: Record) -> list[bytes]:
         store, subject = self._session.open_store.store, self.pack(record).manifest

@@ -10,8 +10,8 @@ from holdfast.access.changes import DEFAULT_DAYS, MOST_DAYS
 from holdfast.access.refusals import KEPT_DAYS
 from holdfast.access.unusual import good_tokens
 from holdfast.core import wording
+from holdfast.core.redaction import shown_address
 from holdfast.errors import ForbiddenError, HoldfastError, InvalidInputError, NotFoundError
-from holdfast.predictions import without_credentials
 from holdfast.web.access_desk import AccessDesk
 from holdfast.web.below import session_of
 from holdfast.web.pages.access_deeds import asked_token
@@ -153,4 +153,4 @@ def _server(settings: WebSettings, *, is_team: bool) -> Iterator[tuple[str, str]
     yield "behind proxies", ", ".join(settings.proxies) or "none"
     yield "encrypted", "by itself" if settings.tls else "by a proxy" if settings.secure else "no"
     yield "downloads", "by the bucket, signed" if settings.redirect else "by this server"
-    yield "predictions", without_credentials(settings.log) if settings.log else "no log was named"
+    yield "predictions", shown_address(settings.log) if settings.log else "no log was named"
