@@ -1,32 +1,27 @@
-"""A Git repository, by the user's own `git`: what tags say, what commits hold, new ones of both."""
+"""A Git repository: what tags say, what commits hold, new ones of both."""
 
 import contextlib
 import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 from msgspec import Struct
 
 from holdfast import scratch
-from holdfast.errors import ConflictError, InvalidInputError, StoreError, UnsupportedError
+from holdfast.datasets.plain_address import recordable
+from holdfast.errors import ConflictError, InvalidInputError
+from holdfast.gateways.gto.git_program import GitProgram, checked_address
 
 __all__ = ["GitBlob", "GitCommit", "GitRepository", "GitTag", "NewTag"]
 
-_CALM: Final = ("--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false")
-_TRANSPORTS: Final = "file:git:http:https:ssh"
-"""How a repository may be fetched: others start any program that its address names."""
-_ADDRESS: Final = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
 _FIELDS: Final = (
     "refname:strip=2", "objecttype", "*objecttype", "*objectname", "taggerdate:unix",
     "taggername", "contents",
 )  # fmt: skip
 _EXPORT: Final = "refs/holdfast/export"
 """Holds new commits until names are given to them."""
-_MOST_SHOWN: Final = 300
 
 
 class GitTag(Struct, frozen=True):
@@ -79,25 +74,31 @@ class NewTag(Struct, frozen=True):
 class GitRepository:
     """A repository in a folder, bare or not.
 
+    Args:
+        folder: Where it is.
+        environment: What `git` is told; what this process was, if nothing is given.
+
     Raises:
         InvalidInputError: If there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._git = GitProgram(folder, environment)
         if not folder.is_dir():
             raise InvalidInputError(f"{str(folder)!r}", "is not a folder", "name a Git repository")
-        found = self._output("rev-parse", "--git-dir", problem="is not a Git repository")
-        if not found.strip():
-            raise InvalidInputError(f"{str(folder)!r}", "is not a Git repository")
+        self._git.output("rev-parse", "--git-dir", problem="is not a Git repository")
 
     @classmethod
     @contextlib.contextmanager
-    def cloned(cls, address: str) -> Iterator["GitRepository"]:
+    def cloned(
+        cls, address: str, environment: Mapping[str, str] | None = None
+    ) -> Iterator["GitRepository"]:
         """Give a bare copy of a repository for a while: nothing that it configures runs here.
 
         Args:
             address: A folder, or a URL.
+            environment: What `git` is told.
 
         Raises:
             InvalidInputError: If it is neither, or cannot be fetched.
@@ -105,9 +106,10 @@ class GitRepository:
         source = checked_address(address)
         with scratch.folder() as folder:
             target = str(folder / "clone.git")
-            words = ["clone", "--quiet", "--bare", "--no-local", "--template=", "--", source, target]
-            cls._run(folder, words, address, "cannot be cloned")
-            yield cls(Path(target))
+            words = ("--quiet", "--bare", "--no-local", "--template=", "--", source, target)
+            problem = f"cannot be made from {recordable(address) or 'that address'}"
+            GitProgram(folder, environment).output("clone", *words, problem=problem)
+            yield cls(Path(target), environment)
 
     # What is there
 
@@ -121,7 +123,7 @@ class GitRepository:
 
     def _all_tags(self) -> Iterator[GitTag | str]:
         form = "".join(f"%({field})%00" for field in _FIELDS)
-        raw = self._output("for-each-ref", f"--format={form}", "refs/tags")
+        raw = self._git.output("for-each-ref", f"--format={form}", "refs/tags")
         fields = raw.decode("utf-8", "replace").split("\0")
         for at in range(0, len(fields) - len(_FIELDS), len(_FIELDS)):
             name, kind, target, commit, second, tagger, message = fields[at : at + len(_FIELDS)]
@@ -133,24 +135,11 @@ class GitRepository:
 
     def branch(self, name: str) -> str | None:
         """Return the commit that a branch is at, `None` if there is no such branch."""
-        ref = f"refs/heads/{name}"
-        raw = self._output("for-each-ref", "--format=%(refname)%00%(objectname)", "refs/heads")
-        for line in raw.decode("utf-8", "replace").splitlines():
-            found, _, commit = line.partition("\0")
-            if found == ref:
-                return commit
-        return None
-
-    def is_checked_out(self, name: str) -> bool:
-        """Tell whether a work tree shows a branch, and would not follow it."""
-        listed = self._output("worktree", "list", "--porcelain", "-z").decode("utf-8", "replace")
-        return any(
-            f"branch refs/heads/{name}" in tree.split("\0") for tree in listed.split("\0\0")
-        )
+        return self._git.answer("rev-parse", "--verify", "--quiet", f"refs/heads/{name}^{{commit}}")
 
     def files(self, commit: str, path: str) -> list[GitBlob]:
         """List what a commit has at a path: one file, all files below a folder, or nothing."""
-        raw = self._output("ls-tree", "-r", "-z", "--full-tree", commit, "--", path)
+        raw = self._git.output("ls-tree", "-r", "-z", "--full-tree", commit, "--", path)
         listed = []
         for line in filter(None, raw.split(b"\0")):
             about, _, name = line.partition(b"\t")
@@ -160,19 +149,41 @@ class GitRepository:
 
     def text(self, blob: GitBlob, most_bytes: int) -> str | None:
         """Read a short text file; `None` if it is longer, or is not UTF-8."""
-        size = int(self._output("cat-file", "-s", blob.oid))
-        if size > most_bytes:
+        if int(self._git.output("cat-file", "-s", blob.oid)) > most_bytes:
             return None
         try:
-            return self._output("cat-file", "blob", blob.oid).decode()
+            return self._git.output("cat-file", "blob", blob.oid).decode()
         except UnicodeDecodeError:
             return None
 
     def copy(self, blob: GitBlob, target: IO[bytes]) -> None:
         """Write a file's content to an open file."""
-        self._run(self.folder, ["cat-file", "blob", blob.oid], str(self.folder), "", target)
+        self._git.pipe("cat-file", "blob", blob.oid, target=target)
 
     # What is made
+
+    def settle(self, branch: str) -> bool:
+        """Prepare for new commits on a branch; tell whether this work tree is to follow them.
+
+        A repository without any commit begins with that branch.
+
+        Raises:
+            InvalidInputError: If the work tree has changes, or another one shows the branch.
+        """
+        ref = f"refs/heads/{branch}"
+        if self._git.answer("rev-parse", "--verify", "--quiet", "HEAD") is None:
+            self._git.output("symbolic-ref", "HEAD", ref)
+        if self._git.answer("rev-parse", "--is-bare-repository") == "true":
+            return False
+        is_here = self._git.answer("symbolic-ref", "--quiet", "HEAD") == ref
+        listed = self._git.output("worktree", "list", "--porcelain").decode("utf-8", "replace")
+        if listed.split("\n").count(f"branch {ref}") > is_here:
+            advice = "name another with --branch, or check another one out there"
+            raise InvalidInputError(f"branch {branch}", "is checked out elsewhere", advice)
+        if is_here and self._git.output("status", "--porcelain", "--untracked-files=no"):
+            problem = "has changes that are not committed"
+            raise InvalidInputError(f"work tree {str(self.folder)!r}", problem, "commit them")
+        return is_here
 
     def commit(self, tip: str | None, commits: Sequence[GitCommit]) -> list[str]:
         """Make commits on top of *tip*, which no branch has yet; return their ids in order."""
@@ -182,9 +193,9 @@ class GitRepository:
                 for number, commit in enumerate(commits, 1):
                     before = f":{number - 1}" if number > 1 else tip
                     file.writelines(_told(number, commit, before))
-            words = ["fast-import", "--quiet", "--force", f"--export-marks={marks}"]
-            with stream.open("rb") as file:
-                self._run(self.folder, words, str(self.folder), "took no commits", source=file)
+            words = ("fast-import", "--quiet", "--force", f"--export-marks={marks}")
+            with stream.open("rb") as file, (folder / "said").open("wb") as said:
+                self._git.pipe(*words, source=file, target=said)
             pairs = dict(line.split() for line in marks.read_text().splitlines())
         return [pairs[f":{number}"] for number in range(1, len(commits) + 1)]
 
@@ -194,94 +205,44 @@ class GitRepository:
         Raises:
             ConflictError: If a name is taken, or the branch moved.
         """
-        with scratch.folder() as folder:
-            paths = []
-            for number, tag in enumerate(tags):
-                path = folder / str(number)
-                path.write_bytes(_tag_object(tag))
-                paths.append(str(path))
-            listed = "".join(f"{path}\n" for path in paths).encode()
-            oids = self._fed(["hash-object", "-t", "tag", "-w", "--stdin-paths"], listed).split()
-        zero = b"\0"
         steps = [
-            b"create refs/tags/" + tag.name.encode() + zero + oid + zero
-            for tag, oid in zip(tags, oids, strict=True)
+            f"create refs/tags/{tag.name}\0{oid}\0"
+            for tag, oid in zip(tags, self._tag_objects(tags), strict=True)
         ]
         if new_tip is not None:
             old = tip or "0" * len(new_tip)
-            head = f"update refs/heads/{branch}\0{new_tip}\0{old}\0"
-            steps += [head.encode(), f"delete {_EXPORT}\0\0".encode()]
-        self._fed(["update-ref", "--stdin", "-z"], b"".join(steps))
+            steps.append(f"update refs/heads/{branch}\0{new_tip}\0{old}\0delete {_EXPORT}\0\0")
+        try:
+            self._git.output("update-ref", "--stdin", "-z", data="".join(steps).encode())
+        except InvalidInputError as error:
+            advice = "look at its tags and branches, then export again"
+            raise ConflictError(
+                error.subject, f"did not take all names: {error.problem}", advice
+            ) from error
 
-    def _fed(self, words: list[str], data: bytes) -> bytes:
-        done = subprocess.run(  # noqa: S603 - git's own words
-            [_git(), *_CALM, "-C", str(self.folder), *words],
-            input=data, capture_output=True, env=_environment(), check=False,
-        )  # fmt: skip
-        if done.returncode:
-            subject = f"repository {str(self.folder)!r}"
-            raise ConflictError(subject, f"refused a name: {_last(done.stderr)}", "export again")
-        return done.stdout
+    def _tag_objects(self, tags: Sequence[NewTag]) -> list[str]:
+        """Make tags that have no name yet."""
+        with scratch.folder() as folder:
+            paths = [folder / str(number) for number in range(len(tags))]
+            for path, tag in zip(paths, tags, strict=True):
+                path.write_bytes(_tag_object(tag))
+            listed = "".join(f"{path}\n" for path in paths).encode()
+            words = ("hash-object", "-t", "tag", "-w", "--stdin-paths")
+            return self._git.output(*words, data=listed).decode().split()
 
-    def _output(self, *words: str, problem: str = "cannot be read") -> bytes:
-        return self._run(self.folder, list(words), str(self.folder), problem)
+    def follow(self, tip: str | None, new_tip: str) -> None:
+        """Bring the work tree from one commit to the next.
 
-    @staticmethod
-    def _run(
-        folder: Path,
-        words: list[str],
-        subject: str,
-        problem: str,
-        target: IO[bytes] | None = None,
-        source: IO[bytes] | None = None,
-    ) -> bytes:
-        done = subprocess.run(  # noqa: S603 - git's own words
-            [_git(), *_CALM, "-C", str(folder), *words],
-            stdin=source or subprocess.DEVNULL,
-            stdout=target or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            check=False,
-        )
-        if done.returncode:
-            shown = f"{problem or 'cannot be read'}: {_last(done.stderr)}"
-            raise InvalidInputError(f"repository {subject!r}", shown, "name a Git repository")
-        return done.stdout or b""
-
-
-def checked_address(address: str) -> str:
-    """Return where a repository is as `git` takes it: a folder's whole path, or a URL.
-
-    Raises:
-        InvalidInputError: If it is neither.
-    """
-    if Path(address).is_dir():
-        return str(Path(address).absolute())
-    if _ADDRESS.fullmatch(address):
-        return address
-    problem = "is neither a folder nor the address of a Git repository"
-    raise InvalidInputError(f"repository {address!r}", problem, "name https://…, ssh://… or a path")
-
-
-def _git() -> str:
-    git = shutil.which("git")
-    if git is None:
-        raise UnsupportedError("git", "is not installed", "install Git")
-    return git
-
-
-def _environment() -> dict[str, str]:
-    """Return what `git` is to know: nothing of a repository that a hook is run for."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_DIR")}
-    for name in ("GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"):
-        kept.pop(name, None)
-    calm = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": _TRANSPORTS, "LC_ALL": "C"}
-    return kept | calm
-
-
-def _last(told: bytes) -> str:
-    lines = told.decode("utf-8", "replace").split("\n")
-    return " ".join(" ".join(lines).split())[-_MOST_SHOWN:]
+        Raises:
+            ConflictError: If a file is in the way; the commits are there.
+        """
+        before = [tip] if tip is not None else []
+        try:
+            self._git.output("read-tree", "-m", "-u", *before, new_tip)
+        except InvalidInputError as error:
+            subject = f"work tree {str(self.folder)!r}"
+            advice = "move what is in the way, then `git reset --hard`"
+            raise ConflictError(subject, "could not follow the branch", advice) from error
 
 
 def _told(number: int, commit: GitCommit, before: str | None) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ Commits hold files of DVC, so that `dvc artifacts get` and `dvc pull` fetch a ve
 
 import json
 import re
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from holdfast.core import strict_json
 from holdfast.core.manifest import Manifest
 from holdfast.core.shown_paths import shown_files
 from holdfast.core.state import State, empty
@@ -52,16 +52,16 @@ class GtoExport(Struct, frozen=True):
 
 
 def export(
-    registry: Registry, model: str, folder: Path, url: str, branch: str = BRANCH
+    registry: Registry, model: str, repository: GitRepository, url: str, branch: str = BRANCH
 ) -> GtoExport:
     """Bring a Git repository up to what a model's journal says.
 
     Args:
         registry: Where the model is.
         model: Its name, which GTO must take for one of an artifact.
-        folder: The repository.
+        repository: Where the tags are to be.
         url: Address of the server that DVC is to ask.
-        branch: Gets the commits; it is not one that is checked out.
+        branch: Gets the commits; a work tree that shows it follows.
 
     Raises:
         InvalidInputError: If the model's name or an argument does not fit.
@@ -69,10 +69,6 @@ def export(
             branch holds files that are not an export.
     """
     _check(model, url, branch)
-    repository = GitRepository(folder)
-    if repository.is_checked_out(branch):
-        advice = "name another with --branch, or check another one out"
-        raise InvalidInputError(f"branch {branch}", "is checked out", advice)
     return _Export(registry, model, repository, url, branch).run()
 
 
@@ -112,15 +108,21 @@ class _Export:
 
     def run(self) -> GtoExport:
         moves, self._state = gto_moves.moves(self._model, self._registry.entries(self._model))
+        follows = self._repository.settle(self._branch)
         made = [planned for move in moves if (planned := self._planned(move)) is not None]
         ids = self._repository.commit(self._tip, list(self._new.values())) if self._new else []
         self._commits |= dict(zip(self._new, ids, strict=True))
         tags = [
-            NewTag(name, self._commits[move.version], move.by, move.second, _message(self._state, move))
+            NewTag(
+                name, self._commits[move.version], move.by, move.second, _message(self._state, move)
+            )
             for name, move in made
         ]
+        new_tip = ids[-1] if ids else None
         if tags:
-            self._repository.name(self._branch, self._tip, ids[-1] if ids else None, tags)
+            self._repository.name(self._branch, self._tip, new_tip, tags)
+        if follows and new_tip is not None:
+            self._repository.follow(self._tip, new_tip)
         return GtoExport(
             str(self._repository.folder),
             self._model,
@@ -134,7 +136,8 @@ class _Export:
         """Return the name of the tag that a move needs; `None` if it is there or cannot be."""
         name = gto_tags.tag_name(move.tag, move.seq)
         if move.tag.stage is not None and not gto_tags.is_name(move.tag.stage):
-            return self._leave_out(move.tag.stage, "is not a name of GTO's")
+            self._leave_out(move.tag.stage, "is not a name of GTO's")
+            return None
         there = self._there.get(name)
         if there is not None and self._is_same(there, move):
             self._commits.setdefault(move.version, there.commit)
@@ -204,7 +207,7 @@ class _Export:
             for blob in self._repository.files(self._tip, _INDEX)
         ]
         try:
-            document = json.loads(texts[0] or "") if texts else None
+            document = strict_json.decode(texts[0] or "") if texts else None
         except ValueError:
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("artifacts"), dict):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from holdfast.core import events, history
 from holdfast.core.entry import Entry
 from holdfast.core.entry_signature import EntrySignature
+from holdfast.core.rollout.rollout_events import RolloutStarted
 from holdfast.core.state import State, empty, fold
 from holdfast.gateways.gto.gto_tags import GtoTag
 
@@ -65,7 +66,7 @@ def moves(model: str, entries: Sequence[Entry]) -> tuple[list[GtoMove], State]:
     second = 0
     made: list[GtoMove] = []
     for entry, (before, after) in zip(entries, pairwise(seen), strict=True):
-        if isinstance(entry.event, events.rollouts.RolloutStarted):
+        if isinstance(entry.event, RolloutStarted):
             started.append(entry.seq)
         for tag, version in _changes(model, entry, before, after):
             second = max(second + 1, _second(entry.at))
