@@ -80,6 +80,80 @@ def test_a_hostile_index_is_told_and_runs_nothing(
     assert not (tmp_path / "planted").exists()
 
 
+SECRET = "deps: [{path: /etc/passwd}]"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"models/m.txt.dvc": f"{SECRET}\nouts: [{{path: m.txt}}]"},
+        {"models/m.txt.dvc": "deps: [{path: 'remote://r/etc/passwd'}]\nouts: [{path: m.txt}]"},
+        {"models/m.txt.dvc": "deps: [{path: x, repo: {url: /home}}]\nouts: [{path: m.txt}]"},
+        {"models/m.txt.dvc": f"{SECRET}\nouts: [{{path: m.txt, md5: ''}}]"},
+        {"x/e.dvc": f"wdir: ../models\n{SECRET}\nouts: [{{path: m.txt}}]"},
+        {"x/e.dvc": f"wdir: ../../../models\n{SECRET}\nouts: [{{path: m.txt}}]"},
+        {"x/e.dvc": f"wdir: /models\n{SECRET}\nouts: [{{path: m.txt}}]"},
+        {"x/e.dvc": f"{SECRET}\nouts: [{{path: /models/m.txt}}]"},
+        {"x/e.dvc": f"wdir: ..\n{SECRET}\nouts: [{{path: models}}]"},
+        {"x/Dvcfile": f"wdir: ..\n{SECRET}\nouts: [{{path: models/m.txt}}]"},
+        {"x/e.dvc": f"meta: &a {{{SECRET}}}\n<<: *a\nouts: [{{path: m.txt}}]"},
+        {"x/e.dvc": f"meta: &a {{{SECRET}}}\n!!merge x: *a\nouts: [{{path: m.txt}}]"},
+        {"x/e.dvc": "\t{"},
+        {"models.dvc": "outs: [{path: models}]", ".dvc/config": "[remote]\nversion_aware = true"},
+        {"models.dvc": "outs: [{path: models}]", "sub/.dvc/config": "Worktree=1"},
+    ],
+)
+def test_dvc_is_not_asked_where_the_repository_chooses_what_is_read(
+    registry: holdfast.Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+) -> None:
+    pytest.importorskip("yaml", reason="files of DVC are read by PyYAML")
+    asked = dvc_that_tells(tmp_path, monkeypatch)
+    folder = repository(tmp_path / "git")
+    tag(folder, "iris@v1.0.0", commit(folder, files), AT)
+
+    done = taken(registry, folder, "models/m.txt")
+
+    assert done.new == 0
+    assert "by hand" in done.left_out[0] or "is not YAML" in done.left_out[0]
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "outs: [{md5: 11111111111111111111111111111111, path: m.txt}]",
+        "deps: [{path: 'https://h.example/m'}]\nouts: [{path: m.txt}]",
+        "deps: [{path: 's3://b/m'}]\nouts: [{md5: 11111111111111111111111111111111, path: m.txt}]",
+    ],
+)
+def test_dvc_is_asked_for_what_a_checksum_or_an_address_names(
+    registry: holdfast.Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    pytest.importorskip("yaml", reason="files of DVC are read by PyYAML")
+    asked = dvc_that_tells(tmp_path, monkeypatch)
+    folder = repository(tmp_path / "git")
+    other = "deps: [{path: /etc/passwd}]\nouts: [{path: data.csv}]"
+    files = {"models/m.txt.dvc": text, "data/data.csv.dvc": other}
+    tag(folder, "iris@v1.0.0", commit(folder, files), AT)
+
+    taken(registry, folder, "models/m.txt")
+
+    assert asked.exists()
+
+
+def dvc_that_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a program in the place of DVC that notes that it was asked; return where."""
+    program, asked = tmp_path / "bin" / "dvc", tmp_path / "asked"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {asked}\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return asked
+
+
 def test_what_a_repository_configures_does_not_run(
     registry: holdfast.Registry, tmp_path: Path
 ) -> None:

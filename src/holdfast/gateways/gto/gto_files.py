@@ -18,10 +18,10 @@ from holdfast.core import names
 from holdfast.errors import (
     HoldfastError,
     InvalidInputError,
-    MissingLibraryError,
     StoreError,
     UnsupportedError,
 )
+from holdfast.gateways.gto.dvc_imports import DvcImports, yaml_document
 from holdfast.gateways.gto.git_repository import GitBlob, GitRepository
 
 __all__ = ["ArtifactFiles", "GtoDescription"]
@@ -66,13 +66,13 @@ class ArtifactFiles:
         self._path = path
         self._environment = environment
         self._indices: dict[str, Any] = {}
+        self._imports = DvcImports(repository)
 
     def describe(self, artifact: str, commit: str) -> GtoDescription:
         """Say where an artifact is at a commit.
 
         Raises:
             InvalidInputError: If nothing says so, or the path leaves the repository.
-            MissingLibraryError: If `dvc.yaml` has to be read and nothing here reads YAML.
         """
         if self._path is not None:
             return GtoDescription(_checked(self._path))
@@ -98,7 +98,7 @@ class ArtifactFiles:
             text = self._repository.text(blob, _MOST_BYTES)
             if text is None:
                 raise InvalidInputError(index, f"is not text of up to {_MOST_BYTES} bytes")
-            self._indices[blob.oid] = _read(text, index)
+            self._indices[blob.oid] = yaml_document(text, index)
         return self._indices[blob.oid]
 
     def fetch(self, path: str, commit: str, folder: Path) -> Path:
@@ -111,6 +111,7 @@ class ArtifactFiles:
         target = folder / path.rpartition("/")[2]
         blobs = self._repository.files(commit, path)
         if not blobs or any(blob.path.endswith(_POINTERS[0]) for blob in blobs):
+            self._imports.require_harmless(commit, path)
             self._ask_dvc(path, commit, target)
         else:
             for blob in blobs:
@@ -194,18 +195,3 @@ def _entry(document: Any, name: str) -> dict[str, Any] | None:
     artifacts = document.get("artifacts") if isinstance(document, dict) else None
     entry = artifacts.get(name) if isinstance(artifacts, dict) else None
     return entry if isinstance(entry, dict) else None
-
-
-def _read(text: str, index: str) -> Any:
-    """Read YAML as texts, lists and mappings: no tag makes an object, and no merge multiplies.
-
-    The parser in C overruns its stack where lists nest deeply; this one says so.
-    """
-    try:
-        import yaml
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError("PyYAML", "gto", f"{index} has to be read") from error
-    try:
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes no objects
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InvalidInputError(index, "is not YAML", "say where it is with --path") from error
