@@ -34,7 +34,7 @@ $(VENV)/.demo: pyproject.toml uv.lock
 
 $(VENV)/.dev: pyproject.toml uv.lock
 	$(call sync,--group dev,$@)
-	@touch $(VENV)/.demo $(VENV)/.serving $(VENV)/.retrain $(VENV)/.web
+	@touch $(VENV)/.demo $(VENV)/.serving $(VENV)/.retrain $(VENV)/.web $(VENV)/.hubs
 
 $(VENV)/.peers: pyproject.toml uv.lock
 	$(call sync,--group dev --group peers,$@)
@@ -80,6 +80,22 @@ $(VENV)/.web: pyproject.toml uv.lock
 .PHONY: demo-web
 demo-web: $(VENV)/.web ## Fill a store with a year of five models, and show it in a browser
 	@$(BIN)/python examples/web.py
+
+$(VENV)/.hubs: pyproject.toml uv.lock
+	$(call sync,--no-default-groups --group demo --extra web --extra gto,$@)
+
+# The clients of the demo of hubs, apart: what they need is theirs. One that cannot be installed is
+# left out, and the demo says so.
+$(VENV)/clients/.installed: | $(VENV)/.hubs
+	@[ -x $(VENV)/clients/bin/python ] || $(PYTHON) -m venv --without-pip $(VENV)/clients
+	@for packages in "huggingface_hub hf_xet safetensors" "torch==2.13.0 transformers" "dvc gto"; do \
+	  $(PYTHON) -m pip --python $(VENV)/clients/bin/python install --quiet \
+	    --disable-pip-version-check $$packages || echo "not installed: $$packages"; \
+	done; touch $@
+
+.PHONY: demo-hubs
+demo-hubs: $(VENV)/.hubs $(VENV)/clients/.installed ## Let huggingface_hub, skopeo, DVC, transformers and GTO share one model
+	@$(BIN)/python examples/hubs.py
 
 # Servers that tests drive; where one cannot be installed its tests say so and are skipped.
 $(VENV)/.servers: tests/servers/install.py $(VENV)/.dev
@@ -184,5 +200,5 @@ build: $(VENV)/.dev ## Build the wheel and the source archive into dist/
 
 .PHONY: clean
 clean: ## Remove what the other targets made
-	@rm -rf $(VENV) build dist site demo-store .coverage .coverage.* .benchmarks .hypothesis
+	@rm -rf $(VENV) build dist site demo-store demo-hubs .coverage .coverage.* .benchmarks .hypothesis
 	@rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -339,6 +339,17 @@ def test_each_attack_in_security_names_tests_that_exist() -> None:
     assert unproved == []
 
 
+def test_each_client_names_tests_that_run_it() -> None:
+    page = (ROOT / "docs" / "reference" / "clients.md").read_text()
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!Client |---)", line)]
+    proofs = {row: re.findall(r"`(tests/[^`]+)`", row.rsplit("|", 2)[1]) for row in rows}
+
+    absent = [path for paths in proofs.values() for path in paths if not (ROOT / path).is_file()]
+    assert absent == []
+    assert len(rows) > 15
+    assert [row for row, paths in proofs.items() if not paths] == []
+
+
 def test_every_picture_is_shown_and_small_and_every_one_that_is_shown_is_there() -> None:
     shown = {
         (page.parent / name).resolve()

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.web.facing import TOKEN, Caller, Served, running
@@ -207,3 +208,32 @@ def test_no_secret_stands_in_a_path_that_is_logged(served: Served) -> None:
     told = served.ask("GET", f"/api/models/{MODEL}/xet-write-token/main")
     assert TOKEN not in told.json["casUrl"]
     assert told.headers["cache-control"] == "no-store"
+
+
+def test_a_client_of_git_lfs_that_lies_gets_nothing_in_or_out(served: Served) -> None:
+    data, path = b"true" * 99, f"/{MODEL}.git/info/lfs/objects"
+    oid = hashlib.sha256(data).hexdigest()
+
+    def asked(operation: str, **wanted: object) -> Any:
+        objects = [{"oid": oid, "size": len(data)} | wanted]
+        return served.ask("POST", f"{path}/batch", {"operation": operation, "objects": objects})
+
+    sent = asked("upload").json["objects"][0]["actions"]["upload"]["href"]
+    href = sent.partition(f":{served.port}")[2]
+    for lie in (data[:-1], data + b"!", b"lies" * 99, b""):
+        assert served.ask("PUT", href, lie).status == 422
+    assert not blob(served, data).exists()
+    assert served.ask("POST", f"{path}/verify", {"oid": oid, "size": len(data)}).status == 404
+    assert served.ask("PUT", href, data).status == 201
+    assert "actions" in asked("upload", size=1).json["objects"][0]  # not what is there
+    assert served.ask("POST", f"{path}/verify", {"oid": oid, "size": 1}).status == 404
+    for size in (-1, 1 << 60, "1", 1.5, None):
+        assert asked("upload", size=size).status == 422
+    for name in ("0" * 63, oid.upper(), "../" + oid, "", 7):
+        assert asked("upload", oid=name).status == 422
+
+    told = asked("download").json["objects"][0]
+    assert told["error"]["code"] == 404  # sent, but of no version
+    assert served.ask("GET", f"{path}/{oid}").status == 404
+    for name in (oid.upper(), "..%2f" + oid, "0" * 64):
+        assert served.ask("GET", f"{path}/{name}").status in (404, 422)

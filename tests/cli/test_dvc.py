@@ -1,12 +1,9 @@
 """Files of DVC: what they say, and DVC's own client fetching what they name."""
 
-import os
-import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
+from tests import clients
 from tests.cli.conftest import Holdfast
 from tests.web.teams import Team
 
@@ -71,26 +68,14 @@ def test_a_folder_that_cannot_be_written_is_told(holdfast: Holdfast, bert: Path)
 def test_dvc_pulls_what_they_name_and_refuses_other_bytes(
     holdfast: Holdfast, bert: Path, tmp_path: Path
 ) -> None:
-    venv.create(tmp_path / "dvc", with_pip=False)
-    python = str(tmp_path / "dvc" / "bin" / "python")
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "dvc"]
-    if subprocess.run(command, capture_output=True, timeout=900, check=False).returncode:
-        pytest.skip("DVC cannot be installed here")
+    clients.require("dvc")
     team = Team(tmp_path / "team")
     team.registry.register("team/bert", bert)
     project = tmp_path / "project"
     project.mkdir()
 
     def dvc(*words: str) -> int:
-        done = subprocess.run(
-            [python, "-m", "dvc", *words],
-            cwd=project,
-            env=os.environ | {"DVC_NO_ANALYTICS": "1"},
-            capture_output=True,
-            timeout=200,
-            check=False,
-        )
-        return done.returncode
+        return clients.run("dvc", *words, cwd=project).returncode
 
     with team.served() as served:
         dvc("init", "--no-scm")

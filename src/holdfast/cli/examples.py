@@ -300,6 +300,14 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast dvc export churn@1.3.0 --url https://models.example.org",
         "holdfast dvc export churn@production models --url remote://holdfast",
     ),
+    "gto export": (
+        "holdfast gto export churn ../registry --url https://models.example.org",
+        "holdfast gto export churn ../registry --url https://models.example.org --branch main",
+    ),
+    "gto import": (
+        "holdfast gto import ../registry --dry-run",
+        "holdfast gto import https://git.example.org/team/registry churn --live prod",
+    ),
     "hf push": (
         "holdfast hf push churn@1.3.0 acme/churn",
         "holdfast hf push churn@production acme/churn --endpoint https://hub.example.org",

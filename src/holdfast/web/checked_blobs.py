@@ -70,6 +70,12 @@ class CheckedBlobs:
             stream.pieces = self._pieces(file, sha256, size)
         return stream
 
+    def has_changed(self, session: Session, model: str, sha256: str) -> bool:
+        """Tell whether a blob of a model is known to have changed; nothing is hashed for that."""
+        file, _ = named_blobs.opened(session, self._desk.named, model, sha256)
+        with file:
+            return self._is_whole(sha256, _identity(file)) is False
+
     async def _admit(self, file: BufferedReader, sha256: str, size: int, *, now: bool) -> None:
         """Refuse a blob that has changed; *now* says to find that out if it is not known."""
         work = self._desk.work

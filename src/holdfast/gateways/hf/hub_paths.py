@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from msgspec import Struct
 
+from holdfast.core.manifest import is_digest
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 
 __all__ = ["NAMESPACE", "HubTarget", "claims", "model_of", "parse", "repo_of"]
@@ -109,8 +110,11 @@ def _of_files(parts: list[str], raw: bytes) -> HubTarget:
         name = "/".join(before)
         if tuple(parts[count : count + 3]) == _LFS and name.endswith(".git"):
             verb_name = "/".join(parts[count + 3 :])
+            model = model_of(name.removesuffix(".git"))
             if verb_name in ("batch", "verify"):
-                return HubTarget(f"lfs-{verb_name}", model_of(name.removesuffix(".git")))
+                return HubTarget(f"lfs-{verb_name}", model)
+            if is_digest(verb_name):
+                return HubTarget("lfs-file", model, path=verb_name)
     raise _absent(raw)
 
 

@@ -24,6 +24,7 @@ from holdfast.web.below import session_of
 from holdfast.web.checked_blobs import CheckedBlobs
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
+from holdfast.web.oci import oci_sign_in
 
 __all__ = ["Call", "HubFace", "missing"]
 
@@ -32,6 +33,8 @@ _CODE: Final = "X-Error-Code"
 _MOST_EMPTY: Final = 1000
 _LONGEST_MESSAGE: Final = 500
 _GONE: Final = 410
+_WITH_PASSWORDS: Final = frozenset(("lfs-batch", "lfs-verify", "lfs-file", "resolve"))
+"""Calls of Git LFS and DVC, whose clients send a name and a password: the password is the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class HubFace:
         request.route = target.template
         request.values = {"model": target.model} if target.model else {}
         asked = "GET" if request.method == "HEAD" else request.method
+        if target.verb in _WITH_PASSWORDS:
+            oci_sign_in.present(request)
         call = self._calls.get((asked, target.verb))
         if call is None:
             await self.desk.work.do(lambda: self.desk.guard.enter(request, writes=False))
@@ -108,7 +113,9 @@ class HubFace:
         content = msgspec.json.encode({"error": detail, **document})
         if detail.isascii() and detail.isprintable() and len(detail) <= _LONGEST_MESSAGE:
             problem.headers["X-Error-Message"] = detail  # clients read the content otherwise
-        is_lost = request.route.endswith("/resolve") and document.get("code") == "damaged"
+        is_lost = (
+            request.route.endswith(("/resolve", "/lfs-file")) and document.get("code") == "damaged"
+        )
         status = _GONE if is_lost else problem.status  # clients repeat what 500 answers for long
         return Answer(status, content, headers=problem.headers)
 

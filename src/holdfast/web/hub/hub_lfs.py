@@ -28,7 +28,7 @@ from holdfast.gateways.hf.hub_paths import HubTarget
 from holdfast.http.problems import Problem
 from holdfast.store import layout
 from holdfast.web import registering, uploads
-from holdfast.web.exchange import Answer, Request, answered, parsed
+from holdfast.web.exchange import Answer, Request, Stream, answered, parsed
 from holdfast.web.guard import TeamGuard
 from holdfast.web.hub import hub_commit
 from holdfast.web.hub.hub_face import Call, HubFace
@@ -139,13 +139,16 @@ def _object(
     if not is_digest(wanted.oid) or not 0 <= wanted.size < 1 << 50:
         raise InvalidInputError(f"object {wanted.oid[:80]!r}", "is not named by its SHA-256")
     about: dict[str, Any] = {"oid": wanted.oid, "size": wanted.size}
-    is_there = _is_theirs(hub, request, wanted)
     if not uploading:
-        if not is_there:
-            return about | {"error": {"code": 404, "message": "not a file of this model"}}
-        href = f"{hub.desk.base_of(request)}/api/v1/models/{model}:blobs/{wanted.oid}"
+        if not _is_named(hub, model, wanted):
+            problem = "no version of this model has this file; register what you sent"
+            return about | {"error": {"code": 404, "message": problem}}
+        if hub.blobs.has_changed(hub.session, model, wanted.oid):  # clients ask again and again
+            problem = "the bytes have changed and are not handed out; `holdfast repair` is needed"
+            return about | {"error": {"code": 410, "message": problem}}
+        href = f"{hub.desk.base_of(request)}/{model}.git/info/lfs/objects/{wanted.oid}"
         return about | {"actions": {"download": {"href": href}}}
-    if is_there:
+    if _is_theirs(hub, request, wanted):
         return about
     who = request.identity
     life = JOB.total_seconds() if who.how.startswith("ci:") else _LIFE_S
@@ -158,6 +161,21 @@ def _object(
         "verify": {"href": f"{base}/{model}.git/info/lfs/objects/verify"},
     }
     return about | {"actions": actions}
+
+
+def _is_named(hub: HubFace, model: str, wanted: _Object) -> bool:
+    """Tell whether a version of a model has a file: bytes that nobody registered may yet go."""
+    session = hub.session
+    if not session.exists:
+        return False
+    state = session.ledger(model).state()
+    size = session.open_store.store.size(layout.blob(wanted.oid))
+    return size == wanted.size and hub.desk.named.has(session, state, wanted.oid)
+
+
+async def send(hub: HubFace, request: Request, target: HubTarget) -> Answer | Stream:
+    """Send a file of a version, checked on the way."""
+    return await hub.blobs.send(hub.session, request, target.model, target.path)
 
 
 def _is_theirs(hub: HubFace, request: Request, wanted: _Object) -> bool:
@@ -253,6 +271,7 @@ CALLS: Final = {
     ("POST", "preupload"): Call(preupload, "register", writes=True),
     ("POST", "lfs-batch"): Call(batch),
     ("POST", "lfs-verify"): Call(verify),
+    ("GET", "lfs-file"): Call(send),
     ("PUT", "lfs-object"): Call(take, None, writes=True, is_open=True),
     ("POST", "validate-yaml"): Call(validate, None, is_open=True),
 }

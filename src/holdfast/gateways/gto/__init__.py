@@ -1,0 +1,1 @@
+"""GTO registries: annotated tags of a Git repository that name versions and stages."""
