@@ -185,6 +185,11 @@ class Client:
             ),
         )
 
+    def copy(self, source: str, key: str) -> None:
+        """Write an object by the bytes of another one of the bucket, which do not come here."""
+        store = self.bucket.patient
+        self._ask("copy", key, lambda: self._obstore.copy(store, source, key))
+
     def delete(self, key: str) -> None:
         """Remove an object; some services answer `AbsentError` if there is none."""
         self._ask("delete", key, lambda: self._obstore.delete(self.bucket.patient, key))
