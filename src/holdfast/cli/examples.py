@@ -308,6 +308,14 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast hf pull acme/churn --as churn",
         "holdfast hf pull acme/churn@v2 --trust 'reviewed by ana'",
     ),
+    "wandb import": (
+        "holdfast wandb import acme/churn/churn-model:v7 --as churn",
+        "holdfast wandb import acme/churn/churn-model:best --trust 'reviewed by ana'",
+    ),
+    "wandb export": (
+        "holdfast wandb export churn@production --project acme/churn",
+        "holdfast wandb export churn@1.3.0 --project churn --url https://models.example.org",
+    ),
     "materialise": (
         "holdfast materialise churn@1.3.0 s3://serving/models",
         "holdfast materialise churn@production az://serving/models --json",

@@ -29,6 +29,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "link": ("link",),
         "hf": ("hf",),
         "dvc": ("dvc",),
+        "wandb": ("wandb",),
         "cloud_exports": ("materialise", "sagemaker", "vertex"),
     },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
