@@ -82,6 +82,14 @@ def test_addresses_are_shown_without_what_gives_access(text: str, shown: str) ->
     assert wording.without_credentials(text) == shown
 
 
+@pytest.mark.parametrize("unit", ["a", "a-", "a://", "a://u", "token", "api_", "access-", "-"])
+def test_a_long_text_of_a_stranger_s_is_gone_through_once(unit: str) -> None:
+    """Tried from every letter, each of these would take minutes."""
+    text = unit * (200_000 // len(unit))
+
+    assert wording.without_credentials(text) == text
+
+
 def test_text_is_escaped_and_shortened() -> None:
     assert escape("<a href=\"'&") == "&lt;a href=&quot;&#x27;&amp;"
     assert shortened("abcdef", 4) == "abc…"

@@ -19,9 +19,11 @@ _STEERING: Final = (
 """What hides or turns around the text beside it, or may not be in XML; compiled when it is used."""
 
 _BEARER: Final = r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+_ADDRESS: Final = r"(?<!\w)\w+://[^\s'\"]*"
+# Each begins at the first letter of a word alone, or a long word would be tried from all of them.
 _ASSIGNED: Final = (
-    r"(?i)(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
-    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
+    r"(?i)((?<![\w-])[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key"
+    r"|secret[_-]?key)['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
 )
 
 
@@ -104,10 +106,10 @@ def without_credentials(text: str) -> str:
     That is user and password in addresses, and their queries; what follows `password=`, `token:`
     and the like; and what a header calls `Bearer`.
     """
-    text = re.sub(r"(\w+://)[^/\s'\"]*@", r"\1", text)
+    text = re.sub(r"(?<!\w)(\w+://)[^/\s'\"]*@", r"\1", text)
     text = re.sub(_BEARER, r"\1…", text)
     text = re.sub(_ASSIGNED, r"\1…", text)
-    return re.sub(r"(\w+://[^\s'\"?#]*)[?#][^\s'\"]*", r"\1", text)
+    return re.sub(_ADDRESS, lambda address: re.sub("[?#].*", "", address[0]), text)
 
 
 def shortened(text: str, most: int) -> str:
