@@ -158,6 +158,19 @@ def test_an_upload_to_vertex_is_printed(churn: Holdfast) -> None:
     assert wrong.error["code"] == "invalid_input"
 
 
+@pytest.mark.parametrize(
+    "root", ["s3://key:hunter2@b/x", "s3://b/x?secret_access_key=hunter2", "s3://b/../x", "s3:b"]
+)
+def test_an_address_that_is_none_or_tells_a_secret_is_not_printed(
+    churn: Holdfast, root: str
+) -> None:
+    """Nothing is asked of the bucket here, so nothing else would look at the address."""
+    done = churn("sagemaker", "export", "churn@1.0.0", "--to", root, *IMAGE, "--dry-run", "--json")
+
+    assert done.error["code"] == "invalid_input"
+    assert "hunter2" not in done.out + done.err
+
+
 def test_a_command_that_looks_imports_no_cloud() -> None:
     """What is heavy waits for the command that needs it."""
     code = (

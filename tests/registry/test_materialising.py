@@ -212,8 +212,11 @@ def test_documents_lie_beside_the_version(moto: Endpoint, local: holdfast.Regist
 def test_parts_of_addresses_are_distinct() -> None:
     names = ("Iris", "iris", "a b", "a%20b", "ä", "-x", "~documents", "a/b", "CON", "x" * 300)
 
-    places = [materialising.place_of("s3://b", name, "1.0.0") for name in names]
+    places = [materialising.place_of("s3://bucket", name, "1.0.0") for name in names]
 
     assert len(set(places)) == len(names)
     assert all(place.isascii() and " " not in place for place in places)
-    assert materialising.place_of("gs://b/x/?region=y", "Iris", "1.0.0") == "gs://b/x/Iris/1.0.0/"
+    assert (
+        materialising.place_of("gs://bucket/x/?region=y", "Iris", "1.0.0")
+        == "gs://bucket/x/Iris/1.0.0/"
+    )

@@ -21,7 +21,7 @@ from holdfast.registry.session import Session
 from holdfast.registry.version_bytes import unless_purged, was_purged
 from holdfast.store import concurrent, config, layout
 from holdfast.store.metering import Meter, Progress, Step
-from holdfast.store.objects.locating import locate
+from holdfast.store.objects.locating import check_address, locate
 from holdfast.store.objects.named_copies import NamedCopies
 
 __all__ = ["Materialised", "document_of", "materialise", "place_of"]
@@ -56,14 +56,16 @@ def place_of(root: str, model: str, version: str) -> str:
     """Return the prefix of a version below *root*, `s3://bucket/models/team/iris/1.2.0/`.
 
     Letters that addresses do not take as they are become `%` and two digits.
+
+    Raises:
+        InvalidInputError: If *root* is not the address of a prefix of a bucket, or tells a secret.
     """
-    return f"{root.partition('?')[0].rstrip('/')}/{_folder(model)}/{_part(version)}/"
+    return f"{_plain(root)}/{_folder(model)}/{_part(version)}/"
 
 
 def document_of(root: str, model: str, name: str, data: bytes) -> str:
     """Return the address of a document of a model below *root*: one for each content."""
-    base = f"{root.partition('?')[0].rstrip('/')}/{_folder(model)}"
-    return f"{base}/{_BESIDE}/{digest_of(data)}/{name}"
+    return f"{_plain(root)}/{_folder(model)}/{_BESIDE}/{digest_of(data)}/{name}"
 
 
 def materialise(
@@ -113,16 +115,14 @@ class _Shelf:
     def __init__(
         self, session: Session, root: str, options: Mapping[str, str], manifest: Manifest
     ) -> None:
-        query = root.partition("?")[2]
-        parts = urlsplit(root)
-        locate(root, options)  # refuses what is not an address of a bucket
+        self._folder = _key(place_of(root, manifest.name, manifest.version)).rstrip("/")
+        query, parts = root.partition("?")[2], urlsplit(root)
         bucket = f"{parts.scheme}://{parts.netloc}" + (f"?{query}" if query else "")
         self._copies = NamedCopies(locate(bucket, options))
         self._session = session
         self._root = root
         self._model = manifest.name
-        self._folder = _key(place_of(root, manifest.name, manifest.version)).rstrip("/")
-        self._require_outside(_key(f"{root.partition('?')[0].rstrip('/')}/"))
+        self._require_outside(_key(f"{_plain(root)}/"))
 
     def _require_outside(self, root: str) -> None:
         """Refuse a prefix inside a store, or inside another version's: who reads that reads all."""
@@ -191,6 +191,12 @@ class _Shelf:
     def _taken(self, path: str, problem: str) -> ConflictError:
         address = self._copies.address(f"{self._folder}/{path}")
         return ConflictError(address, problem, "remove it, or name another prefix")
+
+
+def _plain(root: str) -> str:
+    """Return an address without options and without a slash at its end."""
+    check_address(root)
+    return root.partition("?")[0].rstrip("/")
 
 
 def _folder(model: str) -> str:

@@ -12,7 +12,7 @@ from holdfast.gateways.vertex.upload_request import Uploading, upload_request
 
 PLACE = "gs://serving/models/team/churn/1.2.0/"
 PARENT = "projects/shop/locations/europe-west4"
-LABEL = re.compile(r"[\w-]{0,63}")
+LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 @pytest.fixture(scope="module")

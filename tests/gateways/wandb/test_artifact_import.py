@@ -81,11 +81,13 @@ def test_an_artifact_becomes_a_version_once(
 ) -> None:
     facts = {"metadata": {"epochs": 3}, "description": "a test", "digest_algorithm": algorithm}
     logged = Logged(made(BERT, **facts))
+    logged.qualified_name = "acme/churn/Lemon Mold Detector:v7"
 
     done = artifact_import.register(registry, logged)
     again = artifact_import.register(registry, logged)
 
-    assert (done.ref, done.created, again.created) == ("model@1.0.0", True, False)
+    assert (done.created, again.created, again.ref) == (True, False, done.ref)
+    assert done.ref == "Lemon Mold Detector@1.0.0"
     manifest = registry.manifest(done.ref)
     assert [file.path for file in manifest.files] == [
         "model/config.json",
@@ -93,7 +95,7 @@ def test_an_artifact_becomes_a_version_once(
     ]
     assert manifest.description == "a test"
     told = manifest.metadata["wandb"]
-    assert (told["source"], told["metadata"]) == ("acme/churn/model:v7", {"epochs": 3})
+    assert (told["source"], told["metadata"]) == (logged.qualified_name, {"epochs": 3})
     assert registry.verify().whole
 
 

@@ -21,6 +21,7 @@ from holdfast.errors import DamagedError, InvalidInputError, StoreError
 from holdfast.gateways.cloud_names import name_within, text_of
 from holdfast.gateways.hf import hub_paths
 from holdfast.gateways.wandb import wandb_errors
+from holdfast.gateways.wandb.shared_facts import without_secrets
 from holdfast.registry import Registry
 
 __all__ = ["ExportTarget", "ExportedArtifact", "aliases_of", "artifact_of", "export"]
@@ -30,6 +31,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PROJECT: Final = re.compile(r"(?:[^/:@\s]+/)?[^/\\#?%:\s]{1,128}")
 _MOST_NAME: Final = 128
 _MOST_TEXT: Final = 1024
+_MOST_DIGESTS: Final = 1000
+"""Beyond so many files the version's digest alone is told, which covers them."""
 _TIMEOUT_S: Final = 10.0
 _FIRST_REFUSAL: Final = 400
 _PUBLIC: Final = "references are read without a token: name a server that hands it out to all"
@@ -84,8 +87,12 @@ def export(registry: Registry, ref: str, target: ExportTarget) -> ExportedArtifa
     aliases = aliases_of(info)
     with _artifact(registry, info, manifest, target) as artifact:
         version, folder = _logged(artifact, aliases, entity or None, project)
-    digests = {path: file.sha256 for path, file in shown_files(manifest).items()}
+    digests = _digests(shown_files(manifest))
     return ExportedArtifact(info.ref, artifact.name, aliases, version, folder, digests)
+
+
+def _digests(files: Mapping[str, File]) -> dict[str, str]:
+    return {path: file.sha256 for path, file in files.items()}
 
 
 def _logged(
@@ -152,12 +159,12 @@ def artifact_of(info: VersionInfo, manifest: Manifest, target: ExportTarget) -> 
         "digest": info.digest,
         "status": info.status,
         "commit": manifest.lineage.git_commit,
-        "sha256": {path: file.sha256 for path, file in files.items()},
+        "sha256": _digests(files) if len(files) <= _MOST_DIGESTS else None,
     }
     facts = {
         "holdfast": {key: value for key, value in ours.items() if value is not None},
         "metrics": info.metrics,
-        "hyperparameters": manifest.hyperparameters,
+        "hyperparameters": without_secrets(manifest.hyperparameters),
     }
     description = manifest.description and text_of(manifest.description, _MOST_TEXT)
     with wandb_errors.told(f"artifact {name}"):

@@ -16,11 +16,12 @@ from msgspec import Struct
 from holdfast import scratch
 from holdfast.core import names
 from holdfast.core.manifest import plain
-from holdfast.core.wording import shortened, size, without_credentials
+from holdfast.core.wording import shortened, size
 from holdfast.errors import HoldfastError, InvalidInputError, StoreFullError
 from holdfast.gateways.hf import hub_tree
 from holdfast.gateways.wandb import artifact_entries, wandb_errors
 from holdfast.gateways.wandb.artifact_entries import ListedFile
+from holdfast.gateways.wandb.shared_facts import without_secrets
 from holdfast.registry import Registry
 from holdfast.registry.facts import Facts
 
@@ -33,7 +34,6 @@ _THEIR_OWN: Final = re.compile(r"latest|v\d+")
 _LIKE_COMMIT: Final = re.compile(r"[0-9a-f]{5,40}")
 _COMMITTED: Final = "COMMITTED"
 _MOST_ALIASES: Final = 100
-_MOST_LEVELS: Final = 20
 
 
 class LoggedArtifact(Protocol):
@@ -115,6 +115,8 @@ def register(
         DamagedError: If what came is not what it lists.
         UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
     """
+    if model is not None:
+        names.check_model(model)
     with wandb_errors.told("the artifact"):
         source, digest = str(artifact.qualified_name), str(artifact.digest)
         state, entries = str(artifact.state), artifact.manifest.entries
@@ -170,7 +172,7 @@ def _facts(artifact: LoggedArtifact, source: str, digest: str) -> Facts:
         "digest": digest,
         "type": str(artifact.type),
         "aliases": [str(alias) for alias in list(artifact.aliases or ())[:_MOST_ALIASES]],
-        "metadata": plain(_hidden(artifact.metadata or {})),
+        "metadata": plain(without_secrets(artifact.metadata or {})),
     }
     facts: Facts = {
         "metadata": {"wandb": told},
@@ -186,7 +188,9 @@ def _facts(artifact: LoggedArtifact, source: str, digest: str) -> Facts:
     summary = _unless_it_fails(lambda: dict(run.summary_metrics), source) or {}
     facts["lineage"] = {"run_id": str(run.id)}
     facts["hyperparameters"] = {
-        key: value for key, value in plain(_hidden(config)).items() if not key.startswith("_")
+        key: value
+        for key, value in plain(without_secrets(config)).items()
+        if not key.startswith("_")
     }
     facts["metrics"] = _metrics(summary)
     return facts
@@ -204,24 +208,6 @@ def _metrics(summary: Mapping[Any, Any]) -> dict[str, float]:
         and not isinstance(value, bool)
         and math.isfinite(value)
     }
-
-
-def _hidden(value: Any, key: str = "", level: int = 0) -> Any:
-    """Return data without what gives access, for more people read it from now on, and bounded."""
-    match value:
-        case str() if key:
-            named = f"{key}={value}"
-            kept = without_credentials(named)
-            return value if kept == named else kept.removeprefix(f"{key}=")
-        case str():
-            return without_credentials(value)
-        case dict() if level < _MOST_LEVELS:
-            return {name: _hidden(inner, name, level + 1) for name, inner in value.items()}
-        case list() if level < _MOST_LEVELS:
-            return [_hidden(inner, key, level + 1) for inner in value]
-        case dict() | list():
-            return "…"
-    return value
 
 
 def _unless_it_fails(ask: Callable[[], Any], source: str) -> Any:

@@ -1,5 +1,6 @@
 """What the SDK raises, as ours: what, which and what next, without what gives access."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,7 +20,7 @@ __all__ = ["sdk", "shown", "told"]
 _MOST: Final = 300
 _LIBRARIES: Final = ("wandb", "requests", "urllib3", "graphql", "pydantic", "pydantic_core")
 _ABSENT: Final = ("not found", "does not exist", "could not find", "do not have permission")
-_UNKNOWN_CALLER: Final = ("api_key", "api key", "unauthorized", "401", "login", "logged in")
+_UNKNOWN_CALLER: Final = re.compile(r"api[_ ]key|unauthorized|\b401\b|log(?:ged)? ?in\b")
 
 
 def sdk() -> Any:
@@ -66,7 +67,7 @@ def _is_theirs(error: Exception) -> bool:
 def _failure(subject: str, error: Exception) -> HoldfastError:
     text, said = shown(error), str(error).lower()
     kind = type(error).__name__
-    if kind == "AuthenticationError" or any(word in said for word in _UNKNOWN_CALLER):
+    if kind == "AuthenticationError" or _UNKNOWN_CALLER.search(said):
         advice = "set WANDB_API_KEY, or run `wandb login`"
         return UnauthenticatedError("Weights & Biases", f"denied access: {text}", advice)
     if any(word in said for word in _ABSENT):
