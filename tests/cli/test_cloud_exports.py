@@ -67,6 +67,27 @@ def test_a_package_follows_its_version(churn: Holdfast, amazon: Any, moto: Endpo
     assert json.loads(raw)["metrics"] == {"roc_auc": {"value": 0.81}}
 
 
+def test_pairs_of_ours_are_kept_up_to_date_and_those_of_others_stay(
+    churn: Holdfast, amazon: Any, moto: Endpoint
+) -> None:
+    root = f"s3://{moto.make_bucket()}/models"
+    export = ("sagemaker", "export", "--to", root, *IMAGE, "--apply", "--group", "pairs")
+    churn("alias", "churn@1.2.0", "best")
+    arn = churn(*export, "churn@1.2.0", "--json").data["package"]["arn"]
+    pairs = packages(amazon, "pairs")[0]["CustomerMetadataProperties"]
+    amazon.update_model_package(
+        ModelPackageArn=arn, CustomerMetadataProperties=pairs | {"owner": "risk"}
+    )
+    churn("alias", "churn@best", "--remove")
+
+    churn(*export, "churn@1.2.0")
+
+    after = packages(amazon, "pairs")[0]["CustomerMetadataProperties"]
+    assert pairs["holdfast.aliases"] == "best"
+    assert "holdfast.aliases" not in after
+    assert after["owner"] == "risk"
+
+
 def _s3(moto: Endpoint) -> Any:
     client: Any = moto._client  # type: ignore[attr-defined]
     return client

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.servers.lossy import Lossy
 from tests.servers.running import Endpoint
+from tests.web.teams import Team
 
 import holdfast
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
@@ -83,18 +84,18 @@ def in_bucket(server: Endpoint, bert: Path, tmp_path: Path) -> holdfast.Registry
 def test_a_version_of_the_same_bucket_is_copied_by_the_service(
     server: Endpoint, in_bucket: holdfast.Registry, tmp_path: Path
 ) -> None:
-    root = str(in_bucket.location).partition("?")[0].replace("/own", "/serve")
+    own = str(in_bucket.location).partition("?")[0]
+    root = own.replace("/own", "/serve")
+    elsewhere = holdfast.open(own, options=server.options, cache=tmp_path / "other")
 
-    done = in_bucket.materialise("bert@1.0.0", root, options=server.options)
+    done = elsewhere.materialise("bert@1.0.0", root, options=server.options)
 
+    assert not list(tmp_path.glob("other/sha256/*")), "no blob was brought here to be sent"
     assert texts(server, done.url)["config.json"] == b"config.json"
     changed = bucket_of(server, root)
     sha256 = hashlib.sha256(b"config.json").hexdigest()
     changed.replace(f"own/{layout.blob(sha256)}", b"config.jsom")
     changed.delete("serve/bert/1.0.0/config.json")
-    elsewhere = holdfast.open(
-        str(in_bucket.location).partition("?")[0], options=server.options, cache=tmp_path / "other"
-    )
     with pytest.raises(DamagedError, match="has changed"):
         elsewhere.materialise("bert@1.0.0", root, options=server.options)
     assert "config.json" not in texts(server, done.url)
@@ -144,6 +145,23 @@ def test_what_is_not_the_version_s_is_not_handed_out_with_it(
     bucket.replace(f"{folder}config.json", b"config.jsom")
     with pytest.raises(ConflictError, match="other bytes"):
         local.materialise("team/bert@v1", root, options=moto.options)
+
+
+def test_the_files_of_a_server_are_sent_from_here(
+    moto: Endpoint, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = Team(tmp_path / "team")
+    team.registry.register("team/bert", bert)
+    token = team.member("vic", "viewer", "team/*")
+    monkeypatch.setenv("HOLDFAST_TOKEN", token)
+    with team.served() as served:
+        address = f"http://127.0.0.1:{served.port}"
+        registry = holdfast.open(address, cache=tmp_path / "kept")
+
+        done = registry.materialise("team/bert@latest", root_in(moto), options=moto.options)
+
+    assert texts(moto, done.url)["config.json"] == b"config.json"
+    assert set(texts(moto, done.url)) == {*NAMES, "manifest.json"}
 
 
 def test_a_changed_blob_is_not_handed_out(moto: Endpoint, local: holdfast.Registry) -> None:

@@ -21,6 +21,8 @@ __all__ = ["SentPackage", "send"]
 _OURS: Final = "Versions of the Holdfast model "
 _DIGEST: Final = "holdfast.digest"
 _VERSION: Final = "holdfast.version"
+_PREFIXES: Final = ("holdfast.", "metric.")
+"""Of our own pairs."""
 _SUBJECT: Final = "SageMaker"
 _MOST_TOLD: Final = 300
 _UNKNOWN_CALLER: Final = frozenset(
@@ -133,15 +135,21 @@ def _known(client: Any, group: str, properties: Mapping[str, str]) -> Any:
 
 
 def _updated(client: Any, package: Any, request: Mapping[str, Any]) -> SentPackage:
+    """Bring status, stage and our own pairs up to date; others' pairs stay."""
     arn, was = package["ModelPackageArn"], package.get("ModelApprovalStatus")
-    approval = request["ModelApprovalStatus"]
-    properties = request["CustomerMetadataProperties"]
-    if was != approval or package.get("CustomerMetadataProperties") != properties:
+    approval, ours = request["ModelApprovalStatus"], request["CustomerMetadataProperties"]
+    theirs = package.get("CustomerMetadataProperties") or {}
+    before = {key: text for key, text in theirs.items() if key.startswith(_PREFIXES)}
+    if was != approval or before != ours:
+        others = {key: text for key, text in theirs.items() if key not in before}
+        gone = sorted(before.keys() - ours.keys())
         client.update_model_package(
             ModelPackageArn=arn,
             ModelApprovalStatus=approval,
-            ApprovalDescription=f"{properties['holdfast.status']} in Holdfast",
-            CustomerMetadataProperties=properties,
+            ApprovalDescription=f"{ours['holdfast.status']} in Holdfast",
+            ModelLifeCycle=request["ModelLifeCycle"],
+            CustomerMetadataProperties=others | ours,
+            **({"CustomerMetadataPropertiesToRemove": gone} if gone else {}),
         )
     return SentPackage(arn, request["ModelPackageGroupName"], approval, created=False, was=was)
 
