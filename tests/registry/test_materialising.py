@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.servers.lossy import Lossy
 from tests.servers.running import Endpoint
 from tests.web.teams import Team
 
 import holdfast
+from holdfast.core.names import check_model
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
 from holdfast.registry import materialising
 from holdfast.store import layout
@@ -211,6 +214,33 @@ def test_what_is_not_a_prefix_of_a_bucket_is_refused(local: holdfast.Registry, r
 
     assert "hunter2" not in str(caught.value)
     assert "secret@" not in str(caught.value)
+
+
+def test_a_version_may_have_files_of_any_name(
+    moto: Endpoint, local: holdfast.Registry, bert: Path
+) -> None:
+    (bert / "holdfast.json").write_text("{}")
+    (bert / "1.0.0").mkdir()
+    (bert / "1.0.0" / "manifest.json").write_text("{}")
+    local.register("bert", bert)
+    root = root_in(moto)
+
+    local.materialise("bert@1.0.0", root, options=moto.options)
+
+    assert local.materialise("bert@1.0.0", root, options=moto.options).new == 0
+
+
+@given(st.lists(st.text("aA1.%~- /ä", min_size=1, max_size=6), min_size=2, max_size=2, unique=True))
+def test_no_two_models_share_a_prefix(models: list[str]) -> None:
+    for model in models:
+        try:
+            check_model(model)
+        except InvalidInputError:
+            return
+
+    first, other = (materialising.place_of("gs://bucket/x", model, "1.0.0") for model in models)
+    assert first != other
+    assert "//" not in first.removeprefix("gs://")
 
 
 def test_documents_lie_beside_the_version(moto: Endpoint, local: holdfast.Registry) -> None:

@@ -7,7 +7,7 @@ is.
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -127,11 +127,8 @@ class _Shelf:
     def _require_outside(self, root: str) -> None:
         """Refuse a prefix inside a store, or inside another version's: who reads that reads all."""
         stores = [f"{above}{layout.CONFIG}" for above in _above(self._folder)]
-        versions = [
-            f"{above}{FACTS}"
-            for above in _above(self._folder)
-            if len(above) > len(root) and above != f"{self._folder}/"
-        ]
+        below = [above for above in _above(self._folder) if len(above) > len(root)]
+        versions = [f"{above}{FACTS}" for above in below]
         taken = self._copies.first_of([*stores, *versions])
         if taken is not None:
             subject = f"prefix {self._copies.address(self._folder)}"
@@ -212,9 +209,7 @@ def _key(address: str) -> str:
     return address.split("/", 3)[3]
 
 
-def _above(folder: str) -> Iterator[str]:
-    """Go through the prefixes that hold a folder, from the whole bucket's down to its own."""
-    yield ""
-    for end, sign in enumerate(f"{folder}/"):
-        if sign == "/":
-            yield folder[:end] + "/"
+def _above(folder: str) -> list[str]:
+    """Return the prefixes that hold a folder, from the whole bucket's on."""
+    parts = folder.split("/")
+    return ["", *(f"{'/'.join(parts[:end])}/" for end in range(1, len(parts)))]
