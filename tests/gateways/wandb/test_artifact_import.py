@@ -18,7 +18,8 @@ from holdfast.errors import (
     UnsupportedError,
     UntrustedError,
 )
-from holdfast.gateways.wandb import artifact_import
+from holdfast.gateways.wandb import artifact_export, artifact_import
+from holdfast.gateways.wandb.artifact_export import ExportTarget
 
 
 class Logged:
@@ -165,6 +166,43 @@ def test_bytes_that_are_not_those_listed_are_refused(
         artifact_import.register(registry, logged)
 
     assert registry.models() == []
+
+
+def test_an_export_of_ours_is_held_against_its_own_digests(
+    made: Callable[..., Any], registry: holdfast.Registry, tmp_path: Path
+) -> None:
+    """MD5 has collisions, so that bytes may be others than were exported and fit what is listed."""
+    source = holdfast.open(tmp_path / "source-store")
+    for name, data in BERT.items():
+        path = tmp_path / "bert" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    version = source.register("bert", tmp_path / "bert")
+    info = source.resolve(version.ref)
+    exported = artifact_export.artifact_of(
+        info, source.manifest(version.ref), ExportTarget("nlp")
+    ).metadata
+
+    whole = artifact_import.register(registry, Logged(made(BERT, metadata=exported)))
+
+    assert whole.created
+    told = registry.manifest(whole.ref).metadata["wandb"]["metadata"]["holdfast"]
+    assert (told["ref"], told["digest"]) == (info.ref, info.digest)
+    for other in ({**BERT, "config.json": b"[]"}, {"config.json": b"{}"}):
+        changed = Logged(made(other, metadata=exported))
+        changed.qualified_name = "acme/churn/model:v8"
+        with pytest.raises(DamagedError, match="export"):
+            artifact_import.register(registry, changed)
+
+
+@pytest.mark.parametrize("said", [None, [], {"holdfast": 1}, {"holdfast": {"sha256": "x"}}])
+def test_digests_that_are_none_are_no_reason(
+    made: Callable[..., Any], registry: holdfast.Registry, said: Any
+) -> None:
+    logged = Logged(made({"m.json": b"{}"}))
+    logged.metadata = said  # type: ignore[attr-defined]
+
+    assert artifact_import.register(registry, logged).created
 
 
 def test_a_hostile_manifest_writes_nothing(

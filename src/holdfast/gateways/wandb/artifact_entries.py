@@ -20,8 +20,10 @@ from holdfast.core.manifest import File
 from holdfast.core.wording import inert, shortened
 from holdfast.errors import DamagedError, InvalidInputError, UnsupportedError
 
-__all__ = ["ArtifactEntry", "ListedFile", "arrived", "listed"]
+__all__ = ["ArtifactEntry", "ListedFile", "arrived", "listed", "require_digests"]
 
+_OURS: Final = "holdfast"
+"""The key of an artifact's metadata that an export writes."""
 _PIECE: Final = 1 << 20
 _DIGEST_BYTES: Final = 16
 _ADVICE: Final = "import it again"
@@ -113,6 +115,23 @@ def arrived(files: Mapping[str, ListedFile], folder: Path) -> dict[str, File]:
     for path in sorted(files.keys() - there):
         raise DamagedError(_subject(path), "is listed and did not come", _ADVICE)
     return {path: _checked(file, folder / path) for path, file in files.items()}
+
+
+def require_digests(files: Mapping[str, File], metadata: Any) -> None:
+    """Hold files against the SHA-256 that an export of ours wrote into an artifact's metadata.
+
+    MD5, which W&B goes by, no longer tells other bytes from the same; this does.
+
+    Raises:
+        DamagedError: If a file that has a digest there is other bytes, or not among them.
+    """
+    ours = metadata.get(_OURS) if isinstance(metadata, dict) else None
+    digests = ours.get("sha256") if isinstance(ours, dict) else None
+    for path, digest in digests.items() if isinstance(digests, dict) else ():
+        file = files.get(path)
+        if file is None or file.sha256 != digest:
+            problem = "is not what its export recorded"
+            raise DamagedError(_subject(str(path)), problem, "export the version again")
 
 
 def _walked(folder: Path) -> set[str]:

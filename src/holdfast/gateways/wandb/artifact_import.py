@@ -133,6 +133,7 @@ def register(
                 root=str(place), skip_cache=True
             )  # where it says it wrote is not asked
         files = artifact_entries.arrived(listed, place)
+        artifact_entries.require_digests(files, artifact.metadata)
         facts = _facts(artifact, source, digest)
         if trust is not None:
             facts["trust"] = trust
