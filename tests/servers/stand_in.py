@@ -109,7 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
             stored_object.generation if stored_object else 0
         ):
             return self._refuse(412, "PreconditionFailed")
-        self.objects[name] = _Object(body, next(self.generations))
+        source = unquote(self.headers.get("x-goog-copy-source", "")).lstrip("/")
+        if source and source not in self.objects:
+            return self._refuse(404, "NoSuchKey")
+        data = self.objects[source].data if source else body
+        self.objects[name] = _Object(data, next(self.generations))
         return self._answer(200, self.objects[name].headers)
 
     def _post(self, name: str, query: dict[str, str], _body: bytes) -> None:

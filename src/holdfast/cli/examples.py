@@ -316,6 +316,26 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "holdfast hf pull acme/churn --as churn",
         "holdfast hf pull acme/churn@v2 --trust 'reviewed by ana'",
     ),
+    "wandb import": (
+        "holdfast wandb import acme/churn/churn-model:v7 --as churn",
+        "holdfast wandb import acme/churn/churn-model:best --trust 'reviewed by ana'",
+    ),
+    "wandb export": (
+        "holdfast wandb export churn@production --project acme/churn",
+        "holdfast wandb export churn@1.3.0 --project churn --url https://models.example.org",
+    ),
+    "materialise": (
+        "holdfast materialise churn@1.3.0 s3://serving/models",
+        "holdfast materialise churn@production az://serving/models --json",
+    ),
+    "sagemaker export": (
+        "holdfast sagemaker export churn@1.3.0 --to s3://serving/models --image URI --dry-run",
+        "holdfast sagemaker export churn@production --to s3://serving/models --image URI --apply",
+    ),
+    "vertex export": (
+        "holdfast vertex export churn@1.3.0 --to gs://serving/models --image URI --parent NAME",
+        "holdfast vertex export churn@1.3.0 --to gs://b/m --image URI --parent NAME --dry-run",
+    ),
     "init": ("holdfast init", "holdfast init /srv/models"),
     "purge": (
         "holdfast purge churn --keep 5 --dry-run",

@@ -30,6 +30,8 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "hf": ("hf",),
         "dvc": ("dvc",),
         "gto": ("gto",),
+        "wandb": ("wandb",),
+        "cloud_exports": ("materialise", "sagemaker", "vertex"),
     },
     "Upkeep": {"housekeeping": ("init", "purge", "gc", "repair", "delete")},
     "Help": {"help_texts": ("help", "completion")},

@@ -10,15 +10,15 @@ from typing import Final
 __all__ = ["recordable", "shown_address", "without_credentials"]
 
 _ADDRESS: Final = re.compile(r"([A-Za-z][\w+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
-_IN_TEXT: Final = re.compile(r"\b[A-Za-z][\w+.-]*://[^\s'\"]+")
+# Each begins where a word does, or a long word would be tried from each of its letters.
+_IN_TEXT: Final = r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"]+"
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:@]*)(?::[0-9]{0,5})?")
 _OF_SHELL: Final = re.compile(r"(?:[^/@\s]+@)?([\w.-]+):(?!/)(\S*)")
 """`git@host:path`, as ssh takes it."""
-_BEARER: Final = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-_SECRET: Final = re.compile(
-    r"(\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key)"
-    r"['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)",
-    re.IGNORECASE,
+_BEARER: Final = r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+_ASSIGNED: Final = (
+    r"(?i)((?<![\w-])[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key"
+    r"|secret[_-]?key)['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}\]]+)"
 )
 
 
@@ -63,6 +63,6 @@ def without_credentials(text: str) -> str:
     That is user and password in addresses, and their queries; what follows `password=`, `token:`
     and the like; and what a header calls `Bearer`.
     """
-    text = _IN_TEXT.sub(lambda match: shown_address(match[0]), text)
-    text = _BEARER.sub(r"\1…", text)
-    return _SECRET.sub(r"\1…", text)
+    text = re.sub(_IN_TEXT, lambda match: shown_address(match[0]), text)
+    text = re.sub(_BEARER, r"\1…", text)
+    return re.sub(_ASSIGNED, r"\1…", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from holdfast.registry.fleet_reports import Fleet
     from holdfast.registry.lineage_verbs import Lineages
     from holdfast.registry.loading import Fetched
+    from holdfast.registry.materialising import Materialised
     from holdfast.registry.model_cards import CardFormat
     from holdfast.store.metering import Progress
 
@@ -399,6 +400,30 @@ class Reader:
         from holdfast.registry import loading
 
         return loading.checkout(self._session, str(ref), Path(folder))
+
+    def materialise(
+        self,
+        ref: Reference,
+        root: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        documents: Mapping[str, bytes] | None = None,
+        progress: Progress | None = None,
+    ) -> Materialised:
+        """Copy a version's files under their names to `ROOT/MODEL/VERSION/` of a bucket.
+
+        Args:
+            root: `s3://bucket/prefix`, `gs://…` or `az://…`, outside any store.
+            options: Of the bucket, as `open` takes them.
+            documents: Small files by name to keep beside it.
+            progress: Told bytes worked on and bytes to work on.
+        """
+        from holdfast.registry import materialising
+
+        kept = documents or {}
+        return materialising.materialise(
+            self._session, str(ref), root, options or {}, kept, progress
+        )
 
     def export(
         self, ref: Reference, file: str | PathLike[str], *, progress: Progress | None = None

@@ -10,7 +10,7 @@ from typing import IO, Final
 from msgspec import Struct
 
 from holdfast import scratch
-from holdfast.datasets.plain_address import recordable
+from holdfast.core.redaction import recordable
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.gateways.gto.git_program import GitProgram, checked_address
 

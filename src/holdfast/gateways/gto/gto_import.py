@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from holdfast import scratch
 from holdfast.core import names
+from holdfast.core.redaction import recordable
 from holdfast.core.version import Version
-from holdfast.datasets.plain_address import recordable
 from holdfast.errors import (
     ConflictError,
     DamagedError,

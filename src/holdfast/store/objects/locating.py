@@ -86,6 +86,15 @@ def locate(
     return ObjectStore(stores, cache or Cache(Path.home() / ".cache" / "holdfast"))
 
 
+def check_address(url: str) -> None:
+    """Check that a text is the address of a prefix of a bucket, and tells no secret.
+
+    Raises:
+        InvalidInputError: If it is not.
+    """
+    _taken_apart(url)
+
+
 def _taken_apart(url: str) -> tuple[Kind, str, str, dict[str, str]]:
     try:
         parts = urlsplit(url)

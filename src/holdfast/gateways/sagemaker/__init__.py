@@ -1,0 +1,1 @@
+"""SageMaker's model registry: a version as a model package of a group."""
