@@ -1,4 +1,4 @@
-"""`holdfast wandb`: what is refused before anybody is asked; `tests/gateways/wandb` has the rest."""
+"""`holdfast wandb`: what is refused before anybody is asked; more in `tests/gateways/wandb`."""
 
 import os
 
