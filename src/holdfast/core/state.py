@@ -208,6 +208,8 @@ class State(Struct):
 
     def latest(self) -> str | None:
         """Return the highest release that has its bytes, else the highest pre-release."""
+        if self.highest is not None and self.versions[self.highest].status != "purged":
+            return self.highest
         return newest(record.version for record in self.present())
 
     def aliases_of(self, version: str) -> tuple[str, ...]:

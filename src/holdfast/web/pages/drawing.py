@@ -23,6 +23,7 @@ from holdfast.core.wording import share
 from holdfast.web.pages.page_paths import model_url, version_url
 
 STATIC: Final = "/static"
+_FIRST: Final = ("layout", "macros", "sprite", "front", "model", "sign_in")
 _DIGEST: Final = 12
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MONTH: Final = 61 * _DAY
@@ -164,6 +165,12 @@ def templates() -> Environment:
     names = " ".join(sorted(OPERATIONS))
     environment.globals |= {"static": STATIC, "release": __version__, "event_names": names}
     return environment
+
+
+def prepare() -> None:
+    """Compile what is looked at first, so that the first visitor need not wait for it."""
+    for name in _FIRST:
+        templates().get_template(f"{name}.html")
 
 
 def draw(template: str, values: dict[str, Any]) -> str:
