@@ -13,9 +13,8 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-
 from holdfast.access.tokens import digest_of_secret
+from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.http.problems import TITLES, Problem
 from holdfast.web import csrf, sign_in
@@ -186,7 +185,7 @@ def _refused(desk: Desk, request: Request, problem: Problem) -> Answer:
 
 def drawn(desk: Desk, request: Request, problem: Answer) -> Answer:
     """Draw what went wrong outside of any page: the store is gone, or there is no such path."""
-    told = msgspec.json.decode(problem.content)
+    told = strict_json.decode(problem.content, dict[str, Any])
     refusal = Problem(problem.status, told["code"], told["detail"], problem.headers)
     return _refused(desk, request, refusal)
 
