@@ -269,6 +269,16 @@ def test_every_code_of_a_server_is_explained() -> None:
     assert [code for code in codes if f"`{code}`" not in page] == []
 
 
+def test_every_code_that_a_server_gives_is_explained() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    sources = (ROOT / "src" / "holdfast").rglob("*.py")
+    given = re.compile(r'Problem\(\s*\d{3},\s*"([a-z_]+)"')
+    codes = {code for path in sources for code in given.findall(path.read_text())}
+
+    assert len(codes) > 15
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []
+
+
 def test_every_page_is_in_the_site_s_navigation() -> None:
     named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}

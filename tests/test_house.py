@@ -203,6 +203,48 @@ def test_json_of_others_is_read_strictly() -> None:
     assert doors >= OWN_JSON
 
 
+def leaves_the_encoding_to_the_system(node: ast.AST) -> bool:
+    """Tell whether a call reads or writes text as the machine would, on Windows not in UTF-8."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="read_text" | "write_text" as verb)):
+            names = {keyword.arg for keyword in node.keywords}
+            return "encoding" not in names and len(node.args) < (1 if verb == "read_text" else 2)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="tarfile"), attr="open")):
+            return False
+        case ast.Call(func=ast.Name(id="open") | ast.Attribute(attr="open" | "fdopen")):
+            modes = [one.value for one in (*node.args, *(word.value for word in node.keywords))
+                     if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                     and re.fullmatch("[rwax][t+]*", one.value)]  # fmt: skip
+            return bool(modes) and "encoding" not in {word.arg for word in node.keywords}
+    return False
+
+
+def test_text_has_the_encoding_that_the_code_says() -> None:
+    left = [
+        f"{named(path)}:{getattr(node, 'lineno', 0)}"
+        for path in modules()
+        for node in nodes(path)
+        if leaves_the_encoding_to_the_system(node)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("call", "leaves"),
+    [
+        ("path.read_text()", True),
+        ("path.read_text('utf-8')", False),
+        ("path.write_text(text)", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ("open(path, 'w')", True),
+        ("path.open('a', encoding='utf-8')", False),
+        ("open(path, 'wb')", False),
+    ],
+)
+def test_an_encoding_that_is_left_out_is_found(call: str, leaves: bool) -> None:  # noqa: FBT001
+    assert leaves_the_encoding_to_the_system(ast.parse(call, mode="eval").body) is leaves
+
+
 def prose(path: Path) -> Iterator[str]:
     """Go through the texts, docstrings and comments of a module."""
     tokens = (tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1))

@@ -196,6 +196,14 @@ def test_ten_is_later_than_nine(play: Play) -> None:
     assert play("register 1.9.0", "register 1.10.0").latest() == "1.10.0"
 
 
+def test_the_latest_has_its_bytes_and_is_a_release_if_there_is_one(play: Play) -> None:
+    history = ["register 1.9.0", "register 2.0.0-rc.1", "register 1.10.0", "archive 1.10.0"]
+
+    assert play(*history).latest() == "1.10.0"
+    assert play(*history, "purge 1.10.0").latest() == "1.9.0"
+    assert play("register 1.0.0-rc.1", "register 1.0.0-rc.2").latest() == "1.0.0-rc.2"
+
+
 def test_a_key_remembers_its_deed(play: Play) -> None:
     policy = """policy '{"approvals": 0, "clean_scan": false}' key=p"""
     state = play("register 1.0.0 key=k", policy, "promote 1.0.0 key=q")

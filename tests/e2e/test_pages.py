@@ -3,18 +3,16 @@
 `make e2e` installs what drives the browser; where there is none, these tests are skipped.
 """
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.facing import Served, process, register
+from tests.e2e.browsing import MODEL, Stage, Tab
+from tests.web.facing import process, register
 from tests.web.pages.test_prediction_page import row_of
-from tests.web.teams import Team
 
 import holdfast
 from holdfast.core.policy import Policy
@@ -22,100 +20,6 @@ from holdfast.predictions import Prediction, open_log
 from holdfast.predictions.ids import Mint
 from holdfast.rollouts.driver import tick
 from holdfast.rollouts.log_source import Logged
-
-driver = pytest.importorskip("playwright.sync_api", reason="no driver of a browser; `make e2e`")
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-MODEL = "/models/risk/fraud"
-PAGES = (
-    "/", "/rollouts", "/history", "/predictions", "/settings", "/access", "/access?show=tokens",
-    "/access?show=grants", "/access?show=rules", "/access?show=log", "/access?show=changes", MODEL,
-    f"{MODEL}@1.1.0", f"{MODEL}:compare", f"{MODEL}:history", f"{MODEL}:history?view=served",
-    f"{MODEL}:rollout", f"{MODEL}:lineage", f"{MODEL}:accuracy", f"{MODEL}:policy",
-    f"{MODEL}:promote?version=1.1.0", f"{MODEL}:rollback", f"{MODEL}@1.1.0:approve",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with driver.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
-
-
-@dataclass
-class Tab:
-    """A page of a person who is signed in; what it must not do is collected."""
-
-    page: Any
-    origin: str
-    errors: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._asked)
-        self.page.on("dialog", lambda dialog: self.errors.append(f"alert {dialog.message}"))
-
-    def _heard(self, message: Any) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            self.errors.append(message.text)
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith(self.origin):
-            self.errors.append(f"asked {request.url}")
-
-    def go(self, path: str) -> Any:
-        self.page.goto(f"{self.origin}{path}", wait_until="load")
-        return self.page
-
-    def sign_in(self, token: str) -> "Tab":
-        self.go("/").fill("#token", token)
-        self.page.click("button.solid")
-        return self
-
-
-@dataclass
-class Stage:
-    """A team's server and its browser."""
-
-    team: Team
-    served: Served
-    browser: Any
-    folder: Path
-    tabs: list[Tab] = field(default_factory=list)
-
-    def tab(self, token: str | None = None, **options: Any) -> Tab:
-        """Open a window of somebody's own."""
-        page = self.browser.new_context(**options).new_page()
-        opened = Tab(page, f"http://127.0.0.1:{self.served.port}")
-        self.tabs.append(opened)
-        return opened.sign_in(token or self.team.ana)
-
-    def live(self) -> str:
-        """Return the version that is live."""
-        return str(self.team.registry.resolve("risk/fraud@production").version)
-
-
-@pytest.fixture
-def stage(browser: Any, tmp_path: Path) -> Iterator[Stage]:
-    team = Team(tmp_path)
-    for text in ("1", "2", "3"):
-        register(team.registry, tmp_path, "risk/fraud", text)
-    team.registry.promote("risk/fraud@1.0.0", reason="first")
-    team.access.grant("ana", "predictions")
-    with team.served(log=str(tmp_path / "predictions")) as served:
-        made = Stage(team, served, browser, tmp_path)
-        yield made
-        for tab in made.tabs:
-            tab.page.context.close()
-            assert tab.errors == []
 
 
 def test_a_version_is_promoted_in_a_dialog_and_taken_back(stage: Stage) -> None:
@@ -286,41 +190,6 @@ def test_a_form_of_another_site_changes_nothing(stage: Stage) -> None:
     page.wait_for_url(target)
     assert "promote" not in page.title().lower()
     assert stage.live() == "1.0.0"
-
-
-def test_text_of_users_stays_text(stage: Stage) -> None:
-    registry, file = stage.team.registry, stage.folder / "m.txt"
-    file.write_text("evil")
-    registry.register(
-        "evil", file, metrics={EVIL: 1.0}, description=f"{EVIL}\n\n[x](javascript:alert(1))",
-        author=EVIL, framework=EVIL, limitations=[EVIL], hyperparameters={EVIL: EVIL},
-        training_data={"source": EVIL}, lineage={"run_id": EVIL},
-    )  # fmt: skip
-    registry.tag("evil@1.0.0", {"k": EVIL}, reason=EVIL)
-    registry.promote("evil@1.0.0", reason=EVIL)
-    tab = stage.tab()
-    for path in ("/", "/history", "/models/evil", "/models/evil@1.0.0", "/models/evil:history",
-                 "/models/evil@1.0.0:lineage", "/models/evil:compare"):  # fmt: skip
-        tab.go(path)
-    tab.go("/models/evil").click("text=Promote…")
-    tab.page.wait_for_selector("dialog[open]")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_fits_and_is_accessible(stage: Stage, theme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    stage.team.registry.promote("risk/fraud@1.2.0", reason="second")
-    stage.team.registry.stage("risk/fraud@1.1.0")
-    tab = stage.tab(viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True)
-    found = []
-    for path in PAGES:
-        page = tab.go(path)
-        violations = axe.run(page).response["violations"]
-        found += [(path, one["id"], one["nodes"][0]["target"]) for one in violations]
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            found.append((path, "is wider than the window", []))
-    assert found == []
 
 
 def test_a_server_that_stops_does_not_wait_for_open_tabs(

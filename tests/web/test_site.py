@@ -243,3 +243,18 @@ def test_a_server_that_only_reads_has_no_buttons(tmp_path: Path) -> None:
         token = browser.form(page)["csrf"]
         fields = {"csrf": token, "version": "1.0.0", "reason": "x"}
         assert browser.send("/models/iris:promote", fields).status == 403
+
+
+def test_a_browser_gets_a_page_where_a_program_gets_a_problem(tmp_path: Path) -> None:
+    register(holdfast.open(tmp_path / "store"), tmp_path, "iris", "1")
+    with running(tmp_path / "store") as served:
+        for path in ("/nothing", "/favicon.ico"):
+            program, page = served.ask("GET", path), served.ask("GET", path, accept="text/html,*/*")
+            assert page.status == program.status
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+            assert page.headers["x-request-id"] in page.body.decode()
+        assert served.ask("GET", "/nothing").code == "not_found"
+        assert served.ask("GET", "/api/v1/nothing", accept="text/html").code == "not_found"
+        evil = served.ask("GET", "/<script>alert(1)</script>", accept="text/html").body.decode()
+        assert "<script>" not in evil

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 from tests.serving.facing import until
-from tests.web.facing import register, running
+from tests.web.browser import Browser
+from tests.web.facing import TOKEN, register, running
 
 import holdfast
+from holdfast.web.desk import Desk
+from holdfast.web.guard import LocalGuard
+from holdfast.web.warm_up import read_ahead
+from holdfast.web.web_settings import WebSettings
 
 
 def seen(home: Path) -> int:
@@ -31,3 +36,49 @@ def test_a_server_reads_every_journal_before_it_is_asked(
 
         assert served.get("/models/iris@1.0.0").status == 200
         assert served.get("/models/torn").status == 500
+
+
+def front(store: Path) -> str:
+    with running(store) as served:
+        browser = Browser(served.port)
+        browser.send("/login/token", {"token": TOKEN})
+        return browser.get("/").body.decode()
+
+
+def test_a_model_that_cannot_be_read_keeps_no_server_from_beginning(tmp_path: Path) -> None:
+    registry = holdfast.open(tmp_path / "store", by="ana")
+    for name in ("hurt", "whole"):
+        register(registry, tmp_path, name)
+    (entry,) = (tmp_path / "store" / "models" / "hurt" / "journal").iterdir()
+    entry.chmod(0o600)
+    entry.write_bytes(b"{}")
+
+    page = front(tmp_path / "store")
+
+    assert page.count("damaged</span>") == 1
+    assert "/models/whole" in page
+
+
+def test_a_store_that_is_not_there_yet_keeps_none_either(tmp_path: Path) -> None:
+    with running(tmp_path / "store") as served:
+        answer = served.ask("GET", "/", accept="text/html")
+        assert answer.status == 503
+        assert "is not a store yet; register a model to make one" in answer.body.decode()
+
+
+def test_reading_ahead_takes_no_longer_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = holdfast.open(tmp_path / "store", by="eve")
+    for model in ("iris", "risk/fraud"):
+        register(registry, tmp_path, model)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings = WebSettings(lambda: holdfast.open(tmp_path / "store"))
+    desk = Desk(settings, settings.open_registry(), LocalGuard("ana", TOKEN))
+
+    read_ahead(desk, -1.0)
+    assert seen(tmp_path / "home") == 0
+
+    read_ahead(desk, 60.0)
+    assert seen(tmp_path / "home") == 2
+    desk.close()

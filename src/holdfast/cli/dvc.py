@@ -40,7 +40,7 @@ def export(ctx: Context, ref: str, folder: str, url: str, at: str | None) -> Non
         path = Path(folder, name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
             problem = f"cannot be written: {error.strerror}"
             raise InvalidInputError(f"file {str(path)!r}", problem, "check the folder") from error

@@ -46,7 +46,11 @@ def shown(by: str, auth: Auth | None) -> str:
     """Name an author for people: `ana (token 1a2b3c4d5e6f, claimed to be bo)`."""
     if auth is None:
         return by
+    return f"{by} ({known_by(auth)})"
+
+
+def known_by(auth: Auth) -> str:
+    """Say how an author was known: `token 1a2b3c4d5e6f, claimed to be bo`."""
     kind, _, rest = auth.how.partition(":")
-    known_by = f"{'CI' if kind == 'ci' else kind} {rest}".strip()
-    claim = f", claimed to be {auth.claimed}" if auth.claimed else ""
-    return f"{by} ({known_by}{claim})"
+    way = f"{'CI' if kind == 'ci' else kind} {rest}".strip()
+    return f"{way}, claimed to be {auth.claimed}" if auth.claimed else way

@@ -21,7 +21,6 @@ from holdfast.core import (
 from holdfast.core.drift.drift_events import DriftEvent
 from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.entry import Entry
-from holdfast.core.evaluation import PastEvaluation
 from holdfast.core.evaluation_fold import Addition
 from holdfast.core.manifest import Scan
 from holdfast.core.moves import KeyUse, Move
@@ -91,7 +90,7 @@ class Record(Struct, frozen=True, omit_defaults=True, gc=False):
     attachments: tuple[events.Attached, ...] = ()
     losses: tuple[Losses, ...] = ()
     run: tuple[str, ...] = ()
-    evaluations: tuple[PastEvaluation, ...] = ()
+    evaluations: tuple[evaluation.PastEvaluation, ...] = ()
     reference: str | None = None
     texts: dict[str, str] = {}
     moved_at: str = ""
@@ -208,7 +207,8 @@ class State(Struct):
 
     def latest(self) -> str | None:
         """Return the highest release that has its bytes, else the highest pre-release."""
-        return newest(record.version for record in self.present())
+        whole = self.highest is not None and self.versions[self.highest].status != "purged"
+        return self.highest if whole else newest(record.version for record in self.present())
 
     def aliases_of(self, version: str) -> tuple[str, ...]:
         """Return the aliases that name *version*, sorted."""

@@ -98,7 +98,7 @@ def _claim(registry: Registry, folder: Path) -> None:
     """Make the folder ours; what others put there is never written over."""
     mark = folder / _MARK
     with contextlib.suppress(FileNotFoundError):
-        if mark.read_text().strip() == registry.identity:
+        if mark.read_text(encoding="utf-8").strip() == registry.identity:
             return
         problem = "is a cache of another registry"
         raise InvalidInputError(f"folder {str(folder)!r}", problem, "name another folder")
@@ -180,7 +180,7 @@ class _Repository:
         durable.make_folder(str(self._folder / "blobs"))
         for name, commit in refs.items():
             path = folder / name
-            if not path.is_file() or path.read_text() != commit:
+            if not path.is_file() or path.read_text(encoding="utf-8") != commit:
                 durable.replace(str(path), commit.encode())
         for path in folder.iterdir():
             if path.name not in refs and not path.name.startswith(_TEMPORARY):

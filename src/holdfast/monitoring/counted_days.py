@@ -22,6 +22,7 @@ from holdfast.errors import DamagedError
 from holdfast.predictions import Log
 from holdfast.predictions.day_counting import count_day, rows_of_day
 from holdfast.predictions.private_files import make_folder, opened_for_writing
+from holdfast.store import durable
 
 FOLDER: Final = "drift"
 """Below the log's folder; no day has this name."""
@@ -152,7 +153,7 @@ class CountedDays:
             make_folder(self._path.parent)
             with opened_for_writing(temporary) as file:
                 file.write(msgspec.json.encode(kept))
-            os.replace(temporary, self._path)
+            durable.rename_over(str(temporary), str(self._path))
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()

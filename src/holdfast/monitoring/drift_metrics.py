@@ -8,6 +8,7 @@ from typing import Final
 
 from holdfast.errors import InvalidInputError
 from holdfast.monitoring.drift_check import DriftReport
+from holdfast.store import durable
 
 _GAUGES: Final = {
     "holdfast_drift_measured": "1 if inputs could be judged, else 0.",
@@ -42,8 +43,8 @@ def write(report: DriftReport, path: Path) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text(report))
-        os.replace(temporary, path)
+        temporary.write_text(text(report), encoding="utf-8")
+        durable.rename_over(str(temporary), str(path))
     except OSError as error:
         raise InvalidInputError(
             f"--metrics {str(path)!r}", f"cannot be written: {error.strerror}", "check its path"

@@ -12,7 +12,6 @@ The digest is of the notice's source and id, so that the same notice never waits
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -181,7 +180,7 @@ class Outbox:
             durable.write_all(file.fileno(), data)
             durable.sync(file.fileno())
             file.close()
-            os.replace(written, path)
+            durable.rename_over(written, str(path))
         durable.sync_folder(folder)
 
 

@@ -136,7 +136,7 @@ def all_states(session: Session, at: str | None) -> Iterator[tuple[str, State | 
             if isinstance(one.state, HoldfastError) or one.state.exists:
                 yield one.model, one.state
         return
-    for name in session.models() if at is None else sorted(session.journals()):
+    for name in session.ever_named() if at is None else sorted(session.journals()):
         try:
             yield name, session.state(name, at)
         except NotFoundError:  # registered later, or deleted before

@@ -193,13 +193,17 @@ class Session:
 
     def models(self) -> list[str]:
         """Return the names of all models that exist, sorted; damaged journals aside."""
+        return list(filter(self._may_exist, self.ever_named()))
+
+    def ever_named(self) -> list[str]:
+        """Return the names of all models that exist or once did, sorted, without reading them."""
         if not self.exists:
             return []
         survey = self.survey()  # `verify` reports damage; the other models should be listed
         hurt = [*survey.lost, *survey.hurt]
         for name in hurt:
             self.forget(name)  # what was read of it: reading the model shows the damage
-        return sorted([*filter(self._may_exist, survey.names), *hurt])
+        return sorted([*survey.names, *hurt])
 
     def survey(
         self, look: Callable[[Sequence[str]], Callable[[str], str | None]] | None = None

@@ -340,7 +340,7 @@ def replace(path: str, data: bytes) -> None:
             else:
                 _rename(written, path, _SWAPPING)
         except OSError:  # no old file, or no such call on this system
-            _replace_patiently(written, path)
+            rename_over(written, path)
     finally:
         with contextlib.suppress(OSError):  # the old file; what stays is swept
             os.unlink(written)
@@ -358,7 +358,12 @@ def _write_new(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _replace_patiently(written: str, path: str) -> None:
+def rename_over(written: str, path: str) -> None:
+    """Give a file the name of another; on Windows, once nobody has that one open.
+
+    Raises:
+        OSError: If it cannot be, or somebody had it open for two seconds.
+    """
     deadline = time.monotonic() + _REPLACE_PATIENCE_S
     while True:
         try:

@@ -155,7 +155,7 @@ class LocalStore:
             with readable(Path(written)) as whole:
                 if self._renew(key, whole):
                     return False
-            os.replace(written, self._prefix + key)
+            durable.rename_over(written, self._prefix + key)
         return True
 
     def _name(self, written: str, path: str) -> None:
@@ -308,7 +308,7 @@ class LocalStore:
         with durable.translate_errors(target):
             durable.make_folder(os.path.dirname(target))
             try:
-                os.replace(source, target)
+                durable.rename_over(source, target)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -326,7 +326,7 @@ def _carry(source: str, target: str) -> None:
         with readable(Path(source)) as original:
             hashed_copies.copy(original, file.fileno())
         durable.finish(file)
-        os.replace(written, target)
+        durable.rename_over(written, target)
     durable.sync_folder(folder)
     durable.remove(source)
 

@@ -336,7 +336,7 @@ def _is_alive(pid: int) -> bool:
 
 def _is_stopped(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return False
     return state[:1] in (["T"], ["t"])

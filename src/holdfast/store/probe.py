@@ -107,7 +107,7 @@ def _is_local(path: str) -> bool:
     if sys.platform != "linux" or not _MOUNTS.exists():
         return True
     best, kind = "", ""
-    for line in _MOUNTS.read_text(errors="replace").splitlines():
+    for line in _MOUNTS.read_text("utf-8", "replace").splitlines():
         _device, mount, filesystem, *_ = line.split()
         mount = mount.replace("\\040", " ")
         inside = path == mount or path.startswith(mount.rstrip("/") + "/")

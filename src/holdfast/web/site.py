@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from holdfast.access.tokens import digest_of_secret
+from holdfast.core import strict_json
 from holdfast.core.entry import format_time
 from holdfast.http.problems import TITLES, Problem
 from holdfast.web import csrf, sign_in
@@ -28,7 +29,7 @@ from holdfast.web.pages.page_paths import is_page
 from holdfast.web.pages.visitor import SignedIn
 from holdfast.web.rights import Rights
 
-__all__ = ["FILES", "is_page", "page"]
+__all__ = ["FILES", "drawn", "is_page", "page"]
 
 _PREFIX: Final = "/models/"
 _STATIC: Final = "/static/"
@@ -182,10 +183,17 @@ def _refused(desk: Desk, request: Request, problem: Problem) -> Answer:
     return answer
 
 
-def html(desk: Desk, drawn: Drawn) -> Answer:
+def drawn(desk: Desk, request: Request, problem: Answer) -> Answer:
+    """Draw what went wrong outside of any page: the store is gone, or there is no such path."""
+    told = strict_json.decode(problem.content, dict[str, Any])
+    refusal = Problem(problem.status, told["code"], told["detail"], problem.headers)
+    return _refused(desk, request, refusal)
+
+
+def html(desk: Desk, page: Drawn) -> Answer:
     """Draw a page; its headers let in nothing of other sites and nothing inline."""
-    content = drawing.draw(drawn.template, drawn.values).encode()
-    return Answer(drawn.status, content, _HTML, sign_in.page_headers(desk))
+    content = drawing.draw(page.template, page.values).encode()
+    return Answer(page.status, content, _HTML, sign_in.page_headers(desk))
 
 
 def _route(place: page_paths.Place, path: str) -> str:

@@ -87,9 +87,11 @@ class WebApplication:
     async def _answer(self, request: Request) -> Answer | Stream:
         face = self._faces.of(request.raw_path)
         answer = await self._made(request, face)
-        if face is None or not isinstance(answer, Answer) or answer.media != problems.MEDIA:
+        if not isinstance(answer, Answer) or answer.media != problems.MEDIA:
             return answer
-        return face.refused(request, answer)
+        if face is not None:
+            return face.refused(request, answer)
+        return site.drawn(self.desk, request, answer) if _is_read_by_people(request) else answer
 
     async def _made(self, request: Request, face: Face | None) -> Answer | Stream:
         try:
@@ -227,6 +229,12 @@ async def _sent(request: Request, answer: Stream, send: Send) -> int:
 def _is_secret(request: Request) -> bool:
     """Tell whether a path holds what signs in."""
     return request.path.startswith("/login/")
+
+
+def _is_read_by_people(request: Request) -> bool:
+    """Tell whether a browser shows the answer as it is."""
+    is_page = not request.path.startswith(f"{API}/")
+    return is_page and "text/html" in (request.header("accept") or "")
 
 
 def _asked(request: Request) -> str:

@@ -20,7 +20,8 @@ from holdfast.http.problems import MEDIA, problem
 from holdfast.web import api, providers, sign_in, site
 from holdfast.web.desk import Desk
 from holdfast.web.guard import Guard
-from holdfast.web.warm_up import warm_up
+from holdfast.web.pages import drawing
+from holdfast.web.warm_up import read_ahead, warm_up
 from holdfast.web.web_application import LOGGED, WebApplication
 from holdfast.web.web_settings import WebSettings
 
@@ -43,6 +44,8 @@ _CODES: Final = {
 def application(settings: WebSettings, guard: Guard) -> WebApplication:
     """Make the application for a registry."""
     desk = Desk(settings, settings.open_registry(), guard)
+    drawing.prepare()
+    read_ahead(desk)
     pages = sign_in.PAGES | providers.PAGES | site.FILES
     return WebApplication(desk, api.routes(), pages, site.page)
 

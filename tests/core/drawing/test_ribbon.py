@@ -84,3 +84,11 @@ def test_the_arrow_of_a_rollback_stands_apart_and_alone_where_there_is_no_room()
     assert texts(ribbon(back, NOW, 90, 600)).count("↩") == 2
     assert texts(ribbon(back, NOW, 90, 600)).count("0.9.0") == 0
     assert texts(ribbon(back, NOW, 90, 600)).count("0.8.0") == 1
+
+
+def test_times_that_would_lie_on_each_other_are_left_out() -> None:
+    hour = (period("1.0.0", "2026-02-28T23:00:00Z", None),)
+
+    assert texts(ribbon(hour, NOW, 90, 300))[1:] == [
+        "28 Feb 23:00", "28 Feb 23:40", "now", "1.0.0 live",
+    ]  # fmt: skip

@@ -114,6 +114,7 @@ def test_a_token_is_shown_once_works_and_is_revoked(ana: Browser, served: Served
     assert who.status == 200
     page = ana.get("/access?show=tokens").body.decode()
     token = digest_of_secret(secret)[:12]
+    assert f'<span class="mono">{token}</span>' in made.body.decode()
     assert token in page
     assert secret not in page
     assert "b/*" in page

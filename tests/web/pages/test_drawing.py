@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.web.pages.drawing import fact
+from holdfast.core.auth import Auth
+from holdfast.core.events import Past
+from holdfast.web.pages.drawing import fact, inert, templates
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,8 @@ from holdfast.web.pages.drawing import fact
         ("sha256:" + "ab" * 32, "sha256:abababababab"),
         ({"rows": "sha256:" + "ab" * 32, "n": 3}, "rows sha256:abababababab, n 3"),
         ({"a": {"b": {"c": 1}}}, "a …"),
+        (("base@1.0.0", "tuned@2.0.0"), "base@1.0.0, tuned@2.0.0"),
+        ([[1], {"a": 1}, 2], "…, …, 2"),
     ],
 )
 def test_a_value_of_a_card_is_shown_in_a_line(value: Any, text: str) -> None:
@@ -29,3 +33,28 @@ def test_a_value_that_is_nested_beyond_all_measure_is_shown_too() -> None:
         value = {"in": value}
 
     assert fact(value) == "in …"
+
+
+@pytest.mark.parametrize(
+    ("auth", "text"),
+    [
+        (None, "said so"),
+        (Auth("u1", "session", "person"), "session"),
+        (Auth("u1", "token:1a2b", claimed="bo"), "token 1a2b, claimed to be bo"),
+        (Auth("u1", "ci:https://id.example/7"), "CI https://id.example/7"),
+    ],
+)
+def test_a_line_says_how_its_author_was_known(auth: Auth | None, text: str) -> None:
+    line = Past(1, "2026-03-02T22:58:00Z", "ana", "promoted", "promote 1.0.0", None, auth=auth)
+
+    assert templates().filters["known_by"](line) == text
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u061c", "\x1b", "\ud800"])
+def test_what_steers_a_page_is_a_mark(sign: str) -> None:
+    assert inert(f"a{sign}b") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize("text", ["größe 需要", "a\tb\n", "a\N{NO-BREAK SPACE}b"])
+def test_what_only_reads_unusually_stays(text: str) -> None:
+    assert inert(text) == text

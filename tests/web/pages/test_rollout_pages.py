@@ -119,3 +119,13 @@ def test_an_ab_test_says_what_became_of_both_sides(look: Any, person: Any) -> No
     ) in page
     assert "candidate better" in page
     assert "Evidence against it" not in page
+
+
+def test_who_may_steer_nothing_is_asked_no_reason(look: Any, person: Any) -> None:
+    person.registry.rollouts.start("risk/fraud@1.4.0", reason="canary")
+    assert "<textarea" in look("/models/risk/fraud:rollout")[1]
+    person.verbs = frozenset({"read"})
+    _, page = look("/models/risk/fraud:rollout")
+
+    assert "<textarea" not in page
+    assert "A promoter of risk/fraud may rollout-advance; ask an admin." in page

@@ -65,6 +65,7 @@ def test_one_makes_and_revokes_tokens_of_ones_own(ben: Browser, served: Served) 
     (secret,) = re.findall(r"<code>(hft_p_\w+)</code>", made.body.decode())
     assert as_(served, secret).get("/whoami").json["user"]["name"] == "ben"
     token = digest_of_secret(secret)[:12]
+    assert f'<span class="mono">{token}</span>' in made.body.decode()  # among the others, at once
     page = ben.get("/settings").body.decode()
     assert "laptop" in page
     assert secret not in page

@@ -89,3 +89,28 @@ def test_data_is_shown_by_name_and_digests(look: Look, person: Person, tmp_path:
     assert "data train" in page
     assert "sales@v1, bytes sha256:" in page
     assert "DataUse(" not in page
+
+
+def test_what_turns_text_around_is_shown_as_a_mark_in_a_card_too(
+    look: Look, person: Person, tmp_path: Path
+) -> None:
+    (tmp_path / "m.txt").write_text("m")
+    turned = "**safe** \N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
+    person.registry.register("told", tmp_path / "m.txt", description=turned, author=turned)
+
+    _, page = look("/models/told@1.0.0")
+
+    assert "<strong>safe</strong> \N{REPLACEMENT CHARACTER}gpj.exe" in page
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page
+
+
+def test_a_card_that_says_nothing_teaches_how_to_fill_it(look: Look, person: Person) -> None:
+    labels = Labels(lambda _state: None)
+    version = person.registry.catalogue.refer("afar", "s3://bucket/afar", labels, {})
+
+    _, page = look(f"/models/afar@{version}")
+
+    assert "holdfast register afar model.joblib --description" in page
+    assert "holdfast show afar@1.0.0" in page
+    assert "holdfast load" not in page
+    assert 'aria-label="Files"' not in page

@@ -13,6 +13,8 @@ _BAR: Final = 22.0
 _TICKS: Final = 4
 _LEAST: Final = 1.0
 """Pixels below which a bar is not drawn."""
+_APART: Final = 8.0
+"""Pixels between two texts."""
 _SAID: Final = 12
 _HOURS, _YEAR = timedelta(days=4), timedelta(days=300)
 _ToPixel = Callable[[datetime], float]
@@ -86,13 +88,17 @@ def _named(version: str, left: float, room: float, *, back: bool) -> Iterator[st
 
 
 def _axis(start: datetime, end: datetime, x: _ToPixel, width: float) -> Iterator[str]:
-    y, before = _TOP + _BAR + 18, ""
+    """Name as many times below as there is room for, and the end always."""
+    y, before, ends = _TOP + _BAR + 18, "", 0.0
+    begins = width - labels.wide("now") - _APART
     for tick in range(_TICKS - 1):
         moment = start + (end - start) * tick / (_TICKS - 1)
         label = _dated(moment, end - start)
-        if label != before:
+        left = x(moment) - (labels.wide(label) / 2 if tick else 0.0)
+        right = left + labels.wide(label)
+        if label != before and ends <= left and right <= begins:
             yield svg.text(label, x(moment), y, "muted", "middle" if tick else "start")
-        before = label
+            before, ends = label, right + _APART
     yield svg.text("now", width - 1, y, "muted", "end")
 
 

@@ -76,7 +76,7 @@ def push(registry: Registry, ref: str, experiment: str, name: str | None = None)
             pair_folder.write(folder, manifest, fetched.paths, run.id)
             run.add_folder(folder, "model")
         card = Path(scratch) / "model_card.md"
-        card.write_text(str(registry.card(info.ref, "markdown")))
+        card.write_text(str(registry.card(info.ref, "markdown")), encoding="utf-8")
         run.add_file(card)
         version = run.register(there, "model", tags, manifest.description)
     return Pushed(info.ref, run.id, there, version, created=True)

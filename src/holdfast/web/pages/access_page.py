@@ -108,6 +108,8 @@ def _view(
         values |= {"day": day, "reports": reports}
     else:
         values |= _FACTS[shown](access, state, now)
+    if more.get("issued"):  # after the state that this request began with
+        values["tokens"] += token_rows(state, [more["issued"]["token"]], {})
     return Drawn("access", common(visitor, asked, "access") | values | more, status)
 
 

@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from holdfast import __version__
-from holdfast.core import wording
+from holdfast.core import auth, wording
 from holdfast.core.clocks import seconds_between
-from holdfast.core.events import OPERATIONS
+from holdfast.core.events import OPERATIONS, Past
 from holdfast.core.fleet import Serving
 from holdfast.core.period import Period
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
@@ -23,6 +23,7 @@ from holdfast.core.wording import share
 from holdfast.web.pages.page_paths import model_url, version_url
 
 STATIC: Final = "/static"
+_FIRST: Final = ("layout", "macros", "sprite", "front", "model", "sign_in")
 _DIGEST: Final = 12
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MONTH: Final = 61 * _DAY
@@ -30,7 +31,6 @@ _HUNDRED, _LARGE = 100, 1e6
 _MOST_SHOWN: Final = 120
 _MOST_INNER: Final = 10
 _WHOLE_DIGEST: Final = re.compile("sha256:[0-9a-f]{64}")
-_STEERING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def when(at: str, now: str) -> str:
@@ -57,16 +57,21 @@ def fact(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping):
+    if isinstance(value, list | tuple):
+        text = ", ".join(map(_inner, islice(value, _MOST_INNER)))
+    elif isinstance(value, Mapping):
         text = ", ".join(
-            f"{name} {'…' if isinstance(inner, Mapping) else fact(inner)}"
-            for name, inner in islice(value.items(), _MOST_INNER)
+            f"{name} {_inner(inner)}" for name, inner in islice(value.items(), _MOST_INNER)
         )
     elif isinstance(value, str) and _WHOLE_DIGEST.fullmatch(value):
         text = f"sha256:{digest(value)}"
     else:
         text = wording.number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+
+
+def _inner(value: object) -> str:
+    return "…" if isinstance(value, Mapping | list | tuple) else fact(value)
 
 
 def digest(text: str | None) -> str:
@@ -110,15 +115,19 @@ def _lasted(period: Period, now: str) -> str:
     return wording.span(max(0.0, seconds_between(period.since, period.until or now)))
 
 
+def _known_by(line: Past) -> str:
+    return "said so" if line.auth is None else auth.known_by(line.auth)
+
+
 def _ready(serving: Serving) -> str:
     return str(serving).partition(" ")[0]
 
 
 def inert(value: object) -> object:
     """Show text from elsewhere without characters that would hide or turn around what is beside."""
-    if type(value) is not str:
+    if type(value) is not str or value.isprintable():  # most are, and that is known at once
         return value
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", value)
+    return wording.inert(value)
 
 
 @functools.cache
@@ -140,6 +149,7 @@ def templates() -> Environment:
         "percent": _percent,
         "evidence": _evidence,
         "reach": _reach,
+        "known_by": _known_by,
         "lasted": _lasted,
         "ready": _ready,
         "share": share,
@@ -155,6 +165,12 @@ def templates() -> Environment:
     names = " ".join(sorted(OPERATIONS))
     environment.globals |= {"static": STATIC, "release": __version__, "event_names": names}
     return environment
+
+
+def prepare() -> None:
+    """Compile what is looked at first, so that the first visitor need not wait for it."""
+    for name in _FIRST:
+        templates().get_template(f"{name}.html")
 
 
 def draw(template: str, values: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlencode
 
+from holdfast.core.auth import known_by
 from holdfast.core.events import Past
 from holdfast.core.period import Period
 from holdfast.errors import HoldfastError
@@ -14,7 +15,7 @@ from holdfast.web.pages.visitor import Visitor
 
 _PAGE: Final = 100
 _MOST_DIGITS: Final = 18
-_FIELDS: Final = ("model", "entry", "at", "by", "what", "reason", "key", "signer")
+_FIELDS: Final = ("model", "entry", "at", "by", "what", "reason", "key", "signer", "known_by")
 
 
 def of_model(visitor: Visitor, asked: Asked) -> Answer:
@@ -37,6 +38,7 @@ def of_model(visitor: Visitor, asked: Asked) -> Answer:
         "model": model,
         "action": model_url(model, "history"),
         "lines": [(model, line) for line in shown[:_PAGE]],
+        "signed": any(line.key for line in shown[:_PAGE]),
         "more": f"{model_url(model, 'history')}?{urlencode(parameters | more)}" if more else "",
         "csv": f"{model_url(model, 'history')}?{urlencode(parameters | {'form': 'csv'})}",
         "periods": [
@@ -79,6 +81,7 @@ def of_all(visitor: Visitor, asked: Asked) -> Answer:
         "model": "",
         "action": "/history",
         "lines": lines[:_PAGE],
+        "signed": any(line.key for _, line in lines[:_PAGE]),
         "more": "",
         "csv": "",
         "periods": (),
@@ -113,10 +116,11 @@ def _names(period: Period, text: str) -> bool:
 
 def table(lines: Iterable[tuple[str, Past]]) -> str:
     """Write lines of history as CSV."""
-    return csv_text(
-        _FIELDS,
-        (
-            (model, str(line.seq), line.at, line.by, line.what, line.reason, line.key, line.signer)
-            for model, line in lines
-        ),
-    )
+    return csv_text(_FIELDS, ((model, *_cells(line)) for model, line in lines))
+
+
+def _cells(line: Past) -> tuple[str | None, ...]:
+    known = known_by(line.auth) if line.auth is not None else None
+    return (
+        str(line.seq), line.at, line.by, line.what, line.reason, line.key, line.signer, known,
+    )  # fmt: skip

@@ -8,6 +8,7 @@ from holdfast.core.drawing.ribbon import ribbon
 from holdfast.core.drawing.trend import trend
 from holdfast.core.drift.drift_sentences import standing
 from holdfast.core.metrics import direction_of
+from holdfast.core.retraining.slot_record import TRIED, SlotRecord
 from holdfast.core.views import VersionInfo, VersionPage
 from holdfast.web.pages.drawing import markup
 from holdfast.web.pages.page import Asked, Drawn, common
@@ -17,6 +18,7 @@ from holdfast.web.pages.visitor import Visitor
 _PAGE: Final = 50
 _DAYS: Final = 90
 _COLUMNS: Final = 2
+_SLOTS: Final = 5
 _WIDE, _NARROW = 1180.0, 330.0
 _TREND_WIDE, _TREND_HIGH = 700.0, 220.0
 
@@ -48,8 +50,28 @@ def page(visitor: Visitor, asked: Asked) -> Drawn:
         "notice": _notice(asked, status.moves),
         "findings": [(finding.finding, standing(finding)) for finding in status.findings],
     }
+    values |= _retraining(registry.retrainings.slots(model))
     values |= {name: markup(drawing) for name, drawing in drawn.items()}
     return Drawn("model", common(visitor, asked, "models") | values | _window(asked, model, shown))
+
+
+def _retraining(slots: Sequence[SlotRecord]) -> dict[str, Any]:
+    """Return what came of the last slots, the newest first."""
+    return {"slots": [_slot(slot) for slot in slots[: -_SLOTS - 1 : -1]], "slot_count": len(slots)}
+
+
+def _slot(slot: SlotRecord) -> dict[str, Any]:
+    outcome = slot.outcome or ", ".join(slot.marks)
+    tries = f", attempt {slot.attempts}" if slot.outcome in TRIED else ""
+    return {
+        "slot": slot.slot,
+        "entry": slot.entry,
+        "outcome": f"{outcome}{tries}",
+        "passed": slot.outcome == "registered",
+        "failed": slot.outcome in (*TRIED, "blocked"),
+        "why": slot.why,
+        "version": slot.version,
+    }
 
 
 def _window(asked: Asked, model: str, shown: VersionPage) -> dict[str, Any]:

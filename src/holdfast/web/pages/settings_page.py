@@ -80,6 +80,8 @@ def _drawn(visitor: Visitor, asked: Asked, *, status: int = 200, **more: Any) ->
         state, me = access.state, access.request.identity.user.id
         good = good_tokens(state, datetime.fromisoformat(asked.now))
         mine = [token for token in good if token.user == me]
+        if more.get("issued"):
+            mine.append(more["issued"]["token"])  # after the state that this request began with
         token_id = asked.query.get("revoke", "")
         values |= {
             "tokens": token_rows(state, mine, access.last_uses(mine)),

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from msgspec import UNSET, structs
 
-from holdfast.core import evaluation
+from holdfast.core import evaluation, wording
 from holdfast.core.gate import Verdict
 from holdfast.core.manifest import Manifest
 from holdfast.core.training_record import FACTS
@@ -49,7 +49,7 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         "files": list(_files(manifest)),
         "lineage": list(_lineage(manifest)),
         "batches": version_batches.of_version(visitor, info, asked.now),
-        "load": f"holdfast load {info.ref}",
+        "command": f"holdfast {'load' if info.reference is None else 'show'} {info.ref}",
     }
     return Drawn("version", common(visitor, asked, "models") | values)
 
@@ -70,7 +70,7 @@ def markdown(text: str | None) -> Markup:
         return Markup()
     reader = MarkdownIt("commonmark", {"html": False}).disable("image")
     reader.validateLink = _is_harmless  # type: ignore[method-assign]
-    return Markup(reader.render(text))  # noqa: S704 - the reader escapes all HTML
+    return Markup(reader.render(wording.inert(text)))  # noqa: S704 - the reader escapes all HTML
 
 
 def _is_harmless(url: str) -> bool:
