@@ -466,8 +466,8 @@ def prompts(do: Do) -> None:
     for name, tags in (("model", None), ("model", [is_prompt]), ("prompt", [is_prompt])):
         do("create_registered_model", name, tags)
     do("create_registered_model", "prompt")
-    for text in ("hello", "hello {{name}}"):
-        tags = [is_prompt, tag("mlflow.prompt.text", text), tag("fruit", "apple")]
+    for template in ("hello", "hello {{name}}"):
+        tags = [is_prompt, tag("mlflow.prompt.text", template), tag("fruit", "apple")]
         do("create_model_version", "prompt", "dummy", tags=tags)
     do("create_model_version", "model", "dummy", tags=[tag("fruit", "apple")])
     only = "tags.`mlflow.prompt.is_prompt` = 'true'"
