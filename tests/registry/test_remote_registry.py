@@ -89,11 +89,6 @@ def test_whoever_asks_is_the_author_whatever_they_say(url: str, text: Text) -> N
     assert registry.manifest("iris@1.0.0").registered_by == "ann"
 
 
-def test_a_server_takes_no_writes_of_other_registries_clients(remote: Registry) -> None:
-    with pytest.raises(UnsupportedError, match="takes no writes of other registries' clients"):
-        _ = remote.catalogue
-
-
 def test_losses_go_with_an_evaluation(remote: Registry, text: Text) -> None:
     digest = "sha256:" + "a" * 64
     remote.register("iris", text("one"), losses={"mae": [1.0, 2.0]}, evaluation_set=digest)

@@ -118,3 +118,33 @@ def test_a_bundle_that_was_sent_is_taken_in(served: Served, tmp_path: Path) -> N
     junk = sent(served, io.BytesIO(b"junk").read())
     refused = served.post("/models:import", {"blob": junk})
     assert (refused.status, refused.code) == (422, "damaged")
+
+
+def reference(name: str, **labels: object) -> dict[str, Any]:
+    return {"draft": {"name": name, "artifacts": {}, "reference": "s3://b/x"}, "labels": labels}
+
+
+def test_tags_and_texts_come_with_a_version_behind_the_entry_that_was_seen(served: Served) -> None:
+    labels: dict[str, Any] = {"tags": {"n": "1"}, "texts": {"source": "s3://b/x"}}
+    first = served.post("/models/far:register", reference("far", after=0, **labels))
+    late = served.post("/models/far:register", reference("far", after=0, **labels))
+    second = served.post(
+        "/models/far:register", reference("far", after=1, **labels), idempotency_key="once"
+    )
+    again = served.post(
+        "/models/far:register", reference("far", after=1, **labels), idempotency_key="once"
+    )
+
+    assert (first.status, second.status, again.status) == (200, 200, 200)
+    assert again.json["result"]["created"] is False
+    assert (late.status, late.code) == (412, "changed")
+    infos = served.registry.versions("far")
+    assert [(info.number, info.tags, info.reference) for info in infos] == [
+        (number, {"n": "1"}, "s3://b/x") for number in (1, 2)
+    ]
+
+
+def test_a_draft_has_files_or_refers_to_some(served: Served) -> None:
+    answer = served.post("/models/none:register", {"draft": {"name": "none", "artifacts": {}}})
+
+    assert (answer.status, answer.code) == (422, "invalid_input")

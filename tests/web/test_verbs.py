@@ -153,7 +153,9 @@ def test_a_verb_reaches_no_version_of_another_model(served: Served, verb: str) -
 
 
 FOUND = msgspec.to_builtins(drift_found("1.0.0", "nulls", "2026-03-03", "age"))
+TEXTS = {"version": "1.0.0", "texts": {"description": "Told"}, "after": 3}
 STORY: list[tuple[str, dict[str, Any], str]] = [
+    ("describe", TEXTS, "described"),
     ("promote", {"version": "1.0.0"}, "promoted"),
     ("promote", {"version": "iris@1.1.0", "force": True, "reason": "now"}, "promoted"),
     ("rollback", {"reason": "falling", "expect": "1.1.0"}, "rolled_back"),
@@ -237,7 +239,8 @@ def test_a_body_that_is_not_the_verbs_is_refused(
     headers = {"content_type": "application/json"}
     answer = served_once.ask("POST", f"/api/v1/models/iris:{verb}", body, **headers)
 
-    too_long = 400 if verb == "evaluate" and status == 413 else status
+    takes_more = verb in ("evaluate", "tag", "describe")
+    too_long = 400 if takes_more and status == 413 else status
     assert answer.status == too_long
 
 

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from holdfast.core import approvals, commands, events, policy_changes
+from holdfast.core import approvals, commands, descriptions, events, names, policy_changes
 from holdfast.core.events import AnyEvent
 from holdfast.core.idempotency import Unchanged
 from holdfast.core.policy import Policy, check
+from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.state import Record, State
 from holdfast.core.views import Moved, RegistrationResult, version_info
+from holdfast.errors import ChangedError
 from holdfast.registry.commits import commit_on_version, moved
 from holdfast.registry.session import CommitOptions, Session
 
@@ -36,6 +38,42 @@ def note(session: Session, ref: str, text: str, options: CommitOptions) -> Moved
     return commit_on_version(
         session, ref, lambda _s, record: commands.note(record, text), events.Noted, options
     )
+
+
+def describe(
+    session: Session,
+    model: str,
+    version: str | None,
+    texts: Mapping[str, str | None],
+    after: int,
+    options: CommitOptions,
+) -> Moved:
+    """Set texts of a version, or of a model, which exists from then on.
+
+    Args:
+        after: The entry that must be the last, 0 for none.
+
+    Raises:
+        ChangedError: If another one is.
+    """
+    names.check_model(model)
+
+    def decide(state: State, _at: str) -> AnyEvent | Unchanged:
+        require_last(state, after)
+        known = version if version is None else resolve(state, parse_selector(version)).version
+        return descriptions.describe(state, known, texts)
+
+    return moved(session.commit(model, decide, events.Described, options))
+
+
+def require_last(state: State, after: int) -> None:
+    """Check that nobody wrote since a caller looked.
+
+    Raises:
+        ChangedError: If somebody did.
+    """
+    if state.seq != after:
+        raise ChangedError(state.model, f"has moved on to entry {state.seq}", "read it again")
 
 
 def evaluate(

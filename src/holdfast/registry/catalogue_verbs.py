@@ -116,20 +116,8 @@ class CatalogueVerbs:
 
         Nothing of it was hashed, so it can be listed and described, but never loaded or promoted.
         """
-        names.check_model(model)
+        draft = reference_draft(self._session, model, reference, facts)
         store = self._session.writable()
-        draft = Manifest(
-            name=model,
-            version="",
-            number=0,
-            registered_at="",
-            registered_by=self._session.by,
-            artifacts={},
-            description=facts.get("description"),
-            lineage=Lineage(**dict(facts.get("lineage", {}))),  # type: ignore[arg-type]  # checked as it is written
-            metadata=dict(facts.get("metadata", {})),
-            reference=reference,
-        )
         options = CommitOptions(facts.get("reason"), facts.get("idempotency_key"))
         with store.sharing():
             done = registration.commit(
@@ -186,3 +174,19 @@ class CatalogueVerbs:
         if state is None:
             raise NotFoundError(f"model {model}")
         return state
+
+
+def reference_draft(session: Session, model: str, reference: str, facts: Facts) -> Manifest:
+    """Return the manifest of a version whose bytes cannot be reached, as far as it is known."""
+    return Manifest(
+        name=names.check_model(model),
+        version="",
+        number=0,
+        registered_at="",
+        registered_by=session.by,
+        artifacts={},
+        description=facts.get("description"),
+        lineage=Lineage(**dict(facts.get("lineage", {}))),  # type: ignore[arg-type]  # checked as it is written
+        metadata=dict(facts.get("metadata", {})),
+        reference=reference,
+    )

@@ -26,6 +26,7 @@ from holdfast.core.views import Moved, RegistrationResult
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.formats import code
 from holdfast.registry import registration, sign_version
+from holdfast.registry.registration import Label, unlabelled
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import layout
 
@@ -41,6 +42,7 @@ def accept_draft(
     asked: Version | Bump,
     options: CommitOptions,
     trust: str | None,
+    label: Label = unlabelled,
 ) -> RegistrationResult:
     """Register a version whose blobs are stored, as its draft says; the number is decided here.
 
@@ -50,6 +52,7 @@ def accept_draft(
         asked: An exact version, or how far to raise the highest release.
         options: Reason and idempotency key of the entry.
         trust: Why files that run code outside the allow-list are accepted anyway.
+        label: Adds what is known of the version beside its manifest, or refuses.
 
     Raises:
         InvalidInputError: If no registration could have made it, or a blob is missing.
@@ -65,7 +68,7 @@ def accept_draft(
     if done is not None:
         return registration.as_before(session, state, done, manifest, options.idempotency_key)
     with _scanned(session, state, manifest, trust) as (scanned, stored):
-        return registration.commit(session, scanned, asked, options, stored)
+        return registration.commit(session, scanned, asked, options, stored, label)
 
 
 @contextlib.contextmanager
@@ -79,6 +82,8 @@ def drafted(
         UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
     """
     manifest = _manifest(session, draft)
+    if manifest.reference is not msgspec.UNSET:
+        raise InvalidInputError("draft", "names bytes that are elsewhere", _SEND)
     state = session.ledger(manifest.name).state()
     with _scanned(session, state, manifest, trust) as scanned:
         yield scanned
@@ -106,7 +111,7 @@ def _manifest(session: Session, draft: Mapping[str, Any]) -> Manifest:
         raise InvalidInputError("draft", f"is not a manifest: {str(error).lower()}") from error
     except DamagedError as error:
         raise InvalidInputError("draft", error.problem) from error
-    if "model" not in manifest.artifacts:
+    if "model" not in manifest.artifacts and manifest.reference is msgspec.UNSET:
         raise InvalidInputError("draft", "has no artifact with the role model")
     check_work(manifest.files)
     return replace(manifest, version="", metrics=clean_metrics(manifest.metrics))

@@ -61,7 +61,8 @@ _WORTH_HASHING_FIRST = 32 << 20
 """Bytes from which a file is hashed before it is copied, if one of its length is stored."""
 
 
-def _unlabelled(_state: State, event: Registered) -> Registered:
+def unlabelled(_state: State, event: Registered) -> Registered:
+    """Leave a registration as it is."""
     return event
 
 
@@ -205,7 +206,7 @@ def commit(
     asked: Version | Bump,
     options: CommitOptions,
     stored: Path,
-    label: Label = _unlabelled,
+    label: Label = unlabelled,
 ) -> RegisteredView:
     """Write the entry, and make sure that what it names exists; *stored* has the files.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.entry import Entry
@@ -20,27 +21,43 @@ from holdfast.registry.session import CommitOptions, Session
 from holdfast.store.remote.problem_answers import shown
 
 
+class Wish(Struct, frozen=True):
+    """How a version is to be registered, beside the draft of its manifest.
+
+    Attributes:
+        asked: An exact version, or how far to raise the highest release.
+        trust: Why files that run code outside the allow-list are accepted.
+        labels: Its first tags and texts, and the last entry that they were decided after.
+    """
+
+    asked: Version | Bump
+    options: CommitOptions
+    trust: str | None = None
+    labels: dict[str, Any] = {}
+
+
 def publish(
     session: Session,
     verbs: ServerVerbs,
     draft: Manifest,
-    asked: Version | Bump,
-    options: CommitOptions,
-    trust: str | None,
+    wish: Wish,
 ) -> RegistrationResult:
     """Have a server register a version whose blobs it has, and check what came of it.
 
     Raises:
         DamagedError: If what it registered is not what was asked.
     """
+    asked, labels = wish.asked, wish.labels
     exact = isinstance(asked, Version)
     arguments = {
         "draft": msgspec.to_builtins(draft),
         "version": str(asked) if exact else None,
         "bump": None if exact else str(asked),
-        "trust": trust,
+        "trust": wish.trust,
+        "labels": labels or None,
     }
-    expected = {"version": str(asked)} if exact else {}
+    expected: dict[str, Any] = {"version": str(asked)} if exact else {}
+    expected |= {name: labels[name] for name in ("tags", "texts") if name in labels}
 
     def check_prepared(entry: Entry, prepared: Mapping[str, Any]) -> None:
         assert isinstance(entry.event, Registered)  # noqa: S101 - looked at before
@@ -48,7 +65,7 @@ def publish(
         _require_same(manifest, verbs, draft, entry)
 
     verb = ServerVerb("register", (Registered,), arguments, expected, check_prepared)
-    outcome = verbs.post(draft.name, verb, options)
+    outcome = verbs.post(draft.name, verb, wish.options)
     if outcome.entry is None:
         result = verbs.result(outcome.result, RegistrationResult)
         done = outcome.unchanged

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from holdfast.registry.losses import Measured
     from holdfast.registry.maintenance import Purge
     from holdfast.registry.reader import Reference
+    from holdfast.registry.remote_catalogue import RemoteCatalogue
     from holdfast.registry.remote_data import RemoteDatasets
     from holdfast.registry.remote_drift import RemoteDrifts
     from holdfast.registry.remote_retrainings import RemoteRetrainings
@@ -73,9 +74,11 @@ class RemoteRegistry(Registry):
         return self._session.open_store.config
 
     @property
-    def catalogue(self) -> NoReturn:
-        """Refuse with an `UnsupportedError`: a server has no verbs for it."""
-        raise self._beside("takes no writes of other registries' clients")
+    def catalogue(self) -> RemoteCatalogue:
+        """The verbs for other registries' clients, asked of the server."""
+        from holdfast.registry.remote_catalogue import RemoteCatalogue
+
+        return RemoteCatalogue(self._session, self._verbs)
 
     @property
     def rollouts(self) -> RemoteRollouts:
@@ -124,7 +127,8 @@ class RemoteRegistry(Registry):
     ) -> RegistrationResult:
         from holdfast.registry import remote_drafts
 
-        return remote_drafts.publish(self._session, self._verbs, draft, asked, options, trust)
+        wish = remote_drafts.Wish(asked, options, trust)
+        return remote_drafts.publish(self._session, self._verbs, draft, wish)
 
     def _measure(self, done: RegistrationResult, measured: Measured) -> RegistrationResult:
         from holdfast.core.views import version_info

@@ -6,14 +6,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from holdfast.core.events import Registered
 from holdfast.core.manifest import is_digest
+from holdfast.core.state import State
 from holdfast.core.version import check_bump, parse
 from holdfast.core.views import RegistrationResult
 from holdfast.errors import ConflictError, DamagedError, InvalidInputError
+from holdfast.gateways.mlflow import entities
 from holdfast.http.problems import Problem
-from holdfast.registry import Registry
+from holdfast.registry import Registry, annotations
+from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError, layout
+from holdfast.web import text_rights
 from holdfast.web.below import session_of
 from holdfast.web.deeds import acting, answer_of, key_problem, options_of, watched
 from holdfast.web.desk import Desk
@@ -26,13 +31,33 @@ __all__ = [
 ]  # fmt: skip
 
 
+class FirstLabels(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tags and texts of a new version, behind the last entry that the caller has seen."""
+
+    after: Annotated[int, Meta(ge=0)]
+    tags: dict[str, str] = {}
+    texts: dict[str, str] = {}
+
+    def put_on(self, state: State, event: Registered) -> Registered:
+        """Return the registration with what this has; see `catalogue_verbs.Labels`."""
+        return Labels(self.check, self.tags, self.texts).put_on(state, event)
+
+    def check(self, state: State) -> None:
+        """Refuse behind another entry."""
+        annotations.require_last(state, self.after)
+
+
 class Register(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A manifest without what a registration decides, and how its number is found."""
+    """A manifest without what a registration decides, and how its number is found.
+
+    `labels` are tags and texts that the version has from its first moment on.
+    """
 
     draft: dict[str, Any]
     version: Ref | None = None
     bump: Literal["auto", "major", "minor", "patch"] | None = None
     trust: Text | None = None
+    labels: FirstLabels | None = None
 
 
 class Import(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,6 +100,9 @@ def admit(desk: Desk, request: Request, body: Register) -> None:
         raise InvalidInputError("draft", "names another model than the path", f"name {model}")
     if body.trust is not None:  # whoever loads it runs what one person let in
         request.rights.require("force", model)
+    stage = body.labels.texts.get(entities.STAGE) if body.labels is not None else None
+    if stage is not None:
+        request.rights.require(text_rights.of_stage(stage), model)
     session = session_of(desk.registry)
     for sha256 in digests_of(body.draft):
         require_sent(desk, request, session, sha256)
@@ -89,7 +117,13 @@ def perform(
 
     asked = parse(body.version) if body.version is not None else check_bump(body.bump or "auto")
     draft = body.draft | {"name": model}
-    return received.accept_draft(session_of(registry), draft, asked, options, body.trust)
+    session = session_of(registry)
+    if body.labels is None:
+        return received.accept_draft(session, draft, asked, options, body.trust)
+    if options.idempotency_key not in session.ledger(model).state().keys:
+        body.labels.check(session.ledger(model).state())  # before files are read for nothing
+    label = body.labels.put_on
+    return received.accept_draft(session, draft, asked, options, body.trust, label)
 
 
 def digests_of(draft: dict[str, Any]) -> Iterator[str]:

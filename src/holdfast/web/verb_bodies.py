@@ -77,6 +77,18 @@ class Note(OfVersion, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text: Text
 
 
+class Describe(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Set texts of a version, or of the model, which exists from then on; null removes one.
+
+    `after` is the number of the last entry that the caller has seen; behind another one nothing is
+    written.
+    """
+
+    version: Ref | None = None
+    texts: dict[str, str | None]
+    after: Annotated[int, Meta(ge=0)]
+
+
 class FailedTraining(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Tell that a recorded training failed."""
 
@@ -174,6 +186,6 @@ BODIES: dict[str, Any] = {
     "repair-plan": OfModel, "rollout-start": RolloutStart,
     "rollout-retry": OfModel, "rollout-advance": RolloutAdvance, "rollout-pause": OfModel,
     "rollout-resume": OfModel, "rollout-promote": RolloutPromote, "rollout-abort": OfModel,
-    "training-failed": FailedTraining,
+    "training-failed": FailedTraining, "describe": Describe,
 }  # fmt: skip
 """The body of each verb."""

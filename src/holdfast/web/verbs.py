@@ -13,6 +13,7 @@ from holdfast.errors import InvalidInputError
 from holdfast.registry import Registry
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store.open_store import GRACE_S
+from holdfast.web import text_rights
 from holdfast.web.below import session_of
 from holdfast.web.driving import DRIVING
 from holdfast.web.verb_bodies import BODIES
@@ -56,6 +57,9 @@ class Verb:
         if self.name in ("alias", "remove-alias") and session.exists:
             protected = session.ledger(model).state().policy.protected_aliases
             needed += ["protected-alias"] if body.alias in protected else []
+        if self.name == "describe":
+            exists = session.exists and session.ledger(model).state().exists
+            needed += text_rights.needed(body.version, body.texts) if exists else ["register"]
         return tuple(needed)
 
 
@@ -121,6 +125,14 @@ def _note(registry: Registry, model: str, body: Any, options: CommitOptions) -> 
     from holdfast.registry import annotations as adding
 
     return adding.note(session_of(registry), ref_of(model, body.version), body.text, options)
+
+
+def _describe(registry: Registry, model: str, body: Any, options: CommitOptions) -> object:
+    from holdfast.registry import annotations as adding
+
+    return adding.describe(
+        session_of(registry), model, body.version, body.texts, body.after, options
+    )
 
 
 def _evaluate(registry: Registry, model: str, body: Any, options: CommitOptions) -> object:
@@ -274,6 +286,7 @@ _ALL: Final = (
     ),
     Verb("tag", "tag", _tag, _named(events.Tagged), "Set tags."),
     Verb("note", "note", _note, _named(events.Noted), "Add a note."),
+    Verb("describe", "note", _describe, _named(events.Described), "Set texts."),
     Verb("evaluate", "evaluate", _evaluate, _named(events.Evaluated), "Record metrics."),
     Verb(
         "training-failed",

@@ -20,7 +20,10 @@ _FACTS: Final = BodyLimit(16 << 20)
 _COUNTS: Final = BodyLimit(4 << 20)
 _UPLOAD: Final = BodyLimit(1 << 50, least_bytes=64 << 10)
 _UPLOADS: Final = (f"{API}/blobs/".encode(), f"{API}/uploads/".encode())
-_LONG: Final = (b":register", b":evaluate", b":prepare", b":commit", b":retrained")
+_LONG: Final = tuple(
+    f":{verb}".encode()
+    for verb in ("register", "evaluate", "tag", "describe", "prepare", "commit", "retrained")
+)
 _BODY_S: Final = 30.0
 _COMMIT: Final = BodyLimit(256 << 20, least_bytes=64 << 10)
 _XORB: Final = BodyLimit(72 << 20, least_bytes=64 << 10)

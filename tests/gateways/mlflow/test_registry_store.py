@@ -437,13 +437,6 @@ def test_an_address_that_names_no_store_is_refused(refused: Any, uri: str, probl
         HoldfastStore(uri)
 
 
-def test_a_server_is_refused_with_what_to_do(refused: Any) -> None:
-    from holdfast.gateways.mlflow.registry_store import HoldfastStore
-
-    with refused("reaches without the plugin; set_registry_uri"):
-        HoldfastStore("holdfast+https://registry.example").search_registered_models()
-
-
 def test_the_server_is_told_of_no_webhooks(ours: Any) -> None:
     assert list(ours.list_webhooks_by_event(None, 100, None)) == []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.state import Record, State
-from holdfast.errors import HoldfastError, NotFoundError, UnsupportedError
+from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.gateways.mlflow import entities, mlflow_checks, mlflow_names, store_uri
 from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
@@ -102,10 +102,6 @@ class StoreView:
         """The registry, opened when it is first asked."""
         if self._registry is not None:
             return self._registry
-        if self.uri.location.startswith(("http://", "https://")):
-            problem = "is a server, which MLflow's client reaches without the plugin"
-            advice = f"set_registry_uri({self.uri.location!r})"
-            raise UnsupportedError(self.uri.location, problem, advice)
         return open_registry(self.uri.location, options=self.uri.options)
 
     @property
