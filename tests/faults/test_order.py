@@ -167,3 +167,23 @@ def test_a_projection_is_put_in_place_in_one_step(tmp_path: Path) -> None:
 
     assert first == ["write TEMPORARY", "rename models/active"]
     assert often == ["write TEMPORARY", "renameat2 models/active", "unlink TEMPORARY"]
+
+
+AT_ONCE = "batch_writes.{way}(store, [(f'{{key}}{{n}}', b'{{n}}') for n in range(3)])"
+IMPORTED = "from holdfast.store import batch_writes; store.create(key, b'')"
+
+
+def test_entries_written_at_once_are_durable_before_any_has_a_name_and_then_one_by_one(
+    tmp_path: Path,
+) -> None:
+    done = steps(tmp_path, AT_ONCE.format(way="create_in_order"), before=IMPORTED)
+
+    assert done[:6] == ["write TEMPORARY"] * 3 + ["fsync TEMPORARY"] * 3
+    assert done[6:] == ["linkat NAME", "fsync models/iris/journal"] * 3
+
+
+def test_blobs_written_at_once_are_durable_before_any_has_a_name(tmp_path: Path) -> None:
+    done = steps(tmp_path, AT_ONCE.format(way="create_together"), before=IMPORTED)
+
+    assert done[:6] == ["write TEMPORARY"] * 3 + ["fsync TEMPORARY"] * 3
+    assert done[6:] == ["linkat NAME"] * 3 + ["fsync models/iris/journal"]

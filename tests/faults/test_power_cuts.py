@@ -188,3 +188,29 @@ def test_a_folder_of_a_killed_rival_is_durable_before_it_is_built_upon(
 
     assert theirs.calls[-1].file == f"{root}/models/iris"
     assert judge(root, [*theirs.calls, *ours]).lost == 0
+
+
+APPEND_ALL = """
+import os, sys
+from pathlib import Path
+from holdfast.store.journal import Journal
+from holdfast.store.local import LocalStore
+journal = Journal(LocalStore(Path(sys.argv[1])), "models/iris")
+os.getsid(0)
+for number in range(journal.append_all(1, [b"entry"] * 4)):
+    os.writev(1, [f"acknowledged {journal.slot(number + 1)}\\n".encode()])
+os.getsid(0)
+"""
+
+
+def test_entries_written_at_once_are_whole_and_lost_by_no_power_cut(
+    root: Path, tmp_path: Path
+) -> None:
+    calls = completed(traced(written(tmp_path, APPEND_ALL), root))
+    verdict = judge(root, calls)
+    torn = judge(root, without_syncs(calls, of_folders=False))
+    lost = judge(root, without_syncs(calls, of_folders=True))
+
+    assert (verdict.torn, verdict.lost) == (0, 0)
+    assert torn.torn > 0
+    assert lost.lost > 0

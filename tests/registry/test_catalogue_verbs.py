@@ -1,5 +1,6 @@
 """Models without versions, references, and versions with labels from their first moment on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from holdfast.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from holdfast.registry.catalogue_verbs import CatalogueVerbs, Labels
+from holdfast.registry.catalogue_verbs import CatalogueVerbs, Labels, Reference
+from holdfast.registry.facts import Facts
 from holdfast.registry.registry import Registry
 
 
@@ -172,3 +174,80 @@ def test_a_copied_model_keeps_references_and_texts(
         assert state.texts == {"description": "flowers"}
         assert state.versions["1.0.0"].texts == LABELS.texts
         assert copied.verify().whole
+
+
+def references(count: int, check: Callable[[State], object] = anything) -> list[Reference]:
+    return [
+        Reference(f"s3://b/{number}", replace(LABELS, check=check), {"description": f"{number}."})
+        for number in range(count)
+    ]
+
+
+def test_references_at_once_are_those_that_one_by_one_would_be(
+    registry: Registry, catalogue: CatalogueVerbs, folder: Path, tmp_path: Path
+) -> None:
+    single = holdfast.open(tmp_path / "other", by="ann")
+    for each in (registry, single):
+        schema: Facts = {"input_schema": {"type": "object"}}
+        each.catalogue.register("iris", folder, LABELS, schema)
+    versions = catalogue.refer_all("iris", references(40))
+    one_by_one = [
+        single.catalogue.refer("iris", each.uri, each.labels, each.facts) for each in references(40)
+    ]
+
+    def told(one: Registry) -> list[str]:
+        return [getattr(entry.event, "why", "") for entry in one.entries("iris")]
+
+    assert versions == one_by_one == [f"1.{minor}.0" for minor in range(1, 41)]
+    assert told(registry) == told(single)
+    assert registry.manifest("iris@v3").reference == "s3://b/1"
+    assert registry.resolve("iris@v3").tags == LABELS.tags
+    assert registry.verify().whole
+    assert holdfast.open(registry.location).versions("iris") == registry.versions("iris")
+
+
+def test_references_go_on_behind_a_rivals_entry(
+    registry: Registry, catalogue: CatalogueVerbs, tmp_path: Path
+) -> None:
+    catalogue.refer("iris", "s3://b/x", LABELS, {})
+    rival = holdfast.open(tmp_path / "store", by="bob").catalogue
+    asked: list[State] = []
+
+    def interfere(state: State) -> None:
+        asked.append(state)
+        if len(asked) == 2:
+            rival.refer("iris", "s3://b/rival", LABELS, {})
+
+    versions = catalogue.refer_all("iris", references(3, interfere))
+
+    told = [info.reference or "" for info in registry.versions("iris")]
+    assert sorted(told) == sorted(["s3://b/x", "s3://b/rival", *(f"s3://b/{n}" for n in range(3))])
+    assert [info.version for info in registry.versions("iris")][-1] == versions[-1]
+    assert registry.verify().whole
+
+
+def test_references_that_are_refused_leave_nothing(
+    registry: Registry, catalogue: CatalogueVerbs
+) -> None:
+    seen: list[State] = []
+
+    def refuse(state: State) -> None:
+        seen.append(state)
+        if len(seen) == 2:
+            raise ConflictError("iris", "is taken")
+
+    with pytest.raises(ConflictError, match="is taken"):
+        catalogue.refer_all("iris", references(3, refuse))
+    assert registry.models() == []
+
+
+def test_what_entries_are_about_is_told(registry: Registry, catalogue: CatalogueVerbs) -> None:
+    catalogue.refer_all("iris", references(3))
+    before = catalogue.require("iris")
+    registry.tag("iris@1.1.0", {"a": "b"})
+    catalogue.describe("iris", None, {"x": "y"}, anything)
+    registry.stage("iris@1.2.0")
+    afresh = holdfast.open(registry.location).catalogue
+
+    for other in (catalogue, afresh):
+        assert other.touched(other.require("iris"), before.seq, before.head) == ["1.1.0", "1.2.0"]

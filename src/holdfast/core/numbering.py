@@ -1,6 +1,7 @@
 """How a version gets its number: the one asked for, or the least that its schemas demand."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from msgspec import UNSET
@@ -24,6 +25,7 @@ from holdfast.errors import (
 )
 
 _TOLD: Final = 3
+_SCHEMAS: Final = attrgetter("schemas")
 SIDES: Final = ("input_schema", "output_schema")
 
 
@@ -51,7 +53,8 @@ def bases_of(state: State, asked: Version | Bump) -> list[Record]:
     )
     bases = [top]
     absent_sides = [side for side in SIDES if side not in top.schemas]
-    declaring = [r for r in state.versions.values() if r.schemas] if absent_sides else []
+    any_declares = absent_sides and any(map(_SCHEMAS, state.versions.values()))
+    declaring = [r for r in state.versions.values() if r.schemas] if any_declares else []
     below = [r for r in declaring if versions.order(r.version) <= highest]
     for side in absent_sides:
         ones = (record for record in below if side in record.schemas)

@@ -4,10 +4,11 @@ A model that exists before its first version, versions whose bytes are elsewhere
 that a version has from its first moment on, and one version taken away.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from holdfast.core import commands, descriptions, events, names, numbering
@@ -125,6 +126,28 @@ class CatalogueVerbs:
             )
         return done.version.version
 
+    def refer_all(self, model: str, references: Sequence["Reference"]) -> list[str]:
+        """Register versions whose bytes cannot be reached, one behind the other; return them.
+
+        In a folder the disk is waited for about once for each, and not four times.
+        """
+        if not self._session.writable().store.traits.is_local:
+            return [self.refer(model, *structs.astuple(each)) for each in references]
+        made: list[str] = []
+        while len(made) < len(references):
+            batch = ReferenceBatch(self._session, model, references[len(made) :])
+            made += batch.commit()
+        return made
+
+    def touched(self, state: State, seq: int, head: str | None) -> list[str] | None:
+        """Name the versions that entries behind *seq*, whose digest is *head*, are about.
+
+        `None` far away, where each entry could cost a request.
+        """
+        if not self._session.open_store.store.traits.is_local:
+            return None
+        return self._session.ledger(state.model).touched(seq, head, state)
+
     def carry(self, manifest: Manifest, labels: Labels, why: str) -> str:
         """Register what another model of this store has, under the same version where it is free.
 
@@ -174,6 +197,49 @@ class CatalogueVerbs:
         if state is None:
             raise NotFoundError(f"model {model}")
         return state
+
+
+class Reference(Struct, frozen=True):
+    """A version whose bytes cannot be reached.
+
+    Attributes:
+        uri: Where they are said to be.
+    """
+
+    uri: str
+    labels: Labels
+    facts: Facts
+
+
+class ReferenceBatch:
+    """References that are decided together and written one behind the other."""
+
+    def __init__(self, session: Session, model: str, references: Sequence[Reference]) -> None:
+        self._session = session
+        self._model = model
+        self._references = references
+        self._planned: dict[str, numbering.Registration] = {}
+
+    def commit(self) -> list[str]:
+        """Write as many as no rival is in the way of; return their versions."""
+        decides = [functools.partial(self._decide, each) for each in self._references]
+        count = self._session.commit_all(self._model, decides, Registered, self._store)
+        return [each.event.version for each in list(self._planned.values())[:count]]
+
+    def _decide(self, reference: Reference, state: State, at: str) -> AnyEvent | Unchanged:
+        draft = reference_draft(self._session, self._model, reference.uri, reference.facts)
+        base = registration.base_among(self._manifest, state, "auto")
+        planned = numbering.register(state, draft, "auto", base, at)
+        self._planned[planned.event.manifest] = planned
+        return reference.labels.put_on(state, planned.event)
+
+    def _manifest(self, record: Record) -> Manifest:
+        planned = self._planned.get(record.manifest)
+        return planned.manifest if planned is not None else self._session.manifest(record)
+
+    def _store(self) -> None:
+        raws = [planned.raw for planned in self._planned.values()]
+        self._session.open_store.blobs.add_all(raws)
 
 
 def reference_draft(session: Session, model: str, reference: str, facts: Facts) -> Manifest:

@@ -304,6 +304,50 @@ class Ledger:
             return self._written(state, raw, entry)
         raise BusyError(self._model, f"was written by others {_ATTEMPTS} times in a row")
 
+    def commit_all(
+        self,
+        decides: Sequence[Decide],
+        stamp: Callable[[], Stamp],
+        prepare: Callable[[], object],
+    ) -> int:
+        """Commit entries one behind the other; all are decided before the first is written.
+
+        Args:
+            decides: What to do, each given the state behind those before it; refuses by raising,
+                and then nothing is written.
+            stamp: Makes a stamp for each.
+            prepare: Stores what the entries name; called once all are decided.
+
+        Returns:
+            How many were written: all, or those before the first whose place a rival took.
+        """
+        with self._writing:
+            before = self._checked(supposed=False)
+            planned = list(self._planned(before, decides, stamp))
+            prepare()
+            raws = [raw for raw, _, _ in planned]
+            count = self._journal.append_all(before.seq + 1, raws)
+            if count:
+                _, entry, after = planned[count - 1]
+                self._accept(before, after, raws[:count], entry)
+            return count
+
+    def _planned(
+        self, state: State, decides: Iterable[Decide], stamp: Callable[[], Stamp]
+    ) -> Iterator[tuple[bytes, Entry, State]]:
+        """Go through entries to be written one behind the other, each with the state after it."""
+        for decide in decides:
+            signed = stamp()
+            at = entries.next_time(signed.at, state.at)
+            event = decide(state, at)
+            assert not isinstance(event, Unchanged)  # noqa: S101 - each is something new
+            trust.check_signer(state.model, state.policy, event, signed)
+            raw, entry = entries.write(self._model, state.seq + 1, state.head, at, signed, event)
+            if trust.demands(event):
+                self._journal.seal()
+            state = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
+            yield raw, entry, state
+
     def _checked(self, *, supposed: bool) -> State:
         """Return the state to write after, once its last entry and the pointer were looked at.
 
@@ -334,14 +378,19 @@ class Ledger:
 
     def _written(self, state: State, raw: bytes, entry: Entry) -> CommitResult:
         after = fold(state, [(entry, entries.digest(raw))], genuine=genuine)
+        self._accept(state, after, [raw], entry)
+        return CommitResult(after, entry, None)
+
+    def _accept(self, state: State, after: State, raws: Sequence[bytes], entry: Entry) -> None:
+        """Go on from the state after entries that were written here, *entry* the last of them."""
         with self._reading:
             if self._state is state:
                 self._state = after
-                self._opening.recent.append(raw)
+                self._opening.recent.extend(raws)
             self._newest = entry
-        if after.seq % self._store.traits.fold_every == 0:
+        every = self._store.traits.fold_every
+        if after.seq // every > state.seq // every:
             folds.keep(self._id, after)
-        return CommitResult(after, entry, None)
 
     def restore(self, raw: bytes, seq: int, head: str | None) -> str:
         """Write an entry of another registry's journal at its own place; return its digest.
@@ -415,12 +464,19 @@ class Ledger:
         newest = self._newest
         if newest is not None and pointer.seq + 1 == newest.seq == state.seq:
             return list(newest.event.versions())  # the usual case needs no look at the journal
+        return self.touched(pointer.seq, pointer.head, state)
+
+    def touched(self, seq: int, head: str | None, state: State) -> list[str]:
+        """Name the versions that entries behind *seq* up to *state* are about, each once.
+
+        Args:
+            head: Digest of that entry.
+        """
         versions: dict[str, None] = {}
-        head = pointer.head
-        for seq in range(pointer.seq + 1, state.seq + 1):
-            raw = self._journal.read(seq) or b""
-            event = entries.read(raw, self._model, seq, head).event
-            versions |= dict.fromkeys(event.versions())
+        recent = self._opening.last(seq + 1, state)
+        for number in range(seq + 1, state.seq + 1):
+            raw = recent[number - seq - 1] if recent else self._journal.read(number) or b""
+            versions |= dict.fromkeys(entries.read(raw, self._model, number, head).event.versions())
             head = entries.digest(raw)
         return list(versions)
 

@@ -30,7 +30,7 @@ from holdfast.core.manifest import (
     clean_metrics,
     plain,
 )
-from holdfast.core.state import State
+from holdfast.core.state import Record, State
 from holdfast.core.version import Bump, Version
 from holdfast.core.views import RegistrationResult as RegisteredView
 from holdfast.core.views import version_info
@@ -266,9 +266,16 @@ def as_before(
 
 def base_of(session: Session, state: State, asked: Version | Bump) -> Manifest | None:
     """Return the manifest to measure against, with the last schemas declared up to it."""
+    return base_among(session.manifest, state, asked)
+
+
+def base_among(
+    read: Callable[[Record], Manifest], state: State, asked: Version | Bump
+) -> Manifest | None:
+    """Return it as `base_of` does, of versions whose manifests *read* gives."""
     base = None
     for record in numbering.bases_of(state, asked):
-        manifest = session.manifest(record)
+        manifest = read(record)
         base = base or manifest
         base = replace(
             base,

@@ -408,3 +408,27 @@ class Session:
             if outcome.entry is not None:
                 self.project(ledger)
         return outcome
+
+    def commit_all(
+        self,
+        model: str,
+        decides: Sequence[Decide],
+        operation: type[AnyEvent],
+        prepare: Callable[[], object],
+    ) -> int:
+        """Commit entries one behind the other in a folder; see `Ledger.commit_all`."""
+        store, ledger = self.writable(), self.ledger(model)
+
+        def stamp() -> Stamp:
+            return Stamp(
+                self.clock(), self.by, self.new_id(), None, None, self.keyring.key, self.auth
+            )
+
+        with store.sharing(f"{WORDS[operation]} {model}"):
+            self.require_same()
+            if not ledger.state().seq:
+                self.require_models()
+            count = ledger.commit_all(decides, stamp, prepare)
+            if count:
+                self.project(ledger)
+        return count

@@ -8,6 +8,7 @@ private_cache  what this user checked        remote/    requests to a server, an
 durable     files that a crash leaves whole  locks      between processes of one machine
 probe       is a file system fit?            reserved   names that stores keep for themselves
 foreign     files that systems and synchronisers leave
+batch_writes  several small objects, durable at once
 concurrent  several requests at the same time, results in their order
 metering    how far long work on bytes is    hashed_copies  copies, hashed on their way
 ```

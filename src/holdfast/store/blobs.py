@@ -5,7 +5,7 @@ import functools
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from holdfast.core.manifest import MAX_BYTES, Artifact, File, Manifest, decode, digest_of
 from holdfast.errors import DamagedError, InvalidInputError
-from holdfast.store import AbsentError, BlobStore, Ingested, TakenError, at_most, durable, layout
+from holdfast.store import (
+    AbsentError,
+    BlobStore,
+    Ingested,
+    TakenError,
+    at_most,
+    batch_writes,
+    durable,
+    layout,
+)
 from holdfast.store.local import readable
 from holdfast.store.metering import Meter, MeteredFile, Progress, Step, unmetered
 
@@ -80,6 +89,13 @@ class Blobs:
             if len(self._written) > _KEPT_WRITTEN:
                 self._written.popitem(last=False)
         return digest
+
+    def add_all(self, datas: Sequence[bytes]) -> list[str]:
+        """Store small blobs at once, and return their digests."""
+        digests = [digest_of(data) for data in datas]
+        objects = {layout.blob(digest): data for digest, data in zip(digests, datas, strict=True)}
+        batch_writes.create_together(self._store, list(objects.items()))
+        return digests
 
     def read(self, sha256: str) -> bytes:
         """Return a small blob's bytes, checked.

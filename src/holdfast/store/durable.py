@@ -203,22 +203,33 @@ def _create_nameless(path: str, data: bytes) -> bool:
     Raises:
         TakenError: If the name exists.
     """
-    if _NAMELESS is None:
-        return False
-    try:
-        descriptor = os.open(os.path.dirname(path), _NAMELESS, _READ_ONLY)
-    except OSError:  # no such files, or a reason that the usual way will tell
+    descriptor = open_nameless(path)
+    if descriptor is None:
         return False
     try:
         write_all(descriptor, data)
         sync(descriptor)
-        return _named(descriptor, path)
+        return named(descriptor, path)
     finally:
         os.close(descriptor)
 
 
-def _named(descriptor: int, path: str) -> bool:
-    """Give a nameless file its name; False where that cannot be."""
+def open_nameless(path: str) -> int | None:
+    """Open a new file without a name, on the disk of *path*; `None` where there are none such."""
+    if _NAMELESS is None:
+        return None
+    try:
+        return os.open(os.path.dirname(path), _NAMELESS, _READ_ONLY)
+    except OSError:  # no such files, or a reason that the usual way will tell
+        return None
+
+
+def named(descriptor: int, path: str) -> bool:
+    """Give a nameless file its name; False where that cannot be.
+
+    Raises:
+        TakenError: If the name exists.
+    """
     try:
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
     except FileExistsError:
@@ -320,7 +331,7 @@ def replace(path: str, data: bytes) -> None:
     try:
         _write_new(written, data)
     except FileNotFoundError:
-        make_folder(folder)
+        os.makedirs(folder, exist_ok=True)
         _write_new(written, data)
     try:
         try:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from holdfast.store import (
     Store,
     TakenError,
     at_most,
+    batch_writes,
     concurrent,
     durable,
     layout,
@@ -165,6 +166,15 @@ class Journal:
         except OSError as error:
             return f"cannot be read: {error.strerror}"
         return None if whole else "has changed"
+
+    def append_all(self, seq: int, raws: Sequence[bytes]) -> int:
+        """Write entries one behind the other, and return how many have their places.
+
+        Those behind the first whose place is taken were not written. An error leaves some of them
+        written: the journal tells.
+        """
+        objects = [(self.slot(number), raw) for number, raw in enumerate(raws, seq)]
+        return batch_writes.create_in_order(self._store, objects)
 
     def append(self, seq: int, raw: bytes, commit: str) -> None:
         """Write entry *seq*, or say that a rival has.

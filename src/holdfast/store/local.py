@@ -5,7 +5,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader, FileIO
 from pathlib import Path
 
@@ -89,6 +89,13 @@ class LocalStore:
                 if not self._has_lost_links(error):
                     raise
                 durable.create(path, data, links=False)
+
+    def places(self, keys: Sequence[str]) -> list[str]:
+        """Return the files that objects below one prefix are to have; their folder is durable."""
+        paths = [self._target(key) for key in keys]
+        with durable.translate_errors(paths[0]):
+            durable.settle_folder(os.path.dirname(paths[0]), self._settled)
+        return paths
 
     def ingest(
         self, source: Path, prefix: str, expected: str | None, step: Step = unmetered
@@ -278,7 +285,7 @@ class LocalStore:
             return False
         target = self._target(name)
         try:
-            durable.make_folder(os.path.dirname(target))
+            os.makedirs(os.path.dirname(target), exist_ok=True)  # projections are made anew
             os.link(self._prefix + key, target)
         except OSError:
             return False

@@ -1,6 +1,7 @@
 """The same calls to MLflow's own database and to Holdfast: equal results, equal errors."""
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -306,8 +307,16 @@ tags.n IN ('1')
 """
 
 
+def pass_a_millisecond() -> None:
+    """Have what comes next another time, by which searches sort."""
+    now = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == now:
+        pass
+
+
 def model_searches(do: Do) -> None:
     for at, name in enumerate(("alpha", "Beta", "beta2", "gamma", "delta")):
+        pass_a_millisecond()
         do("create_registered_model", name, tags=[tag("n", str(at % 2)), tag("x y", "q")])
     do("create_registered_model", "prompt", tags=[tag("mlflow.prompt.is_prompt", "true")])
     for text in ("", None, *MODEL_FILTERS.splitlines()):

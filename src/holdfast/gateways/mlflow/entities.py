@@ -167,8 +167,10 @@ def updated(texts: Mapping[str, str], moved_at: str) -> int:
     return max(int(texts.get(UPDATED, 0)), milliseconds(moved_at))
 
 
-def model_entity(name: str, state: State, source: Sources) -> ModelEntity:
-    """Return a model as MLflow sees it, with the newest version of each stage."""
+def model_entity(
+    name: str, state: State, latest: Mapping[str, Record], source: Sources
+) -> ModelEntity:
+    """Return a model as MLflow sees it, with its newest version of each stage, *latest*."""
     aliases = by_version(state)
     texts = state.texts
     return ModelEntity(
@@ -178,8 +180,7 @@ def model_entity(name: str, state: State, source: Sources) -> ModelEntity:
         description=texts.get(DESCRIPTION),
         deployment_job_id=texts.get("deployment_job_id"),
         latest_versions=[
-            version_entity(name, state, record, aliases, source)
-            for record in newest(state).values()
+            version_entity(name, state, record, aliases, source) for record in latest.values()
         ],
         tags={key.removeprefix(TAG): text for key, text in texts.items() if key.startswith(TAG)},
         aliases={
@@ -190,7 +191,7 @@ def model_entity(name: str, state: State, source: Sources) -> ModelEntity:
 
 
 def newest(state: State) -> dict[str, Record]:
-    """Return the newest version of each stage; of production, the live one, if one is live."""
+    """Look through all versions for the newest of each stage."""
     found: dict[str, Record] = {}
     sought = set(_STAGES)  # statuses of which no version was seen yet; the others are passed over
     count = len(state.versions) - state.earlier
@@ -202,6 +203,4 @@ def newest(state: State) -> dict[str, Record]:
                 sought.discard(record.status)
             if len(found) == len(STAGES):
                 break
-    if state.production is not None:
-        found["Production"] = state.versions[state.production]
     return found

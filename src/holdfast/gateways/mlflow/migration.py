@@ -5,34 +5,26 @@ registered as references and purged. Each version brings, in the entry that regi
 comes from; so an import that was stopped, at any moment, continues with the next one.
 """
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlparse
 
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from msgspec import Struct
 
 from holdfast.core.state import Record, State
-from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
-from holdfast.gateways.mlflow import entities, mlflow_names, model_folders, stages
+from holdfast.errors import ConflictError
+from holdfast.gateways.mlflow import entities, mlflow_names, stages
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
-from holdfast.gateways.mlflow.new_versions import Found, finite
-from holdfast.gateways.mlflow.sources import Tracking, local_folder
 from holdfast.gateways.mlflow.store_uri import StoreUri
 from holdfast.gateways.mlflow.store_view import StoreView
-from holdfast.registry.catalogue_verbs import Labels
-from holdfast.registry.facts import Facts
+from holdfast.gateways.mlflow.their_registry import TheirRegistry
+from holdfast.registry.catalogue_verbs import Labels, Reference
 from holdfast.registry.registry import Registry
 
 IMPORTED: Final = "imported"
 _GONE: Final = "deleted in MLflow before the import"
-_PAGE: Final = 1000
-_SCHEMES: Final = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "file", "")
+_BATCH: Final = 64
+"""References that are written at once."""
 Progress = Callable[[int, int], None]
 
 
@@ -87,19 +79,15 @@ class Migration:
     def __init__(
         self, registry: Registry, uri: str, live: Sequence[str] = (), trust: str | None = None
     ) -> None:
-        self._uri = _checked(uri)
-        self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
-        self._tracking = Tracking(self._uri)
-        self._locations: dict[tuple[str, Any], str] = {}
+        self._theirs = TheirRegistry(uri, trust)
         self._live = tuple(live)
-        self._trust = trust
         self._registry = registry
         self._view = StoreView(StoreUri(str(registry.location)), registry)
 
     @understood
     def plan(self) -> list[PlannedVersion]:
         """Say what becomes of every version; nothing is written and nothing fetched."""
-        return [row for model in self._models() for row in self._rows(model)]
+        return [row for model in self._theirs.models() for row in self._rows(model)]
 
     @understood
     def run(self, progress: Progress | None = None) -> MigrationResult:
@@ -108,7 +96,7 @@ class Migration:
         Raises:
             ConflictError: If a model here has versions that did not come from there.
         """
-        models = list(self._models())
+        models = list(self._theirs.models())
         rows = {model.name: self._rows(model) for model in models}
         total = sum(map(len, rows.values()))
         at, new = 0, 0
@@ -117,45 +105,24 @@ class Migration:
         for model in models:
             self._require_own(model.name, rows[model.name])
             self._describe(model)
-            for version in self._versions(model.name):
-                new += self._take(model.name, version, references)
-                at += 1
+            for batch in self._batches(model.name):
+                new += self._take_all(model.name, batch, references)
+                at += len(batch)
                 if progress is not None:
                     progress(at, total)
             self._name(model, rows[model.name], unmade)
         return MigrationResult(len(models), total, new, tuple(references), unmade)
 
-    def _models(self) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self._client.search_registered_models(max_results=_PAGE, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _versions(self, name: str) -> list[Any]:
-        quoted = name.replace("'", "\\'")
-        versions, token = [], None
-        while True:
-            page = self._client.search_model_versions(
-                f"name = '{quoted}'", max_results=_PAGE, page_token=token
-            )
-            versions += page
-            token = page.token
-            if not token:
-                return sorted(versions, key=lambda version: int(version.version))
-
     def _rows(self, model: Any) -> list[PlannedVersion]:
         state = self._view.catalogue.state(mlflow_names.to_holdfast(model.name))
         records = _own_records(state) if state is not None else []
         aliases = _by_number(model.aliases)
-        versions = self._versions(model.name)
+        versions = self._theirs.versions(model.name)
         live = self._live_number(model, versions)
         rows = []
         for version in versions:
             number = int(version.version)
-            found = self._look(version)
+            found = self._theirs.look(version)
             rows.append(
                 PlannedVersion(
                     name=model.name,
@@ -184,11 +151,14 @@ class Migration:
         count = len(state.versions) - state.earlier if state is not None else 0
         for row in rows:
             if row.number <= count and not row.done:
-                raise ConflictError(
-                    f"{row.model}@v{row.number}",
-                    f"is not MLflow's version {row.number} of {name!r}",
-                    "import into another store, or delete the model here",
-                )
+                raise self._not_ours(row.model, name, row.number)
+
+    def _not_ours(self, model: str, name: str, number: int) -> ConflictError:
+        return ConflictError(
+            f"{model}@v{number}",
+            f"is not MLflow's version {number} of {name!r}",
+            "import into another store, or delete the model here",
+        )
 
     def _describe(self, model: Any) -> None:
         texts: dict[str, str | None] = {
@@ -201,26 +171,61 @@ class Migration:
             texts[mlflow_names.NAME] = model.name
         self._view.catalogue.describe(name, None, texts, _anything)
 
-    def _take(self, name: str, version: Any, references: list[str]) -> int:
-        """Register one version, and before it those that were deleted; return how many are new."""
+    def _batches(self, name: str) -> Iterator[list[Any]]:
+        """Go through versions in their order: one that is taken in alone, others some at a time."""
+        batch: list[Any] = []
+        for version in self._theirs.versions(name):
+            is_next = not batch or int(version.version) == int(batch[-1].version) + 1
+            if batch and not (is_next and len(batch) < _BATCH and self._theirs.look(version).why):
+                yield batch
+                batch = []
+            batch.append(version)
+            if not self._theirs.look(version).why:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _take_all(self, name: str, batch: Sequence[Any], references: list[str]) -> int:
+        """Register versions of one batch, and before it those that were deleted.
+
+        Returns:
+            How many are new.
+        """
         model = mlflow_names.to_holdfast(name)
-        number = int(version.version)
         state = self._view.catalogue.require(model)
-        before = _own_records(state, number) if number <= len(state.versions) else []
-        if self._has(before, name, number):
-            references += [f"{model}@{r.version}" for r in before if r.reference is not None]
-            return 0
-        while len(state.versions) - state.earlier < number - 1:
+        first = int(batch[0].version)
+        records = list(islice(state.versions.values(), state.earlier + first - 1, None))
+        known = records[: len(batch)]
+        for record, version in zip(known, batch, strict=False):
+            if not self._has([record], name, int(version.version)):
+                raise self._not_ours(model, name, int(version.version))
+            references += [f"{model}@{record.version}"] if record.reference is not None else []
+        new = batch[len(known) :]
+        while new and len(state.versions) - state.earlier < first - 1:
             state = self._fill(model, name, len(state.versions) - state.earlier + 1)
-        labels = Labels(_anything, dict(version._tags), self._texts(name, version))
-        with self._reached(version) as found:
-            facts = self._facts(version, found)
+        if len(new) == 1:
+            self._take(model, new[0], references)
+        elif new:
+            made = self._view.catalogue.refer_all(model, [self._reference(v) for v in new])
+            references += [f"{model}@{version}" for version in made]
+        return len(new)
+
+    def _take(self, model: str, version: Any, references: list[str]) -> None:
+        with self._theirs.reached(version) as found:
+            labels, facts = self._labels(version), self._theirs.facts(version, found)
             if found.folder is None:
                 made = self._view.catalogue.refer(model, version.source or "", labels, facts)
                 references.append(f"{model}@{made}")
             else:
                 self._view.catalogue.register(model, found.folder, labels, facts)
-        return 1
+
+    def _reference(self, version: Any) -> Reference:
+        facts = self._theirs.facts(version, self._theirs.look(version))
+        return Reference(version.source or "", self._labels(version), facts)
+
+    def _labels(self, version: Any) -> Labels:
+        return Labels(_anything, dict(version._tags), self._texts(version.name, version))
 
     def _fill(self, model: str, name: str, number: int) -> State:
         labels = Labels(_anything, texts={IMPORTED: self._mark(name, number)})
@@ -243,74 +248,6 @@ class Migration:
         if version.current_stage in ("Staging", "Production", "Archived"):
             texts[entities.STAGE] = f"{version.current_stage} while registered"
         return {key: str(text) for key, text in texts.items() if text}
-
-    def _facts(self, version: Any, found: Found) -> Facts:
-        facts: Facts = {"lineage": {"run_id": version.run_id or None}}
-        if version.description:
-            facts["description"] = version.description
-        if found.folder is None:
-            return facts
-        told = model_folders.read(found.folder, self._trust)
-        learnt = self._tracking.learnt(version.run_id or told.run_id, None)
-        facts = {**told.facts, **facts}
-        facts["metrics"] = finite(learnt["metrics"])
-        facts["hyperparameters"] = dict(learnt["params"])
-        if self._trust is not None:
-            facts["trust"] = self._trust
-        return facts
-
-    def _look(self, version: Any) -> Found:
-        """Say where a version's bytes are, without fetching them."""
-        source = version.source or ""
-        try:
-            location = self._location(version)
-        except MlflowException as error:
-            return Found(None, source, version.run_id, str(error).splitlines()[0])
-        scheme = urlparse(location).scheme
-        if scheme in ("runs", "models"):
-            try:
-                location, _ = self._tracking.location(location)
-            except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
-                return Found(None, source, version.run_id, str(error).splitlines()[0])
-            scheme = urlparse(location).scheme
-        if scheme in ("", "file"):
-            folder = local_folder(location)
-            why = "" if folder else f"no folder with an MLmodel is at {location!r}"
-            return Found(folder, location, version.run_id, why)
-        return Found(None, location, version.run_id)
-
-    def _location(self, version: Any) -> str:
-        """Return where MLflow keeps a version's files.
-
-        The client would read the whole model before it asks for one version. A database is not
-        asked at all about a source that MLflow had nothing to look up for: it keeps that as it is.
-        """
-        source = version.source or ""
-        if not self._uri.startswith("http") and urlparse(source).scheme != "models":
-            return source
-        key = version.name, version.version
-        if key not in self._locations:
-            ask = self._client._get_registry_client().get_model_version_download_uri
-            self._locations[key] = ask(*key)
-        return self._locations[key]
-
-    @contextlib.contextmanager
-    def _reached(self, version: Any) -> Iterator[Found]:
-        found = self._look(version)
-        if found.folder is not None or found.why:
-            yield found
-            return
-        with tempfile.TemporaryDirectory(prefix="holdfast-mlflow-") as scratch:
-            yield self._fetched(found, Path(scratch))
-
-    def _fetched(self, found: Found, scratch: Path) -> Found:
-        try:
-            folder = self._tracking.download(found.location, scratch)
-        except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
-            return Found(None, found.location, found.run_id, str(error).splitlines()[0])
-        if not model_folders.is_one(folder):
-            return Found(None, found.location, found.run_id, "no MLmodel is there")
-        return Found(folder, found.location, found.run_id)
 
     def _live_number(self, model: Any, versions: Sequence[Any]) -> int | None:
         aliases = {alias: int(number) for alias, number in dict(model.aliases).items()}
@@ -374,25 +311,3 @@ def _by_number(aliases: Mapping[str, Any]) -> dict[int, list[str]]:
     for alias, number in sorted(dict(aliases).items()):
         by_number.setdefault(int(number), []).append(alias)
     return by_number
-
-
-def _checked(uri: str) -> str:
-    """Check that there is something to import: MLflow makes what is missing.
-
-    Raises:
-        InvalidInputError: If it is not the address of a registry of MLflow's.
-        NotFoundError: If there is no such file or folder.
-    """
-    parsed = urlparse(uri)
-    scheme = parsed.scheme.partition("+")[0]
-    if scheme not in _SCHEMES:
-        advice = "name sqlite:///FILE, postgresql://…, http://… or the folder mlruns"
-        raise InvalidInputError(f"address {uri!r}", "is not one of MLflow's registries", advice)
-    if scheme == "sqlite" and not Path(parsed.path.removeprefix("/")).is_file():
-        raise NotFoundError(f"database {uri}", advice="check the path behind sqlite:///")
-    if scheme in ("", "file"):
-        folder = Path(parsed.path)
-        if not folder.is_dir():
-            raise NotFoundError(f"folder {uri}", advice="name the folder that holds `models`")
-        return folder.resolve().as_uri()
-    return uri

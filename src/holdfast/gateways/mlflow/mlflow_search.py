@@ -104,6 +104,16 @@ def names_one(clauses: Sequence[Clause]) -> str | None:
     return next(named, None)
 
 
+def is_name(clause: Clause, name: str) -> bool:
+    """Tell whether a clause says no more than that a model has this name."""
+    return (clause.is_tag, clause.key, clause.comparator, clause.value) == (
+        False,
+        "name",
+        "=",
+        name,
+    )
+
+
 _FIELDS: Final[dict[str, str]] = {"source_path": "source", "version_number": "version"}
 
 

@@ -128,7 +128,7 @@ class RegistryCalls:
     ) -> list[VersionEntity]:
         """Return the newest version of each stage; a SemVer or range is taken for a stage, too."""
         state = self._view.state(name)
-        newest = entities.newest(state)
+        newest = self._view.newest(state)
         records = []
         for stage in wanted or entities.STAGES:
             selected = None if stages.is_one(stage) else self._view.selected(state, stage)
@@ -220,13 +220,17 @@ class RegistryCalls:
         order = mlflow_search.version_order(order_by)
         prompts = mlflow_search.asks_for_prompts(clauses)
         wanted = clauses if prompts else mlflow_search.without_prompt_tag(clauses)
-        matches = mlflow_search.matcher(wanted)
         only = mlflow_search.names_one(clauses)
+        if only is not None:  # so that neither needs a look at each version
+            wanted = [clause for clause in wanted if not mlflow_search.is_name(clause, only)]
+            order = [field for field in order if field[0] != "name"]
+        matches = mlflow_search.matcher(wanted) if wanted else None
         found: list[VersionEntity] = []
-        for name, state in self._named(only) if only else self._view.models():
+        for name, state in self._named(only) if only is not None else self._view.models():
             versions = self._view.versions(name, state)
-            if prompts or not any(_is_prompt(version) for version in versions):
-                found += filter(matches, versions)
+            if prompts or not versions.has_prompts:
+                listed = versions.listed
+                found += filter(matches, listed) if matches is not None else listed
         return mlflow_search.page(found, order, max_results, page_token)
 
     def _named(self, name: str) -> list[tuple[str, State]]:
@@ -336,7 +340,3 @@ def _still(name: str) -> Any:
             raise missing(f"Registered Model with name={name} not found")
 
     return check
-
-
-def _is_prompt(version: VersionEntity) -> bool:
-    return version.tags.get(mlflow_checks.PROMPT_TAG) == "true"

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from holdfast.core.refs import parse_selector, resolve
 from holdfast.core.state import Record, State
 from holdfast.errors import HoldfastError, NotFoundError
-from holdfast.gateways.mlflow import entities, mlflow_checks, mlflow_names, store_uri
+from holdfast.gateways.mlflow import (
+    entities,
+    mlflow_checks,
+    mlflow_names,
+    newest_versions,
+    store_uri,
+)
 from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
+from holdfast.gateways.mlflow.newest_versions import NewestVersions, Touched
 from holdfast.registry import open_registry
 from holdfast.registry.registry import Registry
 
@@ -44,30 +51,54 @@ class EntityCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, tuple[_Key, ModelEntity]] = {}
-        self._versions: dict[str, tuple[_Key, dict[int, _Made]]] = {}
+        self._newest: dict[str, NewestVersions] = {}
+        self._versions: dict[str, tuple[_Key, dict[int, _Made], AllVersions]] = {}
 
-    def model(self, name: str, state: State, source: Sources) -> ModelEntity:
+    def newest(self, state: State, touched: Touched) -> dict[str, Record]:
+        """Return the newest version of each stage; of production, the live one, if one is."""
+        with self._lock:
+            before = self._newest.get(state.model)
+        found = newest_versions.follow(before, state, touched)
+        with self._lock:
+            self._newest[state.model] = found
+        return found.shown(state)
+
+    def model(self, name: str, state: State, source: Sources, touched: Touched) -> ModelEntity:
         """Return a model, made anew when its journal has grown."""
         key = (name, state.head)
         with self._lock:
             entry = self._models.get(state.model)
         if entry is None or entry[0] != key:
-            entry = key, entities.model_entity(name, state, source)
+            latest = self.newest(state, touched)
+            entry = key, entities.model_entity(name, state, latest, source)
             with self._lock:
                 self._models[state.model] = entry
         return entry[1]
 
-    def versions(self, name: str, state: State, source: Sources) -> list[VersionEntity]:
+    def versions(self, name: str, state: State, source: Sources) -> "AllVersions":
         """Return all versions of a model; when its journal has grown, what changed is made anew."""
         key = (name, state.head)
         with self._lock:
             entry = self._versions.get(state.model)
         if entry is None or entry[0] != key:
             known = entry[1] if entry is not None and entry[0][0] == name else {}
-            entry = key, _versions(name, state, source, known)
+            made = _versions(name, state, source, known)
+            listed = [each.entity for each in made.values()]
+            entry = key, made, AllVersions(listed, any(map(_is_prompt, listed)))
             with self._lock:
                 self._versions[state.model] = entry
-        return [made.entity for made in entry[1].values()]
+        return entry[2]
+
+
+class AllVersions(NamedTuple):
+    """The versions of a model, the newest first, and whether one of them is a prompt's."""
+
+    listed: list[VersionEntity]
+    has_prompts: bool
+
+
+def _is_prompt(version: VersionEntity) -> bool:
+    return version.tags.get(mlflow_checks.PROMPT_TAG) == "true"
 
 
 def _versions(
@@ -170,7 +201,11 @@ class StoreView:
 
     def model(self, name: str, state: State) -> ModelEntity:
         """Return a model as MLflow sees it."""
-        return self.cache.model(name, state, self.download_uri)
+        return self.cache.model(name, state, self.download_uri, self.catalogue.touched)
+
+    def newest(self, state: State) -> dict[str, Record]:
+        """Return a model's newest version of each stage."""
+        return self.cache.newest(state, self.catalogue.touched)
 
     def models(self) -> Iterator[tuple[str, State]]:
         """Go through all models that MLflow's clients see; one that is damaged hides no other."""
@@ -184,6 +219,6 @@ class StoreView:
             if state is not None and name is not None:
                 yield name, state
 
-    def versions(self, name: str, state: State) -> list[VersionEntity]:
+    def versions(self, name: str, state: State) -> AllVersions:
         """Return all versions of a model, the newest first."""
         return self.cache.versions(name, state, self.download_uri)

@@ -1,0 +1,152 @@
+"""An MLflow registry that is read: its models and versions, and where their bytes are."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlparse
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from holdfast.errors import InvalidInputError, NotFoundError
+from holdfast.gateways.mlflow import model_folders
+from holdfast.gateways.mlflow.new_versions import Found, finite
+from holdfast.gateways.mlflow.sources import Tracking, local_folder
+from holdfast.registry.facts import Facts
+
+_PAGE: Final = 1000
+_SCHEMES: Final = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "file", "")
+
+
+class TheirRegistry:
+    """One registry of MLflow's.
+
+    Args:
+        uri: `sqlite:///mlflow.db`, `postgresql://…`, `http://server`, or the folder `mlruns`, which
+            MLflow opens where `MLFLOW_ALLOW_FILE_STORE` is set.
+        trust: Why files that run code outside the allow-list are accepted.
+    """
+
+    def __init__(self, uri: str, trust: str | None) -> None:
+        self._uri = _checked(uri)
+        self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        self._tracking = Tracking(self._uri)
+        self._locations: dict[tuple[str, Any], str] = {}
+        self._trust = trust
+
+    def models(self) -> Iterator[Any]:
+        """Go through the registered models."""
+        token = None
+        while True:
+            page = self._client.search_registered_models(max_results=_PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def versions(self, name: str) -> list[Any]:
+        """Return the versions of a model, by number."""
+        quoted = name.replace("'", "\\'")
+        versions, token = [], None
+        while True:
+            page = self._client.search_model_versions(
+                f"name = '{quoted}'", max_results=_PAGE, page_token=token
+            )
+            versions += page
+            token = page.token
+            if not token:
+                return sorted(versions, key=lambda version: int(version.version))
+
+    def facts(self, version: Any, found: Found) -> Facts:
+        """Return what a registration is told of a version, much of it read in its folder."""
+        facts: Facts = {"lineage": {"run_id": version.run_id or None}}
+        if version.description:
+            facts["description"] = version.description
+        if found.folder is None:
+            return facts
+        told = model_folders.read(found.folder, self._trust)
+        learnt = self._tracking.learnt(version.run_id or told.run_id, None)
+        facts = {**told.facts, **facts}
+        facts["metrics"] = finite(learnt["metrics"])
+        facts["hyperparameters"] = dict(learnt["params"])
+        if self._trust is not None:
+            facts["trust"] = self._trust
+        return facts
+
+    def look(self, version: Any) -> Found:
+        """Say where a version's bytes are, without fetching them."""
+        source = version.source or ""
+        try:
+            location = self._location(version)
+        except MlflowException as error:
+            return Found(None, source, version.run_id, str(error).splitlines()[0])
+        scheme = urlparse(location).scheme
+        if scheme in ("runs", "models"):
+            try:
+                location, _ = self._tracking.location(location)
+            except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
+                return Found(None, source, version.run_id, str(error).splitlines()[0])
+            scheme = urlparse(location).scheme
+        if scheme in ("", "file"):
+            folder = local_folder(location)
+            why = "" if folder else f"no folder with an MLmodel is at {location!r}"
+            return Found(folder, location, version.run_id, why)
+        return Found(None, location, version.run_id)
+
+    def _location(self, version: Any) -> str:
+        """Return where MLflow keeps a version's files.
+
+        The client would read the whole model before it asks for one version. A database is not
+        asked at all about a source that MLflow had nothing to look up for: it keeps that as it is.
+        """
+        source = version.source or ""
+        if not self._uri.startswith("http") and urlparse(source).scheme != "models":
+            return source
+        key = version.name, version.version
+        if key not in self._locations:
+            ask = self._client._get_registry_client().get_model_version_download_uri
+            self._locations[key] = ask(*key)
+        return self._locations[key]
+
+    @contextlib.contextmanager
+    def reached(self, version: Any) -> Iterator[Found]:
+        """Have the folder of a version here, if it can be; what is fetched lives this long."""
+        found = self.look(version)
+        if found.folder is not None or found.why:
+            yield found
+            return
+        with tempfile.TemporaryDirectory(prefix="holdfast-mlflow-") as scratch:
+            yield self._fetched(found, Path(scratch))
+
+    def _fetched(self, found: Found, scratch: Path) -> Found:
+        try:
+            folder = self._tracking.download(found.location, scratch)
+        except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
+            return Found(None, found.location, found.run_id, str(error).splitlines()[0])
+        if not model_folders.is_one(folder):
+            return Found(None, found.location, found.run_id, "no MLmodel is there")
+        return Found(folder, found.location, found.run_id)
+
+
+def _checked(uri: str) -> str:
+    """Check that there is something to import: MLflow makes what is missing.
+
+    Raises:
+        InvalidInputError: If it is not the address of a registry of MLflow's.
+        NotFoundError: If there is no such file or folder.
+    """
+    parsed = urlparse(uri)
+    scheme = parsed.scheme.partition("+")[0]
+    if scheme not in _SCHEMES:
+        advice = "name sqlite:///FILE, postgresql://…, http://… or the folder mlruns"
+        raise InvalidInputError(f"address {uri!r}", "is not one of MLflow's registries", advice)
+    if scheme == "sqlite" and not Path(parsed.path.removeprefix("/")).is_file():
+        raise NotFoundError(f"database {uri}", advice="check the path behind sqlite:///")
+    if scheme in ("", "file"):
+        folder = Path(parsed.path)
+        if not folder.is_dir():
+            raise NotFoundError(f"folder {uri}", advice="name the folder that holds `models`")
+        return folder.resolve().as_uri()
+    return uri
