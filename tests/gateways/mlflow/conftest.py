@@ -1,10 +1,12 @@
 """MLflow's own stores beside Holdfast's, each in a folder of its own."""
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,38 @@ def theirs(database: Path) -> Iterator[Any]:
     store = SqlAlchemyStore(f"sqlite:///{database}")
     yield store
     store._dispose_engine()
+
+
+@pytest.fixture(scope="session")
+def _their_port(mlflow: Any) -> Iterator[int]:
+    assert mlflow
+    from mlflow.server import app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join(30)
+
+
+@pytest.fixture
+def their_port(_their_port: int, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """MLflow's own server in front of a database."""
+    from mlflow.server import handlers
+
+    for name in ("FILE_STORE", "REGISTRY_STORE"):
+        monkeypatch.setenv(f"_MLFLOW_SERVER_{name}", f"sqlite:///{database}")
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(database.parent / "artifacts"))
+    monkeypatch.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", str(database.parent / "sent"))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(handlers, "_model_registry_store", None)
+    monkeypatch.setattr(handlers, "_tracking_store", None)
+    yield _their_port
+    handlers._get_model_registry_store()._dispose_engine()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.postgres import Postgres
 
 import holdfast
 from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
@@ -265,3 +266,51 @@ def test_an_import_reads_a_model_as_often_for_many_versions_as_for_one(
 
     assert (done.new, len(done.references)) == (4, 4)
     assert len(asked) <= 1
+
+
+def test_a_postgresql_database_is_brought_over(
+    mlflow: Any, database_server: Postgres, registry: Registry, model_folder: Folder
+) -> None:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    from holdfast.gateways.mlflow.migration import Migration
+
+    assert mlflow
+    uri = database_server.new_database()
+    store = SqlAlchemyStore(uri.replace("postgresql:", "postgresql+psycopg:"))
+    fill(store, model_folder)
+    first = Migration(registry, uri, ["Production"]).run()
+    again = Migration(registry, uri, ["Production"]).run()
+    store._dispose_engine()
+
+    assert (first.models, first.new, again.new) == (3, 5, 0)
+    assert registry.resolve("fraud@production").number == 4
+    assert registry.resolve("fraud@v5").tags == {"n": "5"}
+    assert registry.verify().whole
+
+
+def test_what_a_tracking_server_has_is_fetched_with_its_run(
+    mlflow: Any, their_port: int, theirs: Any, registry: Registry, model_folder: Folder
+) -> None:
+    from holdfast.gateways.mlflow.migration import Migration
+
+    url = f"http://127.0.0.1:{their_port}"
+    client = mlflow.MlflowClient(tracking_uri=url, registry_uri=url)
+    run = client.create_run(client.create_experiment("e", f"mlflow-artifacts:/{1}"))
+    client.log_artifacts(run.info.run_id, str(model_folder()), "model")
+    client.log_metric(run.info.run_id, "auc", 0.9)
+    client.log_param(run.info.run_id, "depth", "3")
+    client.create_registered_model("fraud", {"team": "risk"})
+    source = f"{run.info.artifact_uri}/model"
+    client.create_model_version("fraud", source, run.info.run_id, {"n": "1"})
+    client.set_registered_model_alias("fraud", "champion", "1")
+    theirs.create_model_version("fraud", "s3://gone/x")
+    folder = Path(str(registry.location)).parent / "logged"
+    done = Migration(registry, url, ["champion"]).run()
+
+    assert (done.new, done.references, done.unmade) == (2, ("fraud@1.1.0",), {})
+    manifest = registry.manifest("fraud@production")
+    assert (manifest.metrics, manifest.hyperparameters) == ({"auc": 0.9}, {"depth": "3"})
+    assert manifest.lineage.run_id == run.info.run_id
+    stored = registry.fetch("fraud@production").paths["model"]
+    assert (stored / "weights.json").read_bytes() == (folder / "weights.json").read_bytes()

@@ -1,9 +1,6 @@
 """The same calls of MLflow's REST client to MLflow's own server and to `holdfast web`."""
 
-import logging
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +17,6 @@ from tests.web.facing import TOKEN, running
 REACHED = [scenario for scenario in SCENARIOS if scenario is not what_else_is_called]
 TAIL = ". See the API docs for more information about request parameters"
 SERVER = re.compile(r"API request to \S+ failed .*too many 500 error responses")
-
-
-@pytest.fixture(scope="session")
-def _their_port(mlflow: Any) -> Iterator[int]:
-    assert mlflow
-    from mlflow.server import app
-    from werkzeug.serving import make_server
-
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join(30)
-
-
-@pytest.fixture
-def their_port(_their_port: int, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    from mlflow.server import handlers
-
-    for name in ("FILE_STORE", "REGISTRY_STORE"):
-        monkeypatch.setenv(f"_MLFLOW_SERVER_{name}", f"sqlite:///{database}")
-    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(database.parent / "artifacts"))
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(handlers, "_model_registry_store", None)
-    monkeypatch.setattr(handlers, "_tracking_store", None)
-    yield _their_port
-    handlers._get_model_registry_store()._dispose_engine()
 
 
 def client(port: int, token: str | None = None) -> Any:

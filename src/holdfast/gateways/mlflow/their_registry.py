@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
@@ -149,4 +150,6 @@ def _checked(uri: str) -> str:
         if not folder.is_dir():
             raise NotFoundError(f"folder {uri}", advice="name the folder that holds `models`")
         return folder.resolve().as_uri()
+    if uri.startswith("postgresql:") and not find_spec("psycopg2") and find_spec("psycopg"):
+        return f"postgresql+psycopg{uri.removeprefix('postgresql')}"
     return uri
