@@ -304,6 +304,16 @@ tags.n > '1'
 name = alpha
 attribute.name = 'alpha'
 tags.n IN ('1')
+name != alpha
+name LIKE
+name lIkE '%T%'
+name iLike '%%'
+name LIKE '_e%'
+run_id = 'r1'
+source_path = 'A/D'
+other = true
+tag.n = '1' and tag.n LIKE '%'
+tag.N = '1'
 """
 
 
@@ -331,6 +341,12 @@ def model_searches(do: Do) -> None:
         do("search_registered_models", order_by=order)
     for order in (["x"], ["name up"], ["tags.n"], [""], ["name ASC DESC"]):
         do("search_registered_models", order_by=order)
+    for words in ("timestamp\tASC", "timestamp\r\rASC", "timestamp\nASC", "timestamp  aSC"):
+        do("search_registered_models", order_by=[words])
+    for words in ("name   DESC", "name deSc", "name ASC"):
+        do("search_registered_models", order_by=["last_updated_timestamp ASC", words])
+    do("search_registered_models", order_by=["name ASC", "last_updated_timestamp DESC blah"])
+    do("search_registered_models", max_results=1e15)
     do("search_registered_models", max_results=1001)
     do("search_registered_models", max_results=int(1e15))
     do("search_registered_models", page_token="not base64!")
@@ -376,6 +392,21 @@ name
 name = 'none'
 y.z = 'a'
 tags.n >= '1'
+run_id IN (1, 2, 3)
+run_id IN (
+run_id IN
+name LIKE
+run_id IN (,)
+run_id IN ('r0',,'r1')
+run_id IN ('R0', 'r1')
+run_id LIKE 'r%'
+run_id ILIKE 'R%'
+version_number = 2 AND run_id IN ('r0', 'r1')
+source_path = ''
+tag.n LIKE '1%' and tag.n != '2'
+tag.N = '1'
+tag.`n` = '1'
+tags.n ILIKE '%'
 """
 
 
@@ -383,11 +414,17 @@ def version_searches(do: Do) -> None:
     for name in ("a", "b", "prompt"):
         do("create_registered_model", name)
     for at in range(5):
+        pass_a_millisecond()
         do("create_model_version", "a", f"s{at}", f"r{at % 2}", [tag("n", str(at % 3))])
         do("create_model_version", "b", f"path/{at}", None, [tag("x y", "q")])
     do("create_model_version", "prompt", "p", None, [tag("mlflow.prompt.is_prompt", "true")])
     do("delete_model_version", "a", 2)
+    pass_a_millisecond()
     do("update_model_version", "b", 1, "last")
+    for order in (["creation_timestamp DESC"], ["last_updated_timestamp ASC"]):
+        do("search_model_versions", "name = 'a'", 2, order)
+    do("search_model_versions", order_by=["name ASC", "last_updated_timestamp DESC blah"])
+    do("search_model_versions", max_results=1e15)
     for text in ("", None, *VERSION_FILTERS.splitlines()):
         do("search_model_versions", text)
     orders = [["name"], ["version_number"], ["version_number DESC", "name DESC"]]
@@ -411,11 +448,35 @@ def version_searches(do: Do) -> None:
 
 def what_else_is_called(do: Do) -> None:
     do("create_registered_model", "a", deployment_job_id="job")
-    version = do("create_model_version", "a", "s")
+    told = [tag("key", "value"), tag("other", "words")]
+    version = do("create_model_version", "a", "s", "r1", told, "http://run", "described")
     do("_await_model_version_creation", version, 1)
     do("copy_model_version", version, "copied")
     do("copy_model_version", version, "copied")
     do("get_registered_model", "copied")
+    copied = do("copy_model_version", version, "a")
+    do("copy_model_version", copied, "third")
+    do("get_model_version_download_uri", "third", 1)
+
+
+def prompts(do: Do) -> None:
+    is_prompt = tag("mlflow.prompt.is_prompt", "true")
+    do("create_registered_model", "model", [tag("fruit", "apple")])
+    do("create_registered_model", "prompt", [is_prompt, tag("fruit", "apple")])
+    for name, tags in (("model", None), ("model", [is_prompt]), ("prompt", [is_prompt])):
+        do("create_registered_model", name, tags)
+    do("create_registered_model", "prompt")
+    for text in ("hello", "hello {{name}}"):
+        tags = [is_prompt, tag("mlflow.prompt.text", text), tag("fruit", "apple")]
+        do("create_model_version", "prompt", "dummy", tags=tags)
+    do("create_model_version", "model", "dummy", tags=[tag("fruit", "apple")])
+    only = "tags.`mlflow.prompt.is_prompt` = 'true'"
+    for text in (None, "tags.fruit = 'apple'", "name = 'prompt'", only):
+        do("search_registered_models", text)
+        do("search_model_versions", text)
+    for text in (f"{only} and name = 'prompt'", f"{only} and tags.fruit = 'apple'"):
+        do("search_registered_models", text)
+        do("search_model_versions", text)
 
 
 SCENARIOS: list[Scenario] = [
@@ -431,6 +492,7 @@ SCENARIOS: list[Scenario] = [
     model_searches,
     version_searches,
     what_else_is_called,
+    prompts,
 ]
 
 

@@ -61,6 +61,10 @@ class Language(Struct, frozen=True):
         return repr(key) in self.numeric
 
 
+_RESERVED: Final = frozenset(("TRUE", "FALSE", "NONE", "ON"))
+"""Bare words of SQL that cannot be compared with; MLflow takes them for clauses of their own."""
+
+
 class Piece(Struct, frozen=True):
     """A piece of a filter, and what kind of piece."""
 
@@ -142,6 +146,8 @@ def _is_comparison(tokens: Sequence[Piece]) -> bool:
         return False
     left, comparator, right = tokens
     if comparator.kind != "comparator" or left.kind not in _OPERANDS or _is_and(right):
+        return False
+    if right.kind == "name" and right.text.upper() in _RESERVED:
         return False
     if comparator.text.upper().endswith("IN"):
         return left.kind == "name" and right.kind == "list"
