@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from holdfast.core.manifest import Scan
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.formats import mlflow_folder
+from holdfast.formats import mlflow_folder, pyfunc_code
+from holdfast.formats.code.module_space import ModuleSpace
 from holdfast.formats.contract import Description
 from holdfast.formats.libraries import library, unpickling
 from holdfast.formats.scanner import mlmodel
@@ -62,17 +63,35 @@ class Mlflow:
 
         What that may run was judged, and trusted where it is not known, before it came here.
         """
-        mlmodel.require_inside(path, mlmodel.read(path))
-        mlflow = library("mlflow.pyfunc", "mlflow")
-        with unpickling(path.name):
-            loaded = mlflow.load_model(str(path.resolve()), suppress_warnings=True)
-            return PyfuncModel(loaded)
+        path = path.resolve()
+        document = mlmodel.read(path)
+        mlmodel.require_inside(path, document)
+        library("mlflow.pyfunc", "mlflow")
+        code = pyfunc_code.folder_of(path, document)
+        if code is None:
+            return _loaded(path)
+        space = ModuleSpace(code)
+        try:
+            with pyfunc_code.loading_with(space, path, code):
+                model = _loaded(path)
+        except BaseException:
+            space.hide()
+            raise
+        space.last_as_long_as([model])
+        return model
 
     def describe(self, source: object) -> Description:
         """Describe a folder by its flavour."""
         if not isinstance(source, Path):
             return Description()
         return Description(mlflow_folder.read(source).framework)
+
+
+def _loaded(path: Path) -> "PyfuncModel":
+    import mlflow.pyfunc
+
+    with unpickling(path.name):
+        return PyfuncModel(mlflow.pyfunc.load_model(str(path), suppress_warnings=True))
 
 
 class PyfuncModel:
