@@ -1,6 +1,7 @@
 """The files of a version as MLflow asks for them: verified, judged, and copied out."""
 
 import contextlib
+import inspect
 import os
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mlflow
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
@@ -31,9 +33,12 @@ class HoldfastArtifactRepository(ArtifactRepository):
     def __init__(
         self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
     ) -> None:
-        super().__init__(artifact_uri, tracking_uri, registry_uri)
+        if "registry_uri" in inspect.signature(ArtifactRepository).parameters:
+            super().__init__(artifact_uri, tracking_uri, registry_uri)
+        else:  # MLflow 2 tells nobody where the registry is
+            super().__init__(artifact_uri)
         location, self._ref = store_uri.version_of(artifact_uri)
-        self._view = StoreView(_store(location, registry_uri))
+        self._view = StoreView(_store(location, registry_uri or mlflow.get_registry_uri()))
 
     @contextlib.contextmanager
     def _folder(self) -> Iterator[Path]:

@@ -1,5 +1,7 @@
 """Models and versions as objects of MLflow's own classes, for its clients in this process."""
 
+import functools
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +20,8 @@ from holdfast.gateways.mlflow.mlflow_search import FoundPage
 
 def version_object(version: VersionEntity) -> ModelVersion:
     """Return a version as MLflow's own object."""
-    return ModelVersion(
+    return _made(
+        ModelVersion,
         name=version.name,
         version=version.version,
         creation_timestamp=version.creation_timestamp,
@@ -37,8 +40,9 @@ def version_object(version: VersionEntity) -> ModelVersion:
 
 def model_object(model: ModelEntity) -> RegisteredModel:
     """Return a model as MLflow's own object."""
-    return RegisteredModel(
-        model.name,
+    return _made(
+        RegisteredModel,
+        name=model.name,
         creation_timestamp=model.creation_timestamp,
         last_updated_timestamp=model.last_updated_timestamp,
         description=model.description,
@@ -47,6 +51,16 @@ def model_object(model: ModelEntity) -> RegisteredModel:
         aliases=[RegisteredModelAlias(alias, number) for alias, number in model.aliases.items()],
         deployment_job_id=model.deployment_job_id,
     )
+
+
+def _made(kind: Any, **fields: Any) -> Any:
+    """Make an object of MLflow's, of what its class has in the version that is installed."""
+    return kind(**{name: value for name, value in fields.items() if name in _fields(kind)})
+
+
+@functools.cache
+def _fields(kind: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(kind).parameters)
 
 
 def version_page(page: FoundPage[VersionEntity]) -> PagedList[ModelVersion]:
