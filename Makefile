@@ -53,7 +53,7 @@ $(VENV)/.serving: pyproject.toml uv.lock
 	$(call sync,--no-default-groups --group demo --extra serve,$@)
 
 $(VENV)/.mlflow: pyproject.toml uv.lock
-	$(call sync,--no-default-groups --group demo --extra mlflow,$@)
+	$(call sync,--no-default-groups --group demo --extra mlflow --extra web,$@)
 
 .PHONY: demo-mlflow
 demo-mlflow: $(VENV)/.mlflow ## Let MLflow's client log, register, promote, be refused, and follow a rollback

@@ -1,13 +1,20 @@
-"""MLflow's own client over a Holdfast store, without a server: `make demo-mlflow`.
+"""MLflow's own client over a Holdfast store, without a server and with one: `make demo-mlflow`.
 
 A model is trained, logged and registered in MLflow's words and goes live by its alias, which asks
 the gate. A worse one is refused with every reason. A better one goes live, is rolled back with
-Holdfast, and MLflow's client follows. Runs stay in MLflow's database; both are in ./demo-mlflow.
+Holdfast, and MLflow's client follows. Then the same over REST, where the client has no plugin. Runs
+stay in MLflow's database; both are in ./demo-mlflow.
 """
 
+import contextlib
 import os
+import re
+import secrets
 import shutil
+import subprocess
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path("demo-mlflow").absolute()
@@ -57,9 +64,42 @@ def main() -> int:
     print(f"   {moved.note}: MLflow says version {version.version}, {version.current_stage}")
     for line in registry.history(NAME):
         print(f"   {line.seq:>2}  {line.what}")
-    whole = registry.verify().whole
+    print("5. The same over REST, where MLflow's client has no plugin")
+    followed = over_rest(registry)
+    whole = registry.verify().whole and followed
     print(f"   every byte is as it was written: {whole}")
     return 0 if whole and version.version == 1 and moved.version == "1.0.0" else 1
+
+
+def over_rest(registry: holdfast.Registry) -> bool:
+    """Promote, be refused, load and see a rollback through a server; tell whether all went so."""
+    with served(registry) as url:
+        mlflow.set_registry_uri(url)
+        client = mlflow.MlflowClient()
+        client.set_registered_model_alias(NAME, "production", "3")
+        print(f"   live at {url}: {live(registry)}")
+        was_refused = refused(client, "2")
+        print(f"   models:/{NAME}@production answers {answers('@production')}")
+        print(f"   {registry.rollback(NAME, reason='over REST, too').note}: ", end="")
+        version = client.get_model_version_by_alias(NAME, "production").version
+        print(f"MLflow says version {version}")
+    return was_refused and version == "1"
+
+
+@contextlib.contextmanager
+def served(registry: holdfast.Registry) -> Iterator[str]:
+    """Run `holdfast web` over the store, for this machine alone; give its address."""
+    os.environ["HOLDFAST_TOKEN"] = os.environ["MLFLOW_TRACKING_TOKEN"] = secrets.token_hex(32)
+    command = [sys.executable, "-m", "holdfast", "web", "--port", "0"]
+    command += ["--store", str(registry.location)]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        found = (re.search(r"http://\S+:\d+", line) for line in server.stderr or ())
+        address = next(filter(None, found))[0]
+        yield address
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
 
 
 def logged(strength: float) -> None:

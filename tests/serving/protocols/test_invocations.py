@@ -54,6 +54,12 @@ def test_csv_is_read_with_and_without_its_names(server: Server, body: str) -> No
         ("application/json", '{"dataframe_split": {"columns": []}}', 422, '"data"'),
         ("application/json", '{"dataframe_split": [1]}', 422, '"data"'),
         ("application/json", '{"dataframe_split": {"columns": 1, "data": []}}', 422, "columns"),
+        (
+            "application/json",
+            '{"inputs": [[1, 2]], "params": {"n": 1}}',
+            422,
+            "params are not taken",
+        ),
     ],
 )
 def test_another_shape_is_refused(
