@@ -66,7 +66,6 @@ class Mlflow:
         path = path.resolve()
         document = mlmodel.read(path)
         mlmodel.require_inside(path, document)
-        library("mlflow.pyfunc", "mlflow")
         code = pyfunc_code.folder_of(path, document)
         if code is None:
             return _loaded(path)
@@ -88,10 +87,9 @@ class Mlflow:
 
 
 def _loaded(path: Path) -> "PyfuncModel":
-    import mlflow.pyfunc
-
+    mlflow = library("mlflow.pyfunc", "mlflow")
     with unpickling(path.name):
-        return PyfuncModel(mlflow.pyfunc.load_model(str(path), suppress_warnings=True))
+        return PyfuncModel(mlflow.load_model(str(path), suppress_warnings=True))
 
 
 class PyfuncModel:

@@ -82,6 +82,8 @@ def drafted(
         UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
     """
     manifest = _manifest(session, draft)
+    if manifest.reference is not msgspec.UNSET:
+        raise InvalidInputError("draft", "names bytes that are elsewhere", _SEND)
     state = session.ledger(manifest.name).state()
     with _scanned(session, state, manifest, trust) as scanned:
         yield scanned
