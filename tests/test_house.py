@@ -93,6 +93,7 @@ LONGER = {
     "src/holdfast/registry/registry.py": "one method for each verb, and its docstring",
     "src/holdfast/registry/remote_registry.py": "one method for each verb, asked of a server",
     "src/holdfast/registry/session.py": "what every verb shares, by threads and by authors",
+    "src/holdfast/store/durable.py": "every way of writing that a power cut may meet",
     "src/holdfast/web/api.py": "the one table of what the API answers",
     "src/holdfast/serving/answering/prediction_handler.py": "the way of one request, top to bottom",
 }
