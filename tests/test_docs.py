@@ -360,6 +360,16 @@ def test_each_client_names_tests_that_run_it() -> None:
     assert [row for row, paths in proofs.items() if not paths] == []
 
 
+def test_security_names_every_attack_once_and_every_file_of_attacks() -> None:
+    page = (ROOT / "SECURITY.md").read_text()
+    table = page.partition("## Attacks, the wall")[2].partition("\n## ")[0]
+    attacks = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")]
+    files = {f"tests/attacks/{path.name}" for path in ROOT.glob("tests/attacks/test_*.py")}
+
+    assert [attack for attack in attacks if attacks.count(attack) > 1] == []
+    assert files - set(re.findall(r"`(tests/[^`]+)`", table)) == set()
+
+
 def test_every_picture_is_shown_and_small_and_every_one_that_is_shown_is_there() -> None:
     shown = {
         (page.parent / name).resolve()

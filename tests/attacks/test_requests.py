@@ -90,6 +90,48 @@ def test_shapes_that_no_array_has_are_the_callers_fault(
     assert answer.json()["field"] == "x"
 
 
+@pytest.mark.parametrize("length", ["9" * 5000, "9" * 18, "1" + "0" * 19, "-1", "²", ""])
+def test_a_length_that_is_none_is_the_callers_fault(server: Server, length: str) -> None:
+    headers = {
+        b"content-type": b"application/json",
+        b"inference-header-content-length": length.encode(),
+    }
+    answer = server.client.post(INFER, content=b"{}", headers=headers)
+
+    assert answer.status_code == 400
+    assert "is not a length within the body" in answer.json()["error"]
+
+
+LONG = "n" * 300_000
+REPEATED: dict[str, tuple[str, Any]] = {
+    "an input": (INFER, {"inputs": [{"name": LONG, "shape": [1], "datatype": "FP64"}]}),
+    "a type": (INFER, {"inputs": [{"name": "x", "shape": [0], "datatype": LONG, "data": []}]}),
+    "a column": ("/predict", {"instances": [{LONG: 1}]}),
+    "a column of a table": (
+        "/invocations", {"dataframe_split": {"columns": [LONG, LONG], "data": [[1, 2]]}}
+    ),
+    "an id": ("/feedback", {"prediction_id": LONG, "label": 1, LONG: 2}),
+    "a key": ("/predict", {LONG: 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "document"), REPEATED.values(), ids=REPEATED)
+def test_no_answer_repeats_names_of_any_length(server: Server, path: str, document: Any) -> None:
+    answer = server.post(path, document)
+
+    assert answer.status_code in (400, 422)
+    assert len(answer.content) < 6000
+
+
+@pytest.mark.parametrize("name", ["content-encoding", "content-type"])
+def test_no_answer_repeats_headers_of_any_length(server: Server, name: str) -> None:
+    headers = {"content-type": "application/json", name: "n" * 60_000}
+    answer = server.client.post("/predict", content=ROWS, headers=headers)
+
+    assert answer.status_code == 415
+    assert len(answer.content) < 6000
+
+
 @pytest.mark.parametrize(
     ("header", "value"),
     [

@@ -43,6 +43,19 @@ def test_a_name_is_found_by_either_key() -> None:
     assert signers.name_of(listed, None) is None
 
 
+PRIME = 2**255 - 19
+OF_ORDER_8 = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+WEAK = {
+    "the identity": 1,
+    "of order 2": PRIME - 1,
+    "of order 4": 0,
+    "of order 8": OF_ORDER_8,
+    "another of order 8": PRIME - OF_ORDER_8,
+    "the identity beyond the prime": PRIME + 1,
+    "of order 4 beyond the prime": PRIME,
+}
+
+
 @pytest.mark.parametrize(
     ("listed", "problem"),
     [
@@ -60,6 +73,16 @@ def test_a_list_that_would_not_say_who_signed_is_refused(
 ) -> None:
     with pytest.raises(InvalidInputError, match=problem):
         signers.check(listed)
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+@pytest.mark.parametrize("place", WEAK.values(), ids=WEAK)
+def test_a_key_in_whose_name_everybody_can_sign_is_refused(place: int, sign: int) -> None:
+    key = base64.b64encode((place | sign).to_bytes(32, "little")).decode()
+
+    assert signers.is_weak(key)
+    with pytest.raises(InvalidInputError, match="'eve' has a weak key"):
+        signers.check({"ana": ANA.signer, "eve": Signer(ed25519=key)})
 
 
 def test_a_list_of_two_people_stands() -> None:

@@ -102,7 +102,8 @@ class Serving:
     ) -> None:
         """Begin it, by a program *before* it that then runs Python with what follows.
 
-        Nothing is restrained unless an option says so: a process for trials is one more to begin.
+        Nothing is restrained unless an option or the environment says so: a process for trials is
+        one more to begin.
         """
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -114,7 +115,7 @@ class Serving:
         if before:
             command = [*before, *command[1:]]
         if "--sandbox" not in options:
-            options = ("--sandbox", "off", *options)
+            options = ("--sandbox", os.environ.get("HOLDFAST_TESTS_SANDBOX", "off"), *options)
         command += ["--port", str(self.port), "--log", str(self.predictions), *options]
         names = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         with self._log.open("wb") as log:

@@ -81,9 +81,9 @@ def taken_by(state: State, asked: Version | Bump) -> Record | None:
     if not isinstance(asked, Version):
         return None
     wanted = str(asked)
-    place = versions.order(wanted)
+    plain = wanted.partition("+")[0]
     for text in state.versions:
-        if text != wanted and versions.order(text) == place:
+        if text != wanted and text.startswith(plain) and text.partition("+")[0] == plain:
             raise ConflictError(
                 f"{state.model}@{asked}",
                 f"differs from {text} only in build metadata, which has no order",

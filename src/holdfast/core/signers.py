@@ -17,6 +17,13 @@ from holdfast.errors import InvalidInputError
 RAW_BYTES: Final = 32
 """Length of an Ed25519 public key."""
 
+_PRIME: Final = 2**255 - 19
+_OF_ORDER_8: Final = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+_WEAK: Final = frozenset((0, 1, _PRIME - 1, _OF_ORDER_8, _PRIME - _OF_ORDER_8))
+"""The y of the points of edwards25519 of order 8 or less, as each multiple of these has."""
+
 
 class VersionSignature(Struct, frozen=True):
     """A signature of a version: the public key it verifies under, and the blob of its bytes."""
@@ -40,6 +47,15 @@ class Signer(Struct, frozen=True, forbid_unknown_fields=True):
 def entry_key_id(key: str) -> str:
     """Return the id of an Ed25519 key: the SHA-256 of its raw bytes."""
     return hashlib.sha256(a2b_base64(key)).hexdigest()
+
+
+def is_weak(key: str) -> bool:
+    """Tell whether an Ed25519 key is a point of small order.
+
+    Under such a key, signatures that nobody made hold for a share of all messages, or for all.
+    """
+    y = int.from_bytes(a2b_base64(key), "little") & ((1 << 255) - 1)
+    return y % _PRIME in _WEAK
 
 
 def version_key_id(key: str) -> str:
@@ -77,6 +93,9 @@ def check(signers: Mapping[str, Signer]) -> None:
             signer.ed25519 is not None and len(a2b_base64(signer.ed25519)) != RAW_BYTES
         ):
             raise InvalidInputError(subject, "has an invalid key", "give the .pub file")
+        if signer.ed25519 is not None and is_weak(signer.ed25519):
+            problem = "has a weak key, in whose name everybody can sign"
+            raise InvalidInputError(subject, problem, "have a new key made")
         for key in keys:
             if key in seen:
                 raise InvalidInputError(

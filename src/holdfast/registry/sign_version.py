@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from holdfast import named_files
 from holdfast.core import commands
 from holdfast.core.events import AnyEvent, Signed
 from holdfast.core.idempotency import Unchanged
@@ -84,7 +85,7 @@ def checked(session: Session, ref: str, key: str, raw: bytes, subject: str) -> M
 def _read(file: Path) -> bytes:
     subject = f"signature {str(file)!r}"
     try:
-        with file.open("rb") as opened:
+        with named_files.opened(file) as opened:
             raw = opened.read(bundle.MOST_BYTES + 1)
     except OSError as error:
         raise InvalidInputError(

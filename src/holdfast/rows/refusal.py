@@ -1,10 +1,15 @@
 """A request that is answered with an error instead of a prediction."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 __all__ = ["Refusal"]
+
+_MOST_MESSAGE: Final = 1000
+_MOST_FIELD: Final = 200
+"""Characters of an answer, which may repeat what a caller named: of any length, and twice."""
 
 
 class Refusal(Exception):  # noqa: N818 - most are not our errors
@@ -29,8 +34,8 @@ class Refusal(Exception):  # noqa: N818 - most are not our errors
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
-        self.field = field
+        self.message = _cut(message, _MOST_MESSAGE)
+        self.field = None if field is None else _cut(field, _MOST_FIELD)
         self.headers = dict(headers or {})
         self.cause = cause
 
@@ -41,3 +46,7 @@ class Refusal(Exception):  # noqa: N818 - most are not our errors
         return msgspec.json.encode(
             document if self.field is None else document | {"field": self.field}
         )
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

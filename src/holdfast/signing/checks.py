@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.entry import Entry
 from holdfast.core.entry_signature import EntrySignature
-from holdfast.core.signers import entry_key_id
+from holdfast.core.signers import entry_key_id, is_weak
 from holdfast.errors import DamagedError
 from holdfast.signing.library import cryptography
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def genuine(signature: EntrySignature) -> bool:
     """Tell whether an entry's signature is its key's, over its bytes.
+
+    A key in whose name everybody can sign signs nothing.
 
     Raises:
         MissingLibraryError: If cryptography is not installed.
@@ -27,7 +29,7 @@ def genuine(signature: EntrySignature) -> bool:
         key.verify(base64.b64decode(signature.value), signature.message)
     except (InvalidSignature, ValueError):
         return False
-    return True
+    return not is_weak(signature.key)
 
 
 def require_genuine(entry: Entry) -> None:

@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from holdfast.core import names, numbering, strict_json
 from holdfast.core.entry import MAX_BYTES, is_time
@@ -43,6 +43,11 @@ _BROKEN: Final = (
 )  # fmt: skip
 """What `tarfile` raises over hostile archives."""
 _CHUNK: Final = 1 << 20
+_MOST_HEADER: Final = 64 << 10
+"""Bytes of what a header says beside its block, such as a long name."""
+_EXTENDED: Final = (
+    tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -94,7 +99,7 @@ def _opened(
     if source.exists() and not source.is_file():
         raise InvalidInputError(f"file {str(source)!r}", "is not a regular file", "name a bundle")
     try:
-        with source.open("rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as tar:
+        with source.open("rb") as file, _tar(_Bounded(file)) as tar:
             meter = Meter(progress, os.fstat(file.fileno()).st_size)
             contents = _read(session, tar, scratch, meter)
             meter.end()
@@ -120,6 +125,26 @@ class _Bounded(io.BufferedIOBase):
         return self._file.read(size)
 
 
+class _Header(tarfile.TarInfo):
+    """A header of bounded length, for its own member alone.
+
+    What a header says of all members is gone through again, and kept, for each of them.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type == tarfile.XGLTYPE:
+            raise tarfile.ReadError("it has a header for all members")
+        if header.type in _EXTENDED and header.size > _MOST_HEADER:
+            raise tarfile.ReadError(f"a header claims {header.size} bytes")
+        return header
+
+
+def _tar(file: _Bounded) -> tarfile.TarFile:
+    return tarfile.open(fileobj=file, mode="r:", tarinfo=_Header)
+
+
 def _read(session: Session, tar: tarfile.TarFile, scratch: Path, meter: Meter) -> _Contents:
     members = iter(tar)
     sums = _sums(tar, next(members, None))
@@ -127,6 +152,8 @@ def _read(session: Session, tar: tarfile.TarFile, scratch: Path, meter: Meter) -
     blobs, most = 0, _MOST_SMALL
     left = dict(sums)
     for member in members:
+        # They would hold what each header said to the end; the stubs do not name the list.
+        tar.members.clear()  # type: ignore[attr-defined]
         expected = left.pop(member.name, None)
         if expected is not None and _is_link(member, expected):
             continue

@@ -23,6 +23,7 @@ OUTPUT: Final = "predict"
 """Name of the output of a model whose schema names none."""
 
 _LENGTH: Final = b"inference-header-content-length"
+_MOST_DIGITS: Final = 18
 _OCTETS: Final = b"application/octet-stream"
 _INPUT: Final = "input"
 
@@ -125,7 +126,7 @@ def outputs_of(answer: PredictionResult, names: Sequence[str]) -> dict[str, Any]
 
 
 def _end(length: bytes, body: bytes) -> int:
-    if not length.isdigit() or int(length) > len(body):
+    if not length.isdigit() or len(length) > _MOST_DIGITS or int(length) > len(body):
         raise Refusal(400, "Inference-Header-Content-Length is not a length within the body")
     return int(length)
 
