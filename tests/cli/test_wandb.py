@@ -1,19 +1,21 @@
 """`holdfast wandb`: what is refused before anybody is asked; more in `tests/gateways/wandb`."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from tests.cli.conftest import Holdfast
 
-pytest.importorskip("wandb", reason="the SDK of Weights & Biases is not installed")
-
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave no server to ask, and no key."""
+def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave no server to ask, and no key; the SDK keeps what it reads of that, so it is ended."""
+    sdk = pytest.importorskip("wandb", reason="the SDK of Weights & Biases is not installed")
     monkeypatch.setitem(os.environ, "WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setitem(os.environ, "WANDB_MODE", "online")
     monkeypatch.delitem(os.environ, "WANDB_API_KEY", raising=False)
+    yield
+    sdk.teardown()
 
 
 @pytest.mark.parametrize("name", ["churn-model", "acme/churn/model", "acme/churn/model:../x"])

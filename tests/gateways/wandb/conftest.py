@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session")
-def sdk() -> Iterator[Any]:
-    wandb = pytest.importorskip("wandb", reason="the SDK of Weights & Biases is not installed")
-    yield wandb
-    wandb.teardown()
-
-
 @pytest.fixture
-def offline(sdk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the SDK, which writes below the test's folder and asks nobody."""
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return the SDK, which writes below the test's folder and asks nobody.
+
+    It reads the environment once and keeps it, so it is taken down after each test.
+    """
+    sdk = pytest.importorskip("wandb", reason="the SDK of Weights & Biases is not installed")
     for name, value in {
         "WANDB_MODE": "offline",
         "WANDB_DIR": str(tmp_path),
@@ -27,7 +24,8 @@ def offline(sdk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "WANDB_CONFIG_DIR": str(tmp_path / "config"),
     }.items():
         monkeypatch.setitem(os.environ, name, value)
-    return sdk
+    yield sdk
+    sdk.teardown()
 
 
 def records(folder: Path) -> list[Any]:
