@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.core.manifest import File
-from holdfast.errors import StoreError
 from holdfast.store import AbsentError, BlobStore
 from holdfast.store.metering import MeteredFile, Step, metered, unmetered
 from holdfast.store.objects import sending
+from holdfast.store.objects.bucket_files import BucketFile
 from holdfast.store.objects.object_store import ObjectStore
 
 __all__ = ["NamedCopies"]
@@ -72,14 +72,15 @@ class NamedCopies:
         What has others is removed. They are hashed after the copy: whatever happened to them before
         or on their way is noticed.
         """
-        try:
-            self._bucket.wire.copy(source, key)
-        except (AbsentError, StoreError):  # too long for one request, or not offered at all
+        if not self._file(source).copy_to(self._file(key)):  # too long, or not offered at all
             return False
         if self.holds(key, file, step):
             return True
         self._bucket.delete(key)
         return False
+
+    def _file(self, key: str) -> BucketFile:
+        return BucketFile(self._bucket, key, self.address(key))
 
     def send(self, key: str, path: Path, file: File, step: Step = unmetered) -> None:
         """Write an object from a file of this machine, which is hashed on its way.
