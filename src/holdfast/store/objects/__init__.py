@@ -7,7 +7,7 @@ creating      of rivals one wins, none is lost   object_reader  an object as a f
 sending       a file goes in                     fetching       parts come out, side by side
 ranged_object an object jumped about in          bucket_files   files of people, by address
 cache         checked files on this machine      client         the seam: requests, counted
-client_errors obstore's errors into ours          named_copies   a version's files by name
+client_errors obstore's errors into ours         named_copies   a version's files by name
 ```
 """
 
