@@ -80,7 +80,6 @@ def test_every_schedule_of_the_page_is_one() -> None:
 
     now = datetime.now(UTC)
     assert len(lines) >= 5
-    now = datetime.now(UTC)
     for line in lines:
         assert Crontab(line.strip(), ZoneInfo("UTC")).following(now) > now
 
