@@ -68,7 +68,7 @@ Score = Callable[[Manifest, Path, State], ScoredPair]
 """Scores a draft, whose files are in a folder, and the champion of a state."""
 
 
-class Term(Protocol):
+class LeaseTerm(Protocol):
     """A lease, as far as whoever writes an entry knows it."""
 
     term: int
@@ -98,7 +98,7 @@ class Conclusion:
         session: Session,
         model: str,
         attempt: Attempt,
-        lease: Term,
+        lease: LeaseTerm,
         score: Score,
         options: CommitOptions = _NO_OPTIONS,
     ) -> None:

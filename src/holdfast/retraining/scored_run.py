@@ -130,7 +130,7 @@ class _ScoredRun:
         lacking = [name for name in wanted if name not in kept]
         if lacking:
             why = getattr(side, "no_chances", "") or "it is of another task"
-            problem = f"gives no {lacking[0]} on the evaluation rows: {why}"
+            problem = f"has no {lacking[0]} on the evaluation rows: {why}"
             raise UnsupportedError(ref, problem, "name another loss")
         return Measured(self._rows.digest, kept)
 
