@@ -42,7 +42,7 @@ class DvcImports:
         for blob in blobs:
             name = posixpath.basename(blob.path)
             if blob.mode not in _FILE and path.startswith(f"{blob.path}/"):
-                problem = "lies behind a link, or in another repository"
+                problem = "is behind a link, or in another repository"
                 raise InvalidInputError(f"path {path!r}", problem, _ADVICE)
             if posixpath.basename(posixpath.dirname(blob.path)) == ".dvc" and name == "config":
                 self._require_by_content(blob)
@@ -67,7 +67,7 @@ class DvcImports:
         if not deps or not any(_overlap(out, path) for out in _paths(blob.path, document)):
             return
         if not all(_is_harmless(dep, outs) for dep in deps):
-            problem = "imports what this machine, or another repository, has"
+            problem = "takes what this machine, or another repository, has"
             raise InvalidInputError(f"file {blob.path!r}", problem, _ADVICE)
 
     def _text(self, blob: GitBlob) -> str:
