@@ -75,8 +75,11 @@ def recorded(registry: holdfast.Registry, folder: Path) -> None:
         parents = [str(run.version)]
         registry.promote(parents[0], reason=LATER if number == 2 else "first")
     june = folder / "june.csv"
-    june.write_text(rows.read_text() + "71,3,1\n72,7,0\n")
-    registry.evaluate(parents[0], data=june, label="sick", sandbox="off")
+    june.write_text(
+        "age,size,sick,region\n"
+        + "".join(f"{n % 71},{n % 9},{int(n % 9 > 4)},{'ns'[n % 2]}\n" for n in range(123))
+    )
+    registry.evaluate(parents[0], data=june, label="sick", slice="region", sandbox="off")
     drifted(registry, RECORDED)
     remarks: tuple[tuple[str, Outcome, str], ...] = (
         ("21", "missed", "the last one was done 9 d ago"),

@@ -87,6 +87,7 @@ def test_a_training_is_told_with_its_curves_its_figures_and_where_it_came_from(
     page.wait_for_function("document.querySelector('section[aria-label=Training] img').complete")
     assert figure.evaluate("image => image.naturalWidth") == 320
     assert "measured (june)" in page.inner_text("section[aria-label=Metrics]")
+    assert "Slices by region" in page.inner_text("section[aria-label=Slices]")
     page.click("text=as a graph")
     page.wait_for_url(f"**{RECORDED}@1.1.0:lineage")
     assert "visits@v1" in page.inner_text("section[aria-label='Made from']")

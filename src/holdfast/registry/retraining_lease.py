@@ -245,7 +245,7 @@ class HeldTerm:
         return self._beats.beat(self.term)
 
     def done(self) -> None:
-        """Let the next one begin at once, if it was not let begin before."""
+        """Let the next one begin at once; it may have done so already."""
         with contextlib.suppress(TakenError):
             self._beats.done(self.term)
 

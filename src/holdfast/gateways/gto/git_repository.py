@@ -196,7 +196,7 @@ class GitRepository:
             words = ("fast-import", "--quiet", "--force", f"--export-marks={marks}")
             with stream.open("rb") as file, (folder / "said").open("wb") as said:
                 self._git.pipe(*words, source=file, target=said)
-            pairs = dict(line.split() for line in marks.read_text("ascii").splitlines())
+            pairs = dict(line.split() for line in marks.read_text(encoding="ascii").splitlines())
         return [pairs[f":{number}"] for number in range(1, len(commits) + 1)]
 
     def name(self, branch: str, tip: str | None, new_tip: str | None, tags: list[NewTag]) -> None:
