@@ -59,7 +59,7 @@ def csv_names(file: Lines) -> tuple[tuple[str, ...], int]:
         The names, and how many lines they took.
 
     Raises:
-        ValueError: If it is no text, or no commas are between its columns.
+        ValueError: If it is something else, or other signs than commas are between its columns.
     """
     require_text(file)
     taken = 0
