@@ -9,6 +9,7 @@ import pytest
 import holdfast
 from holdfast import Registry
 from holdfast.errors import InvalidInputError, NotFoundError
+from holdfast.registry import descendants
 from holdfast.registry.data_users import VersionsUsing
 
 Made = Callable[..., str]
@@ -96,3 +97,15 @@ def test_a_damaged_manifest_is_counted_and_hides_no_other(
 
     users = holdfast.open(tmp_path / "store").lineage.users_of_data("sales")
     assert ([user.info.ref for user in users.versions], users.unread) == ([sound], 1)
+
+
+def test_all_versions_are_looked_at_however_many_they_are(
+    registry: Registry, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descendants, "MOST_READ", 1)
+    first = made("base")
+    tuned = [made("tuned", lineage={"parents": [first]}) for _ in range(3)]
+
+    tree = registry.lineage.of(first)
+    assert (len(tree.became), tree.unread) == (3, 0)
+    assert [user.info.ref for user in registry.lineage.children(first).versions] == tuned[::-1]

@@ -98,7 +98,7 @@ def test_lines_that_are_none_are_refused(write: Any, text: str, problem: str) ->
 
 
 def test_a_line_without_end_is_refused(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.scoring.data_file._LONGEST_LINE", 20)
+    monkeypatch.setattr("holdfast.scoring.data_file.LONGEST_LINE", 20)
     with pytest.raises(InvalidInputError, match="line 1 has more than 20 bytes"):
         read(write("a.jsonl", '{"a": "' + "x" * 30 + '"}\n'), a="text")
 

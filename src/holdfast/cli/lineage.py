@@ -136,7 +136,7 @@ def _lines(tree: "LineageTree", became: "Sequence[LineageNode]") -> Iterator[str
     yield f"{tree.info.ref}  {tree.here.note}  {tree.info.digest}"
     yield from _branches(became) if became else ["  nothing was made from it or names it"]
     if tree.unread:
-        yield f"{count(tree.unread, 'version')} could not be looked at yet; ask again"
+        yield f"{count(tree.unread, 'version')} could not be read; `verify` tells why"
 
 
 def _branches(nodes: "Sequence[LineageNode]", before: str = "") -> Iterator[str]:

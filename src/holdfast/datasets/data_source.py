@@ -187,7 +187,9 @@ def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDe
     """Read the rows if all files are of one kind that has some; else say why not."""
     readers = {row_reading.reader_of(path) for path in paths}
     if len(readers) > 1 or not all(readers):
-        remark = "rows are read of .parquet, .csv and .jsonl files, of one kind at a time"
+        remark = (
+            "rows are read of .parquet, .csv and .jsonl files, not compressed, one kind at a time"
+        )
         return replace(description, remark=remark)
     try:
         batches = (batch for path in paths for batch in row_reading.batches(path))

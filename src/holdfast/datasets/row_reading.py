@@ -5,7 +5,6 @@ digest. Values of JSON lines are read as their JSON, an absent key as no value.
 """
 
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,8 @@ import msgspec
 
 from holdfast import named_files
 from holdfast.errors import MissingLibraryError
+from holdfast.formats import text_rows
+from holdfast.formats.text_rows import LONGEST_LINE
 
 __all__ = ["READERS", "batches", "reader_of"]
 
@@ -25,7 +26,6 @@ READERS: Final = {
     ".ndjson": "JSON lines, values as JSON",
 }
 _ROWS_AT_ONCE: Final = 65_536
-_LONGEST_LINE: Final = 16 << 20
 _BLOCK_BYTES: Final = 16 << 20
 
 
@@ -67,8 +67,7 @@ def _parquet(pa: Any, file: Any) -> Iterator[Any]:
 def _csv(pa: Any, file: Any) -> Iterator[Any]:
     from pyarrow import csv as arrow_csv
 
-    line = file.readline(_LONGEST_LINE).decode("utf-8-sig")
-    names = next(csv.reader(io.StringIO(line)), [])
+    names, lines = text_rows.csv_names(file)
     if not names:
         raise ValueError("it has no columns")
     schema = pa.schema([(name, pa.string()) for name in names])
@@ -78,7 +77,7 @@ def _csv(pa: Any, file: Any) -> Iterator[Any]:
     file.seek(0)
     inner = [str(index) for index in range(len(names))]  # two columns may have one name
     read = arrow_csv.ReadOptions(
-        block_size=_BLOCK_BYTES, use_threads=False, column_names=inner, skip_rows=1
+        block_size=_BLOCK_BYTES, use_threads=False, column_names=inner, skip_rows=lines
     )
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(inner, pa.string()), strings_can_be_null=False
@@ -91,6 +90,7 @@ def _csv(pa: Any, file: Any) -> Iterator[Any]:
 
 
 def _jsonl(pa: Any, file: Any) -> Iterator[Any]:
+    text_rows.require_text(file)
     names = list(dict.fromkeys(key for record in _records(file) for key in record))
     schema = pa.schema([(name, pa.string()) for name in names])
     records: list[dict[str, str]] = []
@@ -110,12 +110,12 @@ def _json(value: Any) -> str:
 
 def _records(file: Any) -> Iterator[dict[str, Any]]:
     decoder, number = msgspec.json.Decoder(dict[str, Any]), 0
-    while line := file.readline(_LONGEST_LINE + 1):
+    while line := file.readline(LONGEST_LINE + 1):
         number += 1
-        if len(line) > _LONGEST_LINE:
-            raise ValueError(f"line {number} has more than {_LONGEST_LINE:,} bytes")
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"line {number} has more than {LONGEST_LINE:,} bytes")
         if line.strip():
             try:
-                yield decoder.decode(line)
+                yield decoder.decode(text_rows.without_mark(line, number))
             except msgspec.DecodeError as error:
-                raise ValueError(f"line {number} is not a JSON object: {error}") from error
+                raise text_rows.json_problem(line, number, error) from error

@@ -126,10 +126,7 @@ def of_commit(session: Session, commit: str) -> VersionsUsing:
 def children(session: Session, ref: str) -> VersionsUsing:
     """Find what names a version as parent, or as what its adapter is put on."""
     state, record = session.find(ref)
-    descents = descent(session, lambda _model: True)
-    unread = descents.unread
-    while unread and (descents := descent(session, lambda _model: True)).unread < unread:
-        unread = descents.unread  # some are read at a time
+    descents = descent(session, lambda _model: True, None)
     listed = descents.children.get((state.model, record.version), [])
     versions = [UserVersion(child.info, (child.kind,)) for child in listed]
     return VersionsUsing(_newest(versions), descents.unread)

@@ -22,7 +22,7 @@ from holdfast.store import concurrent
 __all__ = ["Child", "Descent", "descent"]
 
 MOST_READ: Final = 1000
-"""Manifests that are read at once; the rest are counted, and read when it is asked again."""
+"""Manifests that a page reads at once; the rest are counted, and read when it is asked again."""
 
 _MOST_NAMED: Final = 100
 """Parents of one version that are looked at: a manifest may name any number."""
@@ -47,18 +47,23 @@ class Descent:
     unread: int
 
 
-def descent(session: Session, sees: Callable[[str], bool]) -> Descent:
+def descent(session: Session, sees: Callable[[str], bool], most: int | None) -> Descent:
     """Turn lineage round, in the models that *sees* allows; of others nothing shows.
 
     A ref that means another version later, such as `base@production`, leads to nobody: what it
     meant when it was written is not recorded.
+
+    Args:
+        session: The store.
+        sees: Allows a model by name.
+        most: How many manifests are read now that were never read; `None` for all.
     """
     states = {
         name: state
         for name, state in all_states(session, None)
         if sees(name) and not isinstance(state, HoldfastError)
     }
-    unread = _read(session, states)
+    unread = _read(session, states, most)
     children: dict[tuple[str, str], list[Child]] = defaultdict(list)
     for state in states.values():
         for parent, child in _told(session, states, state):
@@ -77,7 +82,7 @@ def _told(
                 yield parent, Child(kind, version_info(state, record))
 
 
-def _read(session: Session, states: Mapping[str, State]) -> int:
+def _read(session: Session, states: Mapping[str, State], most: int | None) -> int:
     """Read what manifests name that were not read yet, the newest first; return how many are left.
 
     One that is damaged stays unread: its own page tells of it.
@@ -98,7 +103,7 @@ def _read(session: Session, states: Mapping[str, State]) -> int:
             return None
 
     at_once = session.open_store.store.traits.concurrency if records else 1
-    some = records[:MOST_READ]
+    some = records[:most]
     for record, found in zip(some, concurrent.map_ordered(named, some, at_once), strict=True):
         if found is not None:
             known[record.manifest] = found

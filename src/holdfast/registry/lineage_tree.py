@@ -48,7 +48,11 @@ class LineageTree:
 
 
 def lineage_tree(
-    session: Session, ref: str, sees: Callable[[str], bool], link: Link
+    session: Session,
+    ref: str,
+    sees: Callable[[str], bool],
+    link: Link,
+    most: int | None,
 ) -> LineageTree:
     """Gather the lineage of a version.
 
@@ -57,13 +61,14 @@ def lineage_tree(
         ref: The version.
         sees: Tells which models may be shown.
         link: Makes addresses of pages; empty where there are no pages.
+        most: How many manifests are read now for what became of it; `None` for all.
     """
     state, record = session.find(ref)
     info = version_info(state, record)
     sources = tuple(_Sources(session, sees, link).of(info, _DEEP))
     url = link(info.model, info.version, "")
     here = LineageNode("version", info.ref, _since(info), url, sources)
-    descents = descent(session, sees)
+    descents = descent(session, sees, most)
     children = _Children(descents, link).of(info, _DEEP)
     became = (*children, *_became(session, state, info, link))
     return LineageTree(info, session.manifest(record), here, became, descents.unread)

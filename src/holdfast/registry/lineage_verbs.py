@@ -22,7 +22,7 @@ class Lineages:
 
     def of(self, ref: str) -> LineageTree:
         """Return what a version was made from, and what became of it."""
-        return lineage_tree(self._session, ref, lambda _model: True, lambda *_place: "")
+        return lineage_tree(self._session, ref, lambda _model: True, lambda *_place: "", None)
 
     def openlineage(self, ref: str) -> list[dict[str, Any]]:
         """Return the events of the run that made a version, as OpenLineage has them."""

@@ -8,11 +8,14 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
 from holdfast import named_files
 from holdfast.errors import InvalidInputError
+from holdfast.formats import text_rows
+from holdfast.formats.text_rows import LONGEST_LINE
 from holdfast.formats.training_columns import without_empty_text
 from holdfast.scoring import row_arrays
 from holdfast.scoring.row_arrays import Kind, pyarrow
@@ -22,8 +25,9 @@ __all__ = ["MOST_ROWS", "DataFile", "Kind", "pyarrow"]
 
 MOST_ROWS: Final = 5_000_000
 _ROWS_AT_ONCE: Final = 65_536
+_COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz", ".zip")
+_LOOKED_AT: Final = 1_000
 _BLOCK_BYTES: Final = 8 << 20
-_LONGEST_LINE: Final = 16 << 20
 _ENDINGS: Final = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
@@ -47,8 +51,10 @@ class DataFile:
         self.stem = named.stem
         form = _ENDINGS.get(named.suffix.lower())
         if form is None:
-            problem = "has an unknown ending"
-            raise InvalidInputError(self.subject, problem, "give .parquet, .csv or .jsonl")
+            problem, advice = "has an unknown ending", "give .parquet, .csv or .jsonl"
+            if named.suffix.lower() in _COMPRESSED:
+                problem, advice = "is compressed", "decompress it"
+            raise InvalidInputError(self.subject, problem, advice)
         self._form = form
         self._path = path
         pyarrow()
@@ -192,7 +198,8 @@ class DataFile:
             raise InvalidInputError(self.subject, problem, "check its path") from error
         except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
             problem = f"cannot be read: {row_arrays.first_line(error)}"
-            raise InvalidInputError(self.subject, problem, "check its content") from error
+            advice = "" if ";" in problem else "check its content"  # where it says what to do
+            raise InvalidInputError(self.subject, problem, advice) from error
 
     def _header(self) -> tuple[str, ...]:
         if self._form == "parquet":
@@ -200,7 +207,10 @@ class DataFile:
         elif self._form == "csv":
             names = self._csv_header()
         else:
-            names = tuple(next(self._records(), {}))
+            text_rows.require_text(self._file)  # a key may be absent in the first rows
+            names = tuple(
+                dict.fromkeys(key for row in islice(self._records(), _LOOKED_AT) for key in row)
+            )
         if not names:
             raise ValueError("it has no columns")
         return names
@@ -220,15 +230,8 @@ class DataFile:
             yield row_arrays.cast({name: batch.column(name) for name in columns}, columns)
 
     def _csv_header(self) -> tuple[str, ...]:
-        """Read the names, and leave the file behind them: one in quotes may span lines."""
-        self._file.seek(0)
-        return tuple(next(csv.reader(self._csv_lines()), ()))
-
-    def _csv_lines(self) -> Iterator[str]:
-        encoding = "utf-8-sig"
-        while line := self._file.readline(_LONGEST_LINE):
-            yield line.decode(encoding)
-            encoding = "utf-8"
+        """Read the names, and leave the file behind them."""
+        return text_rows.csv_names(self._file)[0]
 
     def _from_csv(self, columns: Mapping[str, Kind], _rows_at_once: int) -> Iterator[Any]:
         pa = pyarrow()
@@ -272,15 +275,15 @@ class DataFile:
         self._file.seek(0)
         decoder = msgspec.json.Decoder(dict[str, Any])
         number = 0
-        while line := self._file.readline(_LONGEST_LINE + 1):
+        while line := self._file.readline(LONGEST_LINE + 1):
             number += 1
-            if len(line) > _LONGEST_LINE:
-                raise ValueError(f"line {number} has more than {_LONGEST_LINE:,} bytes")
+            if len(line) > LONGEST_LINE:
+                raise ValueError(f"line {number} has more than {LONGEST_LINE:,} bytes")
             if line.strip():
                 try:
-                    yield decoder.decode(line)
+                    yield decoder.decode(text_rows.without_mark(line, number))
                 except (msgspec.DecodeError, RecursionError) as error:
-                    raise ValueError(f"line {number} is not a JSON object: {error}") from error
+                    raise text_rows.json_problem(line, number, error) from error
 
     def _from_jsonl(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
         for records in row_arrays.chunked(self._records(), rows_at_once):

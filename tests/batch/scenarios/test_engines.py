@@ -92,6 +92,7 @@ def engine(store: Path, registry: Registry, tmp_path: Path) -> Engine:
         environment = os.environ | {
             "PYSPARK_PYTHON": sys.executable,
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            "RAY_AUTH_MODE": "disabled",  # the cluster is of this machine, for this test
             "RAY_USAGE_STATS_ENABLED": "0",
         }
         done = subprocess.run(

@@ -181,16 +181,23 @@ def test_a_manifest_is_read_once_and_some_at_a_time(
         made("child", lineage={"parents": ["base@1.0.0"]})
     session = person.registry._session
     monkeypatch.setattr(descendants, "MOST_READ", 2)
-    found = descendants.descent(session, lambda _name: True)
+    found = descendants.descent(session, lambda _name: True, descendants.MOST_READ)
     assert found.unread == len(session.state("risk/fraud").versions) + 5 - 2
     names = [child.info.version for child in found.children["base", "1.0.0"]]
     assert sorted(names) == ["1.2.0", "1.3.0"]  # the newest first
     assert "were not looked at yet" in look("/models/base@1.0.0:lineage")[1]
     for _ in range(4):
-        found = descendants.descent(session, lambda _name: True)
+        found = descendants.descent(session, lambda _name: True, descendants.MOST_READ)
     assert (found.unread, len(found.children["base", "1.0.0"])) == (0, 4)
     monkeypatch.setattr(descendants, "MOST_READ", 0)  # nothing is read from here on
-    assert len(descendants.descent(session, lambda _name: True).children["base", "1.0.0"]) == 4
+    assert (
+        len(
+            descendants.descent(session, lambda _name: True, descendants.MOST_READ).children[
+                "base", "1.0.0"
+            ]
+        )
+        == 4
+    )
 
 
 def test_a_damaged_child_hides_no_other(look: Any, made: Made, person: Any, store: Path) -> None:

@@ -1,6 +1,7 @@
 """What a version was made from and what became of it: as a graph, and the same as nested lists."""
 
 from holdfast.core.drawing.lineage_graph import graph
+from holdfast.registry import descendants
 from holdfast.registry.lineage_tree import lineage_tree
 from holdfast.web.below import session_of
 from holdfast.web.pages import version_batches
@@ -27,7 +28,7 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
     def sees(name: str) -> bool:
         return visitor.may("read", name)
 
-    tree = lineage_tree(session_of(registry), info.ref, sees, _link)
+    tree = lineage_tree(session_of(registry), info.ref, sees, _link, descendants.MOST_READ)
     batches = version_batches.of_version(visitor, info, asked.now)
     became = (*tree.became, *version_batches.nodes(batches))
     values = {
