@@ -51,10 +51,16 @@ GOALS: dict[str, list[Any]] = {
         ("holdfast_cli[10000]", "mlflow_new_process[10000]", 0.1),
     ],
     "MLflow's calls": [
-        ("holdfast_plugin[100-create]", "mlflow_database[100-create]", 1.0),
-        ("holdfast_plugin[100-set_alias]", "mlflow_database[100-set_alias]", 1.0),
-        ("holdfast_plugin[100-resolve]", "mlflow_database[100-resolve]", 1.0),
+        *(
+            (f"holdfast_plugin[100-{call}]", f"mlflow_database[100-{call}]", 1.0)
+            for call in ("create", "set_alias", "resolve", "search_page", "tag")
+        ),
+        ("holdfast_plugin[10000-set_alias]", "mlflow_database[10000-set_alias]", 0.05),
         ("holdfast_plugin[10000-resolve]", "mlflow_database[10000-resolve]", 0.05),
+        *(
+            (f"holdfast_plugin[10000-{call}]", f"holdfast_plugin[100-{call}]", 2.0)
+            for call in ("create", "set_alias", "resolve", "tag")
+        ),
     ],
     "list all versions": [("holdfast_cold[10000]", 150e-3, 1.0)],
     "search versions by metric and tag": [
@@ -127,7 +133,7 @@ def promise(medians: dict[str, float], name: str, against: str | float, most: fl
     met = "met" if ratio <= most else "**missed**"
     if isinstance(against, float):
         return f"- {title(name)}: {duration(medians[name])}, goal {duration(against)}: {met}\n"
-    if most < 1:
+    if most <= 1:
         faster = f"{1 / ratio:.1f} times as fast as {title(against)}"
         return f"- {title(name)}: {faster}, goal {1 / most:.0f}: {met}\n"
     return f"- {title(name)}: {ratio:.2f} times {title(against)}, goal {most:g}: {met}\n"
@@ -137,7 +143,9 @@ def title(name: str) -> str:
     """Turn `holdfast_cold[10000]` into `Holdfast cold, 10,000 versions`."""
     words, _, count = name.partition("[")
     shown = words.replace("_", " ").replace("holdfast", "Holdfast").replace("mlflow", "MLflow")
-    return f"{shown}, {int(count[:-1]):,} versions" if count else shown
+    number, _, call = count.removesuffix("]").partition("-")
+    told = f" {call.replace('_', ' ')}" if call else ""
+    return f"{shown}{told}, {int(number):,} versions" if number else shown
 
 
 def duration(seconds: float) -> str:

@@ -471,9 +471,9 @@ def prompts(do: Do) -> None:
         do("create_model_version", "prompt", "dummy", tags=tags)
     do("create_model_version", "model", "dummy", tags=[tag("fruit", "apple")])
     only = "tags.`mlflow.prompt.is_prompt` = 'true'"
-    for text in (None, "tags.fruit = 'apple'", "name = 'prompt'", only):
-        do("search_registered_models", text)
-        do("search_model_versions", text)
+    for words in (None, "tags.fruit = 'apple'", "name = 'prompt'", only):
+        do("search_registered_models", words)
+        do("search_model_versions", words)
     for text in (f"{only} and name = 'prompt'", f"{only} and tags.fruit = 'apple'"):
         do("search_registered_models", text)
         do("search_model_versions", text)

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateways.mlflow.test_registry_store_as_the_database import SCENARIOS, Recorder, Scenario
+from tests.gateways.mlflow.test_registry_store_as_the_database import (
+    SCENARIOS,
+    Recorder,
+    Scenario,
+    bad_tags,
+    models,
+    renames,
+    stages,
+    versions,
+)
 from tests.web.facing import TOKEN, Served, running
 from tests.web.teams import Team
 
@@ -28,7 +37,20 @@ def opened(port: int, query: str = "") -> Any:
     return HoldfastStore(f"holdfast+http://127.0.0.1:{port}{query}")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+SAMPLE = (models, bad_tags, versions, stages, renames)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(
+            scenario,
+            id=scenario.__name__,
+            marks=() if scenario in SAMPLE else pytest.mark.sweep,
+        )
+        for scenario in SCENARIOS
+    ],
+)
 def test_a_server_answers_as_the_database_does(
     scenario: Scenario, theirs: Any, served: Served
 ) -> None:
