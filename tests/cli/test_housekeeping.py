@@ -194,7 +194,10 @@ def test_a_store_without_its_configuration_says_how_to_make_another(
     for words in (("verify",), ("register", "churn", "one.json"), ("init", "store")):
         refused = churn(*words)
         assert refused.status != 0
-        assert "holdfast.json is lost; put it back from a backup" in refused.err
+        assert (
+            "holdfast.json is lost; put it back with `holdfast repair --from` a backup"
+            in refused.err
+        )
     steps = churn("repair").err.partition("with a new id: ")[2].strip().split("; ")
 
     assert [step.split()[0] for step in steps] == ["holdfast", "mv", "rmdir", "holdfast"]
@@ -204,3 +207,25 @@ def test_a_store_without_its_configuration_says_how_to_make_another(
     assert churn(*steps[3].split()[1:]).status == 0
     assert churn("ls", "churn").out == before
     assert churn("promote", "churn@1.2.0", "--force", "--reason", "it is whole").status == 0
+
+
+def test_a_copy_gives_a_store_its_lost_configuration_back(churn: Any, tmp_path: Path) -> None:
+    config = tmp_path / "store" / "holdfast.json"
+    kept = json.loads(config.read_bytes())
+    before = churn("ls", "churn").out
+    assert churn("backup", "copy").status == 0
+    assert churn("init", "other").status == 0
+    assert churn("register", "churn", "one.json", "--new", "--store", "other").status == 0
+    config.unlink()
+
+    refused = churn("repair", "--from", "other")
+    assert (refused.status, "their journals begin differently" in refused.err) == (2, True)
+    assert churn("repair", "--from", "copy", "--dry-run").status != 0
+    assert not config.exists()
+
+    done = churn("repair", "--from", "copy")
+    assert (done.status, "holdfast.json was lost and is put back" in done.out) == (0, True)
+    assert json.loads(config.read_bytes())["id"] == kept["id"]
+    assert churn("ls", "churn").out == before
+    assert churn("verify").status == 0
+    assert "put back" not in churn("repair", "--from", "copy").out

@@ -131,16 +131,21 @@ def repair(ctx: Context, model: str | None, source: str | None, *, dry_run: bool
     What is derived from the journals is rebuilt. Damaged bytes and entries are fetched from the
     copy, verified before they take the damaged file's place, which is kept in trash/damaged; an
     entry must fit the chain on both sides. What cannot be repaired is listed, with exit status 6.
+    A lost holdfast.json comes back too, from a copy whose journals begin as those here.
     """
     from holdfast.cli import screens
 
     copy = _copy(ctx, source) if source is not None else None
+    put_back = False
+    if copy is not None and not isinstance(copy, str) and not dry_run and "://" not in ctx.store:
+        put_back = copy.put_back_config(ctx.store)
     registry = ctx.registry()
     deed = registry.repair_plan if dry_run else registry.repair
     done = deed(model, source=copy)
     rows = [(fix.action, fix.subject, fix.source or "–", fix.problem) for fix in done.mends]
     lines = tables.columns(("ACTION", "FILE", "FROM", "WHY"), rows) if rows else []
     lines += [f"left: {screens.damage(damage)}" for damage in done.left]
+    lines += [f"holdfast.json was lost and is put back as {source} has it"] if put_back else []
     outcome = "would be repaired" if dry_run else "repaired"
     lines.append(f"{wording.count(len(done.mends), 'file')} {outcome}, {len(done.left)} left")
     ctx.emit(done, lines)

@@ -354,6 +354,15 @@ class Registry(EvaluationVerbs):
 
         return repaired(self._session, model, _repair_source(source))
 
+    def put_back_config(self, folder: str | PathLike[str]) -> bool:
+        """Write the `holdfast.json` that a store lost of which this one is a copy.
+
+        Returns whether it was lost. Raises `InvalidInputError` if this is a copy of another.
+        """
+        from holdfast.registry.lost_config import put_back
+
+        return put_back(Path(folder), self._session)
+
     # Bytes from and to elsewhere
 
     def import_(

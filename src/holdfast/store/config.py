@@ -111,7 +111,8 @@ def _headless(root: Path) -> NotAStoreError:
     return NotAStoreError(
         root,
         f"has blobs and models, but its {layout.CONFIG} is lost",
-        f"put it back from a backup, or make another, with a new id: {'; '.join(steps)}",
+        f"put it back with `holdfast repair --from` a backup, or make another, with a new id: "
+        f"{'; '.join(steps)}",
     )
 
 
