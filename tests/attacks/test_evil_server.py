@@ -39,7 +39,7 @@ from holdfast.errors import (
     InvalidInputError,
     StoreError,
 )
-from holdfast.store import blobs, private_cache, remote_journal, remote_location, remote_store
+from holdfast.store import blobs, private_cache, remote_journal, remote_location, remote_names
 from holdfast.store.remote import http_client
 
 
@@ -340,7 +340,7 @@ def test_an_answer_without_end_is_left(
     evil: LyingServer, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name in (
-        (remote_journal, "_MOST_ANSWER"), (remote_store, "_MOST_LIST"),
+        (remote_journal, "_MOST_ANSWER"), (remote_names, "_MOST_LIST"),
         (remote_location, "_MOST_ANSWER"), (blobs, "MAX_BYTES"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, 1 << 20)

@@ -140,7 +140,7 @@ def test_slots_that_failed_are_listed_and_told_as_events(
     retrained(holdfast, tmp_path, "", "0.5")
     assert holdfast("lineage", "--failed", "churn").out == "no slot failed\n"
     words = ("--entry", "jobs:none", "--slot", "2026-11-30", "--data", "train=rows.csv")
-    assert holdfast("retrain", "churn", *words).status == 10
+    assert holdfast("retrain", "churn", *words).status == 12
     said = holdfast("lineage", "--failed", "churn", "--openlineage", "events.jsonl")
     lines = (tmp_path / "events.jsonl").read_text().splitlines()
 

@@ -63,7 +63,10 @@ def listening(port: int = 0) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed
+                return
             status = receiver.answers.pop(0) if receiver.answers else receiver.usual
             receiver.posts.append(Post(self.path, dict(self.headers), body, status))
             self.send_response(status)

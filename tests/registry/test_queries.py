@@ -136,6 +136,7 @@ def test_every_operation_is_told_in_words(
         "retrained",
         "training_failed",
         "described",
+        "attached",
     }
     assert set(descriptions) == set(OPERATIONS) - elsewhere  # they take more than this registry
     assert descriptions["registered"] == "register 1.6.0 (v7)"

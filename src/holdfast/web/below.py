@@ -21,8 +21,11 @@ def head_of(session: Session, model: str) -> Head:
 
     Raises:
         NotFoundError: If it never had one.
+        StoreError: If the store is gone, or another is in its place.
     """
     session.require_known(model)
+    if session.open_store.store.traits.is_local:
+        session.require_same()  # a journal that is gone looks like one without news
     state = session.ledger(model).state()
     return Head(model, state.seq, state.head or "")
 

@@ -146,7 +146,7 @@ def test_every_command_that_is_about_a_version_takes_it_as_a_ref() -> None:
         "policy show", "access who-could", "rollout status", "rollout pause", "rollout resume",
         "rollout advance",
         "rollout promote", "rollout abort", "rollout retry", "drift", "retrain once",
-        "retrain status", "retrain history", "retrain check", "retrain run",
+        "retrain status", "retrain history", "retrain check", "retrain run", "gto export",
     }  # fmt: skip
     assert with_version == {
         "promote --expect", "rollback --expect", "rollback --to", "register --environment",

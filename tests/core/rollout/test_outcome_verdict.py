@@ -178,10 +178,12 @@ def test_failures_halt_it_as_they_halt_a_canary() -> None:
     assert (halted.outcome, codes(halted)) == ("halt", ["errors"])
 
 
-def test_where_nobody_knows_the_outcomes_it_holds_even_at_its_deadline() -> None:
-    held = verdict(None, elapsed_s=20 * DAY)
+def test_where_nobody_knows_the_outcomes_it_ends_a_day_after_its_deadline() -> None:
+    held = verdict(None, elapsed_s=14.9 * DAY)
+    ended = verdict(None, elapsed_s=15 * DAY)
 
     assert (held.outcome, codes(held)) == ("hold", ["no_outcomes"])
+    assert (ended.outcome, codes(ended)) == ("end", ["not_decided", "no_outcomes"])
 
 
 def test_another_strategy_is_judged_by_its_health() -> None:
