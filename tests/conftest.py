@@ -61,6 +61,11 @@ _LONGEST_TEST_S: Final = 600
 """No test of the short form takes so long, however busy the machine is."""
 _SAMPLE: Final = 25
 """Examples of each property where not all are asked for."""
+_TRACED: Final = (
+    "tests/core/", "tests/gateways/", "tests/batch/", "tests/retraining/", "tests/monitoring/",
+    "tests/datasets/", "tests/recording/", "tests/cli/",
+)  # fmt: skip
+"""Where slow tests are the only ones that run through much of the code."""
 _COVERAGE: Final = Coverage.current()
 _untraced: Final[set[str]] = set()
 _is_traced = True
@@ -151,11 +156,11 @@ def _not_to_trace(items: Iterable[pytest.Item], slow: Collection[str]) -> Iterat
     """Name the tests that count nothing towards coverage.
 
     Tracing makes code of ours take 2.5 times as long. Slow tests and attacks run through what
-    others ran through, but for those of the core; those of the house's own rules through nothing.
+    others ran through, but for those of `_TRACED`; those of the house's own rules through nothing.
     """
     for item in items:
         test = item.nodeid.partition("[")[0]
-        is_slow = test in slow and not test.startswith("tests/core/")
+        is_slow = test in slow and not test.startswith(_TRACED)
         if is_slow or test.startswith("tests/attacks/") or test.count("/") == 1:
             yield item.nodeid
 

@@ -161,6 +161,15 @@ def test_a_changed_byte_is_told_from_a_cut(raw: bytes) -> None:
     assert damage(raw.replace(b"ada", b"eve")) == "does not match its checksum"
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.0.0 ", "01.0.0", "v1.0.0", "", "1" * 4000])
+def test_an_entry_that_registers_what_is_not_a_version_is_damage(version: str) -> None:
+    facts = {"number": 1, "manifest": HEAD, "size_bytes": 1, "metrics": {}, "why": "first"}
+    data = facts | {"version": version}
+
+    problem = damage(forged(document(op="registered", data=data)))
+    assert problem == f"registers {version[:32]!r}, which is not a version"
+
+
 def test_a_checksum_made_to_fit_shows_the_words_are_sound() -> None:
     entry = read(forged(document()), "iris", 7, HEAD)
 

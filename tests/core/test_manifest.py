@@ -134,6 +134,11 @@ def test_the_bytes_are_sorted_compact_json_and_one_newline(make_manifest: Make) 
     )
 
 
+def test_facts_beyond_what_a_reader_takes_are_refused(make_manifest: Make) -> None:
+    with pytest.raises(InvalidInputError, match="more than 67,108,864; put them into a separate"):
+        encode(make_manifest(metadata={"rows": "x" * (64 << 20)}))
+
+
 def test_the_order_in_which_facts_were_given_does_not_change_the_bytes(
     make_manifest: Make,
 ) -> None:
