@@ -108,7 +108,8 @@ def test_many_at_once_lose_nothing_that_was_just_kept(
         thread.join()
 
     assert wrong == []
-    assert len(list(folder.iterdir())) <= 23
+    # a count may miss the files that two others publish meanwhile, and each of three adds one
+    assert len(list(folder.iterdir())) <= 20 + 2 + 3
 
 
 def test_what_takes_the_place_of_another_looks_at_no_other_file(
