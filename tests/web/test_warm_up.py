@@ -8,10 +8,6 @@ from tests.web.browser import Browser
 from tests.web.facing import TOKEN, register, running
 
 import holdfast
-from holdfast.web.desk import Desk
-from holdfast.web.guard import LocalGuard
-from holdfast.web.warm_up import read_ahead
-from holdfast.web.web_settings import WebSettings
 
 
 def seen(home: Path) -> int:
@@ -64,21 +60,3 @@ def test_a_store_that_is_not_there_yet_keeps_none_either(tmp_path: Path) -> None
         answer = served.ask("GET", "/", accept="text/html")
         assert answer.status == 503
         assert "is not a store yet; register a model to make one" in answer.body.decode()
-
-
-def test_reading_ahead_takes_no_longer_than_it_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry = holdfast.open(tmp_path / "store", by="eve")
-    for model in ("iris", "risk/fraud"):
-        register(registry, tmp_path, model)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    settings = WebSettings(lambda: holdfast.open(tmp_path / "store"))
-    desk = Desk(settings, settings.open_registry(), LocalGuard("ana", TOKEN))
-
-    read_ahead(desk, -1.0)
-    assert seen(tmp_path / "home") == 0
-
-    read_ahead(desk, 60.0)
-    assert seen(tmp_path / "home") == 2
-    desk.close()

@@ -21,7 +21,7 @@ from holdfast.web import api, providers, sign_in, site
 from holdfast.web.desk import Desk
 from holdfast.web.guard import Guard
 from holdfast.web.pages import drawing
-from holdfast.web.warm_up import read_ahead, warm_up
+from holdfast.web.warm_up import warm_up
 from holdfast.web.web_application import LOGGED, WebApplication
 from holdfast.web.web_settings import WebSettings
 
@@ -44,8 +44,6 @@ _CODES: Final = {
 def application(settings: WebSettings, guard: Guard) -> WebApplication:
     """Make the application for a registry."""
     desk = Desk(settings, settings.open_registry(), guard)
-    drawing.prepare()
-    read_ahead(desk)
     pages = sign_in.PAGES | providers.PAGES | site.FILES
     return WebApplication(desk, api.routes(), pages, site.page)
 
@@ -80,7 +78,7 @@ def made(app: WebApplication) -> "uvicorn.Server":
         async def startup(self, sockets: Any = None) -> None:
             self.loop = asyncio.get_running_loop()
             await super().startup(sockets)
-            self.tasks = tuple(map(asyncio.create_task, (_upkeep(app), warm_up(app.desk))))
+            self.tasks = tuple(map(asyncio.create_task, (_upkeep(app), _prepare(app))))
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             for task in self.tasks:
@@ -106,6 +104,12 @@ def made(app: WebApplication) -> "uvicorn.Server":
             super().handle_exit(sig, frame)
 
     return WebServer(_config(app, kind))
+
+
+async def _prepare(app: WebApplication) -> None:
+    """Do what the first visitors would wait for; who asks at once is answered beside it."""
+    await app.desk.work.do(drawing.prepare)
+    await warm_up(app.desk)
 
 
 async def _upkeep(app: WebApplication) -> None:
