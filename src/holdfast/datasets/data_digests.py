@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from holdfast import formats, named_files
+from holdfast import named_files
 from holdfast.errors import InvalidInputError
 
 __all__ = ["of_data", "of_file", "of_files", "of_lines"]
@@ -22,6 +22,8 @@ def of_files(data: Mapping[str, Path]) -> dict[str, dict[str, str]]:
 def _of_source(name: str, source: Path) -> dict[str, str]:
     try:
         if source.is_dir():
+            from holdfast import formats
+
             return {path: of_file(file) for path, file in sorted(formats.files(source))}
         return {"": of_file(source)}
     except OSError as error:

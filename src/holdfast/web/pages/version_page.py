@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from msgspec import UNSET, structs
 
@@ -68,6 +67,8 @@ def markdown(text: str | None) -> Markup:
     """Draw what a card says: no HTML of its own, no pictures, links to web and mail alone."""
     if not text:
         return Markup()
+    from markdown_it import MarkdownIt
+
     reader = MarkdownIt("commonmark", {"html": False}).disable("image")
     reader.validateLink = _is_harmless  # type: ignore[method-assign]
     return Markup(reader.render(wording.inert(text)))  # noqa: S704 - the reader escapes all HTML
