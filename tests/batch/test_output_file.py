@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from holdfast.batch.output_file import OutputFile
+from holdfast.batch.output_file import OutputFile, Replacing
 from holdfast.errors import InvalidInputError, StoreError
 
 ROWS = 70_000
@@ -135,6 +135,22 @@ def test_what_was_replaced_comes_back_if_it_is_withdrawn(tmp_path: Path) -> None
                 output.withdraw()
         assert (path.read_bytes() == b"old") is withdrawn
         assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.parametrize("replacing", ["refuse", "replace"])
+def test_what_a_rival_put_in_its_place_is_not_withdrawn(
+    tmp_path: Path, replacing: Replacing
+) -> None:
+    path = tmp_path / "a.parquet"
+    with OutputFile(path, replacing) as output:
+        output.write(table(a=[1.0]))
+        output.finish({})
+        output.publish()
+        (tmp_path / "theirs").write_text("a rival's")
+        (tmp_path / "theirs").replace(path)
+        output.withdraw()
+
+    assert path.read_text() == "a rival's"
 
 
 def test_pages_have_checksums(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ PIP = {
         "service_identity==24.2.0",
     ],
 }
+_NPM_OPTIONS = (
+    "--no-audit", "--no-fund", "--loglevel=error", "--fetch-timeout=20000", "--fetch-retries=1",
+)  # fmt: skip
+_LONGEST_S = 90
+"""Where nobody answers, npm would ask for a quarter of an hour."""
 PYTHON = {"localstack": "python3.13"}
 """LocalStack says that Python 3.10 will do; its S3 does not even parse there."""
 
@@ -49,8 +54,7 @@ def install(name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if name in NPM:
-        options = ("--no-audit", "--no-fund", "--loglevel=error")
-        _run(_tool("npm"), "install", "--prefix", str(folder), *options, NPM[name])
+        _run(_tool("npm"), "install", "--prefix", str(folder), *_NPM_OPTIONS, NPM[name])
     else:
         uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
         _run(uv, "venv", "--quiet", "--clear", "--python", _python(name), str(folder))
@@ -83,7 +87,12 @@ def _tool(name: str) -> str:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=_LONGEST_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotHereError(f"{' '.join(command[:2])} took over {_LONGEST_S} s") from error
     if done.returncode:
         raise NotHereError(f"{' '.join(command[:2])} failed: {(done.stderr or done.stdout)[-300:]}")
 

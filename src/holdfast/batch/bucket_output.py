@@ -6,6 +6,7 @@ that have no name.
 """
 
 import contextlib
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -137,12 +138,18 @@ class BucketOutput:
             raise
 
     def withdraw(self) -> None:
-        """Take back what was published; see `OutputFile.withdraw`."""
-        with contextlib.suppress(HoldfastError):
+        """Take back what was published; what somebody else wrote there meanwhile stays."""
+        with contextlib.suppress(HoldfastError, OSError):
+            if not self._is_ours():
+                return
             if self._has_old:
                 self._old.copy_to(self._target)
             else:
                 self._target.remove()
+
+    def _is_ours(self) -> bool:
+        with self._target.opened() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self._sha256
 
     def _taken(self) -> InvalidInputError:
         return InvalidInputError(self._subject, "exists", "name another, or give --overwrite")

@@ -151,8 +151,13 @@ class OutputFile:
             durable.sync_folder(str(self.path.parent))
 
     def withdraw(self) -> None:
-        """Take back what was published, for what belongs to it could not be written."""
+        """Take back what was published, for what belongs to it could not be written.
+
+        What somebody else put in its place meanwhile stays.
+        """
         with contextlib.suppress(OSError):
+            if not os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self.path)):
+                return
             if self._old.exists():
                 os.replace(self._old, self.path)
             else:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
 from holdfast.core.manifest import CODE, Artifact, File, Manifest
 from holdfast.core.shown_paths import PUSHED
+from holdfast.errors import InvalidInputError
 
-__all__ = ["MODEL", "artifacts_of"]
+__all__ = ["MODEL", "artifacts_of", "sources_of"]
 
 MODEL: Final = "model"
 _UNKNOWN: Final = ""
@@ -52,6 +54,25 @@ def artifacts_of(files: Mapping[str, File], base: Manifest | None) -> dict[str, 
         same = before is not None and before.files == artifact.files
         artifacts[role] = before if before is not None and same else artifact
     return artifacts
+
+
+def sources_of(
+    folder: Path, files: Mapping[str, File], subject: str
+) -> tuple[Path, dict[str, Path]]:
+    """Return the model among the files of a folder that was fetched, and the rest by role.
+
+    Raises:
+        InvalidInputError: If there is no model among them; it begins with *subject*.
+    """
+    artifacts = artifacts_of(files, None)
+    if MODEL not in artifacts:
+        raise InvalidInputError(subject, "has no files of a model", "name another")
+    model = artifacts.pop(MODEL)
+    if model.path not in files:
+        return folder, {}
+    return folder / model.path, {
+        role: folder / artifact.path for role, artifact in artifacts.items()
+    }
 
 
 def _lone_model(files: Mapping[str, File], base: Manifest | None) -> str | None:

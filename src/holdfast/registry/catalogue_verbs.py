@@ -7,6 +7,7 @@ that a version has from its first moment on, and one version taken away.
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ from holdfast.registry import registration
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import CommitOptions, Session
 
+_MOST_TOGETHER: Final = 64
+"""References decided and written together: each has a file open meanwhile."""
 Check = Callable[[State], None]
 """Refuses, by raising, what may not be written to a state."""
 
@@ -135,7 +138,8 @@ class CatalogueVerbs:
             return [self.refer(model, *structs.astuple(each)) for each in references]
         made: list[str] = []
         while len(made) < len(references):
-            batch = ReferenceBatch(self._session, model, references[len(made) :])
+            following = references[len(made) : len(made) + _MOST_TOGETHER]
+            batch = ReferenceBatch(self._session, model, following)
             made += batch.commit()
         return made
 

@@ -121,23 +121,23 @@ def _added(desk: Desk, request: Request, body: Add) -> Answer:
     name = request.values["data"]
     registry = acting(desk, request, body.by)
     session = session_of(registry)
-    _require_sent(desk, request, session, body.description)
+    known = _journal(session, name).versions() if session.exists else []
+
+    def require(sha256: str) -> None:
+        """Check that whoever asks has these bytes themselves, or may read them below this name."""
+        if not any(_names(desk, session, version, sha256) for version in known):
+            desk.receipts.require(request.rights, sha256)
+
+    require(body.description)
     store = session.open_store
     size = store.store.size(layout.blob(body.description))
     if size is None:
         problem = "was not sent"
         raise InvalidInputError(f"blob sha256:{body.description}", problem, "send it first")
     for file in registry.data.kept_files(name, body.description):
-        _require_sent(desk, request, session, file.sha256)
+        require(file.sha256)
     added = registry.data.receive(name, body.description, reason=body.reason)
     return answered({"result": Added(added.version.number, added.created)})
-
-
-def _require_sent(desk: Desk, request: Request, session: Session, sha256: str) -> None:
-    """Check that whoever asks has these bytes themselves, or may read them below this name."""
-    versions = _journal(session, request.values["data"]).versions() if session.exists else []
-    if not any(_names(desk, session, version, sha256) for version in versions):
-        desk.receipts.require(request.rights, sha256)
 
 
 def data_routes() -> tuple[Route, ...]:

@@ -11,11 +11,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from tests.batch.conftest import Score, customers, written
 from tests.servers.running import Endpoint
 
+from holdfast.batch import bucket_output
 from holdfast.batch.row_lookup import read_back
 from holdfast.errors import InvalidInputError, StoreError
 from holdfast.predictions import Log, open_log
@@ -220,6 +222,18 @@ def test_a_name_that_is_taken_meanwhile_is_left_alone(
             progress=lambda _done, _total: put(output, b"a rival's"),
         )
     assert content_of(output) == b"a rival's"
+
+
+def test_what_a_rival_wrote_over_it_is_not_taken_back(bucket: Address) -> None:
+    address = bucket("o.parquet")
+    with bucket_output.opened(address, "refuse") as output:
+        output.write(pa.table({"score": [0.5]}))
+        output.finish({})
+        output.publish()
+        put(address, b"a rival's")
+        output.withdraw()
+
+        assert content_of(address) == b"a rival's"
 
 
 def test_large_scores_are_sent_in_parts(bucket: Address, tmp_path: Path) -> None:

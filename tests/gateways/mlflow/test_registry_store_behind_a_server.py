@@ -23,7 +23,8 @@ import holdfast
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow: Any) -> Iterator[Served]:
+    assert mlflow
     monkeypatch.setenv("HOLDFAST_TOKEN", TOKEN)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     holdfast.open(tmp_path / "store").init()

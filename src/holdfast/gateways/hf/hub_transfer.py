@@ -140,23 +140,10 @@ def pull(
         }
         if trust is not None:
             facts["trust"] = trust
-        source, others = _sources(folder, files)
+        source, others = file_roles.sources_of(folder, files, "the repository")
         if others:
             facts["artifacts"] = others
         return registry.register(model, source, **facts)
-
-
-def _sources(folder: Path, files: dict[str, File]) -> tuple[Path, dict[str, Path]]:
-    """Return the model among the files of a folder, and what lies beside it by role."""
-    artifacts = file_roles.artifacts_of(files, None)
-    if file_roles.MODEL not in artifacts:
-        raise InvalidInputError("the repository", "has no files of a model", "name another")
-    model = artifacts.pop(file_roles.MODEL)
-    if model.path not in files:
-        return folder, {}
-    return folder / model.path, {
-        role: folder / artifact.path for role, artifact in artifacts.items()
-    }
 
 
 def _checked(folder: Path, repo: str, listed: list[Any]) -> Iterator[File]:

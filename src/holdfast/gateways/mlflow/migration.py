@@ -176,11 +176,12 @@ class Migration:
         batch: list[Any] = []
         for version in self._theirs.versions(name):
             is_next = not batch or int(version.version) == int(batch[-1].version) + 1
-            if batch and not (is_next and len(batch) < _BATCH and self._theirs.look(version).why):
+            is_reference = bool(self._theirs.look(version).why)  # may ask a server
+            if batch and not (is_next and len(batch) < _BATCH and is_reference):
                 yield batch
                 batch = []
             batch.append(version)
-            if not self._theirs.look(version).why:
+            if not is_reference:
                 yield batch
                 batch = []
         if batch:

@@ -137,7 +137,7 @@ def register(
         facts = _facts(artifact, source, digest)
         if trust is not None:
             facts["trust"] = trust
-        model_file, others = _sources(place, files)
+        model_file, others = file_roles.sources_of(place, files, "the artifact")
         if others:
             facts["artifacts"] = others
         name = model or source.rpartition("/")[2].partition(":")[0]
@@ -152,19 +152,6 @@ def _require_room(listed: Mapping[str, ListedFile], place: Path) -> None:
     if needed > free:
         problem = f"has {size(free)} free, and the artifact needs {size(needed)}"
         raise StoreFullError(str(place.parent), problem, "make room, or set TMPDIR")
-
-
-def _sources(folder: Path, files: Mapping[str, Any]) -> tuple[Path, dict[str, Path]]:
-    """Return the model among the files, and what lies beside it by role."""
-    artifacts = file_roles.artifacts_of(files, None)
-    if file_roles.MODEL not in artifacts:
-        raise InvalidInputError("the artifact", "has no files of a model", "name another")
-    model = artifacts.pop(file_roles.MODEL)
-    if model.path not in files:
-        return folder, {}
-    return folder / model.path, {
-        role: folder / artifact.path for role, artifact in artifacts.items()
-    }
 
 
 def _facts(artifact: LoggedArtifact, source: str, digest: str) -> Facts:

@@ -8,10 +8,10 @@ rows are scored.
 import io
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import StoreError
 from holdfast.store import AbsentError
 from holdfast.store.objects.client import Client
 from holdfast.store.objects.client_errors import ConditionError
+from holdfast.store.objects.object_reader import ObjectFile
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -31,31 +31,11 @@ def ranged(wire: Client, key: str) -> io.BufferedReader:
     return io.BufferedReader(_Ranges(wire, key), _BUFFER)
 
 
-class _Ranges(io.RawIOBase):
+class _Ranges(ObjectFile):
     """The bytes of an object, of which nothing is held."""
 
     def __init__(self, wire: Client, key: str) -> None:
-        super().__init__()
-        self._wire = wire
-        self._key = key
-        metadata = wire.head(key)
-        self._size = int(metadata["size"])
-        self._tag = metadata["e_tag"]
-        self._place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        self._place = max(0, start + offset)
-        return self._place
+        super().__init__(wire, key, wire.head(key))
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         target = memoryview(buffer).cast("B")
@@ -65,8 +45,7 @@ class _Ranges(io.RawIOBase):
         try:
             piece = self._wire.piece_of(self._key, self._place, end, self._tag)
         except (ConditionError, AbsentError):
-            address = self._wire.address(self._key)
-            raise StoreError(address, "changed while it was read", "read it again") from None
+            raise self._changed() from None
         target[: len(piece)] = piece
         self._place += len(piece)
         return len(piece)
