@@ -181,6 +181,37 @@ def test_what_a_repository_configures_does_not_run(
     assert not planted.exists()
 
 
+def test_what_a_repository_configures_does_not_run_at_an_export_either(
+    registry: holdfast.Registry, tmp_path: Path
+) -> None:
+    folder, planted = tmp_path / "git", tmp_path / "planted"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    script = tmp_path / "run.sh"
+    script.write_text(f"#!/bin/sh\ntouch {planted}\ncat\n")
+    script.chmod(0o700)
+    for name in ("core.fsmonitor", "filter.bad.smudge", "filter.bad.clean", "filter.two.process"):
+        git(folder, "config", name, str(script))
+    git(folder, "config", "filter.bad.required", "true")
+    (folder / ".git" / "info").mkdir(exist_ok=True)
+    (folder / ".git" / "info" / "attributes").write_text("* filter=bad\n*.yaml filter=two\n")
+    (folder / ".git" / "hooks").mkdir(exist_ok=True)
+    for name in ("reference-transaction", "post-index-change", "post-checkout"):
+        (folder / ".git" / "hooks" / name).symlink_to(script)
+
+    for text in ("1", "2"):  # the second finds a work tree that is to be compared
+        (tmp_path / "model.txt").write_text(text)
+        registry.register("churn", tmp_path / "model.txt")
+        there = GitRepository(folder)
+        gto_export.export(registry, "churn", there, "https://models.example.org")
+
+    assert (folder / "churn" / "model.txt.dvc").exists()
+    git(folder, "config", "filter.a=b.smudge", str(script))
+    with pytest.raises(InvalidInputError, match=r"has the filter 'filter\.a=b\.smudge', a program"):
+        GitRepository(folder)
+    assert not planted.exists()
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast import scratch
+from holdfast.calm_git import CALM
 from holdfast.core.lineage_record import Lineage
 from holdfast.core.manifest import Environment
 from holdfast.core.redaction import recordable
@@ -20,7 +21,6 @@ from holdfast.errors import InvalidInputError
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 10
-_CALM = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 _SHA256_DIGITS = 64
 _MOST_PATCH_BYTES = 1 << 20
 _LOCKS = (
@@ -258,7 +258,7 @@ def _output(
         return None
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            [git, *_CALM, "-C", str(folder), *arguments],
+            [git, *CALM, "-C", str(folder), *arguments],
             capture_output=True,
             check=True,
             timeout=_PATIENCE_S,

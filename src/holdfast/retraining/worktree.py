@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from holdfast.calm_git import CALM
 from holdfast.errors import InvalidInputError
 
 __all__ = ["has_commit", "has_submodules", "worktree"]
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_CALM: Final = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _PATIENCE_S: Final = 600
 
 
@@ -67,7 +67,7 @@ def _git(folder: Path, *words: str, sent: bytes = b"") -> tuple[bool, str]:
         return False, "git is not installed"
     try:
         done = subprocess.run(  # noqa: S603 - a commit is hex digits, all else is ours
-            [git, *_CALM, "-C", str(folder), *words],
+            [git, *CALM, "-C", str(folder), *words],
             capture_output=True,
             check=False,
             input=sent,

@@ -14,7 +14,7 @@ _MOST_MODELS: Final = 2000
 
 
 async def warm_up(desk: Desk) -> None:
-    """Read each model's journal, one after another.
+    """Read each model's journal, one after another, and only while nothing else is to be done.
 
     A bucket's are left: each costs requests. What is damaged shows when it is asked for.
     """
@@ -29,5 +29,6 @@ async def warm_up(desk: Desk) -> None:
 
     with contextlib.suppress(HoldfastError):
         for folder in (await desk.work.do(session.folders))[:_MOST_MODELS]:
+            await desk.work.idle()
             with contextlib.suppress(HoldfastError):
                 await desk.work.do(lambda folder=folder: read(folder))  # type: ignore[misc]

@@ -21,6 +21,8 @@ class Work:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._most = threads + most_waiting
         self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def count(self) -> int:
@@ -36,10 +38,17 @@ class Work:
         if self._count >= self._most:
             raise BusyError("the server", "has too many requests at once")
         self._count += 1
+        self._idle.clear()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, _ended, task)
         finally:
             self._count -= 1
+            if not self._count:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until nothing is being done and nothing waits."""
+        await self._idle.wait()
 
     def close(self) -> None:
         """Let what is being done end, and begin nothing that waits."""

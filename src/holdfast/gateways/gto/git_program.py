@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
+from holdfast.calm_git import CALM
 from holdfast.errors import InvalidInputError, UnsupportedError
 
 __all__ = ["GitProgram", "checked_address"]
@@ -14,8 +15,8 @@ __all__ = ["GitProgram", "checked_address"]
 _TRANSPORTS: Final = ("file", "git", "http", "https", "ssh")
 """How a repository may be fetched: others start any program that its address names."""
 _CALM: Final = (
-    *("--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false"),
-    *("-c", "protocol.allow=never"),
+    *CALM,
+    *("--literal-pathspecs", "-c", "protocol.allow=never"),
     *(word for name in _TRANSPORTS for word in ("-c", f"protocol.{name}.allow=always")),
 )
 _ADDRESS: Final = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
@@ -28,15 +29,39 @@ class GitProgram:
     Args:
         folder: Where.
         environment: What it is told beside its words; what this process was, if nothing is given.
+        calm: Words that have it run less.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        calm: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
         self._environment = environment
+        self._calm = _CALM + calm
 
     def at(self, folder: Path) -> "GitProgram":
         """Return the same for another folder."""
         return GitProgram(folder, self._environment)
+
+    def unfiltered(self) -> "GitProgram":
+        """Return the same without the filters of files that the repository itself configures.
+
+        Raises:
+            InvalidInputError: If one has a name by which it cannot be left out.
+        """
+        words = ("config", "--includes", "--local", "-z", "--name-only", "--get-regexp")
+        listed = self._run((*words, r"^filter\."), None).stdout.decode("utf-8", "replace")
+        names = sorted(set(filter(None, listed.split("\0"))))
+        for name in names:
+            if "=" in name or not name.isprintable():
+                problem = f"has the filter {name[:_MOST_SHOWN]!r}, a program that would run"
+                raise InvalidInputError(f"repository {str(self.folder)!r}", problem, "remove it")
+        none = {name: "false" if name.endswith(".required") else "" for name in names}
+        calm = tuple(word for name, value in none.items() for word in ("-c", f"{name}={value}"))
+        return GitProgram(self.folder, self._environment, calm)
 
     def output(self, *words: str, data: bytes | None = None, problem: str = "") -> bytes:
         """Return what `git` prints.
@@ -60,7 +85,7 @@ class GitProgram:
             InvalidInputError: If `git` refuses.
         """
         done = subprocess.run(  # noqa: S603 - no shell, and fixed words first
-            [_found(), *_CALM, "-C", str(self.folder), *words],
+            [_found(), *self._calm, "-C", str(self.folder), *words],
             stdin=source or subprocess.DEVNULL,
             stdout=target,
             stderr=subprocess.PIPE,
@@ -73,7 +98,7 @@ class GitProgram:
         self, words: tuple[str, ...], data: bytes | None
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(  # noqa: S603 - no shell, and fixed words first
-            [_found(), *_CALM, "-C", str(self.folder), *words],
+            [_found(), *self._calm, "-C", str(self.folder), *words],
             input=data or b"",
             capture_output=True,
             env=self._environment,

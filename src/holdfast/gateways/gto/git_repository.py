@@ -20,6 +20,7 @@ _FIELDS: Final = (
     "refname:strip=2", "objecttype", "*objecttype", "*objectname", "taggerdate:unix",
     "taggername", "contents",
 )  # fmt: skip
+_STATUS: Final = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
 _EXPORT: Final = "refs/holdfast/export"
 """Holds new commits until names are given to them."""
 
@@ -88,6 +89,7 @@ class GitRepository:
         if not folder.is_dir():
             raise InvalidInputError(f"{str(folder)!r}", "is not a folder", "name a Git repository")
         self._git.output("rev-parse", "--git-dir", problem="is not a Git repository")
+        self._git = self._git.unfiltered()
 
     @classmethod
     @contextlib.contextmanager
@@ -180,7 +182,7 @@ class GitRepository:
         if listed.split("\n").count(f"branch {ref}") > is_here:
             advice = "name another with --branch, or check another one out there"
             raise InvalidInputError(f"branch {branch}", "is checked out elsewhere", advice)
-        if is_here and self._git.output("status", "--porcelain", "--untracked-files=no"):
+        if is_here and self._git.output(*_STATUS):
             problem = "has changes that are not committed"
             raise InvalidInputError(f"work tree {str(self.folder)!r}", problem, "commit them")
         return is_here
