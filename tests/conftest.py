@@ -85,6 +85,8 @@ _ON_DISK: Final = (
     "tests/registry/scenarios/test_vanished_stores.py",
 )
 """Among them, what counts requests: caches in memory ask for more."""
+_NAMED_BYTES: Final = 60
+"""Longer bytes do not name a case."""
 _ROOM_BYTES: Final = 1 << 30
 """Below it memory is not written to; a test that is over leaves nothing there."""
 
@@ -95,6 +97,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help=text)
     text = "leave out the tests of tests/slow.txt"
     parser.addoption("--quick", action="store_true", help=text)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name binary cases by their argument: packed bytes hold times, and workers must agree."""
+    binary = isinstance(val, bytes) and (len(val) > _NAMED_BYTES or not val.isascii())
+    return argname if binary else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ LINES = b'{"a":1,"b":2}\n{"a":3,"b":4}\n'
 def zipped() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("rows.csv", CSV)
+        archive.writestr(zipfile.ZipInfo("rows.csv"), CSV)
     return buffer.getvalue()
 
 
@@ -47,7 +47,7 @@ READ = {
 }
 REFUSED = {
     "rows.csv": (
-        (gzip.compress(CSV), "compressed by gzip; decompress it"),
+        (gzip.compress(CSV, mtime=0), "compressed by gzip; decompress it"),
         (pa.compress(CSV, "zstd").to_pybytes(), "compressed by zstd; decompress it"),
         (bz2.compress(CSV), "compressed by bzip2; decompress it"),
         (lzma.compress(CSV), "compressed by xz; decompress it"),
@@ -61,7 +61,7 @@ REFUSED = {
         (b"", "it has no columns"),
     ),
     "rows.jsonl": (
-        (gzip.compress(LINES), "compressed by gzip; decompress it"),
+        (gzip.compress(LINES, mtime=0), "compressed by gzip; decompress it"),
         (LINES.decode().encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
         (b'[{"a":1}]', "got `array`; write one object in each line"),
         (b'{\n "a": 1\n}\n', "truncated; write one object in each line"),
