@@ -18,6 +18,8 @@ from holdfast.errors import InvalidInputError
 
 Task = Literal["classification", "regression"]
 
+MOST_ROWS: Final = 5_000_000
+"""Of a file that a version is scored on."""
 MOST_SLICES: Final = 50
 MOST_FIGURES: Final = 50
 LONGEST_TEXT: Final = 300

@@ -8,13 +8,12 @@ import math
 import sys
 from array import array
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from holdfast.core.evaluation import MOST_ROWS
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.formats import arrays
 from holdfast.formats.bootstrap import numpy
-
-MOST_ROWS: Final = 5_000_000
 
 
 def taken(name: str, source: object) -> bytes:

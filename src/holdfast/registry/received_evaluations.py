@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from holdfast.core.evaluation import Evaluation
+from holdfast.core.evaluation import MOST_ROWS, Evaluation
 from holdfast.core.manifest import is_digest
 from holdfast.core.views import Moved
 from holdfast.errors import InvalidInputError
@@ -36,7 +36,7 @@ def accept(
     Raises:
         InvalidInputError: If a blob was not sent, or disagrees with the evaluation.
     """
-    if not 0 < evaluation.rows <= loss_files.MOST_ROWS or not is_digest(evaluation.data):
+    if not 0 < evaluation.rows <= MOST_ROWS or not is_digest(evaluation.data):
         problem = "has no digest of its data, no rows or too many"
         raise InvalidInputError("evaluation", problem, "measure it again")
     champion = evaluation.champion

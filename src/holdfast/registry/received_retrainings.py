@@ -6,9 +6,7 @@ what they are the losses of is the word of whoever signed in.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
-
-from msgspec import Meta, Struct
+from typing import Any, Final
 
 from holdfast.core import retraining_commands
 from holdfast.core.events import AnyEvent, Retrained
@@ -16,65 +14,20 @@ from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import clean_metrics, is_digest
 from holdfast.core.retraining import slots
 from holdfast.core.retraining.slot_record import SlotRecord, name_of
-from holdfast.core.version import Bump
 from holdfast.errors import InvalidInputError
-from holdfast.formats import loss_files
 from holdfast.registry.losses import Measured
 from holdfast.registry.received import drafted
 from holdfast.registry.received_evaluations import sent_losses
 from holdfast.registry.retraining_conclusion import Attempt, Conclusion, ScoredPair
 from holdfast.registry.retraining_lease import HeldTerm
+from holdfast.registry.sent_runs import SentRun, SentScores
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import layout
 
-__all__ = ["SentRun", "SentScores", "accept"]
+__all__ = ["accept"]
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _MOST_BYTES: Final = 4 << 20
 _SEND: Final = "send it first"
-
-
-class SentScores(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a client measured of a new version, and of the champion beside it.
-
-    Attributes:
-        on: SHA-256 of the rows that they were measured on.
-        rows: How many; 0 where nothing was measured.
-        kept: Blobs of the losses by metric.
-        champion: The version that was live, whose figures come with it.
-    """
-
-    on: str = ""
-    rows: Annotated[int, Meta(ge=0, le=loss_files.MOST_ROWS)] = 0
-    metrics: dict[str, float] = {}
-    kept: dict[str, Sha256] = {}
-    champion: str | None = None
-    champion_metrics: dict[str, float] = {}
-    champion_kept: dict[str, Sha256] = {}
-    remarks: tuple[str, ...] = ()
-
-
-class SentRun(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a slot came to, as whoever ran it says.
-
-    Attributes:
-        outcome: `made` if there is a version to judge; the others stand in the entry as they are.
-        term: Of the lease; 0 where nothing ran.
-        run: Blob of the record of the run, and `log` of the end of what it wrote.
-        draft: A manifest without what a registration decides.
-    """
-
-    slot: str
-    entry: str
-    outcome: Literal["made", "failed", "limit", "missed", "held"]
-    term: Annotated[int, Meta(ge=0)] = 0
-    why: Annotated[str, Meta(max_length=1_000)] = ""
-    run: Sha256 | None = None
-    log: Sha256 | None = None
-    draft: dict[str, Any] = {}
-    bump: Bump = "auto"
-    trust: Annotated[str, Meta(max_length=10_000)] | None = None
-    scores: SentScores = SentScores()
 
 
 def accept(session: Session, model: str, run: SentRun, options: CommitOptions) -> SlotRecord:

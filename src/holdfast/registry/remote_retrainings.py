@@ -23,10 +23,10 @@ from holdfast.errors import ConflictError, UnsupportedError
 from holdfast.registry import registration, remote_drafts
 from holdfast.registry.facts import Facts
 from holdfast.registry.losses import Measured
-from holdfast.registry.received_retrainings import SentRun, SentScores
 from holdfast.registry.retraining_conclusion import Attempt, Score, ScoredPair
 from holdfast.registry.retraining_lease import PULSE, Lease, LeaseHolder, Pulse
 from holdfast.registry.retraining_verbs import Retrainings
+from holdfast.registry.sent_runs import SentRun, SentScores
 from holdfast.registry.server_verbs import ServerVerb, ServerVerbs
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store.remote.http_client import quoted

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from holdfast.core.evaluation import Task
+from holdfast.core.evaluation import MOST_ROWS, Task
 from holdfast.core.schema import ANY
 from holdfast.errors import InvalidInputError, StoreError, UnsupportedError
 from holdfast.registry import trial_runs
@@ -21,7 +21,7 @@ from holdfast.scoring import alignment, answers, comparison, features
 from holdfast.scoring.alignment import AskedTask
 from holdfast.scoring.answers import Answers, Collector
 from holdfast.scoring.comparison import Side
-from holdfast.scoring.data_file import MOST_ROWS, DataFile, Kind, pyarrow
+from holdfast.scoring.data_file import DataFile, Kind, pyarrow
 from holdfast.scoring.features import Taken
 from holdfast.scoring.truth import Gathered, Gatherer
 

@@ -21,9 +21,8 @@ from holdfast.scoring import row_arrays
 from holdfast.scoring.row_arrays import Kind, pyarrow
 from holdfast.store.objects.bucket_files import BucketFile
 
-__all__ = ["MOST_ROWS", "DataFile", "Kind", "pyarrow"]
+__all__ = ["DataFile", "Kind", "pyarrow"]
 
-MOST_ROWS: Final = 5_000_000
 _ROWS_AT_ONCE: Final = 65_536
 _COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _LOOKED_AT: Final = 1_000

@@ -12,7 +12,6 @@ from holdfast.core.state import State
 from holdfast.datasets.data_records import DataVersion
 from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.http.problems import Problem
-from holdfast.registry.data_verbs import Datasets
 from holdfast.registry.session import Session
 from holdfast.store import AbsentError, layout
 from holdfast.web.exchange import Stream
@@ -49,6 +48,8 @@ class NamedBlobs:
         description = version.added.description
         files = self._files.get(description)
         if files is None:
+            from holdfast.registry.data_verbs import Datasets
+
             read = Datasets(session).describe(version)
             files = self._files[description] = frozenset(file.sha256 for file in read.files)
         return sha256 in files

@@ -15,7 +15,6 @@ from holdfast.errors import ConflictError, DamagedError, InvalidInputError
 from holdfast.gateways.mlflow import entities
 from holdfast.http.problems import Problem
 from holdfast.registry import Registry, annotations
-from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import AbsentError, layout
 from holdfast.web import text_rights
@@ -40,6 +39,8 @@ class FirstLabels(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     def put_on(self, state: State, event: Registered) -> Registered:
         """Return the registration with what this has; see `catalogue_verbs.Labels`."""
+        from holdfast.registry.catalogue_verbs import Labels
+
         return Labels(self.check, self.tags, self.texts).put_on(state, event)
 
     def check(self, state: State) -> None:

@@ -9,7 +9,7 @@ from holdfast.core import events
 from holdfast.core.events import WORDS
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.registry import Registry
-from holdfast.registry.received_retrainings import SentRun
+from holdfast.registry.sent_runs import SentRun
 from holdfast.registry.session import CommitOptions
 from holdfast.web import registering
 from holdfast.web.below import session_of

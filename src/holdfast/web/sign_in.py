@@ -21,7 +21,7 @@ from holdfast.web.below import session_of
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request
 from holdfast.web.guard import LocalGuard, TeamGuard
-from holdfast.web.pages import drawing, page_paths
+from holdfast.web.pages import page_paths
 from holdfast.web.rights import Rights
 
 __all__ = [
@@ -161,6 +161,8 @@ def check_form(desk: Desk, request: Request, fields: dict[str, str]) -> str:
 
 async def link_page(desk: Desk, request: Request) -> Answer:
     """Show the button that signs in; following the link does not."""
+    from holdfast.web.pages import drawing
+
     link = request.path.rpartition("/")[2]
     values = {"link": link, "is_local": True, "providers": [], "back": "/", "theme": ""}
     html = drawing.draw("sign_in", values)

@@ -23,7 +23,7 @@ from holdfast.web.deeds import acting
 from holdfast.web.desk import Desk
 from holdfast.web.exchange import Answer, Request, Stream
 from holdfast.web.followers import stream
-from holdfast.web.pages import drawing, page_paths, page_routes
+from holdfast.web.pages import page_paths
 from holdfast.web.pages.page import Asked, Download, Drawn, Picture, Redirect
 from holdfast.web.pages.page_paths import is_page
 from holdfast.web.pages.visitor import SignedIn
@@ -109,6 +109,8 @@ def _page(
         theme=theme_of(request),
         request_id=request.id,
     )
+    from holdfast.web.pages import page_routes
+
     made = page_routes.answer(_visitor(desk, request, rights, secret), asked)
     if isinstance(made, Redirect):
         headers = {"Location": made.location, **sign_in.page_headers(desk)}
@@ -192,6 +194,8 @@ def drawn(desk: Desk, request: Request, problem: Answer) -> Answer:
 
 def html(desk: Desk, page: Drawn) -> Answer:
     """Draw a page; its headers let in nothing of other sites and nothing inline."""
+    from holdfast.web.pages import drawing
+
     content = drawing.draw(page.template, page.values).encode()
     return Answer(page.status, content, _HTML, sign_in.page_headers(desk))
 
@@ -201,6 +205,8 @@ def _route(place: page_paths.Place, path: str) -> str:
 
     What a stranger writes into a path is not repeated there, or each would be a figure of its own.
     """
+    from holdfast.web.pages import page_routes
+
     if not page_routes.has_page(path, place):
         return ""
     if not place.model:

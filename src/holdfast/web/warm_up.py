@@ -1,4 +1,7 @@
-"""Reads the journals of a folder before anybody asks, so that who asks first waits no longer."""
+"""What a server does once it answers, so that who asks first waits no longer.
+
+Code that only pages and registrations need is imported then, and the journals of a folder are read.
+"""
 
 import contextlib
 from typing import Final
@@ -7,10 +10,18 @@ from holdfast.errors import HoldfastError
 from holdfast.web.below import session_of
 from holdfast.web.desk import Desk
 
-__all__ = ["warm_up"]
+__all__ = ["load_the_rest", "warm_up"]
 
 _MOST_MODELS: Final = 2000
 """A front page reads all; beyond so many, whoever starts a server may have wanted few of them."""
+
+
+def load_the_rest() -> None:
+    """Import and compile what the first page, and the first registration, would wait for."""
+    from holdfast.web.pages import drawing, page_routes  # noqa: F401
+
+    drawing.prepare()
+    from holdfast.registry import catalogue_verbs, data_verbs, received_retrainings  # noqa: F401
 
 
 async def warm_up(desk: Desk) -> None:

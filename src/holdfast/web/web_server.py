@@ -20,8 +20,7 @@ from holdfast.http.problems import MEDIA, problem
 from holdfast.web import api, providers, sign_in, site
 from holdfast.web.desk import Desk
 from holdfast.web.guard import Guard
-from holdfast.web.pages import drawing
-from holdfast.web.warm_up import warm_up
+from holdfast.web.warm_up import load_the_rest, warm_up
 from holdfast.web.web_application import LOGGED, WebApplication
 from holdfast.web.web_settings import WebSettings
 
@@ -108,7 +107,7 @@ def made(app: WebApplication) -> "uvicorn.Server":
 
 async def _prepare(app: WebApplication) -> None:
     """Do what the first visitors would wait for; who asks at once is answered beside it."""
-    await app.desk.work.do(drawing.prepare)
+    await app.desk.work.do(load_the_rest)
     await warm_up(app.desk)
 
 
