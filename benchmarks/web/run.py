@@ -355,6 +355,7 @@ def page(folder: Path, mlflow: str, rounds: int, count: int) -> str:
     """Measure everything and say it."""
     store = folder / "store"
     store.mkdir()
+    os.environ["HOME"] = str(folder)  # with caches of its own, not those of all this machine did
     fill(store)
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     commands = {

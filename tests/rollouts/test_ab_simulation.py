@@ -26,7 +26,7 @@ from holdfast.rollouts.ab_simulation import (
 )
 from holdfast.rollouts.results import AbScenarioResult
 
-RUNS = 80
+RUNS = 50
 SHARE = OutcomeTest("accuracy", minimum_effect=0.1)
 NUMBER = OutcomeTest("feedback:amount", clip=(0.0, 200.0), minimum_effect=20.0)
 

@@ -22,7 +22,7 @@ def binary(seed: int = 1, rows: int = ROWS) -> Classified:
     return Classified(truth, (share >= 0.5).astype(int), ("0", "1"), 1, chances, "")
 
 
-def drawn(side: Classified | Regressed, score: Any, resamples: int = 1_000) -> Numbers:
+def drawn(side: Classified | Regressed, score: Any, resamples: int = 400) -> Numbers:
     """Return what plain resampling gives."""
     random = np.random.default_rng(0)
     count = len(side.truth)
@@ -51,8 +51,8 @@ def test_intervals_of_two_classes_are_those_of_plain_resampling(name: str, score
     low, high = np.percentile(drawn(side, score), [2.5, 97.5])
 
     assert figure.value == pytest.approx(score(side))
-    assert figure.low == pytest.approx(low, abs=0.012)
-    assert figure.high == pytest.approx(high, abs=0.012)
+    assert figure.low == pytest.approx(low, abs=0.02)
+    assert figure.high == pytest.approx(high, abs=0.02)
     assert figure.resamples == 1_000
 
 
@@ -85,11 +85,11 @@ def several(seed: int = 2) -> Classified:
 def test_intervals_of_three_classes_are_those_of_plain_resampling(name: str, score: Any) -> None:
     side = several()
     figure = next(one for one in comparison.figures(side, None)[0] if one.name == name)
-    low, high = np.percentile(drawn(side, score, 500), [2.5, 97.5])
+    low, high = np.percentile(drawn(side, score, 250), [2.5, 97.5])
 
     assert figure.value == pytest.approx(score(side))
-    assert figure.low == pytest.approx(low, abs=0.015)
-    assert figure.high == pytest.approx(high, abs=0.015)
+    assert figure.low == pytest.approx(low, abs=0.02)
+    assert figure.high == pytest.approx(high, abs=0.02)
 
 
 @pytest.mark.parametrize(

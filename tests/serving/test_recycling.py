@@ -12,7 +12,7 @@ from holdfast.serving.recycling import RecyclingSink, memory_bytes
 
 def test_a_worker_is_due_after_so_many_requests_and_up_to_a_tenth_more() -> None:
     limits = set()
-    for _ in range(200):
+    for _ in range(40):
         recycling = RecyclingSink(100, 0)
         while recycling.due() is None:
             recycling.finished(finished())
