@@ -8,6 +8,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
@@ -165,6 +166,70 @@ def test_what_is_loaded_is_the_copy_that_was_hashed(
     assert not marker.exists()
     with pytest.raises(holdfast.errors.DamagedError):
         registry.load("iris@1.0.0")
+
+
+def _renamed_over(blob: Path, content: bytes) -> None:
+    other = blob.with_name("planted")
+    other.write_bytes(content)
+    other.replace(blob)
+
+
+def _linked(blob: Path, content: bytes) -> None:
+    elsewhere = blob.parents[3] / "elsewhere"
+    elsewhere.write_bytes(content)
+    blob.unlink()
+    blob.symlink_to(elsewhere)
+
+
+def _written_over(blob: Path, content: bytes) -> None:
+    blob.chmod(0o644)
+    blob.write_bytes(content)
+
+
+def _folder_replaced(blob: Path, content: bytes) -> None:
+    folder = blob.parent
+    folder.rename(folder.with_name("away"))
+    folder.mkdir()
+    blob.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("form", "swap"),
+    [
+        ("pickle", _written_over),
+        ("skops", _written_over),
+        ("joblib", _renamed_over),
+        ("pickle", _linked),
+        ("joblib", _folder_replaced),
+    ],
+)
+def test_no_way_of_swapping_bytes_behind_the_check_changes_what_is_loaded(
+    form: str,
+    swap: Callable[[Path, bytes], None],
+    tmp_path: Path,
+    marker: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("skops", reason="one of the formats is its")
+    registry = holdfast.open(tmp_path / "store")
+    made = registry.register(
+        "iris", LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), formats={"model": form}
+    )
+    artifact = registry.manifest(made).artifacts["model"]
+    assert artifact.format == form
+    (file,) = artifact.files
+    blob = tmp_path / "store" / "blobs" / "sha256" / file.sha256
+    load_parts = formats.load_parts
+
+    def swapped(*words: Any) -> object:
+        swap(blob, hostile(marker))
+        return load_parts(*words)
+
+    monkeypatch.setattr(formats, "load_parts", swapped)
+    pair = registry.load("iris@1.0.0")
+
+    assert pair.predict([[2.0]]) == pytest.approx([2.0])
+    assert not marker.exists()
 
 
 def test_a_verdict_of_somebody_else_is_not_taken(

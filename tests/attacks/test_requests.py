@@ -132,6 +132,18 @@ def test_no_answer_repeats_headers_of_any_length(server: Server, name: str) -> N
     assert len(answer.content) < 6000
 
 
+@pytest.mark.parametrize("sent", [b"n" * 50_000, b"a b", b"\xc2\x9b2J", b"n" * 129])
+@pytest.mark.parametrize("body", [ROWS, b"{"], ids=["answered", "refused"])
+def test_no_answer_repeats_an_id_of_any_length_or_signs(
+    server: Server, sent: bytes, body: bytes
+) -> None:
+    headers = {b"content-type": b"application/json", b"x-request-id": sent}
+    answer = server.client.post("/predict", content=body, headers=headers)
+
+    assert answer.headers["x-request-id"].encode("latin-1") != sent
+    assert 0 < len(answer.headers["x-request-id"]) <= 64
+
+
 @pytest.mark.parametrize(
     ("header", "value"),
     [

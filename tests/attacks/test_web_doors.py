@@ -42,6 +42,16 @@ def asked(served: Served, path: str, *lines: str, host: str = "localhost") -> in
     return said(served, *head, *lines)[0]
 
 
+@pytest.mark.parametrize("sent", ["n" * 50_000, "n" * 129, "a b", "\x9b2J"])
+def test_no_answer_repeats_an_id_of_any_length_or_signs(served: Served, sent: str) -> None:
+    status, document = said(
+        served, "GET /api/v1/nowhere HTTP/1.1", "Host: localhost", f"X-Request-Id: {sent}"
+    )
+
+    assert status == 401
+    assert 0 < len(str(document["request_id"])) <= 64
+
+
 HOSTS = (
     "evil.example", "127.0.0.1.evil.example", "", "a/b?c", "models.example.evil", "[::1",
     "models.example:x", "localhost#@evil.example", "localhost, evil.example", "127.0.0.1@evil",

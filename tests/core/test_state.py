@@ -26,6 +26,36 @@ def test_a_model_exists_until_it_is_deleted_and_again_after(play: Play) -> None:
     assert [play(*script[:length]).exists for length in (1, 2, 3)] == [True, False, True]
 
 
+class Compared(str):
+    """A key that counts how often keys are held against each other."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __lt__(self, other: str) -> bool:
+        """Compare, and count."""
+        Compared.compared += 1
+        return str(self) < str(other)
+
+
+def test_the_work_of_many_tags_grows_with_their_number(written: Written) -> None:
+    first, (entry, head) = written("register 1.0.0", "tag 1.0.0 a=b")
+    many = [_tagged(entry, Compared(299 - at), "x") for at in range(300)]
+    before = fold(empty("iris"), [first])
+    state = fold(before, [(one, head) for one in many])
+    kept = state.versions["1.0.0"].tags
+    after = fold(state, [(_tagged(entry, "7", None), head)])
+
+    assert Compared.compared < 300 * 12  # sorted once, not at each entry
+    assert (type(kept), len(kept), list(kept)) == (dict, 300, sorted(kept))
+    assert before.versions["1.0.0"].tags == {}
+    assert ("7" in kept, "7" in after.versions["1.0.0"].tags) == (True, False)
+
+
+def _tagged(entry: Entry, key: str, text: str | None) -> Entry:
+    return replace(entry, event=events.Tagged(version="1.0.0", tags={key: text}))
+
+
 def test_a_deleted_model_keeps_its_tombstones_and_loses_its_names(play: Play) -> None:
     state = play(
         "register 1.0.0", "register 1.1.0", "promote 1.0.0", "stage 1.1.0", "alias eu 1.0.0",

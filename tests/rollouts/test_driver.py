@@ -345,6 +345,9 @@ def test_two_drivers_that_looked_at_once_step_once(
             tick(rival, "iris", Published(rival, "iris"), now)
             return published_counts
 
+        def proved(self, counts: list[Counts]) -> list[Counts]:
+            return counts
+
         def outcomes(self, rollout: Rollout, now: datetime) -> None:
             """Tell nothing."""
 

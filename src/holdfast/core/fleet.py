@@ -49,6 +49,8 @@ class Report(Struct, frozen=True):
         latency_us: Histogram of the active version's latencies since it answers here, each the
             time of the model's call: pairs of an upper bound in microseconds and a count.
         scores: Some of its last scores, drawn evenly.
+        key: Ed25519 public key, in base64, of whoever signed it; empty if nobody did.
+        signature: By that key, over all else (`core/worker_statements.py`).
     """
 
     model: str
@@ -62,6 +64,8 @@ class Report(Struct, frozen=True):
     versions: tuple[LoadedVersion, ...] = ()
     latency_us: tuple[tuple[int, Count], ...] = ()
     scores: tuple[float, ...] = ()
+    key: str = ""
+    signature: str = ""
 
     def age_s(self, now: datetime) -> float:
         """Return how old it is in seconds, less than 0 if the worker's clock is ahead."""
@@ -211,6 +215,8 @@ class Counts(Struct, frozen=True):
     Attributes:
         unmeasured: Quantiles of the baseline of which it cannot tell what was slower: for the
             verdict nobody measured them, whatever others counted.
+        key: As of a report.
+        signature: As of a report.
     """
 
     model: str
@@ -219,3 +225,5 @@ class Counts(Struct, frozen=True):
     at: str
     steps: tuple[StepCounts, ...] = ()
     unmeasured: tuple[float, ...] = ()
+    key: str = ""
+    signature: str = ""

@@ -236,13 +236,25 @@ def fold(
         DamagedError: If an entry lacks the signature that the policy before it demands.
     """
     new = replace(state, **{name: getattr(state, name).copy() for name in _CHANGED})
+    described = set[str]()
     for entry, head in entries:
         trust.require(new.policy, entry, genuine)
         if judge is not None:
             judge(new, entry)
         _apply(new, entry, approvals.proof(new.policy, entry, genuine))
+        if isinstance(entry.event, events.Tagged | events.Described):
+            described.update(entry.event.versions())
         new.seq, new.head, new.at = entry.seq, head, entry.at
+    _settle(new, described)
     return new
+
+
+def _settle(state: State, described: Iterable[str]) -> None:
+    """Put the texts that the fold changed in order."""
+    state.texts = texts_fold.settled(state.texts)
+    for record in [state.versions[version] for version in described if version in state.versions]:
+        tags, texts = texts_fold.settled(record.tags), texts_fold.settled(record.texts)
+        state.versions[record.version] = replace(record, tags=tags, texts=texts)
 
 
 def _apply(state: State, entry: Entry, key: str | None) -> None:

@@ -23,7 +23,24 @@ def times(entry: Entry) -> dict[str, str]:
     return times | {"moved_at": entry.at} if isinstance(entry.event, _MOVING) else times
 
 
+class _Draft(dict[str, str]):
+    """Texts that a fold is changing, in no order: nobody else has them yet."""
+
+
 def merged(texts: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Return texts with some set and some, whose value is `None`, removed."""
-    items = sorted({**texts, **changes}.items())
-    return {key: text for key, text in items if text is not None}
+    """Return texts with some set and some, whose value is `None`, removed.
+
+    A fold copies them once, whatever the number of changes, and ends with `settled`.
+    """
+    draft = texts if isinstance(texts, _Draft) else _Draft(texts)
+    for key, text in changes.items():
+        if text is None:
+            draft.pop(key, None)
+        else:
+            draft[key] = text
+    return draft
+
+
+def settled(texts: dict[str, str]) -> dict[str, str]:
+    """Return texts as a state keeps them, in order, after the last change of a fold."""
+    return dict(sorted(texts.items())) if isinstance(texts, _Draft) else texts

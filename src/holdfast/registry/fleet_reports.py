@@ -1,17 +1,19 @@
 """Files that serving workers keep beside a journal: what each runs, and what it counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
-from holdfast.core import names, strict_json
+from holdfast.core import names, strict_json, worker_statements
 from holdfast.core.fleet import Counts, Report
+from holdfast.core.worker_statements import Told
+from holdfast.errors import InvalidInputError
+from holdfast.registry.ledger import genuine
 from holdfast.registry.session import Session
+from holdfast.registry.warned import warn
 from holdfast.store import AbsentError, concurrent, layout
-
-_Told = TypeVar("_Told", Report, Counts)
 
 _MOST_BYTES: Final = 1 << 24
 _SILENCE: Final = timedelta(days=1)
@@ -20,7 +22,9 @@ _SILENCE: Final = timedelta(days=1)
 class Fleet:
     """Reports and counts of one store: small files, each replaced whole by the worker it is of.
 
-    They prove nothing: what cannot be read, or has another's name, counts as absent.
+    They prove nothing: what cannot be read, or has another's name, counts as absent. Where a
+    model's policy demands signatures, what is written is signed with the session's key, if it has
+    one, and `proved` tells what may bring a version forward.
     """
 
     def __init__(self, session: Session) -> None:
@@ -35,13 +39,19 @@ class Fleet:
         all_counts = self._read(model, layout.counts(layout.model(model), number), Counts)
         return [counts for counts in all_counts if counts.rollout == number]
 
+    def proved(self, model: str, documents: Iterable[Told]) -> list[Told]:
+        """Return those that a listed signer signed where the policy demands it, else all."""
+        policy = self._session.state(model).policy
+        return worker_statements.proved(policy, documents, genuine)
+
     def report(self, report: Report) -> None:
         """Write what a worker reports, over its report before."""
-        self._write(layout.servers(self._prefix(report.model)), report)
+        self._write(layout.servers(self._prefix(report.model)), self._signed(report))
 
     def count(self, counts: Counts) -> None:
         """Write all that a worker counted of a rollout, over its counts before."""
-        self._write(layout.counts(self._prefix(counts.model), counts.rollout), counts)
+        prefix = layout.counts(self._prefix(counts.model), counts.rollout)
+        self._write(prefix, self._signed(counts))
 
     def leave(self, model: str, worker: str) -> None:
         """Remove the report of a worker that stops; its counts stay."""
@@ -83,7 +93,7 @@ class Fleet:
             if running is None or running.number != number:
                 yield number
 
-    def _swept(self, model: str, prefix: str, kind: type[_Told]) -> int:
+    def _swept(self, model: str, prefix: str, kind: type[Told]) -> int:
         now = self._session.clock()
         silent = [  # or from a clock that is wrong by as much: it counts for nothing
             document
@@ -101,13 +111,26 @@ class Fleet:
     def _prefix(self, model: str) -> str:
         return layout.model(names.check_model(model))
 
+    def _signed(self, document: Told) -> Told:
+        keyring = self._session.keyring
+        if document.signature or keyring.open_key is None:
+            return document
+        if not self._session.state(document.model).policy.require_signature:
+            return document
+        try:
+            pen = keyring.key
+        except InvalidInputError as error:  # it still tells what it runs
+            warn(__name__, "what this worker tells is not signed: %s", error)
+            return document
+        return document if pen is None else worker_statements.signed(document, pen)
+
     def _write(self, prefix: str, document: Report | Counts) -> None:
         key = layout.of_worker(prefix, document.worker)
         if self._session.open_store.store.traits.is_local:
             self._session.require_same()  # below an empty mount point, the disk would hide it
         self._session.open_store.store.replace(key, msgspec.json.encode(document) + b"\n")
 
-    def _read(self, model: str, prefix: str, kind: type[_Told]) -> list[_Told]:
+    def _read(self, model: str, prefix: str, kind: type[Told]) -> list[Told]:
         if not self._session.exists:
             return []
         store = self._session.open_store.store
@@ -133,7 +156,7 @@ class Fleet:
             return b""
 
 
-def _decoded(raw: bytes, kind: type[_Told]) -> _Told | None:
+def _decoded(raw: bytes, kind: type[Told]) -> Told | None:
     try:
         document = strict_json.decode(raw, kind)
         moment = datetime.fromisoformat(document.at)

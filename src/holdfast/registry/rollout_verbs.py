@@ -240,7 +240,8 @@ class Rollouts:
 
     def _baseline(self, state: State, analysis: Analysis) -> Baseline | None:
         now = self._session.clock()
-        reports = Fleet(self._session).servers(state.model)
+        fleet = Fleet(self._session)
+        reports = fleet.proved(state.model, fleet.servers(state.model))
         fresh = [report for report in reports if report.is_fresh(now)]
         return calibration.baseline(fresh, state.production or "", analysis)
 

@@ -17,6 +17,10 @@ class CountSource(Protocol):
         """Return all that was counted of *rollout* so far; nothing where nobody counted."""
         ...
 
+    def proved(self, counts: list[Counts]) -> list[Counts]:
+        """Return those of *counts* that may bring the candidate forward."""
+        ...
+
     def outcomes(self, rollout: Rollout, now: datetime) -> Outcomes | None:
         """Return what became of the keys of an A/B test by *now*; `None` if it is not told here."""
         ...
@@ -32,6 +36,10 @@ class Published:
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return what every worker published, those that are gone too."""
         return self.registry.fleet.counts(self.model, rollout.number)
+
+    def proved(self, counts: list[Counts]) -> list[Counts]:
+        """Return those that a listed signer signed where the policy demands it, else all."""
+        return self.registry.fleet.proved(self.model, counts)
 
     def outcomes(self, rollout: Rollout, now: datetime) -> Outcomes | None:
         """Return nothing: workers do not know what becomes of their answers."""

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from holdfast.core.drift.drift_findings import DriftFinding
-from holdfast.core.fleet import Report
+from holdfast.core.fleet import Counts, Report
 from holdfast.core.rollout import aggregation, calibration, outcome_verdict
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
 from holdfast.core.rollout.step_verdict import Reason, StepVerdict
@@ -89,20 +89,50 @@ def look(registry: Reader, model: str, source: CountSource, now: datetime) -> Lo
 def _step_verdict(
     rollout: Rollout, servers: tuple[Report, ...], source: CountSource, now: datetime
 ) -> StepVerdict:
-    elapsed_s = _elapsed_s(rollout, now)
-    seen = aggregation.seen(rollout, source.counts(rollout), elapsed_s)
-    verdict = judge(rollout.plan, rollout.analysis, seen)
-    if rollout.plan.strategy == "ab" and verdict.outcome != "halt":
-        outcomes = source.outcomes(rollout, now)
-        verdict = outcome_verdict.judge(
-            rollout.plan, rollout.analysis, verdict, outcomes, elapsed_s, _matured(rollout)
-        )
+    counts = source.counts(rollout)
+    proved = source.proved(counts)
+    verdict = _judged(rollout, counts, source, now)
+    if len(proved) < len(counts):
+        doubt = Reason("unsigned_counts", _unsigned(len(counts) - len(proved), len(counts)))
+        verdict = _allowed(verdict, _judged(rollout, proved, source, now), doubt)
     stays = _paused(rollout)
     if verdict.outcome == "advance":
         stays += _unready(rollout, servers)
     if verdict.outcome in ("advance", "end") and stays:
         verdict = _held(verdict, stays)
     return verdict
+
+
+def _judged(
+    rollout: Rollout, counts: list[Counts], source: CountSource, now: datetime
+) -> StepVerdict:
+    elapsed_s = _elapsed_s(rollout, now)
+    verdict = judge(rollout.plan, rollout.analysis, aggregation.seen(rollout, counts, elapsed_s))
+    if rollout.plan.strategy == "ab" and verdict.outcome != "halt":
+        outcomes = source.outcomes(rollout, now)
+        verdict = outcome_verdict.judge(
+            rollout.plan, rollout.analysis, verdict, outcomes, elapsed_s, _matured(rollout)
+        )
+    return verdict
+
+
+def _allowed(by_all: StepVerdict, by_proved: StepVerdict, doubt: Reason) -> StepVerdict:
+    """Return what unsigned counts may bring about: they hold or halt a step, and advance none.
+
+    Nor do they keep signed ones from halting it.
+    """
+    if by_proved.outcome == "halt" or by_all.outcome == by_proved.outcome == "advance":
+        return by_proved
+    if by_all.outcome == "advance":
+        return _held(by_proved, [*by_proved.reasons, doubt])
+    return by_all
+
+
+def _unsigned(unsigned: int, workers: int) -> str:
+    return (
+        f"counts of {unsigned} of {workers} workers are signed by no listed signer; start servers "
+        f"with --key-file, or count by --prometheus or --log"
+    )
 
 
 def _matured(rollout: Rollout) -> int:
@@ -159,7 +189,8 @@ def _calibrate(registry: Registry, model: str, now: datetime) -> None:
         return
     if not (rollout.analysis.latency or rollout.analysis.drift):  # nothing asks for it
         return
-    fresh = [report for report in registry.fleet.servers(model) if report.is_fresh(now)]
+    fleet = registry.fleet
+    fresh = [report for report in fleet.proved(model, fleet.servers(model)) if report.is_fresh(now)]
     measured = calibration.baseline(fresh, rollout.was, rollout.analysis)
     if measured is not None:
         registry.rollouts.calibrate(model, rollout.number, measured)

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
@@ -14,7 +13,7 @@ import msgspec
 
 from holdfast.core.entry import parse_time
 from holdfast.errors import ForbiddenError, HoldfastError, NotFoundError
-from holdfast.http import problems
+from holdfast.http import problems, request_ids
 from holdfast.http.access_log import AccessLog
 from holdfast.http.asgi import Gone, Pairs, Receive, Scope, Send
 from holdfast.http.problems import Problem
@@ -28,7 +27,6 @@ from holdfast.web.web_settings import API
 __all__ = ["LOGGED", "WebApplication"]
 
 _log = logging.getLogger(__name__)
-_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BASE: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -242,8 +240,8 @@ def _asked(request: Request) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return sent if _ID.fullmatch(sent) else os.urandom(8).hex()
+    sent = dict(scope["headers"]).get(b"x-request-id")
+    return request_ids.given(sent) or os.urandom(8).hex()
 
 
 def _check_parameters(route: Route, request: Request) -> None:

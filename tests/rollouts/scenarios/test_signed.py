@@ -37,6 +37,12 @@ def signing_driver(tmp_path: Path, registry: Registry, clock: Clock, robot: KeyF
     return driver
 
 
+@pytest.fixture
+def worker(signing_driver: Registry) -> Worker:
+    """The only worker, which signs what it counts."""
+    return Worker(signing_driver)
+
+
 def drive(registry: Registry, later: Later, seconds: float = 0.0) -> str:
     return tick(registry, "iris", Published(registry, "iris"), later(seconds)).did
 

@@ -72,6 +72,9 @@ def test_before_the_first_step_nothing_was_counted_or_tested(look: Any, person: 
         def counts(self, _rollout: Any) -> list[Any]:
             return []
 
+        def proved(self, counts: list[Any]) -> list[Any]:
+            return counts
+
         def outcomes(self, _rollout: Any, _now: datetime) -> None:
             return None
 

@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from holdfast.http import request_ids
 from holdfast.http.asgi import Headers
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
@@ -143,8 +144,7 @@ class PredictionHandler:
             routing_table, RoutingRequest(headers, decoded.fields, path.version), self.limits
         )
         made = self.new_id()
-        header = headers.get(b"x-request-id")
-        request_id = header.decode("latin-1") if header else made
+        request_id = request_ids.given(headers.get(b"x-request-id")) or made
         request = _Request(
             codec,
             routing_table,
@@ -418,7 +418,7 @@ def _headers(request: _Request) -> list[tuple[bytes, bytes]]:
     rollout = request.routing_table.rollout
     number = None if rollout is None else rollout.number
     return [
-        (b"x-request-id", request.request_id.encode("latin-1", "replace")),
+        (b"x-request-id", request.request_id.encode()),
         (b"x-prediction-id", request.prediction_id.encode()),
         *_standing(choice.loaded.version, choice.role, number),
     ]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
+from holdfast.http import request_ids
 from holdfast.http.access_log import AccessLog
 from holdfast.http.asgi import Gone, Headers, Pairs, Receive, Scope, Send
 from holdfast.rows.refusal import Refusal
@@ -160,8 +161,8 @@ class Application:
         self.metrics.refused(model, refusal.status)
         if self.tracing is not None:
             self.tracing.refused(model, refusal.status, headers)
-        request_id = headers.get(b"x-request-id") or self.handler.new_id().encode()
-        return refusal.status, refused(refusal), [(b"x-request-id", request_id)]
+        request_id = request_ids.given(headers.get(b"x-request-id")) or self.handler.new_id()
+        return refusal.status, refused(refusal), [(b"x-request-id", request_id.encode())]
 
     def admit(self, headers: Headers) -> None:
         """Ask for the token, where this server has one.
