@@ -21,6 +21,7 @@ from numpy._core.multiarray import _reconstruct
 from numpy.ma.core import _mareconstruct  # type: ignore[attr-defined]
 from numpy.random import _pickle as _chance
 from sklearn.cluster import FeatureAgglomeration
+from sklearn.cluster._kmeans import _kmeans_single_lloyd
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
@@ -134,6 +135,11 @@ PARTS: dict[str, Attack] = {
     "a request that is a class": of(Ridge(), _metadata_request=Ridge),
     "an output that is not one": of(StandardScaler(), _sklearn_output_config={"transform": "x"}),
     "tags": of(Ridge(), __sklearn_tags__=np.abs),
+    "a compiled function": of(FunctionTransformer(), func=_kmeans_single_lloyd),
+    "a compiled function, held for later": of(
+        FunctionTransformer(), func=functools.partial(_kmeans_single_lloyd, max_iter=1)),
+    "a compiled function under the name of a module that has it": _raw(as_function(
+        named("sklearn.cluster._kmeans", "lloyd_iter_chunked_dense"))),
     "a page": of(Ridge(), _repr_html_=np.abs),
     "an exception": lambda _: pickle.dumps(ValueError("x")),
     "a memory of calls": of(Ridge(), coef_=joblib.Memory(None)),

@@ -48,6 +48,10 @@ _PLACES: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = tuple(
     )
 )  # fmt: skip
 
+# Functions that believe the sizes of the arrays they are handed: held by the class they are of.
+_COMPILED = "sklearn.cluster._kmeans"
+_COMPILED_PLACE = "_kmeans_single"
+
 Doubt = Callable[[str], None]
 
 
@@ -150,6 +154,8 @@ def check_held(owners: Iterable[Made], doubt: Doubt) -> None:
         holding = waiting.pop()
         if isinstance(holding.value, Global | Made):
             _check_one(holding, doubt)
+        elif holding.value is OPAQUE and "dtype" in holding.place:  # may name a file's zone
+            doubt(f"gives {_named(holding.owner)} a type that cannot be read")
         if isinstance(holding.value, Made | Mapped | Listed | tuple):
             key = id(holding.value), holding.place, holding.own_parts
             if key not in seen:
@@ -190,7 +196,7 @@ def _check_one(holding: _Held, doubt: Doubt) -> None:
     if _is_own_part(holding):
         return
     if isinstance(value, Global):
-        if not _is_function(value) and not _is_type(value, holding.place):
+        if not _is_function(value, holding.place) and not _is_type(value, holding.place):
             doubt(f"gives {_named(holding.owner)} {value.path} to call")
         return
     if not isinstance(value, Made) or value.maker is None:
@@ -211,7 +217,14 @@ def _is_own_part(holding: _Held) -> bool:
     return bool(package) and package == holding.own_parts
 
 
-def _is_function(value: Global) -> bool:
+def believes_sizes(value: Global) -> bool:
+    """Tell whether a function of the list may only be held where scikit-learn holds it."""
+    return value.module == _COMPILED and value.use == "name"
+
+
+def _is_function(value: Global, place: str) -> bool:
+    if believes_sizes(value) and place != _COMPILED_PLACE:
+        return False
     return value.use in ("name", "own", None)  # a name that is not on the list is told as such
 
 

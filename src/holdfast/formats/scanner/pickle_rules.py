@@ -10,10 +10,16 @@ import re
 from collections.abc import Callable, Iterable
 
 from holdfast.formats.scanner.array_sizes import layout_of_type
-from holdfast.formats.scanner.attributes import check_attributes, is_of_a_library, is_special
+from holdfast.formats.scanner.attributes import (
+    believes_sizes,
+    check_attributes,
+    is_of_a_library,
+    is_special,
+)
 from holdfast.formats.scanner.calls import REBUILDERS, check_call, check_rebuilt
 from holdfast.formats.scanner.findings import UnreadableError
 from holdfast.formats.scanner.symbols import Global, Listed, Made, Mapped
+from holdfast.formats.scanner.zone_names import is_unusual, may_hide_one, names_file
 
 _LISTS = ("builtins.list", "collections.deque")
 _SETS = ("builtins.set",)
@@ -25,7 +31,6 @@ _DICTS = (
 )
 _BUNCHES = ("sklearn.utils.Bunch", "sklearn.utils._bunch.Bunch")
 _PARTIAL = "functools.partial"
-_ZONE_FILE = re.compile(r"dateutil/(?![\w+-]+(/[\w+-]+)*\Z)")
 _NOT_HANDED = ("name", "type", "wrap", "note")
 _OF_A_CLASS = re.compile(r"_new_\w*Index|newObj")  # what makes an instance of the class handed over
 _MADE_SO = re.compile(r"\w*Index|(KD|Ball)Tree(32|64)?|\w+Distance(32|64)?")
@@ -146,6 +151,9 @@ def set_items(target: object, flat: list[object], doubt: Doubt) -> None:
     _check_kept(flat, doubt)
     for key in filter(is_special, flat[::2]):
         doubt(f"sets the special item {key}")
+    for key, value in zip(flat[::2], flat[1::2], strict=True):
+        if may_hide_one(key, value):
+            doubt(f"sets {key} to a text that cannot be read")
     if isinstance(target, Mapped):
         if target.sealed:
             doubt("changes a numpy type in use")
@@ -232,7 +240,7 @@ def _may_be_handed(value: Global, func: Global) -> bool:
 def _held_for_later(func: Global, args: object, doubt: Doubt) -> Made:
     # whatever a partial holds runs with arguments of the file's choice once the model is used
     match args:
-        case (Global(use="name" | "own" | None), *rest):
+        case (Global(use="name" | "own" | None) as held, *rest) if not believes_sizes(held):
             _check_handed(func, rest, doubt)
         case _:
             doubt(f"hands {func.path} a function that is not on the list")
@@ -244,6 +252,8 @@ def _check_kept(values: Iterable[object], doubt: Doubt) -> None:
     for value in values:
         if isinstance(value, Global) and value.use == "wrap":
             doubt(f"holds {value.path}")
+        elif names_file(value):
+            doubt("holds a file's path as a time zone")
 
 
 def _check_state(target: Made, state: object, doubt: Doubt) -> None:
@@ -276,7 +286,7 @@ def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> 
             case Made() if value.is_a("numpy.ndarray"):
                 if _lends_memory(value):
                     doubt(f"hands {maker.path} an array of dicts that could lend memory")
-            case str() if _ZONE_FILE.match(value):
+            case str() if is_unusual(value):
                 doubt(f"hands {maker.path} a file's path as a time zone")
             case tuple():
                 waiting += value
@@ -284,13 +294,6 @@ def _check_labelled(maker: Global, values: tuple[object, ...], doubt: Doubt) -> 
                 waiting += value.items
             case Mapped():
                 waiting += value.entries.values()
-                if _is_of_numpy(value.entries.get("tz")):  # a text of numpy's is one, unread here
-                    doubt(f"hands {maker.path} a time zone of numpy's")
-
-
-def _is_of_numpy(value: object) -> bool:
-    made_by = value.maker if isinstance(value, Made) else None
-    return made_by is not None and made_by.module.partition(".")[0] == "numpy"
 
 
 def _lends_memory(array: Made) -> bool:

@@ -13,6 +13,7 @@ from holdfast.core import strict_json
 from holdfast.formats.scanner import attributes, pickle_rules
 from holdfast.formats.scanner.allowlist import AllowList
 from holdfast.formats.scanner.symbols import OPAQUE, Global, Listed, Made, Mapped
+from holdfast.formats.scanner.zone_names import names_file
 
 _ARRAY = Global("numpy", "ndarray", "call")
 _TREE = Global("sklearn.tree._tree", "Tree", "call")
@@ -94,6 +95,8 @@ class Builder:
             value = json.loads(str(node.get("content")), object_pairs_hook=strict_json.distinct)
         except (ValueError, RecursionError):
             return OPAQUE
+        if names_file(json.dumps(value, ensure_ascii=False)):
+            self._doubt("holds a file's path as a time zone")
         return OPAQUE if isinstance(value, dict | list) else value
 
     def _slice(self, node: Node) -> object:
