@@ -40,7 +40,6 @@ from holdfast.serving.worker_state import WorkerState, in_memory
 __all__ = ["GONE", "Cancel", "Commit", "Path", "PredictionHandler"]
 
 _log = logging.getLogger(__name__)
-_TRACE_LENGTH: Final = 55  # of a traceparent of version 00
 _SHARED_FAULT: Final = 400
 _SERVER_FAULT: Final = 500
 _INVALID: Final = 422
@@ -405,11 +404,11 @@ def _finished(request: _Request, status: int) -> FinishedRequest:
         input=request.body if decoded.is_json else None,
         given=decoded.given,
     )
-    parent = request.headers.get(b"traceparent")
-    if parent is not None and len(parent) == _TRACE_LENGTH:
-        finished_request.traceparent = parent.decode("latin-1")
-        finished_request.trace_id = finished_request.traceparent[3:35]
-        finished_request.tracestate = request.headers.get(b"tracestate", b"").decode("latin-1")
+    parent = request_ids.trace_parent(request.headers.get(b"traceparent"))
+    if parent is not None:
+        finished_request.traceparent = parent
+        finished_request.trace_id = parent[3:35]
+        finished_request.tracestate = request_ids.trace_state(request.headers.get(b"tracestate"))
     return finished_request
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from holdfast import __version__
 from holdfast.errors import MissingLibraryError
+from holdfast.http import request_ids
 from holdfast.http.asgi import Headers
 from holdfast.serving.answering.finished import FinishedRequest
 
@@ -28,8 +29,6 @@ __all__ = ["TracingSink"]
 _log = logging.getLogger(__name__)
 
 _MOST_WAITING: Final = 1_000
-_LONGEST_STATE: Final = 512
-"""Characters of a tracestate that must be passed on; a longer one is dropped whole."""
 _END_S: Final = 1.0
 _FAILED: Final = 500
 _NAME: Final = "service.name"
@@ -109,10 +108,9 @@ class TracingSink:
     def refused(self, model: str, status: int, headers: Headers) -> None:
         """Have a span made of a request that no version was chosen for."""
         if self._waiting.qsize() < _MOST_WAITING:
-            parent = headers.get(b"traceparent", b"")[:_LONGEST_STATE].decode("latin-1")
-            state = headers.get(b"tracestate", b"")
-            tracestate = state.decode("latin-1") if len(state) <= _LONGEST_STATE else ""
-            self._waiting.put(_Refused(model, status, parent, tracestate, time.time_ns()))
+            parent = request_ids.trace_parent(headers.get(b"traceparent")) or ""
+            state = request_ids.trace_state(headers.get(b"tracestate"))
+            self._waiting.put(_Refused(model, status, parent, state, time.time_ns()))
 
     def close(self) -> None:
         """Send what waits, as far as that takes no more than two seconds."""
