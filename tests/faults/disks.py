@@ -96,12 +96,16 @@ def in_memory(folder: Path, options: str) -> Iterator[Disk]:
 
 @contextlib.contextmanager
 def formatted(folder: Path, kind: str, *options: str) -> Iterator[Disk]:
-    """Mount a sparse file of 512 MiB that is formatted as *kind*; that takes root."""
-    if shutil.which(f"mkfs.{kind}") is None:
-        pytest.skip(f"there is no mkfs.{kind}")
+    """Mount a sparse file of 512 MiB that is formatted as *kind*; that takes root.
+
+    `exfat-fuse` is exFAT where the kernel does not know it.
+    """
+    maker = f"mkfs.{kind.removesuffix('-fuse')}"
+    if shutil.which(maker) is None:
+        pytest.skip(f"there is no {maker}")
     image = folder.with_suffix(".image")
     image.touch()
     os.truncate(image, 512 << 20)  # XFS takes no less than 300 MB
-    subprocess.run([f"mkfs.{kind}", *options, image], check=True, capture_output=True)
+    subprocess.run([maker, *options, image], check=True, capture_output=True)
     with mounted(folder, "-t", kind, "-o", "loop", str(image)) as disk:
         yield disk

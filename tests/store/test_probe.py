@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from tests.faults.disks import formatted, in_memory
 from tests.faults.tracing import Run, traced
 
-from holdfast.errors import StoreError
+import holdfast
+from holdfast.errors import StoreError, UnfitStoreError
 from holdfast.store import TakenError, config
 from holdfast.store import probe as probing
 from holdfast.store.probe import Probe, probe
@@ -163,6 +165,28 @@ def test_a_memory_stick_has_neither_links_nor_case_and_will_do(tmp_path: Path) -
 
     assert (stored_config.probe.links, stored_config.probe.case_sensitive) == (False, False)
     assert entry_bytes == b"entry"
+
+
+def test_a_store_copied_to_exfat_is_read_and_says_why_it_is_not_written(tmp_path: Path) -> None:
+    """exFAT beside the kernel has neither links nor renames that refuse a taken name."""
+    (tmp_path / "model.txt").write_text("words")
+    registry = holdfast.open(tmp_path / "store", by="ann")
+    registry.register("iris", tmp_path / "model.txt")
+    with formatted(tmp_path / "disk", "exfat-fuse") as disk:
+        shutil.copytree(tmp_path / "store", disk.path / "store")
+        copied = holdfast.open(disk.path / "store", by="ann")
+        whole = copied.verify().whole
+        (tmp_path / "model.txt").write_text("other words")
+        for write in (
+            lambda: copied.register("iris", tmp_path / "model.txt"),
+            lambda: copied.promote("iris@1.0.0"),
+            lambda: holdfast.open(disk.path / "new").init(),
+        ):
+            with pytest.raises(UnfitStoreError, match="neither hard links nor exclusive renames"):
+                write()
+        versions = [entry.seq for entry in copied.entries("iris")]
+
+    assert (whole, versions) == (True, [1])
 
 
 MOUNTS = """\
