@@ -137,6 +137,24 @@ def test_a_file_without_an_end_is_not_read_to_it(
     assert outcomes in ([], [False], healed)
 
 
+@pytest.mark.parametrize("which", ["file", "manifest"])
+def test_a_blob_that_grew_to_a_terabyte_is_not_hashed(
+    registry: Registry, tmp_path: Path, which: str
+) -> None:
+    record = registry.resolve("iris@1.0.0")
+    (file,) = registry.manifest("iris@1.0.0").artifacts["model"].files
+    digest = file.sha256 if which == "file" else record.digest.removeprefix("sha256:")
+    path = tmp_path / "store" / "blobs" / "sha256" / digest
+    path.chmod(0o644)
+    os.truncate(path, 1 << 40)
+    victim = holdfast.open(tmp_path / "store", by="ann")
+
+    assert [damage.subject for damage in victim.verify().damages if digest in damage.subject] != []
+    assert [left.subject for left in victim.repair("iris").left if digest in left.subject] != []
+    with pytest.raises(DamagedError):
+        victim.load("iris@1.0.0")
+
+
 NO_VERSIONS = (
     "x", "../../x", "1.0.0/../../..", "1.0", "1.0.0-" + "9" * 5000, "9" * 4000 + ".0.0", "",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.core import manifest as manifests
-from holdfast.core.manifest import File, Manifest
+from holdfast.core.manifest import MAX_BYTES, File, Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import Damage
 from holdfast.errors import DamagedError, HoldfastError
@@ -53,16 +53,15 @@ class BlobRepair:
 
     def readable(self, file: File, model: str | None) -> bytes:
         """Read a small blob, here or in a copy that it is then fetched from; empty if nowhere."""
-        blobs = self.session.open_store.blobs
-        damage = blobs.check(file.sha256)
-        if damage is None:
-            return blobs.read(file.sha256)
-        good = self._blob(file, damage.problem, model, None)
+        found = self.session.open_store.blobs.examine(file.sha256)
+        if isinstance(found, bytes):
+            return found
+        good = self._blob(file, found.problem, model, None)
         return _bytes(good) if good else b""
 
     def _manifest(self, model: str, record: Record) -> Manifest | None:
         """Read a version's manifest, here or in a copy."""
-        raw = self.readable(File("manifest.json", record.manifest, 0), model)
+        raw = self.readable(File("manifest.json", record.manifest, MAX_BYTES), model)
         if not raw:
             return None
         try:
@@ -78,7 +77,7 @@ class BlobRepair:
         """Have a blob fetched from the first place that holds its bytes."""
         key = layout.blob(file.sha256)
         for candidate in self.sources.copies(file, folder):
-            if candidate.holds(file.sha256):
+            if candidate.holds(file.sha256, file.size_bytes):
                 mend = Mend(model, key, "fetch", f"{file.path}: {problem}", candidate.where)
                 self.plan.add(mend, functools.partial(self._fetch, file.sha256, candidate))
                 return candidate

@@ -34,13 +34,24 @@ class BlobCopy:
     where: str
     open: Callable[[], BufferedReader]
 
-    def holds(self, sha256: str) -> bool:
-        """Tell whether the bytes are those looked for."""
+    def holds(self, sha256: str, most_bytes: int) -> bool:
+        """Tell whether the bytes are those looked for.
+
+        Args:
+            sha256: Their digest.
+            most_bytes: A longer file is not read to its end; 0 if it is not known.
+        """
+        digest, length = hashlib.sha256(), 0
         try:
             with self.open() as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+                    length += len(piece)
+                    if most_bytes and length > most_bytes:
+                        return False
         except (AbsentError, OSError, HoldfastError):
             return False
+        return digest.hexdigest() == sha256
 
     def copy(self, target: Path) -> str:
         """Copy the bytes to a new file and return their digest."""

@@ -244,8 +244,9 @@ def _expect_runs(session: Session, state: State, findings: DamageSearch) -> None
 
 def _expect_strays(session: Session, findings: DamageSearch) -> None:
     """Have blobs hashed that no version needs: manifests, and what a collector will take."""
+    known = {damage.subject for damage in findings.damages}
     for file in stored(session):
-        if file.sha256 not in findings.files:
+        if file.sha256 not in findings.files and layout.blob(file.sha256) not in known:
             findings.expect(file, None, None)
 
 

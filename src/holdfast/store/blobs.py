@@ -103,16 +103,23 @@ class Blobs:
         Raises:
             DamagedError: If it is missing or its bytes changed.
         """
+        found = self.examine(sha256)
+        if isinstance(found, BlobDamage):
+            raise _damaged(found)
+        return found
+
+    def examine(self, sha256: str) -> bytes | BlobDamage:
+        """Return a small blob's bytes, or what is wrong with it; no long one is read to its end."""
         try:
             with self._store.open(layout.blob(sha256)) as file:
                 data = at_most(file, MAX_BYTES + 1)
         except AbsentError:
-            raise _damaged(BlobDamage(sha256, "missing")) from None
+            return BlobDamage(sha256, "missing")
         except OSError as error:
-            raise _damaged(_unreadable(sha256, error)) from error
+            return _unreadable(sha256, error)
         if digest_of(data) != sha256:
             problem = "is too long" if len(data) > MAX_BYTES else "has changed"
-            raise _damaged(BlobDamage(sha256, problem))
+            return BlobDamage(sha256, problem)
         return data
 
     def _read_manifest(self, sha256: str) -> Manifest:
@@ -144,9 +151,18 @@ class Blobs:
     def check(
         self, sha256: str, size_bytes: int | None = None, step: Step = unmetered
     ) -> BlobDamage | None:
-        """Hash a blob and say what is wrong with it, `None` if it is whole."""
+        """Hash a blob and say what is wrong with it, `None` if it is whole.
+
+        Args:
+            size_bytes: How long it is; one of another length here is not hashed. 0: not known.
+            step: Told of its bytes.
+        """
         try:
             with self._store.open(layout.blob(sha256)) as file:
+                if size_bytes and self._store.traits.is_local:
+                    length = os.fstat(file.fileno()).st_size
+                    if length != size_bytes:
+                        return _of_another_length(sha256, length, size_bytes)
                 actual_digest = hashlib.file_digest(MeteredFile(file, step), "sha256").hexdigest()
                 length = file.tell()
         except AbsentError:
@@ -156,7 +172,7 @@ class Blobs:
         if actual_digest == sha256:
             return None
         if size_bytes is not None and length != size_bytes:
-            return BlobDamage(sha256, f"has {length} bytes instead of {size_bytes}")
+            return _of_another_length(sha256, length, size_bytes)
         return BlobDamage(sha256, f"has changed: its bytes are sha256:{actual_digest}")
 
     def check_all(
@@ -268,6 +284,10 @@ class Blobs:
             return source.read(1 << 20)
         except OSError as error:
             raise _damaged(_unreadable(file.sha256, error), file.path) from error
+
+
+def _of_another_length(sha256: str, length: int, size_bytes: int) -> BlobDamage:
+    return BlobDamage(sha256, f"has {length} bytes instead of {size_bytes}")
 
 
 def _unreadable(sha256: str, error: OSError) -> BlobDamage:
