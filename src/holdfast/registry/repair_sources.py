@@ -41,17 +41,11 @@ class BlobCopy:
             sha256: Their digest.
             most_bytes: A longer file is not read to its end; 0 if it is not known.
         """
-        digest, length = hashlib.sha256(), 0
         try:
             with self.open() as file:
-                while piece := file.read(_PIECE):
-                    digest.update(piece)
-                    length += len(piece)
-                    if most_bytes and length > most_bytes:
-                        return False
+                return _digest(file, most_bytes) == sha256
         except (AbsentError, OSError, HoldfastError):
             return False
-        return digest.hexdigest() == sha256
 
     def copy(self, target: Path) -> str:
         """Copy the bytes to a new file and return their digest."""
@@ -61,6 +55,16 @@ class BlobCopy:
                 sha256.update(piece)
                 copy.write(piece)
         return sha256.hexdigest()
+
+
+def _digest(file: BufferedReader, most_bytes: int) -> str | None:
+    digest, length = hashlib.sha256(), 0
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+        length += len(piece)
+        if most_bytes and length > most_bytes:
+            return None
+    return digest.hexdigest()
 
 
 class RepairSource(Protocol):

@@ -159,10 +159,10 @@ class Blobs:
         """
         try:
             with self._store.open(layout.blob(sha256)) as file:
-                if size_bytes and self._store.traits.is_local:
-                    length = os.fstat(file.fileno()).st_size
-                    if length != size_bytes:
-                        return _of_another_length(sha256, length, size_bytes)
+                is_known = bool(size_bytes) and self._store.traits.is_local
+                length = os.fstat(file.fileno()).st_size if is_known else 0
+                if size_bytes and is_known and length != size_bytes:
+                    return _of_another_length(sha256, length, size_bytes)
                 actual_digest = hashlib.file_digest(MeteredFile(file, step), "sha256").hexdigest()
                 length = file.tell()
         except AbsentError:
