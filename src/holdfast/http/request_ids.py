@@ -14,8 +14,7 @@ _LONGEST_STATE: Final = 512
 def given(sent: bytes | None) -> str | None:
     """Return the id of an `X-Request-Id`, `None` where a fresh one is to be made.
 
-    Answers, logs and traces repeat it: what is longer than 128 characters, or more than visible
-    ASCII, is no id.
+    Answers, logs and traces repeat it, so it has at most 128 characters of visible ASCII.
     """
     return sent.decode("ascii") if sent is not None and _GIVEN.fullmatch(sent) else None
 
