@@ -102,8 +102,17 @@ def test_help_of_what_is_no_command_says_so(holdfast: Any, words: tuple[str, ...
     done = holdfast("help", *words)
 
     assert done.status == 2
-    assert f"unknown command {' '.join(words)!r}; `holdfast help` lists all" in done.err
+    assert f"command {' '.join(words)!r} is unknown; `holdfast help` lists all" in done.err
     assert isinstance(app, click.Group)
+
+
+def test_a_command_that_is_misspelt_is_answered_with_those_spelt_alike(holdfast: Any) -> None:
+    near, far = holdfast("promot", "churn@1.0.0"), holdfast("abracadabra")
+
+    assert (near.status, far.status) == (2, 2)
+    assert "command 'promot' is unknown; did you mean promote? `holdfast help` lists" in near.err
+    assert "command 'abracadabra' is unknown; `holdfast help` lists all" in far.err
+    assert "No such option '--nope'" in holdfast("--nope").err
 
 
 def _leaves(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:

@@ -91,6 +91,34 @@ def test_columns_that_are_left_out_are_told_in_the_header() -> None:
     assert header.endswith("…")
 
 
+@pytest.mark.usefixtures("churn")
+def test_the_last_moves_use_the_columns_that_other_cells_leave() -> None:
+    lines = on_terminal(60, "status", "churn")
+    first = next(at for at, line in enumerate(lines) if line.startswith("│ when"))
+    moves = "\n".join(lines[first:-2])
+
+    assert "promote 1.0.0 → 1.1.0" in moves
+    assert "register 1.2.0 (v3)" in moves
+    assert "…" not in moves
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_a_message_breaks_between_words_and_never_within_a_command(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    said = "production refused churn@1.1.0: auc is 0.71; `holdfast promote churn@1.0.0` goes back"
+    monkeypatch.setenv("COLUMNS", columns)
+    piped = tables.folded(said)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    shown = tables.folded(f"{said}\n{said}")
+
+    assert piped == said
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    assert " ".join(shown.split()) == f"{said} {said}"
+    assert shown.count("`holdfast promote churn@1.0.0`") == 2
+    assert tables.folded("short") == "short"
+
+
 LONG_NAME = "customer-churn-probability-of-the-european-west"
 
 

@@ -6,7 +6,10 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _WIDTH: Final = 100
 """Columns of a screen where there is no terminal."""
@@ -74,16 +77,16 @@ def one_line(text: str) -> str:
 
 def width() -> int:
     """Return the columns to draw a screen on: the terminal's, from 60 to 200, else 100."""
-    return min(_WIDEST, max(_NARROWEST, _told_width() or _WIDTH))
+    return min(_WIDEST, max(_NARROWEST, _told_width(sys.__stdout__) or _WIDTH))
 
 
-def _told_width() -> int:
+def _told_width(stream: "TextIO | None") -> int:
     """Return what `COLUMNS` or the terminal says, 0 if neither does; `shutil` is slow to come."""
     columns_text = os.environ.get("COLUMNS", "")
     if columns_text.isascii() and columns_text.isdigit() and int(columns_text) > 0:
         return int(columns_text)
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
+        return os.get_terminal_size(stream.fileno()).columns if stream else 0
     except (OSError, ValueError):  # it is not a terminal, or closed
         return 0
 
@@ -156,6 +159,21 @@ def hung(label: str, text: str) -> list[str]:
     else:
         first = textwrap.wrap(label.rstrip(), width(), subsequent_indent=" " * _INDENT)
     return [*first, *(indent + line for line in lines)]
+
+
+def folded(message: str) -> str:
+    """Break a message on standard error between words; a command in backticks stays in one line."""
+    columns = _told_width(sys.__stderr__) if sys.stderr.isatty() else 0
+    if not columns or all(cells(line) <= columns for line in message.split("\n")):
+        return message
+    import textwrap
+
+    held = re.sub("`[^`\n]*`", lambda match: match[0].replace(" ", "\0"), message)
+    lines = itertools.chain.from_iterable(
+        textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False) or [""]
+        for line in held.split("\n")
+    )
+    return "\n".join(lines).replace("\0", " ")
 
 
 def cells(text: str) -> int:
