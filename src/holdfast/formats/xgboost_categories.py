@@ -50,10 +50,7 @@ def columns_of(model: object) -> dict[str, list[Any] | None] | None:
     Returns:
         None for a model without categories, and for what is not XGBoost's.
     """
-    if isinstance(model, str | os.PathLike):
-        learner = _of_file(Path(model))
-    else:
-        learner = _of_object(model)
+    learner = _learner(model)
     if learner is None:
         return None
     trees = learner.gradient_booster.gbtree or learner.gradient_booster  # the former of `dart`
@@ -67,6 +64,12 @@ def columns_of(model: object) -> dict[str, list[Any] | None] | None:
     }
     told = [found[name] for name, kind in zip(names, kinds, strict=True) if kind == _CATEGORY]
     return found if all(told) else None
+
+
+def _learner(model: object) -> _Learner | None:
+    if isinstance(model, str | os.PathLike):
+        return _of_file(Path(model))
+    return _of_object(model)
 
 
 def _of_file(path: Path) -> _Learner | None:
