@@ -112,6 +112,7 @@ def columns(
                 shown.remove(header.index(name))
         if len(shown) < len(header):
             table[0][shown[-1]] += "  …"
+            widths[shown[-1]] = max(widths[shown[-1]], cells(table[0][shown[-1]]))
         fitted = _fitted([widths[column] for column in shown], width(), first)
     else:
         fitted = widths
