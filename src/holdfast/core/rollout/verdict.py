@@ -263,10 +263,8 @@ def _unsure(plan: Plan, seen: Observations, canary: Rate, active: Rate) -> list[
         doubts.append(Reason("few_requests", few))
     excess, limit = canary.high - active.low, plan.limit(seen.step)
     if plan.advance == "certified" and not _is_alone(plan, seen) and excess > limit:
-        possible = (
-            f"{100 * excess:.3g} points more failures are possible, and {100 * limit:.3g} allowed"
-        )
-        doubts.append(Reason("uncertain", possible))
+        possible = f"an error rate {100 * excess:.3g} points higher is possible"
+        doubts.append(Reason("uncertain", f"{possible}, but only {100 * limit:.3g} are allowed"))
     return doubts
 
 
