@@ -119,6 +119,38 @@ def test_a_message_breaks_between_words_and_never_within_a_command(
     assert tables.folded("short") == "short"
 
 
+LINES = """\
+iris@1.0.0  0123456789
+why        first release of the year, agreed with risk and compliance at the weekly meeting
+├─ live 2026-11-30 to now  promoted by \x1b[1mana\x1b[0m: first release of the year, in spring
+└─ data rows  first release of the year, agreed with risk and compliance
+first release of the year, agreed with risk and compliance at the weekly meeting of that week
+input      {"instances":[[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]]}"""
+
+BROKEN = """\
+iris@1.0.0  0123456789
+why        first release of the year, agreed with risk and
+           compliance at the weekly meeting
+├─ live 2026-11-30 to now  promoted by \x1b[1mana\x1b[0m: first release of
+│      the year, in spring
+└─ data rows  first release of the year, agreed with risk
+       and compliance
+first release of the year, agreed with risk and compliance
+    at the weekly meeting of that week
+input      {"instances":[[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]]}"""
+
+
+def test_lines_break_between_words_below_what_they_belong_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    piped = tables.within(LINES)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+    assert piped == LINES
+    assert tables.within(LINES) == BROKEN
+
+
 LONG_NAME = "customer-churn-probability-of-the-european-west"
 
 

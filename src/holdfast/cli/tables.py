@@ -162,6 +162,47 @@ def hung(label: str, text: str) -> list[str]:
     return [*first, *(indent + line for line in lines)]
 
 
+def within(text: str) -> str:
+    """Break lines that a terminal is too narrow for between words; a pipe gets them whole.
+
+    What follows stands below the text beside a label, or within its branch of a tree. A word that
+    fits into no line stays in one piece, as it can be copied.
+    """
+    if not sys.stdout.isatty():
+        return text
+    limit = max(_NARROWEST, _told_width(sys.__stdout__) or _WIDTH)
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, limit))
+
+
+def _broken(line: str, limit: int) -> list[str]:
+    plain = re.sub(_COLOUR, "", line)
+    if cells(plain) <= limit:
+        return [line]
+    indent = _hanging(plain)
+    lines, taken = [""], 0
+    for word in re.findall(r"\s*\S+", line):
+        long = cells(re.sub(_COLOUR, "", word))
+        bare = word.lstrip()
+        fits = taken + long <= limit
+        if not fits and long - len(word) + len(bare) <= limit - len(indent):
+            lines.append(indent + bare)
+            taken = len(indent) + long - len(word) + len(bare)
+            continue
+        lines[-1] += word
+        taken = taken + long if fits else (taken + long) % limit
+    return lines
+
+
+def _hanging(line: str) -> str:
+    """Return what stands before the further lines of one that is too long."""
+    if branch := re.match("[│ ]*[├└]─ ", line):
+        return branch[0].replace("├", "│").replace("└", " ").replace("─", " ") + " " * _INDENT
+    label = re.match(r" *\S+(?: \S+)? {2,}", line)
+    if label and len(label[0]) <= _BESIDE:
+        return " " * len(label[0])
+    return " " * (len(line) - len(line.lstrip()) + _INDENT)
+
+
 def folded(message: str) -> str:
     """Break a message on standard error between words; a command in backticks stays in one line."""
     columns = _told_width(sys.__stderr__) if sys.stderr.isatty() else 0
