@@ -162,11 +162,12 @@ GROUPS: dict[tuple[str, ...], list[click.Command]] = {
 
 @pytest.mark.parametrize("words", GROUPS, ids=lambda words: " ".join(words) or "holdfast")
 def test_the_first_line_of_every_help_fits_whole_at_80_columns(words: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=80, prog_name="holdfast")
+    # of 80 columns click leaves two free
+    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=78, prog_name="holdfast")
     lines = {" ".join(line.split()) for line in shown.output.splitlines()}
 
     assert shown.exit_code == 0
-    assert max(map(len, shown.output.splitlines())) <= 80
+    assert max(map(len, shown.output.splitlines())) <= 78
     assert GROUPS[words] != []
     for one in GROUPS[words]:
         first = (one.help or "").partition("\n")[0]

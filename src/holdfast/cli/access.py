@@ -333,7 +333,7 @@ def rule(session: AccessSession, rule: str | None, reason: str | None, **options
 def provider(
     session: AccessSession, provider: str | None, reason: str | None, **options: Any
 ) -> None:
-    """List OpenID Connect providers, or let people sign in by PROVIDER."""
+    """List OpenID Connect providers; let people sign in by PROVIDER."""
     from holdfast.access import changes
     from holdfast.access.access_events import ProviderSet
 
