@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _WIDTH: Final = 100
 """Columns of a screen where there is no terminal."""
 _NARROWEST: Final = 60
+_NARROW: Final = 80
+"""Columns below which times lose their year."""
 _WIDEST: Final = 200
 _LEAST: Final = 6
 """Columns that a cell keeps, however narrow the terminal is."""
@@ -80,6 +82,11 @@ def width() -> int:
     return min(_WIDEST, max(_NARROWEST, _told_width(sys.__stdout__) or _WIDTH))
 
 
+def year() -> int:
+    """Return the letters of a time that a narrow terminal does without: its year."""
+    return len("2026-") if sys.stdout.isatty() and width() < _NARROW else 0
+
+
 def _told_width(stream: "TextIO | None") -> int:
     """Return what `COLUMNS` or the terminal says, 0 if neither does; `shutil` is slow to come."""
     columns_text = os.environ.get("COLUMNS", "")
@@ -101,12 +108,18 @@ def columns(
 
     What is piped is whole. On a terminal that is too narrow columns of *spare* are left out, the
     first one first, with an ellipsis at the header's end; then the last column is cut, and then
-    the widest ones; the first one keeps *first* columns, for it names what a line is about.
+    the widest ones; the first one keeps *first* columns, for it names what a line is about. A row
+    of nothing but its last cell belongs to the row before it and has the line for itself.
     """
     table = [[one_line(cell) for cell in row] for row in (header, *rows)]
     shown = list(range(len(header)))
-    widths = [max(cells(row[column]) for row in table) for column in shown]
-    if sys.stdout.isatty():
+    on_terminal = sys.stdout.isatty()
+    below = {at for at, row in enumerate(table) if on_terminal and not any(row[:-1])}
+    widths = [
+        max(cells(row[column]) for at, row in enumerate(table) if at not in below)
+        for column in shown
+    ]
+    if on_terminal:
         for name in spare:
             if _needed([widths[column] for column in shown], first) > width() - 3:
                 shown.remove(header.index(name))
@@ -116,10 +129,12 @@ def columns(
         fitted = _fitted([widths[column] for column in shown], width(), first)
     else:
         fitted = widths
-    lines = (zip((row[column] for column in shown), fitted, strict=True) for row in table)
-    return [
-        "  ".join(_padded(cut(cell, most), most) for cell, most in line).rstrip() for line in lines
-    ]
+    lines = []
+    for at, row in enumerate(table):
+        parts = zip((row[column] for column in shown), fitted, strict=True)
+        whole = "  ".join(_padded(cut(cell, most), most) for cell, most in parts).rstrip()
+        lines.append(" " * (fitted[0] + 2) + row[-1] if at in below else whole)
+    return lines
 
 
 def _needed(widths: Sequence[int], least: int) -> int:
