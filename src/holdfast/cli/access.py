@@ -279,7 +279,7 @@ def _list_tokens(session: AccessSession) -> None:
     ]
     listed = [{"token": token, "last_used": uses.get(token.issued.id)} for token in tokens]
     headings = ("ID", "OWNER", "LABEL", "LIFE (UTC)", "LAST USED", "NARROWED TO")
-    session.ctx.emit(listed, columns(headings, rows))
+    session.ctx.emit(listed, columns(headings, rows, ("LABEL", "NARROWED TO", "LAST USED")))
 
 
 @_command("rule")
