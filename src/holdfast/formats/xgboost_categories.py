@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
+from holdfast.core import strict_json
 from holdfast.formats.health import ubjson
 from holdfast.formats.scanner import kind_of
 
 __all__ = ["columns_of"]
 
-_MOST_BYTES: Final = 1 << 30
+_MOST_BYTES: Final = 1 << 28
 """Files beyond this are not read for their categories."""
 _CATEGORY: Final = "c"
 
@@ -81,7 +82,9 @@ def _of_file(path: Path) -> _Learner | None:
 
 
 def _decoded(raw: bytes) -> _Learner:
-    return msgspec.json.decode(raw, type=_Document).learner
+    if b'"cats"' not in raw or b'"c"' not in raw:  # most have none, and may be long
+        return _Learner()
+    return strict_json.decode(raw, _Document).learner
 
 
 def _of_object(model: object) -> _Learner | None:
@@ -95,15 +98,17 @@ def _of_object(model: object) -> _Learner | None:
 
 def _of_binary(raw: bytes) -> _Learner:
     learner = ("learner",)
-    names = ubjson.find(raw, (*learner, "feature_names"))
     kinds = ubjson.find(raw, (*learner, "feature_types"))
+    if not kinds or _CATEGORY not in kinds:
+        return _Learner()
+    names = ubjson.find(raw, (*learner, "feature_names"))
     booster = (*learner, "gradient_booster")
     cats = ubjson.find(raw, (*booster, "model", "cats"))
     if cats is None:
         cats = ubjson.find(raw, (*booster, "gbtree", "model", "cats"))
     document = {
         "feature_names": names or [],
-        "feature_types": kinds or [],
+        "feature_types": kinds,
         "gradient_booster": {"model": {"cats": cats or {}}},
     }
     return msgspec.convert(document, _Learner)

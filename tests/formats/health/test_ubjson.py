@@ -6,7 +6,7 @@ from holdfast.formats.health import ubjson
 
 NUMBERS = b"[$l#U\x02\x00\x00\x00\x01\xff\xff\xff\xff"
 DOCUMENT = (
-    b"{U\x01aSU\x02no"  # passed over
+    b"{U\x01aSU\x02no"  # passed over, like all that is not asked for
     b"U\x01b{#U\x04U\x01c" + NUMBERS + b"U\x01d[TFZd\x3f\x80\x00\x00]"
     b"U\x01e{U\x01fSU\x03\xc3\xa4x}U\x01g[#U\x02i\x05D\x40\x00\x00\x00\x00\x00\x00\x00"
     b"}"
@@ -48,6 +48,8 @@ def test_items_of_one_kind_stand_without_their_marks() -> None:
         b"{U\x01a" + b"[" * 300,
         b"{U\x01a[$i\x05",
         b"{U\x02",
+        b"{U\x01aTU\x01aF}",  # twice
+        b"{U\x01a{U\x01bTU\x01bF}}",
         b"",
     ],
 )

@@ -4,6 +4,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
+from holdfast.core import strict_json
+
 __all__ = ["check", "find"]
 
 _LENGTHS: Final = {
@@ -36,10 +38,11 @@ def check(raw: bytes) -> None:
 def find(raw: bytes, keys: Sequence[str]) -> Any:
     """Return what stands under keys, each within the one before; None if nothing does.
 
-    Numbers, texts, arrays and objects are read; all before them is passed over.
+    Numbers, texts, arrays and objects are read; all beside them is passed over.
 
     Raises:
-        ValueError: If the document ends early or is not UBJSON.
+        ValueError: If the document ends early or is not UBJSON, or an object has one of the keys
+            twice, which readers take for different values.
     """
     walk = _Walk(raw)
     mark = walk.mark()
@@ -119,14 +122,19 @@ class _Walk:
     def enter(self, key: str) -> bytes | None:
         """Go to the value of a key of an object that was begun; return its mark, None for none."""
         kind, count = self.head()
+        found: tuple[bytes, int] | None = None
         while count != 0 and (count is not None or self.raw[self.at : self.at + 1] != b"}"):
-            name = self.text()
+            is_it = self.text() == key.encode()
             mark = self.mark() if kind is None else kind
-            if name == key.encode():
-                return mark
+            if is_it and found is not None:
+                raise ValueError(f"the key {key!r} appears twice in one object")
+            found = (mark, self.at) if is_it else found
             self.value(mark, 0)
             count = None if count is None else count - 1
-        return None
+        if found is None:
+            return None
+        mark, self.at = found
+        return mark
 
     def text(self) -> bytes:
         """Read a text behind its length."""
@@ -176,4 +184,4 @@ class _Reader(_Walk):
             items.append((name, value) if has_keys else value)
         if count is None:
             self.skip(1)
-        return dict(items) if has_keys else items
+        return strict_json.distinct(items) if has_keys else items
