@@ -40,9 +40,6 @@ MISSING = 0.04
 """Share of the rows that have a missing value."""
 
 STEPS = ["--steps", "5,25,50,100", "--every", "2s", "--sticky", "header:X-Patient"]
-# A canary's call nearly always runs beside one of the live version, which seldom runs beside one of
-# the canary: on few cores that is more than the 10 % that are allowed.
-STEPS += ["--no-latency"]
 STEPS += ["--alpha", "0.1%"]  # one healthy version in a thousand is halted, not one in twenty
 
 

@@ -69,7 +69,7 @@ def two_versions() -> bool:
 def live_by_a_canary(rows: pd.DataFrame) -> str:
     """Train on the second week, let a canary decide, and return the id of one prediction."""
     say("The second week's version goes live by a canary")
-    holdfast_("policy", "set", NAME, "--steps", "25,100", "--every", "1s", "--no-latency")
+    holdfast_("policy", "set", NAME, "--steps", "25,100", "--every", "1s", "--alpha", "0.1%")
     with Server(rows) as server:
         trained("2026-11-09T02:00Z", "rows@v2", "--then", "rollout")
         holdfast_("rollout", "status", NAME, "--watch")

@@ -81,7 +81,7 @@ def scheduled() -> bool:
     holdfast_("promote", f"{NAME}@staging", "--reason", "first release")
     holdfast_("policy", "set", NAME, "--retrain-entry", "digits_job:train", "--retrain-every", "7d",
               "--retrain-cooldown", "0s", "--retrain-most-runs", "9",
-              "--steps", "25,100", "--every", "1s", "--no-latency")  # fmt: skip
+              "--steps", "25,100", "--every", "1s", "--alpha", "0.1%")  # fmt: skip
 
     say("A week later the schedule's run scores its version beside the live one, and stages it")
     retrain(SLOTS[0], "week1.csv")

@@ -142,7 +142,7 @@ def test_a_model_that_is_not_there_says_where_it_was_looked_for(
     done = holdfast("status", "fraud")
 
     assert done.status == 3
-    assert f"no models in {tmp_path / 'store'}" in done.err
+    assert f"no models in {tmp_path / 'store'}, which is not a store yet" in done.err
 
 
 def test_status_as_it_stood_then(churn: Any) -> None:

@@ -329,7 +329,7 @@ def test_the_screen_for_11_pm_shows_the_rollout_with_its_verdict(
     assert halted.status == 1
     assert halted.out.startswith("churn: halted; rollout 1 of 1.2.0 halted at 50 % (step 1 of 2);")
     assert "rollout 1 of 1.2.0  halted at 50 % (step 1 of 2) since" in ended
-    assert "verdict halt at 0.5: errors: the evidence against the canary is" in ended
+    assert "verdict halt at 50 %: errors: the evidence against the canary is" in ended
     assert "rollout abort" not in ended
     assert "rollout 1 halted (errors)" in started("history", "churn").out
 

@@ -122,7 +122,7 @@ def test_run_until_done_tells_each_change_on_a_line(holdfast: Holdfast, worker: 
 
     assert broken.status == 1
     assert len(broken.out.splitlines()) == 1
-    assert "  iris  rollout 1 of 1.1.0  halted at 25 % (step 1 of 4)  halt at 0.25: " in broken.out
+    assert "  iris  rollout 1 of 1.1.0  halted at 25 % (step 1 of 4)  halt at 25 %: " in broken.out
     assert good.status == 0
 
 
@@ -190,7 +190,7 @@ def test_watching_tells_each_change_until_the_end(worker: Worker, tmp_path: Path
 
     assert process.wait(300) == 0
     assert first.endswith(
-        "rollout 1 of 1.1.0  before its first step  advance at 0: 1 of 1 servers have it ready\n"
+        "rollout 1 of 1.1.0  before its first step  advance at 0 %: 1 of 1 servers have it ready\n"
     )
     assert rest.endswith("rollout 1 of 1.1.0  aborted before its first step\n")
 

@@ -91,6 +91,66 @@ def test_columns_that_are_left_out_are_told_in_the_header() -> None:
     assert header.endswith("…")
 
 
+@pytest.mark.usefixtures("churn")
+def test_the_last_moves_use_the_columns_that_other_cells_leave() -> None:
+    lines = on_terminal(60, "status", "churn")
+    first = next(at for at, line in enumerate(lines) if line.startswith("│ when"))
+    moves = "\n".join(lines[first:-2])
+
+    assert "promote 1.0.0 → 1.1.0" in moves
+    assert "register 1.2.0 (v3)" in moves
+    assert "…" not in moves
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_a_message_breaks_between_words_and_never_within_a_command(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    said = "production refused churn@1.1.0: auc is 0.71; `holdfast promote churn@1.0.0` goes back"
+    monkeypatch.setenv("COLUMNS", columns)
+    piped = tables.folded(said)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    shown = tables.folded(f"{said}\n{said}")
+
+    assert piped == said
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    assert " ".join(shown.split()) == f"{said} {said}"
+    assert shown.count("`holdfast promote churn@1.0.0`") == 2
+    assert tables.folded("short") == "short"
+
+
+LINES = """\
+iris@1.0.0  0123456789
+why        first release of the year, agreed with risk and compliance at the weekly meeting
+├─ live 2026-11-30 to now  promoted by \x1b[1mana\x1b[0m: first release of the year, in spring
+└─ data rows  first release of the year, agreed with risk and compliance
+first release of the year, agreed with risk and compliance at the weekly meeting of that week
+input      {"instances":[[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]]}"""
+
+BROKEN = """\
+iris@1.0.0  0123456789
+why        first release of the year, agreed with risk and
+           compliance at the weekly meeting
+├─ live 2026-11-30 to now  promoted by \x1b[1mana\x1b[0m: first release of
+│      the year, in spring
+└─ data rows  first release of the year, agreed with risk
+       and compliance
+first release of the year, agreed with risk and compliance
+    at the weekly meeting of that week
+input      {"instances":[[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]]}"""
+
+
+def test_lines_break_between_words_below_what_they_belong_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    piped = tables.within(LINES)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+    assert piped == LINES
+    assert tables.within(LINES) == BROKEN
+
+
 LONG_NAME = "customer-churn-probability-of-the-european-west"
 
 

@@ -73,3 +73,18 @@ def test_text_is_escaped_and_shortened() -> None:
     assert shortened("abcdef", 4) == "abc…"
     assert shortened("abcd", 4) == "abcd"
     assert share(0.125) == "12.5 %"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (0.512, "0.512 to 1"),
+        (1.0, "1 to 1"),
+        (20.0, "20 to 1"),
+        (36_512.0, "36,500 to 1"),
+        (1.69e16, "more than a million to 1"),
+        (float("inf"), "more than a million to 1"),
+    ],
+)
+def test_odds_are_said_in_whole_numbers(evidence: float, said: str) -> None:
+    assert wording.odds(evidence) == said

@@ -287,3 +287,39 @@ def test_the_code_that_a_script_of_pytorch_brings_itself_is_nothing_to_install(
     registry.register("iris", network, input_example=ROWS[:3], trust="mine")
 
     assert "is not installed" not in caplog.text
+
+
+def _graph(*, of: Any, opset: int = 17) -> bytes:
+    """Return a graph that doubles a number and says that the result is of a type."""
+    helper = pytest.importorskip("onnx", reason="onnx is not installed").helper
+    number = helper.make_tensor_value_info("number", 1, ["n"])
+    doubled = helper.make_tensor_value_info("doubled", of, ["n"])
+    node = helper.make_node("Add", ["number", "number"], ["doubled"])
+    graph = helper.make_graph([node], "doubling", [number], [doubled])
+    opsets = [helper.make_opsetid("", opset)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+
+
+def test_a_graph_that_nobody_can_open_is_refused_and_one_of_a_newer_standard_is_not(
+    registry: Registry, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    for name, raw in (
+        ("whole", _graph(of=1)), ("torn", _graph(of=11)), ("newer", _graph(of=1, opset=999)),
+    ):  # fmt: skip
+        (tmp_path / f"{name}.onnx").write_bytes(raw)
+    registry.register("whole", tmp_path / "whole.onnx")
+    registry.register("newer", tmp_path / "newer.onnx")
+
+    with pytest.raises(RefusedError, match="the graph cannot be opened"):
+        registry.register("torn", tmp_path / "torn.onnx")
+    assert [known.model for known in registry.models()] == ["newer", "whole"]
+
+
+def test_an_example_that_the_given_schema_does_not_admit_is_refused(registry: Registry) -> None:
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    model = GaussianNB().fit([[1.0], [2.0]], [0, 1])
+
+    with pytest.raises(InvalidInputError, match="input_example does not fit the input schema: age"):
+        registry.register("m", model, input_schema=schema, input_example=[{"age": "old"}])
+    registry.register("m", model, input_schema=schema, input_example=[{"age": 30}])

@@ -279,7 +279,7 @@ def _list_tokens(session: AccessSession) -> None:
     ]
     listed = [{"token": token, "last_used": uses.get(token.issued.id)} for token in tokens]
     headings = ("ID", "OWNER", "LABEL", "LIFE (UTC)", "LAST USED", "NARROWED TO")
-    session.ctx.emit(listed, columns(headings, rows))
+    session.ctx.emit(listed, columns(headings, rows, ("LABEL", "NARROWED TO", "LAST USED")))
 
 
 @_command("rule")
@@ -333,7 +333,7 @@ def rule(session: AccessSession, rule: str | None, reason: str | None, **options
 def provider(
     session: AccessSession, provider: str | None, reason: str | None, **options: Any
 ) -> None:
-    """List OpenID Connect providers, or let people sign in by PROVIDER."""
+    """List OpenID Connect providers; let people sign in by PROVIDER."""
     from holdfast.access import changes
     from holdfast.access.access_events import ProviderSet
 

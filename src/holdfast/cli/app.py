@@ -11,7 +11,7 @@ from holdfast.cli.context import SCHEMA, context_of
 from holdfast.cli.declaring import SHARED, understood
 from holdfast.cli.families import MODULES, load
 from holdfast.cli.output import echo, hang_up
-from holdfast.cli.tables import inert, inert_json
+from holdfast.cli.tables import folded, inert, inert_json
 from holdfast.errors import HoldfastError
 
 _DECLARED: Final = ("versions", "inspect")
@@ -95,4 +95,4 @@ def _complain(as_json: bool, code: str, message: str, attributes: dict[str, Any]
         document = {"schema": SCHEMA, "error": {"code": code, "message": message} | attributes}
         echo(inert_json(document), err=True)
     else:
-        echo(f"holdfast: {inert(message)}", err=True)
+        echo(folded(f"holdfast: {inert(message)}"), err=True)

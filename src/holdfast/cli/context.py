@@ -97,12 +97,12 @@ class Context(Struct, frozen=True):
 
     def emit(self, result: object, lines: Iterable[str]) -> None:
         """Print a result: the object as JSON, or the lines."""
-        from holdfast.cli.tables import inert_in_colour, inert_json
+        from holdfast.cli.tables import inert_in_colour, inert_json, within
 
         if self.as_json:
             echo(inert_json({"schema": SCHEMA, "data": result}))
         else:
-            echo(inert_in_colour("\n".join(lines)))
+            echo(within(inert_in_colour("\n".join(lines))))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a person before something is lost for good; *yes* answers in advance.

@@ -1,12 +1,17 @@
 """The group of all commands, for click."""
 
+import difflib
 from collections.abc import Iterator
+from typing import Final
 
 import click
 
 from holdfast import __version__
 from holdfast.cli.clicked import made
 from holdfast.cli.families import FAMILIES, MODULES, load
+
+_ALIKE: Final = 0.7
+"""How much of a name must be the same, from 0 to 1, to be suggested."""
 
 
 def commands(family: str) -> Iterator[click.Command]:
@@ -26,6 +31,17 @@ class _Group(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         return made(load(cmd_name)) if cmd_name in MODULES else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; where there is none of its name, name those that are spelt alike."""
+        name = args[0]
+        if name in MODULES or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(name, sorted(MODULES), cutoff=_ALIKE)
+        advice = f"did you mean {' or '.join(near)}? " if near else ""
+        raise click.UsageError(f"command {name!r} is unknown; {advice}`holdfast help` lists all")
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each family."""

@@ -28,7 +28,7 @@ def gto() -> None:
     "--branch", default="holdfast", show_default=True, metavar="NAME", help="Commit to this branch."
 )
 def export(ctx: Context, model: str, repository: str, url: str, branch: str) -> None:
-    """Tag each version and move of MODEL in the Git repository REPOSITORY.
+    """Tag each version and move of MODEL in the Git REPOSITORY.
 
     `gto show` then lists them, and `dvc artifacts get` fetches their bytes from `holdfast web` at
     URL. Run it again to add what is new; what was exported is never changed.

@@ -26,7 +26,7 @@ def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
         command = group.get_command(shown, word) if isinstance(group, click.Group) else None
         if command is None:
             raise click.UsageError(
-                f"unknown command {' '.join(words)!r}; `holdfast help` lists all"
+                f"command {' '.join(words)!r} is unknown; `holdfast help` lists all"
             )
         shown = click.Context(command, parent=shown, info_name=word)
     click.echo(shown.get_help())

@@ -190,6 +190,10 @@ def show(ctx: Context, ref: str, at: str | None) -> None:
         name: f"{wording.number(curve['last'])} last of {curve['points']:,}"
         for name, curve in document["curves"].items()
     }
+    rows = shown["input_example"]
+    if isinstance(rows, list) and len(rows) > 1:
+        more = wording.count(len(rows) - 1, "more row")
+        shown["input_example"] = f"{_shown(rows[0])}; {more} (--json has all)"
     ctx.emit(document, _document_lines(shown))
 
 
@@ -209,9 +213,23 @@ def _document_lines(document: dict[str, Any]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
+    """Say a recorded value without the marks that JSON needs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_within(item)}" for name, item in value.items()) or "{}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_within, value)) or "[]"
+    if isinstance(value, str):
+        return value
     import json
 
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _within(value: Any) -> str:
+    """Say a value within another; one that has parts itself is set apart."""
+    said = _shown(value)
+    is_long = isinstance(value, dict | list | tuple) and len(value) > 0
+    return f"({said})" if is_long else said
 
 
 @command("history")
@@ -252,7 +270,7 @@ def _history_plot(registry: "Registry", model: str, at: str | None) -> str:
 
 def _past_rows(past: Any, mark: str = "") -> list[tuple[str, ...]]:
     """Show a line of history, and below an import what happened before it elsewhere."""
-    when = wording.moment(past.at)
+    when = wording.moment(past.at)[tables.year() :]
     who = f"{past.by} (as told)" if mark else _who(past)
     row = (f"{mark}{past.seq}", when, who, past.what, past.reason or "–")
     before = [

@@ -53,7 +53,7 @@ def counting(function: Callable[..., Any]) -> Callable[..., Any]:
 @counting
 @telling
 def tick(ctx: Context, models: tuple[str, ...], prometheus: str | None, log: str | None) -> int:
-    """Advance the rollouts of MODELs, or of all, by one move, for cron.
+    """Advance rollouts of MODELs, or of all, by one move, for cron.
 
     Any number of drivers may call it at any time. Exit status 1 if it halted a rollout.
     """

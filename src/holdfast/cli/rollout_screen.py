@@ -13,7 +13,7 @@ from holdfast.core.drift.drift_sentences import standing
 from holdfast.core.fleet import Report
 from holdfast.core.rollout.rollout_state import PREPARING, Rollout
 from holdfast.core.rollout.step_verdict import Rate, StepVerdict
-from holdfast.core.wording import moment, share, span
+from holdfast.core.wording import moment, odds, share, span
 
 if TYPE_CHECKING:
     from rich.panel import Panel
@@ -132,7 +132,8 @@ def _facts(look: "Look", now: datetime) -> Iterator[tuple[str, Any]]:
         yield from _compared(verdict)
         for reading in verdict.readings:
             state = ("speaks", "bold red") if reading.is_significant else ("silent", "dim")
-            text = f" {reading.test}: {reading.evidence:.3g} of {reading.needed:,.0f} to 1, "
+            needed = f"{reading.needed:,.0f} needed"
+            text = f" {reading.test}: {odds(reading.evidence)}, {needed}, "
             yield "test", Text.assemble(state, text, f"{reading.events:,} events")
     yield "servers", _servers(rollout, look.servers)
     for finding in look.findings:

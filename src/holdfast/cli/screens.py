@@ -1,9 +1,10 @@
 """Screens for people: the status of a model, a comparison."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from holdfast.cli import panels
+from holdfast.cli import panels, tables
 from holdfast.cli.panels import Styled, styled
 from holdfast.cli.tables import cut, hung, inert, quoted, width
 from holdfast.core.clocks import ago
@@ -55,12 +56,6 @@ def status(status: Status) -> list[str]:
     """Draw the screen for whoever is on call."""
     columns = width()
     short = columns < _NARROW
-    spare = columns - 100
-    sizes = (
-        (11, 6, 20)
-        if short
-        else (16, 8 + max(0, spare // 8), 36 + spare // (3 if spare > 0 else 1))
-    )
     inner = columns - 4
     moves = [
         (moment(past.at)[5 if short else 0 :], past.by, past.what, past.reason or "–")
@@ -69,7 +64,7 @@ def status(status: Status) -> list[str]:
     body = [
         *panels.facts(list(_facts(status)), inner, _LABEL),
         (),
-        *panels.table(_MOVES, moves, (*sizes, inner - sum(sizes) - 2 * len(sizes))),
+        *panels.table(_MOVES, moves, _sizes(moves, columns)),
     ]
     when = f" · {moment(status.at)} UTC"
     title = cut(status.model, columns - len(when) - _FRAME) + when
@@ -84,6 +79,24 @@ def status(status: Status) -> list[str]:
     if status.undo:
         lines += _next(status.undo, "undoes the rollback")
     return lines
+
+
+def _sizes(moves: Sequence[Sequence[str]], columns: int) -> list[int]:
+    """Divide the columns among the cells of moves; what one of them leaves goes to longer ones."""
+    spare = columns - 100
+    when, who, what = (
+        (11, 6, 20)
+        if columns < _NARROW
+        else (16, 8 + max(0, spare // 8), 36 + spare // (3 if spare > 0 else 1))
+    )
+    sizes = [when, who, what, columns - 10 - when - who - what]
+    longest = [max(map(tables.cells, column)) for column in zip(_MOVES, *moves, strict=True)]
+    for receiver, giver in itertools.permutations((2, 1, 3), 2):
+        left, lacking = sizes[giver] - longest[giver], longest[receiver] - sizes[receiver]
+        moved = max(0, min(left, lacking))
+        sizes[giver] -= moved
+        sizes[receiver] += moved
+    return sizes
 
 
 def _watched(status: Status) -> Iterator[tuple[str, Styled | str]]:

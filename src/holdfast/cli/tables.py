@@ -6,11 +6,16 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _WIDTH: Final = 100
 """Columns of a screen where there is no terminal."""
 _NARROWEST: Final = 60
+_NARROW: Final = 80
+"""Columns below which times lose their year."""
 _WIDEST: Final = 200
 _LEAST: Final = 6
 """Columns that a cell keeps, however narrow the terminal is."""
@@ -74,16 +79,21 @@ def one_line(text: str) -> str:
 
 def width() -> int:
     """Return the columns to draw a screen on: the terminal's, from 60 to 200, else 100."""
-    return min(_WIDEST, max(_NARROWEST, _told_width() or _WIDTH))
+    return min(_WIDEST, max(_NARROWEST, _told_width(sys.__stdout__) or _WIDTH))
 
 
-def _told_width() -> int:
+def year() -> int:
+    """Return the letters of a time that a narrow terminal does without: its year."""
+    return len("2026-") if sys.stdout.isatty() and width() < _NARROW else 0
+
+
+def _told_width(stream: "TextIO | None") -> int:
     """Return what `COLUMNS` or the terminal says, 0 if neither does; `shutil` is slow to come."""
     columns_text = os.environ.get("COLUMNS", "")
     if columns_text.isascii() and columns_text.isdigit() and int(columns_text) > 0:
         return int(columns_text)
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
+        return os.get_terminal_size(stream.fileno()).columns if stream else 0
     except (OSError, ValueError):  # it is not a terminal, or closed
         return 0
 
@@ -98,24 +108,33 @@ def columns(
 
     What is piped is whole. On a terminal that is too narrow columns of *spare* are left out, the
     first one first, with an ellipsis at the header's end; then the last column is cut, and then
-    the widest ones; the first one keeps *first* columns, for it names what a line is about.
+    the widest ones; the first one keeps *first* columns, for it names what a line is about. A row
+    of nothing but its last cell belongs to the row before it and has the line for itself.
     """
     table = [[one_line(cell) for cell in row] for row in (header, *rows)]
     shown = list(range(len(header)))
-    widths = [max(cells(row[column]) for row in table) for column in shown]
-    if sys.stdout.isatty():
+    on_terminal = sys.stdout.isatty()
+    below = {at for at, row in enumerate(table) if on_terminal and not any(row[:-1])}
+    widths = [
+        max(cells(row[column]) for at, row in enumerate(table) if at not in below)
+        for column in shown
+    ]
+    if on_terminal:
         for name in spare:
             if _needed([widths[column] for column in shown], first) > width() - 3:
                 shown.remove(header.index(name))
         if len(shown) < len(header):
             table[0][shown[-1]] += "  …"
+            widths[shown[-1]] = max(widths[shown[-1]], cells(table[0][shown[-1]]))
         fitted = _fitted([widths[column] for column in shown], width(), first)
     else:
         fitted = widths
-    lines = (zip((row[column] for column in shown), fitted, strict=True) for row in table)
-    return [
-        "  ".join(_padded(cut(cell, most), most) for cell, most in line).rstrip() for line in lines
-    ]
+    lines = []
+    for at, row in enumerate(table):
+        parts = zip((row[column] for column in shown), fitted, strict=True)
+        whole = "  ".join(_padded(cut(cell, most), most) for cell, most in parts).rstrip()
+        lines.append(" " * (fitted[0] + 2) + row[-1] if at in below else whole)
+    return lines
 
 
 def _needed(widths: Sequence[int], least: int) -> int:
@@ -156,6 +175,62 @@ def hung(label: str, text: str) -> list[str]:
     else:
         first = textwrap.wrap(label.rstrip(), width(), subsequent_indent=" " * _INDENT)
     return [*first, *(indent + line for line in lines)]
+
+
+def within(text: str) -> str:
+    """Break lines that a terminal is too narrow for between words; a pipe gets them whole.
+
+    What follows stands below the text beside a label, or within its branch of a tree. A word that
+    fits into no line stays in one piece, as it can be copied.
+    """
+    if not sys.stdout.isatty():
+        return text
+    limit = max(_NARROWEST, _told_width(sys.__stdout__) or _WIDTH)
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, limit))
+
+
+def _broken(line: str, limit: int) -> list[str]:
+    plain = re.sub(_COLOUR, "", line)
+    if cells(plain) <= limit:
+        return [line]
+    indent = _hanging(plain)
+    lines, taken = [""], 0
+    for word in re.findall(r"\s*\S+", line):
+        long = cells(re.sub(_COLOUR, "", word))
+        bare = word.lstrip()
+        fits = taken + long <= limit
+        if not fits and long - len(word) + len(bare) <= limit - len(indent):
+            lines.append(indent + bare)
+            taken = len(indent) + long - len(word) + len(bare)
+            continue
+        lines[-1] += word
+        taken = taken + long if fits else (taken + long) % limit
+    return lines
+
+
+def _hanging(line: str) -> str:
+    """Return what stands before the further lines of one that is too long."""
+    if branch := re.match("[│ ]*[├└]─ ", line):
+        return branch[0].replace("├", "│").replace("└", " ").replace("─", " ") + " " * _INDENT
+    label = re.match(r" *\S+(?: \S+)? {2,}", line)
+    if label and len(label[0]) <= _BESIDE:
+        return " " * len(label[0])
+    return " " * (len(line) - len(line.lstrip()) + _INDENT)
+
+
+def folded(message: str) -> str:
+    """Break a message on standard error between words; a command in backticks stays in one line."""
+    columns = _told_width(sys.__stderr__) if sys.stderr.isatty() else 0
+    if not columns or all(cells(line) <= columns for line in message.split("\n")):
+        return message
+    import textwrap
+
+    held = re.sub("`[^`\n]*`", lambda match: match[0].replace(" ", "\0"), message)
+    lines = itertools.chain.from_iterable(
+        textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False) or [""]
+        for line in held.split("\n")
+    )
+    return "\n".join(lines).replace("\0", " ")
 
 
 def cells(text: str) -> int:

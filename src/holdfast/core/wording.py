@@ -7,6 +7,9 @@ from typing import Final
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
 _DAY: Final = 86_400
+_MILLION: Final = 1_000_000
+_WHOLE: Final = 100
+"""Odds from which no fraction matters."""
 _ALL_DIGITS: Final = 17
 """As many tell any two floats apart."""
 _ENTITIES: Final = (
@@ -73,6 +76,14 @@ def apart(value: float, other: float, form: str = "g") -> tuple[str, str]:
 def share(weight: float) -> str:
     """Say a weight in percent."""
     return f"{100 * weight:.3g} %"
+
+
+def odds(evidence: float) -> str:
+    """Say how many to one: `36,500 to 1`; beyond a million that is all there is to say."""
+    if evidence >= _MILLION:
+        return "more than a million to 1"
+    figure = float(f"{evidence:.3g}")
+    return f"{figure:,.0f} to 1" if figure >= _WHOLE else f"{figure:g} to 1"
 
 
 def count(number_of: int, noun: str) -> str:

@@ -27,9 +27,12 @@ from holdfast.formats.arrays import (
     is_sequence,
     unwrapped,
 )
-from holdfast.formats.fitted import Fitted, from_fitted
+from holdfast.formats.fitted import Fitted, from_fitted, with_categories
 
-__all__ = ["Example", "Fitted", "Table", "dense", "describe", "from_fitted", "is_sparse"]
+__all__ = [
+    "Example", "Fitted", "Table", "dense", "describe", "from_fitted", "is_sparse",
+    "with_categories",
+]  # fmt: skip
 
 MAX_ROWS: Final = 5
 MAX_EXCERPT_BYTES: Final = 65536

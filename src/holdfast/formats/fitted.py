@@ -9,7 +9,7 @@ from holdfast.core.schema import dtypes
 from holdfast.formats import learned_categories
 from holdfast.formats.arrays import dtype_name, is_array, plain_values
 
-__all__ = ["Fitted", "from_fitted"]
+__all__ = ["Fitted", "from_fitted", "with_categories"]
 
 Schema = dict[str, Any]
 
@@ -30,15 +30,31 @@ def from_fitted(sources: Mapping[str, object]) -> Fitted:
     many numbers it gives has no output schema.
 
     Args:
-        sources: Objects or paths by role: `model`, `preprocessor`; of files, LightGBM's alone
-            tell their columns, where some have categories. What a `postprocessor` returns cannot be
-            told.
+        sources: Objects or paths by role: `model`, `preprocessor`; of files, LightGBM's and
+            XGBoost's tell their columns, where some have categories. What a `postprocessor`
+            returns cannot be told.
     """
     model = sources.get("model")
     first = sources.get("preprocessor", model)
     answers = None if "postprocessor" in sources else _predictions(model)
     learned = _tried(lambda: learned_categories.schema_of(first))
     return Fitted(learned if isinstance(learned, dict) else _features(first), answers)
+
+
+def with_categories(shown: Schema, fitted: Schema | None) -> Schema:
+    """Return the schema of an example with the categories that the model learned.
+
+    Rows of plain texts and numbers do not tell that a column is one of categories; a frame does.
+    """
+    columns, learned = shown.get("properties"), (fitted or {}).get("properties", {})
+    if not isinstance(columns, dict):
+        return shown
+    added = {
+        name: told
+        for name, told in learned.items()
+        if told.get("dtype") == "category" and "dtype" not in columns.get(name, {"dtype": None})
+    }
+    return {**shown, "properties": {**columns, **added}} if added else shown
 
 
 def _features(model: object) -> Schema | None:

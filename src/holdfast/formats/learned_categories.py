@@ -1,8 +1,9 @@
-"""What LightGBM's text says of the columns that it was trained on: their names and categories.
+"""What boosters remember of the columns that they were trained on: their names and categories.
 
-Its `predict` demands the very categories of pandas that it learned. So whoever serves it from rows
-of JSON must know them, and the text does: names and ranges in its head, categories in its last
-line, in the order of the columns that have any. A pickle of a booster, or of an estimator around
+LightGBM's text says it, and XGBoost's own file (`xgboost_categories`). LightGBM's `predict` demands
+the very categories of pandas that it learned. So whoever serves it from rows of JSON must know
+them, and the text does: names and ranges in its head, categories in its last line, in the order of
+the columns that have any. A pickle of a booster of LightGBM's, or of an estimator around
 one, has that text in one piece: it is read there, and nothing is unpickled.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast.core import strict_json
+from holdfast.formats import xgboost_categories
 from holdfast.formats.scanner import kind_of, root_of, unpacked_pickle
 
 _HEAD_BYTES: Final = 1 << 24
@@ -27,22 +29,35 @@ _CODES: Final = re.compile(r"-?\d+(:-?\d+)*")
 
 
 def schema_of(model: object) -> dict[str, Any] | None:
-    """Return the input schema of a booster with categories of pandas, None for all else.
+    """Return the input schema of a booster with categories, None for all else.
 
     Args:
-        model: A booster, an estimator around one, or the path of a booster's text or of a pickle
-            of either.
+        model: A booster, an estimator around one, or the path of a booster's own file or, of
+            LightGBM, of a pickle of either.
     """
+    columns = xgboost_categories.columns_of(model)
+    if columns is None:
+        columns = _lightgbm_columns(model)
+    if not columns:
+        return None
+    properties = {
+        name: dict(_NUMBERS) if values is None else {"dtype": "category", "enum": [*values, None]}
+        for name, values in columns.items()
+    }
+    order = list(columns)
+    return {"type": "object", "properties": properties, "required": order, "order": order}
+
+
+def _lightgbm_columns(model: object) -> dict[str, list[Any] | None]:
     text = _text_of(model)
     names, infos = (_words(pattern, text[0]) for pattern in (_NAMES, _INFOS))
     places = [at for at, info in enumerate(infos) if _CODES.fullmatch(info)]
     declared = _categories(text[1])
     if not declared or len(places) != len(declared) or len(names) != len(infos):
-        return None
-    properties = {name: dict(_NUMBERS) for name in names}
-    for at, values in zip(places, declared, strict=True):
-        properties[names[at]] = {"dtype": "category", "enum": [*values, None]}
-    return {"type": "object", "properties": properties, "required": names, "order": names}
+        return {}
+    columns: dict[str, list[Any] | None] = dict.fromkeys(names)
+    columns.update(zip((names[at] for at in places), declared, strict=True))
+    return columns
 
 
 def _text_of(model: object) -> tuple[bytes, bytes]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from holdfast import formats
-from holdfast.core import names, numbering, schema
+from holdfast.core import names, numbering
 from holdfast.core.drift import drift_reference
 from holdfast.core.events import AnyEvent, Registered
 from holdfast.core.idempotency import Unchanged, repeated
@@ -35,7 +35,7 @@ from holdfast.core.version import Bump, Version
 from holdfast.core.views import RegistrationResult as RegisteredView
 from holdfast.core.views import version_info
 from holdfast.errors import InvalidInputError, UntrustedError
-from holdfast.formats import Packaged, code, example, external_scanners, trees
+from holdfast.formats import Packaged, code, external_scanners, trees
 from holdfast.formats.code import EntryPoint
 from holdfast.formats.loaded_parts import PREDICTING
 from holdfast.formats.opaque import KeptFile
@@ -46,6 +46,7 @@ from holdfast.registry import (
     presence,
     provenance,
     round_trip,
+    version_schemas,
 )
 from holdfast.registry.facts import Facts
 from holdfast.registry.session import CommitOptions, Session
@@ -153,6 +154,8 @@ def _prove(name: str, sources: Mapping[str, object], parts: Sequence[_Part], fac
         round_trip.prove(name, sources, packaged, example)
     elif own_code:
         round_trip.try_out(name, packaged, example)
+    else:
+        round_trip.try_graph(name, packaged)
 
 
 def _own_modules(parts: Sequence[_Part]) -> tuple[str, ...]:
@@ -407,7 +410,7 @@ def _draft(
     """Gather all facts but the files and what only the commit knows."""
     model = next(part.packaged.description for part in parts if part.role == "model")
     packages = {package for part in parts for package in part.packaged.description.packages}
-    input_schema, output_schema, rows = _schemas(sources, facts)
+    input_schema, output_schema, rows = version_schemas.schemas(sources, facts)
     hyperparameters, described = (
         facts.get("hyperparameters"),
         dict(sorted(model.hyperparameters.items())),
@@ -435,29 +438,6 @@ def _draft(
         environment=_environment(facts, packages),
         metadata=plain(facts.get("metadata", {}), "metadata"),
     )
-
-
-def _schemas(
-    sources: Mapping[str, object], facts: Facts
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None, Any]:
-    """Return the schemas given, else those of the example, else those of the fitted objects."""
-    shown = example.describe(facts["input_example"]) if "input_example" in facts else None
-    fitted = example.from_fitted(sources)
-    inferred_schema = _inferred(shown.schema if shown else fitted.input_schema)
-    input_schema = facts.get("input_schema", inferred_schema)  # an explicit `None` means none
-    output_schema = facts.get("output_schema", _inferred(fitted.output_schema))
-    schema.parse(input_schema, "input_schema")
-    schema.parse(output_schema, "output_schema")
-    return (
-        plain(input_schema, "input_schema"),
-        plain(output_schema, "output_schema"),
-        plain(shown.rows, "input_example") if shown else None,
-    )
-
-
-def _inferred(json_schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Mark a schema that nobody declared: what it does not say was not seen, not withdrawn."""
-    return None if json_schema is None else {**json_schema, "inferred": True}
 
 
 def _lineage(session: Session, facts: Facts, lineage: Lineage) -> Lineage:

@@ -9,6 +9,7 @@ load of the artifacts; without an `input_example` there is nothing to ask, and n
 
 import base64
 import importlib
+import importlib.util
 import math
 import os
 import pickle
@@ -30,11 +31,15 @@ from holdfast.formats.pair import Pair
 from holdfast.registry import trial_runs
 from holdfast.sandbox import Nursery, Trial, TrialOutcome, Trials, chosen
 
-__all__ = ["NURSERIES", "Nurseries", "answer", "ask", "prove", "try_out"]
+__all__ = ["NURSERIES", "Nurseries", "answer", "ask", "prove", "try_graph", "try_out"]
 
 _WORK: Final = "holdfast.registry.round_trip:answer"
 _TRIED: Final = "holdfast.registry.round_trip:ask"
 _ASKED: Final = ("predict", "predict_proba")
+_GRAPH: Final = "onnx"
+_NEWER: Final = ("opset", "ir version")
+"""What onnxruntime says of a graph that a newer one may open."""
+
 _MOST_BYTES: Final = 4 << 30
 """Artifacts beyond this are not loaded a second time."""
 
@@ -103,6 +108,28 @@ def try_out(name: str, packaged: Mapping[str, Packaged], example: object) -> Non
     if outcome.problem is not None:
         problem = f"it cannot be loaded with its code and asked: {outcome.problem}"
         raise _refused(name, problem, "give all modules that it needs as code, or install them")
+
+
+def try_graph(name: str, packaged: Mapping[str, Packaged]) -> None:
+    """Check that a graph of ONNX can be opened, where there is what opens it.
+
+    Whether its types and operators fit together only the library knows that computes it, and other
+    libraries write graphs that do not. One of a newer standard than the library here is let pass.
+
+    Raises:
+        RefusedError: If it cannot.
+    """
+    graphs = [part for part in packaged.values() if part.format == _GRAPH]
+    trials = NURSERIES.trials() if graphs else None
+    if trials is None or importlib.util.find_spec("onnxruntime") is None:
+        return
+    for graph in graphs:
+        if _size(graph.path) > _MOST_BYTES:
+            continue
+        problem = trials.run(_trial(_TRIED, {"model": graph}, None, [])).problem
+        if problem is not None and not any(word in problem.lower() for word in _NEWER):
+            advice = "export it again; what it is refused for is the library's own word"
+            raise _refused(name, f"the graph cannot be opened: {problem}", advice)
 
 
 def _trial(work: str, packaged: Mapping[str, Packaged], raw: bytes | None, asked: Any) -> Trial:

@@ -345,7 +345,8 @@ class Session:
 
     def _not_found(self, model: str) -> NotFoundError:
         known = self.models()
-        nothing = f"no models in {self.site.location}"
+        unmade = "" if self.exists else ", which is not a store yet"
+        nothing = f"no models in {self.site.location}{unmade}"
         advice = f"there are {', '.join(known[:5])}" if known else nothing
         return NotFoundError(f"model {model}", names.nearest(model, known), advice)
 

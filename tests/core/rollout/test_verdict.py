@@ -53,7 +53,7 @@ def test_a_canary_that_fails_more_is_halted_with_its_numbers() -> None:
     assert (verdict.outcome, verdict.conclusive, codes(verdict)) == ("halt", True, ["errors"])
     assert errors.is_significant
     assert (errors.test, errors.events, errors.needed) == ("errors", 9, 20)
-    assert verdict.sentence.startswith("halt at 0.05: errors: the evidence against the canary is")
+    assert verdict.sentence.startswith("halt at 5 %: errors: the evidence against the canary is")
     assert "canary 9 of 100 failed (" in verdict.sentence
     assert "active 20 of 1900 failed (" in verdict.sentence
 

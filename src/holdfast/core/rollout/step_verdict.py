@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from holdfast.core import wording
 from holdfast.core.rollout.outcomes import OutcomeComparison
 
 Outcome = Literal["halt", "advance", "hold", "end"]
@@ -94,4 +95,4 @@ class StepVerdict(Struct, frozen=True, forbid_unknown_fields=True):
                 counted.append(f"{arm} {comparison.said(side)}")
             counted += comparison.passed_over
         parts = [*(reason.sentence for reason in self.reasons), *counted]
-        return f"{self.outcome} at {self.weight:.3g}{sure}: {'; '.join(parts)}"
+        return f"{self.outcome} at {wording.share(self.weight)}{sure}: {'; '.join(parts)}"

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from holdfast.core import wording
 from holdfast.core.rollout import evidence
 from holdfast.core.rollout.analysis import Absolute, Analysis, Relative, Threshold
 from holdfast.core.rollout.blocks import Blocks
@@ -104,7 +105,7 @@ def _passed(plan: Plan, seen: Observations) -> Reason:
     if plan.advance == "counted" or _is_alone(plan, seen):
         return Reason("counted", f"{seen.elapsed_s:.0f} s and enough requests without a halt")
     limit = plan.limit(seen.step)
-    return Reason("certified", f"an excess of {limit:.3g} in the error rate is ruled out")
+    return Reason("certified", f"an error rate {100 * limit:.3g} points higher is ruled out")
 
 
 def _is_alone(plan: Plan, seen: Observations) -> bool:
@@ -177,8 +178,8 @@ def _causes(
     causes = [
         Reason(
             reading.test.partition(" ")[0],
-            f"{reading.test}: the evidence against the canary is {reading.evidence:.3g} to 1, "
-            f"and {reading.needed:.3g} halts",
+            f"{reading.test}: the evidence against the canary is "
+            f"{wording.odds(reading.evidence)}, and {wording.odds(reading.needed)} halts",
         )
         for reading in readings
         if reading.is_significant and reading.test != _RATIO and reading.events >= analysis.min_keys
@@ -235,7 +236,7 @@ def _doubts(
     doubts = [
         Reason(
             "sample_ratio",
-            f"the canary does not get its share ({reading.evidence:.3g} to 1): "
+            f"the canary does not get its share ({wording.odds(reading.evidence)}): "
             "check what routes the requests",
         )
         for reading in readings
@@ -262,8 +263,8 @@ def _unsure(plan: Plan, seen: Observations, canary: Rate, active: Rate) -> list[
         doubts.append(Reason("few_requests", few))
     excess, limit = canary.high - active.low, plan.limit(seen.step)
     if plan.advance == "certified" and not _is_alone(plan, seen) and excess > limit:
-        possible = f"an error rate {excess:.3g} higher is possible, but only {limit:.3g} is allowed"
-        doubts.append(Reason("uncertain", possible))
+        possible = f"an error rate {100 * excess:.3g} points higher is possible"
+        doubts.append(Reason("uncertain", f"{possible}, but only {100 * limit:.3g} are allowed"))
     return doubts
 
 
