@@ -12,6 +12,7 @@ import numpy as np
 
 from holdfast.batch.input_columns import InputColumns
 from holdfast.core.schema import ANY, Column, Signature
+from holdfast.errors import InvalidInputError
 from holdfast.rows import values
 from holdfast.rows.checking import Checker, bound, nested
 from holdfast.rows.refusal import Refusal
@@ -61,11 +62,14 @@ class RowChecker:
         plain = all(column.type == ANY and column.shape is None for column in inputs.columns)
         self._is_open = plain and (inputs.by_position or not self._free)
         self._nullable = {column.name for column in inputs.columns if _admits_null(column)}
+        self._of_numbers: dict[str, bool] = {}
 
     def __call__(self, count: int, held: Mapping[str, Any]) -> CheckedPart:
         """Check so many rows."""
         columns = {
-            column.name: _as_values(column, held[column.name], is_text=self._is_text)
+            column.name: self._of_one_kind(column.name, held[column.name])
+            if self._is_text and column.type == ANY and column.shape is None
+            else _as_values(column, held[column.name], is_text=self._is_text)
             for column in self._inputs.columns
         }
         rows = self._matrix(count, columns)
@@ -101,6 +105,25 @@ class RowChecker:
             return self._checker.in_order(matrix.T)
         except Refusal:
             return None
+
+    def _of_one_kind(self, name: str, array: Any) -> Any:
+        """Read texts of CSV as numbers where all are, as without a schema; not by parts as either.
+
+        Raises:
+            InvalidInputError: If numbers were read, and are followed by what is none.
+        """
+        pa = pyarrow()
+        try:
+            numbers = array.cast("float64")
+        except pa.ArrowInvalid:
+            if self._of_numbers.setdefault(name, False):
+                problem = "begins with numbers, and goes on with texts"
+                advice = "describe it in the version's `input_schema`, or give Parquet"
+                raise InvalidInputError(f"column {name!r}", problem, advice) from None
+            return array
+        if numbers.null_count < len(numbers):
+            self._of_numbers.setdefault(name, True)
+        return numbers if self._of_numbers.get(name, True) else array
 
     def _problems(self, column: Column, array: Any) -> dict[int, str]:
         if self._free:
@@ -257,11 +280,6 @@ def _read(column: Column, array: Any) -> Any:
         return [
             None if text is None else _YES_NO.get(text.lower(), text) for text in array.to_pylist()
         ]
-    if column.type == ANY:  # as without a schema: a number where all of them are
-        try:
-            return array.cast("float64")
-        except pa.ArrowInvalid:
-            return array
     if not _admits_null(column):  # an empty text is a text
         return array.fill_null("")
     return array

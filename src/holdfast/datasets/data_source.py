@@ -188,7 +188,8 @@ def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDe
     readers = {row_reading.reader_of(path) for path in paths}
     if len(readers) > 1 or not all(readers):
         remark = (
-            "rows are read of .parquet, .csv and .jsonl files, not compressed, one kind at a time"
+            "rows are read of .parquet, .csv and .jsonl files, of one kind at a time; "
+            "text may be packed as .csv.gz or .csv.zst"
         )
         return replace(description, remark=remark)
     try:
