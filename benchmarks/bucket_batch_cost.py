@@ -19,11 +19,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pyarrow as pa
+from benchmarks import batch_cost
 from pyarrow import csv, parquet
 from tests.servers import amazon, azure
 from tests.servers.running import Endpoint
 
-from benchmarks import batch_cost
 from holdfast.datasets import data_digests
 from holdfast.store.objects import bucket_files
 
@@ -95,7 +95,9 @@ def main(server: Endpoint, folder: Path, sizes: list[int]) -> None:
         ]
         for rows, peak in zip(sizes, peaks, strict=True):
             print(f"{rows:>10,} rows  {ending:<8}{peak / 1e6:6.0f} MB over start (goal 400)")
-        print(f"{'':>10} the last over the first: {peaks[-1] / peaks[0]:.2f} (goal 1.2)", flush=True)
+        print(
+            f"{'':>10} the last over the first: {peaks[-1] / peaks[0]:.2f} (goal 1.2)", flush=True
+        )
 
 
 if __name__ == "__main__":

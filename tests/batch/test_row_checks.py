@@ -142,6 +142,16 @@ def test_where_no_types_are_told_numbers_make_one_array() -> None:
     assert texts.rows == [[1.0, "x"], [2.0, "2"]]
 
 
+def test_whole_numbers_of_csv_are_exact_beside_broken_ones() -> None:
+    cells = ["1E+05", "7.0", "9007199254740993", "-9007199254740993", None, "x"]
+    part = checked(INTEGER, is_text=True, a=pa.array(cells))
+    small = checked(INTEGER, is_text=True, a=pa.array(["1E+05", "7.0"]))
+
+    assert part.rows.ravel().tolist() == [100_000, 7, 9007199254740993, -9007199254740993]
+    assert {*part.errors} == {4, 5}
+    assert small.rows.ravel().tolist() == [100_000, 7]
+
+
 def test_texts_without_a_type_are_one_kind_in_all_parts() -> None:
     signature = schema.parse(table(a={}), "input_schema")
     inputs = found("m@1", signature, None, TableColumns("data", ("a",), {}, is_text=True))

@@ -67,6 +67,8 @@ REFUSED = {
         (table("parquet"), "is a Parquet file; give it the ending .parquet"),
         (table("arrow"), "is an Arrow file; save it as Parquet"),
         (CSV.decode().encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+        ("a,b\nZürich,1\n".encode("latin-1"), "invalid UTF8 data); save it as UTF-8"),
+        ("ä,b\n1,2\n".encode("latin-1"), "it is not text in UTF-8 ("),
         (CSV.replace(b",", b";"), "separated by semicolons; save it with commas"),
         (CSV.replace(b",", b"\t"), "separated by tabs; save it with commas"),
         (CSV.replace(b"\n", b"\r"), "lines end with CR alone; save it with"),
@@ -91,6 +93,7 @@ REFUSED = {
     "rows.jsonl": (
         (gzip.compress(LINES, mtime=0), "compressed by gzip; add .gz to its name"),
         (LINES.decode().encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+        ('{"a":"Zürich"}\n'.encode("latin-1"), "it is not text in UTF-8 ("),
         (b'[{"a":1}]', "got `array`; write one object in each line"),
         (b'{\n "a": 1\n}\n', "truncated; write one object in each line"),
         (b'{"a":NaN}\n', "NaN and Infinity are not JSON; write null"),
@@ -169,6 +172,21 @@ def test_packed_rows_are_the_same_rows(tmp_path: Path) -> None:
     assert {one.reader for one in alone} == {together.reader} == {"csv, cells as text"}
     assert together.row_count == 6
     assert data_source.rows_of(tmp_path / "b.csv.gz") == alone[0].rows
+
+
+def test_what_spark_puts_beside_rows_is_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "part-0.csv.gz").write_bytes(gzip.compress(CSV))
+    plain = data_source.described(data_source.find(str(tmp_path), tmp_path))
+    for name in ("_SUCCESS", ".part-0.csv.gz.crc"):
+        (tmp_path / name).write_bytes(b"")
+    marked = data_source.described(data_source.find(str(tmp_path), tmp_path))
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "_delta_log" / "0.json").write_text("{}")
+    table = data_source.described(data_source.find(str(tmp_path), tmp_path))
+
+    assert (marked.rows, marked.row_count, len(marked.files)) == (plain.rows, 2, 3)
+    assert marked.digest != plain.digest
+    assert table.rows is None
 
 
 def test_long_lines_come_in_parts_of_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

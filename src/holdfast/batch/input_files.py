@@ -115,7 +115,8 @@ def _several(
 ) -> InputFiles:
     if not paths:
         problem = "has no Parquet files" if folder else "names no file"
-        raise InvalidInputError(f"--input {text!r}", problem, "check its path")
+        advice = "give others by a pattern, such as 'june/*.csv'" if folder else "check its path"
+        raise InvalidInputError(f"--input {text!r}", problem, advice)
     named = [path.path if isinstance(path, BucketFile) else path for path in paths]
     if len({packed_text.inner_name(path)[0].suffix.lower() for path in named}) > 1:
         problem = "has files of several kinds"

@@ -4,6 +4,7 @@ What is admitted is what a server admits: columns of numbers are looked at as a 
 value that falls out of that, and every other value, is judged by `rows.values`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,8 @@ from holdfast.scoring.data_file import pyarrow
 __all__ = ["CheckedPart", "RowChecker"]
 
 _YES_NO: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_EXACT: Final = 2.0**53
 _SIMPLE: Final = (str, int, float, bool, type(None))
 
 
@@ -272,9 +275,12 @@ def _read(column: Column, array: Any) -> Any:
     if kinds & {"integer", "number"} and "string" not in kinds:
         for target in ("int64", "float64") if kinds == {"integer"} else ("float64",):
             try:
-                return array.cast(target)
+                numbers = array.cast(target)
             except pa.ArrowInvalid:
                 continue
+            if kinds == {"integer"} and target == "float64" and _is_inexact(numbers):
+                break
+            return numbers
         return [_number(text) for text in array.to_pylist()]
     if kinds == {"boolean"}:
         return [
@@ -285,8 +291,18 @@ def _read(column: Column, array: Any) -> Any:
     return array
 
 
+def _is_inexact(numbers: Any) -> bool:
+    """Tell whether whole numbers are among floats that these cannot tell from their neighbours."""
+    from pyarrow import compute
+
+    greatest = compute.max(compute.abs(numbers)).as_py()
+    return greatest is not None and greatest >= _EXACT
+
+
 def _number(text: str | None) -> Any:
     try:
+        if text is not None and _WHOLE.fullmatch(text):
+            return int(text)
         return None if text is None else float(text)
     except ValueError:
         return text

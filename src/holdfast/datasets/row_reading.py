@@ -53,8 +53,8 @@ def batches(path: Path) -> Iterator[Any]:
         try:
             text = packed_text.text_of(file, packed_text.inner_name(path)[1])
             yield from readers.get(reader_of(path), _jsonl)(pa, text)
-        except (pa.ArrowException, csv.Error, msgspec.MsgspecError) as error:
-            raise ValueError(next(iter(str(error).splitlines()), type(error).__name__)) from error
+        except (pa.ArrowException, csv.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ValueError(text_rows.reason(error)) from error
         except RecursionError as error:
             raise ValueError("a value is nested too deeply") from error
 

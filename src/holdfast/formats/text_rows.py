@@ -6,7 +6,15 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-__all__ = ["LONGEST_LINE", "MOST_COLUMNS", "csv_names", "json_names", "json_parts", "require_text"]
+__all__ = [
+    "LONGEST_LINE",
+    "MOST_COLUMNS",
+    "csv_names",
+    "json_names",
+    "json_parts",
+    "reason",
+    "require_text",
+]
 
 LONGEST_LINE: Final = 16 << 20
 MOST_COLUMNS: Final = 250_000
@@ -111,7 +119,7 @@ def json_parts(file: Lines, most_rows: int) -> Iterator[list[dict[str, Any]]]:
             continue
         try:
             part.append(decoder.decode(line.removeprefix(_MARK) if number == 1 else line))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise _json_problem(line, number, error) from error
         length += len(line)
         if len(part) == most_rows or length >= _PART_BYTES:
@@ -119,6 +127,13 @@ def json_parts(file: Lines, most_rows: int) -> Iterator[list[dict[str, Any]]]:
             part, length = [], 0
     if part:
         yield part
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of why a file cannot be read, with what to do where that is known."""
+    text = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    of_utf8 = isinstance(error, UnicodeDecodeError) or "invalid UTF8" in text
+    return f"it is not text in UTF-8 ({text}); save it as UTF-8" if of_utf8 else text
 
 
 def json_names(file: Lines, most_rows: int) -> tuple[str, ...]:
@@ -139,6 +154,8 @@ def _json_problem(line: bytes, number: int, error: Exception) -> ValueError:
     """Say why a line is not a JSON object."""
     if isinstance(error, RecursionError):
         hint = "a value is nested too deeply"
+    elif isinstance(error, UnicodeDecodeError):
+        return ValueError(reason(error))
     elif any(word in line for word in (b"NaN", b"Infinity")):
         hint = "NaN and Infinity are not JSON; write null"
     elif line.lstrip()[:1] in (b"[", b"{") and number == 1:

@@ -202,7 +202,7 @@ class DataFile:
             problem = f"cannot be read: {error.strerror or error}"
             raise InvalidInputError(self.subject, problem, "check its path") from error
         except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
-            problem = f"cannot be read: {row_arrays.first_line(error)}"
+            problem = f"cannot be read: {text_rows.reason(error)}"
             advice = "" if ";" in problem else "check its content"  # where it says what to do
             raise InvalidInputError(self.subject, problem, advice) from error
 
