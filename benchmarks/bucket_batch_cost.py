@@ -34,17 +34,22 @@ SECRETS = {
     "account_key": "AZURE_STORAGE_ACCOUNT_KEY",
 }
 SMALL = 1000
-ENDINGS = ("parquet", "csv.gz")
+FEWER = {"parquet": 1, "csv.gz": 8}  # rows by form: to write packed text takes so much longer
 
 
 def packed(source: Path) -> Path:
-    """Write the rows of a Parquet file as packed CSV."""
+    """Write the first rows of a Parquet file as packed CSV."""
     target = source.with_suffix(".csv.gz")
-    with gzip.open(target, "wb", compresslevel=1) as file:
-        for number, batch in enumerate(parquet.ParquetFile(source).iter_batches()):
+    file = parquet.ParquetFile(source)
+    left = file.metadata.num_rows // FEWER["csv.gz"]
+    with gzip.open(target, "wb", compresslevel=1) as text:
+        for number, batch in enumerate(file.iter_batches()):
             sink = pa.BufferOutputStream()
-            csv.write_csv(batch, sink, csv.WriteOptions(include_header=not number))
-            file.write(sink.getvalue())
+            csv.write_csv(batch[:left], sink, csv.WriteOptions(include_header=not number))
+            text.write(sink.getvalue())
+            left -= min(left, batch.num_rows)
+            if not left:
+                break
     return target
 
 
@@ -88,13 +93,15 @@ def main(server: Endpoint, folder: Path, sizes: list[int]) -> None:
     batch_cost.prepare(folder, [SMALL, *sizes])
     small, *large = sent(folder, [SMALL, *sizes], bucket, options)
     output = f"{bucket}/scores.parquet?{options}"
-    for ending in ENDINGS:
+    for ending, fewer in FEWER.items():
         peaks = [
             measured(folder, secrets, small.format(ending), one.format(ending), output)
             for one in large
         ]
         for rows, peak in zip(sizes, peaks, strict=True):
-            print(f"{rows:>10,} rows  {ending:<8}{peak / 1e6:6.0f} MB over start (goal 400)")
+            print(
+                f"{rows // fewer:>10,} rows  {ending:<8}{peak / 1e6:6.0f} MB over start (goal 400)"
+            )
         print(
             f"{'':>10} the last over the first: {peaks[-1] / peaks[0]:.2f} (goal 1.2)", flush=True
         )

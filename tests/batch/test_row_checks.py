@@ -163,7 +163,7 @@ def test_texts_without_a_type_are_one_kind_in_all_parts() -> None:
     assert late(1, {"a": texts}).rows == [["x"]]
     assert late(1, {"a": numbers}).rows == [["01"]]
     assert early(1, {"a": numbers}).rows.tolist() == [[1.0]]
-    with pytest.raises(InvalidInputError, match="begins with numbers, and goes on with texts; des"):
+    with pytest.raises(InvalidInputError, match="has numbers first and texts later; describe"):
         early(1, {"a": texts})
 
 

@@ -113,14 +113,14 @@ class RowChecker:
         """Read texts of CSV as numbers where all are, as without a schema; not by parts as either.
 
         Raises:
-            InvalidInputError: If numbers were read, and are followed by what is none.
+            InvalidInputError: If texts follow numbers.
         """
         pa = pyarrow()
         try:
             numbers = array.cast("float64")
         except pa.ArrowInvalid:
             if self._of_numbers.setdefault(name, False):
-                problem = "begins with numbers, and goes on with texts"
+                problem = "has numbers first and texts later"
                 advice = "describe it in the version's `input_schema`, or give Parquet"
                 raise InvalidInputError(f"column {name!r}", problem, advice) from None
             return array
