@@ -79,7 +79,7 @@ def limit(source: Path, output: Path) -> None:
     writer.close()
 
 
-def run(folder: Path, source: Path, output: Path) -> None:
+def run(folder: Path, source: Path | str, output: Path | str) -> None:
     """Score as the command does, with digests, drift counts and a record in a log."""
     request = BatchRequest(
         "fraud@1.0.0", str(source), output, id_column="id", replacing="replace", sandbox="off"

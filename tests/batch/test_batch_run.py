@@ -184,7 +184,7 @@ def test_mixed_columns_are_checked_as_a_server_checks_them(
     assert done.record.refused == 3
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz", "jsonl.gz"])
 def test_other_forms_of_files_have_the_same_scores(
     score: Score, tmp_path: Path, ending: str
 ) -> None:
@@ -192,16 +192,53 @@ def test_other_forms_of_files_have_the_same_scores(
     frame.loc[4, "city"] = "Paris"
     frame.to_parquet(tmp_path / "a.parquet")
     frame["since"] = frame.since.dt.strftime("%Y-%m-%dT%H:%M:%S")
-    if ending == "csv":
-        frame.to_csv(tmp_path / "b.csv", index=False)
+    if ending.startswith("csv"):  # pandas packs by the name
+        frame.to_csv(tmp_path / f"b.{ending}", index=False)
     else:
-        frame.to_json(tmp_path / "b.jsonl", orient="records", lines=True)
+        frame.to_json(tmp_path / f"b.{ending}", orient="records", lines=True)
     score("shop@1.0.0", "a.parquet")
     score("shop@1.0.0", f"b.{ending}", output="other.parquet", chunk_rows=7)
     first, other = written(tmp_path), written(tmp_path, "other.parquet")
 
     assert other["prediction"] == first["prediction"]
     assert other["error"] == first["error"]
+
+
+def test_packed_parts_are_read_beside_others_and_a_broken_one_leaves_nothing(
+    score: Score, tmp_path: Path
+) -> None:
+    frame = customers(5000)
+    (tmp_path / "in").mkdir()
+    frame[:30].to_csv(tmp_path / "in" / "a.csv", index=False)
+    frame[30:].to_csv(tmp_path / "in" / "b.csv.gz", index=False)
+    steps: list[tuple[int, int]] = []
+    score(
+        "fraud@1.0.0",
+        "in/*",
+        id_column="id",
+        chunk_rows=1000,
+        progress=lambda so_far, total: steps.append((so_far, total)),
+    )
+
+    assert written(tmp_path)["id"] == list(frame.id)
+    assert [step[0] for step in steps] == sorted(step[0] for step in steps)
+    assert steps[-1][0] == steps[-1][1]
+    packed = (tmp_path / "in" / "b.csv.gz").read_bytes()
+    (tmp_path / "in" / "b.csv.gz").write_bytes(packed[:-100])
+    with pytest.raises(InvalidInputError, match="gzip data is cut short; fetch it again"):
+        score("fraud@1.0.0", "in/*", output="other.parquet")
+    assert "other.parquet" not in left(tmp_path)
+
+
+def test_what_only_late_lines_of_json_have_is_taken_and_kept(score: Score, tmp_path: Path) -> None:
+    lines = [{"age": 20, "city": "Bern", "since": "2026-01-01", "member": True}] * 1500
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [*lines, {**lines[0], "income": 1, "id": "x"}])
+    )
+    done = score("shop@1.0.0", "a.jsonl", keep=("id",))
+
+    assert written(tmp_path)["id"] == [None] * 1500 + ["x"]
+    assert (done.record.rows, done.record.refused, done.ignored) == (1501, 0, ())
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from holdfast.batch.input_columns import TableColumns, found
 from holdfast.batch.row_checks import CheckedPart, RowChecker
 from holdfast.core import schema
+from holdfast.errors import InvalidInputError
 from holdfast.rows.checking import Checker
 from holdfast.rows.refusal import Refusal
 
@@ -139,6 +140,31 @@ def test_where_no_types_are_told_numbers_make_one_array() -> None:
     assert dict(mixed.errors) == {1: "b is inf, which is not finite"}
     texts = checked(words, is_text=True, a=pa.array(["1", "2"]), b=pa.array(["x", "2"]))
     assert texts.rows == [[1.0, "x"], [2.0, "2"]]
+
+
+def test_whole_numbers_of_csv_are_exact_beside_broken_ones() -> None:
+    cells = ["1E+05", "7.0", "9007199254740993", "-9007199254740993", None, "x"]
+    part = checked(INTEGER, is_text=True, a=pa.array(cells))
+    small = checked(INTEGER, is_text=True, a=pa.array(["1E+05", "7.0"]))
+
+    assert part.rows.ravel().tolist() == [100_000, 7, 9007199254740993, -9007199254740993]
+    assert {*part.errors} == {4, 5}
+    assert small.rows.ravel().tolist() == [100_000, 7]
+
+
+def test_texts_without_a_type_are_one_kind_in_all_parts() -> None:
+    signature = schema.parse(table(a={}), "input_schema")
+    inputs = found("m@1", signature, None, TableColumns("data", ("a",), {}, is_text=True))
+    empty, numbers, texts = (pa.array(cells, pa.string()) for cells in ([None], ["01"], ["x"]))
+    late = RowChecker(signature, inputs, is_text=True)
+    early = RowChecker(signature, inputs, is_text=True)
+
+    assert np.isnan(late(1, {"a": empty}).rows).all()
+    assert late(1, {"a": texts}).rows == [["x"]]
+    assert late(1, {"a": numbers}).rows == [["01"]]
+    assert early(1, {"a": numbers}).rows.tolist() == [[1.0]]
+    with pytest.raises(InvalidInputError, match="has numbers first and texts later; describe"):
+        early(1, {"a": texts})
 
 
 def test_without_a_schema_numbers_make_an_array_and_all_else_a_frame() -> None:

@@ -1,5 +1,6 @@
 """References of training data: exact counts, few values, nothing of any single row."""
 
+import gzip
 import io
 from datetime import date
 from pathlib import Path
@@ -119,22 +120,26 @@ def frames(folder: Path) -> dict[str, Any]:
     frame.to_parquet(folder / "train.parquet")
     table = pa.Table.from_pandas(frame, preserve_index=False)
     pyarrow.csv.write_csv(table, folder / "train.csv")
+    (folder / "train.csv.gz").write_bytes(gzip.compress((folder / "train.csv").read_bytes()))
     return {
         "frame": frame,
         "table": table,
         "parquet": folder / "train.parquet",
         "csv": str(folder / "train.csv"),
+        "packed": folder / "train.csv.gz",
         "rows": frame.astype(object).where(frame.notna(), None).to_dict("records"),
         "reference": built(columns),
     }
 
 
-@pytest.mark.parametrize("kind", ["frame", "table", "parquet", "csv", "rows", "reference"])
+@pytest.mark.parametrize(
+    "kind", ["frame", "table", "parquet", "csv", "packed", "rows", "reference"]
+)
 def test_the_same_data_gives_the_same_reference_in_every_form(kind: str, tmp_path: Path) -> None:
     reference = built(frames(tmp_path)[kind])
 
     assert replace(reference, source=UNSET) == built(training())
-    assert isinstance(reference.source, str) == (kind in ("parquet", "csv"))
+    assert isinstance(reference.source, str) == (kind in ("parquet", "csv", "packed"))
 
 
 def test_text_that_reads_like_nothing_is_text(tmp_path: Path) -> None:

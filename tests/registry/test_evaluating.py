@@ -196,12 +196,13 @@ def test_formats_of_files_give_the_same_figures(
     frame.to_csv(tmp_path / "a.csv", index=False)
     shuffled.to_parquet(tmp_path / "a.parquet")
     frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    frame.to_csv(tmp_path / "a.csv.gz", index=False)
     figures = [
         registry.evaluate(champion, data=tmp_path / f"a.{form}", label="churned").evaluation.figures
-        for form in ("csv", "parquet", "jsonl")
+        for form in ("csv", "parquet", "jsonl", "csv.gz")
     ]
 
-    assert figures[0] == figures[1] == figures[2]
+    assert figures[0] == figures[1] == figures[2] == figures[3]
 
 
 def test_a_regression_is_told_from_its_answers(

@@ -1,6 +1,8 @@
 """Data by name behind a server: described here, written there, held against what was asked."""
 
+import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ from tests.registry.conftest import Clock
 
 import holdfast
 from holdfast import Registry
+from holdfast import signing as keys
+from holdfast.datasets.data_journal import DataJournal
 from holdfast.errors import (
     DamagedError,
     InvalidInputError,
     NotFoundError,
     OutcomeUnknownError,
     StoreError,
-    UnsupportedError,
 )
 from holdfast.registry.remote_data import RemoteDatasets
 from holdfast.registry.server_verbs import ServerVerbs
@@ -152,14 +155,100 @@ def test_a_lost_answer_is_told_and_adding_again_is_safe(
     assert remote.data.add("sales", str(rows)).version.number == 1
 
 
-def test_a_client_signs_no_data(url: str, rows: Path, tmp_path: Path) -> None:
-    from holdfast import signing
+@pytest.fixture
+def signing(url: str, clock: Clock, tmp_path: Path) -> Registry:
+    clock.now = datetime.now(UTC)  # what was prepared long ago is not written
+    keys.create("ann", tmp_path)
+    return holdfast.open(url, clock=clock, signing_key=tmp_path / "ann.key")
 
-    signing.create("ann", tmp_path)
-    remote = holdfast.open(url, signing_key=tmp_path / "ann.key")
-    with pytest.raises(UnsupportedError, match="is not signed by clients"):
-        remote.data.add("sales", str(rows))
+
+def signers(store: Path, name: str) -> list[str | None]:
+    """Return who signed the entries of data, read where the store is."""
+    journal = DataJournal(holdfast.open(store)._session.open_store.store, name)
+    return [journal.signer_of(version.number) for version in journal.versions()]
+
+
+def test_an_entry_of_data_is_signed_by_who_adds_it(
+    signing: Registry, remote: Registry, store: Path, rows: Path, tmp_path: Path
+) -> None:
+    first = signing.data.add("sales", str(rows), reason="nightly", keep=True)
+    again = signing.data.add("sales", str(rows), keep=True)
+    rows.write_text("a,b\n3,z\n")
+    plain = remote.data.add("sales", str(rows))
+    rows.write_text("a,b\n4,z\n")
+    last = signing.data.add("sales", str(rows))
+    key = keys.load(tmp_path / "ann.key").key
+
+    assert (first.created, again.created, plain.created) == (True, False, True)
+    assert (last.version.number, last.version.by, first.version.reason) == (3, "ann", "nightly")
+    assert signers(store, "sales") == [key, None, key]
+    assert holdfast.open(store).verify().damages == ()
+
+
+@pytest.mark.parametrize(
+    ("lie", "message"),
+    [
+        (("description", "0" * 64), "wants something else signed than data sales"),
+        (("reason", "weekly"), "wants an entry signed in another name or with another reason"),
+    ],
+)
+def test_a_server_that_wants_something_else_signed_gets_no_signature(
+    signing: Registry,
+    store: Path,
+    rows: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lie: tuple[str, str],
+    message: str,
+) -> None:
+    plan = ServerVerbs.plan
+
+    def lying(verbs: ServerVerbs, path: str, arguments: Any, *more: Any) -> Any:
+        told = plan(verbs, path, arguments, *more)
+        entry = base64.b64decode(told["bytes"])
+        was = {"description": arguments["description"], "reason": "nightly"}[lie[0]]
+        other = entry.replace(was.encode(), lie[1].encode())
+        return {**told, "bytes": base64.b64encode(other).decode()}
+
+    monkeypatch.setattr(ServerVerbs, "plan", lying)
+    with pytest.raises(DamagedError, match=message):
+        signing.data.add("sales", str(rows), reason="nightly")
+    assert holdfast.open(store).data.names() == []
+
+
+def test_an_entry_without_the_signature_made_for_it_is_not_believed(
+    signing: Registry, remote: Registry, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = ServerVerbs.plan
+
+    def unsigned(verbs: ServerVerbs, path: str, arguments: Any, *more: Any) -> Any:
+        if not path.endswith(":commit"):
+            return plan(verbs, path, arguments, *more)
+        plain = {"description": arguments["description"]}
+        return plan(verbs, path.replace(":commit", ":add"), plain, *more)
+
+    monkeypatch.setattr(ServerVerbs, "plan", unsigned)
+    with pytest.raises(DamagedError, match="wrote sales@v1 without its signature"):
+        signing.data.add("sales", str(rows))
     assert isinstance(remote.data, RemoteDatasets)
+
+
+def test_who_is_slower_signs_the_entry_behind_the_rivals(
+    signing: Registry, store: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, rival = ServerVerbs.plan, holdfast.open(store, by="bob")
+    other = rows.with_name("other.csv")
+    other.write_text("a\n1\n")
+
+    def late(verbs: ServerVerbs, path: str, arguments: Any, *more: Any) -> Any:
+        if path.endswith(":commit") and not rival.data.names():
+            rival.data.add("sales", str(other))
+        return plan(verbs, path, arguments, *more)
+
+    monkeypatch.setattr(ServerVerbs, "plan", late)
+    added = signing.data.add("sales", str(rows))
+
+    assert added.version.number == 2
+    assert [one is None for one in signers(store, "sales")] == [True, False]
 
 
 def test_a_name_that_no_data_may_have_is_refused_here(remote: Registry, rows: Path) -> None:

@@ -52,6 +52,31 @@ def test_a_number_may_break_late(write: Any) -> None:
         read(path, a="integer")
 
 
+@pytest.mark.parametrize(
+    ("cell", "value"), [("7", 7.0), ("1E+05", 1e5), ("x", "x"), ("true", True), ("07-x", "07-x")]
+)
+def test_a_column_may_begin_empty(
+    write: Any, monkeypatch: pytest.MonkeyPatch, cell: str, value: object
+) -> None:
+    monkeypatch.setattr("holdfast.scoring.data_file._BLOCK_BYTES", 1 << 16)
+    path = write("a.csv", "a,b,c\n" + "1,,\n" * 300_000 + f"1,{cell},\n")
+    rows = read(path, b="any", c="any", a="any")
+
+    assert rows["b"][-2:] == [None, value]
+    assert rows["a"][-1] == 1.0
+    assert {*rows["c"]} == {None}
+
+
+def test_a_key_of_json_may_come_first_in_a_late_line(write: Any) -> None:
+    path = write("a.jsonl", '{"a": 1}\n' * 1500 + '{"b": 2}\n')
+    with DataFile(path) as file:
+        seen = []
+        for wanted in ((), ("a",), ("a", "c")):
+            file.look_for(wanted)
+            seen.append(file.names)
+    assert seen == [("a",), ("a",), ("a", "b")]
+
+
 def test_an_empty_cell_is_null(write: Any) -> None:
     assert read(write("a.csv", "a,b\n1,\n,x\n"), a="number", b="raw") == {
         "a": [1.0, None],
@@ -98,7 +123,7 @@ def test_lines_that_are_none_are_refused(write: Any, text: str, problem: str) ->
 
 
 def test_a_line_without_end_is_refused(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.scoring.data_file.LONGEST_LINE", 20)
+    monkeypatch.setattr("holdfast.formats.text_rows.LONGEST_LINE", 20)
     with pytest.raises(InvalidInputError, match="line 1 has more than 20 bytes"):
         read(write("a.jsonl", '{"a": "' + "x" * 30 + '"}\n'), a="text")
 

@@ -17,7 +17,7 @@ from holdfast import signing
 from holdfast.core.events import Registered
 from holdfast.core.policy import Policy
 from holdfast.core.signers import Signer
-from holdfast.web import signing_verbs
+from holdfast.web import entry_pens
 
 PROMOTE = {"verb": "promote", "arguments": {"version": "1.0.0", "reason": "first"}}
 
@@ -186,7 +186,7 @@ def test_what_was_prepared_at_another_time_is_refused(
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz or UTC) + timedelta(minutes=minutes)
 
-    monkeypatch.setattr(signing_verbs, "datetime", Elsewhere)
+    monkeypatch.setattr(entry_pens, "datetime", Elsewhere)
     answer = sent(served, PROMOTE, message)
 
     assert (answer.status, answer.code) == (422, "invalid_input")

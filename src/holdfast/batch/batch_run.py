@@ -23,6 +23,7 @@ from holdfast.formats.bootstrap import numpy
 from holdfast.predictions import BatchRecord, Log, ids
 from holdfast.predictions.export import time_of
 from holdfast.registry import Registry
+from holdfast.rows.row_layout import layout
 from holdfast.sandbox import Mode
 from holdfast.scoring.data_file import DataFile, pyarrow
 from holdfast.store.metering import Progress
@@ -162,6 +163,7 @@ class _Run:
         self._files = files
         self._batch_id = batch_id
         self._digests: list[str] = []
+        self._scorer: ChunkScorer | None = None
         self._rows = self._refused = self._nulls = 0
         self.first_errors: list[tuple[int, str]] = []
 
@@ -180,6 +182,8 @@ class _Run:
 
     def _inputs(self, version: ReadyVersion, file: DataFile) -> InputColumns:
         beside = self._request.beside
+        schema_names = layout(version.loaded.input_schema).names
+        file.look_for((*beside, *filter(None, schema_names)))
         for name in beside:
             file.require(name, "raw", "which --id or --keep names")
         table = TableColumns(file.subject, file.names, file.types, file.untyped)
@@ -213,7 +217,9 @@ class _Run:
         if inputs.names != self.inputs.names:
             problem = "has other columns than the first file"
             raise InvalidInputError(file.subject, problem, "score them apart")
-        scorer = ChunkScorer(version.loaded, inputs, is_text=file.untyped)
+        scorer = self._scorer
+        if scorer is None or scorer.inputs.absent != inputs.absent:
+            scorer = self._scorer = ChunkScorer(version.loaded, inputs, is_text=file.untyped)
         names = tuple(dict.fromkeys((*self._request.beside, *inputs.names)))
         for count, held in file.parts(names, self._request.chunk_rows):
             yield self._scored(scorer, tally, count, held)

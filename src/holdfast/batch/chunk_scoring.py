@@ -52,9 +52,14 @@ class ChunkScorer:
         version: Loaded.
         inputs: The columns that it takes.
         is_text: Whether numbers come as texts.
+
+    Attributes:
+        inputs: The columns that it takes.
+        types: Arrow's types of the answers by name; None where the schema tells none.
     """
 
     def __init__(self, version: Loaded, inputs: InputColumns, *, is_text: bool) -> None:
+        self.inputs = inputs
         self._version = version
         self._ref = f"{version.model}@{version.version}"
         self._check = RowChecker(version.input_schema, inputs, is_text=is_text)

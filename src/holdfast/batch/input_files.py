@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from holdfast.errors import InvalidInputError
+from holdfast.formats import packed_text
 from holdfast.store.objects import bucket_files
 from holdfast.store.objects.bucket_files import BucketFile
 
@@ -114,9 +115,10 @@ def _several(
 ) -> InputFiles:
     if not paths:
         problem = "has no Parquet files" if folder else "names no file"
-        raise InvalidInputError(f"--input {text!r}", problem, "check its path")
+        advice = "give others by a pattern, such as 'june/*.csv'" if folder else "check its path"
+        raise InvalidInputError(f"--input {text!r}", problem, advice)
     named = [path.path if isinstance(path, BucketFile) else path for path in paths]
-    if len({path.suffix.lower() for path in named}) > 1:
+    if len({packed_text.inner_name(path)[0].suffix.lower() for path in named}) > 1:
         problem = "has files of several kinds"
         raise InvalidInputError(f"--input {text!r}", problem, "give those of one kind")
     names = [

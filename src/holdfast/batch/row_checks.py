@@ -4,6 +4,7 @@ What is admitted is what a server admits: columns of numbers are looked at as a 
 value that falls out of that, and every other value, is judged by `rows.values`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,7 @@ import numpy as np
 
 from holdfast.batch.input_columns import InputColumns
 from holdfast.core.schema import ANY, Column, Signature
+from holdfast.errors import InvalidInputError
 from holdfast.rows import values
 from holdfast.rows.checking import Checker, bound, nested
 from holdfast.rows.refusal import Refusal
@@ -21,6 +23,8 @@ from holdfast.scoring.data_file import pyarrow
 __all__ = ["CheckedPart", "RowChecker"]
 
 _YES_NO: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_EXACT: Final = 2.0**53
 _SIMPLE: Final = (str, int, float, bool, type(None))
 
 
@@ -61,11 +65,14 @@ class RowChecker:
         plain = all(column.type == ANY and column.shape is None for column in inputs.columns)
         self._is_open = plain and (inputs.by_position or not self._free)
         self._nullable = {column.name for column in inputs.columns if _admits_null(column)}
+        self._of_numbers: dict[str, bool] = {}
 
     def __call__(self, count: int, held: Mapping[str, Any]) -> CheckedPart:
         """Check so many rows."""
         columns = {
-            column.name: _as_values(column, held[column.name], is_text=self._is_text)
+            column.name: self._of_one_kind(column.name, held[column.name])
+            if self._is_text and column.type == ANY and column.shape is None
+            else _as_values(column, held[column.name], is_text=self._is_text)
             for column in self._inputs.columns
         }
         rows = self._matrix(count, columns)
@@ -101,6 +108,25 @@ class RowChecker:
             return self._checker.in_order(matrix.T)
         except Refusal:
             return None
+
+    def _of_one_kind(self, name: str, array: Any) -> Any:
+        """Read texts of CSV as numbers where all are, as without a schema; not by parts as either.
+
+        Raises:
+            InvalidInputError: If texts follow numbers.
+        """
+        pa = pyarrow()
+        try:
+            numbers = array.cast("float64")
+        except pa.ArrowInvalid:
+            if self._of_numbers.setdefault(name, False):
+                problem = "has numbers first and texts later"
+                advice = "describe it in the version's `input_schema`, or give Parquet"
+                raise InvalidInputError(f"column {name!r}", problem, advice) from None
+            return array
+        if numbers.null_count < len(numbers):
+            self._of_numbers.setdefault(name, True)
+        return numbers if self._of_numbers.get(name, True) else array
 
     def _problems(self, column: Column, array: Any) -> dict[int, str]:
         if self._free:
@@ -249,26 +275,34 @@ def _read(column: Column, array: Any) -> Any:
     if kinds & {"integer", "number"} and "string" not in kinds:
         for target in ("int64", "float64") if kinds == {"integer"} else ("float64",):
             try:
-                return array.cast(target)
+                numbers = array.cast(target)
             except pa.ArrowInvalid:
                 continue
+            if kinds == {"integer"} and target == "float64" and _is_inexact(numbers):
+                break
+            return numbers
         return [_number(text) for text in array.to_pylist()]
     if kinds == {"boolean"}:
         return [
             None if text is None else _YES_NO.get(text.lower(), text) for text in array.to_pylist()
         ]
-    if column.type == ANY:  # as without a schema: a number where all of them are
-        try:
-            return array.cast("float64")
-        except pa.ArrowInvalid:
-            return array
     if not _admits_null(column):  # an empty text is a text
         return array.fill_null("")
     return array
 
 
+def _is_inexact(numbers: Any) -> bool:
+    """Tell whether whole numbers are among floats that these cannot tell from their neighbours."""
+    from pyarrow import compute
+
+    greatest = compute.max(compute.abs(numbers)).as_py()
+    return greatest is not None and greatest >= _EXACT
+
+
 def _number(text: str | None) -> Any:
     try:
+        if text is not None and _WHOLE.fullmatch(text):
+            return int(text)
         return None if text is None else float(text)
     except ValueError:
         return text

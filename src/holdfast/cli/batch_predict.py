@@ -30,7 +30,7 @@ _SHOWN = 8
     "source",
     metavar="FILE",
     required=True,
-    help="Score .parquet, .csv, .jsonl, a folder of Parquet, a pattern, or s3://….",
+    help="Score .parquet, .csv[.gz], .jsonl[.gz], a folder of Parquet, a pattern, s3://….",
 )
 @click.option(
     "--output", metavar="FILE", required=True, help="Write .parquet, .csv or .jsonl, or to s3://…."

@@ -27,7 +27,9 @@ _LEADING: Final = {
 @command("evaluate")
 @click.argument("ref")
 @click.argument("metrics", nargs=-1, metavar="NAME=NUMBER…")
-@click.option("--data", metavar="FILE", help="Measure on these rows: .parquet, .csv or .jsonl.")
+@click.option(
+    "--data", metavar="FILE", help="Measure on these rows: .parquet, .csv[.gz] or .jsonl[.gz]."
+)
 @click.option("--label", metavar="COLUMN", help="Name the column with the right answers.")
 @click.option("--slice", metavar="COLUMN", help="Measure each value of this column apart, too.")
 @click.option("--name", metavar="NAME", help="Name the evaluation, for a gate [the file's name].")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from holdfast.core import entry as entries
-from holdfast.core.entry import Slot, Stamp
+from holdfast.core.entry import Entry, Slot, Stamp
 from holdfast.datasets.data_records import (
     DATA_OPERATIONS,
     DATA_WORDS,
@@ -52,6 +52,25 @@ class DataJournal:
     def raws(self) -> list[bytes]:
         """Return the bytes of all entries, checked."""
         return [raw for _version, raw in self._read()]
+
+    def signer_of(self, number: int) -> str | None:
+        """Return the Ed25519 key, in base64, that signed an entry; `None` if nobody did."""
+        raws = self.raws()
+        signature = self._entry(raws[number - 1], number, raws[: number - 1]).signature
+        return None if signature is None else signature.key
+
+    def following(self, raw: bytes) -> Entry:
+        """Read bytes as the entry that would be the next.
+
+        Raises:
+            DamagedError: If they are not.
+        """
+        raws = self.raws()
+        return self._entry(raw, len(raws) + 1, raws)
+
+    def _entry(self, raw: bytes, seq: int, before: list[bytes]) -> Entry:
+        head = entries.digest(before[-1]) if before else None
+        return entries.read_as(raw, self.owner, seq, head, DATA_OPERATIONS)
 
     def _read(self) -> Iterator[tuple[DataVersion, bytes]]:
         head = None

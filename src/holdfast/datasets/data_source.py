@@ -155,7 +155,7 @@ def described(data: FoundData) -> DataDescription:
         size_bytes=sum(file.size_bytes for file in files),
         files=files,
     )
-    description = _with_rows_of(description, [path for _, path in data.files])
+    description = _with_rows_of(description, data.files)
     for (_, path), state in zip(data.files, before, strict=True):
         if _state(path) != state:
             problem, advice = "changed while it was read", "repeat when nobody writes to it"
@@ -183,12 +183,16 @@ def _unreadable(path: Path, error: OSError) -> InvalidInputError:
     return InvalidInputError(f"data {str(path)!r}", problem, "check it")
 
 
-def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDescription:
+def _with_rows_of(
+    description: DataDescription, files: Sequence[tuple[str, Path]]
+) -> DataDescription:
     """Read the rows if all files are of one kind that has some; else say why not."""
+    paths = [path for name, path in files if not _is_mark(name)] or [path for _, path in files]
     readers = {row_reading.reader_of(path) for path in paths}
     if len(readers) > 1 or not all(readers):
         remark = (
-            "rows are read of .parquet, .csv and .jsonl files, not compressed, one kind at a time"
+            "rows are read of .parquet, .csv and .jsonl files, of one kind at a time; "
+            "text may be packed as .csv.gz or .csv.zst"
         )
         return replace(description, remark=remark)
     try:
@@ -201,12 +205,17 @@ def _with_rows_of(description: DataDescription, paths: Sequence[Path]) -> DataDe
         raise _unreadable(paths[0], error) from error
 
 
+def _is_mark(name: str) -> bool:
+    """Tell what Spark and others put beside rows and that has none: `_SUCCESS`, `.part-0.crc`."""
+    *folders, last = name.split("/")
+    return last.startswith(("_", ".")) and not any(one.startswith(("_", ".")) for one in folders)
+
+
 def rows_of(path: Path) -> str | None:
     """Return the digest of the rows of a file or folder, `None` if they cannot be read."""
     files = sorted(formats.files(path)) if path.is_dir() else [(path.name, path)]
     kind: DataKind = "folder" if path.is_dir() else "file"
-    paths = [file for _, file in files]
-    return _with_rows_of(DataDescription(kind=kind, source=str(path)), paths).rows
+    return _with_rows_of(DataDescription(kind=kind, source=str(path)), files).rows
 
 
 def with_rows(description: DataDescription, batches: Iterator[Any]) -> DataDescription:

@@ -1,7 +1,8 @@
 """Files of rows, read as record batches and never all at once.
 
 A CSV file has no types: its cells are read as the texts they are, so that no guess decides about a
-digest. Values of JSON lines are read as their JSON, an absent key as no value.
+digest. Values of JSON lines are read as their JSON, an absent key as no value. Either may be packed
+by gzip or zstd: its rows are the same.
 """
 
 import csv
@@ -13,8 +14,7 @@ import msgspec
 
 from holdfast import named_files
 from holdfast.errors import MissingLibraryError
-from holdfast.formats import text_rows
-from holdfast.formats.text_rows import LONGEST_LINE
+from holdfast.formats import packed_text, text_rows
 
 __all__ = ["READERS", "batches", "reader_of"]
 
@@ -31,7 +31,9 @@ _BLOCK_BYTES: Final = 16 << 20
 
 def reader_of(path: Path) -> str:
     """Say what reads a file's rows; empty if nothing does."""
-    return READERS.get(path.suffix.lower(), "")
+    inner, packing = packed_text.inner_name(path)
+    reader = READERS.get(inner.suffix.lower(), "")
+    return "" if packing and reader == "parquet" else reader  # Parquet is packed within
 
 
 def batches(path: Path) -> Iterator[Any]:
@@ -49,9 +51,10 @@ def batches(path: Path) -> Iterator[Any]:
     readers = {"parquet": _parquet, "csv, cells as text": _csv}
     with named_files.opened(path) as file:
         try:
-            yield from readers.get(reader_of(path), _jsonl)(pa, file)
-        except (pa.ArrowException, csv.Error, msgspec.MsgspecError) as error:
-            raise ValueError(next(iter(str(error).splitlines()), type(error).__name__)) from error
+            text = packed_text.text_of(file, packed_text.inner_name(path)[1])
+            yield from readers.get(reader_of(path), _jsonl)(pa, text)
+        except (pa.ArrowException, csv.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ValueError(text_rows.reason(error)) from error
         except RecursionError as error:
             raise ValueError("a value is nested too deeply") from error
 
@@ -90,32 +93,13 @@ def _csv(pa: Any, file: Any) -> Iterator[Any]:
 
 
 def _jsonl(pa: Any, file: Any) -> Iterator[Any]:
-    text_rows.require_text(file)
-    names = list(dict.fromkeys(key for record in _records(file) for key in record))
+    names = text_rows.json_names(file, _ROWS_AT_ONCE)
     schema = pa.schema([(name, pa.string()) for name in names])
-    records: list[dict[str, str]] = []
     yield pa.RecordBatch.from_pylist([], schema=schema)
-    file.seek(0)
-    for record in _records(file):
-        records.append({key: _json(value) for key, value in record.items()})
-        if len(records) == _ROWS_AT_ONCE:
-            yield pa.RecordBatch.from_pylist(records, schema=schema)
-            records = []
-    yield pa.RecordBatch.from_pylist(records, schema=schema)
+    for records in text_rows.json_parts(file, _ROWS_AT_ONCE):
+        texts = [{key: _json(value) for key, value in record.items()} for record in records]
+        yield pa.RecordBatch.from_pylist(texts, schema=schema)
 
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def _records(file: Any) -> Iterator[dict[str, Any]]:
-    decoder, number = msgspec.json.Decoder(dict[str, Any]), 0
-    while line := file.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(line) > LONGEST_LINE:
-            raise ValueError(f"line {number} has more than {LONGEST_LINE:,} bytes")
-        if line.strip():
-            try:
-                yield decoder.decode(text_rows.without_mark(line, number))
-            except msgspec.DecodeError as error:
-                raise text_rows.json_problem(line, number, error) from error

@@ -5,7 +5,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast import named_files
 from holdfast.errors import InvalidInputError, MissingLibraryError
+from holdfast.formats import packed_text
 
 _SUBJECT: Final = "reference"
 _NUMERIC: Final = ("f", "i", "u")
@@ -17,8 +19,8 @@ def columns_of(source: object) -> dict[str, Any]:
     """Return the columns of training data: lists, or arrays of numpy.
 
     Args:
-        source: A path to Parquet or CSV with a header; a frame of pandas or polars, a table of
-            pyarrow; a dict of columns; a list of dicts.
+        source: A path to Parquet or CSV with a header, packed or not; a frame of pandas or
+            polars, a table of pyarrow; a dict of columns; a list of dicts.
 
     Raises:
         InvalidInputError: If it cannot be read, or its columns have no names or rows.
@@ -65,7 +67,8 @@ def _column(column: Any) -> Any:
 
 def _table(path: Path) -> Any:
     subject = f"{_SUBJECT} {str(path)!r}"
-    if path.suffix not in (".parquet", ".csv"):
+    inner, packing = packed_text.inner_name(path)
+    if inner.suffix != ".csv" and path.suffix != ".parquet":
         raise InvalidInputError(subject, "is not Parquet or CSV by its name", _ADVICE)
     try:
         import pyarrow as pa
@@ -73,8 +76,9 @@ def _table(path: Path) -> Any:
     except ImportError:
         raise MissingLibraryError("pyarrow", "log", f"to read {str(path)!r}") from None
     try:
-        if path.suffix == ".csv":
-            return without_empty_text(csv.read_csv(path))
+        if inner.suffix == ".csv":
+            with named_files.opened(path) as file:
+                return without_empty_text(csv.read_csv(packed_text.text_of(file, packing)))
         return parquet.read_table(path)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"

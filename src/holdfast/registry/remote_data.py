@@ -1,12 +1,14 @@
 """Data by name behind a server: described here, where it is, and written there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
+from holdfast.core.entry import Entry
 from holdfast.datasets.data_journal import DataJournal
 from holdfast.datasets.data_records import DataAdded, DataVersion
-from holdfast.errors import DamagedError, OutcomeUnknownError, UnsupportedError
+from holdfast.errors import DamagedError, OutcomeUnknownError
 from holdfast.registry.data_verbs import Datasets
 from holdfast.registry.server_verbs import ServerVerbs
 from holdfast.registry.session import CommitOptions, Session
@@ -27,7 +29,8 @@ class RemoteDatasets(Datasets):
     """What can be done about data of the store of a server.
 
     A description is sent as the bytes that are hashed, and the entry is read back like any other:
-    the server adds its name to it and nothing else.
+    the server adds its name to it and nothing else. With a key of the caller's, the entry is signed
+    here before it is written.
     """
 
     def __init__(self, session: Session, verbs: ServerVerbs) -> None:
@@ -46,15 +49,9 @@ class RemoteDatasets(Datasets):
         Raises:
             DamagedError: If it wrote something else.
             OutcomeUnknownError: If it cannot be told whether it wrote.
-            UnsupportedError: If the entry was to be signed here.
         """
-        if self._session.keyring.open_key is not None:
-            advice = "leave out the key, or add it where the store is"
-            raise UnsupportedError(f"data {journal.name}", "is not signed by clients", advice)
-        arguments = {"description": added.description}
-        path = f"{path_of(journal.owner)}:add"
         try:
-            told = self._verbs.plan(path, arguments, _Told, CommitOptions(reason))
+            told = self._told(journal, added, reason)
         except InDoubtError as error:
             raise OutcomeUnknownError(
                 f"data {journal.name}", f"of description {added.description[:12]}"
@@ -66,7 +63,34 @@ class RemoteDatasets(Datasets):
         author = self._verbs.whoami().user.name
         if told.created and (version.by, version.reason) != (author, reason):
             raise self._denied(f"wrote {version.ref} in another name or with another reason")
+        key = self._session.keyring.key
+        if told.created and key is not None and journal.signer_of(told.number) != key.key:
+            raise self._denied(f"wrote {version.ref} without its signature")
         return version, told.created
+
+    def _told(self, journal: DataJournal, added: DataAdded, reason: str | None) -> _Told:
+        """Have the entry written, and signed first if there is a key."""
+        path, options = f"{path_of(journal.owner)}:", CommitOptions(reason)
+        arguments = {"description": added.description}
+        if self._session.keyring.open_key is None:
+            return self._verbs.plan(f"{path}add", arguments, _Told, options)
+        from holdfast.registry import signed_verbs
+
+        author = self._verbs.whoami().user.name
+        event: object = added
+
+        def post(name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+            answer = self._verbs.plan(f"{path}{name}", body, dict[str, Any], options)
+            return answer if name == "prepare" else {"result": answer}
+
+        def check(entry: Entry, _prepared: Mapping[str, Any]) -> None:
+            if entry.event != event:
+                raise self._denied(f"wants something else signed than data {journal.name}")
+            if (entry.by, entry.reason) != (author, reason):
+                raise self._denied("wants an entry signed in another name or with another reason")
+
+        answer = signed_verbs.ask(self._session, journal.following, arguments, post, check)
+        return self._verbs.result(answer["result"], _Told)
 
     def _denied(self, problem: str) -> DamagedError:
         return DamagedError(f"server {self._verbs.url}", problem, "ask its admin")

@@ -208,7 +208,8 @@ class ServerVerbs:
             if verb.check_prepared is not None:
                 verb.check_prepared(entry, prepared)
 
-        result = signed_verbs.ask(self._session, model, body, post, check)
+        read = signed_verbs.of_model(self._session, model)
+        result = signed_verbs.ask(self._session, read, body, post, check)
         return self.result(result, _VerbAnswer)
 
     def plan(

@@ -21,9 +21,23 @@ Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Posts a body to a verb's path, and returns the answer's document."""
 
 
+Read = Callable[[bytes], Entry]
+"""Reads bytes as the entry right behind the journal's last; raises DamagedError if they are not."""
+
+
+def of_model(session: Session, model: str) -> Read:
+    """Return what reads the next entry of a model."""
+
+    def read(raw: bytes) -> Entry:
+        state = session.ledger(model).state()
+        return entries.read(raw, model, state.seq + 1, state.head)
+
+    return read
+
+
 def ask(
     session: Session,
-    model: str,
+    read: Read,
     body: Mapping[str, Any],
     post: Ask,
     check: Callable[[Entry, Mapping[str, Any]], None],
@@ -31,8 +45,8 @@ def ask(
     """Have an entry prepared, sign it if it is the one that was asked for, and have it written.
 
     Args:
-        session: Reads the model's journal, and has the key.
-        model: The model.
+        session: Has the key.
+        read: Reads what would be the journal's next entry.
         body: The verb and its arguments.
         post: Asks the server.
         check: Raises if an entry, or what was prepared with it, is not what was asked for.
@@ -49,7 +63,7 @@ def ask(
     failure: ChangedError | None = None
     for _ in range(_ATTEMPTS):
         try:
-            return _once(session, model, {**body, "key": key.key}, post, check, key)
+            return _once(session, read, {**body, "key": key.key}, post, check, key)
         except ChangedError as error:  # somebody wrote between the two requests
             failure = error
     assert failure is not None  # noqa: S101 - each attempt returned or failed
@@ -58,7 +72,7 @@ def ask(
 
 def _once(
     session: Session,
-    model: str,
+    read: Read,
     body: Mapping[str, Any],
     post: Ask,
     check: Callable[[Entry, Mapping[str, Any]], None],
@@ -69,7 +83,7 @@ def _once(
     if text is None:
         return {"result": prepared.get("result"), "entry": None}
     message = _message(session, text)
-    check(_entry(session, model, message), prepared)
+    check(_entry(read, message), prepared)
     return post("commit", {**body, "bytes": text, "signature": key.sign(message)})
 
 
@@ -80,15 +94,14 @@ def _message(session: Session, text: object) -> bytes:
         raise StoreError(session.site.location, "has sent bytes that are not base64") from None
 
 
-def _entry(session: Session, model: str, message: bytes) -> Entry:
+def _entry(read: Read, message: bytes) -> Entry:
     """Read what is to be signed as the entry that it will be, right behind the journal's last.
 
     Raises:
         ChangedError: If it follows another one by now.
     """
-    state = session.ledger(model).state()
     raw = message + b',"sum":"%s"}\n' % hashlib.sha256(message).hexdigest().encode()
     try:
-        return entries.read(raw, model, state.seq + 1, state.head)
+        return read(raw)
     except DamagedError as error:
-        raise ChangedError(f"entry that {model} is to have", error.problem) from error
+        raise ChangedError("the entry to be signed", error.problem) from error

@@ -1,21 +1,20 @@
 """A file of rows, `.parquet`, `.csv` or `.jsonl`, read by columns and in parts.
 
-It is opened once, and hashed before and after: what was read has the digest that is recorded.
+Text may be packed, as `.csv.gz` or `.jsonl.zst`, and is unpacked while it is read. A file is opened
+once, and hashed before and after: what was read has the digest that is recorded.
 """
 
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, Self
 
 from holdfast import named_files
 from holdfast.errors import InvalidInputError
-from holdfast.formats import text_rows
-from holdfast.formats.text_rows import LONGEST_LINE
+from holdfast.formats import packed_text, text_rows
 from holdfast.formats.training_columns import without_empty_text
 from holdfast.scoring import row_arrays
 from holdfast.scoring.row_arrays import Kind, pyarrow
@@ -24,7 +23,7 @@ from holdfast.store.objects.bucket_files import BucketFile
 __all__ = ["DataFile", "Kind", "pyarrow"]
 
 _ROWS_AT_ONCE: Final = 65_536
-_COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz", ".zip")
+_COMPRESSED: Final = (".bz2", ".xz", ".zip")
 _LOOKED_AT: Final = 1_000
 _BLOCK_BYTES: Final = 8 << 20
 _ENDINGS: Final = {
@@ -47,14 +46,9 @@ class DataFile:
     def __init__(self, path: Path | BucketFile) -> None:
         self.subject = f"data {str(path)!r}"
         named = path.path if isinstance(path, BucketFile) else path
-        self.stem = named.stem
-        form = _ENDINGS.get(named.suffix.lower())
-        if form is None:
-            problem, advice = "has an unknown ending", "give .parquet, .csv or .jsonl"
-            if named.suffix.lower() in _COMPRESSED:
-                problem, advice = "is compressed", "decompress it"
-            raise InvalidInputError(self.subject, problem, advice)
-        self._form = form
+        inner, packing = packed_text.inner_name(named)
+        self.stem = inner.stem
+        self._form = _form(self.subject, inner, packing)
         self._path = path
         pyarrow()
         self._digest: str | None = None
@@ -65,6 +59,7 @@ class DataFile:
         try:
             with self._reading():
                 self._size_bytes = self._file.seek(0, io.SEEK_END)
+                self._text = packed_text.text_of(self._file, packing)
                 self.names = self._header()
         except BaseException:
             self.close()
@@ -111,6 +106,17 @@ class DataFile:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+    def look_for(self, names: Iterable[str]) -> None:
+        """Find all columns, unless these are known: a key of JSON may come first in a late line.
+
+        Raises:
+            InvalidInputError: If it cannot be read.
+        """
+        if self._form != "jsonl" or {*names} <= {*self.names}:
+            return
+        with self._reading():
+            self.names = text_rows.json_names(self._text, _ROWS_AT_ONCE)
 
     def require(self, name: str, kind: Kind, purpose: str) -> None:
         """Check that a column is there once and can be read as what it is taken for.
@@ -169,7 +175,7 @@ class DataFile:
             return
         _ = self.digest
         with self._reading():
-            for records in row_arrays.chunked(self._records(), rows_at_once):
+            for records in text_rows.json_parts(self._text, rows_at_once):
                 yield len(records), {name: row_arrays.listed(records, name) for name in names}
 
     def require_unchanged(self) -> None:
@@ -196,7 +202,7 @@ class DataFile:
             problem = f"cannot be read: {error.strerror or error}"
             raise InvalidInputError(self.subject, problem, "check its path") from error
         except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
-            problem = f"cannot be read: {row_arrays.first_line(error)}"
+            problem = f"cannot be read: {text_rows.reason(error)}"
             advice = "" if ";" in problem else "check its content"  # where it says what to do
             raise InvalidInputError(self.subject, problem, advice) from error
 
@@ -206,10 +212,8 @@ class DataFile:
         elif self._form == "csv":
             names = self._csv_header()
         else:
-            text_rows.require_text(self._file)  # a key may be absent in the first rows
-            names = tuple(
-                dict.fromkeys(key for row in islice(self._records(), _LOOKED_AT) for key in row)
-            )
+            first = next(text_rows.json_parts(self._text, _LOOKED_AT), ())
+            names = tuple(dict.fromkeys(key for row in first for key in row))  # one may be absent
         if not names:
             raise ValueError("it has no columns")
         return names
@@ -230,16 +234,16 @@ class DataFile:
 
     def _csv_header(self) -> tuple[str, ...]:
         """Read the names, and leave the file behind them."""
-        return text_rows.csv_names(self._file)[0]
+        return text_rows.csv_names(self._text)[0]
 
     def _from_csv(self, columns: Mapping[str, Kind], _rows_at_once: int) -> Iterator[Any]:
         pa = pyarrow()
         from pyarrow import csv as arrow_csv
 
         self._csv_header()
-        if not self._file.read(1):  # a header alone
+        if not self._text.read(1):  # a header alone
             return
-        self._file.seek(0)
+        self._text.seek(0)
         types = {
             name: row_arrays.arrow_types(pa)[kind]
             for name, kind in columns.items()
@@ -247,11 +251,11 @@ class DataFile:
         }
         if len(types) < len(columns):
             types |= self._guessed([name for name in columns if name not in types])
-            self._file.seek(0)
+            self._text.seek(0)
         convert = arrow_csv.ConvertOptions(include_columns=list(columns), column_types=types)
         read = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
         parse = arrow_csv.ParseOptions(newlines_in_values=True)
-        stream = pa.PythonFile(_Kept(self._file), mode="r")
+        stream = pa.PythonFile(_Kept(self._text), mode="r")
         for batch in arrow_csv.open_csv(stream, read, parse, convert):
             held = without_empty_text(batch)
             yield row_arrays.cast({name: held.column(name) for name in columns}, columns)
@@ -263,29 +267,34 @@ class DataFile:
 
         convert = arrow_csv.ConvertOptions(include_columns=names)
         parse = arrow_csv.ParseOptions(newlines_in_values=True)
-        stream = pa.PythonFile(_Kept(self._file), mode="r")
+        stream = pa.PythonFile(_Kept(self._text), mode="r")
         with arrow_csv.open_csv(stream, parse_options=parse, convert_options=convert) as reader:
-            held = reader.schema
-        return {name: pa.float64() for name in names if pa.types.is_integer(held.field(name).type)}
+            held = dict(zip(reader.schema.names, reader.schema.types, strict=True))
+        late = [name for name in names if pa.types.is_null(held[name])]
+        held |= self._guessed_late(late) if late else {}
+        whole = {name: pa.float64() for name in names if pa.types.is_integer(held[name])}
+        return {name: held[name] for name in late} | whole
 
-    def _records(self) -> Iterator[dict[str, Any]]:
-        import msgspec
+    def _guessed_late(self, names: list[str]) -> dict[str, Any]:
+        """Guess the types of columns that begin empty, by the first values that they have."""
+        pa = pyarrow()
+        from pyarrow import csv as arrow_csv
 
-        self._file.seek(0)
-        decoder = msgspec.json.Decoder(dict[str, Any])
-        number = 0
-        while line := self._file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise ValueError(f"line {number} has more than {LONGEST_LINE:,} bytes")
-            if line.strip():
-                try:
-                    yield decoder.decode(text_rows.without_mark(line, number))
-                except (msgspec.DecodeError, RecursionError) as error:
-                    raise text_rows.json_problem(line, number, error) from error
+        texts = dict.fromkeys(names, pa.string())
+        convert = arrow_csv.ConvertOptions(include_columns=names, column_types=texts)
+        parse = arrow_csv.ParseOptions(newlines_in_values=True)
+        self._text.seek(0)
+        types = dict.fromkeys(names, pa.null())
+        stream = pa.PythonFile(_Kept(self._text), mode="r")
+        for batch in arrow_csv.open_csv(stream, parse_options=parse, convert_options=convert):
+            open_names = [name for name, held in types.items() if pa.types.is_null(held)]
+            if not open_names:
+                break
+            types |= {name: row_arrays.csv_type(batch.column(name)) for name in open_names}
+        return types
 
     def _from_jsonl(self, columns: Mapping[str, Kind], rows_at_once: int) -> Iterator[Any]:
-        for records in row_arrays.chunked(self._records(), rows_at_once):
+        for records in text_rows.json_parts(self._text, rows_at_once):
             yield row_arrays.of_records(records, columns)
 
 
@@ -300,6 +309,20 @@ class _Kept(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)
+
+
+def _form(subject: str, inner: PurePath, packing: str) -> str:
+    """Tell by a file's name what it is."""
+    ending = inner.suffix.lower()
+    form = _ENDINGS.get(ending)
+    if form is not None and not (packing and form == "parquet"):
+        return form
+    problem, advice = "has an unknown ending", "give .parquet, .csv or .jsonl"
+    if form is not None:
+        problem, advice = f"is Parquet packed by {packing}", "unpack it, for it is packed within"
+    elif ending in _COMPRESSED:
+        problem, advice = "is compressed", "decompress it, or give .csv.gz or .csv.zst"
+    raise InvalidInputError(subject, problem, advice)
 
 
 def _opened(path: Path | BucketFile) -> io.BufferedReader:

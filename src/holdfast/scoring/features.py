@@ -71,6 +71,7 @@ def taken(ref: str, manifest: Manifest, file: DataFile, label: str, by: str | No
         problem = f"is an input of {ref}, which would read the right answer"
         raise InvalidInputError(f"label {label!r}", problem, "name another column")
     ordered = [columns[name] for name in whole.order or columns]
+    file.look_for((label, *columns))
     kinds: dict[str, Kind] = {}
     for column in ordered:
         if column.name not in file.names and not column.required:

@@ -1,7 +1,6 @@
 """Columns of rows as Arrow arrays, each of the type that it is taken for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Literal
 
 from holdfast.errors import MissingLibraryError
@@ -10,7 +9,7 @@ __all__ = [
     "Kind",
     "arrow_types",
     "cast",
-    "chunked",
+    "csv_type",
     "cut",
     "first_line",
     "fits",
@@ -132,12 +131,6 @@ def cut(batch: Any, rows_at_once: int) -> Iterator[Any]:
         yield batch.slice(start, rows_at_once)
 
 
-def chunked(records: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    """Gather so many records at a time."""
-    while some := list(islice(records, size)):
-        yield some
-
-
 def listed(records: Sequence[Mapping[str, Any]], name: str) -> Any:
     """Return one column of JSON objects: a list where Arrow has no one type for it."""
     pa = pyarrow()
@@ -146,6 +139,16 @@ def listed(records: Sequence[Mapping[str, Any]], name: str) -> Any:
         return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types
         return values
+
+
+def csv_type(texts: Any) -> Any:
+    """Return the type that cells of CSV would be read as; null if they say nothing."""
+    pa = pyarrow()
+    from pyarrow import csv as arrow_csv
+
+    sink = pa.BufferOutputStream()
+    arrow_csv.write_csv(pa.RecordBatch.from_pydict({"cells": texts}), sink)
+    return arrow_csv.read_csv(pa.BufferReader(sink.getvalue())).schema.field(0).type
 
 
 def first_line(error: Exception) -> str:

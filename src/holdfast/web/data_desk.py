@@ -4,20 +4,26 @@ A name of data is open to whoever a model of that name would be open to: one pat
 holds for both.
 """
 
-from typing import Final
+import base64
+from collections.abc import Iterator
+from typing import Any, Final
 
 from msgspec import Struct
 
 from holdfast.core import entry as entries
+from holdfast.core.signers import Signer
+from holdfast.core.signers import check as check_signers
 from holdfast.datasets.data_journal import DataJournal
 from holdfast.datasets.data_records import DataVersion
 from holdfast.errors import InvalidInputError, NotFoundError
-from holdfast.registry.session import Session
+from holdfast.registry import Registry
+from holdfast.registry.session import Keyring, Session
 from holdfast.store import layout
 from holdfast.web import named_blobs
 from holdfast.web.below import session_of
 from holdfast.web.deeds import acting
 from holdfast.web.desk import Desk
+from holdfast.web.entry_pens import Asking, Given, Key, PreparedError, Signature
 from holdfast.web.exchange import Answer, Request, Stream, answered
 from holdfast.web.routes import Parameter, Route
 from holdfast.web.verb_bodies import Body, Sha256
@@ -36,11 +42,31 @@ class Add(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     description: Sha256
 
 
+class PrepareData(Add, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same with the Ed25519 key that will sign the entry, in base64."""
+
+    key: Key
+
+
+class CommitData(PrepareData, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same once more, with the bytes that were signed and the signature."""
+
+    bytes: str
+    signature: Signature
+
+
 class Added(Struct, frozen=True):
     """Which version it became, and whether that is new."""
 
     number: int
     created: bool
+
+
+class PreparedData(Struct, frozen=True):
+    """The bytes of the entry that would be written, or what is there already."""
+
+    bytes: str | None
+    result: Added | None
 
 
 def data(desk: Desk, request: Request) -> Answer:
@@ -114,12 +140,50 @@ def _names(desk: Desk, session: Session, version: DataVersion, sha256: str) -> b
 async def add(desk: Desk, request: Request) -> Answer:
     """Add a version of data that the client described; what it keeps was sent before."""
     body = await request.read(Add)
-    return await desk.work.do(lambda: _added(desk, request, body))
-
-
-def _added(desk: Desk, request: Request, body: Add) -> Answer:
-    name = request.values["data"]
     registry = acting(desk, request, body.by)
+    return await desk.work.do(lambda: answered({"result": _added(desk, request, registry, body)}))
+
+
+async def prepare(desk: Desk, request: Request) -> Answer:
+    """Return the bytes of the entry that would add a version of data, to be signed."""
+    body = await request.read(PrepareData)
+    return await desk.work.do(lambda: _prepared(desk, request, body))
+
+
+def _prepared(desk: Desk, request: Request, body: PrepareData) -> Answer:
+    registry = _signing(desk, request, body, Asking(body.key))
+    try:
+        result = PreparedData(None, _added(desk, request, registry, body))
+    except PreparedError as prepared:
+        result = PreparedData(base64.b64encode(prepared.message).decode(), None)
+    return answered({"result": result})
+
+
+async def commit(desk: Desk, request: Request) -> Answer:
+    """Add a version of data by an entry that the caller signed."""
+    body = await request.read(CommitData)
+    return await desk.work.do(lambda: _committed(desk, request, body))
+
+
+def _committed(desk: Desk, request: Request, body: CommitData) -> Answer:
+    pen, at = Given.of(body.key, body.bytes, body.signature)
+    registry = _signing(desk, request, body, pen)
+    session = session_of(registry)
+    session.clock = lambda: at
+    session.new_id = lambda: pen.commit
+    return answered({"result": _added(desk, request, registry, body)})
+
+
+def _signing(desk: Desk, request: Request, body: PrepareData, pen: Any) -> Registry:
+    """Return the registry of whoever asks, whose entries have their signature."""
+    check_signers({request.identity.user.name: Signer(ed25519=body.key)})
+    registry = acting(desk, request, body.by)
+    session_of(registry).keyring = Keyring(lambda: pen)
+    return registry
+
+
+def _added(desk: Desk, request: Request, registry: Registry, body: Add) -> Added:
+    name = request.values["data"]
     session = session_of(registry)
     known = _journal(session, name).versions() if session.exists else []
 
@@ -137,7 +201,7 @@ def _added(desk: Desk, request: Request, body: Add) -> Answer:
     for file in registry.data.kept_files(name, body.description):
         require(file.sha256)
     added = registry.data.receive(name, body.description, reason=body.reason)
-    return answered({"result": Added(added.version.number, added.created)})
+    return Added(added.version.number, added.created)
 
 
 def data_routes() -> tuple[Route, ...]:
@@ -172,20 +236,39 @@ def data_routes() -> tuple[Route, ...]:
             answers={200: (_BINARY, bytes), 206: (_BINARY, bytes)},
             problems=(416,),
         ),
-        _adding(named),
+        *_adding(named),
     )
 
 
-def _adding(named: str) -> Route:
-    return Route(
-        "POST",
-        f"{named}:add",
-        add,
-        "data-add",
-        "Add a version of data, whose description was sent before.",
-        access="register",
-        writes=True,
-        body=Add,
-        answers={200: ("application/json", dict[str, Added])},
-        problems=(409, 413, 415, 507),
+def _adding(named: str) -> Iterator[Route]:
+    added, prepared = dict[str, Added], dict[str, PreparedData]
+    verbs: tuple[tuple[str, Any, str, type[Add], Any], ...] = (
+        ("add", add, "Add a version of data, whose description was sent before.", Add, added),
+        (
+            "prepare",
+            prepare,
+            "Return the bytes of the entry that would add a version of data, to be signed.",
+            PrepareData,
+            prepared,
+        ),
+        (
+            "commit",
+            commit,
+            "Add a version of data by an entry that the caller signed.",
+            CommitData,
+            added,
+        ),
     )
+    for verb, handler, about, body, result in verbs:
+        yield Route(
+            "POST",
+            f"{named}:{verb}",
+            handler,
+            f"data-{verb}",
+            about,
+            access="register",
+            writes=True,
+            body=body,
+            answers={200: ("application/json", result)},
+            problems=(409, 413, 415, 507),
+        )

@@ -7,31 +7,27 @@ writes only if the same bytes come out. Nothing of them is believed.
 """
 
 import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from holdfast.core import strict_json
-from holdfast.core.entry import parse_time
-from holdfast.core.entry_signature import EntrySignature
 from holdfast.core.signers import Signer
 from holdfast.core.signers import check as check_signers
-from holdfast.errors import ChangedError, InvalidInputError
+from holdfast.errors import InvalidInputError
 from holdfast.http.problems import Problem
 from holdfast.registry import Registry
 from holdfast.registry.commit_watch import CommitWatch
 from holdfast.registry.session import CommitOptions, Keyring, Session
-from holdfast.signing import genuine
 from holdfast.store import layout
 from holdfast.web import registering
 from holdfast.web.below import session_of
 from holdfast.web.deeds import answer_of, options_of, require_rights, watched
 from holdfast.web.desk import Desk
+from holdfast.web.entry_pens import Asking, Given, Key, PreparedError, Signature
 from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.verbs import VERBS
 
@@ -39,12 +35,6 @@ __all__ = ["Commit", "Prepare", "commit", "prepare"]
 
 _Kind = TypeVar("_Kind")
 _REGISTER: Final = "register"
-_AGE: Final = timedelta(minutes=10)
-_SKEW: Final = timedelta(minutes=1)
-"""By so much the clocks of two servers over one store may differ."""
-
-Key = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}=$")]
-Signature = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{86}==$")]
 
 
 class Prepare(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,44 +53,6 @@ class Commit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key: Key
     bytes: str
     signature: Signature
-
-
-class _PreparedError(Exception):
-    """The bytes are known; nothing is to be written."""
-
-    def __init__(self, message: bytes) -> None:
-        super().__init__()
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """Signs nothing: takes the bytes out."""
-
-    key: str
-
-    def sign(self, message: bytes) -> str:
-        """Give them to whoever prepares."""
-        raise _PreparedError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """Has one signature, of one entry."""
-
-    key: str
-    message: bytes
-    value: str
-
-    def sign(self, message: bytes) -> str:
-        """Return the signature.
-
-        Raises:
-            ChangedError: If other bytes are to be signed by now.
-        """
-        if message != self.message:
-            raise ChangedError("the entry", "would have other bytes now", "prepare it again")
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +77,13 @@ async def prepare(desk: Desk, request: Request) -> Answer:
 
 def _prepared(desk: Desk, request: Request, body: Prepare) -> Answer:
     asked = _asked(desk, request, body.verb, body.arguments)
-    registry, watch = _acting(desk, request, asked, lambda: _Asking(body.key))
+    registry, watch = _acting(desk, request, asked, lambda: Asking(body.key))
     session = session_of(registry)
     now = session.clock()
     session.clock = lambda: now  # a manifest has it, too, and must come out the same
     try:
         result = _perform(registry, request, asked)
-    except _PreparedError as prepared:
+    except PreparedError as prepared:
         document = {"bytes": base64.b64encode(prepared.message).decode(), "result": None}
         if body.verb == _REGISTER:
             document["manifest"] = base64.b64encode(_manifest(session, prepared.message)).decode()
@@ -162,51 +114,15 @@ class _Registering(Struct):
     data: _Named
 
 
-class _Told(Struct):
-    """What of an entry's bytes is put in again; the rest must come out by itself."""
-
-    at: str
-    commit: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-
-
 def _committed(desk: Desk, request: Request, body: Commit) -> Answer:
-    message = _message(body.bytes)
-    if not genuine(EntrySignature(body.key, body.signature, message)):
-        raise InvalidInputError("signature", "was not made over these bytes by this key")
-    told, at = _told(message)
+    pen, at = Given.of(body.key, body.bytes, body.signature)
     asked = _asked(desk, request, body.verb, body.arguments)
-    pen = _Given(body.key, message, body.signature)
     registry, watch = _acting(desk, request, asked, lambda: pen)
     session = session_of(registry)
     session.clock = lambda: at
-    session.new_id = lambda: told.commit
+    session.new_id = lambda: pen.commit
     result = _perform(registry, request, asked)
     return answer_of(registry, request.values["model"], result, watch)
-
-
-def _message(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInputError("bytes", "are not base64") from error
-
-
-def _told(message: bytes) -> tuple[_Told, datetime]:
-    """Return id and time of an entry.
-
-    Raises:
-        InvalidInputError: If it is not an entry, or its time is not about now.
-    """
-    try:
-        request = strict_json.decode(message + b"}", _Told)
-        at = datetime.fromisoformat(parse_time(request.at))
-    except (ValueError, msgspec.ValidationError) as error:
-        raise InvalidInputError("bytes", "are not of an entry", "prepare it") from error
-    age = datetime.now(UTC) - at
-    if not -_SKEW <= age <= _AGE:
-        problem = "was prepared too long ago" if age > _AGE else "is of a time that is to come"
-        raise InvalidInputError("entry", problem, "prepare it again")
-    return request, at
 
 
 def _asked(desk: Desk, request: Request, name: str, arguments: dict[str, Any]) -> _Asked:

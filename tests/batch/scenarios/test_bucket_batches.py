@@ -1,5 +1,6 @@
 """Batches whose rows or scores are in buckets: the same scores, all or nothing."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -129,6 +130,7 @@ def test_prefixes_patterns_and_other_forms_are_read(
     put(bucket("june/_temporary/9.parquet"), b"none")
     put(bucket("june/_SUCCESS"), b"")
     put(bucket("rows.csv"), frame.to_csv(index=False).encode())
+    put(bucket("rows.csv.gz"), gzip.compress(frame.to_csv(index=False).encode()))
     put(bucket("rows.jsonl"), frame.to_json(orient="records", lines=True).encode())
 
     def ids(source: str) -> list[str]:
@@ -140,7 +142,7 @@ def test_prefixes_patterns_and_other_forms_are_read(
     assert ids("june/b/*.parquet") == second
     assert ids("june/[!b]*.parquet") == first
     assert ids("june/**/[12].parquet") == [*second, *third]
-    assert ids("rows.csv") == ids("rows.jsonl") == list(frame.id)
+    assert ids("rows.csv") == ids("rows.csv.gz") == ids("rows.jsonl") == list(frame.id)
 
 
 @pytest.mark.parametrize(
