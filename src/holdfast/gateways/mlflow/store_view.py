@@ -19,6 +19,7 @@ from holdfast.gateways.mlflow import (
 from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
 from holdfast.gateways.mlflow.newest_versions import NewestVersions, Touched
+from holdfast.gateways.mlflow.timestamps import now
 from holdfast.registry import open_registry
 from holdfast.registry.registry import Registry
 
@@ -133,7 +134,7 @@ class StoreView:
         """The registry, opened when it is first asked."""
         if self._registry is not None:
             return self._registry
-        return open_registry(self.uri.location, options=self.uri.options)
+        return open_registry(self.uri.location, options=self.uri.options, clock=now)
 
     @property
     def catalogue(self) -> "CatalogueVerbs":
