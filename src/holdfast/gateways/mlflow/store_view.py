@@ -179,7 +179,7 @@ class StoreView:
     def selected(self, state: State, text: str) -> Record | None:
         """Return the version that a SemVer, range or digest of Holdfast's names, if it is one.
 
-        A word that may be an alias is none, although ranges may be written as one (`1`, `x`).
+        A word that may be an alias is not, although ranges may be written so, too (`1`, `x`).
         """
         is_marked = any(mark in text for mark in _MARKS)
         if not is_marked and mlflow_checks.NUMBERED.match(text) is None:
