@@ -236,6 +236,7 @@ def declaring(state: State, **sides: tuple[str, ...]) -> State:
     for name, declared in sides.items():
         version = name.removeprefix("v").replace("_", ".")
         state.versions[version] = replace(state.versions[version], schemas=declared)
+        state.sides = tuple({*state.sides, *declared})
     return state
 
 

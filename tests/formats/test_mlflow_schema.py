@@ -87,8 +87,33 @@ def test_what_is_no_signature_has_no_schema(text: object) -> None:
     assert of_columns(text, "input_schema") in (None, {})
 
 
-def test_parameters_are_told_by_their_defaults() -> None:
-    assert of_params('[{"name": "top", "type": "long", "default": 3}]') == {"top": 3}
+def test_parameters_are_told_with_types_and_defaults() -> None:
+    listed = [
+        {"name": "top", "type": "long", "default": 3, "shape": None},
+        {"name": "stop", "type": "string", "default": ["."], "shape": [-1]},
+        {"name": "old", "dtype": "double", "default": 0.5},
+        {"name": "odd", "type": "unheard", "default": None},
+        {
+            "name": "how",
+            "type": "object",
+            "properties": {"k": {"type": "long", "required": True}},
+            "default": {"k": 1},
+        },
+    ]
+    number = {"type": "integer", "dtype": "int64"}
+
+    assert of_params(json.dumps(listed)) == {
+        "top": {"type": ["integer", "null"], "dtype": "int64", "default": 3},
+        "stop": {"type": "array", "items": {"type": "string"}, "default": ["."]},
+        "old": {"type": ["number", "null"], "dtype": "float64", "default": 0.5},
+        "odd": {"default": None},
+        "how": {
+            "type": "object",
+            "properties": {"k": number},
+            "required": ["k"],
+            "default": {"k": 1},
+        },
+    }
     assert of_params(None) == {}
     assert of_params("[") == {}
     assert of_params('[{"default": 3}]') == {}

@@ -10,6 +10,9 @@ from holdfast import Registry, formats
 from holdfast.errors import HoldfastError, InvalidInputError, UnsupportedError, UntrustedError
 from holdfast.formats import mlflow_folder
 from holdfast.formats.pyfunc import Mlflow
+from holdfast.rows import predictor
+from holdfast.rows.call_params import ParamsChecker
+from holdfast.rows.refusal import Refusal
 
 pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'holdfast[mlflow]'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own use of others
@@ -233,3 +236,36 @@ def test_tensors_are_given_as_arrays_of_the_types_that_the_signature_names() -> 
     assert given["a"].shape == (2, 2)
     assert given["b"].tolist() == [3.0, 6.0]
     assert free.predict([[1]]) == [[1]]
+
+
+def test_parameters_of_its_signature_reach_a_function_with_their_types(
+    tmp_path: Path, registry: Registry
+) -> None:
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    class Tells(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # half typed
+        def predict(self, _context: Any, model_input: Any, params: Any = None) -> list[str]:
+            return [str({name: params[name] for name in sorted(params)})] * len(model_input)
+
+    frame = pd.DataFrame({"amount": [1.0]})
+    defaults = {"top": 3, "heat": 0.5, "exact": False, "stop": [".", "!"], "day": "2026-01-01"}
+    signature = infer_signature(frame, ["text"], params=defaults)
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "told"), python_model=Tells(), signature=signature, pip_requirements=[]
+    )
+    registry.register("shop", tmp_path / "told", trust="ours")
+    ready = predictor.loaded("shop", registry.load("shop@1.0.0"), "ab" * 32)
+    check = ParamsChecker("shop@1.0.0", ready.params)
+    asked = {"top": 4.0, "heat": 1, "stop": [], "day": None}
+
+    assert registry.manifest("shop@1.0.0").metadata["mlflow"]["params"] == defaults
+    assert list(ready.predict([[1.0]])) == [
+        "{'day': '2026-01-01', 'exact': False, 'heat': 0.5, 'stop': ['.', '!'], 'top': 3}"
+    ]
+    assert list(ready.predict([[1.0]], check(asked))) == [
+        "{'day': None, 'exact': False, 'heat': 1.0, 'stop': [], 'top': 4}"
+    ]
+    with pytest.raises(Refusal, match=r"params\.top must be a whole number, not 4\.5"):
+        check({"top": 4.5})

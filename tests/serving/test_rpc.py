@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -135,6 +136,28 @@ def test_a_sticky_key_may_be_a_parameter(server: Rpc) -> None:
         finished_request.key for finished_request in results[3:]
     ]
     assert len({finished_request.key for finished_request in results}) == 3
+
+
+class Scales:
+    """Multiplies sums by a parameter, as a function that MLflow loads would."""
+
+    call_params = MappingProxyType({"by": {"type": ["number", "null"]}})
+
+    def predict(self, rows: Any, params: Any = None) -> Any:
+        return rows.sum(axis=1) * (params or {"by": 1})["by"]
+
+
+def test_a_parameter_that_the_version_knows_reaches_its_model_and_the_log(server: Rpc) -> None:
+    server.put(routing_table(made(Scales(), input_schema=NUMBERS)))
+    request = infer_request()
+    request.parameters["by"].double_param = 2.5
+    request.parameters["priority"].int64_param = 1
+    answer, _ = call(server.address, "ModelInfer", request)
+    (finished_request,) = server.told.wait(1)
+
+    assert np.frombuffer(answer.raw_output_contents[0]).tolist() == [7.5]
+    assert finished_request.given["params"] == {"by": 2.5}
+    assert finished_request.given["inputs"]["input"].tolist() == [[1.0, 2.0]]
 
 
 def test_a_caller_may_pin_a_version_where_the_server_lets_him(server: Rpc) -> None:

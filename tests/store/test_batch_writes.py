@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.manifest import Manifest, digest_of, encode
 from holdfast.errors import StoreError
 from holdfast.store import batch_writes
 from holdfast.store.blobs import Blobs
@@ -12,6 +13,18 @@ from holdfast.store.local import LocalStore
 
 LINKS = pytest.mark.parametrize("links", [True, False])
 OBJECTS = [(f"journal/{number}", b"%d" % number) for number in range(1, 6)]
+
+
+def manifest(version: str) -> Manifest:
+    at = "2026-11-20T10:00:00.000000Z"
+    return Manifest(
+        name="iris",
+        version=version,
+        number=1,
+        registered_at=at,
+        registered_by="ada",
+        artifacts={},
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -63,9 +76,14 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
 
 def test_entries_and_blobs_go_by_their_names(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    digests = Blobs(store).add_all([b"one", b"two", b"one"])
+    manifests = [manifest("1.0.0"), manifest("1.1.0"), manifest("1.0.0")]
+    raws = list(map(encode, manifests))
+    blobs = Blobs(store)
+    blobs.add_manifests(list(zip(raws, manifests, strict=True)))
     count = Journal(store, "models/iris").append_all(1, [b"first", b"second"])
 
-    assert [Blobs(store).read(digest) for digest in digests] == [b"one", b"two", b"one"]
+    assert [Blobs(store).read(digest_of(raw)) for raw in raws] == raws
+    assert blobs.manifest(digest_of(raws[1])) is manifests[1]
+    assert Blobs(store).manifest(digest_of(raws[1])) == manifests[1]
     assert count == 2
     assert Journal(store, "models/iris").read(2) == b"second"

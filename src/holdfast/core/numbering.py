@@ -1,7 +1,6 @@
 """How a version gets its number: the one asked for, or the least that its schemas demand."""
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final
 
 from msgspec import UNSET
@@ -25,17 +24,21 @@ from holdfast.errors import (
 )
 
 _TOLD: Final = 3
-_SCHEMAS: Final = attrgetter("schemas")
 SIDES: Final = ("input_schema", "output_schema")
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A version to be registered; its manifest's bytes are stored before the event names them."""
+    """A version to be registered; its manifest's bytes are stored before the event names them.
+
+    Attributes:
+        stored: The manifest as its bytes are read.
+    """
 
     manifest: Manifest
     raw: bytes
     event: Registered
+    stored: Manifest
 
 
 def bases_of(state: State, asked: Version | Bump) -> list[Record]:
@@ -52,9 +55,8 @@ def bases_of(state: State, asked: Version | Bump) -> list[Record]:
         versions.order(str(asked)) if isinstance(asked, Version) else versions.order(top.version)
     )
     bases = [top]
-    absent_sides = [side for side in SIDES if side not in top.schemas]
-    any_declares = absent_sides and any(map(_SCHEMAS, state.versions.values()))
-    declaring = [r for r in state.versions.values() if r.schemas] if any_declares else []
+    absent_sides = [side for side in SIDES if side in state.sides and side not in top.schemas]
+    declaring = [r for r in state.versions.values() if r.schemas] if absent_sides else []
     below = [r for r in declaring if versions.order(r.version) <= highest]
     for side in absent_sides:
         ones = (record for record in below if side in record.schemas)
@@ -121,15 +123,17 @@ def register(
 def record(manifest: Manifest, why: str) -> Registration:
     """Write *manifest* and the event that names it."""
     raw = encode(manifest)
+    digest = digest_of(raw)
     try:
-        decode(raw, digest_of(raw))
+        stored = decode(raw, digest)
     except DamagedError as error:
         raise InvalidInputError(
             f"facts of {manifest.name}@{manifest.version}",
             error.problem,
             "give each the type that the manifest demands",
         ) from error
-    return Registration(manifest, raw, registered(manifest, manifest.number, digest_of(raw), why))
+    event = registered(manifest, manifest.number, digest, why)
+    return Registration(manifest, raw, event, stored)
 
 
 def imported(state: State, manifest: Manifest, digest: str, why: str, origin: Origin) -> Registered:

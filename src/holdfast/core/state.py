@@ -130,6 +130,7 @@ class State(Struct):
         texts: What `Described` entries say of the model.
         earlier: How many versions it had when it was deleted last.
         highest: The highest release, purged ones too, else the highest pre-release.
+        sides: Of which any version ever declared a schema.
         created_at: Since when it exists; *moved_at*: a version was given a status last.
     """
 
@@ -154,6 +155,7 @@ class State(Struct):
     texts: dict[str, str] = {}
     earlier: int = 0
     highest: str | None = None
+    sides: tuple[str, ...] = ()
     created_at: str = ""
     moved_at: str = ""
 
@@ -371,6 +373,7 @@ def _register(state: State, entry: Entry, event: events.Registered, key: str | N
     _check_new(state, entry, event)
     _begin(state, entry)
     state.highest = newest([*([state.highest] if state.highest else []), event.version])
+    state.sides += tuple(side for side in event.schemas if side not in state.sides)
     state.versions[event.version] = _record(entry, event, key)
 
 

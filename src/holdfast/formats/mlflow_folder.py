@@ -88,7 +88,8 @@ def _about(
     words = ("artifact_path", "mlflow_version", "model_id", "model_uuid", "utc_time_created")
     texts = {word: _text(document, word) for word in words}
     known = {word: text for word, text in texts.items() if text}
-    return {"flavors": list(flavors)} | known | ({"params": dict(params)} if params else {})
+    defaults = {name: schema["default"] for name, schema in params.items()}
+    return {"flavors": list(flavors)} | known | ({"params": defaults} if defaults else {})
 
 
 def _text(document: Mapping[str, Any], word: str) -> str | None:

@@ -38,13 +38,24 @@ def of_columns(text: object, side: Side) -> Schema | None:
     return described
 
 
-def of_params(text: object) -> dict[str, Any]:
-    """Return the defaults of a signature's parameters by name, none if they cannot be told."""
+def of_params(text: object) -> dict[str, Schema]:
+    """Return the parameters of a signature by name, none if they cannot be told."""
     try:
         listed = strict_json.decode(text.encode(), list) if isinstance(text, str) else []
-        return {str(spec["name"]): spec.get("default") for spec in listed[:_MOST_PARAMS]}
+        return {str(spec["name"]): _param(spec) for spec in listed[:_MOST_PARAMS]}
     except (ValueError, LookupError, AttributeError, TypeError):
         return {}
+
+
+def _param(spec: Spec) -> Schema:
+    """Describe one parameter: a value, a list of such, or an object; null where that is one."""
+    described = _of_column({"type": spec.get("dtype"), **spec})
+    kind = described.get("type")
+    if spec.get("shape"):
+        described = {"type": "array", "items": described}
+    elif isinstance(kind, str) and kind != "object":
+        described["type"] = [kind, "null"]
+    return {**described, "default": spec.get("default")}
 
 
 def _table(columns: Sequence[Spec]) -> Schema | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from holdfast.core.manifest import Scan
 from holdfast.errors import InvalidInputError, UnsupportedError
-from holdfast.formats import mlflow_folder, pyfunc_code
+from holdfast.formats import mlflow_folder, mlflow_schema, pyfunc_code
 from holdfast.formats.code.module_space import ModuleSpace
 from holdfast.formats.contract import Description
 from holdfast.formats.libraries import library, unpickling
@@ -68,11 +68,11 @@ class Mlflow:
         mlmodel.require_inside(path, document)
         code = pyfunc_code.folder_of(path, document)
         if code is None:
-            return _loaded(path)
+            return _loaded(path, document)
         space = ModuleSpace(code)
         try:
             with pyfunc_code.loading_with(space, path, code):
-                model = _loaded(path)
+                model = _loaded(path, document)
         except BaseException:
             space.hide()
             raise
@@ -86,10 +86,12 @@ class Mlflow:
         return Description(mlflow_folder.read(source).framework)
 
 
-def _loaded(path: Path) -> "PyfuncModel":
+def _loaded(path: Path, document: Mapping[str, Any]) -> "PyfuncModel":
+    signature = mlmodel.mapping(document.get("signature"))
+    params = mlflow_schema.of_params(signature.get("params"))
     mlflow = library("mlflow.pyfunc", "mlflow")
     with unpickling(path.name):
-        return PyfuncModel(mlflow.load_model(str(path), suppress_warnings=True))
+        return PyfuncModel(mlflow.load_model(str(path), suppress_warnings=True), params)
 
 
 class PyfuncModel:
@@ -98,10 +100,12 @@ class PyfuncModel:
     Attributes:
         pyfunc: MLflow's own object, for everything else.
         feature_names_in_: Names of its columns in order; `None` where it has none.
+        call_params: JSON Schema of each parameter of its signature; `None` where it has none.
     """
 
-    def __init__(self, pyfunc: Any) -> None:
+    def __init__(self, pyfunc: Any, params: Mapping[str, Any] | None = None) -> None:
         self.pyfunc = pyfunc
+        self.call_params = params or None
         self._schema = pyfunc.metadata.get_input_schema()
         named = self._schema is not None and self._schema.has_input_names()
         self.feature_names_in_ = list(self._schema.input_names()) if named else None

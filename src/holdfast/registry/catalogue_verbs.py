@@ -242,8 +242,8 @@ class ReferenceBatch:
         return planned.manifest if planned is not None else self._session.manifest(record)
 
     def _store(self) -> None:
-        raws = [planned.raw for planned in self._planned.values()]
-        self._session.open_store.blobs.add_all(raws)
+        manifests = [(planned.raw, planned.stored) for planned in self._planned.values()]
+        self._session.open_store.blobs.add_manifests(manifests)
 
 
 def reference_draft(session: Session, model: str, reference: str, facts: Facts) -> Manifest:

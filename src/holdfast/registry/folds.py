@@ -17,7 +17,7 @@ from holdfast.store.journal import Journal
 
 _KIND: Final = "folds"
 _MOST_BYTES: Final = 256 << 20
-_FORMAT: Final = 5
+_FORMAT: Final = 6
 
 
 class _Fold(msgspec.Struct):

@@ -6,6 +6,7 @@ asked for, and whether rows of several requests may share a call.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from holdfast.core.schema import Column, Signature
 from holdfast.errors import UnsupportedError
 from holdfast.formats.pair import Pair
 from holdfast.rows import feeding
+from holdfast.rows.call_params import CallParams
 from holdfast.rows.loaded_version import Loaded
 from holdfast.rows.row_layout import layout
 
@@ -50,8 +52,9 @@ def loaded(model: str, pair: Pair, digest: str) -> Loaded:
     feed = feeding.feeder(pair.ref, first, layout(input_schema))
     call = _call(pair, output_schema)
 
-    def predict(rows: Any) -> Output:
-        return call(pair.preprocess(feed(rows)))
+    def predict(rows: Any, params: CallParams | None = None) -> Output:
+        answer = call if params is None else _call(pair, output_schema, params)
+        return answer(pair.preprocess(feed(rows)))
 
     return Loaded(
         model=model,
@@ -62,6 +65,7 @@ def loaded(model: str, pair: Pair, digest: str) -> Loaded:
         input_schema=input_schema,
         output_schema=output_schema,
         rowwise=_is_rowwise(pair, input_schema),
+        params=getattr(pair.model, "call_params", None) if pair.postprocessor is None else None,
     )
 
 
@@ -97,7 +101,9 @@ def _codes_by_rows(input_schema: Signature | None) -> bool:
     )
 
 
-def _call(pair: Pair, output_schema: Signature | None) -> Callable[[Any], Output]:
+def _call(
+    pair: Pair, output_schema: Signature | None, params: CallParams | None = None
+) -> Callable[[Any], Output]:
     labels = getattr(pair.model, "predict", None)
     chances = getattr(pair.model, "predict_proba", None)
     if not callable(labels):
@@ -106,6 +112,8 @@ def _call(pair: Pair, output_schema: Signature | None) -> Callable[[Any], Output
             f"holds a {type(pair.model).__name__}, which cannot predict",
             "serve another version",
         )
+    if params is not None:
+        labels = partial(labels, params=params)
     if pair.postprocessor is not None:  # the schema is of what it returns, and it alone answers
         labels, chances = pair.answer, None
     if output_schema is None:

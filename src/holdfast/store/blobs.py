@@ -53,6 +53,7 @@ class Blobs:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self._written: OrderedDict[str, bytes] = OrderedDict()
+        self._decoded: dict[str, Manifest] = {}
         self.manifest = functools.lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifest)
 
     def add(self, source: Path, sizes: Collection[int] = (), step: Step = unmetered) -> Ingested:
@@ -90,12 +91,15 @@ class Blobs:
                 self._written.popitem(last=False)
         return digest
 
-    def add_all(self, datas: Sequence[bytes]) -> list[str]:
-        """Store small blobs at once, and return their digests."""
-        digests = [digest_of(data) for data in datas]
-        objects = {layout.blob(digest): data for digest, data in zip(digests, datas, strict=True)}
+    def add_manifests(self, manifests: Sequence[tuple[bytes, Manifest]]) -> None:
+        """Store manifests at once; of the last ones, each is not read again when it is asked for.
+
+        Args:
+            manifests: The bytes of each, and what `decode` makes of them.
+        """
+        self._decoded = {digest_of(raw): manifest for raw, manifest in manifests}
+        objects = {layout.blob(digest_of(raw)): raw for raw, _ in manifests}
         batch_writes.create_together(self._store, list(objects.items()))
-        return digests
 
     def read(self, sha256: str) -> bytes:
         """Return a small blob's bytes, checked.
@@ -131,7 +135,8 @@ class Blobs:
             DamagedError: If it is missing, its bytes changed or they are not a manifest.
             NewerFormatError: If a newer Holdfast wrote it.
         """
-        return decode(self._written.get(sha256) or self.read(sha256), sha256)
+        known = self._decoded.pop(sha256, None)
+        return known or decode(self._written.get(sha256) or self.read(sha256), sha256)
 
     def open(self, sha256: str) -> BufferedReader:
         """Open a blob for reading, unchecked; `AbsentError` if there is none."""

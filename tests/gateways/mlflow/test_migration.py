@@ -314,3 +314,14 @@ def test_what_a_tracking_server_has_is_fetched_with_its_run(
     assert manifest.lineage.run_id == run.info.run_id
     stored = registry.fetch("fraud@production").paths["model"]
     assert (stored / "weights.json").read_bytes() == (folder / "weights.json").read_bytes()
+
+
+def test_importing_what_imports_warns_of_nothing(mlflow: Any, tmp_path: Path) -> None:
+    """MLflow loads the plugin when it is imported, and warns where that fails."""
+    assert mlflow
+    program = "import holdfast.gateways.mlflow.migration"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert "holdfast" not in done.stderr

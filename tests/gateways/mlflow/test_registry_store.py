@@ -263,6 +263,40 @@ def test_a_reference_is_never_live(ours: Any, refused: Any, registry: Registry) 
     assert registry.resolve("iris@v1").reference == "s3://bucket/gone"
 
 
+def test_the_stage_production_of_a_reference_is_a_word_where_nothing_else_decides(
+    ours: Any, model_folder: Folder, refused: Any, registry: Registry
+) -> None:
+    ours.create_registered_model("iris")
+    for _ in range(2):
+        ours.create_model_version("iris", "s3://bucket/gone")
+    ours.transition_model_version_stage("iris", 1, "Staging", **ALONE)
+    ours.transition_model_version_stage("iris", 1, "Production", **ALONE)
+    first = ours.get_model_version("iris", 1).current_stage, standing(registry, "iris").production
+    ours.transition_model_version_stage("iris", 2, "Production", archive_existing_versions=True)
+    [before, after] = [ours.get_model_version("iris", number) for number in (1, 2)]
+    ours.create_model_version("iris", str(model_folder()))
+    ours.set_registered_model_alias("iris", "production", 3)
+
+    assert first == ("Production", None)
+    assert (before.current_stage, after.current_stage) == ("Archived", "Production")
+    assert before.last_updated_timestamp == after.last_updated_timestamp
+    assert ours.get_latest_versions("iris", ["Production"])[0].version == 3
+    with refused("is a reference to 's3://bucket/gone'"):
+        ours.transition_model_version_stage("iris", 1, "Production", **ALONE)
+
+
+def test_a_policy_has_its_say_before_a_reference_is_called_production(
+    ours: Any, refused: Any, registry: Registry
+) -> None:
+    ours.create_registered_model("iris")
+    ours.create_model_version("iris", "s3://bucket/gone")
+    registry.set_policy("iris", Policy(required_metrics=("auc",)))
+
+    with refused("is a reference to 's3://bucket/gone'"):
+        ours.transition_model_version_stage("iris", 1, "Production", **ALONE)
+    assert ours.get_model_version("iris", 1).current_stage == "None"
+
+
 def test_a_folder_without_mlmodel_is_not_taken_in(ours: Any, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "secret").write_text("x")

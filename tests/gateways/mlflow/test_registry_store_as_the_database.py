@@ -203,6 +203,8 @@ def stages(do: Do) -> None:
     steps = [(1, "staging", False), (2, "STAGING", False), (3, "Staging", True)]
     steps += [(1, "None", False), (1, "archived", False), (2, "None", False), (3, "none", False)]
     steps += [(4, "Staging", False), (4, "Archived", False), (4, "Staging", False)]
+    steps += [(1, "Production", False), (2, "production", False), (4, "PRODUCTION", True)]
+    steps += [(2, "Production", False), (4, "Staging", False), (2, "None", False)]
     steps += [(1, "x", False), (1, "x", True), (1, "None", True), (1, "Archived", True)]
     steps += [(9, "Staging", True), (1, "Staging", True)]
     for number, stage, archives in steps:
@@ -451,6 +453,7 @@ def what_else_is_called(do: Do) -> None:
     told = [tag("key", "value"), tag("other", "words")]
     version = do("create_model_version", "a", "s", "r1", told, "http://run", "described")
     do("_await_model_version_creation", version, 1)
+    do("transition_model_version_stage", "a", 1, "Production", **ALONE)
     do("copy_model_version", version, "copied")
     do("copy_model_version", version, "copied")
     do("get_registered_model", "copied")

@@ -5,6 +5,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,36 @@ def asked(model_queue: ModelQueue, rows: Any) -> "asyncio.Future[JobResult]":
 
 async def sent(model_queue: ModelQueue, *requests: Any) -> list[JobResult]:
     return await asyncio.gather(*(asked(model_queue, model_queue.check(rows)) for rows in requests))
+
+
+class Scaled(Notes):
+    """Multiplies rows by a parameter."""
+
+    call_params = MappingProxyType({"by": {"type": "number"}})
+
+    def predict(self, rows: Any, params: Any = None) -> Any:
+        super().predict(rows)
+        return np.asarray(rows)[:, 0] * (params or {"by": 1})["by"]
+
+
+def test_requests_are_joined_with_those_of_the_same_parameters() -> None:
+    scaled = Scaled()
+    model_queue = queue_of(scaled, input_schema=NUMBERS)
+
+    async def ask() -> list[JobResult]:
+        wanted = [(1, None), (2, {"by": 3}), (3, {"by": 3}), (4, None), (5, {"by": 7})]
+        futures = []
+        for value, params in wanted:
+            futures.append(asyncio.get_running_loop().create_future())
+            rows = model_queue.check([[value, 0]])
+            model_queue.submit(rows, futures[-1].set_result, model_queue.check_params(params))
+        return list(await asyncio.gather(*futures))
+
+    answers = asyncio.run(ask())
+    model_queue.close()
+
+    assert [answer.values for answer in answers] == [[1.0], [6.0], [9.0], [4.0], [35.0]]
+    assert [count for count, _ in scaled.calls] == [2, 2, 1]
 
 
 def test_requests_of_one_kind_are_joined_and_others_called_apart() -> None:

@@ -1,10 +1,11 @@
 """The shapes that MLflow, SageMaker and Vertex send."""
 
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-from tests.serving.facing import Server, Sums, made, routing_table, running, served, sums
+from tests.serving.facing import NUMBERS, Server, Sums, made, routing_table, running, served, sums
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_csv_is_read_with_and_without_its_names(server: Server, body: str) -> No
             "application/json",
             '{"inputs": [[1, 2]], "params": {"n": 1}}',
             422,
-            "params are not taken",
+            "params are not taken: iris@1.0.0 declares none",
         ),
     ],
 )
@@ -70,6 +71,59 @@ def test_another_shape_is_refused(
 
     assert answer.status_code == status
     assert message in answer.json()["error"]
+
+
+class Scales:
+    """Multiplies the first column by a parameter, as a function that MLflow loads would."""
+
+    call_params = MappingProxyType({"by": {"type": ["number", "null"], "default": 1}})
+
+    def predict(self, rows: Any, params: Any = None) -> Any:
+        return rows[:, 0] * (params or {"by": 1})["by"]
+
+
+@pytest.fixture(scope="module")
+def scaling() -> Iterator[Server]:
+    with running(served(routing_table(made(Scales(), input_schema=NUMBERS)))) as server:
+        yield server
+
+
+INFER = {"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [2, 0]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/invocations", {"inputs": [[2, 0]], "params": {"by": 3}}),
+        ("/predict", {"instances": [[2, 0]], "params": {"by": 3}}),
+        ("/predict", {"instances": [[2, 0]], "parameters": {"by": 3, "other": 1}}),
+        ("/v1/models/iris:predict", {"instances": [[2, 0]], "params": {"by": 3}}),
+        ("/v2/models/iris/infer", {"inputs": [INFER], "parameters": {"by": 3, "priority": 1}}),
+    ],
+)
+def test_parameters_of_a_call_reach_the_model(scaling: Server, path: str, body: Any) -> None:
+    answer = scaling.post(path, body).json()
+
+    outputs = answer.get("outputs", [{}])[0]
+    assert answer.get("predictions", outputs.get("data")) == [6.0]
+
+
+def test_without_parameters_the_defaults_hold(scaling: Server) -> None:
+    for body in ({"inputs": [[2, 0]]}, {"inputs": [[2, 0]], "params": {}}):
+        assert scaling.post("/invocations", body).json()["predictions"] == [2.0]
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/predict"])
+def test_unknown_and_mistyped_parameters_are_refused(scaling: Server, path: str) -> None:
+    unknown = scaling.post(path, {"inputs": [[2, 0]], "params": {"bye": 3}})
+    mistyped = scaling.post(path, {"inputs": [[2, 0]], "params": {"by": "3"}})
+
+    assert unknown.status_code == mistyped.status_code == 422
+    assert unknown.json() == {
+        "error": "params.bye is unknown; iris@1.0.0 takes by",
+        "field": "params.bye",
+    }
+    assert mistyped.json()["error"] == "params.by must be a number, not '3'"
 
 
 def test_a_body_without_a_content_type_is_json(server: Server) -> None:

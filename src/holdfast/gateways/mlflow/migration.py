@@ -6,7 +6,7 @@ comes from; so an import that was stopped, at any moment, continues with the nex
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,9 +15,10 @@ from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
 from holdfast.gateways.mlflow import entities, mlflow_names, stages
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
+from holdfast.gateways.mlflow.new_versions import Found
 from holdfast.gateways.mlflow.store_uri import StoreUri
 from holdfast.gateways.mlflow.store_view import StoreView
-from holdfast.gateways.mlflow.their_registry import TheirRegistry
+from holdfast.gateways.mlflow.their_registry import TheirRegistry, TheirVersion
 from holdfast.registry.catalogue_verbs import Labels, Reference
 from holdfast.registry.registry import Registry
 
@@ -87,7 +88,10 @@ class Migration:
     @understood
     def plan(self) -> list[PlannedVersion]:
         """Say what becomes of every version; nothing is written and nothing fetched."""
-        return [row for model in self._theirs.models() for row in self._rows(model)]
+        rows = (
+            self._rows(model, self._theirs.versions(model.name)) for model in self._theirs.models()
+        )
+        return list(chain.from_iterable(rows))
 
     @understood
     def run(self, progress: Progress | None = None) -> MigrationResult:
@@ -97,7 +101,8 @@ class Migration:
             ConflictError: If a model here has versions that did not come from there.
         """
         models = list(self._theirs.models())
-        rows = {model.name: self._rows(model) for model in models}
+        versions = {model.name: self._theirs.versions(model.name) for model in models}
+        rows = {model.name: self._rows(model, versions[model.name]) for model in models}
         total = sum(map(len, rows.values()))
         at, new = 0, 0
         references: list[str] = []
@@ -105,7 +110,7 @@ class Migration:
         for model in models:
             self._require_own(model.name, rows[model.name])
             self._describe(model)
-            for batch in self._batches(model.name):
+            for batch in _batches(versions.pop(model.name), rows[model.name]):
                 new += self._take_all(model.name, batch, references)
                 at += len(batch)
                 if progress is not None:
@@ -113,23 +118,22 @@ class Migration:
             self._name(model, rows[model.name], unmade)
         return MigrationResult(len(models), total, new, tuple(references), unmade)
 
-    def _rows(self, model: Any) -> list[PlannedVersion]:
+    def _rows(self, model: Any, versions: Sequence[TheirVersion]) -> list[PlannedVersion]:
         state = self._view.catalogue.state(mlflow_names.to_holdfast(model.name))
         records = _own_records(state) if state is not None else []
         aliases = _by_number(model.aliases)
-        versions = self._theirs.versions(model.name)
         live = self._live_number(model, versions)
         rows = []
         for version in versions:
-            number = int(version.version)
-            found = self._theirs.look(version)
+            number = version.number
+            found = self._theirs.look(version)  # may ask a server
             rows.append(
                 PlannedVersion(
                     name=model.name,
                     model=mlflow_names.to_holdfast(model.name),
                     number=number,
-                    source=version.source or "",
-                    stage=version.current_stage or "None",
+                    source=version.source,
+                    stage=version.current_stage,
                     aliases=tuple(aliases.get(number, ())),
                     bytes_at=str(found.folder or found.location) if not found.why else None,
                     problem=found.why,
@@ -171,23 +175,7 @@ class Migration:
             texts[mlflow_names.NAME] = model.name
         self._view.catalogue.describe(name, None, texts, _anything)
 
-    def _batches(self, name: str) -> Iterator[list[Any]]:
-        """Go through versions in their order: one that is taken in alone, others some at a time."""
-        batch: list[Any] = []
-        for version in self._theirs.versions(name):
-            is_next = not batch or int(version.version) == int(batch[-1].version) + 1
-            is_reference = bool(self._theirs.look(version).why)  # may ask a server
-            if batch and not (is_next and len(batch) < _BATCH and is_reference):
-                yield batch
-                batch = []
-            batch.append(version)
-            if not is_reference:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-
-    def _take_all(self, name: str, batch: Sequence[Any], references: list[str]) -> int:
+    def _take_all(self, name: str, batch: Sequence[TheirVersion], references: list[str]) -> int:
         """Register versions of one batch, and before it those that were deleted.
 
         Returns:
@@ -195,12 +183,12 @@ class Migration:
         """
         model = mlflow_names.to_holdfast(name)
         state = self._view.catalogue.require(model)
-        first = int(batch[0].version)
+        first = batch[0].number
         records = list(islice(state.versions.values(), state.earlier + first - 1, None))
         known = records[: len(batch)]
         for record, version in zip(known, batch, strict=False):
-            if not self._has([record], name, int(version.version)):
-                raise self._not_ours(model, name, int(version.version))
+            if not self._has([record], name, version.number):
+                raise self._not_ours(model, name, version.number)
             references += [f"{model}@{record.version}"] if record.reference is not None else []
         new = batch[len(known) :]
         while new and len(state.versions) - state.earlier < first - 1:
@@ -212,21 +200,21 @@ class Migration:
             references += [f"{model}@{version}" for version in made]
         return len(new)
 
-    def _take(self, model: str, version: Any, references: list[str]) -> None:
+    def _take(self, model: str, version: TheirVersion, references: list[str]) -> None:
         with self._theirs.reached(version) as found:
             labels, facts = self._labels(version), self._theirs.facts(version, found)
             if found.folder is None:
-                made = self._view.catalogue.refer(model, version.source or "", labels, facts)
+                made = self._view.catalogue.refer(model, version.source, labels, facts)
                 references.append(f"{model}@{made}")
             else:
                 self._view.catalogue.register(model, found.folder, labels, facts)
 
-    def _reference(self, version: Any) -> Reference:
-        facts = self._theirs.facts(version, self._theirs.look(version))
-        return Reference(version.source or "", self._labels(version), facts)
+    def _reference(self, version: TheirVersion) -> Reference:
+        facts = self._theirs.facts(version, Found(None, version.source))
+        return Reference(version.source, self._labels(version), facts)
 
-    def _labels(self, version: Any) -> Labels:
-        return Labels(_anything, dict(version._tags), self._texts(version.name, version))
+    def _labels(self, version: TheirVersion) -> Labels:
+        return Labels(_anything, version.tags, self._texts(version))
 
     def _fill(self, model: str, name: str, number: int) -> State:
         labels = Labels(_anything, texts={IMPORTED: self._mark(name, number)})
@@ -234,13 +222,13 @@ class Migration:
         self._view.catalogue.remove(model, made, _GONE)
         return self._view.catalogue.require(model)
 
-    def _texts(self, name: str, version: Any) -> dict[str, str]:
+    def _texts(self, version: TheirVersion) -> dict[str, str]:
         texts = {
-            IMPORTED: self._mark(name, int(version.version)),
+            IMPORTED: self._mark(version.name, version.number),
             entities.SOURCE: version.source,
             "run_id": version.run_id,
             "run_link": version.run_link,
-            "model_id": getattr(version, "model_id", None),
+            "model_id": version.model_id,
             entities.DESCRIPTION: version.description,
             "created": version.creation_timestamp,
             entities.UPDATED: version.last_updated_timestamp,
@@ -250,14 +238,12 @@ class Migration:
             texts[entities.STAGE] = f"{version.current_stage} while registered"
         return {key: str(text) for key, text in texts.items() if text}
 
-    def _live_number(self, model: Any, versions: Sequence[Any]) -> int | None:
+    def _live_number(self, model: Any, versions: Sequence[TheirVersion]) -> int | None:
         aliases = {alias: int(number) for alias, number in dict(model.aliases).items()}
         for wanted in self._live:
             if wanted in aliases:
                 return aliases[wanted]
-            in_stage = [
-                int(version.version) for version in versions if version.current_stage == wanted
-            ]
+            in_stage = [version.number for version in versions if version.current_stage == wanted]
             if in_stage:
                 return max(in_stage)
         return None
@@ -291,6 +277,25 @@ class Migration:
             self._registry.promote(ref, reason="live in MLflow at the import", force=True)
         except ConflictError as error:
             unmade[ref] = str(error)
+
+
+def _batches(
+    versions: Sequence[TheirVersion], rows: Sequence[PlannedVersion]
+) -> Iterator[list[TheirVersion]]:
+    """Go through versions in their order: one that is taken in alone, others some at a time."""
+    batch: list[TheirVersion] = []
+    for version, row in zip(versions, rows, strict=True):
+        is_next = not batch or version.number == batch[-1].number + 1
+        is_reference = bool(row.problem)
+        if batch and not (is_next and len(batch) < _BATCH and is_reference):
+            yield batch
+            batch = []
+        batch.append(version)
+        if not is_reference:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _anything(_state: State) -> None:

@@ -17,7 +17,7 @@ _MOST_VALUE: Final = 100_000
 _MOST_ALIAS: Final = 255
 _KEY: Final = re.compile(r"^[/\w.\- :]*$")
 _ALIAS: Final = re.compile(r"^[\w\-]*$")
-_NUMBERED: Final = re.compile(r"^[vV]\d+$")
+NUMBERED: Final = re.compile(r"^[vV]\d+$")
 _LETTERS: Final = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), "
     "colon(:) and slashes (/)."
@@ -94,7 +94,7 @@ def check_not_reserved(alias: str) -> None:
     """Refuse an alias that means something else in MLflow."""
     if alias.lower() == "latest":
         raise invalid("'latest' alias name (case insensitive) is reserved.")
-    if _NUMBERED.match(alias):
+    if NUMBERED.match(alias):
         raise invalid(f"Version alias name '{alias}' is reserved.")
 
 

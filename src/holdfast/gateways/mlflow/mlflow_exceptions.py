@@ -1,11 +1,12 @@
-"""Errors of the plugin as MLflow's own class, which its clients catch."""
+"""Errors of the plugin as MLflow's own class, which its clients catch.
+
+MLflow is imported when an error comes: whoever imports it first has it import the plugin, which
+needs this module whole.
+"""
 
 import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
-
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import ErrorCode
 
 from holdfast.errors import HoldfastError, InvalidInputError
 from holdfast.gateways.mlflow.mlflow_errors import MlflowProblem, code_of
@@ -22,11 +23,19 @@ def translated(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
         try:
             return function(*args, **kwargs)
         except MlflowProblem as problem:
-            raise MlflowException(problem.message, ErrorCode.Value(problem.code)) from problem
+            raise _theirs(problem.message, problem.code) from problem
         except HoldfastError as error:
-            raise MlflowException(str(error), ErrorCode.Value(code_of(error.code))) from error
+            raise _theirs(str(error), code_of(error.code)) from error
 
     return call
+
+
+def _theirs(message: str, code: str) -> Exception:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import ErrorCode
+
+    error: Exception = MlflowException(message, ErrorCode.Value(code))
+    return error
 
 
 def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
@@ -34,6 +43,8 @@ def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
 
     @functools.wraps(function)
     def call(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        from mlflow.exceptions import MlflowException
+
         try:
             return function(*args, **kwargs)
         except MlflowException as error:

@@ -1,12 +1,15 @@
 """Stages and the aliases that move them: MLflow's words for promoting and staging.
 
 One version is live in Holdfast and one is staged. MLflow lets several share a stage; those that
-stay there beside the one that Holdfast names are marked so (`entities.stage_of`).
+stay there beside the one that Holdfast names are marked so (`entities.stage_of`). A reference is
+never live; where nothing is and no policy has a say, its stage `Production` is a word for MLflow's
+clients alone.
 """
 
 from typing import Final
 
 from holdfast.core import names
+from holdfast.core.policy import OPEN, Policy
 from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
 from holdfast.gateways.mlflow import entities
@@ -53,9 +56,13 @@ def move(view: StoreView, state: State, record: Record, stage: str, *, archives:
         for other in sharing:
             _settle(view, state, other, "Archived" if archives else stage)
     after = view.catalogue.require(state.model)
-    if after.versions[record.version].moved_at == record.moved_at:  # no entry says that it moved
-        texts = {entities.UPDATED: now_ms()}
-        view.catalogue.describe(state.model, record.version, texts, _anything)
+    is_unmoved = after.versions[record.version].moved_at == record.moved_at  # as its entries say
+    cleared = sharing if archives else []
+    changed = [record, *cleared] if is_unmoved or cleared else []
+    texts = {entities.UPDATED: now_ms()}  # one time for all, as in MLflow's database
+    for each in changed:
+        view.catalogue.describe(state.model, each.version, texts, _anything)
+    if is_unmoved:
         view.catalogue.describe(state.model, None, texts, _anything)
 
 
@@ -71,7 +78,7 @@ def _put(view: StoreView, state: State, record: Record, stage: str) -> None:
             ref, "is live, and stays so until another version is promoted", "promote another one"
         )
     match stage:
-        case "Production":
+        case "Production" if not _is_a_word_alone(state, record):
             view.registry.promote(ref, reason=_REASON)
         case "Staging":
             view.registry.stage(ref, reason=_REASON)
@@ -80,6 +87,12 @@ def _put(view: StoreView, state: State, record: Record, stage: str) -> None:
         case _ if record.status == "staging":  # nothing but another takes its place
             view.registry.archive(ref, reason=_REASON)
     _settle(view, state, record, stage)
+
+
+def _is_a_word_alone(state: State, record: Record) -> bool:
+    """Tell whether `Production` says of a version only what MLflow's clients are shown."""
+    is_free = state.production is None and state.policy in (Policy(), OPEN)
+    return record.reference is not None and is_free
 
 
 def _settle(view: StoreView, state: State, record: Record, stage: str) -> None:

@@ -19,6 +19,7 @@ from holdfast.gateways.mlflow import (
 from holdfast.gateways.mlflow.entities import ModelEntity, Sources, VersionEntity
 from holdfast.gateways.mlflow.mlflow_errors import missing
 from holdfast.gateways.mlflow.newest_versions import NewestVersions, Touched
+from holdfast.gateways.mlflow.timestamps import now
 from holdfast.registry import open_registry
 from holdfast.registry.registry import Registry
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 PROMPT_TAG: Final = entities.TAG + mlflow_checks.PROMPT_TAG
+_MARKS: Final = ".^~:<>=*"
 _Key = tuple[str, str | None]
 
 
@@ -133,7 +135,7 @@ class StoreView:
         """The registry, opened when it is first asked."""
         if self._registry is not None:
             return self._registry
-        return open_registry(self.uri.location, options=self.uri.options)
+        return open_registry(self.uri.location, options=self.uri.options, clock=now)
 
     @property
     def catalogue(self) -> "CatalogueVerbs":
@@ -175,11 +177,17 @@ class StoreView:
         raise missing(f"Model Version (name={name}, version={number}) not found")
 
     def selected(self, state: State, text: str) -> Record | None:
-        """Return the version that a SemVer, range or digest of Holdfast's names, if it is one."""
+        """Return the version that a SemVer, range or digest of Holdfast's names, if it is one.
+
+        A word that may be an alias is not, although ranges may be written so, too (`1`, `x`).
+        """
+        is_marked = any(mark in text for mark in _MARKS)
+        if not is_marked and mlflow_checks.NUMBERED.match(text) is None:
+            return None
         try:
             record = resolve(state, parse_selector(text))
         except HoldfastError as error:
-            if isinstance(error, NotFoundError) and any(mark in text for mark in ".^~:<>=*"):
+            if isinstance(error, NotFoundError) and is_marked:
                 raise
             return None
         return record if entities.is_seen(state, record) else None

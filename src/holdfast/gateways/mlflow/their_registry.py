@@ -4,12 +4,14 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from msgspec import Struct
 
 from holdfast.errors import InvalidInputError, NotFoundError
 from holdfast.gateways.mlflow import model_folders
@@ -19,6 +21,23 @@ from holdfast.registry.facts import Facts
 
 _PAGE: Final = 1000
 _SCHEMES: Final = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "file", "")
+
+
+class TheirVersion(Struct, frozen=True):
+    """A version as MLflow tells it; there may be many, so no more is kept than is used."""
+
+    name: str
+    number: int
+    source: str
+    run_id: str | None
+    run_link: str | None
+    model_id: str | None
+    description: str | None
+    current_stage: str
+    user_id: str | None
+    creation_timestamp: int | None
+    last_updated_timestamp: int | None
+    tags: dict[str, str]
 
 
 class TheirRegistry:
@@ -34,7 +53,7 @@ class TheirRegistry:
         self._uri = _checked(uri)
         self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         self._tracking = Tracking(self._uri)
-        self._locations: dict[tuple[str, Any], str] = {}
+        self._locations: dict[tuple[str, int], str] = {}
         self._trust = trust
 
     def models(self) -> Iterator[Any]:
@@ -47,22 +66,23 @@ class TheirRegistry:
             if not token:
                 return
 
-    def versions(self, name: str) -> list[Any]:
+    def versions(self, name: str) -> list[TheirVersion]:
         """Return the versions of a model, by number."""
         quoted = name.replace("'", "\\'")
-        versions, token = [], None
+        versions: list[TheirVersion] = []
+        token = None
         while True:
             page = self._client.search_model_versions(
                 f"name = '{quoted}'", max_results=_PAGE, page_token=token
             )
-            versions += page
+            versions += map(_kept, page)
             token = page.token
             if not token:
-                return sorted(versions, key=lambda version: int(version.version))
+                return sorted(versions, key=attrgetter("number"))
 
-    def facts(self, version: Any, found: Found) -> Facts:
+    def facts(self, version: TheirVersion, found: Found) -> Facts:
         """Return what a registration is told of a version, much of it read in its folder."""
-        facts: Facts = {"lineage": {"run_id": version.run_id or None}}
+        facts: Facts = {"lineage": {"run_id": version.run_id}}
         if version.description:
             facts["description"] = version.description
         if found.folder is None:
@@ -76,9 +96,9 @@ class TheirRegistry:
             facts["trust"] = self._trust
         return facts
 
-    def look(self, version: Any) -> Found:
+    def look(self, version: TheirVersion) -> Found:
         """Say where a version's bytes are, without fetching them."""
-        source = version.source or ""
+        source = version.source
         try:
             location = self._location(version)
         except MlflowException as error:
@@ -96,23 +116,23 @@ class TheirRegistry:
             return Found(folder, location, version.run_id, why)
         return Found(None, location, version.run_id)
 
-    def _location(self, version: Any) -> str:
+    def _location(self, version: TheirVersion) -> str:
         """Return where MLflow keeps a version's files.
 
         The client would read the whole model before it asks for one version. A database is not
         asked at all about a source that MLflow had nothing to look up for: it keeps that as it is.
         """
-        source = version.source or ""
+        source = version.source
         if not self._uri.startswith("http") and urlparse(source).scheme != "models":
             return source
-        key = version.name, version.version
+        key = version.name, version.number
         if key not in self._locations:
             ask = self._client._get_registry_client().get_model_version_download_uri
-            self._locations[key] = ask(*key)
+            self._locations[key] = ask(version.name, str(version.number))
         return self._locations[key]
 
     @contextlib.contextmanager
-    def reached(self, version: Any) -> Iterator[Found]:
+    def reached(self, version: TheirVersion) -> Iterator[Found]:
         """Have the folder of a version here, if it can be; what is fetched lives this long."""
         found = self.look(version)
         if found.folder is not None or found.why:
@@ -129,6 +149,23 @@ class TheirRegistry:
         if not model_folders.is_one(folder):
             return Found(None, found.location, found.run_id, "no MLmodel is there")
         return Found(folder, found.location, found.run_id)
+
+
+def _kept(version: Any) -> TheirVersion:
+    return TheirVersion(
+        name=version.name,
+        number=int(version.version),
+        source=version.source or "",
+        run_id=version.run_id or None,
+        run_link=version.run_link or None,
+        model_id=getattr(version, "model_id", None) or None,
+        description=version.description or None,
+        current_stage=version.current_stage or "None",
+        user_id=version.user_id or None,
+        creation_timestamp=version.creation_timestamp,
+        last_updated_timestamp=version.last_updated_timestamp,
+        tags=dict(version._tags),
+    )
 
 
 def _checked(uri: str) -> str:

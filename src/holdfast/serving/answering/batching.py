@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
+from msgspec import json
+
 from holdfast.rows import untyped
+from holdfast.rows.call_params import CallParams, ParamsChecker
 from holdfast.rows.checking import Checker
 from holdfast.rows.loaded_version import Loaded
 from holdfast.rows.refusal import Refusal
@@ -53,6 +56,7 @@ class ModelQueue:
     Attributes:
         loaded: The version.
         check: For the rows of a request.
+        check_params: For what it has beside them.
         caller: Calls the version.
         aside: True if its calls must never be made on the event loop: those that are mirrored.
         peer: Of the version that this one is compared with: one is called on the event loop only
@@ -71,6 +75,7 @@ class ModelQueue:
         self.aside = False
         self.peer: ModelQueue | None = None
         self.check = Checker(loaded.input_schema)
+        self.check_params = ParamsChecker(f"{loaded.model}@{loaded.version}", loaded.params)
         counted = self.check.form.kind != "whole"
         self.caller = Caller(
             loaded, watchdog or CallWatchdog(), contention or Contention(), vitals, counted=counted
@@ -99,6 +104,7 @@ class ModelQueue:
         self,
         rows: Rows,
         done: Callable[[Outcome], None],
+        params: CallParams | None = None,
         *,
         counted: bool = False,
     ) -> Job:
@@ -108,6 +114,7 @@ class ModelQueue:
             rows: As `check` returns them.
             done: Called once with the outcome, on the event loop, after this method returned; it
                 must not raise.
+            params: As `check_params` returns them.
             counted: Whether the request is evidence of a rollout.
 
         Returns:
@@ -125,8 +132,8 @@ class ModelQueue:
                 cause="its queue is full",
             )
         loop = asyncio.get_running_loop()
-        job = Job(rows, len(rows) if self._most else 1, done, loop.time(), counted)
-        self._waiting.add(self._kind(rows), job)
+        job = Job(rows, len(rows) if self._most else 1, done, loop.time(), counted, params=params)
+        self._waiting.add(self._kind(rows, params), job)
         if not self._busy:
             self._busy = True
             loop.call_soon(self._turn, loop)  # all that was read by now joins in
@@ -139,10 +146,11 @@ class ModelQueue:
             job.over = True
         return not is_called
 
-    def _kind(self, rows: Rows) -> Hashable:
-        """Return what rows of two requests must share to be joined."""
+    def _kind(self, rows: Rows, params: CallParams | None) -> Hashable:
+        """Return what two requests must share to be joined."""
         by_schema = self.check.form.kind == "table" and isinstance(rows, list)
-        return None if by_schema or not self._most else untyped.form_of(rows)
+        form = None if by_schema or not self._most else untyped.form_of(rows)
+        return form if params is None else (form, json.encode(params, order="deterministic"))
 
     def close(self) -> None:
         """End the thread once nothing waits for it."""

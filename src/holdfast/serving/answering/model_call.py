@@ -105,11 +105,12 @@ class Caller:
     ) -> tuple[Any, list[Any]] | Refusal | None:
         try:
             rows = batch[0].rows if len(batch) == 1 else _joined(batch)
+            params = () if batch[0].params is None else (batch[0].params,)
             if watchdog is None:
-                output = self._loaded.predict(rows)
+                output = self._loaded.predict(rows, *params)
             else:
                 with watchdog:
-                    output = self._loaded.predict(rows)
+                    output = self._loaded.predict(rows, *params)
             problem = self._outputs.problem(output, len(rows))
             if not problem:
                 self._has_answered = True

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from holdfast.rows.call_params import CallParams
 from holdfast.rows.refusal import Refusal
 from holdfast.rows.row_layout import Rows
 
@@ -57,6 +58,7 @@ class Job(Struct, eq=False):
         since_s: When it came, by the loop's clock.
         counted: Whether it is evidence of a rollout.
         over: Whether it was answered.
+        params: Of the call, beside its rows; `None` if the version's defaults hold.
     """
 
     rows: Rows
@@ -65,6 +67,7 @@ class Job(Struct, eq=False):
     since_s: float
     counted: bool = False
     over: bool = False
+    params: CallParams | None = None
 
     def end(self, outcome: Outcome) -> None:
         """Hand over the outcome; the first one counts."""

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,9 +19,11 @@ from holdfast.http import request_ids
 from holdfast.http.asgi import Headers
 from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Role
+from holdfast.rows.call_params import CallParams
 from holdfast.rows.loaded_version import Loaded
 from holdfast.rows.outcome import score
 from holdfast.rows.refusal import Refusal
+from holdfast.rows.row_layout import Rows
 from holdfast.serving.answering.batching import ModelQueue
 from holdfast.serving.answering.call_watchdog import CallWatchdog
 from holdfast.serving.answering.contention import Contention
@@ -162,9 +164,9 @@ class PredictionHandler:
                 witness.routed(routing_table, choice, made)
         model_queue = self._model_queue(routing_table, choice.loaded)
         try:
-            rows = model_queue.check(decoded.given)
+            rows, params = _checked(model_queue, decoded)
             end = partial(self._end, request)
-            request.job = model_queue.submit(rows, end, counted=choice.counted)
+            request.job = model_queue.submit(rows, end, params, counted=choice.counted)
         except Refusal as refusal:
             self._end(request, refusal)
         except BaseException:
@@ -310,7 +312,7 @@ class PredictionHandler:
         if refusal.status != _INVALID or request.choice.role != "canary" or active is None:
             return False
         try:
-            self._model_queue(request.routing_table, active).check(request.decoded.given)
+            _checked(self._model_queue(request.routing_table, active), request.decoded)
         except Refusal:
             return False
         return True
@@ -328,7 +330,8 @@ class PredictionHandler:
         request.started_ns = time.perf_counter_ns()
         end = partial(self._end_mirrored, request, finished_request)
         try:
-            model_queue.submit(model_queue.check(request.decoded.given), end, counted=True)
+            rows, params = _checked(model_queue, request.decoded)
+            model_queue.submit(rows, end, params, counted=True)
         except Refusal as refusal:
             end(refusal)
 
@@ -350,6 +353,18 @@ class PredictionHandler:
             )
         shadow.mirrored = Mirrored(finished_request.failed, finished_request.call_us)
         self._tell(request, shadow)
+
+
+def _checked(model_queue: ModelQueue, decoded: DecodedRequest) -> tuple[Rows, CallParams | None]:
+    params = model_queue.check_params(decoded.params, decoded.offered)
+    return model_queue.check(decoded.given), params
+
+
+def _given(request: _Request) -> Any:
+    """Return what is kept of a request whose body is not JSON."""
+    params = None if request.job is None else request.job.params
+    given = request.decoded.given
+    return given if params is None else {"inputs": given, "params": params}
 
 
 def _predictions(loaded: Loaded, answered: JobResult) -> bytes:
@@ -402,7 +417,7 @@ def _finished(request: _Request, status: int) -> FinishedRequest:
         None,
         choice.key,
         input=request.body if decoded.is_json else None,
-        given=decoded.given,
+        given=_given(request),
     )
     parent = request_ids.trace_parent(request.headers.get(b"traceparent"))
     if parent is not None:

@@ -21,12 +21,16 @@ class DecodedRequest(Struct, frozen=True):
         fields: Its body, where a sticky key may stand; None if it has no names.
         is_json: Whether the body is JSON as it came.
         echo: What the codec needs to write the answer.
+        params: Of the call, beside its rows, as they came; all of them must be known.
+        offered: What may be such parameters, of which those that are known are taken.
     """
 
     given: Given
     fields: Mapping[str, Any] | None = None
     is_json: bool = True
     echo: Any = None
+    params: Any = None
+    offered: Any = None
 
 
 class PredictionResult(Struct, frozen=True):

@@ -64,7 +64,7 @@ class InferMessage:
         if not inputs:
             raise Refusal(422, "the request has no inputs", "inputs")
         fields = {"id": request.id, "parameters": _parameters(request.parameters)}
-        return DecodedRequest(inputs, fields, is_json=False)
+        return DecodedRequest(inputs, fields, is_json=False, offered=fields["parameters"])
 
     def write(self, decoded: DecodedRequest, answer: PredictionResult) -> EncodedBody:  # noqa: ARG002
         """Write the outputs that were asked for."""

@@ -81,7 +81,8 @@ class Infer:
             )
         if not inputs:
             raise Refusal(422, "the request has no inputs", "inputs")
-        return DecodedRequest(inputs, fields, length is None, request)
+        offered = fields.get("parameters")
+        return DecodedRequest(inputs, fields, length is None, request, offered=offered)
 
     def write(self, decoded: DecodedRequest, answer: PredictionResult) -> EncodedBody:
         """Write the outputs that were asked for, each as it was asked for."""

@@ -25,11 +25,9 @@ class Invocations(predict.PredictCodec):
             return DecodedRequest(_csv(body), is_json=False)
         predict.check_media(headers)
         fields = predict.decode(body)
-        if fields.get("params"):  # to answer by others than were asked for would be wrong
-            problem = "params are not taken: a version answers by the defaults of its signature"
-            raise Refusal(422, f"{problem}; leave them out", "params")
         payload = predict.rows_of(fields, *_FORMS)
-        return DecodedRequest(_split(payload) if "dataframe_split" in fields else payload, fields)
+        rows = _split(payload) if "dataframe_split" in fields else payload
+        return DecodedRequest(rows, fields, params=fields.get("params"))
 
 
 def _split(frame: Any) -> Given:

@@ -80,7 +80,10 @@ class PredictCodec:
         """Read rows: lists, objects, or columns by name."""
         check_media(headers)
         fields = decode(body)
-        return DecodedRequest(rows_of(fields, "instances", "inputs"), fields)
+        rows = rows_of(fields, "instances", "inputs")
+        return DecodedRequest(
+            rows, fields, params=fields.get("params"), offered=fields.get("parameters")
+        )
 
     def write(self, decoded: DecodedRequest, answer: PredictionResult) -> EncodedBody:  # noqa: ARG002
         """Write predictions, and who made them under which id."""

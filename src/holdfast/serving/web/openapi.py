@@ -52,9 +52,11 @@ def described(manifests: Iterable[tuple[str, Manifest | None]], *, lone: bool) -
     paths: dict[str, Any] = {}
     for model, manifest in manifests:
         rows = _rows(manifest)
-        predict = _operation(f"Predict by {model}", {"instances": rows})
+        params = _params(manifest)
+        predict = _operation(f"Predict by {model}", {"instances": rows} | params)
         paths[f"/models/{model}/predict"] = predict
-        paths[f"/models/{model}/invocations"] = _operation(f"Invoke {model}", _invoked(rows))
+        invoke = _operation(f"Invoke {model}", _invoked(rows) | params)
+        paths[f"/models/{model}/invocations"] = invoke
         paths[f"/v1/models/{model}:predict"] = _operation(f"V1: {model}", {"instances": rows})
         infer = {"inputs": {"type": "array"}, "outputs": {"type": "array"}}
         paths[f"/v2/models/{model}/infer"] = _operation(f"V2: infer by {model}", infer)
@@ -72,6 +74,16 @@ def _rows(manifest: Manifest | None) -> dict[str, Any]:
     schema = manifest.input_schema
     whole = schema.get("type") == "array"
     return schema if whole else {"type": "array", "items": schema}
+
+
+def _params(manifest: Manifest | None) -> dict[str, Any]:
+    """Return the field for parameters of a call, where an MLflow signature names some."""
+    about = {} if manifest is None else manifest.metadata.get("mlflow")
+    defaults = about.get("params") if isinstance(about, dict) else None
+    if not isinstance(defaults, dict):
+        return {}
+    fields = {name: {"default": default} for name, default in defaults.items()}
+    return {"params": {"type": "object", "properties": fields, "additionalProperties": False}}
 
 
 def _invoked(rows: dict[str, Any]) -> dict[str, Any]:

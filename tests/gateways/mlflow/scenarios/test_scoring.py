@@ -1,14 +1,21 @@
 """What MLflow's client registered, answered by `holdfast serve` and scored in Spark."""
 
+import contextlib
 import http.client
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateways.mlflow.test_bridge_with_a_server import answers
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, PATIENCE_S, Serving
 
@@ -78,6 +85,51 @@ def test_a_server_answers_by_the_signature(logged: holdfast.Registry, tmp_path: 
     assert refused[0] == 422
     assert "count is missing" in refused[1]["error"]
     assert typed[0] == 422
+
+
+@contextlib.contextmanager
+def served_by_mlflow(uri: str, folder: Path) -> Iterator[int]:
+    """Run MLflow's own command, which learns from the environment where the registry is."""
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        port = opened.getsockname()[1]
+    words = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", "127.0.0.1"]
+    command = [sys.executable, "-W", "ignore", "-m", "mlflow", *words, "--port", str(port)]
+    programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    with (folder / "log").open("wb") as log:
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | {"PATH": programs},
+        )
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not answers(f"http://127.0.0.1:{port}"):
+                assert child.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, (folder / "log").read_text()
+                time.sleep(0.5)
+            yield port
+        finally:
+            os.killpg(child.pid, signal.SIGTERM)
+            child.wait(60)
+
+
+@pytest.mark.long
+def test_mlflow_serves_the_live_version_by_its_own_command(
+    logged: holdfast.Registry, tmp_path: Path
+) -> None:
+    assert logged.resolve(f"{MODEL}@production").version == "1.0.0"
+    with served_by_mlflow(f"models:/{MODEL}@production", tmp_path) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        body = json.dumps({"dataframe_records": [{"amount": 4.5, "count": 4}]})
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+
+    assert answer["predictions"] == pytest.approx([9.0], abs=1e-6)
 
 
 @pytest.mark.long
