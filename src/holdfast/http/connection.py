@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import httptools
 import msgspec
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from holdfast.http.connection_limits import BodyLimit, ConnectionLimits
@@ -273,7 +273,13 @@ class Connection(HttpToolsProtocol):
         if self._body_bytes > self._body_limit.size_bytes:
             self._turn_away(413, self._body_too_long())
             raise _Deaf
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if not cycle.body and len(body) > HIGH_WATER_LIMIT and not cycle.response_complete:
+            cycle.body = body  # as it came: it is taken out whole before there is more
+            self.flow.pause_reading()
+            cycle.message_event.set()
+        else:
+            super().on_body(body)
 
     def _body_too_long(self) -> str:
         return f"the body is longer than {self._body_limit.size_bytes:,} bytes; send less at a time"
