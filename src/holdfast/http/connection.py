@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import httptools
 import msgspec
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from holdfast.http.connection_limits import BodyLimit, ConnectionLimits
@@ -274,9 +274,8 @@ class Connection(HttpToolsProtocol):
             self._turn_away(413, self._body_too_long())
             raise _Deaf
         cycle: Any = self.cycle
-        if not cycle.body and len(body) > HIGH_WATER_LIMIT and not cycle.response_complete:
-            cycle.body = body  # as it came: it is taken out whole before there is more
-            self.flow.pause_reading()
+        if not cycle.body and not cycle.response_complete:
+            cycle.body = body  # as it came; where another comes before it is taken, reading pauses
             cycle.message_event.set()
         else:
             super().on_body(body)
