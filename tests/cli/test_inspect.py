@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 import holdfast as registries
+from holdfast.core.manifest import digest_of
+from holdfast.registry.attachments import Attachment, attach
+from holdfast.registry.session import CommitOptions
 
 
 def break_entry() -> None:
@@ -192,6 +195,18 @@ def test_a_damaged_model_hides_no_other(churn: Any, model: Any) -> None:
     assert "fraud" in done.out
     assert "was truncated or overwritten" in done.out
     assert churn("status", "churn").status == 6
+
+
+def test_show_lists_what_others_pushed(churn: Any, tmp_path: Path) -> None:
+    session = registries.open(tmp_path / "store", by="ana")._session
+    attach(session, "churn@1.1.0", Attachment(b"{}", "application/spdx+json", ()), CommitOptions())
+    digest = f"sha256:{digest_of(b'{}')}"
+
+    told = churn("show", "churn@1.1.0", "--json").data["attachments"]
+
+    assert told == [{"kind": "application/spdx+json", "digest": digest}]
+    assert f"  {digest[:19]}  application/spdx+json" in churn("show", "churn@1.1.0").out
+    assert "attachments" not in churn("show", "churn@1.0.0").out
 
 
 def test_show_prints_what_is_recorded(churn: Any) -> None:

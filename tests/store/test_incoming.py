@@ -1,6 +1,7 @@
 """Files that others send piece by piece: into a folder, and into a bucket."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -102,3 +103,27 @@ def test_what_was_begun_too_long_ago_is_swept(store: OpenStore) -> None:
     assert files.about(upload)[1] == 0
     names = [path.name for path in Path(files._folder).iterdir() if "upload-" in path.name]
     assert names == [f".tmp-upload-{upload}"]
+
+
+def test_the_folder_of_all_blobs_is_listed_once_a_minute(
+    store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, others = IncomingFiles(store), IncomingFiles(store)
+    others._folder = files._folder
+    upload = begun(others)
+    lists: list[str] = []
+    listed = os.listdir
+
+    def listing(folder: str) -> list[str]:
+        lists.append(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", listing)
+    own = begun(files, "b" * 32)
+
+    assert len(files.sweep()) == len(files.sweep()) == 2
+    others.remove(upload)
+    assert [about.owner for about in files.sweep()] == ["ana"]
+    files.remove(own)
+    assert files.sweep() == []
+    assert lists == [files.folder]

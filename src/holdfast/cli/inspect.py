@@ -12,6 +12,8 @@ from holdfast.cli.progress import progress
 from holdfast.core import wording
 from holdfast.errors import InvalidInputError
 
+_SHORT_DIGEST = len("sha256:") + 12
+
 if TYPE_CHECKING:
     from holdfast.core.standing import ModelSummary
     from holdfast.registry import Registry
@@ -186,6 +188,7 @@ def show(ctx: Context, ref: str, at: str | None) -> None:
             for name, value in info.metrics.items()
         }
         shown["evaluations"] = {past.name: past.sentence for past in info.evaluations}
+    shown["attachments"] = {one.digest[:_SHORT_DIGEST]: one.kind for one in info.attachments}
     shown["curves"] = {
         name: f"{wording.number(curve['last'])} last of {curve['points']:,}"
         for name, curve in document["curves"].items()

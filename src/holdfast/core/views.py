@@ -8,6 +8,7 @@ from msgspec import Struct
 from holdfast.core import approvals, evaluation, signers
 from holdfast.core.drift.drift_findings import DriftFinding
 from holdfast.core.evaluation import PastEvaluation
+from holdfast.core.events import Attached
 from holdfast.core.rollout.rollout_state import Rollout
 from holdfast.core.state import Record, State
 from holdfast.core.wording import count, size
@@ -36,6 +37,18 @@ class DesiredState(Struct, frozen=True):
     findings: tuple[DriftFinding, ...] = ()
 
 
+class AttachedArtifact(Struct, frozen=True):
+    """What others keep beside a version: a bill of materials, a signature, an attestation.
+
+    Attributes:
+        kind: What it says it is, such as `application/spdx+json`; nobody here checked that.
+        digest: `sha256:` and 64 hex digits of its manifest, by which OCI clients pull it.
+    """
+
+    kind: str
+    digest: str
+
+
 class VersionInfo(Struct, frozen=True, dict=True):
     """One version as it stands.
 
@@ -51,6 +64,7 @@ class VersionInfo(Struct, frozen=True, dict=True):
         reference: Where its bytes are said to be, where they were never taken in: nothing of it
             can be verified, loaded or promoted.
         run_link: Web address of the run that made it, where a tracker of runs was told one.
+        attachments: What others pushed about it, in order, as long as its bytes are here.
     """
 
     model: str
@@ -73,6 +87,7 @@ class VersionInfo(Struct, frozen=True, dict=True):
     evaluations: tuple[PastEvaluation, ...] = ()
     reference: str | None = None
     run_link: str | None = None
+    attachments: tuple[AttachedArtifact, ...] = ()
 
     @property
     def size(self) -> str:
@@ -323,7 +338,12 @@ def version_info(state: State, record: Record) -> VersionInfo:
         evaluations=record.evaluations,
         reference=record.reference,
         run_link=_web_address(record.texts.get("run_link")),
+        attachments=() if record.status == "purged" else tuple(map(_attached, record.attachments)),
     )
+
+
+def _attached(event: Attached) -> AttachedArtifact:
+    return AttachedArtifact(event.kind, f"sha256:{event.manifest}")
 
 
 class VersionPage(Struct, frozen=True):

@@ -273,7 +273,12 @@ class Connection(HttpToolsProtocol):
         if self._body_bytes > self._body_limit.size_bytes:
             self._turn_away(413, self._body_too_long())
             raise _Deaf
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if not cycle.body and not cycle.response_complete:
+            cycle.body = body  # as it came; where another comes before it is taken, reading pauses
+            cycle.message_event.set()
+        else:
+            super().on_body(body)
 
     def _body_too_long(self) -> str:
         return f"the body is longer than {self._body_limit.size_bytes:,} bytes; send less at a time"

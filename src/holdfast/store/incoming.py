@@ -41,6 +41,7 @@ _DATA: Final = "data"
 _ABOUT: Final = "about.json"
 _PIECE: Final = 1 << 20
 _MOST_KNOWN: Final = 256
+_LISTED_EVERY_S: Final = 60.0
 
 
 class UploadAbout(Struct, frozen=True):
@@ -64,15 +65,18 @@ class Incoming:
         self._file = file
         self._path = path
         self._hash = hashlib.sha256()
+        self._flushed = 0
         self.size_bytes = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Take in the next piece."""
         with durable.translate_errors(self._path):
             durable.write_all(self._file.fileno(), data)
-            durable.begin_to_sync(self._file.fileno(), self.size_bytes, len(data))
+            self.size_bytes += len(data)
+            if (waiting := self.size_bytes - self._flushed) >= _PIECE:
+                durable.begin_to_sync(self._file.fileno(), self._flushed, waiting)
+                self._flushed = self.size_bytes
         self._hash.update(data)
-        self.size_bytes += len(data)
 
     @property
     def sha256(self) -> str:
@@ -87,6 +91,7 @@ class Incoming:
         while piece := self._file.read(_PIECE):
             self._hash.update(piece)
             self.size_bytes += len(piece)
+        self._flushed = self.size_bytes
 
     def keep(self, store: OpenStore, sha256: str) -> Ingested:
         """Give the whole file its name in a store.
@@ -114,6 +119,7 @@ class Incoming:
             self.read_again()
             return
         self._hash, self.size_bytes = known[0].copy(), known[1]
+        self._flushed = self.size_bytes
         self._file.seek(0, os.SEEK_END)
 
     def so_far(self) -> tuple[Any, int]:
@@ -133,6 +139,8 @@ class IncomingFiles:
         self._lock = threading.Lock()
         self._expected = 0
         self._known: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._begun: set[str] = set()
+        self._listed: float | None = None
         near = store.store
         if isinstance(near, LocalStore):
             self._folder = near.path(layout.BLOBS)
@@ -180,6 +188,7 @@ class IncomingFiles:
             os.mkdir(folder, 0o700)
             Path(folder, _DATA).touch()
             durable.replace(os.path.join(folder, _ABOUT), msgspec.json.encode(about))
+        self._begun.add(upload)
 
     def about(self, upload: str) -> tuple[UploadAbout, int]:
         """Return what was said of a file, and how much of it is there.
@@ -236,20 +245,33 @@ class IncomingFiles:
     def remove(self, upload: str) -> None:
         """Throw a file away."""
         self._known.pop(upload, None)
+        self._begun.discard(upload)
         with contextlib.suppress(StoreError):
             durable.remove(self._of(upload))
 
     def sweep(self) -> list[UploadAbout]:
-        """Throw away what was begun too long ago; return what is still under way."""
+        """Throw away what was begun too long ago; return what is still under way.
+
+        What other servers began is looked for once a minute: it lies among all the blobs.
+        """
+        now = time.monotonic()
+        if self._listed is None or self._listed + _LISTED_EVERY_S <= now:
+            self._listed = now
+            self._begun |= self._list()
+        under_way = []
+        for upload in list(self._begun):
+            try:
+                under_way.append(self.about(upload)[0])
+            except NotFoundError:
+                self._begun.discard(upload)
+        return under_way
+
+    def _list(self) -> set[str]:
         try:
             names = os.listdir(self._folder)
         except OSError:
-            return []
-        under_way = []
-        for name in filter(lambda name: name.startswith(_PREFIX), names):
-            with contextlib.suppress(NotFoundError):
-                under_way.append(self.about(name.removeprefix(_PREFIX))[0])
-        return under_way
+            return set()
+        return {name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)}
 
     def _of(self, upload: str) -> str:
         return os.path.join(self._folder, f"{_PREFIX}{upload}")

@@ -55,7 +55,7 @@ class CheckedBlobs:
             Problem: 416 if the range is not there.
         """
         work, named = self._desk.work, self._desk.named
-        if request.header("if-none-match") == f'"{sha256}"':
+        if request.knows(f'"{sha256}"'):
             return Answer(304, headers={"ETag": f'"{sha256}"'})
         file, size = await work.do(lambda: named_blobs.opened(session, named, model, sha256))
         asked = request.header("range"), request.header("if-range")

@@ -93,7 +93,7 @@ def journal(desk: Desk, request: Request) -> Answer:
         "Holdfast-Last": str(len(raws)),
         "Cache-Control": "private, no-cache",
     }
-    if request.header("if-none-match") == head:
+    if request.knows(head):
         return Answer(304, headers=headers)
     return Answer(200, b"".join(raws[after:]), _NDJSON, headers)
 

@@ -124,6 +124,14 @@ class Request:
         raw = self.headers.get(name.encode())
         return None if raw is None else raw.decode("latin-1").strip()
 
+    def knows(self, tag: str) -> bool:
+        """Tell whether the caller has what *tag*, in its quotes, is of; `If-None-Match` lists it.
+
+        A proxy that compresses makes tags weak (`W/"…"`): for this question they are the same.
+        """
+        listed = (self.header("if-none-match") or "").split(",")
+        return tag in (text.strip().removeprefix("W/") for text in listed)
+
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters behind the `?`, each once.

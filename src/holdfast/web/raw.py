@@ -99,7 +99,7 @@ async def journal(desk: Desk, request: Request) -> Answer | Stream:
         "Cache-Control": "private, no-cache",
         "Vary": "Accept-Encoding",
     }
-    if request.header("if-none-match") == headers["ETag"]:
+    if request.knows(headers["ETag"]):
         return Answer(304, headers=headers)
     pieces = _entries(desk.work, session, model, after + 1, head.seq)
     if "gzip" in (request.header("accept-encoding") or ""):
@@ -172,7 +172,7 @@ async def blob(desk: Desk, request: Request) -> Answer | Stream:
         if url is not None:
             return Answer(307, headers={"Location": url, "Cache-Control": "no-store"})
     opened = await desk.work.do(lambda: named_blobs.opened(session, desk.named, model, sha256))
-    if request.header("if-none-match") == f'"{sha256}"':
+    if request.knows(f'"{sha256}"'):
         opened[0].close()
         return Answer(304, headers={"ETag": f'"{sha256}"'})
     asked = request.header("range"), request.header("if-range")

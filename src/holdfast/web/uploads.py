@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Annotated, Final
@@ -40,7 +40,7 @@ __all__ = [
     "with_room",
 ]
 
-_AT_ONCE: Final = 1 << 20
+_AT_ONCE: Final = 2 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 _OFFSET: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _LIMIT: Final = "max-age=86400"
@@ -67,7 +67,7 @@ async def put(desk: Desk, request: Request) -> Answer:
     try:
         await desk.work.do(lambda: stack.enter_context(files.room(size)))
         incoming = await desk.work.do(lambda: stack.enter_context(files.once()))
-        await take_in(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming.write)
         store = session_of(desk.registry).writable()
         taken = await desk.work.do(lambda: incoming.keep(store, sha256))
     finally:
@@ -84,30 +84,60 @@ async def _taken(desk: Desk, request: Request, taken: Ingested) -> Answer:
     return answer
 
 
-async def take_in(desk: Desk, pieces: AsyncIterator[bytes], incoming: Incoming) -> None:
+async def take_in(
+    desk: Desk, pieces: AsyncIterator[bytes], write: Callable[[memoryview], object]
+) -> None:
     """Write what comes, many pieces at a time: each turn on a thread costs more than a piece.
 
-    The next pieces come in while those before are hashed and written, so at most twice as many are
-    held.
+    What comes next fills one buffer while the other is hashed and written.
     """
-    waiting: list[bytes] = []
-    size = 0
-    writing: asyncio.Future[None] | None = None
+    buffers = _Buffers()
+    writing: asyncio.Future[object] | None = None
     try:
         async for piece in pieces:
-            waiting.append(piece)
-            size += len(piece)
-            if size >= _AT_ONCE:
-                data, size = b"".join(waiting), 0
-                waiting.clear()
+            left = memoryview(piece)
+            while left := buffers.fill(left):
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(desk.work.do(partial(incoming.write, data)))
+                full = partial(write, buffers.turn())
+                writing = asyncio.ensure_future(desk.work.do(full))
     finally:  # of a file in parts, what came before its caller hung up is kept
         if writing is not None:
             await writing
-        if waiting:
-            incoming.write(b"".join(waiting))
+        if rest := buffers.rest():
+            write(rest)
+
+
+class _Buffers:
+    """Two buffers: one is filled while what the other holds is used.
+
+    Memory that is there already costs less than new memory for each piece, which the system has to
+    clear first.
+    """
+
+    def __init__(self) -> None:
+        self._filling = memoryview(bytearray(_AT_ONCE))
+        self._in_use: memoryview | None = None
+        self._size = 0
+
+    def fill(self, piece: memoryview) -> memoryview:
+        """Take up as much of a piece as there is room for; return the rest of it."""
+        end = min(self._size + len(piece), _AT_ONCE)
+        fitting = end - self._size
+        self._filling[self._size : end] = piece[:fitting]
+        self._size = end
+        return piece[fitting:]
+
+    def turn(self) -> memoryview:
+        """Return what was filled, to be used until the next turn, and fill the other buffer."""
+        filled = self.rest()
+        other = self._in_use or memoryview(bytearray(_AT_ONCE))
+        self._filling, self._in_use, self._size = other, self._filling, 0
+        return filled
+
+    def rest(self) -> memoryview:
+        """Return what was filled since the last turn."""
+        return self._filling[: self._size]
 
 
 def length_of(request: Request) -> int:
@@ -212,7 +242,7 @@ async def go_on(desk: Desk, request: Request) -> Answer:
         part: AbstractContextManager[Incoming] = files.part(upload, offset)
         await desk.work.do(lambda: stack.enter_context(files.room(length)))
         incoming = await desk.work.do(lambda: stack.enter_context(part))
-        await take_in(desk, request.pieces(), incoming)
+        await take_in(desk, request.pieces(), incoming.write)
         if not is_last:
             return Answer(204, headers=_at(incoming, "?0"))
         if incoming.size_bytes != about.size_bytes:

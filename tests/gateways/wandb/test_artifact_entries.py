@@ -75,9 +75,9 @@ def test_a_digest_or_length_that_is_not_one_is_refused(facts: Any) -> None:
 
 @pytest.mark.parametrize(
     "ref",
-    ["file:///etc/passwd", "http://169.254.169.254/latest", "s3://b/k", "wandb-artifact://x/y", ""],
+    ["http://169.254.169.254/latest", "s3://b/k", "gs://b/k", "wandb-artifact://x/y", ""],
 )
-def test_references_are_refused_whatever_they_lead_to(ref: str) -> None:
+def test_references_without_a_digest_of_their_bytes_are_refused(ref: str) -> None:
     with pytest.raises(UnsupportedError, match="reference"):
         listed({"m": entry("m", ref=ref)})
 

@@ -111,6 +111,26 @@ def test_metrics_of_other_bytes_are_not_kept(served: Served, tmp_path: Path) -> 
     assert served.registry.manifest(f"{MODEL}@1.1.0").metrics == {}
 
 
+def test_a_file_is_copied_without_its_length(served: Served) -> None:
+    """So the Hub's clients name what a commit copies within a repository."""
+    commit(served, inline("a.bin", b"123"))
+    copied, unsent = large("deep/b.bin", b"123"), large("c.bin", b"never sent")
+    del copied["value"]["size"], unsent["value"]["size"]
+
+    assert commit(served, copied).status == 200
+    assert served.ask("GET", f"/{MODEL}/resolve/main/deep/b.bin").body == b"123"
+    assert commit(served, unsent).status == 422
+    assert versions(served) == ["1.0.0", "1.1.0"]
+
+
+def test_an_address_tells_how_long_it_holds(served: Served) -> None:
+    asked = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 3}]}
+
+    told = served.ask("POST", f"/{MODEL}.git/info/lfs/objects/batch", asked)
+
+    assert told.json["objects"][0]["actions"]["upload"]["expires_in"] == 12 * 3600
+
+
 def test_the_same_files_are_the_same_commit(served: Served) -> None:
     first = commit(served, inline("a.bin", b"1"))
     again = commit(served, inline("a.bin", b"1"))

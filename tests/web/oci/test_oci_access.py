@@ -64,6 +64,20 @@ def test_a_name_and_password_give_a_token(served: Served, tokens: dict[str, str]
     assert caller.ask("GET", "/v2/open/iris/manifests/1.0.0").status == 200
 
 
+def test_a_token_is_given_for_several_scopes_and_for_the_token_itself(
+    served: Served, tokens: dict[str, str]
+) -> None:
+    """Clients ask for pull and push at once, or once more with the token that they have."""
+    scopes = "scope=repository:open/iris:pull&scope=repository:open/iris:pull,push"
+    nobody = as_(served, None)
+    for authorization in (basic("whoever", tokens["viewer"]), f"Bearer {tokens['viewer']}"):
+        path = f"/v2/_token?service=holdfast&{scopes}"
+        given = nobody.ask("GET", path, authorization=authorization)
+        assert (given.status, given.json["token"]) == (200, tokens["viewer"])
+    posted = nobody.ask("POST", "/v2/_token", b"grant_type=password")
+    assert posted.status in (401, 404, 405)  # from which clients go on to GET
+
+
 @pytest.mark.parametrize(
     "authorization",
     [

@@ -45,6 +45,27 @@ def test_a_pushed_file_is_a_version(served: Served) -> None:
     assert served.registry.verify().damages == ()
 
 
+def test_older_model_packs_name_their_files_otherwise(served: Served) -> None:
+    pusher = Pusher(served, "team/older")
+    data = b"weights"
+    layer = {
+        "mediaType": "application/vnd.cnai.model.weight.v1.raw",
+        "digest": digest(data),
+        "size": len(data),
+        "annotations": {"org.cnai.model.filepath": "deep/w.bin"},
+    }
+    assert [pusher.blob(sent).status for sent in (data, b"{}")] == [201, 201]
+
+    assert pusher.put("1.0.0", pusher.manifest({}, layers=[layer])).status == 201
+    (file,) = served.registry.manifest("team/older@1.0.0").artifacts["model"].files
+    assert file.path == "model/deep/w.bin"
+    for kind in ("cnai.model.weight.v1.tar", "cncf.model.doc.v1.tar+gzip"):
+        archive = layer | {"mediaType": f"application/vnd.{kind}"}
+        refused = pusher.put("1.1.0", pusher.manifest({}, layers=[archive]))
+        assert (refused.status, code(refused)) == (400, "MANIFEST_INVALID")
+        assert "is an archive" in refused.json["errors"][0]["message"]
+
+
 def test_pushing_the_same_again_changes_nothing(served: Served) -> None:
     pusher = Pusher(served, "again")
     assert pusher.push("1.0.0", {"a.txt": b"a"}).status == 201

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from tests.web.pages.conftest import Look, Person
 
+from holdfast.core.manifest import digest_of
+from holdfast.registry.attachments import Attachment, attach
 from holdfast.registry.catalogue_verbs import Labels
+from holdfast.registry.session import CommitOptions
 
 
 def test_told_metrics_are_told_apart_from_measured_ones(
@@ -45,6 +48,18 @@ def test_slices_of_the_last_evaluation_are_shown(
     assert "measured on july" in section
     assert section.index("north") < section.index("sea")
     assert "not measured" in section[section.index("sea") :]  # five rows are too few
+
+
+def test_what_others_pushed_about_a_version_is_listed(look: Look, person: Person) -> None:
+    assert 'aria-label="Attached"' not in look("/models/risk/fraud@1.4.0")[1]
+    sbom = Attachment(b"{}", "application/spdx+json;<x>", ())
+    attach(person.registry._session, "risk/fraud@1.4.0", sbom, CommitOptions())
+
+    section = look("/models/risk/fraud@1.4.0")[1].partition('aria-label="Attached"')[2]
+
+    assert "application/spdx+json;&lt;x&gt;" in section
+    assert digest_of(b"{}")[:12] in section
+    assert "nothing here checked what it says" in section
 
 
 def test_a_reference_is_shown_as_one_and_offers_no_promotion(look: Look, person: Person) -> None:

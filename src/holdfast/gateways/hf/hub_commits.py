@@ -42,12 +42,14 @@ class FileChange(Struct, frozen=True):
     Attributes:
         content: The file's bytes, where they came within the commit.
         file: The file, where its bytes were sent before.
+        copied: The digest of a file whose bytes are here, where its length was not told.
         is_folder: Whether a folder is deleted; neither content nor file deletes a file.
     """
 
     path: str
     content: bytes | None = None
     file: File | None = None
+    copied: str | None = None
     is_folder: bool = False
 
 
@@ -79,7 +81,7 @@ class _Inline(Struct):
 class _Large(Struct):
     path: str
     oid: str
-    size: int
+    size: int | None = None
     algo: str = "sha256"
 
 
@@ -148,8 +150,10 @@ def _change(kind: str, value: Any) -> FileChange:
     if isinstance(value, _Inline):
         return FileChange(path, content=_content(value))
     if isinstance(value, _Large):
-        if value.algo != "sha256" or not is_digest(value.oid) or value.size < 0:
+        if value.algo != "sha256" or not is_digest(value.oid) or (value.size or 0) < 0:
             raise InvalidInputError(f"file {path[:200]!r}", "is not named by its SHA-256")
+        if value.size is None:
+            return FileChange(path, copied=value.oid)
         return FileChange(path, file=File(path, value.oid, value.size))
     return FileChange(path, is_folder=kind == "deletedFolder")
 
@@ -252,7 +256,6 @@ def add(commit: HubCommit, change: FileChange) -> None:
     commit.changes.append(change)
 
 
-def placed(change: FileChange, sha256: str) -> FileChange:
-    """Return a change whose bytes are stored by now."""
-    size = len(change.content or b"")
-    return replace(change, content=None, file=File(change.path, sha256, size))
+def placed(change: FileChange, sha256: str, size: int) -> FileChange:
+    """Return a change whose bytes are known to be stored."""
+    return replace(change, content=None, copied=None, file=File(change.path, sha256, size))

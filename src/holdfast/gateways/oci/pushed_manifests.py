@@ -26,6 +26,9 @@ _IMAGES: Final = (
 _IMAGE_LAYER: Final = re.compile(
     r"application/vnd\.(oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)([.+].*)?"
 )
+_ARCHIVE: Final = re.compile(r"application/vnd\.(cncf|cnai)\.model\..*\.tar([.+].*)?")
+"""A layer of ModelPack that is not its file but an archive of it; `cnai` is its older name."""
+_OLDER_FILE_PATH: Final = "org.cnai.model.filepath"
 _KEPT_FACTS: Final = f"{PUSHED}/facts.json"
 _SUBJECT: Final = "the manifest"
 
@@ -76,8 +79,8 @@ class PushedManifest(Struct, frozen=True, rename="camel"):
 
 
 def _path(layer: _Descriptor, number: int) -> str:
-    path = layer.annotations.get(FILE_PATH) or layer.annotations.get(TITLE) or f"layer-{number}"
-    return path.removeprefix("./")
+    told = (layer.annotations.get(key) for key in (FILE_PATH, _OLDER_FILE_PATH, TITLE))
+    return (next(filter(None, told), "") or f"layer-{number}").removeprefix("./")
 
 
 def media_type_of(raw: bytes) -> str:
@@ -116,6 +119,11 @@ def check_model(manifest: PushedManifest) -> None:
     """
     if not manifest.layers:
         raise InvalidInputError(_SUBJECT, "has no layers", "push the files of a model")
+    for number, layer in enumerate(manifest.layers, 1):
+        if _ARCHIVE.fullmatch(layer.media_type):  # under its file's name: nobody else unpacks it
+            problem = f"is an archive ({layer.media_type[:100]}), not the file that it names"
+            advice = "push files as they are, such as by `modctl build --raw`"
+            raise InvalidInputError(f"layer {_path(layer, number)[:200]!r}", problem, advice)
     if manifest.config.media_type in _IMAGES and _has_image_layers(manifest):
         advice = "push its files, such as `oras push HOST/NAME:1.0.0 model.onnx`"
         raise InvalidInputError(_SUBJECT, "is a container image, not a model", advice)

@@ -11,7 +11,6 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -19,6 +18,7 @@ from holdfast.core import names
 from holdfast.core.manifest import File
 from holdfast.core.wording import inert, shortened
 from holdfast.errors import DamagedError, InvalidInputError, UnsupportedError
+from holdfast.gateways.wandb import artifact_references
 
 __all__ = ["ArtifactEntry", "ListedFile", "arrived", "listed", "require_digests"]
 
@@ -44,15 +44,19 @@ class ListedFile(Struct, frozen=True):
     """A file that an artifact lists.
 
     Attributes:
-        digest: 16 bytes.
-        algorithm: That made it, `MD5` or `XXH128`.
+        digest: Of its bytes.
+        algorithm: That made it: `MD5`, `XXH128`, `SHA256` or `MD5 of parts`.
         size_bytes: Its length, `None` where it is not told.
+        ref: Where its bytes are, if they are elsewhere.
+        parts: Of how many parts the digest was made.
     """
 
     path: str
     digest: bytes
     algorithm: str
     size_bytes: int | None
+    ref: str = ""
+    parts: int = 0
 
 
 def listed(entries: Mapping[str, ArtifactEntry]) -> dict[str, ListedFile]:
@@ -60,8 +64,8 @@ def listed(entries: Mapping[str, ArtifactEntry]) -> dict[str, ListedFile]:
 
     Raises:
         InvalidInputError: If there are none, or a path, a digest or a length is not one.
-        UnsupportedError: If an entry is a reference to bytes elsewhere, or is hashed in a way that
-            cannot be checked here.
+        UnsupportedError: If an entry is hashed in a way that cannot be checked here, or is a
+            reference without a digest of its bytes.
     """
     if not entries:
         raise InvalidInputError("the artifact", "has no files", "name another")
@@ -77,19 +81,27 @@ def listed(entries: Mapping[str, ArtifactEntry]) -> dict[str, ListedFile]:
 
 
 def _listed(path: str, entry: ArtifactEntry) -> ListedFile:
-    if entry.ref is not None:
-        scheme = urlsplit(str(entry.ref)).scheme[:20]
-        problem = f"is a reference to bytes elsewhere ({inert(scheme) or 'no scheme'}:)"
-        advice = "log the artifact with its files, or register them from where they are"
-        raise UnsupportedError(_subject(path), problem, advice)
     size = entry.size
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
         raise InvalidInputError(_subject(path), "has no valid length", "log the artifact again")
+    if entry.ref is not None:
+        return _referred(path, str(entry.ref), str(entry.digest), size)
     algorithm = (entry.extra or {}).get("alg", "MD5")
     if algorithm not in ("MD5", "XXH128"):
         problem = f"has a digest of an unknown kind, {_shown(str(algorithm))}"
         raise UnsupportedError(_subject(path), problem, "install a newer Holdfast")
     return ListedFile(path, _digest(path, entry.digest), algorithm, size)
+
+
+def _referred(path: str, ref: str, digest: str, size: int | None) -> ListedFile:
+    content = artifact_references.content_digest(ref, digest)
+    if content is None:
+        scheme = ref.partition(":")[0][:20]
+        problem = f"is a reference ({inert(scheme)}:) without a digest of its bytes"
+        advice = "log the artifact with its files, or register them from where they are"
+        raise UnsupportedError(_subject(path), problem, advice)
+    algorithm, wanted, parts = content
+    return ListedFile(path, wanted, algorithm, size, ref, parts)
 
 
 def _digest(path: str, text: Any) -> bytes:
@@ -158,15 +170,21 @@ def _checked(listed_file: ListedFile, path: Path) -> File:
         while piece := file.read(_PIECE):
             theirs.update(piece)
             ours.update(piece)
-    if theirs.digest() != listed_file.digest:
+    if listed_file.parts:
+        same = listed_file.digest in artifact_references.digests_of_parts(path, listed_file.parts)
+    else:
+        same = theirs.digest() == listed_file.digest
+    if not same:
         problem = "came with other bytes than the artifact lists"
         raise DamagedError(_subject(listed_file.path), problem, _ADVICE)
     return File(listed_file.path, ours.hexdigest(), size_bytes)
 
 
 def _hasher(algorithm: str) -> Any:
-    if algorithm == "MD5":
+    if algorithm.startswith("MD5"):
         return hashlib.md5(usedforsecurity=False)
+    if algorithm == "SHA256":
+        return hashlib.sha256()
     import xxhash  # the SDK needs it itself where it makes such digests
 
     make: Callable[[], Any] = xxhash.xxh3_128

@@ -19,7 +19,7 @@ from holdfast.core.manifest import plain
 from holdfast.core.wording import shortened, size
 from holdfast.errors import HoldfastError, InvalidInputError, StoreFullError
 from holdfast.gateways import file_roles
-from holdfast.gateways.wandb import artifact_entries, wandb_errors
+from holdfast.gateways.wandb import artifact_entries, artifact_references, wandb_errors
 from holdfast.gateways.wandb.artifact_entries import ListedFile
 from holdfast.gateways.wandb.shared_facts import without_secrets
 from holdfast.registry import Registry
@@ -34,6 +34,7 @@ _THEIR_OWN: Final = re.compile(r"latest|v\d+")
 _LIKE_COMMIT: Final = re.compile(r"[0-9a-f]{5,40}")
 _COMMITTED: Final = "COMMITTED"
 _MOST_ALIASES: Final = 100
+_MOST_REFERENCES: Final = 100
 
 
 class LoggedArtifact(Protocol):
@@ -54,6 +55,10 @@ class LoggedArtifact(Protocol):
 
     def download(self, root: str, *, skip_cache: bool) -> Any:
         """Write the files to a folder."""
+        ...
+
+    def get_entry(self, name: str) -> Any:
+        """Return an entry that writes itself to a folder."""
         ...
 
     def logged_by(self) -> Any:
@@ -111,7 +116,8 @@ def register(
 
     Raises:
         InvalidInputError: If it is not committed, or lists what cannot be a version's file.
-        UnsupportedError: If it is of references to bytes elsewhere.
+        UnsupportedError: If it refers to bytes elsewhere without a digest of them.
+        StoreError: If what it refers to cannot be reached.
         DamagedError: If what came is not what it lists.
         UntrustedError: If a file runs code outside the allow-list and *trust* is not given.
     """
@@ -128,13 +134,10 @@ def register(
         place = folder / "files"
         place.mkdir()
         _require_room(listed, place)
-        with wandb_errors.told(f"artifact {source}"):
-            artifact.download(
-                root=str(place), skip_cache=True
-            )  # where it says it wrote is not asked
+        _bring(artifact, source, listed, place)
         files = artifact_entries.arrived(listed, place)
         artifact_entries.require_digests(files, artifact.metadata)
-        facts = _facts(artifact, source, digest)
+        facts = _facts(artifact, source, digest, listed)
         if trust is not None:
             facts["trust"] = trust
         model_file, others = file_roles.sources_of(place, files, "the artifact")
@@ -146,6 +149,24 @@ def register(
     return ImportedArtifact(done.ref, source, done.created, done.why, tuple(taken), left)
 
 
+def _bring(
+    artifact: LoggedArtifact, source: str, listed: Mapping[str, ListedFile], place: Path
+) -> None:
+    """Bring the files here: those that are elsewhere from there, and not by the SDK.
+
+    It would take them from its cache unchecked, and reads whatever an address leads to.
+    """
+    elsewhere = [file for file in listed.values() if file.ref]
+    with wandb_errors.told(f"artifact {source}"):
+        if not elsewhere:  # where it says it wrote is not asked
+            artifact.download(root=str(place), skip_cache=True)
+        for path in listed if elsewhere else ():
+            if not listed[path].ref:
+                artifact.get_entry(path).download(root=str(place), skip_cache=True)
+    for file in elsewhere:
+        artifact_references.bring(file, place)
+
+
 def _require_room(listed: Mapping[str, ListedFile], place: Path) -> None:
     """Refuse before the first byte what cannot fit."""
     needed, free = sum(file.size_bytes or 0 for file in listed.values()), disk_usage(place).free
@@ -154,7 +175,9 @@ def _require_room(listed: Mapping[str, ListedFile], place: Path) -> None:
         raise StoreFullError(str(place.parent), problem, "make room, or set TMPDIR")
 
 
-def _facts(artifact: LoggedArtifact, source: str, digest: str) -> Facts:
+def _facts(
+    artifact: LoggedArtifact, source: str, digest: str, listed: Mapping[str, ListedFile]
+) -> Facts:
     told: dict[str, Any] = {
         "source": source,
         "digest": digest,
@@ -162,6 +185,9 @@ def _facts(artifact: LoggedArtifact, source: str, digest: str) -> Facts:
         "aliases": [str(alias) for alias in list(artifact.aliases or ())[:_MOST_ALIASES]],
         "metadata": plain(without_secrets(artifact.metadata or {})),
     }
+    elsewhere = {path: wandb_errors.shown(file.ref) for path, file in listed.items() if file.ref}
+    if elsewhere:
+        told["references"] = dict(list(elsewhere.items())[:_MOST_REFERENCES])
     facts: Facts = {
         "metadata": {"wandb": told},
         "reason": shortened(f"imported from {source}", 200),

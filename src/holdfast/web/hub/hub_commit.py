@@ -62,6 +62,8 @@ async def commit(hub: HubFace, request: Request, target: HubTarget) -> Answer:
             continue
         if change.content is not None:
             change = await hub.desk.work.do(functools.partial(_stored, hub, request, change))
+        elif change.copied is not None:
+            change = await hub.desk.work.do(functools.partial(_copied, hub, request, change))
         hub_commits.add(asked, change)
     async with hub.alone(target.model):
         record = await hub.desk.work.do(lambda: _committed(hub, request, target.model, asked))
@@ -85,7 +87,17 @@ def _stored(hub: HubFace, request: Request, change: FileChange) -> FileChange:
         sha256 = store.blobs.add_bytes(content)
         store.rescue([sha256])
     hub.desk.receipts.give(request.rights, sha256)
-    return hub_commits.placed(change, sha256)
+    return hub_commits.placed(change, sha256, len(content))
+
+
+def _copied(hub: HubFace, request: Request, change: FileChange) -> FileChange:
+    """Find a file that is copied within a repository: clients do not tell how long it is."""
+    sha256, session = change.copied or "", session_of(hub.desk.registry)
+    registering.require_sent(hub.desk, request, session, sha256)
+    size = session.open_store.store.size(layout.blob(sha256))
+    if size is None:
+        raise InvalidInputError(f"file {change.path!r}", "was not sent", "send it first")
+    return hub_commits.placed(change, sha256, size)
 
 
 def _committed(hub: HubFace, request: Request, model: str, asked: HubCommit) -> Record:

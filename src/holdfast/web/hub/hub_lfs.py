@@ -1,7 +1,8 @@
 """Files on their way in by Git LFS: what is to be sent, where to, and the bytes themselves.
 
 Clients send the bytes without their token, so that the address itself says who may send what:
-it is signed, holds for one file of one user, and for an hour.
+it is signed, holds for one file of one user, as long as their rights do, and for half a day: files
+of one batch are sent one after the other, and clients of the Hub do not ask for addresses anew.
 """
 
 import base64
@@ -37,7 +38,7 @@ from holdfast.web.rights import Rights
 __all__ = ["CALLS"]
 
 _LFS: Final = "application/vnd.git-lfs+json"
-_LIFE_S: Final = 3600
+_LIFE_S: Final = 12 * 3600
 _INLINE: Final = 16 << 10
 """Up to so many bytes a file comes within the commit, which spares two requests."""
 _MOST: Final = 1000
@@ -151,13 +152,13 @@ def _object(
     if _is_theirs(hub, request, wanted):
         return about
     who = request.identity
-    life = JOB.total_seconds() if who.how.startswith("ci:") else _LIFE_S
-    until = int(time.time() + life)
+    life = int(JOB.total_seconds()) if who.how.startswith("ci:") else _LIFE_S
+    until = int(time.time()) + life
     proof = _Proof(who.user.id, who.how, model, wanted.oid, wanted.size, until)
     query = urlencode({"proof": _signed(hub, proof)})
     base = hub.desk.base_of(request)
     actions = {
-        "upload": {"href": f"{base}{hub_paths.OWN}/lfs/{wanted.oid}?{query}"},
+        "upload": {"href": f"{base}{hub_paths.OWN}/lfs/{wanted.oid}?{query}", "expires_in": life},
         "verify": {"href": f"{base}/{model}.git/info/lfs/objects/verify"},
     }
     return about | {"actions": actions}

@@ -21,7 +21,6 @@ from holdfast.gateways.hf.xet_format import XetFile
 from holdfast.gateways.hf.xet_session import XetSession
 from holdfast.http.problems import Problem
 from holdfast.store import durable
-from holdfast.store.incoming import Incoming
 from holdfast.web import uploads
 from holdfast.web.below import session_of
 from holdfast.web.exchange import Answer, Request, Stream, answered
@@ -105,12 +104,18 @@ async def _received(hub: HubFace, request: Request, target: HubTarget) -> tuple[
         await hub.desk.work.do(lambda: stack.enter_context(files.room(size)))
         part = session.place()
         try:
-            with FileIO(part, "x") as file:
-                await uploads.take_in(hub.desk, request.pieces(), Incoming(file, str(part)))
+            with FileIO(part, "x") as file:  # thrown away soon: neither hashed nor made durable
+                write = functools.partial(_write, str(part), file.fileno())
+                await uploads.take_in(hub.desk, request.pieces(), write)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
     return part, session
+
+
+def _write(path: str, descriptor: int, data: memoryview) -> None:
+    with durable.translate_errors(path):
+        durable.write_all(descriptor, data)
 
 
 def _make(hub: HubFace, request: Request, session: XetSession, part: Path) -> None:

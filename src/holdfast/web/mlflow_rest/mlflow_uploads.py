@@ -69,7 +69,7 @@ class MlflowUploads:
         try:
             await desk.work.do(lambda: stack.enter_context(files.room(size)))
             incoming = await desk.work.do(lambda: stack.enter_context(files.once()))
-            await uploads.take_in(desk, pieces, incoming)
+            await uploads.take_in(desk, pieces, incoming.write)
             store = session_of(desk.registry).writable()
             taken = await desk.work.do(lambda: incoming.keep(store, incoming.sha256))
         finally:

@@ -63,7 +63,7 @@ class OciUploads:
         with ExitStack() as stack:
             await self._desk.work.do(lambda: stack.enter_context(files.room(size)))
             incoming = await self._desk.work.do(lambda: stack.enter_context(files.once()))
-            await uploads.take_in(self._desk, request.pieces(), incoming)
+            await uploads.take_in(self._desk, request.pieces(), incoming.write)
             await self._keep(request, incoming, sha256)
         return _created(target.model, digest)
 
@@ -106,7 +106,7 @@ class OciUploads:
             pieces = await uploads.with_room(self._desk, request, stack)
             part = files.part(upload, offset)
             incoming: Incoming = await self._desk.work.do(lambda: stack.enter_context(part))
-            await uploads.take_in(self._desk, pieces, incoming)
+            await uploads.take_in(self._desk, pieces, incoming.write)
             if sha256 is None:
                 return incoming.size_bytes
             try:
