@@ -87,6 +87,7 @@ LONGER = {
     "src/holdfast/core/state.py": "the one fold of what can happen to a model",
     "src/holdfast/cli/access.py": "the commands of one family over one journal",
     "src/holdfast/cli/predictions.py": "eight commands of one family over one filter",
+    "src/holdfast/http/connection.py": "what one connection may do, at each stage of a request",
     "src/holdfast/registry/ledger.py": "a commit, safe between threads and between processes",
     "src/holdfast/registry/reader.py": "one method for each verb that looks, and its docstring",
     "src/holdfast/registry/registration.py": "the steps of one registration, in their order",

@@ -22,7 +22,7 @@ from holdfast.store import AbsentError
 from holdfast.store.local import regular
 from holdfast.store.objects.locating import locate
 
-__all__ = ["ContentDigest", "Reference", "bring", "content_digest", "digests_of_parts"]
+__all__ = ["ArtifactReference", "ContentDigest", "bring", "content_digest", "digests_of_parts"]
 
 _PIECE: Final = 1 << 20
 _TIMEOUT_S: Final = 60.0
@@ -36,7 +36,7 @@ ContentDigest = tuple[str, bytes, int]
 """How it was made (`MD5`, `SHA256`, `MD5 of parts`), the digest, and the number of parts."""
 
 
-class Reference(Protocol):
+class ArtifactReference(Protocol):
     """A file that an artifact refers to."""
 
     @property
@@ -99,7 +99,7 @@ def _of_parts(path: Path, length: int) -> bytes:
             digests.append(part.digest())
 
 
-def bring(file: Reference, place: Path) -> None:
+def bring(file: ArtifactReference, place: Path) -> None:
     """Copy the bytes that a reference leads to below a folder; they are not checked yet.
 
     Raises:
