@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_what_cannot_be_registered_is_refused_as_ever_and_told(
     ):
         run.model(other, input_example=rows[:2, :1])
 
-    assert last(registry).startswith("training failed after 0 s: RefusedError")
+    assert re.match(r"training failed after \d+ s: RefusedError", last(registry))
     with pytest.raises(InvalidInputError, match="became no version"):
         _ = run.version
 

@@ -171,7 +171,7 @@ def test_an_example_gives_the_schema_and_is_kept(
 
 def test_a_schema_that_is_given_wins_over_the_example(registry: Registry, text: Text) -> None:
     made = registry.register(
-        "iris", text("one"), input_example=[[1.0]], input_schema=GIVEN["input_schema"]
+        "iris", text("one"), input_example=[{"a": 1, "b": 2}], input_schema=GIVEN["input_schema"]
     )
 
     assert registry.manifest(made).input_schema == GIVEN["input_schema"]

@@ -168,8 +168,8 @@ def test_what_a_driver_does_is_told_with_its_verdict(two: Registry) -> None:
         ("rollout 1 of 1.1.0 starts: canary 50 → 100 %", None),
         ("rollout 1: active version measured on 2,400 requests", None),
         ("rollout 1 to 50 %", "every server has it ready"),
-        ("rollout 1: hold (errors)", "hold at 0.5: errors: 31 to 1"),
-        ("rollout 1 halted (errors)", "halt at 0.5: errors: 31 to 1"),
+        ("rollout 1: hold (errors)", "hold at 50 %: errors: 31 to 1"),
+        ("rollout 1 halted (errors)", "halt at 50 %: errors: 31 to 1"),
     ]
 
 

@@ -114,7 +114,7 @@ def test_nothing_begins_before_every_live_server_has_it_ready(
         {"load_failed"},
     ]
     assert failed.verdict is not None
-    assert failed.verdict.sentence == "hold at 0: b cannot load 1.1.0: no such column"
+    assert failed.verdict.sentence == "hold at 0 %: b cannot load 1.1.0: no such column"
     assert rollout_of(failed).weight == 0.0
     other.ready(later())
     worker.ready(later())

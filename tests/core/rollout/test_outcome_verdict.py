@@ -122,7 +122,7 @@ def test_what_is_not_decided_holds_and_at_the_deadline_ends_undecided(
 
     assert (held.outcome, codes(held)) == ("hold", [code])
     assert (late.outcome, late.conclusive, codes(late)) == ("end", False, ["not_decided", code])
-    assert late.sentence.startswith("end at 0.5 (inconclusive): not decided at its deadline")
+    assert late.sentence.startswith("end at 50 % (inconclusive): not decided at its deadline")
 
 
 def test_a_doubt_stops_the_winner_and_never_the_harm() -> None:
