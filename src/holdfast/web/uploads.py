@@ -40,7 +40,7 @@ __all__ = [
     "with_room",
 ]
 
-_AT_ONCE: Final = 2 << 20
+_AT_ONCE: Final = 1 << 20
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 _OFFSET: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _LIMIT: Final = "max-age=86400"
