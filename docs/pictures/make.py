@@ -76,7 +76,8 @@ def filled() -> Iterator[Path]:
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[int, str]]:
     """Serve the store below *folder*; give the port and the cookie of somebody who signed in."""
-    command = [sys.executable, "-m", "holdfast", "web", "--port", "0", "--store", "store"]
+    command = [sys.executable, "-m", "holdfast", "web", "--port", "0", "--store", "store",
+               "--log", "predictions"]  # fmt: skip
     person = {"LOGNAME": "ana", "USER": "ana"}  # no name of this machine is to be in a picture
     server = subprocess.Popen(
         command, cwd=folder, env=os.environ | person, stderr=subprocess.PIPE, text=True
