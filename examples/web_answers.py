@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 from sklearn.linear_model import SGDClassifier
-from sklearn.metrics import confusion_matrix, log_loss
+from sklearn.metrics import confusion_matrix, f1_score, log_loss
 from sklearn.preprocessing import StandardScaler
 
 import holdfast
@@ -307,6 +307,7 @@ def recorded(year: "Year", model: str, table: "Table") -> None:
                 )
         answered = classifier.predict(held_out)
         run.metric("accuracy", round(float(np.mean(answered == table.held_out_truth)), 4))
+        run.metric("f1", round(float(f1_score(table.held_out_truth, answered, average="macro")), 4))
         run.figure("confusion", confusion(confusion_matrix(table.held_out_truth, answered)))
         run.model(classifier, scaler, input_example=table.rows.head(2))
 
