@@ -26,9 +26,9 @@ HERE: Final = Path(__file__).parent
 DEMO: Final = HERE.parents[1] / "examples" / "web.py"
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 PICTURES: Final = (
-    ("front-light", "/", "light", 1280, 630),
-    ("front-dark", "/", "dark", 1280, 630),
-    ("model", "/models/risk/fraud", "light", 1280, 1000),
+    ("front-light", "/", "light", 1280, 670),
+    ("front-dark", "/", "dark", 1280, 670),
+    ("model", "/models/risk/fraud", "light", 1280, 950),
     ("promote", "/models/risk/fraud:promote?version=1.12.0", "light", 1280, 900),
     ("history", "/models/risk/fraud:history", "light", 1280, 860),
     ("rollout", "/models/risk/fraud:rollout", "light", 1280, 860),

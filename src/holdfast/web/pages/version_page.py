@@ -59,8 +59,9 @@ def _origins(visitor: Visitor, info: VersionInfo) -> dict[str, str]:
     sources = evaluation.origins(info.metrics, info.evaluations)
     state, record = session_of(visitor.registry).find(info.ref)
     if record.losses:
-        made = {slot.version for slot in state.slots.values()} & state.versions.keys()
-        sets = {series.on for version in made for series in state.versions[version].losses}
+        named = {slot.version for slot in state.slots.values()}
+        made = [other for version, other in state.versions.items() if version in named]
+        sets = {series.on for other in made for series in other.losses}
         for series in record.losses:
             if series.on in sets and sources.get(series.name) == "told":
                 sources[series.name] = "measured (retraining)"
