@@ -75,7 +75,7 @@ demo-lineage: $(VENV)/.retrain ## Lead a prediction back to rows and commit, and
 	@$(BIN)/python examples/lineage.py
 
 $(VENV)/.web: pyproject.toml uv.lock
-	$(call sync,--no-default-groups --group demo --extra web,$@)
+	$(call sync,--no-default-groups --group demo --extra web --extra log,$@)
 
 .PHONY: demo-web
 demo-web: $(VENV)/.web ## Fill a store with a year of five models, and show it in a browser

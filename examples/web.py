@@ -3,7 +3,8 @@
 Every version is trained on data that scikit-learn brings or makes, with fixed seeds; the clock is
 passed in, so that the entries are dated over the year that ends now. There are refused and forced
 moves, a canary that evidence halts and one that goes on, a rollback at night, approvals that are
-waited for and a model that is not live yet. The store stays in ./demo-web.
+waited for and a model that is not live yet. Versions answer, and labels come in: there is drift, a
+batch, a weekly retraining and an A/B test (`web_answers.py`). The store stays in ./demo-web.
 """
 
 import argparse
@@ -40,6 +41,15 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+from web_answers import (  # type: ignore[import-not-found]
+    Answers,
+    canary_answers,
+    compared,
+    payments,
+    recorded,
+    retrained,
+    tested_on_slices,
+)
 
 import holdfast
 from holdfast.core import wording
@@ -50,13 +60,15 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Terms
 from holdfast.core.rollout.verdict import Observations, judge
 from holdfast.core.rollout_commands import place_of
-from holdfast.errors import RefusedError
+from holdfast.errors import RefusedError, UnsupportedError
 
 HERE: Final = Path("demo-web")
 SEED: Final = 42
 STEPS: Final = Terms(
     Plan(steps=(0.05, 0.25, 0.5, 1.0), min_requests=500), Analysis(latency=None, sample_ratio=None)
 )
+MADE: Final = ("store", "predictions", "feeds", "jobs")
+"""Folders that a run makes."""
 TRAFFIC: Final = 12_000
 """Requests to a model on each step of a rollout."""
 
@@ -70,8 +82,10 @@ def main() -> int:
     parser.add_argument("--port", default="8090", help="where the server listens")
     asked = parser.parse_args()
     store = asked.folder / "store"
-    shutil.rmtree(store, ignore_errors=True)  # what the last run left
-    year = Year(store, datetime.now(UTC))
+    for name in MADE:  # what the last run left
+        shutil.rmtree(asked.folder / name, ignore_errors=True)
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    year = Year(asked.folder, datetime.now(UTC))
     for name, live in MODELS.items():
         if asked.only in (None, name):
             live(year)
@@ -83,35 +97,50 @@ def main() -> int:
     if asked.fill_only:
         return 0
     print("open the link that follows in a browser; Ctrl-C ends the server\n", flush=True)
-    command = [sys.executable, "-m", "holdfast", "web", "--port", asked.port, "--store", str(store)]
+    command = [sys.executable, "-m", "holdfast", "web", "--port", asked.port, "--store", str(store),
+               "--log", str(year.answers.folder)]  # fmt: skip
     if os.name != "nt":
         os.execv(sys.executable, command)  # noqa: S606 - so that Ctrl-C reaches the server alone
     return subprocess.run(command, check=False).returncode
 
 
 class Year:
-    """The registry of a year, and the clock that its entries are dated by."""
+    """The registry of a year, and the clock that its entries are dated by.
 
-    def __init__(self, store: Path, end: datetime) -> None:
-        self._end = self._now = end
-        self.registry = holdfast.open(store, by="ci", clock=self._tick)
+    Attributes:
+        folder: Where all of it is.
+        end: The present time.
+        now: What the clock shows.
+        answers: What its versions answered.
+    """
 
-    def _tick(self) -> datetime:
-        self._now = min(self._now + timedelta(seconds=3), self._end)
-        return self._now
+    def __init__(self, folder: Path, end: datetime) -> None:
+        self.folder = folder
+        self.end = self.now = end
+        self.registry = holdfast.open(folder / "store", by="ci", clock=self.tick)
+        self.answers = Answers(folder / "predictions")
+
+    def tick(self) -> datetime:
+        """Tell the time, a little later at each look."""
+        self.at(self.now + timedelta(seconds=3))
+        return self.now
+
+    def at(self, moment: datetime) -> None:
+        """Turn the clock to a time, at most to the present one."""
+        self.now = min(moment, self.end)
 
     def on(self, days_ago: int, hour: int, minute: int = 0) -> None:
         """Turn the clock to a time of an earlier day."""
-        day = self._end - timedelta(days=days_ago)
-        self._now = day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        day = self.end - timedelta(days=days_ago)
+        self.at(day.replace(hour=hour, minute=minute, second=0, microsecond=0))
 
     def later(self, **span: int) -> None:
         """Let some time pass."""
-        self._now = min(self._now + timedelta(**span), self._end)
+        self.at(self.now + timedelta(**span))
 
     def ago(self, **span: int) -> None:
         """Turn the clock to a time just before the end."""
-        self._now = self._end - timedelta(**span)
+        self.at(self.end - timedelta(**span))
 
     def by(self, author: str) -> holdfast.Registry:
         """Return the registry as somebody uses it."""
@@ -201,6 +230,11 @@ def classes(truth: Any, predicted: Any, _scores: Any) -> dict[str, float]:
     }
 
 
+def share_right(truth: Any, predicted: Any, _scores: Any) -> dict[str, float]:
+    """Measure a model that reads, by what it read right."""
+    return {"accuracy": accuracy_score(truth, predicted)}
+
+
 def amounts(truth: Any, predicted: Any, _scores: Any) -> dict[str, float]:
     """Measure a model that estimates an amount."""
     return {
@@ -253,7 +287,7 @@ def roll_out(year: Year, ref: str, failing: tuple[float, float], steps: int, rea
 
 
 def fraud(year: Year) -> None:
-    """Live a year of fourteen versions, one by force, back from it at night, a canary now."""
+    """Live a year of fourteen versions: one by force, back at night; drift, and a canary now."""
     names = [f"{part}_{kind}" for part in ("card", "shop", "device", "amount") for kind in "abcd"]
     rows, truth = make_classification(
         9_000, 16, n_informative=9, n_redundant=3, weights=[0.85], flip_y=0.01, random_state=SEED
@@ -275,14 +309,17 @@ def fraud(year: Year) -> None:
         data = table.first(500 + 380 * month)
         if month == 12:  # noqa: PLR2004 - the feed sends only half
             data = data.without(names[:8])
-        ref = product.train(year, model, data)
+        counted = {"reference": data.rows} if month > 10 else {}  # noqa: PLR2004 - drift is asked
+        ref = product.train(year, model, data, **counted)
         if month == 0:
             year.by("ana").set_policy(product.name, policy, reason="what risk agreed on")
         if month == 12:  # noqa: PLR2004 - the night
             by_force_and_back(year, ref)
         elif month == 13:  # noqa: PLR2004 - the newest is a canary
+            payments(year, year.answers, table)
             year.ago(hours=3)
             roll_out(year, ref, (0.004, 0.004), 2, "retrained on the repaired feed")
+            canary_answers(year, year.answers, table)
         else:
             year.on(361 - 27 * month, 9 + month % 7, 20)
             go_live(year, ref, "ana" if month % 3 else "ben", "monthly retrain")
@@ -338,6 +375,7 @@ def tumours(year: Year) -> None:
         else:
             go_live(year, ref, "cleo", "quarterly review")
     year.registry.alias(f"{product.name}@1.2.0", "study")
+    tested_on_slices(year, year.folder / "feeds", table)
 
 
 def progression(year: Year) -> None:
@@ -362,11 +400,11 @@ def progression(year: Year) -> None:
 
 
 def digits(year: Year) -> None:
-    """Live a year of eight versions that follow each other calmly."""
+    """Live a year of eight versions that follow each other calmly, then retrain by a schedule."""
     data = load_digits()
     table = split(data.data, data.target, [f"pixel_{index}" for index in range(64)])
     about = "Reads the digits of postcodes."
-    product = Product("post/digits", about, {"team": "sorting"}, "sorting.scans", classes)
+    product = Product("post/digits", about, {"team": "sorting"}, "sorting.scans", share_right)
     for number in range(8):
         year.on(345 - 44 * number, 4, 2)
         model = LogisticRegression(C=0.001 * 4**number, max_iter=200)
@@ -378,6 +416,12 @@ def digits(year: Year) -> None:
             year.by("ben").rollback(product.name, reason="sorter 3 reads sevens as ones")
             year.later(hours=20)
             year.by("ben").promote(ref, reason="the camera of sorter 3 was dirty")
+    try:
+        retrained(year, year.folder, table)
+    except UnsupportedError as error:  # on Windows
+        print(f"  not retrained: {error}")
+    else:
+        compared(year, year.answers, table)
 
 
 def wine(year: Year) -> None:
@@ -389,7 +433,11 @@ def wine(year: Year) -> None:
     for number in range(3):
         year.on(21 - 9 * number, 11, 20)
         model = LogisticRegression(C=0.01 * 5**number, max_iter=500)
-        product.train(year, model, table.first(40 + 35 * number))
+        data = table.first(40 + 35 * number)
+        if number == 2:  # noqa: PLR2004 - the newest
+            recorded(year, product.name, data)
+        else:
+            product.train(year, model, data)
 
 
 MODELS: Final = {

@@ -26,9 +26,9 @@ HERE: Final = Path(__file__).parent
 DEMO: Final = HERE.parents[1] / "examples" / "web.py"
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 PICTURES: Final = (
-    ("front-light", "/", "light", 1280, 630),
-    ("front-dark", "/", "dark", 1280, 630),
-    ("model", "/models/risk/fraud", "light", 1280, 1000),
+    ("front-light", "/", "light", 1280, 670),
+    ("front-dark", "/", "dark", 1280, 670),
+    ("model", "/models/risk/fraud", "light", 1280, 950),
     ("promote", "/models/risk/fraud:promote?version=1.12.0", "light", 1280, 900),
     ("history", "/models/risk/fraud:history", "light", 1280, 860),
     ("rollout", "/models/risk/fraud:rollout", "light", 1280, 860),
@@ -76,7 +76,8 @@ def filled() -> Iterator[Path]:
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[int, str]]:
     """Serve the store below *folder*; give the port and the cookie of somebody who signed in."""
-    command = [sys.executable, "-m", "holdfast", "web", "--port", "0", "--store", "store"]
+    command = [sys.executable, "-m", "holdfast", "web", "--port", "0", "--store", "store",
+               "--log", "predictions"]  # fmt: skip
     person = {"LOGNAME": "ana", "USER": "ana"}  # no name of this machine is to be in a picture
     server = subprocess.Popen(
         command, cwd=folder, env=os.environ | person, stderr=subprocess.PIPE, text=True

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,39 @@ def test_a_name_that_was_taken_meanwhile_stays_as_it_is(tmp_path: Path) -> None:
 
     assert path.read_text() == "theirs"
     assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("published", [True, False])
+def test_windows_is_asked_to_rename_or_remove_no_open_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published: bool,  # noqa: FBT001
+) -> None:
+    path = tmp_path / "a.parquet"
+    opened: list[Path] = []
+
+    def noted(verb: Callable[..., None]) -> Callable[..., None]:
+        def call(*paths: Any) -> None:
+            numbers = os.listdir("/proc/self/fd")
+            links = [Path(f"/proc/self/fd/{number}") for number in numbers]
+            there = [link.readlink() for link in links if link.is_symlink()]
+            opened.extend(set(map(Path, paths)) & set(there))
+            verb(*paths)
+
+        return call
+
+    with OutputFile(path, "replace") as output:
+        output.write(table(a=[1.0]))
+        output.finish({})
+        for name in ("replace", "unlink"):
+            monkeypatch.setattr(os, name, noted(getattr(os, name)))
+        monkeypatch.setattr(sys, "platform", "win32")
+        if published:
+            output.publish()
+
+    assert opened == []
+    assert [file.name for file in tmp_path.iterdir()] == (["a.parquet"] if published else [])
 
 
 def test_parts_without_an_answer_take_the_type_of_those_with_one(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """The bar of long work: on a terminal, as wide as it is; nothing where nobody looks."""
 
-import fcntl
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Holdfast
 
+fcntl = pytest.importorskip("fcntl", reason="there are no such terminals on Windows")
+pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
 TELLS = """
 import select, sys
 from holdfast.cli.progress import progress
@@ -45,7 +44,6 @@ def terminal(width: int) -> tuple[int, int]:
     return leader, follower
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
 @WIDTHS
 def test_the_bar_tells_bytes_and_time_left_in_one_line_at_any_width(width: int) -> None:
     leader, follower = terminal(width)
@@ -72,7 +70,6 @@ def test_the_bar_tells_bytes_and_time_left_in_one_line_at_any_width(width: int) 
     assert any(line.startswith("verify: checking") for line in lines)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
 @pytest.mark.parametrize("verb", ["register", "verify", "export", "import", "copy", "backup"])
 def test_a_command_on_a_terminal_shows_its_bar(
     holdfast: Holdfast, tmp_path: Path, verb: str

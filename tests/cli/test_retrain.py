@@ -191,6 +191,28 @@ def test_a_slot_in_local_time_is_one_moment_or_refused(
     assert "(done before)" in holdfast(*words, "2026-10-25T01:30Z").out
 
 
+@pytest.mark.usefixtures("job")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("retrain", "churn", "--entry", "jobs:train", "--slot", SLOT),
+        ("retrain", "run", "churn", "--entry", "jobs:train", "--every", "1d"),
+        ("reproduce", "churn@1.0.0", "--run"),
+    ],
+)
+def test_a_system_that_cannot_end_a_training_is_told_so_and_nothing_is_written(
+    holdfast: Holdfast, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.delattr(os, "killpg")  # as on Windows
+
+    done = holdfast(*words, "--json")
+
+    assert (done.status, done.error["code"]) == (8, "unsupported")
+    assert "Windows has no process groups" in done.error["message"]
+    assert "in WSL" in done.error["message"]
+    assert not Path("store").exists()
+
+
 def test_a_command_in_any_language_leaves_files(holdfast: Holdfast) -> None:
     script = """sh -c 'printf weights > "$HOLDFAST_OUT/model.txt"; echo "$HOLDFAST_SLOT"'"""
 

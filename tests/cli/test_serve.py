@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,17 @@ def set_variable(monkeypatch: pytest.MonkeyPatch) -> Set:
 
 def setting(**options: object) -> ServerSettings:
     return serve._setting(GIVEN, ("iris", "wine", "iris"), {**OPTIONS, **options})
+
+
+def test_a_system_on_which_processes_share_no_address_is_told_so(
+    churn: Holdfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(socket, "SO_REUSEPORT")  # as on Windows
+
+    result = churn("serve", "churn", "--json")
+
+    assert (result.status, result.error["code"]) == (8, "unsupported")
+    assert "on Windows no two processes listen at one address" in result.error["message"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com", "192.168.0.7"])

@@ -1,6 +1,8 @@
 """Models that have something of everything a page can show."""
 
+import functools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from holdfast.core.rollout.plan import Plan
 from holdfast.core.rollout.rollout_state import Terms
 from holdfast.core.rollout.step_verdict import Reason, StatisticalTest, StepVerdict
 from holdfast.core.rollout_commands import StepPosition
+from holdfast.predictions import BatchRecord, Log
+from holdfast.predictions.ids import Mint
 from holdfast.registry.catalogue_verbs import Labels
 
 RUN_LINK = "https://mlflow.example/#/experiments/7/runs/4f2a"
@@ -34,6 +38,8 @@ LATER = (
     * 9
 )
 """A reason as people do give them."""
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+FEED = f"s3://feeds/{'of-a-bucket-with-a-long-name/' * 4}{EVIL}.parquet"
 
 _FIGURE = (
     b'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" viewBox="0 0 320 240">'
@@ -102,6 +108,24 @@ def drifted(registry: holdfast.Registry, model: str) -> None:
         until="2026-11-29", log_evidence=5.0, drifted=(feature,),
     )  # fmt: skip
     registry.drift.record(model, found)
+
+
+def scored(registry: holdfast.Registry, log: Log) -> None:
+    """Log what the live version scored by files: twelve times, a long name among them."""
+    info = registry.resolve(f"{RECORDED}@production")
+    now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
+    for number in range(12):
+        at_us = now_us - number * 3_600_000_000
+        source = FEED if number == 1 else f"/feeds/{number}.parquet"
+        log.batches.add(
+            BatchRecord(
+                batch_id=Mint("batch", functools.partial(int, at_us // 1000))(), model=info.model,
+                version=info.version, digest=info.digest.removeprefix("sha256:"), input=source,
+                input_digest="0" * 64, rows=1_234_567 + number, refused=number, nulls=number % 2,
+                output=f"s3://scores/{number}.parquet", output_digest="1" * 64, started_us=at_us,
+                ended_us=at_us + 5_000_000, by=f"cron {EVIL}" if number == 1 else "cron",
+            )
+        )  # fmt: skip
 
 
 def tested(registry: holdfast.Registry, folder: Path) -> None:

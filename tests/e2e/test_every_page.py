@@ -17,7 +17,7 @@ from holdfast.core.policy import Policy
 from holdfast.predictions import open_log
 from holdfast.registry.catalogue_verbs import Labels
 
-EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+EVIL = full_store.EVIL
 RECORDED = f"/models/{full_store.RECORDED}"
 TESTED = f"/models/{full_store.TESTED}"
 NAMED = tuple(f"/models/{quote(name)}" for name in (full_store.LONG, full_store.FOREIGN))
@@ -28,9 +28,11 @@ PAGES = (
     f"{MODEL}:history", f"{MODEL}:history?view=served", f"{MODEL}:rollout", f"{MODEL}:lineage",
     f"{MODEL}:accuracy", f"{MODEL}:policy", f"{MODEL}:promote?version=1.1.0", f"{MODEL}:rollback",
     f"{MODEL}@1.1.0:approve", RECORDED, f"{RECORDED}@production", f"{RECORDED}:compare",
-    f"{RECORDED}:lineage", TESTED, f"{TESTED}:rollout", f"/models/{full_store.REFERRED}@latest",
-    *NAMED, *(f"{name}@production" for name in NAMED), f"{NAMED[0]}:history",
-    f"{NAMED[1]}:compare", "/models/nothing",
+    f"{RECORDED}:lineage", f"{RECORDED}@1.1.0:lineage", f"{RECORDED}:accuracy",
+    f"{RECORDED}:policy", f"{RECORDED}:history", f"{RECORDED}@1.0.0", TESTED,
+    f"{TESTED}:rollout", f"/models/{full_store.REFERRED}@latest", *NAMED,
+    *(f"{name}@production" for name in NAMED), f"{NAMED[0]}:history", f"{NAMED[1]}:compare",
+    "/models/nothing",
 )  # fmt: skip
 
 
@@ -45,6 +47,7 @@ def furnished(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         row = row_of(registry, "risk/fraud@1.2.0", "2026-02-05T00:00:00.000000Z")
         log = open_log(made.folder / "predictions")
         log.write([row])
+        full_store.scored(registry, log)
         log.close()
         yield made
 
@@ -95,6 +98,22 @@ def test_a_training_is_told_with_its_curves_its_figures_and_where_it_came_from(
     page.wait_for_url(f"**{RECORDED}@1.0.0:lineage")
     page = furnished.tab().go(f"{RECORDED}:compare")
     assert page.locator("section[aria-label='Learning curves'] svg[role=img]").count() == 2
+
+
+def test_batches_are_told_on_the_page_and_in_the_lineage(furnished: Stage) -> None:
+    page = furnished.tab().go(f"{RECORDED}@production")
+    batches = page.locator("section[aria-label=Batches]")
+    assert batches.locator("tbody tr").count() == 10
+    assert full_store.FEED in batches.inner_text()
+    assert "2 more are in the log" in batches.inner_text()
+    assert page.locator("section[aria-label=Batches] img").count() == 0
+    page = furnished.tabs[-1].go(f"{RECORDED}@1.1.0:lineage")
+    assert "1234567 rows" in page.inner_text("main")
+    page = furnished.tab(furnished.team.member("kim", "viewer")).go(f"{RECORDED}@1.1.0")
+    seen = page.inner_text("section[aria-label=Batches]")
+    assert "1,234,568" in seen
+    assert "s3://" not in seen
+    assert "shown to those who may look predictions up" in seen
 
 
 def test_a_figure_that_is_opened_by_itself_runs_nothing(furnished: Stage) -> None:

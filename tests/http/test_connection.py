@@ -1,6 +1,5 @@
 """Connections that hold on, flood, or send what two readers take for different requests."""
 
-import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from holdfast.http.connection_limits import ConnectionLimits, connections_allowe
 from holdfast.http.hosts import HostRules
 from holdfast.serving.server_limits import ServerLimits
 
+resource = pytest.importorskip("resource", reason="Windows limits no process's files")
 SMUGGLED = post("/predict", ROWS)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: here\r\n"
 

@@ -7,7 +7,6 @@ the next.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -26,6 +25,13 @@ from typing import Any, Final, Self
 import holdfast
 from holdfast import HoldfastError, Registry
 from holdfast.store import durable
+
+if sys.platform == "win32":
+    import pytest
+
+    pytest.skip("there are no forks on Windows", allow_module_level=True)
+else:
+    import fcntl
 
 PATIENCE_S: Final = 600.0
 _NOBODY: Final = 65_534

@@ -1,5 +1,6 @@
 """Entry points written to a folder, honest and hostile ones, and runs of them."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ from holdfast.retraining import training_process
 from holdfast.retraining.training_process import Ended, ProcessLimits, Training
 
 Run = Callable[..., Ended]
+
+collect_ignore_glob = [] if hasattr(os, "killpg") else ["*"]
+"""No training runs on Windows (`retraining/training_process.py`)."""
 
 
 @pytest.fixture

@@ -89,6 +89,8 @@ class OutputFile:
             if self._writer is not None:
                 with contextlib.suppress(Exception):  # it would otherwise write when it is freed
                     self._writer.close({})
+            if sys.platform == "win32":  # which removes no open file
+                self._file.close()
             with contextlib.suppress(OSError):
                 os.unlink(self.part)
         with contextlib.suppress(OSError):
@@ -120,13 +122,14 @@ class OutputFile:
             self._writer.close(facts)
             self._file.flush()
             durable.sync(self._file.fileno())
+            self._about = os.fstat(self._file.fileno())
             self._file.seek(0)
             return hashlib.file_digest(self._file, "sha256").hexdigest()
 
     @property
     def size_bytes(self) -> int:
         """Its length, once it is finished."""
-        return os.fstat(self._file.fileno()).st_size
+        return self._about.st_size
 
     def publish(self) -> None:
         """Give it its name.
@@ -137,6 +140,8 @@ class OutputFile:
         """
         part, path = str(self.part), str(self.path)
         with _disk(path):
+            if sys.platform == "win32":  # which renames no open file
+                self._file.close()
             if self._replacing == "replace":
                 self._keep_old()
                 os.replace(part, path)
@@ -156,7 +161,7 @@ class OutputFile:
         What somebody else put in its place meanwhile stays.
         """
         with contextlib.suppress(OSError):
-            if not os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self.path)):
+            if not os.path.samestat(self._about, os.lstat(self.path)):
                 return
             if self._old.exists():
                 os.replace(self._old, self.path)

@@ -181,8 +181,10 @@ def serve(ctx: Context, models: tuple[str, ...], **options: Any) -> None:
     It follows the journal: a new version is verified, loaded and tried out beside the one that
     answers, then takes over between two requests. Needs the extra `serve`.
     """
+    from holdfast.http import addresses
     from holdfast.registry import trial_runs
 
+    addresses.require_joining()
     registry = ctx.registry()
     for model in models:
         registry.situation(model)  # a name nobody registered is a mistake

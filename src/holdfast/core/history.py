@@ -212,7 +212,7 @@ def _annotation(
     match event:
         case events.Tagged():
             tags = ", ".join(
-                f"-{key}" if value is None else f"{key}={value}"
+                f"-{key}" if value is None else f"{key}={value}" if value else key
                 for key, value in event.tags.items()
             )
             return f"tag {event.version} {tags}"

@@ -5,14 +5,17 @@ from typing import Final
 
 from msgspec import Struct
 
+from holdfast.core.drift import drift_sentences
+from holdfast.core.drift_fold import latched
 from holdfast.core.fleet import Serving
 from holdfast.core.state import State
 
 _DAMAGED: Final = 0
 _SERVING: Final = 1
 _ROLLOUT: Final = 2
-_FORCED: Final = 3
-_EMPTY: Final = 4
+_DRIFT: Final = 3
+_FORCED: Final = 4
+_EMPTY: Final = 5
 _CALM: Final = 9
 
 
@@ -25,6 +28,7 @@ class ModelSummary(Struct, frozen=True):
         latest: The newest version.
         concerns: What needs attention, the gravest first; empty if nothing does.
         gravity: Of the gravest concern, 0 the worst; 9 if there is none.
+        drift: Findings about the live version that nobody acknowledged; they are concerns, too.
     """
 
     model: str
@@ -36,6 +40,7 @@ class ModelSummary(Struct, frozen=True):
     latest: str | None = None
     concerns: tuple[str, ...] = ()
     gravity: int = _CALM
+    drift: tuple[str, ...] = ()
 
 
 def standing(state: State, serving: Serving | None) -> ModelSummary:
@@ -45,7 +50,8 @@ def standing(state: State, serving: Serving | None) -> ModelSummary:
         state: The model.
         serving: How far its servers are; `None` where none ever reported.
     """
-    concerns = sorted(_concerns(state, serving))
+    drift = tuple(map(drift_sentences.standing, latched(state.findings, state.production)))
+    concerns = sorted([*_concerns(state, serving), *((_DRIFT, found) for found in drift)])
     live = state.live if state.production else None
     return ModelSummary(
         model=state.model,
@@ -57,6 +63,7 @@ def standing(state: State, serving: Serving | None) -> ModelSummary:
         latest=state.latest(),
         concerns=tuple(text for _, text in concerns),
         gravity=concerns[0][0] if concerns else _CALM,
+        drift=drift,
     )
 
 

@@ -4,9 +4,9 @@ import os
 import socket
 from typing import Any, Final
 
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, UnsupportedError
 
-__all__ = ["joined", "lent", "listen", "taken"]
+__all__ = ["joined", "lent", "listen", "require_joining", "taken"]
 
 _POSIX: Final = os.name == "posix"
 
@@ -50,6 +50,20 @@ def listen(bound_socket: socket.socket, backlog: int) -> None:
     if _POSIX:  # the next server must get past this one's last connections
         _set(bound_socket, socket.SO_REUSEADDR, 1)
     bound_socket.listen(backlog)
+
+
+def require_joining() -> None:
+    """Check that several processes can listen at one address here.
+
+    Raises:
+        UnsupportedError: If they cannot, as on Windows.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise UnsupportedError(
+            "holdfast serve",
+            "cannot run here: on Windows no two processes listen at one address",
+            "run it on Linux, macOS or in WSL; the store may stay where it is",
+        )
 
 
 def joined(bound_socket: socket.socket) -> socket.socket:

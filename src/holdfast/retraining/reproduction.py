@@ -234,7 +234,9 @@ def reproduce(registry: Registry, request: ReproductionRequest) -> Reproduced:
 
     Raises:
         InvalidInputError: If the work tree cannot be made, or the run left nothing usable.
+        UnsupportedError: If this system cannot hold a training to its limits (Windows).
     """
+    training_process.require_system()
     with scratch.folder() as home:
         prepared = _Prepared(registry, request, home)
         outcome = Reproduced(prepared.info.ref, prepared.needs)

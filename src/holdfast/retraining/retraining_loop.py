@@ -10,7 +10,7 @@ from holdfast.core.retraining import slots
 from holdfast.core.retraining.retraining_terms import MOST_ATTEMPTS
 from holdfast.errors import BusyError, ConflictError, StoreError
 from holdfast.registry import Registry
-from holdfast.retraining import retraining_run
+from holdfast.retraining import retraining_run, training_process
 from holdfast.retraining.retraining_run import RunOutcome, RunRequest
 from holdfast.retraining.schedule import Schedule
 from holdfast.stop_signal import Stop
@@ -39,7 +39,11 @@ def follow(
         request: From a slot to what is to be run for it.
         stop: Says when to end.
         clock: Tells the present time, aware.
+
+    Raises:
+        UnsupportedError: If this system cannot hold a training to its limits (Windows).
     """
+    training_process.require_system()
     began = clock()
     while not stop.is_set():
         now = clock()

@@ -146,7 +146,9 @@ def run(registry: Registry, request: RunRequest) -> RunOutcome:
     Raises:
         ConflictError: If another run holds the lease or took it, or the slot failed too often.
         InvalidInputError: If data cannot be read, or the request is malformed.
+        UnsupportedError: If this system cannot hold a training to its limits (Windows).
     """
+    training_process.require_system()
     verbs, name = registry.retrainings, name_of_entry(request.entry, request.command)
     record = verbs.record(request.model, request.slot, name)
     if record.is_final:

@@ -14,10 +14,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from holdfast.errors import UnsupportedError
 from holdfast.retraining import process_tree
 from holdfast.retraining.log_tail import LogTail
 
-__all__ = ["Ended", "ProcessLimits", "Training", "is_setting", "run"]
+__all__ = ["Ended", "ProcessLimits", "Training", "is_setting", "require_system", "run"]
 
 MOST_PROCESSES: Final = 2_000
 OUT_OF_MEMORY: Final = 91
@@ -95,6 +96,20 @@ class Ended(Struct, frozen=True):
     def met_limit(self) -> bool:
         """Whether one of its limits ended it, or refused it memory."""
         return self.why in ("time", "memory", "processes") or self.status == OUT_OF_MEMORY
+
+
+def require_system() -> None:
+    """Check that this system can end all the processes of a training at once.
+
+    Raises:
+        UnsupportedError: If it has no groups of processes, as Windows.
+    """
+    if not hasattr(os, "killpg"):
+        raise UnsupportedError(
+            "a training",
+            "cannot be run here: Windows has no process groups to end it by",
+            "run it on Linux, macOS or in WSL, or train and call `holdfast register` yourself",
+        )
 
 
 def run(

@@ -35,6 +35,7 @@ LIMIT_S: Final = 10.0
 """Seconds for which a lock is waited for, where nothing else is said."""
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)  # a planted one would make a file elsewhere
+_BYTES: Final = getattr(os, "O_BINARY", 0)  # Windows would make two of a line's end
 _SLOTS: Final = 64
 """Windows shares no lock: who shares takes one of these bytes, who is alone takes them all."""
 _BEYOND: Final = 1 << 30
@@ -177,7 +178,7 @@ def folder(path: str, limit: Limit = _LIMIT) -> Iterator[None]:
 def holders(path: str) -> list[str]:
     """Return who says that they hold a lock, in sentences: for people."""
     try:
-        with _opened(path, os.O_RDONLY | _NO_LINK) as hold:
+        with _opened(path, os.O_RDONLY | _NO_LINK | _BYTES) as hold:
             return [str(holder) for holder in _holders(hold)]
     except StoreError:
         return []
@@ -239,7 +240,7 @@ def _is_granted(ask: Callable[[], None]) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: str, flags: int = os.O_RDWR | os.O_CREAT | _NO_LINK) -> Iterator[_Hold]:
+def _opened(path: str, flags: int = os.O_RDWR | os.O_CREAT | _NO_LINK | _BYTES) -> Iterator[_Hold]:
     with _forking, durable.translate_errors(path):
         hold = _Hold(os.open(path, flags, 0o666), os.getpid())
         _open.add(hold)

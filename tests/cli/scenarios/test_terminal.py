@@ -1,7 +1,6 @@
 """What others wrote never steers the terminal of whoever reads it."""
 
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 import holdfast
 
+pty = pytest.importorskip("pty", reason="there are no such terminals on Windows")
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\u202e"
 HOLDFAST = (sys.executable, "-m", "holdfast")
 COLOUR = "\x1b["

@@ -30,6 +30,11 @@ def test_drift_that_nobody_acknowledged_is_shown_with_what_to_do(look: Any, pers
     assert "drift in &lt;age&gt; since 2026-11-29" in page
     assert "holdfast drift risk/fraud --acknowledge drift-2026-11-29" in page
 
+    front, page = look("/")
+    (ask,) = front.values["asks"]
+    assert (ask.title, ask.text) == ("risk/fraud drifts", "drift in <age> since 2026-11-29")
+    assert '<span class="chip bad" title="drift in &lt;age&gt; since' in page
+
     registry.rollouts.start("risk/fraud@1.4.0", reason="canary")
     _, rollout = look("/models/risk/fraud:rollout")
     assert "drift in &lt;age&gt; since 2026-11-29" in rollout

@@ -1,5 +1,6 @@
 """One version's page: what was told of it, what was measured, and whether it may go live."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from holdfast.core.manifest import digest_of
 from holdfast.registry.attachments import Attachment, attach
 from holdfast.registry.catalogue_verbs import Labels
 from holdfast.registry.session import CommitOptions
+from holdfast.retraining import retraining_run
+from holdfast.retraining.retraining_run import RunRequest
 
 
 def test_told_metrics_are_told_apart_from_measured_ones(
@@ -28,6 +31,32 @@ def test_told_metrics_are_told_apart_from_measured_ones(
     assert after.count('class="origin">told') == 1  # recall was measured, latency_ms was not
     assert 'class="origin">measured (june)' in after
     assert "nothing here checked it" in after
+
+
+def test_what_a_retraining_measured_was_not_told(
+    look: Look, person: Person, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "def train(context):\n"
+        "    model = LogisticRegression().fit([[0], [1]], [0, 1])\n"
+        "    return {'model': model, 'input_example': [[0.5]], 'metrics': {'cost': 3.0}}\n"
+    )
+    for name, shift in (("rows", 0), ("evaluation", 1)):
+        lines = "".join(f"{(index + shift) % 7},{index % 2}\n" for index in range(40))
+        (tmp_path / f"{name}.csv").write_text(f"x,label\n{lines}")
+    data = {name: tmp_path / f"{name}.csv" for name in ("rows", "evaluation")}
+    request = RunRequest(
+        model="risk/weekly", slot="2026-11-19T00:00:00Z", folder=tmp_path, entry="jobs:train",
+        environment=dict(os.environ), data=data, sandbox="off",
+    )  # fmt: skip
+    done = retraining_run.run(person.registry, request)
+    assert done.record.outcome == "registered", done.log
+    _, page = look("/models/risk/weekly@1.0.0")
+
+    assert page.count('class="origin">measured (retraining)') == 3
+    assert page.count('class="origin">told') == 1  # cost
+    assert "nothing here measured them" not in page
 
 
 def test_slices_of_the_last_evaluation_are_shown(

@@ -1,5 +1,6 @@
 """`make demo-web`: a year of five models, and the server that shows it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 import holdfast
 
@@ -35,6 +37,24 @@ def test_a_year_of_five_models_is_filled_and_whole(tmp_path: Path) -> None:
     assert rows["lab/wine"].summary.production is None
     first, last = (registry.entries("risk/fraud")[end].at for end in (0, -1))
     assert first[:4] != last[:4]  # dated over a year
+    assert rows["risk/fraud"].summary.drift
+    assert "scored 2970 payments, 3 refused" in filled.stdout
+    retrained_and_compared(registry)
+
+
+def retrained_and_compared(registry: holdfast.Registry) -> None:
+    """See that a schedule retrained a model, once on wrong labels, and that an A/B test runs."""
+    if not hasattr(os, "killpg"):  # no training runs on Windows
+        return
+    outcomes = [slot.outcome or slot.marks[0] for slot in registry.retrainings.slots("post/digits")]
+    rollout = registry.rollout("post/digits")
+
+    assert outcomes == ["blocked", "missed", "registered"]
+    assert rollout is not None
+    assert (rollout.plan.strategy, rollout.version, rollout.outcome) == ("ab", "1.9.0", None)
+    assert rollout.verdict is not None
+    assert rollout.verdict.comparison is not UNSET
+    assert rollout.verdict.comparison.candidate.known > 300
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")

@@ -190,5 +190,6 @@ def _open(plan: Plan, test: OutcomeTest, comparison: OutcomeComparison) -> Reaso
     few = min(comparison.candidate.known, comparison.active.known)
     if test.clip is not None and few < test.min_keys:
         return Reason("few_keys", f"{few} of {test.min_keys} keys with an outcome on each side")
-    until = "" if plan.max_step_time_s is None else f", until {span(plan.max_step_time_s)}"
+    deadline_s = plan.max_step_time_s
+    until = "" if deadline_s is None else f"; it ends {span(deadline_s)} after its start"
     return Reason("open", f"{test.outcome} may be better or worse: {comparison.band}{until}")

@@ -17,7 +17,7 @@ from holdfast.web.pages.page import Asked, Drawn, common
 from holdfast.web.pages.page_paths import model_url, version_url
 from holdfast.web.pages.visitor import Visitor
 
-_ASKS: Final = 3
+_ASKS: Final = 4
 _PAGE: Final = 100
 _EXAMPLE: Final = "holdfast register iris model.joblib scaler.joblib --metric accuracy=0.95"
 _SHOW: Final = {
@@ -128,7 +128,7 @@ def _judged(rollout: Rollout) -> str:
 
 
 def _asks(rows: Sequence[MatrixRow]) -> Iterator[Ask]:
-    """Go through what wants a person: damage first, then rollouts, then what waits for approval."""
+    """Go through what needs a person: damage, then drift, rollouts, and what waits for approval."""
     for row in rows:
         if row.summary.gravity == 0:
             yield Ask(
@@ -138,6 +138,10 @@ def _asks(rows: Sequence[MatrixRow]) -> Iterator[Ask]:
                 "See",
                 model_url(row.model),
             )
+    for row in rows:
+        if row.summary.drift:
+            text = "; ".join(row.summary.drift)
+            yield Ask("bad", f"{row.model} drifts", text, "See", model_url(row.model))
     for row in rows:
         rollout = row.rollout
         if rollout is not None:

@@ -12,6 +12,7 @@ from holdfast.core.manifest import Manifest
 from holdfast.core.training_record import FACTS
 from holdfast.core.views import VersionInfo
 from holdfast.errors import HoldfastError
+from holdfast.web.below import session_of
 from holdfast.web.pages import kept_pictures, slices_section, version_batches
 from holdfast.web.pages.drawing import fact
 from holdfast.web.pages.page import Answer, Asked, Drawn, Redirect, common
@@ -36,8 +37,8 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         "info": info,
         "live": live,
         "judged": verdict(visitor, info),
-        "origins": evaluation.origins(info.metrics, info.evaluations),
-        "measured": bool(info.evaluations),
+        "origins": (origins := _origins(visitor, info)),
+        "measured": any(origin != "told" for origin in origins.values()),
         "slices": slices_section.of_version(visitor, model, info.version, info.evaluations),
         "curves": kept_pictures.curves(kept),
         "figures": kept_pictures.figures(info, kept),
@@ -51,6 +52,20 @@ def page(visitor: Visitor, asked: Asked) -> Answer:
         "command": f"holdfast {'load' if info.reference is None else 'show'} {info.ref}",
     }
     return Drawn("version", common(visitor, asked, "models") | values)
+
+
+def _origins(visitor: Visitor, info: VersionInfo) -> dict[str, str]:
+    """Say of each metric whether it was told, or measured: by `evaluate` or by a retraining."""
+    sources = evaluation.origins(info.metrics, info.evaluations)
+    state, record = session_of(visitor.registry).find(info.ref)
+    if record.losses:
+        named = {slot.version for slot in state.slots.values()}
+        made = [other for version, other in state.versions.items() if version in named]
+        sets = {series.on for other in made for series in other.losses}
+        for series in record.losses:
+            if series.on in sets and sources.get(series.name) == "told":
+                sources[series.name] = "measured (retraining)"
+    return sources
 
 
 def verdict(visitor: Visitor, info: VersionInfo) -> Verdict | None:
