@@ -1,21 +1,30 @@
 """A retraining whose store is a team's server: the lease is kept and the run judged there."""
 
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.retraining.entries import GOOD, PLAIN, WORSE
 from tests.web.facing import Caller, Served
 from tests.web.teams import Team, as_
 
 import holdfast
-from holdfast import Policy, Registry
+from holdfast import Policy, Registry, signing
 from holdfast.core.events import Retrained
-from holdfast.errors import ConflictError, ForbiddenError, UnsupportedError
+from holdfast.core.retraining.slot_record import SlotRecord
+from holdfast.errors import ConflictError, DamagedError, ForbiddenError, RefusedError
+from holdfast.registry.losses import Measured
+from holdfast.registry.received_retrainings import SentRun
+from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
 from holdfast.registry.retraining_lease import LeaseHolder
 from holdfast.retraining import retraining_run
 from holdfast.retraining.retraining_run import RunOutcome, RunRequest
+from holdfast.signing.keys import KeyFiles
+from holdfast.web import retraining_runs
+from holdfast.web.retraining_runs import RunMade
 
 SLOTS = tuple(f"2025-12-{day:02}T02:00:00Z" for day in range(1, 9))
 Train = Callable[..., RunOutcome]
@@ -126,18 +135,117 @@ def test_what_a_slot_came_to_is_remarked_once(
     assert (entry.event, entry.by) == (event, "hourly")
 
 
-def test_a_policy_that_demands_signatures_is_said_to_be_beyond_a_server(
-    as_member: Callable[[str, str], Registry], team: Team, tmp_path: Path
+@pytest.fixture(scope="module")
+def keys(team: Team, tmp_path_factory: pytest.TempPathFactory) -> KeyFiles:
+    """Return the key of Bob, who alone signs what becomes of two models."""
+    keys = signing.create("bob", tmp_path_factory.mktemp("keys"))
+    signers = {"bob": keys.signer}
+    policy = Policy(signers=signers, require_signature=True)
+    for model in ("signed", "loved"):
+        team.registry.set_policy(model, policy, reason="agreed")
+    return keys
+
+
+@pytest.fixture(scope="module")
+def bobs_token(team: Team) -> str:
+    return team.member("bob", "promoter")
+
+
+@pytest.fixture
+def signer(
+    served: Served, keys: KeyFiles, bobs_token: str, monkeypatch: pytest.MonkeyPatch
+) -> Registry:
+    monkeypatch.setenv("HOLDFAST_TOKEN", bobs_token)
+    return holdfast.open(f"http://127.0.0.1:{served.port}", signing_key=keys.private)
+
+
+def test_whoever_runs_it_decides_what_the_server_decides_and_signs_that(
+    signer: Registry, keys: KeyFiles, team: Team, tmp_path: Path
 ) -> None:
-    from holdfast import signing
+    first = train(signer, tmp_path, "signed", GOOD, SLOTS[0], seed=1)
+    again = train(signer, tmp_path, "signed", GOOD, SLOTS[0], seed=1)
+    signer.sign("signed@1.0.0")
+    signer.promote("signed@1.0.0", reason="first")
+    worse = train(signer, tmp_path, "signed", WORSE, SLOTS[1], seed=2)
+    stopped = PLAIN + "def train(context):\n    sys.exit('no rows')"
+    broken = train(signer, tmp_path, "signed", stopped, SLOTS[2])
+    late = Retrained(slot=SLOTS[3], entry="jobs:train", outcome="missed", why="nobody ran it")
+    marked = [signer.retrainings.remark("signed", late) for _ in range(2)]
 
-    made = signing.create("bob", tmp_path / "keys")
-    policy = Policy(signers={"bob": made.signer}, require_signature=True)
-    team.registry.set_policy("signed", policy, reason="agreed")
-    remote = as_member("weekly", "registrar")
+    outcomes = [outcome.record.outcome for outcome in (first, worse, broken)]
+    assert outcomes == ["registered", "blocked", "failed"]
+    assert (again.ran, again.record, marked) == (False, first.record, [True, False])
+    entries = [entry for entry in team.registry.entries("signed") if type(entry.event) is Retrained]
+    pens = [(entry.by, entry.signature and entry.signature.key) for entry in entries]
+    assert pens == [("bob", keys.signer.ed25519)] * 4
+    blocked: Any = entries[1].event
+    assert (blocked.champion.version, blocked.registered.version) == ("1.0.0", "1.1.0")
+    assert team.registry.verify().whole
 
-    with pytest.raises(UnsupportedError, match="cannot sign what it decides about a retraining"):
-        train(remote, tmp_path, "signed", GOOD, SLOTS[0])
+
+def test_nobody_trains_for_hours_what_they_may_not_sign(
+    keys: KeyFiles, signer: Registry, as_member: Callable[[str, str], Registry], tmp_path: Path
+) -> None:
+    dies = PLAIN + "def train(context):\n    1 / 0"
+    without_key = holdfast.open(signer.location)
+    other = as_member("weekly", "registrar")
+    with_key_of_bob = holdfast.open(other.location, signing_key=keys.private)
+
+    for registry, said in (
+        (without_key, "is not signed; the policy demands the signature of bob"),
+        (with_key_of_bob, "of bob, in the name of weekly"),
+    ):
+        with pytest.raises(RefusedError, match=said):
+            train(registry, tmp_path, "signed", dies, SLOTS[7])
+
+
+LIES: dict[str, Callable[[SentRun], SentRun]] = {
+    "outcome": lambda run: replace(run, outcome="failed"),
+    "losses": lambda run: replace(run, scores=replace(run.scores, kept={})),
+    "version": lambda run: replace(run, bump="major"),
+}
+
+
+def test_what_a_server_would_rather_have_written_is_not_signed(
+    team: Team, signer: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"log_loss": struct.pack("<64d", *[0.25] * 64)}
+    scored = ScoredPair(measured=Measured("ab" * 32, losses), metrics={"log_loss": 0.25})
+    (tmp_path / "model.txt").write_text("weights")
+    team.registry.register("loved", tmp_path / "model.txt", version="0.1.0")
+    (tmp_path / "model.txt").write_text("other weights")
+    perform = retraining_runs.perform
+    before = team.registry.retrainings.state("loved").seq
+
+    def concluded(slot: str) -> SlotRecord:
+        attempt = Attempt(slot, "jobs:train", "auto", b"{}\n", b"trained")
+        sources = {"model": tmp_path / "model.txt"}
+        with signer.retrainings.lease("loved", LeaseHolder(slot, "ci:7")) as lease:
+            return signer.retrainings.conclude(
+                "loved", attempt, lease, sources, {}, lambda *_: scored
+            )
+
+    for named, lie in LIES.items():
+
+        def lying(
+            registry: Registry, model: str, body: RunMade, options: Any, do: Any = lie
+        ) -> Any:
+            return perform(registry, model, replace(body, run=do(body.run)), options)
+
+        monkeypatch.setattr(retraining_runs, "perform", lying)
+        with pytest.raises(DamagedError, match=f"with another {named} than is decided here"):
+            concluded(SLOTS[4])
+    assert team.registry.retrainings.state("loved").seq == before
+    monkeypatch.setattr(retraining_runs, "perform", perform)
+
+    assert [concluded(slot).outcome for slot in SLOTS[4:6]] == ["registered", "unchanged"]
+
+
+def test_a_key_signs_runs_of_models_that_do_not_demand_it(signer: Registry, team: Team) -> None:
+    late = Retrained(slot=SLOTS[0], entry="jobs:train", outcome="missed", why="nobody ran it")
+
+    assert signer.retrainings.remark("loose", late)
+    assert team.registry.entries("loose")[0].signature is not None
 
 
 RUN = {"slot": SLOTS[0], "entry": "jobs:train", "outcome": "failed", "term": 1}

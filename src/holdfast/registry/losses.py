@@ -177,8 +177,14 @@ def series(
     session: Session, before: Losses, after: Losses, directions: Mapping[str, Direction]
 ) -> Paired:
     """Bootstrap stored losses of one name on one set."""
-    interval = bootstrap.interval(_read(session, before), _read(session, after))
-    change, low, high, absolute = interval
+    return compared(before, after, (_read(session, before), _read(session, after)), directions)
+
+
+def compared(
+    before: Losses, after: Losses, raws: tuple[bytes, bytes], directions: Mapping[str, Direction]
+) -> Paired:
+    """Bootstrap losses of one name on one set, whose bytes are at hand."""
+    change, low, high, absolute = bootstrap.interval(*raws)
     return Paired(
         name=after.name,
         on=after.on,

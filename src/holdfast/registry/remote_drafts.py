@@ -61,7 +61,7 @@ def publish(
 
     def check_prepared(entry: Entry, prepared: Mapping[str, Any]) -> None:
         assert isinstance(entry.event, Registered)  # noqa: S101 - looked at before
-        manifest = _prepared(verbs, draft, entry.event.manifest, prepared.get("manifest"))
+        manifest = prepared_manifest(verbs, draft, entry.event.manifest, prepared)
         _require_same(manifest, verbs, draft, entry)
 
     verb = ServerVerb("register", (Registered,), arguments, expected, check_prepared)
@@ -83,8 +83,15 @@ def publish(
     return registration.registered(session, outcome.state, event, draft)
 
 
-def _prepared(verbs: ServerVerbs, draft: Manifest, digest: str, text: object) -> Manifest:
-    """Read the manifest whose digest is to be signed."""
+def prepared_manifest(
+    verbs: ServerVerbs, draft: Manifest, digest: str, prepared: Mapping[str, Any]
+) -> Manifest:
+    """Read the manifest whose digest is to be signed, which came with the entry.
+
+    Raises:
+        DamagedError: If it did not, or has another digest.
+    """
+    text = prepared.get("manifest")
     try:
         raw = base64.b64decode(
             text.encode("ascii") if isinstance(text, str) else b"?", validate=True

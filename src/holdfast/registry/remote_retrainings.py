@@ -1,7 +1,7 @@
 """The verbs of retraining, asked of a server: the lease is kept there, and the run is judged there.
 
 What is trained and scored is trained and scored here. The server writes the one entry, which is
-read back and held against what was sent.
+read back and held against what was sent; with a key it is decided here too, before it is signed.
 """
 
 import os
@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core import names, retraining_commands
+from holdfast.core import retraining_commands
+from holdfast.core.entry import Entry
 from holdfast.core.events import Retrained
 from holdfast.core.manifest import Manifest
-from holdfast.core.retraining import slots
 from holdfast.core.retraining.slot_record import REMARKS, SlotRecord, name_of
 from holdfast.core.views import RegistrationResult, version_info
-from holdfast.errors import ConflictError, UnsupportedError
-from holdfast.registry import registration, remote_drafts
+from holdfast.errors import ConflictError
+from holdfast.registry import registration, remote_drafts, signed_retrainings
 from holdfast.registry.facts import Facts
 from holdfast.registry.losses import Measured
 from holdfast.registry.retraining_conclusion import Attempt, Score, ScoredPair
@@ -29,6 +29,7 @@ from holdfast.registry.retraining_verbs import Retrainings
 from holdfast.registry.sent_runs import SentRun, SentScores
 from holdfast.registry.server_verbs import ServerVerb, ServerVerbs
 from holdfast.registry.session import CommitOptions, Session
+from holdfast.registry.signed_retrainings import Decide, MadeRun
 from holdfast.store.remote.http_client import quoted
 
 _SCORINGS: Final = 3
@@ -73,22 +74,12 @@ class RemoteRetrainings(Retrainings):
         self._verbs = verbs
 
     def record(self, model: str, slot: str, entry: str) -> SlotRecord:
-        """Return what the journal says of a slot that is done, or may be tried.
+        """Return what the journal says of a slot that is done, or may be tried; see there.
 
-        Raises:
-            ConflictError: If it was tried too often.
-            InvalidInputError: If it lies ahead.
-            UnsupportedError: If the policy demands a signature.
+        Whoever the server says that asks must be who the policy lets sign.
         """
-        slots.require_come(slot, self._session.clock())
-        record = retraining_commands.require_attempt(
-            self._state(names.check_model(model)), slot, entry
-        )
-        if not record.is_final and self._state(model).policy.require_signature:
-            problem = "cannot sign what it decides about a retraining, and the policy demands it"
-            advice = "run it where the folder or bucket of the registry can be written"
-            raise UnsupportedError(f"server {self._verbs.url}", problem, advice)
-        return record
+        self._session.by = self._verbs.whoami().user.name
+        return super().record(model, slot, entry)
 
     def lease(self, model: str, holder: LeaseHolder, pulse: Pulse = PULSE) -> Lease:
         """Take the lease that the server keeps.
@@ -112,7 +103,8 @@ class RemoteRetrainings(Retrainings):
         if not isinstance(retraining_commands.retrained(before, event), Retrained):
             return False
         told = SentRun(slot=event.slot, entry=event.entry, outcome=_outcome(event), why=event.why)
-        self._post(model, told, {"outcome": event.outcome, "why": event.why})
+        expected = {"outcome": event.outcome, "why": event.why}
+        self._post(model, told, expected, signed_retrainings.told(event))
         return True
 
     def fail(self, model: str, attempt: Attempt, event: Retrained, lease: Lease) -> SlotRecord:
@@ -124,7 +116,8 @@ class RemoteRetrainings(Retrainings):
             why=event.why, run=run, log=log,
         )  # fmt: skip
         expected = {"outcome": event.outcome, "why": event.why, "run": run, "log": log}
-        return self._post(model, told, {**expected, "term": lease.term})
+        decide = signed_retrainings.told(replace(event, term=lease.term, run=run, log=log))
+        return self._post(model, told, {**expected, "term": lease.term}, decide)
 
     def conclude(
         self,
@@ -175,7 +168,13 @@ class RemoteRetrainings(Retrainings):
             scores=self._scores(scored),
         )  # fmt: skip
         lease.require()
-        record = self._post(model, told, {"run": run, "log": log, "term": lease.term}, draft)
+        event = Retrained(
+            slot=attempt.slot, entry=attempt.entry, outcome="failed", term=lease.term, run=run,
+            log=log,
+        )  # fmt: skip
+        made = MadeRun(self._session, self._verbs, attempt, lease, event, draft, scored)
+        expected = {"run": run, "log": log, "term": lease.term}
+        record = self._post(model, told, expected, made.decide, draft)
         state = self._state(model)
         version = state.versions[record.version or ""]
         return RegistrationResult(version_info(state, version), created=True, why="")
@@ -208,12 +207,21 @@ class RemoteRetrainings(Retrainings):
         model: str,
         run: SentRun,
         expected: Mapping[str, Any],
+        decide: Decide,
         draft: Manifest | None = None,
     ) -> SlotRecord:
-        """Have the server write, and hold what it wrote against what was sent."""
+        """Have the server write, and hold what it wrote against what was sent.
+
+        What is to be signed is decided here first.
+        """
+
+        def check(entry: Entry, prepared: Mapping[str, Any]) -> None:
+            state = self._state(model)
+            signed_retrainings.require_same(self._verbs, state, entry, decide, prepared)
+
         named = {"slot": run.slot, "entry": run.entry}
         arguments = {"run": msgspec.to_builtins(run)}
-        verb = ServerVerb("retrained", (Retrained,), arguments, {**named, **expected})
+        verb = ServerVerb("retrained", (Retrained,), arguments, {**named, **expected}, check)
         outcome = self._verbs.post(model, verb, CommitOptions())
         event = outcome.entry.event if outcome.entry else None
         if draft is not None and isinstance(event, Retrained) and event.registered is not None:

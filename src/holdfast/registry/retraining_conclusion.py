@@ -1,6 +1,6 @@
 """How a run that made something is committed: scored, judged, registered, staged, by one entry."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,7 +11,7 @@ from holdfast.core import gate, numbering, paired, retraining_commands
 from holdfast.core.events import AnyEvent, Retrained
 from holdfast.core.gate import Candidate, Verdict
 from holdfast.core.idempotency import Unchanged
-from holdfast.core.manifest import Manifest
+from holdfast.core.manifest import Manifest, digest_of
 from holdfast.core.paired import Losses, Paired
 from holdfast.core.policy import Policy
 from holdfast.core.retraining.slot_record import ChampionScores, name_of
@@ -134,7 +134,7 @@ class Conclusion:
                 blobs.add(stored / file.path)
 
         def decide(now: State, at: str) -> AnyEvent | Unchanged:
-            decided = self._decided(now, at, draft, scored, event)
+            decided = self.decided(now, at, draft, scored, event)
             self._lease.require()
             session.open_store.rescue(digests)
             return retraining_commands.retrained(now, decided)
@@ -151,10 +151,15 @@ class Conclusion:
         version = outcome.state.versions[record.version or ""]
         return RegistrationResult(version_info(outcome.state, version), created=True, why="")
 
-    def _decided(
+    def decided(
         self, state: State, at: str, draft: Manifest, scored: ScoredPair, event: Retrained
     ) -> Retrained:
-        """Say what a run comes to in a state: the model there was, or a version and its verdict."""
+        """Say what a run comes to in a state: the model there was, or a version and its verdict.
+
+        Raises:
+            ConflictError: If another version is live than the one that was scored beside it.
+            RefusedError: If the schemas demand a higher number than was asked for.
+        """
         if state.production != scored.champion:
             raise _ChampionMovedError(self._model, "has another version live", "score it anew")
         same = duplicates.find(self._session, state, "", draft)
@@ -166,7 +171,7 @@ class Conclusion:
         self._session.open_store.rescue([planned.event.manifest])
         stored_losses = losses.stored(self._session, scored.measured) if scored.measured else ()
         champion = self._champion(state, scored)
-        verdict = self._judged(state, planned.manifest, stored_losses, champion)
+        verdict = self._judged(state, planned.manifest, champion, scored)
         return replace(
             event,
             outcome="registered" if verdict.passed else "blocked",
@@ -200,8 +205,8 @@ class Conclusion:
         self,
         state: State,
         manifest: Manifest,
-        kept: Sequence[Losses],
         champion: ChampionScores | None,
+        scored: ScoredPair,
     ) -> Verdict:
         """Ask the gate, with what was measured of the champion on this run's rows and no more."""
         policy = replace(
@@ -217,16 +222,26 @@ class Conclusion:
         live = self._session.manifest(state.versions[state.production])
         metrics = champion.metrics if champion else {}
         against = Candidate(live, metrics, frozenset())
-        pairs = self._paired(state, champion.losses if champion else (), kept)
+        pairs = _paired(state, scored) if champion else ()
         verdict = gate.judge(policy, candidate, against, pairs)
         return _remarked(_uncompared(policy, verdict, metrics), state.policy, policy)
 
-    def _paired(
-        self, state: State, before: Sequence[Losses], after: Sequence[Losses]
-    ) -> tuple[Paired, ...]:
-        matched, _ = paired.pairs(before, after)
-        directions = state.policy.directions
-        return tuple(losses.series(self._session, *both, directions) for both in matched)
+
+def _paired(state: State, scored: ScoredPair) -> tuple[Paired, ...]:
+    """Bootstrap the losses of both; their bytes are at hand, and a server may not show them yet."""
+    old, new = scored.champion_measured, scored.measured
+    if old is None or new is None:
+        return ()
+    matched, _ = paired.pairs(_of(old), _of(new))
+    raws = [(old.rows[before.name], new.rows[after.name]) for before, after in matched]
+    directions = state.policy.directions
+    return tuple(
+        losses.compared(*both, pair, directions) for both, pair in zip(matched, raws, strict=True)
+    )
+
+
+def _of(measured: Measured) -> tuple[Losses, ...]:
+    return losses.named(measured, {name: digest_of(raw) for name, raw in measured.rows.items()})
 
 
 def _uncompared(policy: Policy, verdict: Verdict, metrics: Mapping[str, float]) -> Verdict:

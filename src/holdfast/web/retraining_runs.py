@@ -19,7 +19,7 @@ from holdfast.web.exchange import Answer, Request, answered
 from holdfast.web.verb_bodies import Body, Text
 from holdfast.web.verbs import Verb
 
-__all__ = ["LeaseAct", "RunMade", "holder", "lease", "retrained"]
+__all__ = ["LeaseAct", "RunMade", "admit", "holder", "lease", "perform", "retrained"]
 
 
 class LeaseAct(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,7 +84,7 @@ async def retrained(desk: Desk, request: Request) -> Answer:
 
 
 def _retrained(desk: Desk, request: Request, body: RunMade) -> Answer:
-    _admit(desk, request, body.run)
+    admit(desk, request, body.run)
     model = request.values["model"]
     registry, watch = watched(desk, request, body.by)
     options = options_of(request, body.reason)
@@ -99,8 +99,13 @@ def _retrained(desk: Desk, request: Request, body: RunMade) -> Answer:
     return answer_of(registry, model, result, watch)
 
 
-def _admit(desk: Desk, request: Request, run: SentRun) -> None:
-    """Check that whoever asks may trust what they send, and sent what they name."""
+def admit(desk: Desk, request: Request, run: SentRun) -> None:
+    """Check that whoever asks may trust what they send, and sent what they name.
+
+    Raises:
+        ForbiddenError: If they may not.
+        InvalidInputError: If the draft is of another model, or names bytes that they did not send.
+    """
     model = request.values["model"]
     if run.draft.get("name", model) != model:
         raise InvalidInputError("draft", "names another model than the path", f"name {model}")
@@ -120,7 +125,8 @@ def _own(run: SentRun) -> Iterator[str]:
     yield from run.scores.champion_kept.values()
 
 
-def _perform(registry: Registry, model: str, body: RunMade, options: CommitOptions) -> object:
+def perform(registry: Registry, model: str, body: RunMade, options: CommitOptions) -> object:
+    """Write what a run came to, as the registry's author."""
     from holdfast.registry import received_retrainings
 
     return received_retrainings.accept(session_of(registry), model, body.run, options)
@@ -129,7 +135,7 @@ def _perform(registry: Registry, model: str, body: RunMade, options: CommitOptio
 _RETRAINED: Final = Verb(
     "retrained",
     "retrain",
-    _perform,
+    perform,
     (WORDS[events.Retrained],),
     "Tell what a slot of retraining came to.",
 )

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from holdfast.core import strict_json
+from holdfast.core.events import WORDS, Registered, Retrained
 from holdfast.core.signers import Signer
 from holdfast.core.signers import check as check_signers
 from holdfast.errors import InvalidInputError
@@ -23,7 +24,7 @@ from holdfast.registry import Registry
 from holdfast.registry.commit_watch import CommitWatch
 from holdfast.registry.session import CommitOptions, Keyring, Session
 from holdfast.store import layout
-from holdfast.web import registering
+from holdfast.web import registering, retraining_runs
 from holdfast.web.below import session_of
 from holdfast.web.deeds import answer_of, options_of, require_rights, watched
 from holdfast.web.desk import Desk
@@ -35,6 +36,7 @@ __all__ = ["Commit", "Prepare", "commit", "prepare"]
 
 _Kind = TypeVar("_Kind")
 _REGISTER: Final = "register"
+_RETRAINED: Final = "retrained"
 
 
 class Prepare(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,18 +87,30 @@ def _prepared(desk: Desk, request: Request, body: Prepare) -> Answer:
         result = _perform(registry, request, asked)
     except PreparedError as prepared:
         document = {"bytes": base64.b64encode(prepared.message).decode(), "result": None}
-        if body.verb == _REGISTER:
-            document["manifest"] = base64.b64encode(_manifest(session, prepared.message)).decode()
+        manifest = _manifest(session, prepared.message)
+        if manifest is not None:
+            document["manifest"] = base64.b64encode(manifest).decode()
         return answered(document)
     if any(outcome.entry is not None for outcome in watch.outcomes):  # no verb signs nothing
         raise Problem(500, "internal", "the server wrote an entry that was only to be prepared")
     return answered({"bytes": None, "result": result})
 
 
-def _manifest(session: Session, message: bytes) -> bytes:
-    """Return the manifest that an entry names: whoever signs a digest wants to read what it is."""
-    entry = strict_json.decode(message + b"}", _Registering)
-    with session.open_store.store.open(layout.blob(entry.data.manifest)) as file:
+def _manifest(session: Session, message: bytes) -> bytes | None:
+    """Return the manifest of a version that an entry registers, `None` if it registers none.
+
+    Whoever signs a digest wants to read what it is of.
+    """
+    text = message + b"}"
+    operation = strict_json.decode(text, _Operation).op
+    named: _Named | None = None
+    if operation == WORDS[Registered]:
+        named = strict_json.decode(text, _Registering).data
+    elif operation == WORDS[Retrained]:
+        named = strict_json.decode(text, _Retraining).data.registered
+    if named is None:
+        return None
+    with session.open_store.store.open(layout.blob(named.manifest)) as file:
         return file.read()
 
 
@@ -106,12 +120,24 @@ async def commit(desk: Desk, request: Request) -> Answer:
     return await desk.work.do(lambda: _committed(desk, request, body))
 
 
+class _Operation(Struct):
+    op: str
+
+
 class _Named(Struct):
     manifest: str
 
 
 class _Registering(Struct):
     data: _Named
+
+
+class _Run(Struct):
+    registered: _Named | None = None
+
+
+class _Retraining(Struct):
+    data: _Run
 
 
 def _committed(desk: Desk, request: Request, body: Commit) -> Answer:
@@ -132,6 +158,12 @@ def _asked(desk: Desk, request: Request, name: str, arguments: dict[str, Any]) -
         registering.admit(desk, request, draft)
         options = options_of(request, draft.reason)
         return _Asked(registering.perform, draft, draft.by, options)
+    if name == _RETRAINED:
+        made = _read(arguments, retraining_runs.RunMade)
+        request.rights.require("retrain", request.values["model"])
+        retraining_runs.admit(desk, request, made.run)
+        options = options_of(request, made.reason)
+        return _Asked(retraining_runs.perform, made, made.by, options)
     verb = VERBS.get(name)
     if verb is None or verb.plans or not verb.operations:
         raise InvalidInputError(f"verb {name[:40]!r}", "does not write an entry")
