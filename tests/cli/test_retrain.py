@@ -262,6 +262,22 @@ def test_a_policy_says_what_a_call_does_not(holdfast: Holdfast, job: Any) -> Non
 
 
 @pytest.mark.usefixtures("job")
+def test_a_schedule_that_is_changed_does_not_run_what_a_later_slot_did(holdfast: Holdfast) -> None:
+    words = ("retrain", "churn", "--entry", "jobs:train")
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    runs = [
+        holdfast(*words, "--slot", f"{now}/age-v1-1"),  # which stands for nothing but its finding
+        holdfast(*words, "--every", "1000d"),
+        holdfast(*words, "--slot", now),
+        holdfast(*words, "--every", "1001d"),
+    ]
+
+    assert [run.status for run in runs] == [0] * 4
+    assert ["(done before)" in run.out for run in runs] == [False, False, False, True]
+    assert f"slot {now} registered 1.2.0" in runs[3].out
+
+
+@pytest.mark.usefixtures("job")
 def test_a_missed_slot_is_told_once_and_fails_the_check(holdfast: Holdfast) -> None:
     words = ("retrain", "check", "churn", "--entry", "jobs:train", "--every", "1d")
     holdfast("retrain", "churn", "--entry", "jobs:train", "--slot", "2026-11-01T00:00Z")

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import holdfast
 from holdfast import Registry
-from holdfast.retraining import retraining_loop
+from holdfast.retraining import retraining_loop, retraining_run
 from holdfast.retraining.retraining_run import RunOutcome, RunRequest
 from holdfast.retraining.schedule import Periodic
 
@@ -48,11 +49,14 @@ def registry(tmp_path: Path) -> Registry:
     return holdfast.open(tmp_path / "store", by="ann")
 
 
-def followed(registry: Registry, folder: Path, days: Days) -> list[str]:
-    def request(slot: str) -> RunRequest:
-        return RunRequest("churn", slot, folder, dict(os.environ), entry="jobs:train")
+def request(folder: Path, slot: str) -> RunRequest:
+    return RunRequest("churn", slot, folder, dict(os.environ), entry="jobs:train")
 
-    told = retraining_loop.follow(registry, request, Periodic(DAY), days, lambda: days.now)
+
+def followed(registry: Registry, folder: Path, days: Days) -> list[str]:
+    told = retraining_loop.follow(
+        registry, partial(request, folder), Periodic(DAY), days, lambda: days.now
+    )
     return [
         f"{one.record.slot[:10]} {one.record.outcome}" if isinstance(one, RunOutcome) else one
         for one in told
@@ -67,6 +71,16 @@ def test_each_slot_is_run_once_and_a_clock_that_goes_back_changes_nothing(
     told = followed(registry, tmp_path, Days(*(NOON + hour for hour in hours)))
 
     assert told == ["2026-11-21 registered", "2026-11-22 registered"]
+
+
+def test_the_run_of_a_finding_does_no_slot_of_the_schedule(
+    registry: Registry, tmp_path: Path
+) -> None:
+    of_finding = request(tmp_path, "2026-11-21T00:00:00Z/drift-2026-11-20")
+    assert retraining_run.run(registry, of_finding).record.outcome == "registered"
+
+    told = followed(registry, tmp_path, Days(NOON, NOON + timedelta(days=1)))
+    assert told == ["2026-11-21 registered"]
 
 
 def test_after_a_downtime_the_latest_slot_is_run_and_older_ones_are_missed(

@@ -48,6 +48,21 @@ def test_a_daily_slot_in_berlin_comes_once_in_either_night(
     assert nightly.period_s(first) == (25 if first.month == 10 else 24) * 3600.0
 
 
+@pytest.mark.parametrize("expression", ["30 2 * * *", "0 * * * *", "*/20 1-3 * * *", "0 0 * * 0"])
+@pytest.mark.parametrize("night", [*days(28, month=3, hour=22), *days(24, month=10, hour=22)])
+def test_the_next_slot_lies_ahead_at_every_minute_of_either_night(
+    expression: str, night: datetime
+) -> None:
+    """In the hour that is shown twice, the first time is over when the second one comes."""
+    schedule_ = Crontab(expression, BERLIN)
+    moments = [night + timedelta(minutes=7 * index) for index in range(50)]
+
+    for moment in moments:
+        before, after = schedule_.previous(moment), schedule_.following(moment)
+        assert before <= moment < after
+        assert schedule_.following(before) == after
+
+
 def test_slots_forward_are_slots_backward_for_a_year() -> None:
     weekly = Crontab("30 2 * * 0", BERLIN)
     moment, forward = datetime(2026, 1, 1, tzinfo=UTC), []

@@ -22,6 +22,8 @@ from holdfast.cli.tables import inert, inert_json_line
 from holdfast.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from holdfast.core.retraining.slot_record import SlotRecord
     from holdfast.registry import Registry
     from holdfast.retraining.overdue import RequestedRun
@@ -91,13 +93,27 @@ def once(ctx: Context, model: str, slot: str | None, conditions: str | None, **o
     if slot is not None:
         named = slots.named(slot, slot_zone(registry, model, options))
     else:
-        schedule = retraining_schedule(registry, model, options)
-        if schedule is None:
-            advice = "give --slot 2026-11-29T02:00Z, --every, --cron, or set a schedule by policy"
-            raise InvalidInputError(f"retraining of {model}", "has no slot", advice)
-        named = slots.written(schedule.previous(_now()))
+        moment, done = _scheduled(registry, model, options)
+        if done is not None:
+            return _emitted(ctx, retraining_run.RunOutcome(model, done, ran=False))
+        named = slots.written(moment)
     request = retraining_request(registry, model, named, options)
     return _emitted(ctx, _interruptible(lambda: retraining_run.run(registry, request)))
+
+
+def _scheduled(
+    registry: "Registry", model: str, options: dict[str, Any]
+) -> "tuple[datetime, SlotRecord | None]":
+    """Return the last slot of the schedule, and a later one that is done."""
+    from holdfast.retraining import overdue
+
+    schedule = retraining_schedule(registry, model, options)
+    if schedule is None:
+        advice = "give --slot 2026-11-29T02:00Z, --every, --cron, or set a schedule by policy"
+        raise InvalidInputError(f"retraining of {model}", "has no slot", advice)
+    now = _now()
+    moment, name = schedule.previous(now), retraining_name(registry, model, options)
+    return moment, overdue.done_later(registry.retrainings.state(model), name, moment, now)
 
 
 def _interruptible(run: Any) -> "RunOutcome":

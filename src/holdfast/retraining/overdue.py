@@ -9,12 +9,13 @@ from msgspec import Struct
 from holdfast.core import retraining_commands
 from holdfast.core.events import Retrained
 from holdfast.core.retraining import slots
+from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.core.state import State
 from holdfast.errors import InvalidInputError
 from holdfast.registry import Registry
 from holdfast.retraining.schedule import Schedule
 
-__all__ = ["CONDITIONS", "RequestedRun", "asked", "missed"]
+__all__ = ["CONDITIONS", "RequestedRun", "asked", "done_later", "missed"]
 
 CONDITIONS: Final = ("drift", "accuracy", "age")
 """What may ask for a run. Other findings tell of a broken feed: training on it would be worse."""
@@ -58,6 +59,22 @@ def missed(
         event = Retrained(slot=name, entry=entry, outcome="missed", why=why)
         registry.retrainings.remark(model, event)
     return open_slots
+
+
+def done_later(state: State, entry: str, moment: datetime, now: datetime) -> SlotRecord | None:
+    """Return the last slot that is done and later than one of a schedule, `None` if there is none.
+
+    A schedule that was changed may name a time before the run that it follows: nobody is to train
+    again for that. A slot of a finding stands for nothing but the finding.
+    """
+    records = [
+        record
+        for record in state.slots.values()
+        if record.is_final and record.entry == entry and not slots.is_of_finding(record.slot)
+    ]
+    later = [record for record in records if slots.come([record.slot], now)]
+    last = max(later, key=lambda record: slots.time_of(record.slot), default=None)
+    return last if last is not None and slots.time_of(last.slot) > moment else None
 
 
 def _since(registry: Registry, state: State, entry: str, now: datetime) -> datetime | None:

@@ -72,7 +72,9 @@ def _due(
     tried = (
         record.slot
         for record in state.slots.values()
-        if record.entry == name and (record.is_final or record.attempts >= MOST_ATTEMPTS)
+        if record.entry == name
+        and not slots.is_of_finding(record.slot)
+        and (record.is_final or record.attempts >= MOST_ATTEMPTS)
     )
     over = slots.come(tried, now)
     last = max(over, default=began)

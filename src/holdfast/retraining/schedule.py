@@ -87,11 +87,16 @@ class Crontab:
         raise InvalidInputError(f"cron {self._expression!r}", "names no slot in 11 years")
 
     def following(self, moment: datetime) -> datetime:
-        """Return the first slot after a moment."""
+        """Return the first slot after a moment.
+
+        Asked in the hour that the clocks show twice, cronsim begins with the first time it was
+        shown, which is over.
+        """
         import cronsim
 
         local = moment.astimezone(self._zone)
-        return next(cronsim.CronSim(self._expression, local)).astimezone(UTC)
+        slots_ = (slot.astimezone(UTC) for slot in cronsim.CronSim(self._expression, local))
+        return next(slot for slot in slots_ if slot > moment)
 
     def period_s(self, moment: datetime) -> float:
         """Return the longest time between slots around a moment: a weekend is not missed."""

@@ -76,6 +76,11 @@ def time_of(slot: str) -> datetime:
     return datetime.fromisoformat(slot.partition("/")[0])
 
 
+def is_of_finding(slot: str) -> bool:
+    """Tell whether a slot stands for a finding, and for no time of a schedule."""
+    return "/" in slot
+
+
 def require_come(slot: str, now: datetime) -> None:
     """Refuse a slot that has not come: once done, it would stand for all before it.
 
@@ -84,7 +89,7 @@ def require_come(slot: str, now: datetime) -> None:
     Raises:
         InvalidInputError: If it lies more than two days ahead.
     """
-    if "/" not in slot and time_of(slot) - now > _AHEAD:
+    if not is_of_finding(slot) and time_of(slot) - now > _AHEAD:
         problem = f"has not come: it is {written(now)} now"
         advice = "check the year, or the clock of this machine"
         raise InvalidInputError(f"slot {slot}", problem, advice)
