@@ -3,40 +3,45 @@
     python benchmarks/drift_tables.py [YEARS]
 
 Plays years of a model with 30 features (24 normal, 6 categorical with 2 to 50 values) trained on
-10,000 rows. Counts are drawn, and judged by the code that judges a log. Seeds are fixed, and shared
-out among processes; 20 years take about 20 minutes of a processor.
+10,000 rows. Counts are drawn, and watched by the code that judges a log; its evidence is computed
+for all bets at once, which a test holds against that code. Seeds are fixed, and shared out among
+processes.
 """
 
+import functools
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from statistics import NormalDist, median
+from statistics import median
 from typing import Any
 
 import numpy as np
+from scipy.special import chdtrc, ndtr  # type: ignore[import-untyped]
 
 from holdfast.core.drift.drift_counts import DayCounts, FeatureCounts, trained
-from holdfast.core.drift.drift_judgement import judge
+from holdfast.core.drift.drift_evidence import LOG_ALARM, ODDS, YEAR
+from holdfast.core.drift.drift_judgement import EXPECTED_REFUSALS
 from holdfast.core.drift.drift_reference import (
     CategoryReference,
     DriftReference,
     FeatureReference,
     NumberReference,
 )
+from holdfast.core.drift.tolerances import tolerated_share
+from holdfast.core.drift.watched_events import watched
 from holdfast.formats.reference_building import built
 
 TRAINED = 10_000
 NUMBERS = 24
 VALUES = (2, 3, 5, 10, 20, 50)
 FIRST = date(2026, 1, 1)
-CDF = np.vectorize(NormalDist().cdf)
 
-Draw = Callable[[str, int], FeatureCounts]
-Chance = np.random.Generator
+Array = Any
 
 
 @dataclass(frozen=True)
@@ -72,107 +77,154 @@ class Shift:
     binary: tuple[float, float] | None = None
 
 
+@functools.lru_cache(maxsize=64)
+def training(seed: int, life: Life, shift: Shift) -> tuple[DriftReference, dict[str, Array]]:
+    """Return what training looked like, and the true shares of each category."""
+    chance = np.random.default_rng((seed, 0))
+    columns: dict[str, Any] = {}
+    weekends = chance.random(TRAINED) < 2 / 7
+    for index in range(NUMBERS):
+        columns[f"n{index}"] = chance.normal(size=TRAINED) + life.weekend * weekends
+    if shift.nulls:
+        columns["n0"][chance.random(TRAINED) < shift.nulls[0]] = np.nan
+    shares = {f"c{size}": chance.dirichlet(np.full(size, 2.0)) for size in VALUES}
+    if shift.binary:
+        shares["c2"] = np.array([1 - shift.binary[0], shift.binary[0]])
+    for name, of_values in shares.items():
+        drawn = chance.choice(len(of_values), TRAINED, p=of_values)
+        columns[name] = [f"v{value}" for value in drawn]
+    return built(columns), shares
+
+
 class Model:
     """Thirty features, their training data, and days drawn from the same population or another."""
 
-    def __init__(
-        self, chance: Chance, life: Life, shift: Shift, trained_rows: int = TRAINED
-    ) -> None:
-        self.chance, self.life, self.shift = chance, life, shift
-        columns: dict[str, Any] = {}
-        weekends = chance.random(trained_rows) < 2 / 7
-        for index in range(NUMBERS):
-            column = chance.normal(size=trained_rows) + life.weekend * weekends
-            columns[f"n{index}"] = column
-        if shift.nulls:
-            columns["n0"][chance.random(trained_rows) < shift.nulls[0]] = np.nan
-        self.shares = {f"c{size}": chance.dirichlet(np.full(size, 2.0)) for size in VALUES}
-        if shift.binary:
-            self.shares["c2"] = np.array([1 - shift.binary[0], shift.binary[0]])
-        for name, shares in self.shares.items():
-            drawn = chance.choice(len(shares), trained_rows, p=shares)
-            columns[name] = [f"v{value}" for value in drawn]
-        self.reference: DriftReference = built(columns)
+    def __init__(self, seed: int, life: Life = Life(), shift: Shift = Shift()) -> None:
+        self.life, self.shift = life, shift
+        before = Shift(
+            nulls=shift.nulls and (shift.nulls[0], 0.0),
+            binary=shift.binary and (shift.binary[0], 0.0),
+        )
+        self.reference, self.shares = training(seed, Life(weekend=life.weekend), before)
+        self.seed = seed
 
-    def day(self, index: int, rows: int, *, is_shifted: bool) -> DayCounts:
-        """Draw a day of so many rows."""
+    def days(self, count: int, rows: int, shifted_from: int | None = None) -> list[DayCounts]:
+        """Draw days of so many rows, from one of them on with the shift."""
+        chance = np.random.default_rng((self.seed, rows, count))
         drawn = max(rows // self.life.repeats, 1)
-        features = {}
-        for name, feature in self.reference.features.items():
-            changed = is_shifted and name in ("n0", "c2")
-            if isinstance(feature, NumberReference):
-                counts = self._numbers(feature, index, drawn, changed=changed)
-            else:
-                counts = self._values(name, feature, drawn, changed=changed)
-            features[name] = FeatureCounts(
-                tuple(self.life.repeats * count for count in counts.bins),
-                self.life.repeats * counts.nulls,
-                self.life.repeats * counts.strange,
+        is_shifted = np.arange(count) >= (count if shifted_from is None else shifted_from)
+        features = {
+            name: self._numbers(chance, feature, drawn, is_shifted & (name == "n0"))
+            if isinstance(feature, NumberReference)
+            else self._values(chance, name, feature, drawn, is_shifted & (name == "c2"))
+            for name, feature in self.reference.features.items()
+        }
+        return [
+            DayCounts(
+                day=(FIRST + timedelta(days=index)).isoformat(),
+                requests=rows,
+                rows=rows,
+                features={name: days[index] for name, days in features.items()},
             )
-        day = (FIRST + timedelta(days=index)).isoformat()
-        return DayCounts(day=day, requests=rows, rows=rows, features=features)
+            for index in range(count)
+        ]
 
     def _numbers(
-        self, feature: NumberReference, index: int, rows: int, *, changed: bool
-    ) -> FeatureCounts:
-        mean = self.chance.normal() * self.life.wobble
-        mean += self.life.weekend * (index % 7 >= 5)
-        spread, beyond, missing = 1.0, 0.0, self.shift.nulls[0] if self.shift.nulls else 0.0
-        if changed:
-            mean += self.shift.mean
-            spread, beyond = self.shift.spread, self.shift.beyond
-            missing = self.shift.nulls[1] if self.shift.nulls else 0.0
-        nulls = int(self.chance.binomial(rows, missing)) if feature.nulls or changed else 0
-        upto = CDF((np.array(feature.cuts) - mean) / spread)
-        shares = np.diff([0.0, *upto, 1.0]) * (1 - beyond)
-        shares[-1] += beyond
-        return FeatureCounts(tuple(self.chance.multinomial(rows - nulls, shares).tolist()), nulls)
+        self, chance: np.random.Generator, feature: NumberReference, rows: int, changed: Array
+    ) -> list[FeatureCounts]:
+        shift, life, count = self.shift, self.life, len(changed)
+        means = chance.normal(size=count) * life.wobble + shift.mean * changed
+        means += life.weekend * (np.arange(count) % 7 >= 5)
+        spreads = np.where(changed, shift.spread, 1.0)
+        missing = np.zeros(count)
+        if shift.nulls and (feature.nulls or changed.any()):
+            missing = np.where(changed, shift.nulls[1], shift.nulls[0])
+        nulls = chance.binomial(rows, missing)
+        upto = ndtr((np.array(feature.cuts) - means[:, None]) / spreads[:, None])
+        edge = np.ones((count, 1))
+        beyond = np.where(changed, shift.beyond, 0.0)[:, None]
+        shares = np.diff(np.hstack([0 * edge, upto, edge]), axis=1) * (1 - beyond)
+        shares[:, -1:] += beyond
+        return self._counted(chance.multinomial(rows - nulls, shares), nulls, 0 * nulls)
 
     def _values(
-        self, name: str, feature: CategoryReference, rows: int, *, changed: bool
-    ) -> FeatureCounts:
-        shares = self.shares[name]
-        if changed and self.shift.binary:
-            shares = np.array([1 - self.shift.binary[1], self.shift.binary[1]])
-        drawn = dict(
-            zip(
-                (f'"v{value}"' for value in range(len(shares))),
-                self.chance.multinomial(rows, shares).tolist(),
-                strict=True,
-            )
-        )
-        bins = tuple(drawn.pop(text, 0) for text in feature.counts)
-        return FeatureCounts(bins, strange=sum(drawn.values()))
+        self,
+        chance: np.random.Generator,
+        name: str,
+        feature: CategoryReference,
+        rows: int,
+        changed: Array,
+    ) -> list[FeatureCounts]:
+        shares = np.tile(self.shares[name], (len(changed), 1))
+        if self.shift.binary and changed.any():
+            shares[changed] = [1 - self.shift.binary[1], self.shift.binary[1]]
+        drawn = chance.multinomial(rows, shares)
+        named = [f'"v{value}"' for value in range(drawn.shape[1])]
+        kept = [named.index(text) for text in feature.counts]
+        other = [place for place in range(len(named)) if place not in kept]
+        return self._counted(drawn[:, kept], np.zeros(len(drawn)), drawn[:, other].sum(axis=1))
+
+    def _counted(self, bins: Array, nulls: Array, strange: Array) -> list[FeatureCounts]:
+        parts = (self.life.repeats * counts.astype(int) for counts in (bins, nulls, strange))
+        rows = zip(*(counts.tolist() for counts in parts), strict=True)
+        return [FeatureCounts(tuple(row), missing, odd) for row, missing, odd in rows]
 
 
-def year(seed: int, rows: int, life: Life = Life()) -> tuple[Model, list[DayCounts]]:
-    """Draw a year without drift."""
-    model = Model(np.random.default_rng(seed), life, Shift())
-    return model, [model.day(index, rows, is_shifted=False) for index in range(365)]
+def log_evidence(reference: DriftReference, days: Sequence[DayCounts], period: int) -> Array:
+    """Return the evidence of each day in logarithms, as the core's, for all bets at once."""
+    streams = [
+        [tally for _, tally in watched(feature, [day.features[name] for day in days])]
+        for name, feature in reference.features.items()
+    ]
+    tallies = [
+        (tally.tolerated, tally.hits, tally.rows, tally.stake / sum(each.stake for each in stream))
+        for stream in streams
+        for tally in stream
+    ]
+    refusals = [day.refused for day in days], [day.requests for day in days]
+    tallies.append((tolerated_share(EXPECTED_REFUSALS), *refusals, 1.0))
+    tolerated, hits, rows, stakes = (
+        np.array(part, dtype=float) for part in zip(*tallies, strict=True)
+    )
+    odds = np.array(ODDS)[:, None]
+    gains, costs = np.log(odds), np.log1p((odds - 1) * tolerated)
+    weights = np.log(stakes / (len(ODDS) * (len(streams) + 1) * YEAR))
+    hits, rows = _windows(hits, period), _windows(rows, period)
+    grown: list[Array] = []
+    totals = [-math.inf] * min(period - 1, len(days))
+    for window in range(hits.shape[1]):
+        step = gains * hits[:, window] - costs * rows[:, window]
+        if window >= period:
+            step += np.logaddexp(0.0, grown[window - period])
+        grown.append(step)
+        totals.append(float(np.logaddexp.reduce(step + weights, axis=None)))
+    return np.array(totals)
 
 
-def alarmed(seed: int, rows: int, period: int, life: Life = Life()) -> bool:
-    """Play a year without drift, and tell whether there was an alarm."""
-    model, days = year(seed, rows, life)
-    return judge(model.reference, days, period).alarm is not None
+def _windows(daily: Array, period: int) -> Array:
+    upto = np.cumsum(np.pad(daily, ((0, 0), (1, 0))), axis=1)
+    return upto[:, period:] - upto[:, :-period]
 
 
-def alarmed_by_either(rows: int, life: Life, seed: int) -> tuple[bool, bool]:
-    """Play it with windows of a day and of a week."""
-    model, days = year(seed, rows, life)
-    by_day, by_week = (judge(model.reference, days, period).alarm for period in (1, 7))
+def first_alarm(reference: DriftReference, days: Sequence[DayCounts], period: int) -> int | None:
+    """Return the first day with an alarm, counted from 0; `None` if there is none."""
+    found = np.nonzero(log_evidence(reference, days, period) >= LOG_ALARM)[0]
+    return int(found[0]) if len(found) else None
+
+
+def alarmed(rows: int, life: Life, seed: int) -> tuple[bool, bool]:
+    """Play a year without drift; tell whether windows of a day, and of a week, had an alarm."""
+    model = Model(seed, life)
+    days = model.days(365, rows)
+    by_day, by_week = (first_alarm(model.reference, days, period) for period in (1, 7))
     return by_day is not None, by_week is not None
 
 
-def simple_rules(rows: int, seed: int) -> dict[str, bool]:
-    """Play the same year under rules of thumb, looked at daily; any feature alarms."""
-    model, days = year(seed, rows)
-    found = dict.fromkeys(RULES, False)
-    for day in days:
-        for name, counts in day.features.items():
-            for rule in _broken(model.reference.features[name], counts):
-                found[rule] = True
-    return found
+def days_until(rows: int, period: int, shift: Shift, seed: int) -> int | None:
+    """Return the days from a shift on day 60 to the alarm; `None` if 60 more bring none."""
+    model = Model(seed, shift=shift)
+    alarm = first_alarm(model.reference, model.days(120, rows, shifted_from=60), period)
+    return None if alarm is None else alarm - 59
 
 
 RULES = (
@@ -185,49 +237,50 @@ RULES = (
 )
 
 
-def _broken(feature: FeatureReference, counts: FeatureCounts) -> Iterator[str]:
-    """List the rules of thumb that a day of a feature breaks."""
+def simple_rules(rows: int, seed: int) -> dict[str, bool]:
+    """Play the same year under rules of thumb, looked at daily; any feature alarms."""
+    model = Model(seed)
+    days = model.days(365, rows)
+    found = dict.fromkeys(RULES, False)
+    for name, feature in model.reference.features.items():
+        for rule, is_broken in _broken(feature, [day.features[name] for day in days]).items():
+            found[rule] |= is_broken
+    return found
+
+
+def _broken(feature: FeatureReference, days: Sequence[FeatureCounts]) -> dict[str, bool]:
+    """Tell which rules of thumb any day of a feature breaks."""
     there = np.array([*trained(feature).bins, trained(feature).strange], dtype=float)
-    here = np.array([*counts.bins, counts.strange], dtype=float)
-    chance = _chi2(there, here)
+    here = np.array([[*day.bins, day.strange] for day in days], dtype=float)
+    chances = _chi2(there, here)
     index, scripted = _psi(there + 0.5, here + 0.5), _psi(there + 1e-9, here + 1e-9)
-    is_number = isinstance(feature, NumberReference)
-    gap = np.cumsum(here / max(here.sum(), 1) - there / there.sum())
-    broken = (
-        chance < 0.05,
-        chance < 0.05 / 30,
-        is_number and float(np.max(np.abs(gap))) > 0.1,
-        index > 0.1,
-        index > 0.25,
-        scripted > 0.25,
-    )
-    return (rule for rule, is_broken in zip(RULES, broken, strict=True) if is_broken)
+    gaps = np.cumsum(here / here.sum(axis=1, keepdims=True) - there / there.sum(), axis=1)
+    distance = np.max(np.abs(gaps)) if isinstance(feature, NumberReference) else 0.0
+    return {
+        "chi2 p < 0.05": bool(np.any(chances < 0.05)),
+        "chi2 p < 0.05 / 30 (Bonferroni)": bool(np.any(chances < 0.05 / 30)),
+        "KS distance > 0.1": bool(distance > 0.1),
+        "PSI > 0.1": bool(np.any(index > 0.1)),
+        "PSI > 0.25": bool(np.any(index > 0.25)),
+        "PSI > 0.25, empty bins as 1e-9": bool(np.any(scripted > 0.25)),
+    }
 
 
-def _psi(expected: Any, actual: Any) -> float:
-    expected, actual = expected / expected.sum(), actual / actual.sum()
-    return float(np.sum((actual - expected) * np.log(actual / expected)))
+def _psi(expected: Array, actual: Array) -> Array:
+    expected, actual = expected / expected.sum(), actual / actual.sum(axis=1, keepdims=True)
+    return np.sum((actual - expected) * np.log(actual / expected), axis=1)
 
 
-def _chi2(there: Any, here: Any) -> float:
-    """Return the p-value of the test that both samples are of one population."""
-    from scipy.special import chdtrc  # type: ignore[import-untyped]
-
+def _chi2(there: Array, here: Array) -> Array:
+    """Return for each day the p-value of the test that it and training are of one population."""
     both = there + here
-    there, here, both = there[both > 0], here[both > 0], both[both > 0]
-    statistic = 0.0
-    for counts in (there, here):
-        expected = both * counts.sum() / both.sum()
-        statistic += float(np.sum((counts - expected) ** 2 / expected))
-    return float(chdtrc(len(both) - 1, statistic))
-
-
-def days_until(seed: int, rows: int, period: int, shift: Shift) -> int | None:
-    """Return the days from a shift on day 60 to the alarm; `None` if 60 more bring none."""
-    model = Model(np.random.default_rng(seed), Life(), shift)
-    days = [model.day(index, rows, is_shifted=index >= 60) for index in range(120)]
-    alarm = judge(model.reference, days, period).alarm
-    return None if alarm is None else (date.fromisoformat(alarm) - FIRST).days - 59
+    statistic = np.zeros(len(here))
+    for counts in (np.broadcast_to(there, here.shape), here):
+        expected = both * counts.sum(axis=1, keepdims=True) / both.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            parts = np.where(both > 0, (counts - expected) ** 2 / expected, 0.0)
+        statistic += parts.sum(axis=1)
+    return chdtrc((both > 0).sum(axis=1) - 1, statistic)
 
 
 LIVES = {
@@ -271,11 +324,6 @@ def row(*cells: str) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def days_of(rows: int, period: int, shift: Shift, seed: int) -> int | None:
-    """Call `days_until` with the seed last."""
-    return days_until(seed, rows, period, shift)
-
-
 def main() -> None:
     years = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     sizes = (50, 200, 1000, 10_000, 100_000)
@@ -288,9 +336,7 @@ def main() -> None:
         thumbs = [list(each(partial(simple_rules, size), few)) for size in sizes]
         for rule in RULES:
             row(rule, *(share([year[rule] for year in played]) for played in thumbs))
-        ours = [
-            list(each(partial(alarmed_by_either, size, Life()), range(years))) for size in sizes
-        ]
+        ours = [list(each(partial(alarmed, size, Life()), range(years))) for size in sizes]
         for place, period in enumerate((1, 7)):
             by = (share([alarms[place] for alarms in played]) for played in ours)
             row(f"holdfast drift, windows of {period}", *by)
@@ -301,7 +347,7 @@ def main() -> None:
         for name, life in LIVES.items():
             cells = []
             for size in sizes[1:4]:
-                played = list(each(partial(alarmed_by_either, size, life), range(years)))
+                played = list(each(partial(alarmed, size, life), range(years)))
                 cells.append(" / ".join(share([alarms[at] for alarms in played]) for at in (0, 1)))
             row(name, *cells)
 
@@ -315,7 +361,7 @@ def main() -> None:
         row(*["---"] * 6)
         for name, shift in SHIFTS.items():
             runs = (
-                list(each(partial(days_of, *column, shift), range(years))) for column in columns
+                list(each(partial(days_until, *column, shift), range(years))) for column in columns
             )
             row(name, *map(spent, runs))
 
