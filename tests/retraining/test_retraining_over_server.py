@@ -17,9 +17,9 @@ from holdfast.core.events import Retrained
 from holdfast.core.retraining.slot_record import SlotRecord
 from holdfast.errors import ConflictError, DamagedError, ForbiddenError, RefusedError
 from holdfast.registry.losses import Measured
-from holdfast.registry.received_retrainings import SentRun
 from holdfast.registry.retraining_conclusion import Attempt, ScoredPair
 from holdfast.registry.retraining_lease import LeaseHolder
+from holdfast.registry.sent_runs import SentRun
 from holdfast.retraining import retraining_run
 from holdfast.retraining.retraining_run import RunOutcome, RunRequest
 from holdfast.signing.keys import KeyFiles
