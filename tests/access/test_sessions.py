@@ -1,5 +1,6 @@
 """Sign-ins as signed reports: shared by replicas, timed, and forged by nobody."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from holdfast.access import sessions as module
 from holdfast.access.access_journal import AccessKeys
 from holdfast.access.sessions import SessionRecord, Sessions, begun
 from holdfast.core.entry import format_time
-from holdfast.errors import InvalidInputError
+from holdfast.errors import InvalidInputError, StoreError
 from holdfast.store import BlobStore
 
 HOUR = timedelta(hours=1)
@@ -29,6 +30,10 @@ def sessions(request: pytest.FixtureRequest, store: BlobStore) -> Sessions:
 
 def reports(folder: Path) -> list[Path]:
     return sorted((folder / "access/sessions").glob("*.json"))
+
+
+def uses(folder: Path) -> list[Path]:
+    return sorted((folder / "access/touched").glob("*.json"))
 
 
 def test_a_secret_stands_for_what_was_kept(sessions: Sessions) -> None:
@@ -78,21 +83,46 @@ def test_a_use_within_five_minutes_writes_nothing(store: BlobStore, folder: Path
     secret = sessions.create(begun("u_ana", "session", NOON))
     before = reports(folder)[0].read_bytes()
     sessions.touch(secret, NOON + timedelta(minutes=4))
-    assert reports(folder)[0].read_bytes() == before
+    assert uses(folder) == []
     sessions.touch(secret, NOON + timedelta(minutes=5))
     sessions.touch("nothing", NOON)
 
-    assert reports(folder)[0].read_bytes() != before
+    assert [path.name for path in uses(folder)] == [reports(folder)[0].name]
+    assert reports(folder)[0].read_bytes() == before
 
 
-def test_signing_in_again_is_noted(sessions: Sessions) -> None:
-    secret = sessions.create(begun("u_ana", "session", NOON))
-    sessions.confirm(secret, NOON + HOUR)
-    sessions.confirm("nothing", NOON)
+@pytest.mark.usefixtures("always")
+def test_a_request_under_way_brings_no_ended_session_back(store: BlobStore, folder: Path) -> None:
+    one, other, later = (Sessions(store, KEYS) for _ in range(3))
+    secret = one.create(begun("u_ana", "session", NOON))
+    read = other._read
 
-    record = sessions.read(secret, NOON + HOUR)
+    def ended_meanwhile(sha256: str) -> SessionRecord | None:
+        record = read(sha256)
+        one.delete(secret)
+        return record
+
+    other._read = ended_meanwhile  # type: ignore[method-assign]
+    other.touch(secret, NOON + HOUR)
+
+    assert later.read(secret, NOON + HOUR) is None
+    assert reports(folder) == []
+    assert later.prune(NOON + 3 * HOUR) == 1
+    assert uses(folder) == []
+
+
+@pytest.mark.usefixtures("always")
+def test_a_use_at_one_replica_counts_at_all(store: BlobStore, folder: Path) -> None:
+    one, other = Sessions(store, KEYS), Sessions(store, KEYS)
+    secret = one.create(begun("u_ana", "session", NOON))
+    one.touch(secret, NOON + HOUR)
+
+    record = other.read(secret, NOON + 2 * HOUR)
     assert record is not None
-    assert record.authenticated_at == format_time(NOON + HOUR)
+    assert record.touched_at == format_time(NOON + HOUR)
+    assert other.listed(NOON)[0][1].touched_at == format_time(NOON + HOUR)
+    uses(folder)[0].write_bytes(uses(folder)[0].read_bytes().replace(b"T13", b"T14"))
+    assert Sessions(store, KEYS).read(secret, NOON + 2 * HOUR) is None
 
 
 def test_sessions_are_listed_and_can_be_ended_without_their_secret(sessions: Sessions) -> None:
@@ -153,6 +183,33 @@ def test_a_name_is_used_once_by_all_replicas(store: BlobStore) -> None:
     assert not other.use_once("jti 1", until)
     assert other.use_once("jti 2", until)
     assert Sessions(None).use_once("jti 1", until)
+
+
+def test_a_name_that_could_not_be_kept_is_not_used_up(store: BlobStore, folder: Path) -> None:
+    sessions = Sessions(store, KEYS)
+    (folder / "access").mkdir()
+    (folder / "access/used").write_bytes(b"in the way")
+    with pytest.raises(StoreError):
+        sessions.use_once("jti 1", format_time(NOON + HOUR))
+    (folder / "access/used").unlink()
+
+    assert sessions.use_once("jti 1", format_time(NOON + HOUR))
+
+
+def test_a_report_that_cannot_be_read_now_is_not_cleared_away(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = Sessions(store, KEYS)
+    secret = sessions.create(begun("u_ana", "session", NOON))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "open", _out_of_descriptors)
+        assert sessions.prune(NOON) == 0
+
+    assert Sessions(store, KEYS).read(secret, NOON) is not None
+
+
+def _out_of_descriptors(*_: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_what_has_expired_is_cleared_away(sessions: Sessions, folder: Path) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers.lying import TOKEN, Asked, LyingServer, Sent, lying
+from tests.servers.lying import TOKEN, Asked, LyingServer, Sent, lying, problem
 
-from holdfast.errors import StoreError
+from holdfast.errors import NotFoundError, StoreError
 from holdfast.store import remote_uploads
 from holdfast.store.remote import http_client
 from holdfast.store.remote.http_client import HttpClient
@@ -58,6 +58,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LyingSer
     monkeypatch.setattr(remote_uploads, "RESUMABLE", 1 << 10)
     monkeypatch.setattr(remote_uploads, "_PART", 1 << 12)
     monkeypatch.setattr(http_client, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(http_client, "_LONGEST_PAUSE_S", 0.002)
     (tmp_path / "file").write_bytes(CONTENT)
     with lying(tmp_path) as served:
         yield served
@@ -100,6 +101,49 @@ def test_a_part_that_broke_off_goes_on_where_it_stood(
 
     assert receiver.came == CONTENT
     assert sum(steps) == len(CONTENT)
+
+
+@pytest.mark.parametrize("status", [409, 429, 502, 503, 504])
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_may_be_over_in_a_moment_ends_no_upload(
+    served: LyingServer, tmp_path: Path, status: int, times: int
+) -> None:
+    receiver, refused = Receiver(2), [0]
+
+    def lie(asked: Asked, sent: Sent) -> Sent | None:
+        asks = ("PATCH",) if status == 409 else ("PATCH", "HEAD")
+        if asked.method in asks and receiver.parts == 2 and refused[0] < times:
+            refused[0] += 1
+            is_ours = status == 409 and asked.method == "PATCH"
+            return problem(409, "conflict", "being written") if is_ours else Sent(status)
+        return receiver(asked, sent)
+
+    served.lie = lie
+    steps = send(served, tmp_path)
+
+    assert receiver.came == CONTENT
+    assert sum(steps) == len(CONTENT)
+
+
+def test_an_upload_is_begun_anew_where_what_came_is_gone(
+    served: LyingServer, tmp_path: Path
+) -> None:
+    receiver, lost, gone = Receiver(), [0], problem(404, "not_found", "upload '7' not found")
+
+    def lie(asked: Asked, sent: Sent) -> Sent | None:
+        if asked.method == "PATCH" and receiver.parts == 1 and lost[0] < 1:
+            lost[0] += 1
+            receiver.came = b""
+            return gone
+        return receiver(asked, sent)
+
+    served.lie = lie
+    send(served, tmp_path)
+    assert receiver.came == CONTENT
+
+    served.lie = lambda asked, sent: gone if asked.method == "PATCH" else lie(asked, sent)
+    with pytest.raises(NotFoundError):
+        send(served, tmp_path)
 
 
 def test_an_upload_that_breaks_off_for_ever_is_given_up(

@@ -6,16 +6,26 @@ from typing import Final
 
 import msgspec
 
-from holdfast.errors import NotFoundError, StoreError
+from holdfast.errors import BusyError, ConflictError, NotFoundError, StoreError
 from holdfast.store import InDoubtError
 from holdfast.store.local import readable
 from holdfast.store.metering import Step, unmetered
-from holdfast.store.remote.http_client import HttpClient, HttpRequest
+from holdfast.store.remote.http_client import (
+    HttpClient,
+    HttpRequest,
+    UnreachableError,
+    pause,
+)
 
 RESUMABLE: Final = 64 << 20
 """Length from which an upload is sent in parts."""
 _PART: Final = 32 << 20
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = 16
+"""Failures in a row, by none of which more came: with the pauses between them about a minute. A
+server restarts in less, and gives up in less what it still expects of a line that broke."""
+_BEGINNINGS: Final = 3
+_PASSING: Final = (InDoubtError, UnreachableError, BusyError, ConflictError)
+"""What may be over in a moment; a conflict is the part that broke off, still being received."""
 
 
 class FilePart:
@@ -83,21 +93,32 @@ class Uploads:
                 self._in_parts(file, sha256, size_bytes, step)
 
     def _in_parts(self, file: FileIO, sha256: str, size_bytes: int, step: Step) -> None:
-        upload = self._begun(sha256, size_bytes)
-        offset, failures = 0, 0
+        upload, offset, fruitless, begun = self._begun(sha256, size_bytes), 0, 0, 1
         while offset < size_bytes:
             end = min(offset + _PART, size_bytes)
             try:
                 self._part(upload, file, offset, end, size_bytes)
-            except InDoubtError:
-                failures += 1
-                if failures == _ATTEMPTS:
+            except _PASSING:
+                fruitless += 1
+                if fruitless == _ATTEMPTS:
                     raise
-                end = self._offset(upload, end)
-            else:
-                failures = 0
+                end = self._found(upload, offset, end, fruitless)
+            except NotFoundError:  # what came is gone with the server that had it
+                if begun == _BEGINNINGS:
+                    raise
+                upload, end, begun = self._begun(sha256, size_bytes), 0, begun + 1
+            if end > offset:
+                fruitless = 0
             step(max(0, end - offset))
             offset = end
+
+    def _found(self, upload: str, offset: int, end: int, failures: int) -> int:
+        """Wait, and return where to go on: where the upload ends, or *offset* if nobody says."""
+        pause(failures - 1)
+        try:
+            return self._offset(upload, end)
+        except _PASSING:
+            return offset
 
     def _begun(self, sha256: str, size_bytes: int) -> str:
         """Begin an upload and return its path."""

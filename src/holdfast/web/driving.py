@@ -15,7 +15,7 @@ from holdfast.registry import Registry
 from holdfast.registry.session import CommitOptions
 from holdfast.web.verb_bodies import Body
 
-__all__ = ["DRIVING", "Calibration", "Judgement"]
+__all__ = ["DRIVING", "Calibration", "Judgement", "StepJudgement"]
 
 Deed = Callable[[Registry, str, Any, CommitOptions], object]
 
@@ -28,6 +28,13 @@ class StepPlace(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Judgement(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was judged, and how."""
+
+    position: StepPlace
+    verdict: StepVerdict
+
+
+class StepJudgement(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was judged, and how; no verdict where every server has the candidate ready."""
 
     position: StepPlace
@@ -57,7 +64,7 @@ def _calibrate(registry: Registry, model: str, body: Any, _options: CommitOption
 _ENDED: Final[tuple[type[AnyEvent], ...]] = (rollouts.RolloutEnded, events.RolledBack)
 DRIVING: Final[tuple[tuple[str, str, Deed, tuple[type[AnyEvent], ...], str, Any], ...]] = (
     ("step", "rollout-advance", _judged("step"), (rollouts.RolloutStepped,),
-     "Go to the next step on a verdict.", Judgement),
+     "Go to the next step on a verdict.", StepJudgement),
     ("calibrate", "rollout-advance", _calibrate, (rollouts.RolloutCalibrated,),
      "Keep how the active version was measured.", Calibration),
     ("record-verdict", "rollout-advance", _judged("record_verdict"), (rollouts.RolloutJudged,),

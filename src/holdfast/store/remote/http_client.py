@@ -52,6 +52,10 @@ class UntrustedServerError(StoreError):
     """Who answers cannot prove to be the server; nothing was sent to it."""
 
 
+class UnreachableError(StoreError):
+    """Nobody answers at that address now; nothing was sent."""
+
+
 class SentBody(Protocol):
     """What can be read from a place on."""
 
@@ -199,7 +203,7 @@ class HttpClient:
             last = not may_repeat or attempt == _ATTEMPTS - 1
             response = self._begun(request, last=last)
             if response is None:
-                _pause(attempt, None)
+                pause(attempt)
                 continue
             if response.status < _FIRST_REFUSAL or response.status == _NOT_MODIFIED:
                 return response
@@ -210,7 +214,7 @@ class HttpClient:
             if request.method == "HEAD" and response.status == NOT_FOUND:  # which has no body
                 raise NotFoundError(f"{self.address.url}{request.path}")
             if not last and response.status in _AGAIN:
-                _pause(attempt, response.headers.get("Retry-After"))
+                pause(attempt, response.headers.get("Retry-After"))
                 continue
             raise problem(response.status, body, self.address.url)
         raise AssertionError  # pragma: no cover - the last attempt returned or raised
@@ -342,7 +346,8 @@ def _proxy(address: ServerAddress) -> str | None:
     return proxies.get(address.scheme) or proxies.get("all")
 
 
-def _pause(attempt: int, retry_after: str | None) -> None:
+def pause(attempt: int, retry_after: str | None = None) -> None:
+    """Wait before another attempt, the longer the more there were, or as the server asks."""
     longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 4**attempt)
     if retry_after is not None and retry_after.isdecimal():
         longest = min(_LONGEST_PAUSE_S, float(retry_after[:4]))
@@ -361,9 +366,9 @@ def _broken(error: Exception, address: str) -> StoreError:
         advice = "name the authority's certificate in SSL_CERT_FILE if it is one of your own"
         return UntrustedServerError(address, f"has no trusted certificate: {why}", advice)
     if isinstance(error, exceptions.ProxyError):
-        return StoreError(address, "cannot be reached through the proxy", "check HTTPS_PROXY")
+        return UnreachableError(address, "cannot be reached through the proxy", "check HTTPS_PROXY")
     if isinstance(error, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
-        return StoreError(address, "cannot be reached", "check the address and the network")
+        return UnreachableError(address, "cannot be reached", "check the address and the network")
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         return InDoubtError(address, "did not answer in time", "try again later")
     return InDoubtError(address, "broke the connection", "try again later")
