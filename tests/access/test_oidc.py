@@ -165,8 +165,30 @@ def test_a_code_that_was_taken_before_is_refused(provider: Provider) -> None:
     query = provider.code(url)
     finished(provider, state, query)
 
-    with pytest.raises(BusyError, match="answered 400"):
+    with pytest.raises(UnauthenticatedError, match="refused by the provider: invalid_grant"):
         finished(provider, state, query)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "message"),
+    [
+        (401, b'{"error": "invalid_client"}', "credentials: invalid_client; check --client-id"),
+        (400, b'{"error": "unauthorized_client"}', "does not take this server's credentials"),
+        (400, b"<html>no</html>", "answered 400"),
+        (500, b'{"error": "invalid_client"}', "answered 500"),
+        (400, b"x" * 100_000, "answered more than 65536 bytes"),
+    ],
+)
+def test_a_provider_that_does_not_know_this_server_is_told_so(
+    issuer: Issuer, status: int, answer: bytes, message: str
+) -> None:
+    settings = ProviderSet(provider="corp", issuer=issuer.url, client_id="us")
+    issuer.discover(authorization_endpoint=f"{issuer.url}/a", token_endpoint=f"{issuer.url}/token")
+    issuer.answers["/token"] = (status, {}, answer)
+    _, state = oidc.begin(settings, REDIRECT, KeySets(), NOON)
+
+    with pytest.raises(BusyError, match=message):
+        oidc.finish(settings, state, {"state": state.state, "code": "c"}, KeySets(), NOON, "wrong")
 
 
 def test_a_code_of_another_sign_in_brings_another_nonce(provider: Provider) -> None:
@@ -227,7 +249,7 @@ def test_a_token_for_another_client_is_refused(issuer: Issuer, provider: Provide
 
     answer()
     claims = oidc.finish(settings, state, query, KeySets(), NOON)
-    assert (claims.subject, claims.groups, claims.name) == ("7", (), "")
+    assert (claims.subject, claims.groups, claims.name) == ("7", ("text",), "")
     for more in ({"aud": "them"}, {"azp": "them"}, {"nonce": "x"}, {"nonce": 5}, {"exp": 1}):
         answer(**more)
         with pytest.raises(UnauthenticatedError):

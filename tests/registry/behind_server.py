@@ -97,8 +97,14 @@ class NamingGuard:
 @contextlib.contextmanager
 def served(store: Path, clock: Callable[[], datetime]) -> Iterator[str]:
     """Run a server of a folder, which is made if it is missing; return its address."""
-    holdfast.open(store, clock=clock).init()
-    settings = WebSettings(lambda: holdfast.open(store, clock=clock))
-    app = web_server.application(settings, NamingGuard())
+    with serving(lambda: holdfast.open(store, clock=clock)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(opened: Callable[[], holdfast.Registry]) -> Iterator[str]:
+    """Run a server of whatever is opened, a bucket too; return its address."""
+    opened().init()
+    app = web_server.application(WebSettings(opened), NamingGuard())
     with listening(app) as port:
         yield f"http://127.0.0.1:{port}"

@@ -4,12 +4,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.registry import behind_server
 from tests.registry.conftest import Clock, Text
+from tests.servers.running import Endpoint
 
 import holdfast
 from holdfast import Policy, Registry, signing
@@ -158,6 +160,26 @@ def test_models_are_copied_to_a_folder_and_back(
         copy.note("iris@1.0.0", "went on in the copy")
         assert copy.copy(target).entries == 1
         assert target.heads() == copy.heads()
+
+
+def test_models_are_copied_between_a_server_and_a_bucket(
+    remote: Registry, moto: Endpoint, tmp_path: Path, text: Text, clock: Clock
+) -> None:
+    remote.promote(remote.register("iris", text("one")), reason="release")
+    url, cache = f"s3://{moto.make_bucket()}/x", tmp_path / "cache"
+    bucket = holdfast.open(url, options=moto.options, cache=cache, clock=clock)
+    there = remote.copy(bucket)
+    other = f"s3://{moto.make_bucket()}/y"
+    opened = partial(holdfast.open, other, options=moto.options, cache=cache, clock=clock)
+    with behind_server.serving(opened) as address:
+        target = holdfast.open(address, clock=clock)
+        back = bucket.copy(target)
+        again = target.copy(bucket)
+
+        assert (there.entries, back.entries, again.entries) == (2, 2, 0)
+        assert remote.heads() == bucket.heads() == target.heads()
+        assert target.paths("iris@production")["model"].read_text() == "one"
+        assert target.verify().whole
 
 
 def test_a_copy_onto_another_history_is_refused(

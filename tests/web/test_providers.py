@@ -202,6 +202,20 @@ def test_another_browser_cannot_end_the_sign_in(known: Served, provider: Provide
     assert came.json()["code"] == "unauthenticated"
 
 
+def test_two_tabs_sign_in_beside_one_another(known: Served, provider: Provider) -> None:
+    browser = Browser(known.port)
+    away = [browser.get(f"/login/by/corp?return_to=/models/{name}") for name in ("a", "b")]
+    for tab, name in zip(away, ("a", "b"), strict=True):
+        back = provider.code(tab.headers["location"])
+        came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
+        assert (came.status_code, came.headers["location"]) == (303, f"/models/{name}")
+
+    for _ in range(20):  # and nobody's cookies grow without end
+        browser.get("/login/by/corp")
+        browser.cookies = {name: text for name, text in browser.cookies.items() if text}
+    assert len(browser.cookies) <= 7
+
+
 def test_who_is_no_user_here_is_told_what_to_ask_for(known: Served, provider: Provider) -> None:
     browser = Browser(known.port)
     away = browser.get("/login/by/corp")

@@ -244,6 +244,15 @@ def test_a_body_that_is_not_the_verbs_is_refused(
     assert answer.status == too_long
 
 
+@pytest.mark.parametrize("verb", ["record-verdict", "halt", "pass", "conclude", "finish"])
+def test_a_judgement_without_a_verdict_is_refused(served_once: Served, verb: str) -> None:
+    position = {"rollout": 1, "step": 0}
+    for body in ({"position": position}, {"position": position, "verdict": None}):
+        answer = served_once.post(f"/models/iris:rollout-{verb}", body)
+
+        assert (answer.status, answer.code) == (422, "invalid_input")
+
+
 @pytest.fixture(scope="module")
 def served_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("once")

@@ -20,17 +20,24 @@ from holdfast.access.access_events import ProviderSet
 from holdfast.access.access_state import AccessState
 from holdfast.access.changes import check_url
 from holdfast.access.jwks import KeySets
-from holdfast.access.provider_http import fetch, libraries
+from holdfast.access.provider_http import ProviderRefusalError, fetch, libraries
 from holdfast.access.sessions import LONGEST, SessionRecord, begun
 from holdfast.core import strict_json
 from holdfast.core.entry import format_time
-from holdfast.errors import BusyError, InvalidInputError, UnauthenticatedError
+from holdfast.errors import (
+    BusyError,
+    HoldfastError,
+    InvalidInputError,
+    UnauthenticatedError,
+)
 
 STATE: Final = timedelta(minutes=10)
 _SCOPE: Final = "openid profile"
 _MOST_GROUPS: Final = 1000
 _SUBJECT: Final = "sign-in"
 _AGAIN: Final = "begin it again"
+_OURS: Final = ("invalid_client", "unauthorized_client")
+"""Errors that say that the provider does not know this server."""
 
 
 class SignInState(Struct, frozen=True):
@@ -70,6 +77,10 @@ class ProviderClaims(Struct, frozen=True):
 
 class _Answer(Struct, frozen=True):
     id_token: str
+
+
+class _Refusal(Struct, frozen=True):
+    error: str
 
 
 def begin(
@@ -159,11 +170,7 @@ def finish(
     login = None
     if client_secret is not None:  # both are encoded as in a form: RFC 6749, 2.3.1
         login = (quote(provider.client_id, safe=""), quote(client_secret, safe=""))
-    answer = fetch(key_sets.discovery(provider.issuer).token_endpoint, form, login)
-    try:
-        id_token = strict_json.decode(answer, _Answer).id_token
-    except ValueError as error:
-        raise UnauthenticatedError(_SUBJECT, "brought no identity token", _AGAIN) from error
+    id_token = _exchanged(provider, key_sets, form, login)
     claims = id_tokens.read(id_token, provider.issuer, key_sets, now)
     id_tokens.check_audience(claims, provider.client_id)
     nonce = claims.get("nonce")
@@ -177,6 +184,41 @@ def finish(
         _groups(provider, claims),
         _auth_time(claims),
     )
+
+
+def _exchanged(
+    provider: ProviderSet, key_sets: KeySets, form: Mapping[str, str], login: tuple[str, str] | None
+) -> str:
+    """Give the provider a code, and return the identity token that it gives for it."""
+    try:
+        answer = fetch(key_sets.discovery(provider.issuer).token_endpoint, form, login)
+        return strict_json.decode(answer, _Answer).id_token
+    except ProviderRefusalError as error:
+        raise _refusal(provider, error) from error
+    except ValueError as error:
+        raise UnauthenticatedError(_SUBJECT, "brought no identity token", _AGAIN) from error
+
+
+def _refusal(provider: ProviderSet, error: ProviderRefusalError) -> HoldfastError:
+    """Return why a provider gives no token: the code is no good, or it does not know this server.
+
+    The latter is for whoever runs the server; to try again is no help (RFC 6749, 5.2).
+    """
+    try:
+        reason = _printable(strict_json.decode(error.answer, _Refusal).error)
+    except ValueError:
+        return error
+    if reason in _OURS:
+        return BusyError(
+            f"provider {provider.provider}",
+            f"does not take this server's credentials: {reason}",
+            "check --client-id of `holdfast access provider`, and --provider-secret",
+        )
+    return UnauthenticatedError(_SUBJECT, f"was refused by the provider: {reason}", _AGAIN)
+
+
+def _printable(text: str) -> str:
+    return "".join(filter(str.isprintable, text))[:100]
 
 
 def _auth_time(claims: Mapping[str, Any]) -> int | None:
@@ -196,7 +238,7 @@ def _check_redirect(
     if query.get("iss", provider.issuer) != provider.issuer:  # RFC 9207
         raise UnauthenticatedError(_SUBJECT, "came back from another provider", _AGAIN)
     if "error" in query:
-        error = "".join(filter(str.isprintable, query["error"]))[:100]
+        error = _printable(query["error"])
         raise UnauthenticatedError(_SUBJECT, f"was refused by the provider: {error}", _AGAIN)
     if not query.get("code"):
         raise UnauthenticatedError(_SUBJECT, "brought no code", _AGAIN)
@@ -204,6 +246,8 @@ def _check_redirect(
 
 def _groups(provider: ProviderSet, claims: Mapping[str, Any]) -> tuple[str, ...]:
     listed = claims.get(provider.groups_claim) if provider.groups_claim else None
+    if isinstance(listed, str):  # some providers write a list of one so
+        listed = [listed]
     if not isinstance(listed, list):
         return ()
     return tuple(group for group in listed[:_MOST_GROUPS] if isinstance(group, str))

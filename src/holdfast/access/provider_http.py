@@ -14,6 +14,17 @@ from holdfast.errors import BusyError, MissingLibraryError
 MOST_BYTES: Final = 64 << 10
 LIMIT_S: Final = 5.0
 _OK: Final = 200
+_REFUSED: Final = range(400, 500)
+
+
+class ProviderRefusalError(BusyError):
+    """A provider refuses what was posted.
+
+    Attributes:
+        answer: What it says, at most 64 kB of anything.
+    """
+
+    answer = b""
 
 
 @contextlib.contextmanager
@@ -39,6 +50,7 @@ def fetch(
 
     Raises:
         InvalidInputError: If the URL may not be asked.
+        ProviderRefusalError: If it answers a form with a status of 400 to 499.
         BusyError: If the provider does not answer with 200, or with more than 64 kB, or for more
             than 5 seconds.
     """
@@ -56,7 +68,13 @@ def fetch(
             client.stream(method, url, headers=headers, data=body, auth=login) as response,
         ):
             if response.status_code != _OK:
-                raise BusyError(subject, f"answered {response.status_code}", "try again")
+                error = ProviderRefusalError(
+                    subject, f"answered {response.status_code}", "try again"
+                )
+                if form is None or response.status_code not in _REFUSED:
+                    raise BusyError(subject, error.problem, "try again")
+                error.answer = _bounded(response.iter_raw(), subject, deadline)
+                raise error
             return _bounded(response.iter_raw(), subject, deadline)
     except httpx2.HTTPError as error:
         raise BusyError(

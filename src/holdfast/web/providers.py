@@ -27,6 +27,8 @@ from holdfast.web.pages.page import Drawn
 __all__ = ["PAGES", "Exchange", "exchange"]
 
 _CALLBACK: Final = "/login/callback"
+_AT_ONCE: Final = 5
+"""Sign-ins that one browser may have under way; another takes the place of them all."""
 
 
 class Exchange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,8 +80,12 @@ async def leave(desk: Desk, request: Request) -> Answer:
         here = f"{_origin(desk, request)}{_CALLBACK}"
         now = datetime.now(UTC)
         url, state = oidc.begin(provider, here, desk.key_sets, now, return_to, again=again)
-        cookie = _cookie(desk, oidc.packed(state), int(oidc.STATE.total_seconds()))
-        return _away(desk, url, cookie)
+        name, under_way = _name(desk, state.state), sign_in.cookies(request, _name(desk, ""))
+        lasts_s = int(oidc.STATE.total_seconds())
+        answer = _away(desk, url, _cookie(desk, name, oidc.packed(state), lasts_s))
+        if len(under_way) >= _AT_ONCE:
+            answer.more += [("Set-Cookie", _cookie(desk, old, "", 0)) for old in under_way]
+        return answer
 
     return await desk.work.do(begun)
 
@@ -87,7 +93,8 @@ async def leave(desk: Desk, request: Request) -> Answer:
 async def come_back(desk: Desk, request: Request) -> Answer:
     """Sign in whoever comes back from a provider, in the browser that went there."""
     guard = team(desk)
-    state = oidc.unpacked(sign_in.cookie(request, _name(desk)) or "")
+    name = _name(desk, request.parameters.get("state", ""))
+    state = oidc.unpacked(sign_in.cookie(request, name) or "")
     return await desk.work.do(lambda: _signed_in(desk, guard, request, state))
 
 
@@ -120,7 +127,7 @@ def _signed_in(desk: Desk, guard: TeamGuard, request: Request, kept: SignInState
         guard.sessions.delete(before)
     guard.note(request, "signed_in", f"by the provider {kept.provider}: {record.user}")
     answer = _away(desk, oidc.local_path(kept.return_to), sign_in.session_cookie(desk, session))
-    answer.more.append(("Set-Cookie", _cookie(desk, "", 0)))
+    answer.more.append(("Set-Cookie", _cookie(desk, _name(desk, kept.state), "", 0)))
     return answer
 
 
@@ -137,13 +144,14 @@ def _origin(desk: Desk, request: Request) -> str:
     return f"{'https' if desk.settings.secure else 'http'}://{host}"
 
 
-def _name(desk: Desk) -> str:
-    return f"{sign_in.cookie_name(desk)}_in"
+def _name(desk: Desk, state: str) -> str:
+    """Return the cookie of one sign-in: a browser may have several under way, in tabs of it."""
+    return f"{sign_in.cookie_name(desk)}_in_{state[:8]}"
 
 
-def _cookie(desk: Desk, value: str, most_s: int) -> str:
+def _cookie(desk: Desk, name: str, value: str, most_s: int) -> str:
     secure = "; Secure" if desk.settings.secure else ""
-    return f"{_name(desk)}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={most_s}{secure}"
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={most_s}{secure}"
 
 
 PAGES: Final = {

@@ -30,6 +30,7 @@ __all__ = [
     "check_form",
     "cookie",
     "cookie_name",
+    "cookies",
     "page_headers",
     "secret_of",
     "session_cookie",
@@ -90,11 +91,17 @@ def secret_of(desk: Desk, request: Request) -> str | None:
 
 def cookie(request: Request, name: str) -> str | None:
     """Return the cookie of that name."""
+    return cookies(request, name).get(name)
+
+
+def cookies(request: Request, prefix: str) -> dict[str, str]:
+    """Return the cookies whose names begin so; of several of one name, the first."""
+    found: dict[str, str] = {}
     for part in (request.header("cookie") or "").split(";"):
         key, _, value = part.strip().partition("=")
-        if key == name:
-            return value
-    return None
+        if key.startswith(prefix):
+            found.setdefault(key, value)
+    return found
 
 
 def signed_in_at(desk: Desk, secret: str) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 from tests.cli.conftest import Holdfast
@@ -46,6 +48,37 @@ def test_a_day_at_a_server(holdfast: Holdfast, url: str, tmp_path: Path) -> None
     assert holdfast("verify", *at).status == 0
     assert holdfast("head", "iris", *at).out.split()[-1].startswith("5:")
     assert library.open(tmp_path / "served").verify().whole
+
+
+def test_a_search_finds_the_same_everywhere(holdfast: Holdfast, url: str, tmp_path: Path) -> None:
+    for model, text, recall in (
+        ("iris", "one", "0.93"),
+        ("iris", "two", "0.8"),
+        ("rose", "one", "0.95"),
+    ):
+        options = ("--metric", f"recall={recall}", "--param", f"depth={recall[-1]}")
+        holdfast("register", model, f"{text}.txt", *options, "--store", url)
+    holdfast("tag", "iris@1.0.0", "team=risk", "--store", url)
+    holdfast("promote", "iris@1.0.0", "--reason", "first", "--store", url)
+    places = ("--store", url), ("--store", str(tmp_path / "served"))
+    for where, found in (
+        ('recall > 0.9 and tag.team = "risk"', ["iris@1.0.0"]),
+        ("recall > 0.9", ["iris@1.0.0", "rose@1.0.0"]),
+        ("parameter.depth = 5 and registered_by = ana", ["rose@1.0.0"]),
+        ("status = production and registered_at > 2020-01-01", ["iris@1.0.0"]),
+    ):
+        listed = [holdfast("ls", "--where", where, "--json", *place).data for place in places]
+        searched = [library.open(place[1]).search(where).versions for place in places]
+        asked = f"{url}/api/v1/search?{urlencode({'where': where})}"
+        token = {"Authorization": f"Bearer {behind_server.token_of('ana')}"}
+        with urlopen(Request(asked, headers=token)) as answer:
+            there = json.load(answer)["versions"]
+
+        for items in listed:
+            assert [f"{item['model']}@{item['version']}" for item in items] == found
+        for versions in searched:
+            assert [f"{info.model}@{info.version}" for info in versions] == found
+        assert [f"{info['model']}@{info['version']}" for info in there] == found
 
 
 def test_a_conflict_and_a_missing_model_have_their_statuses(holdfast: Holdfast, url: str) -> None:
