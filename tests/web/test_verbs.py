@@ -253,6 +253,25 @@ def test_a_judgement_without_a_verdict_is_refused(served_once: Served, verb: str
         assert (answer.status, answer.code) == (422, "invalid_input")
 
 
+def test_a_verdict_that_cannot_be_is_refused(served_once: Served) -> None:
+    comparison = {"outcome": "accuracy", "candidate": {"keys": 0, "known": 9}, "active": {}}
+    comparison |= dict.fromkeys(("unit_low", "unit_width", "difference", "low", "high"), 0)
+    verdict = {"outcome": "end", "conclusive": True, "weight": 0.5, "reasons": [], "readings": []}
+    verdict |= {"canary": None, "active": None, "comparison": comparison}
+    body = {"position": {"rollout": 1, "step": 0}, "verdict": verdict}
+    answer = served_once.post("/models/iris:rollout-conclude", body)
+
+    assert (answer.status, answer.code) == (422, "invalid_input")
+    assert "9 keys with an outcome among 0" in answer.json["detail"]
+
+
+def test_no_lease_is_asked_for_a_name_that_no_model_can_have(served_once: Served) -> None:
+    for verb, body in (("retrain-holder", {}), ("retrain-lease", {"act": "take"})):
+        answer = served_once.post(f"/models/{'0' * 251}:{verb}", body)
+
+        assert (answer.status, answer.code) == (422, "invalid_input")
+
+
 @pytest.fixture(scope="module")
 def served_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("once")

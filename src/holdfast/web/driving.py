@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from holdfast.core import events
 from holdfast.core.events import AnyEvent
+from holdfast.core.rollout import outcomes
 from holdfast.core.rollout import rollout_events as rollouts
+from holdfast.core.rollout.outcomes import OutcomeComparison
 from holdfast.core.rollout.rollout_state import Baseline
 from holdfast.core.rollout.step_verdict import StepVerdict
 from holdfast.core.rollout_commands import StepPosition
@@ -52,7 +54,10 @@ def _judged(name: str) -> Deed:
     def perform(registry: Registry, model: str, body: Any, _options: CommitOptions) -> object:
         deed = getattr(registry.rollouts, name)
         position = StepPosition(body.position.rollout, body.position.step)
-        return deed(model, position, body.verdict)
+        verdict: StepVerdict | None = body.verdict
+        if verdict is not None and isinstance(verdict.comparison, OutcomeComparison):
+            outcomes.check_arms(verdict.comparison.candidate, verdict.comparison.active)
+        return deed(model, position, verdict)
 
     return perform
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from holdfast.core import events
+from holdfast.core import events, names
 from holdfast.core.events import WORDS
 from holdfast.errors import ConflictError, InvalidInputError
 from holdfast.registry import Registry
@@ -55,7 +55,7 @@ def _leased(desk: Desk, request: Request, body: LeaseAct) -> Answer:
     from holdfast.registry import retraining_lease
     from holdfast.registry.retraining_lease import HeldTerm, LeaseHolder
 
-    model = request.values["model"]
+    model = names.check_model(request.values["model"])
     session = session_of(acting(desk, request, body.by))
     if body.act == "take":
         holder = LeaseHolder(body.slot, body.holder)
@@ -73,7 +73,8 @@ def holder(desk: Desk, request: Request) -> Answer:
     """Say who retrains a model now."""
     from holdfast.registry import retraining_lease
 
-    who = retraining_lease.holder_of(session_of(desk.registry), request.values["model"])
+    model = names.check_model(request.values["model"])
+    who = retraining_lease.holder_of(session_of(desk.registry), model)
     return answered({"result": LeaseAnswer(holder=who)})
 
 

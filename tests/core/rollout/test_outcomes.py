@@ -106,5 +106,6 @@ def test_a_comparison_says_both_sides_in_the_unit_of_the_outcome() -> None:
         == "mean 50 of 1,203 keys, 80.2 % of those that matured"
     )
     assert comparison.said(comparison.active) == "no outcome of 7 keys"
+    assert comparison.said(ArmOutcomes(known=3)) == "no outcome of 0 keys"
     assert comparison.band == "+12 (-2.5 to +26.5)"
     assert comparison.passed_over == ["keys on both sides: 3", "labels of another kind: 1,200"]

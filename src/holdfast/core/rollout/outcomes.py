@@ -149,14 +149,23 @@ def checked(seen: Outcomes) -> Outcomes:
     Raises:
         InvalidInputError: If more keys have an outcome than there are, or a mean is not in [0, 1].
     """
-    for name, arm in (("candidate", seen.candidate), ("active version", seen.active)):
+    check_arms(seen.candidate, seen.active)
+    return seen
+
+
+def check_arms(candidate: ArmOutcomes, active: ArmOutcomes) -> None:
+    """Check that both sides can be as they are said to be.
+
+    Raises:
+        InvalidInputError: If they cannot; see `checked`.
+    """
+    for name, arm in (("candidate", candidate), ("active version", active)):
         if not 0 <= arm.known <= arm.keys:
             problem = f"has {arm.known} keys with an outcome among {arm.keys}"
             raise InvalidInputError(f"count of the {name}", problem, "count keys once")
         if not (0 <= arm.mean <= 1 and 0 <= arm.variance <= 1):
             problem = f"have the mean {arm.mean:g} and the variance {arm.variance:g}"
             raise InvalidInputError(f"outcomes of the {name}", problem, "give parts from 0 to 1")
-    return seen
 
 
 class OutcomeComparison(Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,7 +199,7 @@ class OutcomeComparison(Struct, frozen=True, forbid_unknown_fields=True):
 
     def said(self, arm: ArmOutcomes) -> str:
         """Say one side: `mean 0.912 of 1,203 keys, 88 % of those that matured`."""
-        if not arm.known:
+        if not arm.known or not arm.keys:
             return f"no outcome of {arm.keys:,} keys"
         share = 100 * arm.known / arm.keys
         mean = number(self.mean_of(arm))
