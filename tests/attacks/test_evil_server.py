@@ -1,10 +1,12 @@
 """A server that lies: what its client notices, and that nothing of a lie stays behind."""
 
 import base64
+import gzip
 import hashlib
 import json
 import logging
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -351,6 +353,24 @@ def test_an_answer_without_end_is_left(
     evil.lie = endless
     with pytest.raises(HoldfastError):
         _looked_at(evil)
+
+
+def test_a_short_answer_that_unpacks_without_end_fills_no_memory(
+    evil: LyingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_names, "_MOST_LIST", 1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    packed = {"Content-Encoding": "gzip"}
+    evil.lie = lambda _asked, sent: replace(sent, body=bomb, headers=packed)
+    tracemalloc.start()
+    try:
+        with pytest.raises(HoldfastError):
+            _looked_at(evil)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 24 << 20
 
 
 def _looked_at(evil: LyingServer) -> None:

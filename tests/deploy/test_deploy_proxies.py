@@ -171,6 +171,25 @@ def test_nobody_says_which_address_they_come_from(run: Run, served: Served, tmp_
     assert ask((served.port, None), "GET", "/api/v1/whoami", authorization=wrong)[0] == 401
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        (f"{STRANGER}:4711", STRANGER),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        (f"198.51.100.1, {STRANGER}", STRANGER),  # what the client itself wrote stands first
+        (f"198.51.100.1, {STRANGER}:1, 127.0.0.9", STRANGER),
+    ],
+)
+def test_one_client_has_one_address(served: Served, forwarded: str, address: str) -> None:
+    """Failed sign-ins are counted by address: a port or a made-up one must not make another."""
+    wrong = "Bearer hft_p_" + "A" * 49
+    direct = (served.port, None)
+    ask(direct, "GET", "/api/v1/whoami", authorization=wrong, x_forwarded_for=forwarded)
+    served.app.desk.guard.flush()
+
+    assert {item["address"] for item in served.get("/access/log").json["items"]} == {address}
+
+
 def test_a_network_of_proxies_is_believed(served: Served) -> None:
     """In a cluster a proxy's address changes; `--behind-proxy` takes the network it comes from."""
     wrong = "Bearer hft_p_" + "A" * 49

@@ -209,6 +209,9 @@ def test_two_tabs_sign_in_beside_one_another(known: Served, provider: Provider) 
         back = provider.code(tab.headers["location"])
         came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")
         assert (came.status_code, came.headers["location"]) == (303, f"/models/{name}")
+    again = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")  # a tab that is reloaded
+    assert (again.status_code, again.headers["location"]) == (303, "/")
+    assert Browser(known.port).get("/login/callback?state=x&code=y").status_code == 401
 
     for _ in range(20):  # and nobody's cookies grow without end
         browser.get("/login/by/corp")

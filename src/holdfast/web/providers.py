@@ -94,8 +94,15 @@ async def come_back(desk: Desk, request: Request) -> Answer:
     """Sign in whoever comes back from a provider, in the browser that went there."""
     guard = team(desk)
     name = _name(desk, request.parameters.get("state", ""))
-    state = oidc.unpacked(sign_in.cookie(request, name) or "")
-    return await desk.work.do(lambda: _signed_in(desk, guard, request, state))
+    kept = sign_in.cookie(request, name)
+
+    def ended() -> Answer:
+        if not kept and sign_in.signed_in(desk, request) is not None:
+            headers = {**sign_in.page_headers(desk), "Location": "/"}
+            return Answer(303, headers=headers)  # this page was loaded again; nothing is wrong
+        return _signed_in(desk, guard, request, oidc.unpacked(kept or ""))
+
+    return await desk.work.do(ended)
 
 
 async def out(desk: Desk, request: Request) -> Answer:
