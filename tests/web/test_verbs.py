@@ -254,10 +254,17 @@ def test_a_judgement_without_a_verdict_is_refused(served_once: Served, verb: str
 
 
 def test_a_verdict_that_cannot_be_is_refused(served_once: Served) -> None:
-    comparison = {"outcome": "accuracy", "candidate": {"keys": 0, "known": 9}, "active": {}}
+    candidate = {"keys": 0, "known": 9}
+    comparison: dict[str, Any] = {"outcome": "accuracy", "candidate": candidate, "active": {}}
     comparison |= dict.fromkeys(("unit_low", "unit_width", "difference", "low", "high"), 0)
-    verdict = {"outcome": "end", "conclusive": True, "weight": 0.5, "reasons": [], "readings": []}
-    verdict |= {"canary": None, "active": None, "comparison": comparison}
+    verdict: dict[str, Any] = {"outcome": "end", "conclusive": True, "weight": 0.5}
+    verdict |= {
+        "reasons": [],
+        "readings": [],
+        "canary": None,
+        "active": None,
+        "comparison": comparison,
+    }
     body = {"position": {"rollout": 1, "step": 0}, "verdict": verdict}
     answer = served_once.post("/models/iris:rollout-conclude", body)
 
