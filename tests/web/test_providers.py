@@ -205,6 +205,7 @@ def test_another_browser_cannot_end_the_sign_in(known: Served, provider: Provide
 def test_two_tabs_sign_in_beside_one_another(known: Served, provider: Provider) -> None:
     browser = Browser(known.port)
     away = [browser.get(f"/login/by/corp?return_to=/models/{name}") for name in ("a", "b")]
+    back: dict[str, str] = {}
     for tab, name in zip(away, ("a", "b"), strict=True):
         back = provider.code(tab.headers["location"])
         came = browser.get(f"/login/callback?{httpx2.QueryParams(back)}")

@@ -200,9 +200,9 @@ def _exchanged(
 
 
 def _refusal(provider: ProviderSet, error: ProviderRefusalError) -> HoldfastError:
-    """Return why a provider gives no token: the code is no good, or it does not know this server.
+    """Return why a provider gives no token: the code does not hold, or it does not know this server.
 
-    The latter is for whoever runs the server; to try again is no help (RFC 6749, 5.2).
+    The latter is for whoever runs the server; to try again does not help (RFC 6749, 5.2).
     """
     try:
         reason = _printable(strict_json.decode(error.answer, _Refusal).error)

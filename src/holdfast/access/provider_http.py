@@ -4,7 +4,7 @@ import contextlib
 import functools
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -67,19 +67,25 @@ def fetch(
             client,
             client.stream(method, url, headers=headers, data=body, auth=login) as response,
         ):
-            if response.status_code != _OK:
-                error = ProviderRefusalError(
-                    subject, f"answered {response.status_code}", "try again"
-                )
-                if form is None or response.status_code not in _REFUSED:
-                    raise BusyError(subject, error.problem, "try again")
-                error.answer = _bounded(response.iter_raw(), subject, deadline)
-                raise error
-            return _bounded(response.iter_raw(), subject, deadline)
+            said = functools.partial(_bounded, response.iter_raw(), subject, deadline)
+            _check_status(response.status_code, subject, said if form is not None else None)
+            return said()
     except httpx2.HTTPError as error:
         raise BusyError(
             subject, f"failed to answer: {type(error).__name__}", "try again"
         ) from error
+
+
+def _check_status(status: int, subject: str, said: Callable[[], bytes] | None) -> None:
+    """Raise what a status stands for; the answer to a form is kept with its refusal."""
+    if status == _OK:
+        return
+    problem = f"answered {status}"
+    if said is None or status not in _REFUSED:
+        raise BusyError(subject, problem, "try again")
+    error = ProviderRefusalError(subject, problem, "try again")
+    error.answer = said()
+    raise error
 
 
 @functools.cache
