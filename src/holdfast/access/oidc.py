@@ -200,7 +200,7 @@ def _exchanged(
 
 
 def _refusal(provider: ProviderSet, error: ProviderRefusalError) -> HoldfastError:
-    """Return why a provider gives no token: the code does not hold, or it does not know this server.
+    """Return why a provider gives no token: the code does not hold, or the server is not known.
 
     The latter is for whoever runs the server; to try again does not help (RFC 6749, 5.2).
     """
