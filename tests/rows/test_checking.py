@@ -152,6 +152,17 @@ def test_a_mixed_table_by_columns_may_leave_out_what_is_optional() -> None:
     assert checked_rows == [[1, "Oslo", None, None, None]]
 
 
+@pytest.mark.parametrize("kind", ["number", "integer"])
+@pytest.mark.parametrize("given", [[{"a": 1}], {"a": [1]}, NamedRows(("a",), [[1]])])
+def test_a_table_of_numbers_may_leave_out_what_is_optional(kind: str, given: Any) -> None:
+    properties = {"a": {"type": kind}, "b": {"type": kind}}
+    words = {"type": "object", "properties": properties, "required": ["a"], "order": ["a", "b"]}
+
+    assert checker(words)(given) == [[1, None]]
+    assert refusal(words, [{"a": 1, "b": None}]).field == "b"
+    assert checker(words)([{"a": 1, "b": 2}, {"a": 3}]) == [[1, 2], [3, None]]
+
+
 def test_a_csv_file_gives_each_cell_the_type_of_its_column() -> None:
     words = {
         "type": "object",

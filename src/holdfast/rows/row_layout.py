@@ -55,6 +55,7 @@ def layout(signature: Signature | None) -> RowLayout:
             return RowLayout("free")
         column_dtypes = {numpy_dtype(column) for column in columns}
         lone = all(column.shape is None and column.enum is None for column in columns)
+        lone = lone and not any(map(_may_be_absent, columns))  # an array has no place for that
         shared = column_dtypes.pop() if lone and len(column_dtypes) == 1 else None
         return RowLayout("table", columns, whole.order is not None, shared)
     free_rows = whole.shape is not None and whole.shape[:1] == (None,)
@@ -77,6 +78,11 @@ def numpy_dtype(column: Column) -> str | None:
     if not nullable:
         return dtype or None
     return (dtype if dtype.startswith("float") else "float64") if kind == "number" else None
+
+
+def _may_be_absent(column: Column) -> bool:
+    """Tell whether rows may leave a column out that has no null to stand for it."""
+    return not (column.required or column.nullable or "null" in column.type)
 
 
 def _in_order(signature: Signature) -> tuple[Column, ...]:
