@@ -66,6 +66,8 @@ _TRACED: Final = (
     "tests/datasets/", "tests/recording/", "tests/cli/",
 )  # fmt: skip
 """Where slow tests are the only ones that run through much of the code."""
+_REPEATING: Final = ("tests/attacks/", "tests/faults/", "tests/golden/")
+"""Where each line that is run was run by a test of its own."""
 _COVERAGE: Final = Coverage.current()
 _untraced: Final[set[str]] = set()
 _is_traced = True
@@ -163,13 +165,15 @@ def pytest_sessionfinish() -> None:
 def _not_to_trace(items: Iterable[pytest.Item], slow: Collection[str]) -> Iterator[str]:
     """Name the tests that count nothing towards coverage.
 
-    Tracing makes code of ours take 2.5 times as long. Slow tests and attacks run through what
-    others ran through, but for those of `_TRACED`; those of the house's own rules through nothing.
+    Tracing makes code of ours take 2.5 times as long. Slow tests, stories and attacks run through
+    what others ran through, but for those of `_TRACED`; those of the house's own rules through
+    nothing.
     """
     for item in items:
         test = item.nodeid.partition("[")[0]
-        is_slow = test in slow and not test.startswith(_TRACED)
-        if is_slow or test.startswith("tests/attacks/") or test.count("/") == 1:
+        is_long = test in slow or "/scenarios/" in test
+        repeats = is_long and not test.startswith(_TRACED)
+        if repeats or test.startswith(_REPEATING) or test.count("/") == 1:
             yield item.nodeid
 
 

@@ -32,7 +32,7 @@ VERBS: dict[str, Verb] = {
 }
 
 
-_SAMPLE = ("promote", "import")
+_SAMPLE = ("promote",)
 
 
 class CutOffError(Exception):

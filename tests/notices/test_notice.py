@@ -185,7 +185,7 @@ def test_a_verdict_goes_with_its_numbers() -> None:
     (notice,) = notices.of_entry("urn:holdfast:x", entry(judged("hold", "absent")), (40,), None)
 
     assert notice.data["verdict"]["reasons"] == ({"code": "absent", "sentence": "it is absent"},)
-    assert notice.sentence.endswith("hold at 0.05: it is absent")
+    assert notice.sentence.endswith("hold at 5 %: it is absent")
 
 
 def test_an_entry_about_no_version_is_about_its_model() -> None:

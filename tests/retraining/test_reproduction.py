@@ -121,6 +121,7 @@ def test_other_bytes_with_the_same_answers_are_the_same_predictions(
     assert notes[1] == "input example: 4 answers the same within 1e-09"
 
 
+@pytest.mark.long
 def test_near_metrics_are_within_the_tolerance_and_far_ones_are_not(
     registry: Registry, made: Made, work: Path
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_patch_that_was_kept_is_put_on_the_commit(
     assert registry.manifest("churn@1.0.0").metrics == {"auc": 0.75}
 
 
+@pytest.mark.long
 def test_changes_that_were_not_kept_are_told(registry: Registry, work: Path) -> None:
     committed(work, "jobs/churn.py", SAME)
     (work / "jobs" / "churn.py").write_text(SAME.replace("0.5", "0.75"))
@@ -189,6 +191,7 @@ def test_data_that_changed_is_missing_and_says_which_digest(
     assert verdict(elsewhere)[0] == "identical"
 
 
+@pytest.mark.long
 def test_other_bytes_of_the_same_rows_will_do_and_are_told(
     registry: Registry, made: Made, work: Path, tmp_path: Path
 ) -> None:

@@ -265,7 +265,11 @@ def test_what_no_version_can_be_made_of_is_a_failure(
     ("further", "why"),
     [
         ("'losses': {'error_rate': [0.0] * 3000}", "have other values than the model"),
-        ("'losses': {'error_rate': [0.0]}", "have other values than the model"),
+        pytest.param(
+            "'losses': {'error_rate': [0.0]}",
+            "have other values than the model",
+            marks=pytest.mark.sweep,
+        ),
         ("'losses': {'luck': [0.0]}", "are claimed, but it cannot be checked"),
         ("'loss': 'luck'", "loss 'luck' is unknown"),
     ],
@@ -406,16 +410,21 @@ def test_a_rollout_follows_if_it_is_wanted_and_only_once(registry: Registry, tra
     [
         ("return {'model': model, 'evaluation': (rows, labels * float('nan'))}",
          "is null in 3000 rows, first in row 1"),
-        ("return {'model': model, 'evaluation': (rows, labels[:9])}", "ended with status 1"),
-        ("(context.out / 'evaluation.csv').mkdir()\n    return {'model': model}", "cannot be read"),
-        (("import shutil; shutil.copy(context.data['rows'], context.out / 'evaluation.jsonl')\n"
-         "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
+        pytest.param("return {'model': model, 'evaluation': (rows, labels[:9])}",
+                     "ended with status 1", marks=pytest.mark.sweep),
+        pytest.param("(context.out / 'evaluation.csv').mkdir()\n    return {'model': model}",
+                     "cannot be read", marks=pytest.mark.sweep),
+        pytest.param("import shutil\n"
+                     "    shutil.copy(context.data['rows'], context.out / 'evaluation.jsonl')\n"
+                     "    return {'model': model, 'label': 'y'}", "is the training data rows",
+                     marks=pytest.mark.sweep),
         (("text = context.data['rows'].read_text().replace(' ', '')\n"
          "    (context.out / 'evaluation.jsonl').write_text(text)\n"
          "    return {'model': model, 'label': 'y'}"), "is the training data rows"),
         (("(context.out / 'evaluation.csv').write_text('a,b,c,label\\n1,2,3\\n')\n"
          "    return {'model': model}"), "cannot be read"),
-        ("return {'model': model, 'evaluation': (rows[:, :2], labels)}", "expecting 3 features"),
+        pytest.param("return {'model': model, 'evaluation': (rows[:, :2], labels)}",
+                     "expecting 3 features", marks=pytest.mark.sweep),
         ("return {'model': model, 'evaluation': ([['a', 'b', 'c']], [1])}", "failed on these rows"),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Final
 
 __all__ = ["given", "trace_parent", "trace_state"]
 
-_GIVEN: Final = re.compile(rb"[!-~]{1,128}")
+_GIVEN: Final = re.compile(rb"[A-Za-z0-9._:;=+/@,~-]{1,128}")
 _PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST_STATE: Final = 512
 """Characters of a `tracestate` that must be passed on; a longer one is dropped whole."""
@@ -14,7 +14,8 @@ _LONGEST_STATE: Final = 512
 def given(sent: bytes | None) -> str | None:
     """Return the id of an `X-Request-Id`, `None` where a fresh one is to be made.
 
-    Answers, logs and traces repeat it, so it has at most 128 characters of visible ASCII.
+    Answers, pages, logs and traces repeat it, so it has at most 128 letters, digits and signs
+    that ids are made of.
     """
     return sent.decode("ascii") if sent is not None and _GIVEN.fullmatch(sent) else None
 

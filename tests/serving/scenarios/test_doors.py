@@ -67,7 +67,13 @@ def test_an_open_server_answers_no_page_of_another_site(store: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("2", "2"), ("2", "1"), ("1", "2")], ids=lambda count: f"{count} workers"
+    ("first", "second"),
+    [
+        ("2", "2"),
+        pytest.param("2", "1", marks=pytest.mark.sweep),
+        pytest.param("1", "2", marks=pytest.mark.sweep),
+    ],
+    ids=lambda count: f"{count} workers",
 )
 def test_two_servers_do_not_share_a_port(
     store: Path, tmp_path: Path, first: str, second: str
@@ -86,9 +92,13 @@ def test_two_servers_do_not_share_a_port(
     ("options", "line"),
     [
         ([], "predictions are kept with whole inputs in {log} (files 0600, for their owner alone)"),
-        (["--inputs", "hash"], "predictions are kept with hashed inputs in {log} (files 0600"),
+        pytest.param(
+            ["--inputs", "hash"],
+            "predictions are kept with hashed inputs in {log} (files 0600",
+            marks=pytest.mark.sweep,
+        ),
         (["--inputs", "none", "--sample", "0.1"], "0.1 of predictions are kept without inputs in"),
-        (["--log", "none"], "no prediction is kept"),
+        pytest.param(["--log", "none"], "no prediction is kept", marks=pytest.mark.sweep),
     ],
 )
 def test_a_server_says_at_its_start_what_it_keeps(

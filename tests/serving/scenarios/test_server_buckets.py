@@ -10,7 +10,7 @@ from tests.serving.serving import MODEL, Callers, estimating, serving
 import holdfast
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.sweep), "2"])
 def test_a_bucket_is_followed_without_a_lost_request(
     moto: Endpoint, tmp_path: Path, workers: str
 ) -> None:

@@ -15,6 +15,7 @@ import holdfast
 SCRIPT = Path(__file__).parents[3] / "examples" / "web.py"
 
 
+@pytest.mark.long
 def test_a_year_of_five_models_is_filled_and_whole(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--fill-only", "--folder", str(tmp_path)]
     filled = subprocess.run(command, capture_output=True, text=True, check=True)
