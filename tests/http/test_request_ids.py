@@ -26,7 +26,7 @@ def test_letters_digits_and_usual_signs_up_to_128_are_an_id(sent: bytes) -> None
         b"a&b",
         b"'",
     ],
-)
+)  # fmt: skip
 def test_anything_else_is_replaced(sent: bytes | None) -> None:
     assert request_ids.given(sent) is None
 
