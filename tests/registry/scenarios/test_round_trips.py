@@ -410,6 +410,23 @@ def test_a_cold_promotion_takes_eight_requests(
     assert first.resolve("iris@production").version == "1.1.0"
 
 
+def test_a_warm_promotion_takes_four_requests(
+    bought: Callable[[], Registry], text: Path, traffic: Traffic
+) -> None:
+    registry = bought()
+    versions = [registry.register("iris", text)]
+    for content in ("two", "three"):
+        text.write_text(content)
+        versions.append(registry.register("iris", text))
+    for version in versions[:2]:
+        registry.promote(version)
+
+    spent = traffic.of(lambda: registry.promote(versions[2]))
+
+    assert 1 < len(spent.asked) <= 4, spent.asked
+    assert bought().resolve("iris@production").version == "1.2.0"
+
+
 def test_a_list_takes_little_more_than_a_request_a_model(
     bought: Callable[[], Registry], text: Path, traffic: Traffic
 ) -> None:
