@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.servers.running import free_port
 from tests.serving.serving import BODY, MODEL, PATIENCE_S, Serving, telling
 
 import holdfast
@@ -59,8 +60,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("doors")
     registry = holdfast.open(folder / "store", by="ana")
     registry.promote(telling(registry, 1))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     with Target(folder / "store", folder, "--grpc-port", str(port)) as server:
         assert isinstance(server, Target)
         server.rpc_port = port

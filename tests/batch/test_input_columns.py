@@ -101,15 +101,17 @@ def test_texts_cannot_hold_lists() -> None:
         found("m@1", schema.parse(WORDS, "input_schema"), None, table)
 
 
-def test_whole_numbers_have_no_null_so_that_a_column_cannot_be_absent() -> None:
+def test_whole_numbers_may_be_absent_as_others_may() -> None:
     words = {
         "type": "object",
         "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
         "required": ["a"],
         "order": ["a", "b"],
     }
-    with pytest.raises(InvalidInputError, match="has no column 'b'"):
-        find(words, a=pa.int64())
+    taken = find(words, a=pa.int64())
+
+    assert taken.names == ("a",)
+    assert [column.name for column in taken.absent] == ["b"]
 
 
 def test_without_a_schema_the_names_it_was_fitted_with_are_taken() -> None:

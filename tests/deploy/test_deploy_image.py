@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.deploy.test_deploy import tool
-from tests.deploy.test_deploy_proxies import free_port
+from tests.servers.running import free_port
 from tests.serving.facing import until
 
 ROOT = Path(__file__).parent.parent.parent

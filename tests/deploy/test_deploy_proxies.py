@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_web import certificate
+from tests.servers.running import free_port
 from tests.serving.facing import until
 from tests.web.facing import Served, register
 from tests.web.teams import Team
@@ -32,11 +32,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     register(team.registry, tmp_path, "risk/iris")
     with team.served(proxies=(NETWORK,), host_names=(HOST,), secure=True) as served:
         yield served
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 @contextlib.contextmanager

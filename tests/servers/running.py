@@ -1,6 +1,7 @@
 """Servers as processes of this machine: started on a free port, waited for, ended by their id."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +24,9 @@ PATIENCE_S = 60.0
 _LOG = "log.txt"
 HOST = "127.0.0.1"
 _NUMBERS = count(1)
+_FIRST_PORT, _PORTS_COUNT = 10_000, 22_000
+_PORTS = (_FIRST_PORT + (os.getpid() * 7919 + number) % _PORTS_COUNT for number in count())
+"""One after another, from far apart in processes whose ids are neighbours."""
 
 
 class NoServerError(Exception):
@@ -64,11 +68,19 @@ def new_name() -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that nobody listens on, and that is given to nobody else.
+
+    It lies below those that systems hand out to whoever asks for any one: such a port can become
+    another server's, or a connection's, before the server that it is for has begun.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.servers.running import free_port
 from tests.serving.facing import until
 from tests.serving.plain import Centred, Raised
 
@@ -105,8 +105,7 @@ class Serving:
         Nothing is restrained unless an option or the environment says so: a process for trials is
         one more to begin.
         """
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.predictions = folder / "predictions"
         self._log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]

@@ -18,6 +18,7 @@ import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
+from tests.servers.running import free_port
 from tests.serving.facing import NUMBERS, Does, made, rollout, routing_table, served, sums, until
 from tests.serving.facing_rpc import Rpc, call, infer_request, rpc_running, tensor
 from tests.serving.serving import MODEL, Serving, due, telling
@@ -466,12 +467,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     telling(registry, 1)
     registry.promote(f"{MODEL}@1.1.0")
     return folder / "store"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 def test_workers_answer_at_one_address_under_restraint_and_keep_what_they_answered(

@@ -1,7 +1,6 @@
 """The same over HTTP: MLflow's own server, started once, in front of its own registry."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.running import free_port
 
 import holdfast
 from holdfast.gateways.mlflow import log_to_mlflow, transition_model_stage
@@ -33,9 +33,7 @@ def answers(url: str) -> bool:
 def server(mlflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A tracking server on loopback, with its artifacts, and MLflow set to it."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     words = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{folder}/runs.db"]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.gateways.mlflow.test_bridge_with_a_server import answers
+from tests.servers.running import free_port
 
 import holdfast
 
@@ -23,9 +23,7 @@ _LONGEST_START_S = 180
 @pytest.fixture
 def server(mlflow: Any, tmp_path: Path) -> Iterator[str]:
     assert mlflow
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    port = free_port()
     words = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{tmp_path}/runs.db"]
     words += ["--registry-store-uri", f"holdfast://{tmp_path}/store"]

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.gateways.mlflow.test_bridge_with_a_server import answers
+from tests.servers.running import free_port
 from tests.serving.facing import until
 from tests.serving.serving import MODEL, PATIENCE_S, Serving
 
@@ -90,9 +90,7 @@ def test_a_server_answers_by_the_signature(logged: holdfast.Registry, tmp_path: 
 @contextlib.contextmanager
 def served_by_mlflow(uri: str, folder: Path) -> Iterator[int]:
     """Run MLflow's own command, which learns from the environment where the registry is."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    port = free_port()
     words = ["models", "serve", "-m", uri, "--env-manager", "local", "--host", "127.0.0.1"]
     command = [sys.executable, "-W", "ignore", "-m", "mlflow", *words, "--port", str(port)]
     programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
