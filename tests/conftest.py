@@ -64,8 +64,13 @@ _SAMPLE: Final = 25
 _TRACED: Final = (
     "tests/core/", "tests/gateways/", "tests/batch/", "tests/retraining/", "tests/monitoring/",
     "tests/datasets/", "tests/recording/", "tests/cli/",
+    "tests/registry/scenarios/test_approvals.py",
+    "tests/registry/scenarios/test_authenticated_approvals.py",
+    "tests/registry/scenarios/test_code.py", "tests/registry/scenarios/test_keys.py",
+    "tests/registry/scenarios/test_trust.py", "tests/registry/scenarios/test_clocks.py",
 )  # fmt: skip
 """Where slow tests are the only ones that run through much of the code."""
+_STORY: Final = "/scenarios/"
 _REPEATING: Final = ("tests/attacks/", "tests/faults/", "tests/golden/")
 """Where each line that is run was run by a test of its own."""
 _COVERAGE: Final = Coverage.current()
@@ -171,7 +176,7 @@ def _not_to_trace(items: Iterable[pytest.Item], slow: Collection[str]) -> Iterat
     """
     for item in items:
         test = item.nodeid.partition("[")[0]
-        is_long = test in slow or "/scenarios/" in test
+        is_long = test in slow or _STORY in test
         repeats = is_long and not test.startswith(_TRACED)
         if repeats or test.startswith(_REPEATING) or test.count("/") == 1:
             yield item.nodeid
