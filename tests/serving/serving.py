@@ -107,6 +107,7 @@ class Serving:
         """
         self.port = free_port()
         self.predictions = folder / "predictions"
+        self._workers: set[int] = set()
         self._log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "holdfast", "serve", MODEL, "--store", str(store)]
         if descriptors is not None:
@@ -171,9 +172,25 @@ class Serving:
         until(answered, 180)  # two processes begin, one after the other, on a busy machine
 
     def workers(self) -> list[int]:
-        """Return the processes that its supervisor has begun."""
+        """Return the processes that its supervisor has begun and not yet seen end.
+
+        A process that is dying has lost its command line and still has its sockets.
+        """
         below = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [pid for pid in map(int, below.read_text().split()) if _is_worker(pid)]
+        children = [int(pid) for pid in below.read_text().split()]
+        self._workers |= {pid for pid in children if _is_worker(pid)}
+        return [pid for pid in children if pid in self._workers]
+
+    def kill_worker(self) -> None:
+        """Kill the first worker, and wait until another one has taken its place."""
+        before = self.workers()
+        os.kill(before[0], signal.SIGKILL)
+
+        def is_replaced() -> bool:
+            after = self.workers()
+            return len(after) == len(before) and before[0] not in after
+
+        until(is_replaced)
 
 
 def _is_worker(process: int) -> bool:

@@ -188,9 +188,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
         with Callers(server.port, 12) as callers:
             until(lambda: len(workers_in(tmp_path / "predictions")) == 2)
             known = {report.worker for report in registry.fleet.servers(MODEL)}
-            victim = server.workers()[0]
-            os.kill(victim, signal.SIGKILL)
-            until(lambda: len(server.workers()) == 2 and victim not in server.workers())
+            server.kill_worker()
             until(lambda: bool({report.worker for report in registry.fleet.servers(MODEL)} - known))
             with Callers(server.port, 12) as more:  # the others stay where they are
                 until(lambda: len(workers_in(tmp_path / "predictions")) == 3)

@@ -1,8 +1,6 @@
 """One page of metrics for all workers at an address."""
 
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
@@ -133,9 +131,7 @@ def test_metrics_of_several_workers_are_one_account_that_never_falls(tmp_path: P
             callers.more(200)
         asked = callers.answered.total()
         until(lambda: total(server) == asked)
-        victim = server.workers()[0]
-        os.kill(victim, signal.SIGKILL)
-        until(lambda: len(server.workers()) == 2 and victim not in server.workers())
+        server.kill_worker()
         after = [total(server) for _ in range(10)]
 
     assert seen == sorted(seen)
