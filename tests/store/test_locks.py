@@ -173,6 +173,16 @@ def test_all_who_share_are_named_up_to_three(path: str) -> None:
     assert pids <= {holder.pid for holder in holders}
 
 
+def test_who_shares_a_lock_for_a_moment_leaves_no_name(path: str) -> None:
+    with locks.shared(path, None):
+        assert locks.holders(path) == []
+        with (
+            pytest.raises(LockedError, match="did not identify"),
+            locks.exclusive(path, "x", _AT_ONCE),
+        ):
+            pass
+
+
 @pytest.mark.parametrize(
     "content",
     [

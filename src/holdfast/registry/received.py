@@ -6,7 +6,6 @@ the draft says of a scan, a number, a time or an author is dropped.
 """
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,7 @@ from holdfast.core.version import Bump, Version
 from holdfast.core.views import Moved, RegistrationResult
 from holdfast.errors import DamagedError, InvalidInputError
 from holdfast.formats import code
-from holdfast.registry import registration, sign_version
+from holdfast.registry import registration, sign_version, verdicts
 from holdfast.registry.registration import Label, unlabelled
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store import layout
@@ -146,8 +145,9 @@ def _scans(
     scans = {}
     for role, artifact in manifest.artifacts.items():
         path = paths[role]
-        packaged = formats.package(path, role, scratch, artifact.format)
-        scans[role] = judge.scan(dataclasses.replace(packaged, path=path), Path(artifact.path))
+        formats.package(path, role, scratch, artifact.format)  # refuses what is not whole
+        scan = verdicts.of_stored(session, artifact, path, judge.allowed)
+        scans[role] = judge.accept(scan, Path(artifact.path))
     return scans
 
 

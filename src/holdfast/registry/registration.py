@@ -1,6 +1,5 @@
 """Registration: from files or objects in memory to a version, blobs first, then the entry."""
 
-import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +45,7 @@ from holdfast.registry import (
     presence,
     provenance,
     round_trip,
+    verdicts,
     version_schemas,
 )
 from holdfast.registry.facts import Facts
@@ -132,7 +132,7 @@ def register(
             meter = Meter(facts.get("progress"), sum(sizes))
             artifacts = {part.role: _store(store, part, meter) for part in parts}
             scans = {
-                part.role: _scan_stored(store, part, artifacts[part.role], scratch, judge)
+                part.role: _scan_stored(session, part, artifacts[part.role], scratch, judge)
                 for part in parts
             }
             draft = replace(draft, artifacts=artifacts, scan=scans)
@@ -182,8 +182,14 @@ class Judge:
         path = packaged.path
         if not path.exists():
             raise InvalidInputError(f"file {str(shown)!r}", "disappeared", "name a file that stays")
-        scan = code.mark(packaged.format, formats.scan(path, self.allowed))
-        scan = formats.judged(packaged.format, path, scan)
+        return self.accept(verdicts.found(packaged.format, path, self.allowed), shown)
+
+    def accept(self, scan: Scan, shown: Path) -> Scan:
+        """Return what was found, with the reason why it is trusted.
+
+        Raises:
+            UntrustedError: If it is neither allowed nor trusted.
+        """
         importable.check(str(shown), scan.globals, self.own_modules)
         if not scan.unknown:
             return scan
@@ -193,11 +199,11 @@ class Judge:
 
 
 def _scan_stored(
-    opened: OpenStore, part: _Part, artifact: Artifact, scratch: Path, judge: Judge
+    session: Session, part: _Part, artifact: Artifact, scratch: Path, judge: Judge
 ) -> Scan:
     """Judge what was stored: the source was, but it may have changed until it was copied."""
-    stored = opened.blobs.materialize(artifact, scratch / STORED)
-    scan = judge.scan(dataclasses.replace(part.packaged, path=stored), part.said)
+    stored = session.open_store.blobs.materialize(artifact, scratch / STORED)
+    scan = judge.accept(verdicts.of_stored(session, artifact, stored, judge.allowed), part.said)
     if not judge.scanners:
         return scan
     return replace(scan, evidence=external_scanners.gather(stored, judge.scanners))

@@ -52,6 +52,32 @@ def of_artifact(
     return judged(artifact, path, allowed, own=own)
 
 
+def of_stored(session: Session, artifact: Artifact, stored: Path, allowed: Collection[str]) -> Scan:
+    """Scan an artifact that is being registered.
+
+    What is small is copied for it, so that nobody who asks soon for the version waits for a scan.
+
+    Args:
+        stored: Its file or folder, in the store.
+
+    Raises:
+        DamagedError: If bytes that had to be read are missing or changed.
+        InvalidInputError: If its format does not recognise the bytes.
+    """
+    if sum(file.size_bytes for file in artifact.files) > _SMALL_BYTES:
+        return judged(artifact, stored, allowed, own=False)
+    with scratch.folder(session.scratch()) as home:
+        return of_artifact(session, artifact, home, allowed)
+
+
+def found(format_name: str, path: Path, allowed: Collection[str]) -> Scan:
+    """Scan a file or folder that a format is to load."""
+    from holdfast import formats
+    from holdfast.formats import code
+
+    return formats.judged(format_name, path, code.mark(format_name, formats.scan(path, allowed)))
+
+
 def fetched(session: Session, artifact: Artifact, folder: Path) -> tuple[Path, bool]:
     """Bring an artifact's bytes to a new folder, under their own names.
 
@@ -91,11 +117,9 @@ def judged(artifact: Artifact, path: Path, allowed: Collection[str], *, own: boo
     if known is not None:
         return known
     from holdfast import formats
-    from holdfast.formats import code
 
     formats.require(artifact.format, path)
-    scan = code.mark(artifact.format, formats.scan(path, allowed))
-    scan = formats.judged(artifact.format, path, scan)
+    scan = found(artifact.format, path, allowed)
     if own:
         private_cache.keep(_KIND, _key(artifact, allowed), msgspec.json.encode(scan))
     return scan
@@ -148,8 +172,10 @@ def of_version(
 ) -> dict[str, Scan]:
     """Scan a version's files, or recall what was found in them, and hold its manifest against it.
 
+    Where bytes are near, those whose scan is recalled are hashed: they may have changed since.
+
     Raises:
-        DamagedError: If bytes that had to be read are missing or changed.
+        DamagedError: If bytes are missing or changed; in a bucket, of those that had to be read.
         InvalidInputError: If a format does not recognise its bytes.
         UntrustedError: As `require_truth` says.
     """
@@ -162,6 +188,9 @@ def of_version(
             unknown[role] = artifact
         else:
             scans[role] = known
+    if scans and session.open_store.store.traits.is_local:
+        kept = [file for role in scans for file in manifest.artifacts[role].files]
+        session.open_store.blobs.require(kept)
     if unknown:
         with scratch.folder(session.scratch()) as home:
             for role, artifact in unknown.items():

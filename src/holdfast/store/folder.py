@@ -121,7 +121,7 @@ class OpenFolder:
             yield
             return
         with contextlib.ExitStack() as stack:
-            with locks.shared(self._file(layout.TURN), what, self._limit(0.75)):
+            with locks.shared(self._file(layout.TURN), None, self._limit(0.75)):
                 lock = locks.shared(self._file(layout.LOCK), what, self._limit(0.25))
                 stack.enter_context(lock)
             self._shared.by = os.getpid()  # a forked child shares nothing

@@ -82,13 +82,23 @@ class LocalStore:
         """Write an object that must not exist, durably; `TakenError` if it does."""
         path = self._target(key)
         with durable.translate_errors(path):
-            durable.settle_folder(os.path.dirname(path), self._settled)
+            if not self._follows(path):
+                durable.settle_folder(os.path.dirname(path), self._settled)
             try:
                 durable.create(path, data, links=self.links)
             except OSError as error:
                 if not self._has_lost_links(error):
                     raise
                 durable.create(path, data, links=False)
+
+    @staticmethod
+    def _follows(path: str) -> bool:
+        """Tell whether the object numbered one less lies there: its maker settled the folder."""
+        folder, name = os.path.split(path)
+        stem, suffix = os.path.splitext(name)
+        if not stem.isdecimal():
+            return False
+        return os.path.isfile(os.path.join(folder, f"{int(stem) - 1:0{len(stem)}d}{suffix}"))
 
     def places(self, keys: Sequence[str]) -> list[str]:
         """Return the files that objects below one prefix are to have; their folder is durable."""

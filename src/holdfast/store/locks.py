@@ -126,12 +126,12 @@ _LIMIT: Final = Limit()
 
 
 @contextlib.contextmanager
-def shared(path: str, what: str, limit: Limit = _LIMIT) -> Iterator[None]:
+def shared(path: str, what: str | None, limit: Limit = _LIMIT) -> Iterator[None]:
     """Hold the lock together with all others who share it.
 
     Args:
         path: Its file, made if there is none.
-        what: What is done meanwhile, for those who wait.
+        what: What is done meanwhile, for those who wait; `None` if it is held for a moment only.
         limit: How long it is waited for.
 
     Raises:
@@ -140,6 +140,9 @@ def shared(path: str, what: str, limit: Limit = _LIMIT) -> Iterator[None]:
     """
     with _opened(path) as hold:
         _wait(path, hold, _try_shared, limit)
+        if what is None:
+            yield
+            return
         hold.slot = _free_slot(hold, threading.get_native_id() % (_SLOTS - 1))
         with _named(hold, what):
             yield

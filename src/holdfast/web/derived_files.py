@@ -6,7 +6,9 @@ where a process was killed between the two: whoever opens it then brings them up
 """
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from holdfast.errors import HoldfastError
 from holdfast.registry.ledger import Ledger
@@ -14,6 +16,9 @@ from holdfast.registry.session import Session
 from holdfast.registry.warned import warn
 
 __all__ = ["DerivedFiles"]
+
+_AFTER_S: Final = 0.005
+"""Until then an answer is on its way; what follows from its entry would keep it waiting."""
 
 
 class DerivedFiles:
@@ -36,14 +41,15 @@ class DerivedFiles:
             if ledger in self._waiting:
                 return
             self._waiting.add(ledger)
-        self._thread.submit(self._write, ledger)
+        self._thread.submit(self._write, ledger, time.monotonic() + _AFTER_S)
 
     def close(self) -> None:
         """Write what waits, and then nothing more; commits write their own again."""
         self._session.project = Ledger.project
         self._thread.shutdown(wait=True)
 
-    def _write(self, ledger: Ledger) -> None:
+    def _write(self, ledger: Ledger, due_s: float) -> None:
+        time.sleep(max(0.0, due_s - time.monotonic()))
         with self._lock:
             self._waiting.discard(ledger)  # what is committed from here on is written once more
         try:

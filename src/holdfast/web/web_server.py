@@ -34,6 +34,8 @@ _UPKEEP_S: Final = 5.0
 _log = logging.getLogger(__name__)
 _KEEP_ALIVE_S: Final = 30
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+_TURN_S: Final = 0.0005
+"""How long a thread that computes keeps one waiting that has an answer to write."""
 _CODES: Final = {
     400: "malformed", 403: "csrf", 408: "timeout", 413: "too_large", 421: "wrong_host",
     431: "too_large", 501: "unsupported", 503: "busy", 505: "unsupported",
@@ -60,6 +62,7 @@ def run(app: WebApplication, bound: socket.socket) -> None:
             stack.callback(app.access.close)
         stack.callback(app.desk.close)
         server: Any = made(app)
+        sys.setswitchinterval(_TURN_S)
         server.run(sockets=[bound])
 
 

@@ -9,7 +9,13 @@ from tests.registry import disk
 from tests.registry.conftest import Grow, Text
 
 from holdfast import MetricRule, Policy, Registry
-from holdfast.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from holdfast.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidInputError,
+    NotFoundError,
+    RefusedError,
+)
 
 METRICS = {"auc": 0.9, "latency_ms": 20.0, "rows": 100}
 NUMBERS = {"type": "object", "properties": {"a": {"type": "number"}}, "required": ["a"]}
@@ -315,3 +321,38 @@ def test_a_policys_own_constructors_are_allowed(registry: Registry, tmp_path: Pa
 
     assert registry.manifest(ref).scan["model"].unknown == ()
     assert registry.promote(ref).changed
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2])
+@pytest.mark.parametrize("content", [None, b"", b"chellenger"])
+def test_bytes_that_changed_do_not_go_live_however_often_they_were_looked_at(
+    champion: Registry, store: Path, text: Text, home: str, content: bytes | None, seen: int
+) -> None:
+    ref = challenge(champion, text)
+    for _ in range(seen):
+        assert champion.judge(ref).passed
+    blob = disk.blob_holding(store, b"challenger")
+    blob.unlink()
+    if content is not None:
+        blob.write_bytes(content)
+
+    if home == "folder":  # a client judges by what it remembers; the server decides
+        with pytest.raises(DamagedError, match=r"model\.txt"):
+            champion.judge(ref)
+    with pytest.raises(DamagedError, match=r"model\.txt"):
+        champion.promote(ref)
+    assert champion.resolve("iris@production").version == "1.0.0"
+
+
+def test_a_promotion_after_a_registration_scans_nothing_again(
+    champion: Registry, text: Text
+) -> None:
+    """What was found in small files is remembered, of bytes that were hashed when it was found."""
+    verdicts = Path.home() / ".cache" / "holdfast-checked" / "verdicts"
+    ref = challenge(champion, text)
+    known = {path.name: path.stat().st_ino for path in verdicts.iterdir()}
+
+    champion.promote(ref)
+
+    assert known
+    assert {path.name: path.stat().st_ino for path in verdicts.iterdir()} == known
