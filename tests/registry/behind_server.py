@@ -39,6 +39,10 @@ FOLDERS_OWN: Final = frozenset((
     "test_a_journal_of_a_newer_format_hides_no_other_model",
     "test_without_a_pin_a_cut_tail_is_not_seen_once_its_witness_is_gone",
     "test_registering_the_same_file_again_mends_a_damaged_blob_as_the_message_says",
+    # files derived from a journal, which a server writes once it has answered
+    "test_every_move_is_seen_in_the_files_derived_from_the_journal",
+    "test_a_versions_folder_can_be_used_without_holdfast",
+    "test_readers_do_not_wait_for_a_stopped_process",
     # what only a collector beside the store does, or what waits for it
     "test_a_deleted_model_is_gone_and_its_bytes_are_freed",
     "test_bytes_younger_than_the_grace_time_wait_and_are_counted",

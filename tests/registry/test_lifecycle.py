@@ -180,6 +180,7 @@ def test_force_on_an_alias_needs_a_reason_and_is_recorded(registry: Registry, gr
     ("verb", "arguments", "options"),
     [
         ("promote", ["iris@v1"], {}),
+        ("judge", ["iris@v1"], {}),
         ("stage", ["iris@v1"], {}),
         ("archive", ["iris@v1"], {}),
         ("alias", ["iris@v1", "eu"], {}),

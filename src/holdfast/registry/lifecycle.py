@@ -85,6 +85,7 @@ def _signers(session: Session, state: State, record: Record) -> frozenset[str]:
 def _candidate(session: Session, state: State, record: Record) -> Candidate:
     from holdfast.registry import verdicts
 
+    commands.require_bytes(state, record)
     manifest: Manifest = session.manifest(record)
     with unless_purged(session, state.model, record):
         scans = verdicts.of_version(session, state, record, manifest)
