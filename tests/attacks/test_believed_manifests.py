@@ -48,6 +48,8 @@ def lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lie:
         path.write_bytes(content)
         evil = holdfast.open(tmp_path / "store", by="eve")
         with monkeypatch.context() as client:
+            client.setenv("HOME", str(tmp_path / "eve"))  # where she believes her own verdicts
+            client.setattr(formats, "require", lambda *_: None)
             client.setattr(formats, "scan", lambda _path, _allowed: scan)
             described = formats.package(path, "model", tmp_path).description
             client.setattr(formats, "package", lambda *_: Packaged(path, form, described))

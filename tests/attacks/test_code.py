@@ -34,6 +34,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     def registered(source: Path, **facts: Any) -> Registry:
         evil = holdfast.open(tmp_path / "store", by="eve")
         with monkeypatch.context() as lying:
+            lying.setenv("HOME", str(tmp_path / "eve"))  # where she believes her own verdicts
             lying.setattr(tree, "_check_file", lambda _name: None)
             lying.setattr(tree, "_check_top", lambda _top: None)
             lying.setattr(tree, "_is_left_out", lambda _name: False)
