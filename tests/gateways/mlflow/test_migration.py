@@ -134,8 +134,9 @@ def test_what_came_later_is_added(
 
 
 def test_a_reference_cannot_be_made_live_and_that_is_told(
-    theirs: Any, migrate: Any, registry: Registry
+    theirs: Any, ours: Any, migrate: Any, registry: Registry
 ) -> None:
+    """MLflow's clients find it by its stage as before; in Holdfast nothing is live by it."""
     theirs.create_registered_model("fraud")
     theirs.create_model_version("fraud", "/nowhere")
     theirs.transition_model_version_stage("fraud", "1", "Production", **ALONE)
@@ -145,6 +146,30 @@ def test_a_reference_cannot_be_made_live_and_that_is_told(
     assert list(done.unmade) == ["fraud@1.0.0"]
     assert "never taken in" in done.unmade["fraud@1.0.0"]
     assert registry.models()[0].production is None
+    (found,) = ours.get_latest_versions("fraud", ["Production"])
+    assert ours.get_model_version_download_uri("fraud", found.version) == "/nowhere"
+
+
+def test_names_that_holdfast_moves_itself_are_told_or_staged(
+    theirs: Any, migrate: Any, registry: Registry, model_folder: Folder
+) -> None:
+    theirs.create_registered_model("fraud")
+    for number in range(1, 5):
+        theirs.create_model_version("fraud", str(model_folder(f"m{number}", float(number))))
+    for number, alias in enumerate(("Production", "staging", "previous"), 1):
+        theirs.set_registered_model_alias("fraud", alias, number)
+    theirs.transition_model_version_stage("fraud", 4, "Production", **ALONE)
+
+    done = migrate().run()
+
+    assert done.unmade == {
+        "fraud@1.0.0": "is not live: import again with --live, or promote it",
+        "fraud@1.2.0": "has no alias previous: it moves with rollbacks",
+    }
+    assert registry.resolve("fraud@staging").version == "1.1.0"
+    again = migrate("Production").run()
+    assert registry.resolve("fraud@production").version == "1.0.0"
+    assert (again.new, "fraud@1.0.0" in again.unmade) == (0, False)
 
 
 def test_versions_of_another_origin_are_not_mixed(

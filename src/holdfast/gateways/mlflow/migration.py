@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from holdfast.core import names
 from holdfast.core.state import Record, State
 from holdfast.errors import ConflictError
-from holdfast.gateways.mlflow import entities, mlflow_names, stages
+from holdfast.gateways.mlflow import entities, mlflow_names
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
 from holdfast.gateways.mlflow.new_versions import Found
 from holdfast.gateways.mlflow.store_uri import StoreUri
@@ -24,6 +25,8 @@ from holdfast.registry.registry import Registry
 
 IMPORTED: Final = "imported"
 _GONE: Final = "deleted in MLflow before the import"
+_NOT_TAKEN: Final = "its bytes were never taken in; promote a version whose bytes are here"
+_HOW_LIVE: Final = "import again with --live, or promote it"
 _BATCH: Final = 64
 """References that are written at once."""
 Progress = Callable[[int, int], None]
@@ -57,7 +60,7 @@ class MigrationResult(Struct, frozen=True):
 
     Attributes:
         references: Refs of those whose bytes could not be reached.
-        unmade: Why a version is not live although it was to be, by ref.
+        unmade: What a version is not although MLflow says so, and why: a predicate, by ref.
     """
 
     models: int
@@ -257,14 +260,27 @@ class Migration:
             if row.stage == "Archived" and record.status == "registered":
                 self._registry.archive(f"{row.model}@{record.version}", reason="as in MLflow")
             for alias in row.aliases:
-                self._alias(state, alias, f"{row.model}@{record.version}")
+                self._alias(state, alias, f"{row.model}@{record.version}", unmade)
         for row in rows:
             if row.live and state.production is None:
                 self._promote(f"{row.model}@{records[row.number - 1].version}", unmade)
+        if self._view.catalogue.require(state.model).production is None:
+            for row in _said_live(rows):
+                ref = f"{row.model}@{records[row.number - 1].version}"
+                unmade.setdefault(ref, f"is not live: {_NOT_TAKEN if row.problem else _HOW_LIVE}")
 
-    def _alias(self, state: State, alias: str, ref: str) -> None:
-        if alias.lower() in (*stages.BUILT_IN, "previous"):  # what is live is said by --live
-            return
+    def _alias(self, state: State, alias: str, ref: str, unmade: dict[str, str]) -> None:
+        match alias.lower():
+            case names.PRODUCTION:  # what is live is said by --live
+                return
+            case names.STAGING if state.staging is None:
+                self._registry.stage(ref, reason="as in MLflow")
+                return
+            case names.STAGING:
+                return
+            case names.PREVIOUS:
+                unmade[ref] = f"has no alias {alias}: it moves with rollbacks"
+                return
         kept = mlflow_names.alias_to_holdfast(alias)
         key = mlflow_names.alias_key(kept)
         if key is not None:
@@ -276,7 +292,14 @@ class Migration:
         try:
             self._registry.promote(ref, reason="live in MLflow at the import", force=True)
         except ConflictError as error:
-            unmade[ref] = str(error)
+            unmade[ref] = f"is not live: {error}"
+
+
+def _said_live(rows: Sequence[PlannedVersion]) -> Iterator[PlannedVersion]:
+    """Return the version that MLflow's alias or stage says is live, if one does."""
+    aliased = (row for row in rows if names.PRODUCTION in map(str.lower, row.aliases))
+    staged = (row for row in reversed(rows) if row.stage == "Production")
+    yield from islice(chain(aliased, staged), 1)
 
 
 def _batches(
