@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.gateways.mlflow.conftest import in_order
+from tests.gateways.mlflow.conftest import AS_IN_3, in_order
 
 from holdfast.gateways.mlflow import filter_language
 from holdfast.gateways.mlflow.filter_language import MODELS, VERSIONS, Language, clauses, holds
@@ -47,6 +47,7 @@ def theirs(text: str, language: Language) -> Any:
     ]
 
 
+@AS_IN_3
 @pytest.mark.parametrize("language", [MODELS, VERSIONS], ids=["models", "versions"])
 def test_filters_are_read_as_mlflow_reads_them(mlflow: Any, language: Language) -> None:
     assert mlflow
@@ -130,6 +131,7 @@ def test_orders_are_read_as_mlflow_reads_them(mlflow: Any, text: str, language: 
     assert read(own) == their
 
 
+@AS_IN_3
 def test_patterns_match_as_in_mlflow(mlflow: Any) -> None:
     assert mlflow
     from mlflow.utils.search_utils import SearchUtils

@@ -37,12 +37,12 @@ def fill(store: Any, model_folder: Folder) -> None:
         source = str(model_folder(f"m{number}", float(number))) if number != 3 else "s3://gone/x"
         tags = [tag("n", str(number))]
         store.create_model_version("fraud", source, f"run-{number}", tags, None, f"the {number}.")
-    store.delete_model_version("fraud", "2")
-    store.transition_model_version_stage("fraud", "1", "Archived", **ALONE)
-    store.transition_model_version_stage("fraud", "4", "Production", **ALONE)
-    store.transition_model_version_stage("fraud", "5", "Staging", **ALONE)
-    store.set_registered_model_alias("fraud", "champion", "4")
-    store.set_registered_model_alias("fraud", "Old_One", "1")
+    store.delete_model_version("fraud", 2)
+    store.transition_model_version_stage("fraud", 1, "Archived", **ALONE)
+    store.transition_model_version_stage("fraud", 4, "Production", **ALONE)
+    store.transition_model_version_stage("fraud", 5, "Staging", **ALONE)
+    store.set_registered_model_alias("fraud", "champion", 4)
+    store.set_registered_model_alias("fraud", "Old_One", 1)
     store.create_registered_model("größe@home")
     store.create_model_version("größe@home", "dbfs:/nowhere")
     store.create_registered_model("empty")
@@ -148,6 +148,33 @@ def test_a_reference_cannot_be_made_live_and_that_is_told(
     assert registry.models()[0].production is None
     (found,) = ours.get_latest_versions("fraud", ["Production"])
     assert ours.get_model_version_download_uri("fraud", found.version) == "/nowhere"
+
+
+def test_names_with_odd_characters_bring_their_versions(
+    theirs: Any, ours: Any, migrate: Any
+) -> None:
+    names = [
+        "it's",
+        "back\\",
+        "a'b\\",
+        "both '\"",
+        "'",
+        "100%",
+        "`x`",
+        "a' OR 'a' = 'a",
+        "new\nline",
+    ]
+    names += [" edge ", "größe@home", "emoji 🌷", "x" * 256, "A", "a"]
+    for name in names:
+        theirs.create_registered_model(name)
+        theirs.create_model_version(name, f"s3://gone/{len(name)}")
+
+    done = migrate().run()
+
+    assert (done.models, done.new) == (len(names), len(names))
+    assert [ours.get_model_version(name, 1).source for name in names] == [
+        f"s3://gone/{len(name)}" for name in names
+    ]
 
 
 def test_names_that_holdfast_moves_itself_are_told_or_staged(
@@ -320,9 +347,12 @@ def test_what_a_tracking_server_has_is_fetched_with_its_run(
     from holdfast.gateways.mlflow.migration import Migration
 
     url = f"http://127.0.0.1:{their_port}"
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(url)  # by which MLflow 2 finds where artifacts are sent
     client = mlflow.MlflowClient(tracking_uri=url, registry_uri=url)
     run = client.create_run(client.create_experiment("e", f"mlflow-artifacts:/{1}"))
     client.log_artifacts(run.info.run_id, str(model_folder()), "model")
+    mlflow.set_tracking_uri(before)
     client.log_metric(run.info.run_id, "auc", 0.9)
     client.log_param(run.info.run_id, "depth", "3")
     client.create_registered_model("fraud", {"team": "risk"})

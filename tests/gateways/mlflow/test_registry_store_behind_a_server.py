@@ -11,6 +11,7 @@ from tests.gateways.mlflow.test_registry_store_as_the_database import (
     Recorder,
     Scenario,
     bad_tags,
+    cases,
     models,
     renames,
     stages,
@@ -44,12 +45,11 @@ SAMPLE = (models, bad_tags, versions, stages, renames)
 @pytest.mark.parametrize(
     "scenario",
     [
-        pytest.param(
-            scenario,
-            id=scenario.__name__,
-            marks=() if scenario in SAMPLE else pytest.mark.sweep,
-        )
-        for scenario in SCENARIOS
+        *cases(SAMPLE),
+        *(
+            pytest.param(*case.values, id=case.id, marks=[*case.marks, pytest.mark.sweep])
+            for case in cases([scenario for scenario in SCENARIOS if scenario not in SAMPLE])
+        ),
     ],
 )
 def test_a_server_answers_as_the_database_does(

@@ -72,8 +72,10 @@ class TheirRegistry:
         Raises:
             InvalidInputError: If what is told cannot be the versions of a model.
         """
-        quoted = name.replace("'", "\\'")
-        pages = self._pages(self._client.search_model_versions, f"name = '{quoted}'")
+        words = _filter(name)
+        pages = self._pages(self._client.search_model_versions, *words)
+        if not words:
+            pages = (version for version in pages if version.name == name)
         kept = (_kept(name, version) for version in pages)
         versions = sorted(_each_once(kept, attrgetter("number")), key=attrgetter("number"))
         highest = versions[-1].number if versions else 0
@@ -136,7 +138,8 @@ class TheirRegistry:
         key = version.name, version.number
         if key not in self._locations:
             ask = self._client._get_registry_client().get_model_version_download_uri
-            self._locations[key] = ask(version.name, str(version.number))
+            number = str(version.number) if self._uri.startswith("http") else version.number
+            self._locations[key] = ask(version.name, number)  # PostgreSQL compares no text with one
         return self._locations[key]
 
     @contextlib.contextmanager
@@ -157,6 +160,16 @@ class TheirRegistry:
         if not model_folders.is_one(folder):
             return Found(None, found.location, found.run_id, "no MLmodel is there")
         return Found(folder, found.location, found.run_id)
+
+
+def _filter(name: str) -> list[str]:
+    """Return what to search versions of a model by; nothing where MLflow has no words for it.
+
+    Its filters have no way to write a quote between quotes of the same kind.
+    """
+    if "'" not in name:
+        return [f"name = '{name}'"]
+    return [] if '"' in name or "\\" in name else [f'name = "{name}"']
 
 
 def _named(model: Any) -> Any:
