@@ -128,7 +128,19 @@ def test_orders_are_read_as_mlflow_reads_them(mlflow: Any, text: str, language: 
     except MlflowException as error:
         their = "refused", in_order(error.message)
 
-    assert read(own) == their
+    own_words = read(own)
+    if own_words[0] == their[0] == "refused":  # MLflow before 3.18 knows one word less
+        own_words, their = (
+            str(words[1]).replace("'attributes', ", "") for words in (own_words, their)
+        )
+    assert own_words == their
+
+
+def test_an_order_of_versions_may_write_attribute_in_the_plural() -> None:
+    assert filter_language.version_key("attributes.name") == "name"
+    assert filter_language.version_key("attribute.name") == "name"
+    with pytest.raises(MlflowProblem, match="entity: tag"):
+        filter_language.version_key("tags.name")
 
 
 @AS_IN_3

@@ -348,9 +348,9 @@ def test_what_a_tracking_server_has_is_fetched_with_its_run(
 
     url = f"http://127.0.0.1:{their_port}"
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(url)  # by which MLflow 2 finds where artifacts are sent
     client = mlflow.MlflowClient(tracking_uri=url, registry_uri=url)
     run = client.create_run(client.create_experiment("e", f"mlflow-artifacts:/{1}"))
+    mlflow.set_tracking_uri(url)  # by which MLflow 2 finds where artifacts are sent
     client.log_artifacts(run.info.run_id, str(model_folder()), "model")
     mlflow.set_tracking_uri(before)
     client.log_metric(run.info.run_id, "auc", 0.9)
