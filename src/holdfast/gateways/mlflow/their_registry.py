@@ -80,8 +80,9 @@ class TheirRegistry:
         versions = sorted(_each_once(kept, attrgetter("number")), key=attrgetter("number"))
         highest = versions[-1].number if versions else 0
         if highest > len(versions) + _MOST_DELETED:
-            problem = f"numbers {len(versions):,} versions of {name!r} up to {highest:,}"
-            raise InvalidInputError("MLflow", problem, f"{_MOST_DELETED:,} deleted ones are filled")
+            problem = f"has {len(versions):,} versions of {name!r} with numbers up to {highest:,}"
+            advice = f"at most {_MOST_DELETED:,} that were deleted are filled in"
+            raise InvalidInputError("MLflow", problem, advice)
         return versions
 
     def _pages(self, search: Callable[..., Any], *words: str) -> Iterator[Any]:
