@@ -1,6 +1,7 @@
 """Whole registries of MLflow's, brought over: planned, told one by one, resumed, not done twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from tests.servers.postgres import Postgres
 
 import holdfast
-from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
+from holdfast.errors import ConflictError, InvalidInputError, NotFoundError, UntrustedError
 from holdfast.registry.registry import Registry
 
 Folder = Callable[..., Path]
@@ -175,6 +176,27 @@ def test_names_with_odd_characters_bring_their_versions(
     assert [ours.get_model_version(name, 1).source for name in names] == [
         f"s3://gone/{len(name)}" for name in names
     ]
+
+
+def test_files_that_mlflow_did_not_write_make_a_reference_and_code_stops_the_import(
+    theirs: Any, migrate: Any, registry: Registry, model_folder: Folder
+) -> None:
+    folders = [model_folder(f"m{number}", float(number)) for number in range(1, 4)]
+    (folders[0] / "MLmodel").write_text("flavors: [")
+    (folders[1] / "evil.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    theirs.create_registered_model("fraud")
+    for folder in folders:
+        theirs.create_model_version("fraud", str(folder))
+
+    with pytest.raises(UntrustedError, match=r"version 2 of 'fraud', .*os\.system"):
+        migrate().run()
+    before = [info.number for info in registry.versions("fraud")]
+    reference = registry.manifest("fraud@v1").reference
+    shutil.rmtree(folders[1])
+    done = migrate().run()
+
+    assert (before, reference) == ([1], str(folders[0]))
+    assert (done.new, done.references) == (2, ("fraud@1.0.0", "fraud@1.1.0"))
 
 
 def test_names_that_holdfast_moves_itself_are_told_or_staged(

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from holdfast.core import names
 from holdfast.core.state import Record, State
-from holdfast.errors import ConflictError
+from holdfast.errors import ConflictError, InvalidInputError, UntrustedError
 from holdfast.gateways.mlflow import entities, mlflow_names
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
 from holdfast.gateways.mlflow.new_versions import Found
@@ -114,7 +114,7 @@ class Migration:
             self._require_own(model.name, rows[model.name])
             self._describe(model)
             for batch in _batches(versions.pop(model.name), rows[model.name]):
-                new += self._take_all(model.name, batch, references)
+                new += self._take_all(model.name, batch, references, unmade)
                 at += len(batch)
                 if progress is not None:
                     progress(at, total)
@@ -178,7 +178,13 @@ class Migration:
             texts[mlflow_names.NAME] = model.name
         self._view.catalogue.describe(name, None, texts, _anything)
 
-    def _take_all(self, name: str, batch: Sequence[TheirVersion], references: list[str]) -> int:
+    def _take_all(
+        self,
+        name: str,
+        batch: Sequence[TheirVersion],
+        references: list[str],
+        unmade: dict[str, str],
+    ) -> int:
         """Register versions of one batch, and before it those that were deleted.
 
         Returns:
@@ -197,20 +203,42 @@ class Migration:
         while new and len(state.versions) - state.earlier < first - 1:
             state = self._fill(model, name, len(state.versions) - state.earlier + 1)
         if len(new) == 1:
-            self._take(model, new[0], references)
+            self._take(model, new[0], references, unmade)
         elif new:
             made = self._view.catalogue.refer_all(model, [self._reference(v) for v in new])
             references += [f"{model}@{version}" for version in made]
         return len(new)
 
-    def _take(self, model: str, version: TheirVersion, references: list[str]) -> None:
+    def _take(
+        self,
+        model: str,
+        version: TheirVersion,
+        references: list[str],
+        unmade: dict[str, str],
+    ) -> None:
+        """Register a version; one whose files are not what MLflow writes becomes a reference.
+
+        Raises:
+            UntrustedError: If it would run code that nobody trusted: whoever imports may decide to.
+        """
+        labels, problem = self._labels(version), ""
         with self._theirs.reached(version) as found:
-            labels, facts = self._labels(version), self._theirs.facts(version, found)
-            if found.folder is None:
-                made = self._view.catalogue.refer(model, version.source, labels, facts)
-                references.append(f"{model}@{made}")
-            else:
-                self._view.catalogue.register(model, found.folder, labels, facts)
+            if found.folder is not None:
+                try:
+                    facts = self._theirs.facts(version, found)
+                    self._view.catalogue.register(model, found.folder, labels, facts)
+                except UntrustedError as error:
+                    place = f"version {version.number} of {version.name!r}, {error.path}"
+                    raise UntrustedError(place, error.findings) from error
+                except InvalidInputError as error:
+                    problem = str(error)
+                else:
+                    return
+        facts = self._theirs.facts(version, Found(None, version.source))
+        made = f"{model}@{self._view.catalogue.refer(model, version.source, labels, facts)}"
+        references.append(made)
+        if problem:
+            unmade[made] = f"was not taken in: {problem}"
 
     def _reference(self, version: TheirVersion) -> Reference:
         facts = self._theirs.facts(version, Found(None, version.source))
