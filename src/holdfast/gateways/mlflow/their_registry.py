@@ -91,6 +91,7 @@ class TheirRegistry:
             page = _answered(search, *words, max_results=_PAGE, page_token=token)
             yield from page
             token, empty = page.token, 0 if page else empty + 1
+            del page  # before there is a second one: each may take megabytes
             if not token:
                 return
         raise _strange(f"answers with {empty} empty pages in a row")
