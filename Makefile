@@ -179,7 +179,7 @@ reference: $(VENV)/.dev ## Write docs/reference/commands.md from the commands
 .PHONY: bench
 bench: $(VENV)/.peers ## Measure against the limits of this machine and against the peers
 	@mkdir -p build
-	@$(BIN)/python -m pytest -q -o python_files='bench_*.py' -W default benchmarks \
+	@$(BIN)/python -m pytest -q -o python_files='bench_*.py' -W default --dist=no benchmarks \
 	  --benchmark-only --benchmark-columns=median,iqr --benchmark-json=build/benchmarks.json
 	@$(BIN)/python benchmarks/report.py build/benchmarks.json
 

@@ -389,6 +389,42 @@ def test_bytes_of_another_model_are_not_registered_by_their_digest(
     assert rita.post("/models/risk/stolen:register", body).status == 200
 
 
+def test_bytes_of_a_model_that_one_may_read_need_not_be_sent(team: Team, served: Served) -> None:
+    (file,) = team.registry.manifest("sales/iris@1.0.0").files
+    artifact = {
+        "path": "model.txt",
+        "format": "file",
+        "files": [{"path": "model.txt", "sha256": file.sha256, "size_bytes": file.size_bytes}],
+    }
+    body = {"draft": {"artifacts": {"model": artifact}}, "shares": ["sales/iris"]}
+    rita = as_(served, team.member("rita", "registrar", "risk/*"))
+    hidden = rita.post("/models/risk/copy:register", body)
+    absent = rita.post("/models/risk/copy:register", body | {"shares": ["sales/none"]})
+    odd = rita.post("/models/risk/copy:register", body | {"shares": ["../x"]})
+    team.access.grant("rita", "viewer", "sales/*")
+
+    assert (hidden.status, hidden.code) == (absent.status, absent.code) == (404, "not_found")
+    assert (odd.status, odd.code) == (422, "invalid_input")
+    assert rita.post("/models/risk/copy:register", body).status == 200
+    (copied,) = team.registry.manifest("risk/copy@1.0.0").files
+    assert copied.sha256 == file.sha256
+
+
+def test_a_team_tells_whether_one_may_do_what_takes_several_steps(
+    team: Team, served: Served
+) -> None:
+    rita = as_(served, team.member("rita", "registrar", "risk/*"))
+
+    assert rita.get("/whoami?verbs=register,alias").status == 403
+    assert rita.get("/whoami?verbs=register,stage&model=risk/new").status == 200
+    refused = rita.get("/whoami?verbs=register,delete&model=risk/iris")
+    assert (refused.status, refused.code) == (403, "forbidden")
+    assert "may not delete risk/iris" in refused.json["detail"]
+    assert rita.get("/whoami?verbs=register&model=sales/iris").status == 404
+    assert rita.get("/whoami?verbs=fly&model=risk/iris").status == 422
+    assert rita.get("/whoami?verbs=register&model=../x").status == 422
+
+
 def test_bytes_of_another_model_are_no_losses_by_their_digest(team: Team, served: Served) -> None:
     (file,) = team.registry.manifest("sales/iris@1.0.0").files
     rita = as_(served, team.member("rita", "registrar", "risk/*"))

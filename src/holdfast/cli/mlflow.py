@@ -90,7 +90,7 @@ def import_(
     with progress("import", shown=not ctx.as_json) as told:
         done = migration.run(told)
     lines = [f"{ref} is a reference: its bytes cannot be reached" for ref in done.references]
-    lines += [f"{ref} is not live: {why}" for ref, why in done.unmade.items()]
+    lines += [f"{ref} {predicate}" for ref, predicate in done.unmade.items()]
     versions = wording.count(done.versions, "version")
     total = f"{done.new} of {versions} of {wording.count(done.models, 'model')} imported"
     ctx.emit(done, [*lines, total])
@@ -117,8 +117,9 @@ def _plan_lines(rows: "list[PlannedVersion]") -> list[str]:
 def _becomes(row: "PlannedVersion") -> str:
     if row.done:
         return "is here already"
-    what = f"a reference: {row.problem}" if row.problem else "a version"
-    return f"{what}, live" if row.live else what
+    if row.problem:  # nothing of it is hashed, so it is never live
+        return f"a reference: {row.problem}" + (", and so not live" if row.live else "")
+    return "a version, live" if row.live else "a version"
 
 
 def _use(tracking: str | None) -> None:

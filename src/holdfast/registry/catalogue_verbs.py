@@ -143,6 +143,13 @@ class CatalogueVerbs:
             made += batch.commit()
         return made
 
+    def require_allowed(self, model: str, verbs: Sequence[str]) -> None:
+        """Check that whoever asks may do all of these to a model; a folder asks nobody.
+
+        Raises:
+            ForbiddenError: If they may not.
+        """
+
     def touched(self, state: State, seq: int, head: str | None) -> list[str] | None:
         """Name the versions that entries behind *seq*, whose digest is *head*, are about.
 

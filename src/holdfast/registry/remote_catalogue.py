@@ -5,7 +5,7 @@ server is told by the number of its last entry. Where somebody else was faster, 
 decided again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -82,10 +82,7 @@ class RemoteCatalogue(CatalogueVerbs):
         return self._published(draft, labels, _wish(facts, asked)).version.version
 
     def carry(self, manifest: Manifest, labels: Labels, why: str) -> str:
-        """Have registered what another model has, whose files are sent from here once more."""
-        blobs = self._session.open_store.blobs
-        for file in manifest.files:
-            blobs.add(blobs.fetch(file))
+        """Have registered what another model has: its files are there, and none is sent."""
         trust = next((scan.trusted for scan in manifest.scan.values() if scan.trusted), None)
         draft = replace(manifest, version="", number=0, registered_at="", scan={})
 
@@ -98,6 +95,10 @@ class RemoteCatalogue(CatalogueVerbs):
             return self._publish(state, draft, labels, wish)
 
         return self._decided(manifest.name, ask).version.version
+
+    def require_allowed(self, model: str, verbs: Sequence[str]) -> None:
+        """Ask the server whether whoever asks may do all of these to a model."""
+        self._verbs.require_allowed(model, verbs)
 
     def remove(self, model: str, version: str, why: str) -> None:
         """Have the server give up the bytes of one version."""

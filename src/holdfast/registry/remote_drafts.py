@@ -19,6 +19,7 @@ from holdfast.registry import registration
 from holdfast.registry.server_verbs import ServerVerb, ServerVerbs
 from holdfast.registry.session import CommitOptions, Session
 from holdfast.store.remote.problem_answers import shown
+from holdfast.store.remote_store import RemoteStore
 
 
 class Wish(Struct, frozen=True):
@@ -55,6 +56,7 @@ def publish(
         "bump": None if exact else str(asked),
         "trust": wish.trust,
         "labels": labels or None,
+        "shares": _lenders(session, draft) or None,
     }
     expected: dict[str, Any] = {"version": str(asked)} if exact else {}
     expected |= {name: labels[name] for name in ("tags", "texts") if name in labels}
@@ -81,6 +83,13 @@ def publish(
     assert isinstance(event, Registered)  # noqa: S101 - `post` has checked it
     _require_same(session.open_store.blobs.manifest(event.manifest), verbs, draft, outcome.entry)
     return registration.registered(session, outcome.state, event, draft)
+
+
+def _lenders(session: Session, draft: Manifest) -> list[str]:
+    """Name other models that files of a draft were found in, and so not sent."""
+    store = session.open_store.store
+    assert isinstance(store, RemoteStore)  # noqa: S101 - it is the store of a server
+    return sorted(store.lenders((file.sha256 for file in draft.files), draft.name))
 
 
 def prepared_manifest(

@@ -7,7 +7,7 @@ idempotency key, and an entry with that key is looked for.
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -120,6 +120,15 @@ class ServerVerbs:
         if self._me is None:
             self._me = ask_whoami(self._client)
         return self._me
+
+    def require_allowed(self, model: str, verbs: Sequence[str]) -> None:
+        """Check that whoever asks may do all of these, for deeds of several steps.
+
+        Raises:
+            ForbiddenError: If they may not.
+        """
+        asked = f"/whoami?verbs={','.join(verbs)}&model={quote(model, safe='')}"
+        self._client.ask(HttpRequest("GET", asked))
 
     def on_version(self, ref: str, verb: ServerVerb, options: CommitOptions) -> Moved:
         """Ask for a deed about the version that *ref* names now."""

@@ -7,7 +7,7 @@ against digests: an entry against the one that its successor names, a blob again
 import contextlib
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -244,6 +244,11 @@ class RemoteStore:
         )
 
     # Blobs
+
+    def lenders(self, digests: Iterable[str], model: str) -> set[str]:
+        """Name other models that have blobs which were therefore not sent for *model*."""
+        unsent = (sha256 for sha256 in digests if sha256 not in self._uploaded)
+        return {self.owners.of(sha256) or model for sha256 in unsent} - {model}
 
     def download(self, sha256: str, most_bytes: int | None = None) -> Iterator[bytes]:
         """Go through a blob's bytes; what broke off goes on where it stood.

@@ -61,6 +61,19 @@ def _ok(kind: Any) -> dict[int, tuple[str, Any]]:
     return {200: (_JSON, kind)}
 
 
+_WHOAMI: Final = Route(
+    "GET",
+    "/whoami",
+    raw.whoami,
+    "whoami",
+    "Who asks, and how the server knows; refused if they may not do all the verbs named.",
+    parameters=(
+        Parameter("verbs", "What is to be done, such as `delete,alias`.", _TEXT),
+        Parameter("model", "To which model.", _TEXT),
+    ),
+)
+
+
 def _raw() -> tuple[Route, ...]:
     headers = (
         Parameter("Range", "One range of bytes.", _TEXT, is_header=True),
@@ -68,7 +81,7 @@ def _raw() -> tuple[Route, ...]:
         Parameter("If-None-Match", "The tag that is known.", _TEXT, is_header=True),
     )
     return (
-        Route("GET", "/whoami", raw.whoami, "whoami", "Who asks, and how the server knows."),
+        _WHOAMI,
         Route("GET", "/store", raw.store, "store", "Which store this is."),
         Route("GET", "/journals", raw.journals, "journals", "Every model that has a journal."),
         Route(

@@ -8,7 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from holdfast import __version__
-from holdfast.errors import DamagedError, HoldfastError
+from holdfast.access.permissions import VERBS
+from holdfast.core import names
+from holdfast.errors import DamagedError, HoldfastError, InvalidInputError
 from holdfast.http.problems import Problem
 from holdfast.registry.session import Session
 from holdfast.store import layout
@@ -38,7 +40,20 @@ class JournalHead(Struct, frozen=True):
 
 
 def whoami(desk: Desk, request: Request) -> Answer:
-    """Tell who asks, and how the server knows."""
+    """Tell who asks, and how the server knows.
+
+    Raises:
+        ForbiddenError: If verbs are named, and they may not do one of those.
+        NotFoundError: If they may not see the model that is named.
+    """
+    verbs = request.parameters.get("verbs")
+    model = request.parameters.get("model")
+    if model is not None:
+        names.check_model(model)
+    for verb in verbs.split(",") if verbs else ():
+        if verb not in VERBS:
+            raise InvalidInputError(f"verb {verb[:40]!r}", "is not one that a role allows")
+        request.rights.require(verb, model)
     identity = request.identity
     document = {
         "user": {

@@ -1,11 +1,12 @@
 """Registrations and imports of bytes that were sent before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from holdfast.core import names
 from holdfast.core.events import Registered
 from holdfast.core.manifest import is_digest
 from holdfast.core.state import State
@@ -51,7 +52,8 @@ class FirstLabels(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class Register(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A manifest without what a registration decides, and how its number is found.
 
-    `labels` are tags and texts that the version has from its first moment on.
+    `labels` are tags and texts that the version has from its first moment on; `shares` other models
+    some of whose files it has, too, which need not be sent by whoever may read those.
     """
 
     draft: dict[str, Any]
@@ -59,6 +61,7 @@ class Register(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bump: Literal["auto", "major", "minor", "patch"] | None = None
     trust: Text | None = None
     labels: FirstLabels | None = None
+    shares: Annotated[tuple[Ref, ...], Meta(max_length=100)] = ()
 
 
 class Import(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +97,7 @@ def admit(desk: Desk, request: Request, body: Register) -> None:
 
     Raises:
         ForbiddenError: If they may not.
+        NotFoundError: If they may not see a model whose files it is to share.
         InvalidInputError: If the draft is of another model, or names bytes that they did not send.
     """
     model = request.values["model"]
@@ -104,9 +108,11 @@ def admit(desk: Desk, request: Request, body: Register) -> None:
     stage = body.labels.texts.get(entities.STAGE) if body.labels is not None else None
     if stage is not None:
         request.rights.require(text_rights.of_stage(stage), model)
+    for other in body.shares:
+        request.rights.require("read", names.check_model(other))
     session = session_of(desk.registry)
     for sha256 in digests_of(body.draft):
-        require_sent(desk, request, session, sha256)
+        require_sent(desk, request, session, sha256, body.shares)
     require_base(request, body.draft)
 
 
@@ -137,18 +143,25 @@ def digests_of(draft: dict[str, Any]) -> Iterator[str]:
             yield sha256 if isinstance(sha256, str) else ""
 
 
-def require_sent(desk: Desk, request: Request, session: Session, sha256: str) -> None:
+def require_sent(
+    desk: Desk, request: Request, session: Session, sha256: str, shares: Sequence[str] = ()
+) -> None:
     """Check that whoever asks has these bytes themselves.
+
+    Args:
+        shares: Models that they may read, besides the one that is written.
 
     Raises:
         InvalidInputError: If they neither sent them, nor may read what names them here.
     """
     if not is_digest(sha256):
         raise InvalidInputError(f"digest {sha256[:80]!r}", "is not 64 lower-case hex digits")
-    model = request.values["model"]
-    state = session.ledger(model).state() if session.exists else None
-    if state is not None and desk.named.has(session, state, sha256):
+    if request.rights.reads_all:
         return
+    if session.exists:
+        for model in (request.values["model"], *shares):
+            if desk.named.has(session, session.ledger(model).state(), sha256):
+                return
     desk.receipts.require(request.rights, sha256)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from tests.gateways.mlflow.conftest import logged_as
 
 import holdfast
 from holdfast.errors import DamagedError, InvalidInputError, UntrustedError
@@ -181,7 +182,7 @@ def test_a_run_s_folder_is_pulled(mlflow: Any, tracking: Any, registry: Registry
     with mlflow.start_run() as run:
         mlflow.log_metric("auc", 0.8)
         mlflow.sklearn.log_model(
-            LogisticRegression().fit(ROWS, LABELS), name="m", pip_requirements=[]
+            LogisticRegression().fit(ROWS, LABELS), **logged_as("m"), pip_requirements=[]
         )
     spec = f"runs:/{run.info.run_id}/m"
     done = pull(registry, spec, "fraud")

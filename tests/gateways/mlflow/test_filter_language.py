@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.gateways.mlflow.conftest import in_order
+from tests.gateways.mlflow.conftest import AS_IN_3, in_order
 
 from holdfast.gateways.mlflow import filter_language
 from holdfast.gateways.mlflow.filter_language import MODELS, VERSIONS, Language, clauses, holds
@@ -47,6 +47,7 @@ def theirs(text: str, language: Language) -> Any:
     ]
 
 
+@AS_IN_3
 @pytest.mark.parametrize("language", [MODELS, VERSIONS], ids=["models", "versions"])
 def test_filters_are_read_as_mlflow_reads_them(mlflow: Any, language: Language) -> None:
     assert mlflow
@@ -127,9 +128,22 @@ def test_orders_are_read_as_mlflow_reads_them(mlflow: Any, text: str, language: 
     except MlflowException as error:
         their = "refused", in_order(error.message)
 
-    assert read(own) == their
+    own_words = read(own)
+    if own_words[0] == their[0] == "refused":  # MLflow before 3.18 knows one word less
+        own_words, their = (
+            str(words[1]).replace("'attributes', ", "") for words in (own_words, their)
+        )
+    assert own_words == their
 
 
+def test_an_order_of_versions_may_write_attribute_in_the_plural() -> None:
+    assert filter_language.version_key("attributes.name") == "name"
+    assert filter_language.version_key("attribute.name") == "name"
+    with pytest.raises(MlflowProblem, match="entity: tag"):
+        filter_language.version_key("tags.name")
+
+
+@AS_IN_3
 def test_patterns_match_as_in_mlflow(mlflow: Any) -> None:
     assert mlflow
     from mlflow.utils.search_utils import SearchUtils

@@ -1,6 +1,7 @@
 """Whole registries of MLflow's, brought over: planned, told one by one, resumed, not done twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from tests.servers.postgres import Postgres
 
 import holdfast
-from holdfast.errors import ConflictError, InvalidInputError, NotFoundError
+from holdfast.errors import ConflictError, InvalidInputError, NotFoundError, UntrustedError
 from holdfast.registry.registry import Registry
 
 Folder = Callable[..., Path]
@@ -37,12 +38,12 @@ def fill(store: Any, model_folder: Folder) -> None:
         source = str(model_folder(f"m{number}", float(number))) if number != 3 else "s3://gone/x"
         tags = [tag("n", str(number))]
         store.create_model_version("fraud", source, f"run-{number}", tags, None, f"the {number}.")
-    store.delete_model_version("fraud", "2")
-    store.transition_model_version_stage("fraud", "1", "Archived", **ALONE)
-    store.transition_model_version_stage("fraud", "4", "Production", **ALONE)
-    store.transition_model_version_stage("fraud", "5", "Staging", **ALONE)
-    store.set_registered_model_alias("fraud", "champion", "4")
-    store.set_registered_model_alias("fraud", "Old_One", "1")
+    store.delete_model_version("fraud", 2)
+    store.transition_model_version_stage("fraud", 1, "Archived", **ALONE)
+    store.transition_model_version_stage("fraud", 4, "Production", **ALONE)
+    store.transition_model_version_stage("fraud", 5, "Staging", **ALONE)
+    store.set_registered_model_alias("fraud", "champion", 4)
+    store.set_registered_model_alias("fraud", "Old_One", 1)
     store.create_registered_model("größe@home")
     store.create_model_version("größe@home", "dbfs:/nowhere")
     store.create_registered_model("empty")
@@ -134,8 +135,9 @@ def test_what_came_later_is_added(
 
 
 def test_a_reference_cannot_be_made_live_and_that_is_told(
-    theirs: Any, migrate: Any, registry: Registry
+    theirs: Any, ours: Any, migrate: Any, registry: Registry
 ) -> None:
+    """MLflow's clients find it by its stage as before; in Holdfast nothing is live by it."""
     theirs.create_registered_model("fraud")
     theirs.create_model_version("fraud", "/nowhere")
     theirs.transition_model_version_stage("fraud", "1", "Production", **ALONE)
@@ -145,6 +147,78 @@ def test_a_reference_cannot_be_made_live_and_that_is_told(
     assert list(done.unmade) == ["fraud@1.0.0"]
     assert "never taken in" in done.unmade["fraud@1.0.0"]
     assert registry.models()[0].production is None
+    (found,) = ours.get_latest_versions("fraud", ["Production"])
+    assert ours.get_model_version_download_uri("fraud", found.version) == "/nowhere"
+
+
+def test_names_with_odd_characters_bring_their_versions(
+    theirs: Any, ours: Any, migrate: Any
+) -> None:
+    names = [
+        "it's",
+        "back\\",
+        "a'b\\",
+        "both '\"",
+        "'",
+        "100%",
+        "`x`",
+        "a' OR 'a' = 'a",
+        "new\nline",
+    ]
+    names += [" edge ", "größe@home", "emoji 🌷", "x" * 256, "A", "a"]
+    for name in names:
+        theirs.create_registered_model(name)
+        theirs.create_model_version(name, f"s3://gone/{len(name)}")
+
+    done = migrate().run()
+
+    assert (done.models, done.new) == (len(names), len(names))
+    assert [ours.get_model_version(name, 1).source for name in names] == [
+        f"s3://gone/{len(name)}" for name in names
+    ]
+
+
+def test_files_that_mlflow_did_not_write_make_a_reference_and_code_stops_the_import(
+    theirs: Any, migrate: Any, registry: Registry, model_folder: Folder
+) -> None:
+    folders = [model_folder(f"m{number}", float(number)) for number in range(1, 4)]
+    (folders[0] / "MLmodel").write_text("flavors: [")
+    (folders[1] / "evil.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    theirs.create_registered_model("fraud")
+    for folder in folders:
+        theirs.create_model_version("fraud", str(folder))
+
+    with pytest.raises(UntrustedError, match=r"version 2 of 'fraud', .*os\.system"):
+        migrate().run()
+    before = [info.number for info in registry.versions("fraud")]
+    reference = registry.manifest("fraud@v1").reference
+    shutil.rmtree(folders[1])
+    done = migrate().run()
+
+    assert (before, reference) == ([1], str(folders[0]))
+    assert (done.new, done.references) == (2, ("fraud@1.0.0", "fraud@1.1.0"))
+
+
+def test_names_that_holdfast_moves_itself_are_told_or_staged(
+    theirs: Any, migrate: Any, registry: Registry, model_folder: Folder
+) -> None:
+    theirs.create_registered_model("fraud")
+    for number in range(1, 5):
+        theirs.create_model_version("fraud", str(model_folder(f"m{number}", float(number))))
+    for number, alias in enumerate(("Production", "staging", "previous"), 1):
+        theirs.set_registered_model_alias("fraud", alias, number)
+    theirs.transition_model_version_stage("fraud", 4, "Production", **ALONE)
+
+    done = migrate().run()
+
+    assert done.unmade == {
+        "fraud@1.0.0": "is not live: import again with --live, or promote it",
+        "fraud@1.2.0": "has no alias previous: it moves with rollbacks",
+    }
+    assert registry.resolve("fraud@staging").version == "1.1.0"
+    again = migrate("Production").run()
+    assert registry.resolve("fraud@production").version == "1.0.0"
+    assert (again.new, "fraud@1.0.0" in again.unmade) == (0, False)
 
 
 def test_versions_of_another_origin_are_not_mixed(
@@ -295,9 +369,12 @@ def test_what_a_tracking_server_has_is_fetched_with_its_run(
     from holdfast.gateways.mlflow.migration import Migration
 
     url = f"http://127.0.0.1:{their_port}"
+    before = mlflow.get_tracking_uri()
     client = mlflow.MlflowClient(tracking_uri=url, registry_uri=url)
     run = client.create_run(client.create_experiment("e", f"mlflow-artifacts:/{1}"))
+    mlflow.set_tracking_uri(url)  # by which MLflow 2 finds where artifacts are sent
     client.log_artifacts(run.info.run_id, str(model_folder()), "model")
+    mlflow.set_tracking_uri(before)
     client.log_metric(run.info.run_id, "auc", 0.9)
     client.log_param(run.info.run_id, "depth", "3")
     client.create_registered_model("fraud", {"team": "risk"})

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from tests.gateways.mlflow.conftest import in_order
 from tests.gateways.mlflow.test_registry_store_as_the_database import (
+    OF_3,
     SCENARIOS,
     Recorder,
     Scenario,
+    another_version_as_source,
+    cases,
     what_else_is_called,
 )
 from tests.web.facing import TOKEN, running
@@ -68,7 +71,7 @@ def differs(ours: Any, theirs: Any) -> bool:
     return not ("max_results" in str(theirs[-1]) and ours[:-1] == theirs[:-1])
 
 
-@pytest.mark.parametrize("scenario", REACHED, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", cases(REACHED, (*OF_3, another_version_as_source)))
 def test_holdfast_answers_as_mlflows_server_does(
     scenario: Scenario, their_port: int, tmp_path: Path
 ) -> None:

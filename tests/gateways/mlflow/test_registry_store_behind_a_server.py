@@ -11,6 +11,7 @@ from tests.gateways.mlflow.test_registry_store_as_the_database import (
     Recorder,
     Scenario,
     bad_tags,
+    cases,
     models,
     renames,
     stages,
@@ -44,12 +45,11 @@ SAMPLE = (models, bad_tags, versions, stages, renames)
 @pytest.mark.parametrize(
     "scenario",
     [
-        pytest.param(
-            scenario,
-            id=scenario.__name__,
-            marks=() if scenario in SAMPLE else pytest.mark.sweep,
-        )
-        for scenario in SCENARIOS
+        *cases(SAMPLE),
+        *(
+            pytest.param(*case.values, id=case.id, marks=[*case.marks, pytest.mark.sweep])
+            for case in cases([scenario for scenario in SCENARIOS if scenario not in SAMPLE])
+        ),
     ],
 )
 def test_a_server_answers_as_the_database_does(
@@ -174,3 +174,52 @@ def test_whoever_asks_may_only_what_the_server_lets_them(
         assert viewer.get_registered_model("iris").aliases == {"champion": 1}
         assert {moved.value.error_code, described.value.error_code} == {"PERMISSION_DENIED"}
         assert [entry.by for entry in served.registry.history("iris")].count("promoter") == 1
+
+
+def moved(served: Served) -> tuple[int, int]:
+    """How many bytes came to a server, and how many blobs went out."""
+    counts = {"holdfast_web_uploaded_bytes_total": 0, "models/{model}:blobs": 0}
+    for line in served.app.desk.figures.text().decode().splitlines():
+        for words in counts:
+            if line.startswith("holdfast_web_") and words in line and "seconds" not in line:
+                counts[words] += int(line.rpartition(" ")[2])
+    came, went = counts.values()
+    return came, went
+
+
+def test_renames_and_copies_send_no_file_and_are_refused_as_a_whole(
+    tmp_path: Path, mlflow: Any, monkeypatch: pytest.MonkeyPatch, model_folder: Callable[..., Path]
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    assert mlflow
+    monkeypatch.setenv("HOME", str(tmp_path / "one"))
+    team = Team(tmp_path)
+    folder = model_folder()
+    tokens = {who: team.member(who, "promoter", "risk/*") for who in ("peter", "paula")}
+    monkeypatch.setenv("HOLDFAST_TOKEN", tokens["peter"])
+    with team.served() as served:
+        store = opened(served.port)
+        store.create_registered_model("risk\u2215iris")
+        store.create_model_version("risk\u2215iris", str(folder))
+        with pytest.raises(MlflowException, match="may not delete risk/iris"):
+            store.rename_registered_model("risk\u2215iris", "risk\u2215rose")
+        after_refusal = served.registry.catalogue.models()
+        monkeypatch.setenv("HOLDFAST_TOKEN", team.ana)
+        monkeypatch.setenv("HOME", str(tmp_path / "another"))  # whose cache has none of the files
+        store = opened(served.port)
+        came, went = moved(served)
+        store.rename_registered_model("risk\u2215iris", "risk\u2215rose")
+        after = moved(served)
+        stored = served.registry.fetch("risk/rose@1.0.0").paths["model"]
+        same = (stored / "weights.json").read_bytes() == (folder / "weights.json").read_bytes()
+        monkeypatch.setenv("HOLDFAST_TOKEN", tokens["paula"])  # who sent nothing, and may read it
+        store = opened(served.port)
+        version = store.get_model_version("risk\u2215rose", 1)
+        store.copy_model_version(version, "risk\u2215tulip")
+        sent_again = moved(served)[0] - came
+
+    assert after_refusal == ["risk/iris"]
+    assert after == (came, went + 2)  # which are manifests
+    assert same
+    assert sent_again == 0

@@ -33,6 +33,8 @@ _TOKEN: Final = re.compile(
 )
 _OPERANDS: Final = ("name", "number", "string", "list")
 _ENTITIES: Final = ("attribute", "tag", "tags")
+_ORDER_ENTITIES: Final = ("attribute", "attributes", "tag", "tags")
+"""In orders of versions, which MLflow reads as those of experiments; so since 3.18."""
 _DIRECTIONS: Final = {"asc": True, "desc": False}
 _CLAUSE: Final = 3
 _MOST_SOUGHT: Final = 500
@@ -169,13 +171,13 @@ def _clause(left: Piece, comparator: Piece, right: Piece, language: Language) ->
     return Clause(is_tag, key, word, _value(is_tag, key, right, language))
 
 
-def _identifier(text: str) -> tuple[bool, str]:
+def _identifier(text: str, entities: Sequence[str] = _ENTITIES) -> tuple[bool, str]:
     entity, dot, key = text.partition(".")
     if not dot:
         return False, text
-    if entity not in _ENTITIES:
-        raise invalid(f"Invalid entity type '{entity}'. Valid entity types are {_ENTITIES}")
-    return entity != "attribute", key
+    if entity not in entities:
+        raise invalid(f"Invalid entity type '{entity}'. Valid entity types are {entities}")
+    return entity.startswith("tag"), key
 
 
 def _bare(key: str) -> str:
@@ -273,7 +275,7 @@ def version_key(key: str) -> str:
     Raises:
         MlflowProblem: If they cannot be ordered by it.
     """
-    is_tag, name = _identifier(key)
+    is_tag, name = _identifier(key, _ORDER_ENTITIES)
     keys = _set("name", "version_number", "creation_timestamp", "last_updated_timestamp")
     name = _bare(name)
     if is_tag:

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from holdfast.core import names
 from holdfast.core.state import Record, State
-from holdfast.errors import ConflictError
-from holdfast.gateways.mlflow import entities, mlflow_names, stages
+from holdfast.errors import ConflictError, InvalidInputError, UntrustedError
+from holdfast.gateways.mlflow import entities, mlflow_names
 from holdfast.gateways.mlflow.mlflow_exceptions import understood
 from holdfast.gateways.mlflow.new_versions import Found
 from holdfast.gateways.mlflow.store_uri import StoreUri
@@ -24,6 +25,8 @@ from holdfast.registry.registry import Registry
 
 IMPORTED: Final = "imported"
 _GONE: Final = "deleted in MLflow before the import"
+_NOT_TAKEN: Final = "its bytes were never taken in; promote a version whose bytes are here"
+_HOW_LIVE: Final = "import again with --live, or promote it"
 _BATCH: Final = 64
 """References that are written at once."""
 Progress = Callable[[int, int], None]
@@ -57,7 +60,7 @@ class MigrationResult(Struct, frozen=True):
 
     Attributes:
         references: Refs of those whose bytes could not be reached.
-        unmade: Why a version is not live although it was to be, by ref.
+        unmade: What a version is not although MLflow says so, and why: a predicate, by ref.
     """
 
     models: int
@@ -111,7 +114,7 @@ class Migration:
             self._require_own(model.name, rows[model.name])
             self._describe(model)
             for batch in _batches(versions.pop(model.name), rows[model.name]):
-                new += self._take_all(model.name, batch, references)
+                new += self._take_all(model.name, batch, references, unmade)
                 at += len(batch)
                 if progress is not None:
                     progress(at, total)
@@ -175,7 +178,13 @@ class Migration:
             texts[mlflow_names.NAME] = model.name
         self._view.catalogue.describe(name, None, texts, _anything)
 
-    def _take_all(self, name: str, batch: Sequence[TheirVersion], references: list[str]) -> int:
+    def _take_all(
+        self,
+        name: str,
+        batch: Sequence[TheirVersion],
+        references: list[str],
+        unmade: dict[str, str],
+    ) -> int:
         """Register versions of one batch, and before it those that were deleted.
 
         Returns:
@@ -194,20 +203,42 @@ class Migration:
         while new and len(state.versions) - state.earlier < first - 1:
             state = self._fill(model, name, len(state.versions) - state.earlier + 1)
         if len(new) == 1:
-            self._take(model, new[0], references)
+            self._take(model, new[0], references, unmade)
         elif new:
             made = self._view.catalogue.refer_all(model, [self._reference(v) for v in new])
             references += [f"{model}@{version}" for version in made]
         return len(new)
 
-    def _take(self, model: str, version: TheirVersion, references: list[str]) -> None:
+    def _take(
+        self,
+        model: str,
+        version: TheirVersion,
+        references: list[str],
+        unmade: dict[str, str],
+    ) -> None:
+        """Register a version; one whose files are not what MLflow writes becomes a reference.
+
+        Raises:
+            UntrustedError: If it would run code that nobody trusted: whoever imports may decide to.
+        """
+        labels, problem = self._labels(version), ""
         with self._theirs.reached(version) as found:
-            labels, facts = self._labels(version), self._theirs.facts(version, found)
-            if found.folder is None:
-                made = self._view.catalogue.refer(model, version.source, labels, facts)
-                references.append(f"{model}@{made}")
-            else:
-                self._view.catalogue.register(model, found.folder, labels, facts)
+            if found.folder is not None:
+                try:
+                    facts = self._theirs.facts(version, found)
+                    self._view.catalogue.register(model, found.folder, labels, facts)
+                except UntrustedError as error:
+                    place = f"version {version.number} of {version.name!r}, {error.path}"
+                    raise UntrustedError(place, error.findings) from error
+                except InvalidInputError as error:
+                    problem = str(error)
+                else:
+                    return
+        facts = self._theirs.facts(version, Found(None, version.source))
+        made = f"{model}@{self._view.catalogue.refer(model, version.source, labels, facts)}"
+        references.append(made)
+        if problem:
+            unmade[made] = f"was not taken in: {problem}"
 
     def _reference(self, version: TheirVersion) -> Reference:
         facts = self._theirs.facts(version, Found(None, version.source))
@@ -257,14 +288,27 @@ class Migration:
             if row.stage == "Archived" and record.status == "registered":
                 self._registry.archive(f"{row.model}@{record.version}", reason="as in MLflow")
             for alias in row.aliases:
-                self._alias(state, alias, f"{row.model}@{record.version}")
+                self._alias(state, alias, f"{row.model}@{record.version}", unmade)
         for row in rows:
             if row.live and state.production is None:
                 self._promote(f"{row.model}@{records[row.number - 1].version}", unmade)
+        if self._view.catalogue.require(state.model).production is None:
+            for row in _said_live(rows):
+                ref = f"{row.model}@{records[row.number - 1].version}"
+                unmade.setdefault(ref, f"is not live: {_NOT_TAKEN if row.problem else _HOW_LIVE}")
 
-    def _alias(self, state: State, alias: str, ref: str) -> None:
-        if alias.lower() in (*stages.BUILT_IN, "previous"):  # what is live is said by --live
-            return
+    def _alias(self, state: State, alias: str, ref: str, unmade: dict[str, str]) -> None:
+        match alias.lower():
+            case names.PRODUCTION:  # what is live is said by --live
+                return
+            case names.STAGING if state.staging is None:
+                self._registry.stage(ref, reason="as in MLflow")
+                return
+            case names.STAGING:
+                return
+            case names.PREVIOUS:
+                unmade[ref] = f"has no alias {alias}: it moves with rollbacks"
+                return
         kept = mlflow_names.alias_to_holdfast(alias)
         key = mlflow_names.alias_key(kept)
         if key is not None:
@@ -276,7 +320,14 @@ class Migration:
         try:
             self._registry.promote(ref, reason="live in MLflow at the import", force=True)
         except ConflictError as error:
-            unmade[ref] = str(error)
+            unmade[ref] = f"is not live: {error}"
+
+
+def _said_live(rows: Sequence[PlannedVersion]) -> Iterator[PlannedVersion]:
+    """Return the version that MLflow's alias or stage says is live, if one does."""
+    aliased = (row for row in rows if names.PRODUCTION in map(str.lower, row.aliases))
+    staged = (row for row in reversed(rows) if row.stage == "Production")
+    yield from islice(chain(aliased, staged), 1)
 
 
 def _batches(

@@ -48,7 +48,8 @@ def understood(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
         try:
             return function(*args, **kwargs)
         except MlflowException as error:
-            problem = f"refused this: {str(error).splitlines()[0]}"
+            said = next(iter(str(error).splitlines()), error.error_code)
+            problem = f"refused this: {said}"
             raise InvalidInputError("MLflow", problem, "check names and --tracking") from error
 
     return call

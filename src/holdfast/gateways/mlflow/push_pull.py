@@ -83,11 +83,8 @@ def push(registry: Registry, ref: str, experiment: str, name: str | None = None)
 
 
 def _known(name: str, digest: str) -> Any:
-    quoted = name.replace("'", "\\'")
-    found = MlflowClient().search_model_versions(
-        f"name = '{quoted}' and tags.`{_DIGEST}` = '{digest}'"
-    )
-    return found[0] if found else None
+    found = MlflowClient().search_model_versions(f"tags.`{_DIGEST}` = '{digest}'")
+    return next((version for version in found if version.name == name), None)
 
 
 @understood

@@ -6,6 +6,8 @@ made, which hides it from MLflow's clients; a rename that was stopped continues 
 again. The old journal ends with its deletion and keeps the history.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from holdfast.core.state import Record, State
@@ -16,6 +18,8 @@ from holdfast.gateways.mlflow.store_view import StoreView
 from holdfast.gateways.mlflow.timestamps import now_ms
 from holdfast.registry.catalogue_verbs import Labels
 
+NEEDED: Final = ("register", "promote", "stage", "alias", "policy", "hold", "force")
+"""What it takes to make a model anew under another name, as it was under the first."""
 _GONE = "deleted before the model was renamed"
 
 
@@ -25,6 +29,7 @@ def rename(view: StoreView, old: State, new_name: str) -> None:
     Raises:
         MlflowProblem: If the new name is taken.
         ConflictError: If a rollout is running.
+        ForbiddenError: If whoever asks may not do all that it takes; nothing is written then.
     """
     model = mlflow_names.to_holdfast(new_name)
     if model == old.model:
@@ -32,6 +37,8 @@ def rename(view: StoreView, old: State, new_name: str) -> None:
         return
     if old.running is not None:
         raise ConflictError(old.model, "has a rollout running", "finish or abort it first")
+    view.catalogue.require_allowed(old.model, ("delete",))
+    view.catalogue.require_allowed(model, NEEDED)
     texts = {key: text for key, text in old.texts.items() if key != mlflow_names.NAME}
     if mlflow_names.to_mlflow(model, {}) != new_name:
         texts[mlflow_names.NAME] = new_name

@@ -77,8 +77,17 @@ class Tracking:
     def download(self, uri: str, target: Path) -> Path:
         """Bring artifacts here."""
         from mlflow.artifacts import download_artifacts
+        from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+        from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
-        place = download_artifacts(artifact_uri=uri, dst_path=str(target), tracking_uri=self._uri)
+        if self._uri is not None and urlparse(uri).scheme == "mlflow-artifacts":
+            # MLflow 2 would ask the server that is set for the whole process
+            address = MlflowArtifactsRepository.resolve_uri(uri, self._uri)
+            place = HttpArtifactRepository(address).download_artifacts("", str(target))
+        else:
+            place = download_artifacts(
+                artifact_uri=uri, dst_path=str(target), tracking_uri=self._uri
+            )
         return Path(place)
 
 

@@ -2,11 +2,11 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlparse
 
 from mlflow.exceptions import MlflowException
@@ -19,7 +19,12 @@ from holdfast.gateways.mlflow.new_versions import Found, finite
 from holdfast.gateways.mlflow.sources import Tracking, local_folder
 from holdfast.registry.facts import Facts
 
+_Told = TypeVar("_Told")
 _PAGE: Final = 1000
+_MOST_DELETED: Final = 100_000
+"""Versions that were deleted there and are made up here, so that numbers stay: each is an entry."""
+_MOST_DIGITS: Final = 9
+_MOST_EMPTY: Final = 100
 _SCHEMES: Final = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "file", "")
 
 
@@ -58,27 +63,38 @@ class TheirRegistry:
 
     def models(self) -> Iterator[Any]:
         """Go through the registered models."""
-        token = None
-        while True:
-            page = self._client.search_registered_models(max_results=_PAGE, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+        pages = self._pages(self._client.search_registered_models)
+        return _each_once(map(_named, pages), attrgetter("name"))
 
     def versions(self, name: str) -> list[TheirVersion]:
-        """Return the versions of a model, by number."""
-        quoted = name.replace("'", "\\'")
-        versions: list[TheirVersion] = []
-        token = None
-        while True:
-            page = self._client.search_model_versions(
-                f"name = '{quoted}'", max_results=_PAGE, page_token=token
-            )
-            versions += map(_kept, page)
-            token = page.token
+        """Return the versions of a model, by number.
+
+        Raises:
+            InvalidInputError: If what is told cannot be the versions of a model.
+        """
+        words = _filter(name)
+        pages = self._pages(self._client.search_model_versions, *words)
+        if not words:
+            pages = (version for version in pages if version.name == name)
+        kept = (_kept(name, version) for version in pages)
+        versions = sorted(_each_once(kept, attrgetter("number")), key=attrgetter("number"))
+        highest = versions[-1].number if versions else 0
+        if highest > len(versions) + _MOST_DELETED:
+            problem = f"has {len(versions):,} versions of {name!r} with numbers up to {highest:,}"
+            advice = f"at most {_MOST_DELETED:,} that were deleted are filled in"
+            raise InvalidInputError("MLflow", problem, advice)
+        return versions
+
+    def _pages(self, search: Callable[..., Any], *words: str) -> Iterator[Any]:
+        token, empty = None, 0
+        while empty < _MOST_EMPTY:
+            page = _answered(search, *words, max_results=_PAGE, page_token=token)
+            yield from page
+            token, empty = page.token, 0 if page else empty + 1
+            del page  # before there is a second one: each may take megabytes
             if not token:
-                return sorted(versions, key=attrgetter("number"))
+                return
+        raise _strange(f"answers with {empty} empty pages in a row")
 
     def facts(self, version: TheirVersion, found: Found) -> Facts:
         """Return what a registration is told of a version, much of it read in its folder."""
@@ -101,15 +117,11 @@ class TheirRegistry:
         source = version.source
         try:
             location = self._location(version)
-        except MlflowException as error:
-            return Found(None, source, version.run_id, str(error).splitlines()[0])
-        scheme = urlparse(location).scheme
-        if scheme in ("runs", "models"):
-            try:
+            if urlparse(location).scheme in ("runs", "models"):
                 location, _ = self._tracking.location(location)
-            except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
-                return Found(None, source, version.run_id, str(error).splitlines()[0])
             scheme = urlparse(location).scheme
+        except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
+            return Found(None, source, version.run_id, _said(error))
         if scheme in ("", "file"):
             folder = local_folder(location)
             why = "" if folder else f"no folder with an MLmodel is at {location!r}"
@@ -128,7 +140,8 @@ class TheirRegistry:
         key = version.name, version.number
         if key not in self._locations:
             ask = self._client._get_registry_client().get_model_version_download_uri
-            self._locations[key] = ask(version.name, str(version.number))
+            number = str(version.number) if self._uri.startswith("http") else version.number
+            self._locations[key] = ask(version.name, number)  # PostgreSQL compares no text with one
         return self._locations[key]
 
     @contextlib.contextmanager
@@ -145,16 +158,37 @@ class TheirRegistry:
         try:
             folder = self._tracking.download(found.location, scratch)
         except Exception as error:  # noqa: BLE001 - a server elsewhere may raise anything
-            return Found(None, found.location, found.run_id, str(error).splitlines()[0])
+            return Found(None, found.location, found.run_id, _said(error))
         if not model_folders.is_one(folder):
             return Found(None, found.location, found.run_id, "no MLmodel is there")
         return Found(folder, found.location, found.run_id)
 
 
-def _kept(version: Any) -> TheirVersion:
+def _filter(name: str) -> list[str]:
+    """Return what to search versions of a model by; nothing where MLflow has no words for it.
+
+    Its filters have no way to write a quote between quotes of the same kind.
+    """
+    if "'" not in name:
+        return [f"name = '{name}'"]
+    return [] if '"' in name or "\\" in name else [f'name = "{name}"']
+
+
+def _named(model: Any) -> Any:
+    if not (model.name or "").strip():
+        raise _strange("tells of a model without a name")
+    return model
+
+
+def _kept(name: str, version: Any) -> TheirVersion:
+    text = str(version.version)
+    if version.name != name:
+        raise _strange(f"answers with a version of {version.name!r} instead of {name!r}")
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
+        raise _strange(f"gives a version of {name!r} the number {text[:40]!r}")
     return TheirVersion(
         name=version.name,
-        number=int(version.version),
+        number=int(text),
         source=version.source or "",
         run_id=version.run_id or None,
         run_link=version.run_link or None,
@@ -166,6 +200,35 @@ def _kept(version: Any) -> TheirVersion:
         last_updated_timestamp=version.last_updated_timestamp,
         tags=dict(version._tags),
     )
+
+
+def _answered(search: Callable[..., Any], *words: str, **how: Any) -> Any:
+    """Ask for one page; what MLflow's client cannot read is an error of who answers."""
+    try:
+        return search(*words, **how)
+    except MlflowException:
+        raise
+    except Exception as error:
+        raise _strange(f"cannot be read: {_said(error)}") from error
+
+
+def _each_once(told: Iterable[_Told], key: Callable[[_Told], Any]) -> Iterator[_Told]:
+    """Go through what is told, and refuse what is told twice: it may be without end."""
+    seen = set()
+    for one in told:
+        if key(one) in seen:
+            raise _strange(f"tells of {key(one)!r} twice")
+        seen.add(key(one))
+        yield one
+
+
+def _strange(problem: str) -> InvalidInputError:
+    return InvalidInputError("MLflow", problem, "check the address")
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error, and its kind where it says nothing."""
+    return next(filter(None, str(error).splitlines()), type(error).__name__)
 
 
 def _checked(uri: str) -> str:

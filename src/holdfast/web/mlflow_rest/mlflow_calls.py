@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from holdfast.core import names
 from holdfast.core.state import State
-from holdfast.gateways.mlflow import mlflow_names, stages
+from holdfast.gateways.mlflow import mlflow_names, renaming, stages
 from holdfast.gateways.mlflow.mlflow_checks import required
 from holdfast.gateways.mlflow.new_versions import NewVersion
 from holdfast.gateways.mlflow.registry_calls import RegistryCalls
@@ -17,8 +17,6 @@ from holdfast.web.mlflow_rest.mlflow_fields import Fields
 Needs = Callable[[Fields, State | None], Iterator[tuple[str, str]]]
 """Told a request and the model as it is, gives verbs and the models that they are asked of."""
 Perform = Callable[[RegistryCalls, Fields], dict[str, Any]]
-_RENAMING: Final = ("register", "promote", "stage", "alias", "policy", "hold", "force")
-"""What it takes to make a model anew under another name, as it was under the first."""
 _MOST_MODELS: Final = 100
 _MOST_VERSIONS: Final = 10_000
 
@@ -54,7 +52,7 @@ def _to_rename(fields: Fields, _state: State | None) -> Iterator[tuple[str, str]
     yield "delete", fields.model
     new = fields.maybe("new_name")
     if new:
-        yield from ((verb, mlflow_names.to_holdfast(new)) for verb in _RENAMING)
+        yield from ((verb, mlflow_names.to_holdfast(new)) for verb in renaming.NEEDED)
 
 
 def _to_transition(fields: Fields, _state: State | None) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateways.mlflow.conftest import logged_as
 from tests.gateways.mlflow.test_bridge_with_a_server import answers
 from tests.servers.running import free_port
 from tests.serving.facing import until
@@ -43,7 +44,7 @@ def logged(mlflow: Any, tmp_path: Path) -> Iterator[holdfast.Registry]:
     with mlflow.start_run(experiment_id=experiment):
         mlflow.sklearn.log_model(
             model,
-            name="model",
+            **logged_as("model"),
             signature=signature,
             pip_requirements=PINS,
             registered_model_name=MODEL,
