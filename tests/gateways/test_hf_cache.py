@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -116,6 +117,54 @@ def test_a_folder_of_others_is_left_alone(registry: holdfast.Registry, tmp_path:
     hf_cache.link(other, tmp_path / "theirs")
     with pytest.raises(InvalidInputError, match="another registry"):
         hf_cache.link(registry, tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("name", [".", "blobs", "refs", "snapshots"])
+def test_nothing_is_removed_or_written_where_a_link_leads(
+    registry: holdfast.Registry, tmp_path: Path, name: str
+) -> None:
+    register(registry, tmp_path, "one")
+    hf_cache.link(registry, tmp_path / "cache")
+    theirs = tmp_path / "theirs"
+    for folder in ("refs", "snapshots"):
+        (theirs / folder / "deep").mkdir(parents=True)
+        (theirs / folder / "mine").write_text("mine")
+    place = tmp_path / "cache" / "models--team--bert" / name
+    shutil.rmtree(place)
+    place.symlink_to(theirs if name == "." else theirs / "refs")
+
+    with pytest.raises(InvalidInputError, match="is a link"):
+        hf_cache.link(registry, tmp_path / "cache")
+
+    left = sorted(path.relative_to(theirs).as_posix() for path in theirs.rglob("*"))
+    assert left == [
+        "refs", "refs/deep", "refs/mine", "snapshots", "snapshots/deep", "snapshots/mine",
+    ]  # fmt: skip
+
+
+def test_links_in_a_cache_are_taken_away_and_not_followed(
+    registry: holdfast.Registry, tmp_path: Path
+) -> None:
+    register(registry, tmp_path, "one")
+    hf_cache.link(registry, tmp_path / "cache")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "mine").write_text("mine")
+    cache = tmp_path / "cache" / "models--team--bert"
+    (cache / "refs" / "latest").unlink()
+    (cache / "refs" / "latest").symlink_to(theirs / "mine")
+    (cache / "refs" / "main").unlink()
+    (cache / "refs" / "main").mkdir()
+    places = [cache / "refs" / "other", cache / "snapshots" / "0", cache.with_name("models--x")]
+    for place in places:
+        place.symlink_to(theirs)
+
+    assert hf_cache.link(registry, tmp_path / "cache").versions == 1
+
+    assert (theirs / "mine").read_text() == "mine"
+    assert not any(place.is_symlink() for place in places)
+    assert refs(tmp_path) == ["1.0.0", "latest", "main"]
+    assert len({(cache / "refs" / name).read_text() for name in refs(tmp_path)}) == 1
 
 
 def test_a_version_without_bytes_is_left_out(registry: holdfast.Registry, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_blob_comes_whole_and_by_range(served: Served) -> None:
         assert part.headers["content-range"] == f"bytes {start}-{end}/{len(data)}"
     assert served.get(path, range="bytes=0-1,3-4").body == data
     assert served.get(path, range="lines=1-2").body == data
-    assert served.get(path, range="bytes=3-1").body == data
+    assert served.get(path, range="bytes=3-1").code == "range"
     assert served.get(path, range="bytes=1-2", if_range='"other"').body == data
     assert served.get(path, range=f"bytes={len(data)}-").code == "range"
     assert served.get(path, if_none_match=f'"{sha256}"').status == 304

@@ -32,6 +32,7 @@ _PART: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _NAME: Final = re.compile(rf"{_PART}(?:/{_PART})?")
 _MIXED: Final = ("--", "..")
 _COMMIT_DIGITS: Final = 40
+_FOLDERS: Final = ("blobs", "refs", "snapshots")
 
 
 class Linked(Struct, frozen=True):
@@ -112,7 +113,16 @@ def _claim(registry: Registry, folder: Path) -> None:
 def _remove_others(folder: Path, kept: set[str]) -> None:
     for path in folder.glob("models--*"):
         if path.name not in kept:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove what a cache has no longer; of a link the link alone, never what it leads to."""
+    with durable.translate_errors(str(path)), contextlib.suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+        else:
+            path.unlink()  # another run may be faster
 
 
 class _Repository:
@@ -124,7 +134,15 @@ class _Repository:
         self._folder = cache / _folder_of(model)
 
     def bring(self) -> tuple[int, list[str]]:
-        """Bring it up to date: bytes before names; return how many versions, and what failed."""
+        """Bring it up to date: bytes before names; return how many versions, and what failed.
+
+        Raises:
+            InvalidInputError: If a folder of it is a link: what it leads to would be removed.
+        """
+        for folder in (self._folder, *(self._folder / name for name in _FOLDERS)):
+            if folder.is_symlink():
+                problem = "is a link, and what it leads to is not the cache's"
+                raise InvalidInputError(f"folder {str(folder)!r}", problem, "remove the link")
         versions = {
             info.version: info
             for info in self._registry.versions(self._model)
@@ -180,18 +198,20 @@ class _Repository:
         durable.make_folder(str(self._folder / "blobs"))
         for name, commit in refs.items():
             path = folder / name
+            if path.is_symlink() or path.is_dir():
+                _remove(path)
             if not path.is_file() or path.read_text(encoding="utf-8") != commit:
                 durable.replace(str(path), commit.encode())
         for path in folder.iterdir():
             if path.name not in refs and not path.name.startswith(_TEMPORARY):
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def _forget(self, linked: set[str]) -> None:
         """Remove versions whose bytes are gone, or are no longer what they were."""
         with contextlib.suppress(FileNotFoundError):
             for path in (self._folder / "snapshots").iterdir():
                 if path.name not in linked and not path.name.startswith(_TEMPORARY):
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove(path)
 
 
 def _commit(info: VersionInfo) -> str:

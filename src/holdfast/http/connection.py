@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import httptools
 import msgspec
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from holdfast.http.connection_limits import BodyLimit, ConnectionLimits
@@ -275,7 +275,9 @@ class Connection(HttpToolsProtocol):
             raise _Deaf
         cycle: Any = self.cycle
         if not cycle.body and not cycle.response_complete:
-            cycle.body = body  # as it came; where another comes before it is taken, reading pauses
+            cycle.body = body  # as it came; a long one is taken before more is read
+            if len(body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
             cycle.message_event.set()
         else:
             super().on_body(body)

@@ -199,8 +199,6 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
     else:
         start = int(match[1])
         end = min(size, int(match[2]) + 1) if match[2] else size
-        if match[2] and int(match[2]) < start:
-            return None
     if start >= end:
         headers = {"Content-Range": f"bytes */{size}"}
         raise Problem(416, "range", f"the range is not within {size} bytes", headers)

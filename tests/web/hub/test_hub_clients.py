@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import clients
 from tests.web.facing import TOKEN, Caller, Served, process, running
 
 import holdfast
@@ -156,15 +157,13 @@ print(json.dumps({
 @pytest.mark.long
 @pytest.mark.parametrize("way", ["xet", "lfs"])
 def test_transformers_push_a_model_and_load_it_again(
-    served: Served, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, way: str
+    served: Served, tmp_path: Path, way: str
 ) -> None:
-    folder = tmp_path_factory.getbasetemp() / "client-transformers"
-    if not folder.exists():
-        installed(folder, "transformers", "torch", "safetensors")
+    clients.require("python", "transformers")
     program = tmp_path / "push.py"
     program.write_text(TRANSFORMERS)
 
-    python = str(folder / "bin" / "python")
+    python = str(clients.FOLDER / "python")
     seen = run(python, program, served, tmp_path, HF_HUB_DISABLE_XET="01"[way == "lfs"])
 
     manifest = served.registry.manifest("team/bert@1.0.0")

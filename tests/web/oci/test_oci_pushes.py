@@ -153,6 +153,8 @@ def test_what_is_no_manifest_is_refused(served: Served, raw: bytes, media: str) 
 def test_manifests_that_cannot_be_versions_are_refused(served: Served) -> None:
     pusher = Pusher(served, "odd")
     pusher.blob(b"x")
+    first = pusher.put("1.0.0", pusher.manifest({"x": b"x"}, schemaVersion=1))
+    assert (first.status, code(first)) == (400, "MANIFEST_INVALID")
     image = json.loads(pusher.manifest({"x": b"x"}))
     image["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json"
     image["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+gzip"

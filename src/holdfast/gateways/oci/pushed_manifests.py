@@ -19,6 +19,7 @@ __all__ = ["PushedManifest", "check_model", "draft_of", "media_type_of", "read"]
 
 _DOCKER_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _TYPES: Final = (MANIFEST_TYPE, _DOCKER_TYPE)
+_SCHEMA_VERSION: Final = 2
 _IMAGES: Final = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
@@ -101,6 +102,8 @@ def read(raw: bytes, media_type: str) -> PushedManifest:
         manifest = strict_json.decode(raw, PushedManifest)
     except ValueError as error:
         raise InvalidInputError(_SUBJECT, f"cannot be read: {error}") from error
+    if manifest.schema_version != _SCHEMA_VERSION:
+        raise InvalidInputError(_SUBJECT, f"has schema version {manifest.schema_version}, not 2")
     if manifest.media_type not in ("", media_type):
         raise InvalidInputError(_SUBJECT, f"says of itself that it is {manifest.media_type!r}")
     for descriptor in (*manifest.blobs, *((manifest.subject,) if manifest.subject else ())):

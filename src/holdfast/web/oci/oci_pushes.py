@@ -1,8 +1,10 @@
 """What clients of OCI registries push becomes versions; moving tags are stages and aliases."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -35,6 +37,7 @@ __all__ = ["OciPushes"]
 
 _MOST_FACTS: Final = 4 << 20
 """Longer ones are a file like any other: what is read of them takes many times as much memory."""
+_MOST_TAGS: Final = 20
 _REASON: Final = "pushed by a client of OCI registries"
 _IMMUTABLE: Final = (
     "versions do not change and are not deleted here; archive it (`holdfast archive`) and purge it"
@@ -64,9 +67,12 @@ class OciPushes:
             await self._desk.work.do(lambda: self._attached(request, target, pushed, raw))
             headers["OCI-Subject"] = pushed.subject.digest
             return Answer(201, headers=headers)
-        tag = _tag(target.reference, raw)
+        tags = _tags(target.reference, raw, request.query)
         async with self._desk.registering.of(target.model):
-            await self._desk.work.do(lambda: self._pushed(request, tag, pushed, raw))
+            for tag in tags:
+                await self._desk.work.do(partial(self._pushed, request, tag, pushed, raw))
+        if tags != [target.reference]:
+            headers["OCI-Tag"] = ", ".join(tags)
         return Answer(201, headers=headers)
 
     def _attached(
@@ -195,21 +201,31 @@ class OciPushes:
         return Answer(202)
 
 
-def _tag(reference: str, raw: bytes) -> str:
-    """Return the tag that is pushed to.
+def _tags(reference: str, raw: bytes, query: bytes) -> list[str]:
+    """Return the tags that are pushed to: one, or those beside a digest, versions first.
 
     Raises:
-        InvalidInputError: If it is not one; a version needs a tag.
+        InvalidInputError: If one is not a tag, or there is none; a version needs a tag.
     """
-    digest = digest_in(reference)
+    tags, digest = [reference], digest_in(reference)
     if digest is not None:
         if digest != digest_of(raw):
             raise InvalidInputError(f"digest {reference!r}", "is of other bytes than were sent")
+        tags = list(dict.fromkeys(text for key, text in _pairs(query) if key == "tag"))
+    if not tags:
         advice = "push it to a version, such as 1.2.0"
         raise InvalidInputError("the manifest", "has no tag, and so no version", advice)
-    if not is_tag(reference):
-        raise InvalidInputError(f"tag {reference[:128]!r}", "is not a tag", "push to 1.2.0")
-    return reference
+    for tag in tags:
+        if not is_tag(tag):
+            raise InvalidInputError(f"tag {tag[:128]!r}", "is not a tag", "push to 1.2.0")
+    return sorted(tags, key=lambda tag: version_of(tag) is None)  # what others name comes first
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_TAGS)
+    except ValueError:
+        raise InvalidInputError("the push", f"must name up to {_MOST_TAGS} tags") from None
 
 
 def _first(model: str) -> str:
