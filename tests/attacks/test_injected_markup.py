@@ -13,20 +13,8 @@ from holdfast.core.manifest import Manifest
 
 MARKUP = "<img src=x onerror=alert(1)>\"'><script>x</script><!--"
 TABLES = {
-    "div",
-    "style",
-    "p",
-    "span",
-    "code",
-    "table",
-    "thead",
-    "tbody",
-    "tr",
-    "th",
-    "td",
-    "ul",
-    "li",
-}
+    "div", "style", "p", "span", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li",
+}  # fmt: skip
 PICTURES = {"svg", "title", "text", "rect", "circle", "line", "path"}
 ATTRIBUTES = {
     "class", "xmlns", "viewbox", "width", "height", "role", "aria-label", "text-anchor", "rx", "r",
