@@ -174,7 +174,7 @@ def _things(manifest: Manifest) -> Iterator[LineageNode]:
     lineage = manifest.lineage
     yield from _data(manifest)
     yield from _code(manifest)
-    if lineage.entry is not UNSET or lineage.locks is not UNSET:
+    if any(one is not UNSET for one in (lineage.entry, lineage.locks, lineage.seed)):
         yield _environment(manifest)
     run = [f"slot {lineage.slot}"] * (lineage.slot is not UNSET)
     run += [f"seed {lineage.seed}"] * (lineage.seed is not UNSET)
