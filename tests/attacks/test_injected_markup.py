@@ -12,7 +12,9 @@ from holdfast.core.compare import Side, compare
 from holdfast.core.manifest import Manifest
 
 MARKUP = "<img src=x onerror=alert(1)>\"'><script>x</script><!--"
-TABLES = {"div", "style", "p", "span", "code", "table", "thead", "tbody", "tr", "th", "td"}
+TABLES = {
+    "div", "style", "p", "span", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li",
+}  # fmt: skip
 PICTURES = {"svg", "title", "text", "rect", "circle", "line", "path"}
 ATTRIBUTES = {
     "class", "xmlns", "viewbox", "width", "height", "role", "aria-label", "text-anchor", "rx", "r",
@@ -42,7 +44,10 @@ def test_views_of_a_notebook_show_markup_as_text(tmp_path: Path) -> None:
     (tmp_path / "model.txt").write_text("words")
     (tmp_path / "other.txt").write_text("other words")
     registry = holdfast.open(tmp_path / "store", by=MARKUP)
-    facts: dict[str, Any] = {"description": MARKUP, "hyperparameters": {MARKUP: MARKUP}}
+    facts: dict[str, Any] = {
+        "description": MARKUP, "hyperparameters": {MARKUP: MARKUP},
+        "training_data": {"source": MARKUP}, "lineage": {"git_commit": "ab" * 20, "entry": MARKUP},
+    }  # fmt: skip
     registry.register("iris", tmp_path / "model.txt", metrics={"auc": 0.5}, **facts)
     registry.register("iris", tmp_path / "other.txt", metrics={"auc": 0.6}, **facts)
     registry.tag("iris@1.0.0", {"note": MARKUP})
@@ -54,6 +59,7 @@ def test_views_of_a_notebook_show_markup_as_text(tmp_path: Path) -> None:
         registry.status("iris"), registry.resolve("iris@1.0.0"), registry.load("iris@1.0.0"),
         registry.compare("iris@1.0.0", "iris@1.1.0"), registry.overview(), registry.verify(),
         registry.trend("iris"), registry.search(), registry.models()[0], registry.rollout("iris"),
+        registry.lineage.of("iris@1.0.0"), registry.lineage.users_of_commit("ab" * 20),
     ]  # fmt: skip
     pages = [item._repr_html_() for item in shown if hasattr(item, "_repr_html_")]
     found = Tags("".join(pages))

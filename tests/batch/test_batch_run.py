@@ -230,6 +230,17 @@ def test_packed_parts_are_read_beside_others_and_a_broken_one_leaves_nothing(
     assert "other.parquet" not in left(tmp_path)
 
 
+def test_a_boolean_behind_numbers_of_json_lines_is_not_a_number(
+    score: Score, tmp_path: Path
+) -> None:
+    lines = ['{"age": 0.5, "income": 1, "visits": 2}', '{"age": false, "income": 1, "visits": 2}']
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+
+    assert score("fraud@1.0.0", "rows.jsonl").record.refused == 1
+    assert written(tmp_path)["error"][0] is None
+    assert "age" in written(tmp_path)["error"][1]
+
+
 def test_what_only_late_lines_of_json_have_is_taken_and_kept(score: Score, tmp_path: Path) -> None:
     lines = [{"age": 20, "city": "Bern", "since": "2026-01-01", "member": True}] * 1500
     (tmp_path / "a.jsonl").write_text(

@@ -51,6 +51,23 @@ def test_tables_batches_and_frames_come_back_as_they_went(
     assert list(held.id) == list(frame.id)
 
 
+def test_a_frame_keeps_its_types_and_whole_numbers_stay_whole(
+    scorer: Scorer, registry: Registry
+) -> None:
+    frame = customers(6)
+    frame["account"] = pd.array([2**60 + 1, None, 3, 4, 5, 6], dtype="Int64")
+    frame["city"] = pd.Categorical(["Bern", "Oslo"] * 3)
+    frame.loc[2, "age"] = None
+    held = Scorer(scorer.store, scorer.ref, scorer.digest, ("account", "city"))(frame)
+
+    assert held.dtypes.astype(str).to_dict() | {"error": ""} == {
+        "account": "Int64", "city": "category", "prediction": "Int64", "error": "",
+    }  # fmt: skip
+    assert held.account[0] == 2**60 + 1
+    assert held.prediction.dropna().tolist() == right(registry, frame.drop(2))
+    assert str(scorer(customers(3)).prediction.dtype) == "int64"
+
+
 def test_no_rows_have_the_same_columns(scorer: Scorer) -> None:
     frame = customers(2)
     for empty in (pa.Table.from_pandas(frame).slice(0, 0), pa.Table.from_pandas(frame[:0])):

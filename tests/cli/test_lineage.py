@@ -1,6 +1,7 @@
 """`holdfast lineage`: both ways, and by data, commit and parent, through the command line."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,13 @@ def test_it_is_drawn_into_a_file(made: Holdfast, tmp_path: Path) -> None:
     picture = (tmp_path / "lineage.svg").read_text()
     assert picture.startswith("<svg")
     assert "train: sales@v1" in picture
+    assert "lineage of iris@1.0.0" in picture
+    classes = {word for words in re.findall(r' class="([^"]*)"', picture) for word in words.split()}
+    plain = {"drawing", "plot", "lineage", "head"}  # which need no colours of their own
+    rules = picture.partition("<style>")[2].partition("</style>")[0]
+    assert {"node", "edge", "name", "live"} <= classes  # a box without a fill is black on black
+    kinds = {"version", "data", "code", "environment", "run", "child", "alias"}
+    assert [word for word in classes - plain - kinds if f".{word}" not in rules] == []
 
 
 def test_predictions_in_a_log_are_counted(made: Holdfast, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Results of queries as data, with what ran them and without what let them in."""
 
+import os
+import signal
 import sqlite3
 from decimal import Decimal
 from pathlib import Path
@@ -107,6 +109,32 @@ def test_duckdb_sees_neither_variables_of_this_program_nor_the_network(
 def test_what_fails_is_said(database: str, text: str, connection: str, problem: str) -> None:
     with pytest.raises(InvalidInputError, match=problem):
         query_source.described(text, {}, database if connection == "sqlite" else connection)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a process gets no such signal")
+@pytest.mark.parametrize(
+    ("text", "engine"),
+    [
+        (
+            "with recursive c(x) as (select 1 union select x + 1 from c) select sum(x) from c",
+            "sqlite",
+        ),
+        ("select count(*) from range(1000000000000) a, range(1000) b", "duckdb"),
+    ],
+)
+def test_a_query_that_does_not_end_is_stopped_by_the_keyboard(
+    database: str, text: str, engine: str
+) -> None:
+    """Somebody else may have written it, and `data verify` runs it."""
+    connection = database if engine == "sqlite" else "duckdb:"
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            query_source.described(text, {}, connection)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize(

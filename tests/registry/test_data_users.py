@@ -1,5 +1,6 @@
 """Which versions of all models were made from what."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,36 @@ def test_a_parent_leads_to_its_children(registry: Registry, made: Made) -> None:
         (adapter, ("adapter",)),
         (child, ("child",)),
     ]
+
+
+def test_a_notebook_shows_lineage_as_a_graph_and_as_lists(registry: Registry, made: Made) -> None:
+    parent = made("base", data={"train": "sales@v1"})
+    ref = made("iris", lineage={"parents": [parent], "git_commit": COMMIT})
+    registry.promote(ref)
+    page = registry.lineage.of(ref)._repr_html_()
+    lists = re.sub(r"<style>.*</style>|<svg.*?</svg>|<[^>]*>", " ", page)
+    above, _, below = re.sub(r" +", " ", lists).partition(" became ")
+
+    assert page.count("<svg") == 1
+    assert f"made from parent {parent}" in above
+    assert "data train: sales@v1" in above  # of the parent, one list deeper
+    assert f"code commit {COMMIT[:12]}" in above
+    assert below.startswith("live 2")
+    assert registry.lineage.users_of_data("sales")._repr_html_().count(parent) == 1
+
+
+def test_a_notebook_says_that_nothing_was_recorded(
+    registry: Registry, made: Made, tmp_path: Path
+) -> None:
+    broken = registry.resolve(made("churn")).digest
+    ref = made("iris")
+    (tmp_path / "store" / "blobs" / "sha256" / broken.removeprefix("sha256:")).unlink()
+    verbs = holdfast.open(tmp_path / "store").lineage
+
+    page = verbs.of(ref)._repr_html_()
+    assert "nothing was made from it or names it" in page
+    assert "1 version could not be read" in page
+    assert "1 version could not be read" in verbs.users_of_commit(COMMIT)._repr_html_()
 
 
 def test_what_cannot_be_looked_for_is_refused(registry: Registry) -> None:

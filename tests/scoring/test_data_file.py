@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from holdfast.datasets import data_source, row_reading
 from holdfast.errors import InvalidInputError
+from holdfast.formats import training_columns
 from holdfast.scoring.data_file import DataFile, Kind
 
 
@@ -217,6 +219,25 @@ def test_a_link_to_a_file_is_read(write: Any, tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_refused(write: Any) -> None:
     with pytest.raises(InvalidInputError, match="cannot be read"):
         DataFile(write("a.parquet", "no such thing"))
+
+
+def test_a_page_of_parquet_that_is_damaged_is_a_matter_of_content(tmp_path: Path) -> None:
+    """Arrow tells some damage by an error of the system, without its number."""
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"a": list(range(1000))}), path, compression="snappy")
+    content = bytearray(path.read_bytes())
+    content[40:48] = b"\xff" * 8
+    path.write_bytes(content)
+
+    problem = r"cannot be read: Corrupt snappy compressed data\.; check its content"
+    with pytest.raises(InvalidInputError, match=problem):
+        read(path, a="number")
+    with pytest.raises(InvalidInputError, match=problem):
+        training_columns._table(path)
+    with pytest.raises(ValueError, match="Corrupt snappy"):
+        list(row_reading.batches(path))
+    described = data_source.described(data_source.find(str(path), tmp_path))
+    assert "rows were not read: they cannot be read: Corrupt" in described.remark
 
 
 def test_an_ending_tells_the_form(write: Any) -> None:

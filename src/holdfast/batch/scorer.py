@@ -69,7 +69,7 @@ class Scorer:
             return self._scored(table)
         if hasattr(table, "columns") and hasattr(table, "iloc"):
             held = pa.RecordBatch.from_pandas(table, preserve_index=False)
-            return self._scored(held).to_pandas().set_axis(table.index)
+            return _frame(table, self.keep, self._scored(held))
         problem = f"must be a table of pyarrow or a frame of pandas, not {type(table).__name__}"
         raise InvalidInputError("rows", problem)
 
@@ -119,6 +119,27 @@ class Scorer:
         if info.digest.removeprefix("sha256:") != wanted:
             raise ConflictError(self.ref, f"is {info.digest} in {self.store}, not {wanted}")
         return version_loading.ready(registry, info.ref, "auto")
+
+
+def _frame(table: Any, keep: tuple[str, ...], scored: Any) -> Any:
+    """Return a frame as it came in, the columns to keep alone, with the answers beside them.
+
+    Whole numbers and booleans of which some are missing have pandas' nullable types: as floats they
+    would lose digits, and parts of one table would differ in type by what was refused in them.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    nullable = {pa.bool_(): pd.BooleanDtype()} | {
+        pa.type_for_alias(name.lower()): pd.api.types.pandas_dtype(name)
+        for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+    }
+    frame = table[list(keep)].copy()
+    for name in scored.schema.names[len(keep) :]:
+        answers = scored.column(name)
+        types = nullable.get if answers.null_count else None
+        frame[name] = answers.to_pandas(types_mapper=types).set_axis(table.index)
+    return frame
 
 
 def _nothing(schema: Any) -> Any:

@@ -68,9 +68,9 @@ def lineage(ctx: Context, ref: str | None, **options: Any) -> None:
     tree = verbs.of(ref)
     became = (*tree.became, *_predictions(tree, options["log"]))
     if file is not None:
-        from holdfast.core.drawing.lineage_graph import graph
+        from holdfast.core import plots
 
-        file.write(graph(tree.here, became))
+        file.write(plots.lineage(tree.here, became))
     if options["slsa"] is not None:
         lineage_files.write("--slsa", options["slsa"], verbs.slsa(tree.info.ref))
     if options["openlineage"] is not None:

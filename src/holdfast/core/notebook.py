@@ -7,6 +7,7 @@ from typing import Final
 
 from holdfast.core import wording
 from holdfast.core.drawing import svg
+from holdfast.core.drawing.lineage_graph import LineageNode
 from holdfast.core.drawing.svg import Drawing
 from holdfast.core.wording import escape as escaped
 from holdfast.core.wording import inert
@@ -41,6 +42,7 @@ _RULES: Final = (
     "div.{0} .b{{color:var(--hf-bad)}}div.{0} .c{{color:var(--hf-canary)}}"
     "div.{0} code{{font-family:{2};font-size:12px;background:none;color:inherit;padding:0}}"
     "div.{0} svg{{max-width:100%;height:auto;display:block;margin:0 0 10px}}"
+    "div.{0} ul{{margin:0 0 6px;padding-left:1.2em}}div.{0} li{{overflow-wrap:anywhere}}"
     "div.{0} td svg{{margin:3px 0}}div.{0} img{{max-width:100%;height:auto}}"
 )
 _STYLE: Final = _RULES.format(
@@ -105,6 +107,16 @@ def facts(fields: Iterable[tuple[str, object]]) -> Html:
     rows = [(name, value) for name, value in fields if value not in (None, "", (), {})]
     body = "".join(f"<tr><th>{escape(name)}</th>{_cell(value)}</tr>" for name, value in rows)
     return Html(f"<table><tbody>{body}</tbody></table>")
+
+
+def nested(nodes: Iterable[LineageNode]) -> Html:
+    """Return nodes as a list, and below each of them what it was made from."""
+    items = []
+    for node in nodes:
+        kind = "" if node.text.startswith(node.kind) else f"{span(node.kind, 'm')} "
+        below = nested(node.sources) if node.sources else ""
+        items.append(f"<li>{kind}{escape(node.text)} {span(node.note, 'm')}{below}</li>")
+    return Html(f"<ul>{''.join(items)}</ul>")
 
 
 def moment(text: str | None) -> str | None:

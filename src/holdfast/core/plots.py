@@ -8,6 +8,7 @@ from holdfast.core.compare import Comparison
 from holdfast.core.drawing import svg
 from holdfast.core.drawing.change_bars import change_bars
 from holdfast.core.drawing.curve_lines import CurveLine, curve_lines
+from holdfast.core.drawing.lineage_graph import WIDTH, LineageNode, graph
 from holdfast.core.drawing.ribbon import ribbon
 from holdfast.core.drawing.svg import Drawing
 from holdfast.core.drawing.trend import trend
@@ -44,6 +45,13 @@ def history(model: str, periods: Sequence[Period], measured: Trend, now: str) ->
     live = "what served when" if served else "nothing was ever live"
     shown = [(live, served or _blank()), (f"{metric} by version", by_version)]
     return svg.standalone(f"{model}, as of {wording.moment(now)} UTC", shown, _WIDE)
+
+
+def lineage(here: LineageNode, became: Sequence[LineageNode]) -> str:
+    """Draw what a version was made from, and what it became."""
+    drawing = graph(here, became)
+    said = "what it was made from is on the left, what it became on the right"
+    return svg.standalone(f"lineage of {here.text}", [(said, drawing)], WIDTH)
 
 
 def rollout(model: str, now: Rollout | None, verdict: StepVerdict | None) -> str:

@@ -23,6 +23,9 @@ __all__ = ["KEPT_NAME", "described"]
 KEPT_NAME: Final = "result.parquet"
 _LONGEST: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 65_536
+_STEPS: Final = 1_000_000
+"""Of SQLite's machine between two looks at whether somebody wants it to stop: some 10 ms."""
+
 _ORDERED: Final = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _UNORDERED: Final = "the query has no ORDER BY: run again, it may give its rows in another order"
 _ONE_SELECT: Final = "write one SELECT"
@@ -148,6 +151,8 @@ def _duckdb(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
                 yield from reader
             except (duckdb.Error, OSError) as error:
                 raise _refused(error) from error
+            except RuntimeError as error:  # a signal's handler has spoken while DuckDB was busy
+                raise KeyboardInterrupt from error
 
     return f"duckdb {duckdb.__version__}, 1 thread", batches()
 
@@ -169,11 +174,14 @@ def _sqlite(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
         opened.set_authorizer(  # VACUUM INTO and ATTACH write other files
             lambda action, *_: sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
         )
+        opened.set_progress_handler(lambda: 0, _STEPS)  # Python looks at signals before a call
         cursor = opened.execute(text, parameters)
         names = [one[0] for one in cursor.description or ()]
         rows = cursor.fetchall()
         opened.close()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise KeyboardInterrupt from error
         raise _refused(error) from error
     return f"sqlite {sqlite3.sqlite_version}", _of_tuples(names, rows)
 

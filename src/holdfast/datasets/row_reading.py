@@ -55,6 +55,10 @@ def batches(path: Path) -> Iterator[Any]:
             yield from readers.get(reader_of(path), _jsonl)(pa, text)
         except (pa.ArrowException, csv.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ValueError(text_rows.reason(error)) from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise ValueError(text_rows.reason(error)) from error  # Arrow's, of what it decodes
         except RecursionError as error:
             raise ValueError("a value is nested too deeply") from error
 

@@ -80,10 +80,10 @@ def _table(path: Path) -> Any:
             with named_files.opened(path) as file:
                 return without_empty_text(csv.read_csv(packed_text.text_of(file, packing)))
         return parquet.read_table(path)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-        raise InvalidInputError(subject, problem, "check its path") from error
-    except (ValueError, pa.ArrowException) as error:
+    except (ValueError, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # not Arrow's, of content
+            problem = f"cannot be read: {error.strerror or error}"
+            raise InvalidInputError(subject, problem, "check its path") from error
         first = str(error).partition("\n")[0]
         raise InvalidInputError(subject, f"cannot be read: {first}", "check its content") from error
 

@@ -9,6 +9,7 @@ figure_drawing   a figure of matplotlib, bytes or a file as what is kept
 fit_reports      what fitted objects of libraries tell of their training
 boosting_callbacks   rounds of XGBoost and LightGBM, told as they come
 fit_hooks        `autolog`, which reads that by itself
+torch_loops      its part for torch: losses and steps of optimizers
 run_facts        commit, duration, memory of the process
 data_facts       what a run was trained on
 ```

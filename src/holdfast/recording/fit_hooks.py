@@ -1,5 +1,7 @@
 """`autolog`: methods that fit are watched while a block goes on, and let alone after it.
 
+Loops of torch have none, so what they call instead is watched: `torch_loops`.
+
 - Nothing is imported: what is watched is what is imported when the block begins.
 - Only the outermost call counts: the hundred fits inside a search are the search's own affair.
 - No argument of the caller is changed, no score is computed and no model is kept: what a fitted
@@ -21,6 +23,7 @@ from typing import Any, Final
 
 from holdfast.recording import fit_reports
 from holdfast.recording.fit_reports import FitReport
+from holdfast.recording.torch_loops import TorchLoop, TorchWatch
 from holdfast.recording.training_run import TrainingRun
 
 __all__ = ["autolog", "watching"]
@@ -62,9 +65,9 @@ class _Watched:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.thread = threading.get_ident()
-        self.fits: list[_Fit] = []
+        self.fits: list[_Fit | TorchLoop] = []
 
-    def note(self, fit: _Fit) -> None:
+    def note(self, fit: _Fit | TorchLoop) -> None:
         """Keep what was told; of very many fits those alone whose objects are still there."""
         if len(self.fits) >= _MOST_FITS:
             self.fits = [other for other in self.fits if other.is_alive]
@@ -80,6 +83,7 @@ class FitHooks:
         self._blocks: list[_Watched] = []
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._depth = 0
+        self._torch = TorchWatch(self._chosen, self._harmless)
         self._warned: set[str] = set()
 
     def switch(self, *, on: bool) -> None:
@@ -112,7 +116,7 @@ class FitHooks:
         if fits:
             self._harmless("what was fitted", functools.partial(self._tell, run, fits))
 
-    def _tell(self, run: TrainingRun, fits: Sequence[_Fit]) -> None:
+    def _tell(self, run: TrainingRun, fits: Sequence[_Fit | TorchLoop]) -> None:
         models = [part for model in run.models for part in fit_reports.parts(model)]
         own = [fit for fit in fits if fit.is_of(models)]
         if len(fits) == 1:  # it may be exported, or registered by its path
@@ -126,6 +130,7 @@ class FitHooks:
     # Around methods
 
     def _replace(self) -> None:
+        self._harmless("torch", self._torch.replace)
         if self._replaced:
             return
         for owner, name, takes in _watchable():
@@ -135,6 +140,7 @@ class FitHooks:
             self._replaced.append((owner, name, before, around))
 
     def _restore(self) -> None:
+        self._harmless("torch", self._torch.restore)
         for owner, name, before, around in reversed(self._replaced):
             if vars(owner).get(name) is around:  # another tool may have put its own around ours
                 self._harmless(name, functools.partial(setattr, owner, name, before))
@@ -173,13 +179,18 @@ class FitHooks:
     def _outermost(self) -> Iterator[_Watched | None]:
         """Give the block that a call belongs to, `None` for calls within one or of no block."""
         with self._lock:
-            block = self._block() if self._is_on and not self._depth else None
+            block = self._chosen()
             self._depth += 1
         try:
             yield block
         finally:
             with self._lock:
                 self._depth -= 1
+
+    def _chosen(self) -> _Watched | None:
+        """Return the block that a call now belongs to, `None` within another call."""
+        with self._lock:
+            return self._block() if self._is_on and not self._depth else None
 
     def _block(self) -> _Watched | None:
         """Return this thread's innermost block, else the only one that there is."""
@@ -210,8 +221,9 @@ def autolog(*, disable: bool = False) -> None:
     """Record by themselves, inside blocks of `holdfast.training`, what fits tell.
 
     Searches of scikit-learn, its gradient boosting and multi-layer perceptrons, XGBoost and
-    LightGBM, by their estimators or `train`: best parameters, scores, learning curves. What a run
-    is told by hand counts over it.
+    LightGBM, by their estimators or `train`: best parameters, scores, learning curves. Of loops of
+    torch the loss before each step and the optimizer's settings. What a run is told by hand counts
+    over it.
 
     Args:
         disable: Watch nothing any more.

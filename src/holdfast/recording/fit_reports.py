@@ -34,12 +34,14 @@ class FitReport(Struct, frozen=True):
 
     Attributes:
         series: Values by name of the curve.
+        steps: Their steps, where they are not 1, 2, 3, ….
         candidates: What a search tried, as JSON; empty if it is not one.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     series: dict[str, list[Any]] = field(default_factory=dict)
+    steps: dict[str, list[int]] = field(default_factory=dict)
     candidates: bytes = b""
 
 

@@ -275,7 +275,7 @@ class TrainingRun:
                     self.metric(name, value)
             for name, values in report.series.items():
                 if replace or name not in self._curves:
-                    self.series(name, values)
+                    self.series(name, values, report.steps.get(name))
             if report.candidates and (replace or CANDIDATES not in self._files):
                 self._keep_candidates(report.candidates)
 

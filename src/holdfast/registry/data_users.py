@@ -11,6 +11,7 @@ from holdfast import scratch
 from holdfast.core.manifest import Manifest
 from holdfast.core.state import Record, State
 from holdfast.core.views import VersionInfo, version_info
+from holdfast.core.wording import count
 from holdfast.datasets import data_source
 from holdfast.datasets.data_records import parse_data_ref
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
@@ -41,6 +42,25 @@ class VersionsUsing(Struct, frozen=True):
 
     versions: tuple[UserVersion, ...]
     unread: int
+
+    def _repr_html_(self) -> str:
+        """Show the versions in a notebook."""
+        from holdfast.core import notebook
+
+        rows = [
+            (
+                user.info.ref,
+                ", ".join(user.uses),
+                user.info.status,
+                notebook.when(user.info.registered_at),
+                user.info.registered_by,
+            )
+            for user in self.versions
+        ]
+        parts = [notebook.table(("version", "as", "status", "registered (UTC)", "by"), rows)]
+        if self.unread:
+            parts.append(notebook.line(f"{count(self.unread, 'version')} could not be read", "b"))
+        return notebook.view(*parts)
 
 
 def of_data(session: Session, text: str) -> VersionsUsing:

@@ -12,6 +12,7 @@ from holdfast.core.lineage_record import DataUse, Lineage
 from holdfast.core.manifest import PATCH, Manifest
 from holdfast.core.state import State
 from holdfast.core.views import VersionInfo, version_info
+from holdfast.core.wording import count
 from holdfast.errors import HoldfastError, InvalidInputError, NotFoundError
 from holdfast.registry.descendants import Child, Descent, descent
 from holdfast.registry.fleet_reports import Fleet
@@ -45,6 +46,24 @@ class LineageTree:
     here: LineageNode
     became: tuple[LineageNode, ...]
     unread: int
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: as a graph, and the same as nested lists."""
+        from holdfast.core import notebook
+        from holdfast.core.drawing.lineage_graph import graph
+
+        parts: list[str] = [notebook.heading(self.info.ref, self.here.note)]
+        if self.here.sources or self.became:
+            parts.append(graph(self.here, self.became))
+        for title, nodes, empty in (
+            ("made from", self.here.sources, "nothing was recorded"),
+            ("became", self.became, "nothing was made from it or names it"),
+        ):
+            parts.append(notebook.heading(title))
+            parts.append(notebook.nested(nodes) if nodes else notebook.line(empty, "m"))
+        if self.unread:
+            parts.append(notebook.line(f"{count(self.unread, 'version')} could not be read", "b"))
+        return notebook.view(*parts)
 
 
 def lineage_tree(
@@ -155,7 +174,7 @@ def _things(manifest: Manifest) -> Iterator[LineageNode]:
     lineage = manifest.lineage
     yield from _data(manifest)
     yield from _code(manifest)
-    if lineage.entry is not UNSET or lineage.locks is not UNSET:
+    if any(one is not UNSET for one in (lineage.entry, lineage.locks, lineage.seed)):
         yield _environment(manifest)
     run = [f"slot {lineage.slot}"] * (lineage.slot is not UNSET)
     run += [f"seed {lineage.seed}"] * (lineage.seed is not UNSET)

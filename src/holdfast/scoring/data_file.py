@@ -198,10 +198,12 @@ class DataFile:
         pa = pyarrow()
         try:
             yield
-        except OSError as error:  # of which some of pyarrow's are
-            problem = f"cannot be read: {error.strerror or error}"
-            raise InvalidInputError(self.subject, problem, "check its path") from error
-        except (pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError) as error:
+        except (
+            pa.ArrowException, ValueError, csv.Error, OverflowError, TypeError, OSError
+        ) as error:  # fmt: skip
+            if isinstance(error, OSError) and error.errno is not None:  # not Arrow's, of content
+                problem = f"cannot be read: {error.strerror or error}"
+                raise InvalidInputError(self.subject, problem, "check its path") from error
             problem = f"cannot be read: {text_rows.reason(error)}"
             advice = "" if ";" in problem else "check its content"  # where it says what to do
             raise InvalidInputError(self.subject, problem, advice) from error

@@ -136,9 +136,12 @@ def listed(records: Sequence[Mapping[str, Any]], name: str) -> Any:
     pa = pyarrow()
     values = [record.get(name) for record in records]
     try:
-        return pa.array(values)
+        array = pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several types
         return values
+    # A false behind numbers would be 0, which a server refuses.
+    mixed = pa.types.is_floating(array.type) and any(type(value) is bool for value in values)
+    return values if mixed else array
 
 
 def csv_type(texts: Any) -> Any:

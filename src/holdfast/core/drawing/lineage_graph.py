@@ -6,9 +6,10 @@ from typing import Final
 from msgspec import Struct
 
 from holdfast.core.drawing import svg
+from holdfast.core.drawing.svg import Drawing
 from holdfast.core.wording import inert, shortened
 
-_WIDTH: Final = 1180.0
+WIDTH: Final = 1180.0
 _BOX: Final = 250.0
 _HEIGHT: Final = 44.0
 _ROW: Final = 56.0
@@ -51,7 +52,7 @@ Layer = list[tuple[LineageNode, int]]
 """Nodes, each with the place in the layer to its right of the node that was made from it."""
 
 
-def graph(here: LineageNode, became: Sequence[LineageNode]) -> str:
+def graph(here: LineageNode, became: Sequence[LineageNode]) -> Drawing:
     """Draw a version between what it was made from, two generations, and what it became."""
     layers: list[Layer] = [[(here, 0)]]
     for _ in range(_GENERATIONS):
@@ -69,7 +70,7 @@ def graph(here: LineageNode, became: Sequence[LineageNode]) -> str:
         *_edges(layers, columns, version),
         *(part for column in columns for box in column for part in _drawn(box)),
     ]
-    return svg.picture(_WIDTH, high, _sentence(here, became), parts, "lineage")
+    return svg.picture(WIDTH, high, _sentence(here, became), parts, "lineage")
 
 
 def _at_most(layer: Layer) -> Layer:
@@ -80,7 +81,7 @@ def _at_most(layer: Layer) -> Layer:
 
 
 def _column(layer: Layer, index: int, count: int, high: float) -> list[_Box]:
-    x = 1 + (_WIDTH - _BOX - 2) * (index / (count - 1) if count > 1 else 0.5)
+    x = 1 + (WIDTH - _BOX - 2) * (index / (count - 1) if count > 1 else 0.5)
     top = (high - len(layer) * _ROW) / 2 + (_ROW - _HEIGHT) / 2
     return [_Box(node, x, top + place * _ROW) for place, (node, _) in enumerate(layer)]
 

@@ -29,6 +29,9 @@ _RULES: Final = (
     "{0} .track{{fill:{line}}}{0} .flat{{fill:{muted}}}"
     "{0} .good{{fill:{live}}}{0} .bad{{fill:{bad}}}{0} text.head{{font-weight:600}}"
     "{0} .curve{{fill:none;stroke-width:1.5}}{0} .curve.bad{{stroke:{bad}}}"
+    "{0} .edge{{fill:none;stroke:{control};stroke-width:1.5}}{0} text.name{{font-weight:600}}"
+    "{0} .node{{fill:{sunk};stroke:{control}}}{0} .node.version{{stroke:{text};stroke-width:2}}"
+    "{0} .node.live{{fill:{live_bg};stroke:{live}}}{0} .node.rollout{{stroke:{canary}}}"
 )
 
 
