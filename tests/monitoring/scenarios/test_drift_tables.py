@@ -50,11 +50,13 @@ def test_the_evidence_of_the_tables_is_that_of_a_look(tables: ModuleType, name: 
     model = tables.Model(5, life, tables.SHIFTS[name])
     days = model.days(40, 300, shifted_from=20)
 
+    staked = tables.bets(model.reference, days)
+
     for period in (1, 7):
         looked = judge(model.reference, days, period)
-        drawn = tables.log_evidence(model.reference, days, period)
+        drawn = tables.log_evidence(staked, period)
         np.testing.assert_allclose(drawn, looked.log_evidence, rtol=1e-9, atol=1e-9)
-        first = tables.first_alarm(model.reference, days, period)
+        (first,) = tables.first_alarm(model.reference, days, period)
         assert looked.alarm == (None if first is None else days[first].day)
 
 
@@ -109,7 +111,7 @@ def test_a_column_played_alone_is_found_no_sooner_than_among_all(
     shift = tables.SHIFTS[name]
     for seed in range(3):
         model = tables.Model(seed, shift=shift)
-        among_all = tables.first_alarm(model.reference, model.days(120, 1000, 60), 7)
+        (among_all,) = tables.first_alarm(model.reference, model.days(120, 1000, 60), 7)
         alone = tables.days_until(1000, 7, shift, seed)
 
         assert among_all is not None
