@@ -145,14 +145,14 @@ class _Windows(NamedTuple):
     """A tally, window by window; the stakes of its bets are parts of the stream's budget."""
 
     tolerated: float
-    hits: list[int]
-    rows: list[int]
+    hits: list[float]
+    rows: list[float]
     bets: list[Bet]
 
 
-def _windows(daily: Sequence[int], period: int) -> list[int]:
+def _windows(daily: Sequence[int], period: int) -> list[float]:
     upto = list(accumulate(daily, initial=0))
-    return [end - start for start, end in zip(upto, upto[period:], strict=False)]
+    return [float(end - start) for start, end in zip(upto, upto[period:], strict=False)]
 
 
 def _plain(windows: Sequence[_Windows], period: int) -> list[float] | None:
@@ -185,12 +185,12 @@ class _Growth(NamedTuple):
     stake: float
 
 
-def _grown(hits: list[int], rows: list[int], growth: _Growth, period: int) -> list[float]:
+def _grown(hits: list[float], rows: list[float], growth: _Growth, period: int) -> list[float]:
     gain, cost, stake = growth
     grown = [0.0] * period
-    exp = math.exp
-    for index, (window_hits, window_rows) in enumerate(zip(hits, rows, strict=True)):
-        grown.append((stake + grown[index]) * exp(window_hits * gain - window_rows * cost))
+    exp, append = math.exp, grown.append
+    for window_hits, window_rows, before in zip(hits, rows, grown, strict=False):  # it grows
+        append((stake + before) * exp(window_hits * gain - window_rows * cost))
     return grown[period:]
 
 
@@ -205,7 +205,7 @@ def _in_logs(windows: Sequence[_Windows], period: int) -> list[float]:
 
 
 def _grown_logs(
-    hits: list[int], rows: list[int], gain: float, cost: float, period: int
+    hits: list[float], rows: list[float], gain: float, cost: float, period: int
 ) -> list[float]:
     grown = [_NEVER] * period
     for index, (window_hits, window_rows) in enumerate(zip(hits, rows, strict=True)):
