@@ -28,7 +28,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 
-class Bet(NamedTuple):
+class StakedOdds(NamedTuple):
     """A gambler.
 
     Attributes:
@@ -40,15 +40,17 @@ class Bet(NamedTuple):
     stake: float
 
 
-BETS_ON_RARE: Final = tuple(Bet(odds, 1 / 7) for odds in (1.25, 1.4, 1.6, 2.5, 3.2, 5.0, 20.0))
+BETS_ON_RARE: Final = tuple(
+    StakedOdds(odds, 1 / 7) for odds in (1.25, 1.4, 1.6, 2.5, 3.2, 5.0, 20.0)
+)
 """Bets on what is rare, which may become twenty times as frequent."""
 
 BETS_ON_COMMON: Final = (
-    Bet(1.25, 1 / 8),
-    Bet(1.4, 3 / 8),
-    Bet(1.6, 2 / 8),
-    Bet(2.5, 1 / 8),
-    Bet(5.0, 1 / 8),
+    StakedOdds(1.25, 1 / 8),
+    StakedOdds(1.4, 3 / 8),
+    StakedOdds(1.6, 2 / 8),
+    StakedOdds(2.5, 1 / 8),
+    StakedOdds(5.0, 1 / 8),
 )
 """Bets on common shares: a mean that moves by half a standard deviation raises the odds of every
 middle cut to about 1.4 times those that are tolerated."""
@@ -80,7 +82,7 @@ class DailyTally(NamedTuple):
     hits: Sequence[int]
     rows: Sequence[int]
     stake: float = 1.0
-    bets: tuple[Bet, ...] = BETS_ON_RARE
+    bets: tuple[StakedOdds, ...] = BETS_ON_RARE
 
 
 class StreamEvidence(NamedTuple):
@@ -132,7 +134,7 @@ def _log_mean(tallies: Sequence[DailyTally], period: int) -> list[float]:
             tally.tolerated,
             _windows(tally.hits, period),
             _windows(tally.rows, period),
-            [Bet(odds, stake * tally.stake / staked) for odds, stake in tally.bets],
+            [StakedOdds(odds, stake * tally.stake / staked) for odds, stake in tally.bets],
         )
         for tally in tallies
     ]
@@ -147,7 +149,7 @@ class _Windows(NamedTuple):
     tolerated: float
     hits: list[float]
     rows: list[float]
-    bets: list[Bet]
+    bets: list[StakedOdds]
 
 
 def _windows(daily: Sequence[int], period: int) -> list[float]:
