@@ -13,8 +13,8 @@ def after(slots: dict[str, SlotRecord], entry: Entry, event: Retrained) -> SlotR
     """Return the slot after an entry about it.
 
     Raises:
-        ValueError: If it is not a slot, is done already, or was tried too often: two machines that ran
-            it at once write one version, whoever's entry comes second.
+        ValueError: If it is not a slot, is done already, or was tried too often: two machines that
+            ran it at once write one version, whoever's entry comes second.
     """
     if not is_slot(event.slot):
         raise ValueError(f"the slot {event.slot!r} is not a time")
