@@ -2,15 +2,16 @@
 
     python benchmarks/drift_cost.py [ROWS]
 
-Prints CPU seconds of this process and its threads, and what the two promises are: rows counted in
-at most twice the time in which DuckDB reads the same JSON and numpy counts it, and a year of thirty
-features weighed in half a second.
+Prints CPU seconds of this process and its threads, the least of three rounds, and holds the two
+promises: rows counted in at most twice the time in which DuckDB reads the same JSON and numpy
+counts it, and a year of thirty features weighed in half a second. Counts must be equal. Ends with 1
+if a promise is missed.
 """
 
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,31 +30,40 @@ from holdfast.predictions.ids import Mint
 from holdfast.predictions.row import Prediction
 
 FEATURES = 30
+ROUNDS = 3
+AT_ONCE = 5000
+MOST_OF_DUCKDB = 2.0
+MOST_FOR_A_YEAR_S = 0.5
 NOON_US = 1_772_539_200_000_000
 DAY = "2026-03-03"
 
 
-def cpu(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
+def cpu(*works: Callable[[], Any]) -> list[tuple[float, Any]]:
+    """Do each in turn, several times; return the least CPU seconds of each, and its result."""
+    least: list[tuple[float, Any]] = [(float("inf"), None)] * len(works)
+    for _ in range(ROUNDS):
+        for place, work in enumerate(works):
+            start = time.process_time()
+            result = work()
+            least[place] = min(least[place][0], time.process_time() - start), result
+    return least
 
 
-def rows(count: int) -> list[Prediction]:
+def rows(count: int) -> Iterator[list[Prediction]]:
+    """Make requests of a row each, some at a time."""
     chance = np.random.default_rng(1)
     mint = Mint("host-1", lambda: NOON_US // 1000)
-    values = chance.normal(size=(count, FEATURES)).round(6).tolist()
     names = [f"feature_{index}" for index in range(FEATURES)]
-    made = []
-    for index, row in enumerate(values):
-        body = {"instances": [dict(zip(names, row, strict=True))]}
-        made.append(
+    for first in range(0, count, AT_ONCE):
+        values = chance.normal(size=(min(AT_ONCE, count - first), FEATURES)).round(6).tolist()
+        bodies = [{"instances": [dict(zip(names, row, strict=True))]} for row in values]
+        yield [
             Prediction(
-                mint(), NOON_US + index, "fraud", "1.0.0", "0" * 64, "active", 200, 900, "host-1",
-                input=msgspec.Raw(msgspec.json.encode(body)),
+                mint(), NOON_US + first + index, "fraud", "1.0.0", "0" * 64, "active", 200, 900,
+                "host-1", input=msgspec.Raw(msgspec.json.encode(body)),
             )
-        )  # fmt: skip
-    return made
+            for index, body in enumerate(bodies)
+        ]  # fmt: skip
 
 
 def by_duckdb(path: Path, reference: DriftReference) -> dict[str, list[int]]:
@@ -90,31 +100,42 @@ def year(reference: DriftReference) -> list[DayCounts]:
     return days
 
 
-def main() -> None:
+def counting(count: int, reference: DriftReference) -> dict[str, float]:
+    """Count the same day in each form of the log, and by DuckDB."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = open_log(folder)
+        for made in rows(count):
+            log.write(made)
+        ((sqlite_s, first),) = cpu(lambda: count_day(log, "fraud", DAY, reference))
+        compact(Path(folder), DAY)
+        path = Path(folder) / DAY / "predictions.parquet"
+        (parquet_s, counted), (duckdb_s, expected) = cpu(
+            lambda: count_day(log, "fraud", DAY, reference), lambda: by_duckdb(path, reference)
+        )
+        log.close()
+    assert counted == first
+    assert {name: list(item.bins) for name, item in counted.features.items()} == expected
+    return {"SQLite": sqlite_s, "Parquet": parquet_s, "DuckDB over Parquet": duckdb_s}
+
+
+def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     chance = np.random.default_rng(3)
     reference = built({f"feature_{index}": chance.normal(size=20_000) for index in range(FEATURES)})
-    with tempfile.TemporaryDirectory() as folder:
-        log = open_log(folder)
-        made = rows(count)
-        for start in range(0, count, 5000):
-            log.write(made[start : start + 5000])
-        sqlite_s, counted_first = cpu(lambda: count_day(log, "fraud", DAY, reference))
-        compact(Path(folder), DAY)
-        parquet_s, counted = cpu(lambda: count_day(log, "fraud", DAY, reference))
-        path = Path(folder) / DAY / "predictions.parquet"
-        duckdb_s, expected = cpu(lambda: by_duckdb(path, reference))
-        log.close()
-    assert counted == counted_first
-    assert {name: list(item.bins) for name, item in counted.features.items()} == expected
+    seconds = counting(count, reference)
     days = year(reference)
-    year_s, _ = cpu(lambda: judge(reference, days))
+    ((year_s, _),) = cpu(lambda: judge(reference, days))
     print(f"{count:,} rows of {FEATURES} features, CPU seconds")
-    print(f"  SQLite                {sqlite_s:6.2f}  {sqlite_s / duckdb_s:5.2f} of DuckDB's")
-    print(f"  Parquet               {parquet_s:6.2f}  {parquet_s / duckdb_s:5.2f} of DuckDB's")
-    print(f"  DuckDB over Parquet   {duckdb_s:6.2f}")
-    print(f"a year of evidence      {year_s:6.2f}")
+    worst = 0.0
+    for name, cpu_s in seconds.items():
+        ratio = cpu_s / seconds["DuckDB over Parquet"]
+        worst = max(worst, ratio)
+        print(f"  {name:20}{cpu_s:8.2f}{ratio:8.2f} of DuckDB's (at most {MOST_OF_DUCKDB:g})")
+    print(f"a year of evidence    {year_s:8.2f}     (at most {MOST_FOR_A_YEAR_S:g})")
+    kept = worst <= MOST_OF_DUCKDB and year_s <= MOST_FOR_A_YEAR_S
+    print("both promises are kept" if kept else "a promise is missed")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -317,6 +317,42 @@ def found(tmp_path: Path, kind: str, day: str) -> None:
 
 
 @pytest.mark.usefixtures("job")
+def test_a_finding_of_the_calendars_last_day_gives_a_run_like_any(
+    holdfast: Holdfast, model: Callable[[str], str], tmp_path: Path
+) -> None:
+    holdfast("register", "churn", model("old"))
+    holdfast("promote", "churn@1.0.0")
+    found(tmp_path, "drift", "9999-12-31")
+
+    done = holdfast("retrain", "churn", "--entry", "jobs:train", "--if", "drift")
+
+    assert done.status == 4  # nothing shows that it is better
+    assert "slot 9999-12-31T00:00:00Z/drift-9999-12-31 registered 1.1.0" in done.out
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("--every", "100000000000000s", "policy retraining.every_s must"),
+        ("--every", "9" * 400 + "d", "is too long"),
+        ("--time-limit", "9" * 400 + "d", "is too long"),
+        ("--memory", "9" * 400 + "T", "must be above 0, at most 1000000TB"),
+        ("--memory", "0", "must be above 0, at most 1000000TB"),
+        ("--memory-hard", "99999999999T", "must be above 0, at most 1000000TB"),
+    ],
+)
+@pytest.mark.usefixtures("job")
+def test_a_span_or_size_beyond_all_sense_is_refused_before_the_training(
+    holdfast: Holdfast, option: str, text: str, said: str
+) -> None:
+    slot = () if option == "--every" else ("--slot", SLOT)
+
+    done = holdfast("retrain", "churn", "--entry", "jobs:train", *slot, option, text)
+
+    assert (done.status, said in done.err) == (2, True), done.err
+
+
+@pytest.mark.usefixtures("job")
 def test_a_finding_gives_one_run_and_a_broken_feed_none(
     holdfast: Holdfast, model: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """Commands that start rollouts, move them by hand and show them."""
 
+import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from holdfast import open as open_registry
 from holdfast.core.fleet import LoadedVersion
 
 Holdfast = Callable[..., Any]
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "rollouts.md").read_text()
 PLAN = ("--steps", "50,100", "--every", "0", "--no-latency")
 
 
@@ -66,6 +69,19 @@ def test_the_start_of_an_ab_test_tells_what_it_compares_and_who_drives_it(churn:
         "  outcome   feedback:clicked of each key after 6 h 0 m, a difference beyond 0.02 matters"
     )
     assert lines[-1] == "  next      holdfast rollout run churn --log DIR"
+
+
+def test_the_guides_ab_test_starts_as_it_is_written(churn: Holdfast) -> None:
+    joined = GUIDE.replace("\\\n", "")
+    (start,) = re.findall(r"^\$ holdfast (rollout start .*--strategy ab.*)$", joined, re.MULTILINE)
+    words = shlex.split(start.replace("iris@1.1.0", "churn@1.2.0"))
+
+    result = churn(*words)
+
+    assert result.status == 0, result.err
+    assert result.out.startswith("rollout 1 of 1.2.0 starts: ab 50 %\n")
+    assert "outcome   feedback:clicked of each key after" in result.out
+    assert "a difference beyond 0.01 matters" in result.out
 
 
 def test_an_ab_test_may_be_the_usual_way_and_another_time_not(churn: Holdfast) -> None:

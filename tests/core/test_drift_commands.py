@@ -212,6 +212,13 @@ def test_an_imported_finding_that_no_command_writes_is_refused(
         replay.check_entry(state, entry_of(state, event)[0], None)
 
 
+def test_a_finding_without_a_last_day_is_a_damaged_entry(play: Play) -> None:
+    state = play(*LIVE)
+
+    with pytest.raises(ValueError, match="isoformat"):
+        after(state, found(until="soon"))
+
+
 def test_an_event_survives_the_wire(play: Play) -> None:
     event = found(leading=(feature("x"),), reference="a" * 64, period=1, sentence="x drifted")
     entry, _ = entry_of(play(*LIVE), event)

@@ -111,6 +111,17 @@ def test_findings_start_no_storm() -> None:
     assert retraining_commands.keeps_back(state, RetrainingTerms(most_runs=4), now) is None
 
 
+def test_attempts_of_a_clock_far_ahead_neither_hide_others_nor_count_for_ever() -> None:
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    ahead = [now + timedelta(days=365 * years) for years in (1, 2, 3)]
+
+    assert retraining_commands.keeps_back(tried(*ahead), RetrainingTerms(), now) is None
+    kept_back = retraining_commands.keeps_back(
+        tried(now - timedelta(days=6), *ahead), RetrainingTerms(), now
+    )
+    assert kept_back == "the last attempt was at 2026-11-23 00:00, the cooldown is 7 days, 0:00:00"
+
+
 def tried(*moments: datetime) -> State:
     """Return a state in which slots were tried at these times, and one was missed."""
     state = empty("iris")

@@ -110,6 +110,13 @@ def test_attempts_are_counted_without_a_gap(play: Play, attempt: int) -> None:
         fold(state, [entry(state, failed(attempt))])
 
 
+def test_a_slot_that_is_no_time_is_a_damaged_entry(play: Play) -> None:
+    state = play(*BASE)
+
+    with pytest.raises(ValueError, match="the slot 'tomorrow' is not a time"):
+        fold(state, [entry(state, failed(1, "tomorrow"))])
+
+
 def test_slots_and_entry_points_have_nothing_to_do_with_one_another(play: Play) -> None:
     state = play(*BASE)
     state = fold(state, [entry(state, registered(2))])

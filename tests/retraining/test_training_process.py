@@ -197,6 +197,15 @@ def test_of_a_flood_the_end_is_kept(run_code: Run, scratch: Path) -> None:
     assert sum(path.stat().st_size for path in scratch.glob("log*")) < 3 * KEPT_BYTES
 
 
+def test_a_log_that_cannot_be_kept_keeps_no_training_waiting(run_code: Run, scratch: Path) -> None:
+    (scratch / "log.1").mkdir()  # so that the files cannot take turns
+
+    ended = run_code("print('x' * 99 * 1000 * 30)")
+
+    assert (ended.why, ended.status) == ("ended", 0)
+    assert ended.log.startswith(b"[2970001 bytes in all")
+
+
 def test_the_caller_may_stop_it(tmp_path: Path, scratch: Path) -> None:
     training = Training((sys.executable, "-c", HANG), tmp_path, scratch, {}, {}, 0)
     ended = training_process.run(training, ProcessLimits(), (tmp_path / "pid").exists)

@@ -1,6 +1,7 @@
 """What all commands share: the store, the author, and results as text or as JSON."""
 
 import gc
+import math
 import os
 import re
 import sys
@@ -237,7 +238,10 @@ def seconds(option: str, text: str) -> float:
         raise InvalidInputError(
             f"{option} {text!r}", "is not a span of time", "write 0, 10m, 12h or 7d"
         )
-    return float(match[1]) * _SECONDS[match[2]]
+    span_s = float(match[1]) * _SECONDS[match[2]]
+    if not math.isfinite(span_s):
+        raise InvalidInputError(f"{option} {text[:40]!r}", "is too long", "write 0, 10m, 12h or 7d")
+    return span_s
 
 
 def pairs(option: str, values: Iterable[str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ Command = Callable[..., Any]
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?")
 _FACTORS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_LARGEST: Final = 1e18
 _RUN = (
     click.option(
         "--entry", metavar="MODULE:NAME", help="Call this function: jobs.churn:train [policy]."
@@ -176,7 +177,10 @@ def _size(option: str, text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise InvalidInputError(f"{option} {text!r}", "is not a length", "write 500MB or 8GB")
-    return int(float(match[1]) * _FACTORS[match[2]])
+    size = float(match[1]) * _FACTORS[match[2]]
+    if not 0 < size <= _LARGEST:
+        raise InvalidInputError(f"{option} {text[:40]!r}", "must be above 0, at most 1000000TB")
+    return int(size)
 
 
 def terms_of(registry: "Registry", model: str) -> "RetrainingTerms":

@@ -1,5 +1,6 @@
 """What an entry makes of a model's findings of drift."""
 
+from datetime import date
 from typing import Final
 
 from msgspec.structs import replace
@@ -15,8 +16,13 @@ Findings = tuple[DriftFinding, ...]
 
 
 def after(findings: Findings, entry: Entry, event: AnyDriftEvent) -> Findings:
-    """Return a model's findings after one of their events, oldest first."""
+    """Return a model's findings after one of their events, oldest first.
+
+    Raises:
+        ValueError: If a finding's last day is not one.
+    """
     if isinstance(event, DriftFound):
+        date.fromisoformat(event.until)
         return (*findings, _found(entry, event))[-MOST_FINDINGS:]
     return tuple(
         replace(finding, acknowledged=entry.at, acknowledged_by=entry.by)

@@ -9,7 +9,11 @@ from holdfast.core.events import Retrained
 from holdfast.core.idempotency import Unchanged
 from holdfast.core.manifest import clean_metrics, is_digest
 from holdfast.core.retraining import slots
-from holdfast.core.retraining.retraining_terms import MOST_ATTEMPTS, RetrainingTerms
+from holdfast.core.retraining.retraining_terms import (
+    LONGEST_DAYS,
+    MOST_ATTEMPTS,
+    RetrainingTerms,
+)
 from holdfast.core.retraining.slot_record import REMARKS, SlotRecord, name_of
 from holdfast.core.state import State
 from holdfast.errors import ConflictError, InvalidInputError
@@ -93,14 +97,16 @@ def _check(state: State, event: Retrained) -> None:
 def keeps_back(state: State, terms: RetrainingTerms, now: datetime) -> str | None:
     """Say why no finding may start a run now, `None` if one may.
 
-    A failed attempt counts too: training again on what broke it does not help.
+    A failed attempt counts too: training again on what broke it does not help. Attempts that a
+    clock far ahead dated neither hide those of today nor count for ever.
     """
     began = [record.began for record in state.slots.values() if record.began is not None]
     times = sorted(datetime.fromisoformat(text) for text in began)
-    cooldown = timedelta(days=terms.cooldown_days)
-    if times and abs(now - times[-1]) < cooldown:
-        return f"the last attempt was at {times[-1]:%Y-%m-%d %H:%M}, the cooldown is {cooldown}"
-    recent = [moment for moment in times if now - moment < _STORM]
+    cooldown = timedelta(days=min(terms.cooldown_days, LONGEST_DAYS))
+    near = [moment for moment in times if abs(now - moment) < cooldown]
+    if near:
+        return f"the last attempt was at {near[-1]:%Y-%m-%d %H:%M}, the cooldown is {cooldown}"
+    recent = [moment for moment in times if abs(now - moment) < _STORM]
     if len(recent) >= terms.most_runs:
         return f"there were {len(recent)} runs in 30 days, and at most {terms.most_runs} may be"
     return None

@@ -6,15 +6,18 @@ from holdfast.core.entry import Entry
 from holdfast.core.events import Retrained
 from holdfast.core.retraining.retraining_terms import MOST_ATTEMPTS
 from holdfast.core.retraining.slot_record import REMARKS, SlotRecord, name_of
+from holdfast.core.retraining.slots import is_slot
 
 
 def after(slots: dict[str, SlotRecord], entry: Entry, event: Retrained) -> SlotRecord:
     """Return the slot after an entry about it.
 
     Raises:
-        ValueError: If it is done already, or was tried too often: two machines that ran it at once
-            write one version, whoever's entry comes second.
+        ValueError: If it is not a slot, is done already, or was tried too often: two machines that
+            ran it at once write one version, whoever's entry comes second.
     """
+    if not is_slot(event.slot):
+        raise ValueError(f"the slot {event.slot!r} is not a time")
     record = slots.get(name_of(event.slot, event.entry), SlotRecord(event.slot, event.entry))
     if record.is_final:
         raise ValueError(f"the slot {event.slot} was done by entry {record.seq}")

@@ -28,22 +28,29 @@ class LogTail:
         self._thread.start()
 
     def _read(self) -> None:
+        try:
+            self._keep()
+        except OSError:  # a full disk must not make the training wait for whoever reads
+            while piece := self._pipe.read1(_PIECE):
+                self.total_bytes += len(piece)
+
+    def _keep(self) -> None:
         file = self._new.open("wb", buffering=0)
         length = 0
         while piece := self._pipe.read1(_PIECE):
+            self.total_bytes += len(piece)
             if length > KEPT_BYTES:
                 file.close()
                 self._new.replace(self._old)
                 file, length = self._new.open("wb", buffering=0), 0
             file.write(piece)
             length += len(piece)
-            self.total_bytes += len(piece)
         file.close()
 
     def end(self, within_s: float) -> bytes:
         """Wait so long for the end, and return the last 1 MB, marked where more came before."""
         self._thread.join(within_s)
-        text = b"".join(path.read_bytes() for path in (self._old, self._new) if path.exists())
+        text = b"".join(path.read_bytes() for path in (self._old, self._new) if path.is_file())
         if self.total_bytes <= KEPT_BYTES:
             return text
         head = b"[%d bytes in all, the last %d follow]\n" % (self.total_bytes, KEPT_BYTES)

@@ -1,7 +1,7 @@
 """Which slots were missed, and which findings ask for a run: told by the journal, once each."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -113,13 +113,18 @@ def asked(
     runs = []
     for finding in state.findings:
         if finding.kind in conditions and finding.acknowledged is None:
-            day = datetime.fromisoformat(finding.until).replace(tzinfo=UTC) + timedelta(days=1)
-            runs.append(
-                RequestedRun(slots.of_finding(day, finding.finding), f"finding {finding.finding}")
-            )
+            moment = _day_after(finding.until)
+            slot = slots.of_finding(moment, finding.finding)
+            runs.append(RequestedRun(slot, f"finding {finding.finding}"))
     if "age" in conditions:
         runs += _aged(state, max_age_s, now)
     return sorted(runs, key=lambda run: run.slot)
+
+
+def _day_after(day: str) -> datetime:
+    """Return the start of the day after one, or of the calendar's last one."""
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return start if start.date() == date.max else start + timedelta(days=1)
 
 
 def _aged(state: State, max_age_s: float | None, now: datetime) -> list[RequestedRun]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from holdfast.core.drift.drift_counts import DayCounts, FeatureCounts
 from holdfast.core.drift.drift_reference import (
@@ -19,6 +20,9 @@ NUMBER = NumberReference(
     nulls=10,
 )
 CATEGORY = CategoryReference({'"a"': 6000, '"b"': 3000, '"c"': 990}, nulls=10)
+ZEROS = NumberReference((0.0, 3.0, 9.0), (9000, 500, 400, 100))
+"""Mostly one value, so that most cuts fell together."""
+
 REFERENCE = DriftReference(rows=10_000, features={"age": NUMBER, "kind": CATEGORY})
 
 
@@ -65,36 +69,63 @@ def tolerance(p: float) -> float:
         low, high = (middle, high) if index(middle) < 0.05 else (low, middle)
 
 
-def events(feature: FeatureReference, counts: FeatureCounts) -> list[tuple[int, int]]:
-    """List hits and rows of each event, in no matter which order, the same for each call."""
+RARE = [(odds, 1 / 7) for odds in (1.25, 1.4, 1.6, 2.5, 3.2, 5, 20)]
+COMMON = [(1.25, 1 / 8), (1.4, 3 / 8), (1.6, 2 / 8), (2.5, 1 / 8), (5, 1 / 8)]
+
+
+class Watched(NamedTuple):
+    """One event, with the group that it shares its part of the budget with."""
+
+    group: str
+    hits: int
+    rows: int
+
+
+def events(feature: FeatureReference, counts: FeatureCounts) -> list[Watched]:
+    """List the events, in no matter which order, the same for each call."""
     bins = list(counts.bins)
     total = sum(bins) + counts.nulls + counts.strange
+    missing = Watched("missing", counts.nulls, total)
     if isinstance(feature, CategoryReference):
         there = sum(bins) + counts.strange
-        pairs = [(hits, there) for hits in bins] + [(there - hits, there) for hits in bins]
-        return [*pairs, (counts.strange, there), (counts.nulls, total)]
-    numbers, pairs = sum(bins), []
-    cuts = len(feature.cuts)
+        sides = [hits for count in bins for hits in (count, there - count)]
+        shape = [Watched("shape", hits, there) for hits in sides]
+        other = Watched("shape" if feature.others else "unseen", counts.strange, there)
+        return [*shape, other, missing]
+    numbers, cuts = sum(bins), len(feature.cuts)
+    listed: list[Watched] = []
     for cut in range(cuts):
-        pairs.append((sum(bins[: cut + 1]), numbers))
-        pairs.append((sum(bins[cut + 1 :]), numbers))
+        under, over = sum(bins[: cut + 1]), sum(bins[cut + 1 :])
+        listed.append(Watched("edge" if cut == 0 else "shape", under, numbers))
+        listed.append(Watched("edge" if cut == cuts - 1 else "shape", over, numbers))
     for depth in range(max(cuts // 2 - 1, 1) if cuts > 1 else 0):
         inner = sum(bins[depth + 1 : cuts - depth])
-        pairs.append((inner, numbers))
-        pairs.append((numbers - inner, numbers))
-    return [*pairs, (counts.nulls, total), (counts.strange, total)]
+        listed.append(Watched("shape", inner, numbers))
+        listed.append(Watched("shape" if depth else "edge", numbers - inner, numbers))
+    return [*listed, missing, Watched("strange", counts.strange, total)]
 
 
-def stakes(feature: FeatureReference, count: int) -> list[float]:
-    """Give half of the budget to the last events, which tell of the feed, half to the others."""
-    fed = 1 if isinstance(feature, CategoryReference) and feature.others else 2
-    return [0.5 / (count - fed)] * (count - fed) + [0.5 / fed] * fed
+PARTS = {"shape": 0.5, "edge": 0.15, "missing": 0.25, "unseen": 0.25, "strange": 0.1}
+
+
+def stakes(trained: Sequence[Watched]) -> list[tuple[float, Sequence[tuple[float, float]]]]:
+    """Give each event of training its part of its column's budget, and its bets."""
+    groups = [
+        "shape" if event.group == "edge" and (event.hits + 0.5) / (event.rows + 1) > 0.05
+        else event.group
+        for event in trained
+    ]  # fmt: skip
+    whole = sum(PARTS[group] for group in set(groups))
+    return [
+        (PARTS[group] / whole / groups.count(group), COMMON if group == "shape" else RARE)
+        for group in groups
+    ]
 
 
 def evidence(reference: DriftReference, days: Sequence[DayCounts], period: int) -> list[float]:
     """Return the log evidence of each day, bet by bet and window by window."""
     total: list[list[float]] = [[] for _ in days]
-    streams: list[list[tuple[float, float, list[tuple[int, int]]]]] = []
+    streams: list[list[_Tally]] = []
     for name, feature in reference.features.items():
         bins = feature.counts.values() if isinstance(feature.counts, dict) else feature.counts
         trained = FeatureCounts(tuple(bins), feature.nulls, feature.strange)
@@ -102,21 +133,27 @@ def evidence(reference: DriftReference, days: Sequence[DayCounts], period: int) 
         daily = [events(feature, item.features.get(name, nothing)) for item in days]
         expected = events(feature, trained)
         stream = []
-        for number, stake in enumerate(stakes(feature, len(expected))):
-            hits, rows = expected[number]
-            mu = tolerance((hits + 0.5) / (rows + 1))
+        for number, (stake, bets) in enumerate(stakes(expected)):
+            mu = tolerance((expected[number].hits + 0.5) / (expected[number].rows + 1))
             assert mu < 1 - 1e-6
-            stream.append((mu, stake, [item[number] for item in daily]))
+            stream.append(_Tally(mu, stake, bets, [item[number][1:] for item in daily]))
         streams.append(stream)
     refused = [(item.refused, item.requests) for item in days]
-    streams.append([(tolerance(0.01), 1.0, refused)])
+    streams.append([_Tally(tolerance(0.01), 1.0, RARE, refused)])
     for stream in streams:
-        for mu, stake, tally in stream:
-            weight = math.log(stake / 5) - math.log(len(streams)) - math.log(365)
-            for factor in (1.25, 1.6, 2.5, 5, 20):
+        for mu, stake, bets, tally in stream:
+            for factor, part in bets:
+                weight = math.log(stake * part) - math.log(len(streams)) - math.log(365)
                 for place, log in enumerate(_wealth(mu, tally, factor, period)):
                     total[place].append(log + weight)
     return [_log_sum(logs) for logs in total]
+
+
+class _Tally(NamedTuple):
+    mu: float
+    stake: float
+    bets: Sequence[tuple[float, float]]
+    daily: list[tuple[int, int]]
 
 
 def _wealth(mu: float, tally: Sequence[tuple[int, int]], factor: float, period: int) -> list[float]:

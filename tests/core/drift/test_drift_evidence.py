@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.drift.daily import NUMBER, REFERENCE, calm, day, evidence
+from tests.core.drift.daily import NUMBER, REFERENCE, ZEROS, calm, day, evidence
 
 from holdfast.core.drift.drift_counts import DayCounts, FeatureCounts
 from holdfast.core.drift.drift_evidence import (
@@ -18,6 +18,7 @@ from holdfast.core.drift.drift_evidence import (
     log_sum,
 )
 from holdfast.core.drift.drift_judgement import judge
+from holdfast.core.drift.drift_reference import CategoryReference, DriftReference
 
 bin_counts = st.integers(0, 3000)
 numbers = st.builds(
@@ -50,6 +51,19 @@ def test_evidence_is_what_the_formulas_say(drawn: list[Any], period: int) -> Non
         ],
         period,
     )
+
+
+def test_evidence_of_few_cuts_and_of_values_cut_off_is_what_the_formulas_say() -> None:
+    many = CategoryReference({'"a"': 9000, '"b"': 600}, strange=400, others=40)
+    reference = DriftReference(rows=10_000, features={"paid": ZEROS, "town": many})
+    days = [
+        day(index, {"paid": FeatureCounts((400, 300, 200, 100)), "town": FeatureCounts((700, 200))})
+        for index in range(20)
+    ]
+
+    ours = judge(reference, days).log_evidence[-1]
+    assert ours == pytest.approx(evidence(reference, days, 7)[-1], rel=1e-9)
+    assert judge(reference, days).kind == "drift"
 
 
 @pytest.mark.parametrize("rows", [40, 1000, 100_000, 30_000_000])

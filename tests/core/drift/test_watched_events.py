@@ -1,10 +1,15 @@
 """What is watched of a feature: each event, and the share that training leads to expect."""
 
 import pytest
-from tests.core.drift.daily import CATEGORY, NUMBER, like_training
+from tests.core.drift.daily import CATEGORY, NUMBER, ZEROS, like_training
 
 from holdfast.core.drift.drift_counts import FeatureCounts
-from holdfast.core.drift.drift_reference import CategoryReference, NumberReference
+from holdfast.core.drift.drift_evidence import BETS_ON_COMMON, BETS_ON_RARE
+from holdfast.core.drift.drift_reference import (
+    CategoryReference,
+    FeatureReference,
+    NumberReference,
+)
 from holdfast.core.drift.watched_events import watched
 
 
@@ -60,3 +65,29 @@ def test_pairs_are_as_many_as_the_cuts_allow(cuts: int, pairs: int) -> None:
     names = [event.name for event, _ in watched(feature, [])]
 
     assert sum(name.startswith("outside") for name in names) == pairs
+
+
+def test_rows_beyond_nearly_all_of_training_have_bets_on_what_is_rare() -> None:
+    ranges = {
+        event.name: tally for event, tally in watched(NUMBER, []) if event.kind == "range"
+    }  # fmt: skip
+
+    assert list(ranges) == ["at or under 1", "over 11", "outside 1 to 11"]
+    assert all(tally.bets == BETS_ON_RARE for tally in ranges.values())
+
+
+def test_a_first_cut_that_many_rows_are_under_is_no_range() -> None:
+    """Nine of ten are nought: that half of them no longer are is a shift, not another unit."""
+    events = {event.name: (event, tally) for event, tally in watched(ZEROS, [])}
+
+    assert events["at or under 0"][0].kind == "shift"
+    assert events["at or under 0"][1].bets == BETS_ON_COMMON
+    assert events["over 9"][0].kind == "range"
+
+
+@pytest.mark.parametrize("feature", [NUMBER, CATEGORY, ZEROS])
+def test_stakes_and_bets_are_parts_of_a_whole(feature: FeatureReference) -> None:
+    tallies = [tally for _, tally in watched(feature, [])]
+
+    assert sum(tally.stake for tally in tallies) == pytest.approx(1)
+    assert all(sum(bet.stake for bet in tally.bets) == pytest.approx(1) for tally in tallies)

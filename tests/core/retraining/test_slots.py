@@ -42,6 +42,14 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         slots.named(text)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_local_time_beyond_the_calendar_is_refused(text: str) -> None:
+    zone = ZoneInfo("Asia/Tokyo" if text < "2" else "America/New_York")
+
+    with pytest.raises(InvalidInputError, match="is not a time"):
+        slots.named(text, zone)
+
+
 @pytest.mark.parametrize("finding", ["", "a/b", "a b", "ü", "x" * 101])
 def test_a_finding_without_an_id_gives_no_slot(finding: str) -> None:
     with pytest.raises(InvalidInputError, match="is not an id"):
@@ -82,6 +90,11 @@ def test_a_window_comes_from_the_slot() -> None:
     assert slots.window_of("2026-08-31/2026-11-29T02:00+02:00") == Window(
         "2026-08-31T00:00:00Z", "2026-11-29T00:00:00Z"
     )
+
+
+def test_a_window_that_begins_before_the_calendar_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="has no 90 days before it"):
+        slots.window_before("0001-02-01T00:00:00Z", 90)
 
 
 @pytest.mark.parametrize("text", ["2026-11-29/2026-08-31", "2026-11-29/2026-11-29"])

@@ -11,7 +11,7 @@ is at most the power of their mean. The windows of P days end each day, and
 
     R(d) = (1 + R(d - P)) E(window that ends on d),   R = 0 before the first whole window
 
-adds up the wealth of bets begun at every window (the Shiryaev-Roberts sum). Its mean over bets,
+adds up the wealth of bets begun at every window (the Shiryaev-Roberts sum). Its mean over bets and
 tallies (each by its stake, which is set before any day is seen) and streams, divided by the 365
 days of a year, exceeds 1 / alpha on some day of a year with probability alpha at most (Doob): each
 of the P phases has 365 / P looks, and their union gives the same divisor. Nothing is spent by
@@ -27,8 +27,33 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-ODDS: Final = (1.25, 1.6, 2.5, 5.0, 20.0)
-"""The odds of the bets, as multiples of the tolerated odds."""
+
+class StakedOdds(NamedTuple):
+    """A gambler.
+
+    Attributes:
+        odds: As a multiple of the tolerated odds.
+        stake: Its part of a tally's stake; those of all bets on a tally add up to 1.
+    """
+
+    odds: float
+    stake: float
+
+
+BETS_ON_RARE: Final = tuple(
+    StakedOdds(odds, 1 / 7) for odds in (1.25, 1.4, 1.6, 2.5, 3.2, 5.0, 20.0)
+)
+"""Bets on what is rare, which may become twenty times as frequent."""
+
+BETS_ON_COMMON: Final = (
+    StakedOdds(1.25, 1 / 8),
+    StakedOdds(1.4, 3 / 8),
+    StakedOdds(1.6, 2 / 8),
+    StakedOdds(2.5, 1 / 8),
+    StakedOdds(5.0, 1 / 8),
+)
+"""Bets on common shares: a mean that moves by half a standard deviation raises the odds of every
+middle cut to about 1.4 times those that are tolerated."""
 
 YEAR: Final = 365
 ALPHA: Final = 0.05
@@ -50,12 +75,14 @@ class DailyTally(NamedTuple):
         hits: Rows with the event.
         rows: All rows.
         stake: Its part of the stream's budget, relative to that of the stream's other tallies.
+        bets: Among which it is divided.
     """
 
     tolerated: float
     hits: Sequence[int]
     rows: Sequence[int]
     stake: float = 1.0
+    bets: tuple[StakedOdds, ...] = BETS_ON_RARE
 
 
 class StreamEvidence(NamedTuple):
@@ -101,13 +128,13 @@ def log_sum(logs: Sequence[float]) -> float:
 
 def _log_mean(tallies: Sequence[DailyTally], period: int) -> list[float]:
     """Average R over the bets of all tallies, each by its stake, for each day."""
-    staked = sum(tally.stake for tally in tallies) * len(ODDS)
+    staked = sum(tally.stake for tally in tallies)
     windows = [
         _Windows(
             tally.tolerated,
             _windows(tally.hits, period),
             _windows(tally.rows, period),
-            tally.stake / staked,
+            [StakedOdds(odds, stake * tally.stake / staked) for odds, stake in tally.bets],
         )
         for tally in tallies
     ]
@@ -117,29 +144,31 @@ def _log_mean(tallies: Sequence[DailyTally], period: int) -> list[float]:
 
 
 class _Windows(NamedTuple):
-    """A tally, window by window; its share of the stream's budget is that of each of its bets."""
+    """A tally, window by window; the stakes of its bets are parts of the stream's budget."""
 
     tolerated: float
-    hits: list[int]
-    rows: list[int]
-    share: float
+    hits: list[float]
+    rows: list[float]
+    bets: list[StakedOdds]
 
 
-def _windows(daily: Sequence[int], period: int) -> list[int]:
+def _windows(daily: Sequence[int], period: int) -> list[float]:
     upto = list(accumulate(daily, initial=0))
-    return [end - start for start, end in zip(upto, upto[period:], strict=False)]
+    return [float(end - start) for start, end in zip(upto, upto[period:], strict=False)]
 
 
 def _plain(windows: Sequence[_Windows], period: int) -> list[float] | None:
     """Compute in plain numbers, which is fast; `None` where these would not hold the values."""
-    tallies: list[list[float]] = []
+    staked: list[list[float]] = []
     try:
-        for tolerated, hits, rows, share in windows:
-            bets = [_grown(hits, rows, *_factors(odds, tolerated), period) for odds in ODDS]
-            tallies.append([share * sum(day) for day in zip(*bets, strict=True)])
+        for tolerated, hits, rows, bets in windows:
+            staked += [
+                _grown(hits, rows, _Growth(*_factors(odds, tolerated), stake), period)
+                for odds, stake in bets
+            ]
     except OverflowError:
         return None
-    totals = [sum(day) for day in zip(*tallies, strict=True)]
+    totals = [sum(day) for day in zip(*staked, strict=True)]
     if not all(_SMALL < total < _LARGE for total in totals):
         return None
     return [math.log(total) for total in totals]
@@ -150,26 +179,35 @@ def _factors(odds: float, tolerated: float) -> tuple[float, float]:
     return math.log(odds), math.log1p((odds - 1) * tolerated)
 
 
-def _grown(hits: list[int], rows: list[int], gain: float, cost: float, period: int) -> list[float]:
+class _Growth(NamedTuple):
+    """What a bet gains by a hit and loses by a row, in logarithms, and what it begins with."""
+
+    gain: float
+    cost: float
+    stake: float
+
+
+def _grown(hits: list[float], rows: list[float], growth: _Growth, period: int) -> list[float]:
+    gain, cost, stake = growth
     grown = [0.0] * period
-    exp = math.exp
-    for index, (window_hits, window_rows) in enumerate(zip(hits, rows, strict=True)):
-        grown.append((1.0 + grown[index]) * exp(window_hits * gain - window_rows * cost))
+    exp, append = math.exp, grown.append
+    for window_hits, window_rows, before in zip(hits, rows, grown, strict=False):  # it grows
+        append((stake + before) * exp(window_hits * gain - window_rows * cost))
     return grown[period:]
 
 
 def _in_logs(windows: Sequence[_Windows], period: int) -> list[float]:
     logs = []
-    for tolerated, hits, rows, share in windows:
-        part = math.log(share)
-        for odds in ODDS:
+    for tolerated, hits, rows, bets in windows:
+        for odds, stake in bets:
+            part = math.log(stake)
             grown = _grown_logs(hits, rows, *_factors(odds, tolerated), period)
             logs.append([log + part for log in grown])
     return [log_sum(day) for day in zip(*logs, strict=True)]
 
 
 def _grown_logs(
-    hits: list[int], rows: list[int], gain: float, cost: float, period: int
+    hits: list[float], rows: list[float], gain: float, cost: float, period: int
 ) -> list[float]:
     grown = [_NEVER] * period
     for index, (window_hits, window_rows) in enumerate(zip(hits, rows, strict=True)):

@@ -9,7 +9,6 @@ from msgspec import Struct
 from holdfast.core.drift.drift_counts import DayCounts, summed
 from holdfast.core.drift.drift_evidence import (
     LOG_ALARM,
-    ODDS,
     DailyTally,
     StreamEvidence,
     log_evidence,
@@ -170,7 +169,7 @@ def _strongest(stream: _Stream, last: int, period: int) -> tuple[WatchedEvent, f
         hits, rows = _window(pair[1], last, period)
         return max(
             hits * math.log(odds) - rows * math.log1p((odds - 1) * pair[0].tolerated)
-            for odds in ODDS
+            for odds, _ in pair[1].bets
         )
 
     event, tally = max(stream, key=gain)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.drift.drift_counts import Day
-from holdfast.core.drift.drift_evidence import DailyTally, log_evidence
+from holdfast.core.drift.drift_evidence import BETS_ON_COMMON, DailyTally, log_evidence
 from holdfast.core.drift.drift_reference import Count
 from holdfast.errors import InvalidInputError
 
@@ -148,7 +148,8 @@ def judge_accuracy(
     )
     if labels < FEWEST_LABELS:
         return unmeasured
-    evidence = log_evidence([[DailyTally(tolerated, hits, rows)]], period)
+    tally = DailyTally(tolerated, hits, rows, bets=BETS_ON_COMMON)
+    evidence = log_evidence([[tally]], period)
     alarm = evidence.first_alarm()
     return replace(
         unmeasured,

@@ -1,12 +1,13 @@
 """What is counted of a feature: each event with the share that the reference leads to expect."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import add, sub
 from typing import Final, Literal, NamedTuple
 
 from holdfast.core.drift.drift_counts import FeatureCounts, is_closed_set, no_rows, trained
-from holdfast.core.drift.drift_evidence import DailyTally
+from holdfast.core.drift.drift_evidence import BETS_ON_COMMON, BETS_ON_RARE, DailyTally
 from holdfast.core.drift.drift_reference import FeatureReference, NumberReference
 from holdfast.core.drift.tolerances import smoothed_share, tolerated_share
 
@@ -19,9 +20,19 @@ _SURE: Final = 1 - 1e-6
 """A share tolerated up to this or more cannot be seen to rise."""
 
 _FEWEST_PAIRS: Final = 2
-_OF_FEED: Final = ("nulls", "unseen", "types")
-"""Kinds that tell of the feed. They are two events against thirty of the shape, and what breaks
-most often in production, so half of a feature's budget is theirs."""
+_RARE: Final = 0.05
+"""Share of training up to which a range counts as one that hardly any row was in."""
+
+_STAKES: Final[dict[EventKind, float]] = {
+    "shift": 0.5,
+    "range": 0.15,
+    "nulls": 0.25,
+    "unseen": 0.25,
+    "types": 0.1,
+    "refused": 1.0,
+}
+"""Parts of a feature's budget, which the events of a kind share evenly. What breaks most often in
+production has more than its share of events: by those it would be two or three of thirty."""
 
 
 class WatchedEvent(NamedTuple):
@@ -39,7 +50,8 @@ class WatchedEvent(NamedTuple):
 
     def tally(self, hits: Sequence[int], rows: Sequence[int], stake: float = 1.0) -> DailyTally:
         """Join it with what each day had of it, and its part of the feature's budget."""
-        return DailyTally(self.tolerated, hits, rows, stake)
+        bets = BETS_ON_COMMON if self.kind == "shift" else BETS_ON_RARE
+        return DailyTally(self.tolerated, hits, rows, stake, bets)
 
 
 Column = tuple[str, EventKind, list[int], list[int]]
@@ -59,13 +71,13 @@ def watched(
     events = []
     for name, kind, hits, rows in columns:
         share = smoothed_share(hits[0], rows[0])
-        event = WatchedEvent(name, kind, share, tolerated_share(share))
+        is_common = kind == "range" and share > _RARE
+        event = WatchedEvent(name, "shift" if is_common else kind, share, tolerated_share(share))
         if event.tolerated < _SURE:
             events.append((event, hits[1:], rows[1:]))
-    of_feed = sum(event.kind in _OF_FEED for event, _, _ in events)
-    stakes = {True: 1 / max(of_feed, 1), False: 1 / max(len(events) - of_feed, 1)}
+    of_kind = Counter(event.kind for event, _, _ in events)
     return [
-        (event, event.tally(hits, rows, stakes[event.kind in _OF_FEED]))
+        (event, event.tally(hits, rows, _STAKES[event.kind] / of_kind[event.kind]))
         for event, hits, rows in events
     ]
 
@@ -112,6 +124,7 @@ def _cuts(cuts: Sequence[float], bins: list[list[int]], numbers: list[int]) -> l
         low_cut, high_cut = cuts[index], cuts[-1 - index]
         inner = list(map(sub, under[-1 - index], under[index]))
         outer = list(map(sub, numbers, inner))
-        columns.append((f"outside {low_cut:g} to {high_cut:g}", "shift", outer, numbers))
+        kind: EventKind = "range" if index == 0 else "shift"
+        columns.append((f"outside {low_cut:g} to {high_cut:g}", kind, outer, numbers))
         columns.append((f"inside {low_cut:g} to {high_cut:g}", "shift", inner, numbers))
     return columns

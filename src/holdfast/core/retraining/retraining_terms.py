@@ -12,6 +12,12 @@ Follow = Literal["stage", "rollout"]
 MOST_ATTEMPTS: Final = 3
 """How often one slot is tried."""
 
+LONGEST_DAYS: Final = 36_525
+"""A hundred years: no span of a schedule is longer, and none leads out of the calendar."""
+
+_LONGEST_S: Final = LONGEST_DAYS * 86_400.0
+_MOST_BYTES: Final = 1 << 62
+
 ENTRY: Final = r"(?a)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 
 
@@ -57,15 +63,16 @@ def check(terms: RetrainingTerms) -> None:
         problem = "has a period and a cron expression"
         raise InvalidInputError("policy retraining", problem, "give one of them")
     figures = {
-        "every_s": (terms.every_s, 1.0),
-        "window_days": (terms.window_days, 0.0),
-        "time_limit_s": (terms.time_limit_s, 0.0),
-        "memory_bytes": (terms.memory_bytes, 0.0),
-        "cooldown_days": (terms.cooldown_days, -1.0),
-        "most_runs": (terms.most_runs, -1.0),
+        "every_s": (terms.every_s, 1.0, _LONGEST_S),
+        "window_days": (terms.window_days, 0.0, LONGEST_DAYS),
+        "time_limit_s": (terms.time_limit_s, 0.0, _LONGEST_S),
+        "memory_bytes": (terms.memory_bytes, 0.0, _MOST_BYTES),
+        "cooldown_days": (terms.cooldown_days, -1.0, LONGEST_DAYS),
+        "most_runs": (terms.most_runs, -1.0, _MOST_BYTES),
     }
-    for name, (figure, above) in figures.items():
-        if figure is not None and not (math.isfinite(figure) and above < figure < 1e15):  # noqa: PLR2004
+    for name, (figure, above, most) in figures.items():
+        if figure is not None and not (math.isfinite(figure) and above < figure <= most):
             raise InvalidInputError(
-                f"policy retraining.{name}", f"must be a finite number above {above:g}"
+                f"policy retraining.{name}",
+                f"must be a finite number above {above:g}, at most {most:g}",
             )

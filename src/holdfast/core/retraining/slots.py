@@ -113,9 +113,18 @@ def of_finding(moment: datetime, finding: str) -> str:
 
 
 def window_before(slot: str, days: float) -> Window:
-    """Return the last *days* before a slot."""
+    """Return the last *days* before a slot.
+
+    Raises:
+        InvalidInputError: If they begin before the calendar does.
+    """
     end = time_of(slot)
-    return Window(written(end - timedelta(days=days)), written(end))
+    try:
+        start = end - timedelta(days=days)
+    except OverflowError:
+        problem = f"has no {days:g} days before it"
+        raise InvalidInputError(f"slot {slot}", problem, "check its year") from None
+    return Window(written(start), written(end))
 
 
 def window_of(text: str) -> Window:
@@ -174,7 +183,10 @@ def _parsed(what: str, text: str) -> datetime:
 
 def _local(text: str, moment: datetime, zone: tzinfo) -> datetime:
     """Return the moment at which the clocks of *zone* show a time, which must be one."""
-    first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    try:
+        first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except OverflowError:
+        raise InvalidInputError(f"slot {text!r}", "is not a time", _ADVICE) from None
     if first.astimezone(zone).replace(tzinfo=None, fold=0) != moment.replace(fold=0):
         problem = f"does not exist in {zone}, whose clocks were put forward then"
         raise InvalidInputError(f"slot {text!r}", problem, "write it with its offset or in UTC")
