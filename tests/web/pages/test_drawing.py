@@ -28,8 +28,10 @@ def test_a_value_of_a_card_is_shown_in_a_line(value: Any, text: str) -> None:
 
 
 def test_a_command_goes_on_in_a_next_line_between_its_words_alone() -> None:
-    drawn = templates().from_string("{{ text|options_whole }}").render(
-        text="holdfast rollback '<b>' --reason \N{RIGHT-TO-LEFT OVERRIDE}x"
+    drawn = (
+        templates()
+        .from_string("{{ text|options_whole }}")
+        .render(text="holdfast rollback '<b>' --reason \N{RIGHT-TO-LEFT OVERRIDE}x")
     )
 
     assert drawn == (
