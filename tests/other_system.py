@@ -20,8 +20,9 @@ OF_OS = {
     "win32": "chown copy_file_range fchmod fchown fdatasync fork getegid geteuid getgid getloadavg "
     "getpgid getpriority getuid getxattr killpg listxattr mkfifo nice O_CLOEXEC O_DIRECTORY "
     "O_DSYNC O_NOFOLLOW O_NONBLOCK O_PATH O_SYNC O_TMPFILE pidfd_open posix_fadvise "
-    "posix_fallocate posix_spawn pread preadv pwrite pwritev register_at_fork sched_getaffinity sendfile setpgid "
-    "setpriority setsid setxattr statvfs sync sysconf uname wait3 wait4 waitid WNOHANG",
+    "posix_fallocate posix_spawn pread preadv pwrite pwritev register_at_fork sched_getaffinity "
+    "sendfile setpgid setpriority setsid setxattr statvfs sync sysconf uname wait3 wait4 waitid "
+    "WNOHANG",
     "darwin": "copy_file_range fdatasync getxattr listxattr O_PATH O_TMPFILE pidfd_open "
     "posix_fadvise posix_fallocate sched_getaffinity setxattr waitid",
 }
