@@ -87,10 +87,12 @@ def be_windows() -> None:
     rename, replace, unlink, opening = os.rename, os.replace, os.unlink, os.open
 
     def renamed(source: Any, target: Any) -> None:
-        if os.path.lexists(target):
-            raise FileExistsError(17, "exists", str(target))
         require_closed(source)
-        rename(source, target)
+        if os.path.isdir(source):
+            rename(source, target)
+            return
+        os.link(source, target)  # which refuses a name that exists, whoever else wants it
+        unlink(source)
 
     def replaced(source: Any, target: Any) -> None:
         require_closed(source)
