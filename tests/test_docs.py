@@ -226,7 +226,11 @@ def test_what_the_programs_import_exists(page: Path) -> None:
     assert [pair for pair in ours if not hasattr(importlib.import_module(pair[0]), pair[1])] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     broken = [
