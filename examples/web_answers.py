@@ -329,5 +329,5 @@ def confusion(counts: Any) -> bytes:
         f'viewBox="0 0 {width} {width - 30}" font-family="sans-serif" font-size="14">'
         f'<rect width="{width}" height="{width - 30}" fill="#fff"/>'
         f'<text x="60" y="18" fill="#54615c">taken for</text>'
-        f'<text x="0" y="64" fill="#54615c">is</text>{cells}</svg>'
+        f'<text x="20" y="64" fill="#54615c">is</text>{cells}</svg>'
     ).encode()

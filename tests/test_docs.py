@@ -171,14 +171,31 @@ def test_the_first_program_of_a_page_runs(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_and_their_options_exist(page: Path) -> None:
     """Those of sessions, scripts and running text, whether or not the tests can run them."""
-    from holdfast.cli.group import app
-
     text = page.read_text().replace("\\\n", " ")
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     scripts = "\n".join(block for language, block in blocks if language not in ("python", "json"))
     calls = re.findall(r"(?:^|[$|&:*] )holdfast ([a-z-][^|&#\n$]*)", scripts, re.MULTILINE)
     calls += re.findall(r"`holdfast ([a-z-][^`$|…]*)`", text)
-    unknown = []
+    assert unknown(calls) == []
+
+
+def test_commands_that_pages_show_exist() -> None:
+    """Those of the templates and of what fills them, whatever model or version they name."""
+    folder = ROOT / "src" / "holdfast" / "web" / "pages"
+    calls = []
+    for file in [*folder.glob("templates/*.html"), *folder.glob("*.py")]:
+        text = re.sub(r"\{\{[^\"{}]*\}\}|\"? ~ .*? ~ \"?|\\\"", "x", file.read_text())
+        calls += re.findall(r"""(?:<code>|["'])holdfast ([a-z-][^<"']*)""", text)
+
+    assert len(calls) > 15
+    assert unknown(calls) == []
+
+
+def unknown(calls: list[str]) -> list[list[str]]:
+    """Return the calls whose command or options do not exist."""
+    from holdfast.cli.group import app
+
+    found = []
     for words in map(str.split, calls):
         command: click.Command | None = app
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -190,9 +207,8 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         }
         used = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)}
         if command is None or not used <= known | {"--help", "--version"}:
-            unknown.append(words)
-
-    assert unknown == []
+            found.append(words)
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -210,7 +226,11 @@ def test_what_the_programs_import_exists(page: Path) -> None:
     assert [pair for pair in ours if not hasattr(importlib.import_module(pair[0]), pair[1])] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     broken = [

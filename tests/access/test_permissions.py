@@ -220,6 +220,8 @@ def test_who_could_names_each_with_the_grant_that_says_so(server: Server) -> Non
     ("verb", "model", "words"),
     [
         ("promote", "risk/iris", "may not promote risk/iris: it takes the role promoter"),
+        ("rollback", "iris", "may not roll back iris: it takes the role oncall, promoter or admin"),
+        ("rollout-advance", "iris", "may not advance a rollout of iris: it takes the role promo"),
         ("access", None, "may not see or change access: it takes the role admin"),
         ("predictions", None, "may not look up predictions: it takes the role predictions"),
         (

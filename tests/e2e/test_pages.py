@@ -126,6 +126,13 @@ def test_a_canary_is_watched_live_to_its_halt(stage: Stage) -> None:
     registry.rollouts.advance("risk/fraud", reason="servers are ready")
     page = stage.tab().go(f"{MODEL}:rollout")
     assert "Halt" not in page.inner_text("main")
+    page.fill("textarea", "half a reas")
+    registry.rollouts.pause("risk/fraud", reason="somebody else's")
+    page.wait_for_selector("text=Resume")
+    assert page.input_value("textarea") == "half a reas"
+    page.keyboard.type("on")
+    assert page.input_value("textarea") == "half a reason"
+    registry.rollouts.resume("risk/fraud", reason="somebody else's")
     mint, now_us = Mint("host-1"), time.time_ns() // 1000
     sides: Any = (("1.0.0", "active"), ("1.1.0", "canary"))
     rows = [
@@ -143,6 +150,30 @@ def test_a_canary_is_watched_live_to_its_halt(stage: Stage) -> None:
     log.close()
     page.wait_for_selector("text=Halt at 5 %")
     assert "halted" in page.inner_text("main")
+    page.wait_for_selector("textarea", state="detached")
+    assert page.locator("button >> text=Abort").count() == 0
+
+
+def test_what_was_drawn_anew_can_still_be_copied(stage: Stage) -> None:
+    stage.team.registry.promote("risk/fraud@1.1.0", reason="so that there is a way back")
+    page = stage.tab().go(MODEL)
+    page.wait_for_selector("text=Copy")
+    stage.team.registry.promote("risk/fraud@1.2.0", reason="from elsewhere")
+    page.wait_for_selector("section.hero a.live >> text=1.2.0")
+    assert page.locator("section.hero .command button >> text=Copy").count() == 1
+
+
+def test_without_a_script_a_reason_can_be_written_while_a_rollout_goes_on(stage: Stage) -> None:
+    stage.team.registry.rollouts.start("risk/fraud@1.1.0", reason="canary")
+    page = stage.tab(java_script_enabled=False).go(f"{MODEL}:rollout")
+    refresh = page.locator("meta[http-equiv=refresh]")
+    assert refresh.get_attribute("content") == "10"
+    page.click("noscript a")  # selectors by text pass over it
+    page.wait_for_url("**?still=yes")
+    assert refresh.count() == 0
+    page.fill("textarea", "wrong day")
+    page.click("text=Abort")
+    page.wait_for_selector("text=aborted")
 
 
 def test_a_prediction_is_looked_up(stage: Stage) -> None:

@@ -265,7 +265,7 @@ GONE = {"run": "ab" * 32, "log": "cd" * 32}
             422,
             "another",
         ),
-        ("retrained", {"run": RUN | {"trust": "me"}}, 403, "may not force"),
+        ("retrained", {"run": RUN | {"trust": "me"}}, 403, "may not force a move"),
         ("retrained", {"run": RUN | {"outcome": "registered"}}, 422, "Invalid enum value"),
         ("retrained", {"run": RUN | {"outcome": "missed"}}, 422, "contradicts its facts"),
         ("retrained", {"run": RUN | {"outcome": "missed", "term": 0, "slot": "../x"}}, 422, "time"),

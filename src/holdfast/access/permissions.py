@@ -56,8 +56,27 @@ VERBS: Final = frozenset(verb for verbs in GRANTABLE.values() for verb in verbs)
 _WHOLE: Final = _ADMIN - _PROMOTER - {"policy", "purge", "delete"}
 """Verbs that concern the whole store where no model is named, and so need `*`."""
 
-_SAID: Final = {"access": "see or change access", "predictions": "look up predictions"}
-"""Verbs that do not read as one."""
+_SAID: Final = {
+    "access": "see or change access",
+    "alias": "move an alias",
+    "drift-acknowledge": "acknowledge a finding of drift",
+    "drift-record": "record a finding of drift",
+    "force": "force a move",
+    "policy": "set the policy",
+    "predictions": "look up predictions",
+    "protected-alias": "move a protected alias",
+    "remove-alias": "remove an alias",
+    "report": "report what servers run",
+    "rollout-abort": "abort a rollout",
+    "rollout-advance": "advance a rollout",
+    "rollout-pause": "pause a rollout",
+    "rollout-promote": "promote by a rollout",
+    "rollout-resume": "resume a rollout",
+    "rollout-retry": "retry a rollout",
+    "rollout-start": "start a rollout",
+    "sign-attach": "attach a signature",
+}
+"""Verbs that do not read as one, said with `of MODEL` behind it."""
 
 _PATTERN: Final = re.compile(r"[^\x00-\x1f\x7f@:\\?\[\]]{1,250}")
 
@@ -189,9 +208,11 @@ def may(state: AccessState, identity: Identity, verb: str, model: str | None) ->
     grants = [grant for grant in rights(state, identity) if verb in GRANTABLE[grant.role]]
     if _reaches((grant.pattern for grant in grants), verb, model) and _left(identity, verb, model):
         return Decision(allowed=True, roles_that_may=able)
-    words = f"{_SAID[verb]} of" if verb in _SAID and model else _SAID.get(verb, verb)
-    where = f"{words} {model}" if model else words
-    reason = f"may not {where}: it takes the role {' or '.join(able)}"
+    words = _SAID.get(verb, "roll back" if verb == "rollback" else verb)
+    where = f"{words}{' of' if verb in _SAID else ''} {model}" if model else words
+    *others, last = able
+    roles = f"{', '.join(others)} or {last}" if others else last
+    reason = f"may not {where}: it takes the role {roles}"
     if grants and _reaches((grant.pattern for grant in grants), verb, model):
         return Decision(
             allowed=False,

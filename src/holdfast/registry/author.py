@@ -1,5 +1,6 @@
 """The default author of entries."""
 
+import contextlib
 import os
 
 
@@ -9,7 +10,9 @@ def author() -> str:
         import pwd
 
         return pwd.getpwuid(os.getuid()).pw_name
-    except ImportError:
-        return os.getlogin()
+    except ImportError:  # on Windows
+        with contextlib.suppress(OSError):
+            return os.getlogin()
     except KeyError:
-        return "unknown"
+        pass
+    return "unknown"

@@ -164,7 +164,7 @@ def test_whoever_asks_may_only_what_the_server_lets_them(
             "iris", 1, "Archived", archive_existing_versions=False
         )
         promoter.set_registered_model_alias("iris", "champion", 1)
-        with pytest.raises(MlflowException, match="may not alias") as moved:
+        with pytest.raises(MlflowException, match="may not move an alias") as moved:
             registrar.set_registered_model_alias("iris", "champion", 1)
         with pytest.raises(MlflowException, match="may not note") as described:
             viewer.update_registered_model("iris", "mine")

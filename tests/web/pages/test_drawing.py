@@ -27,6 +27,19 @@ def test_a_value_of_a_card_is_shown_in_a_line(value: Any, text: str) -> None:
     assert fact(value) == text
 
 
+def test_a_command_goes_on_in_a_next_line_between_its_words_alone() -> None:
+    drawn = (
+        templates()
+        .from_string("{{ text|options_whole }}")
+        .render(text="holdfast rollback '<b>' --reason \N{RIGHT-TO-LEFT OVERRIDE}x")
+    )
+
+    assert drawn == (
+        "holdfast rollback &#39;&lt;b&gt;&#39; "
+        '<span class="keep">--reason</span> \N{REPLACEMENT CHARACTER}x'
+    )
+
+
 def test_a_value_that_is_nested_beyond_all_measure_is_shown_too() -> None:
     value: dict[str, Any] = {}
     for _ in range(100_000):

@@ -28,7 +28,7 @@ def test_drift_that_nobody_acknowledged_is_shown_with_what_to_do(look: Any, pers
     _, page = look("/models/risk/fraud")
 
     assert "drift in &lt;age&gt; since 2026-11-29" in page
-    assert "holdfast drift risk/fraud --acknowledge drift-2026-11-29" in page
+    assert '<code>holdfast drift risk/fraud <span class="keep">--acknowledge</span> drift' in page
 
     front, page = look("/")
     (ask,) = front.values["asks"]

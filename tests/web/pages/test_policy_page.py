@@ -17,7 +17,7 @@ def rules(**fields: Any) -> dict[str, str]:
 def test_the_policy_and_its_changes_are_shown(look: Any, person: Any) -> None:
     person.registry.set_policy("risk/fraud", Policy(approvals=2), reason="two people from now on")
     _, page = look("/models/risk/fraud:policy")
-    assert "2, in any name that is given" in page
+    assert "2, under any name that is given" in page
     assert "two people from now on" in page
     assert "approvals 0 → 2" in page
 
@@ -56,7 +56,7 @@ def test_metrics_have_their_own_bounds() -> None:
         ({"allowed_globals": ("lib.*",)}, "code that is allowed too", "lib.*"),
         ({"require_signature": True}, "signatures", "demanded"),
         ({"protected_aliases": ("prod-eu",)}, "protected aliases", "prod-eu"),
-        ({"inconclusive": "remark"}, "losses that do not tell", "are remarked on"),
+        ({"inconclusive": "remark"}, "inconclusive losses", "let it pass, with a remark"),
         ({"rollout": Terms(sticky="header:X-User-Id")}, "rollouts",
          "canary 5 % → 25 % → 50 % → 100 %, by header:X-User-Id"),
         ({"required_evaluations": ("june",)}, "evaluations", "measured beside live: june"),

@@ -16,6 +16,8 @@ _TOP: Final = 14.0
 _BOTTOM: Final = 26.0
 _CLOSE: Final = 11.0
 """Pixels between two points below which they are drawn small."""
+_SHORT: Final = 0.25
+"""Share of the width up to which a label may stand further off, where the gate passes its point."""
 _SPARSE: Final = 24
 """Points by which a line across counts, so that one of the curve counts more."""
 
@@ -189,7 +191,10 @@ def _beside(label: str, x: float, y: float, scale: _Scale) -> list[PlacedText]:
         sides.reverse()
     sides += [PlacedText(label, x - half, y - 9), PlacedText(label, x - half, y + 18)]
     sides += [PlacedText(label, x - 7, y - 9, "end"), PlacedText(label, x + 7, y - 9)]
-    return [*sides, PlacedText(label, x - 7, y + 18, "end"), PlacedText(label, x + 7, y + 18)]
+    sides += [PlacedText(label, x - 7, y + 18, "end"), PlacedText(label, x + 7, y + 18)]
+    if labels.wide(label) < scale.width * _SHORT:
+        sides += [PlacedText(label, x - half, y + 30), PlacedText(label, x - 7, y + 30, "end")]
+    return sides
 
 
 def _along(label: str, y: float, scale: _Scale) -> list[PlacedText]:

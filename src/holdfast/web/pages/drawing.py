@@ -123,6 +123,15 @@ def _ready(serving: Serving) -> str:
     return str(serving).partition(" ")[0]
 
 
+def _options_whole(command: str) -> Markup:
+    """Let a command go on in a next line between its words, and not within `--option`."""
+    whole = Markup('<span class="keep">{}</span>')
+    return Markup(" ").join(
+        whole.format(inert(word)) if word.startswith("--") else Markup.escape(inert(word))
+        for word in command.split(" ")
+    )
+
+
 def inert(value: object) -> object:
     """Show text from elsewhere without characters that would hide or turn around what is beside."""
     if type(value) is not str or value.isprintable():  # most are, and that is known at once
@@ -156,6 +165,7 @@ def templates() -> Environment:
         "short": _short,
         "standing": standing,
         "number": wording.number,
+        "options_whole": _options_whole,
         "size": wording.size,
         "span": wording.span,
         "moment": wording.moment,

@@ -44,7 +44,7 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy.required_evaluations:
         yield "evaluations", f"measured beside live: {', '.join(policy.required_evaluations)}"
     yield from _trust(policy)
-    yield "losses that do not tell", _UNCLEAR[policy.inconclusive]
+    yield "inconclusive losses", _UNCLEAR[policy.inconclusive]
     if policy.protected_aliases:
         yield "protected aliases", ", ".join(policy.protected_aliases)
     terms = policy.rollout
@@ -89,7 +89,7 @@ _SCHEMA = {
     "any": "not looked at",
 }
 _COUNTS = {
-    "claimed": "in any name that is given",
+    "claimed": "under any name that is given",
     "authenticated": "by people whom a server knew",
     "signed": "each with the approver's own signature",
 }
@@ -98,4 +98,4 @@ _CODE = {
     "approved": "a second person must have approved the version",
     "signed": "a listed signer must have signed the version",
 }
-_UNCLEAR = {"refuse": "refuse the version", "remark": "are remarked on"}
+_UNCLEAR = {"refuse": "refuse the version", "remark": "let it pass, with a remark"}

@@ -29,7 +29,7 @@ def of_model(visitor: Visitor, asked: Asked) -> Answer:
         "rollout": rollout,
         "verdict": rollout.verdict if rollout else None,
         "latest": status,
-        "events": f"{model_url(model)}:events" if rollout and rollout.goes_on else "",
+        "events": f"{model_url(model)}:events",
         "notice": notice,
         "findings": [standing(finding) for finding in registry.situation(model).findings],
     }

@@ -75,18 +75,21 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const command of document.querySelectorAll(".command[data-copy]")) {
-  if (!navigator.clipboard) break;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Copy";
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command.dataset.copy);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 2000);
-  });
-  command.append(button);
-}
+const giveCopyButtons = (part) => {
+  if (!navigator.clipboard) return;
+  for (const command of part.querySelectorAll(".command[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(command.dataset.copy);
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+    command.append(button);
+  }
+};
+giveCopyButtons(document);
 
 const sortKey = (cell) => cell.dataset.sort ?? cell.textContent.trim();
 const compare = (a, b) => {
@@ -115,13 +118,25 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
 
 // One open connection for a page that is looked at: browsers allow six for a host.
 const events = document.body.dataset.events;
+const renew = (here, part) => {
+  const [written, field] = [here, part].map((one) => one.querySelector("textarea"));
+  const typing = written && written === document.activeElement;
+  const { value, selectionStart, selectionEnd } = written ?? {};
+  giveCopyButtons(part);
+  here.replaceWith(part);
+  if (!written || !field) return;
+  field.value = value;
+  if (!typing) return;
+  field.focus();
+  field.setSelectionRange(selectionStart, selectionEnd);
+};
 if (events && window.EventSource) {
   let source = null;
   const refresh = async () => {
     const page = await load(location.href).catch(() => null);
     for (const part of page?.querySelectorAll("[data-live]") ?? []) {
       const here = document.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-      if (here) here.replaceWith(document.importNode(part, true));
+      if (here) renew(here, document.importNode(part, true));
     }
   };
   const follow = () => {
