@@ -256,8 +256,10 @@ def uploaded(server: Server, folder: Path, rounds: int) -> tuple[float, float, f
     sent, limit, hashed = [], [], []
     source = folder / "source"
     for _ in range(rounds):
-        source.write_bytes(secrets.token_bytes(1 << 20) * (UPLOAD_BYTES >> 20))
-        os.sync()
+        with source.open("wb") as file:
+            file.write(secrets.token_bytes(1 << 20) * (UPLOAD_BYTES >> 20))
+            file.flush()
+            os.fsync(file.fileno())
         begun = time.perf_counter()
         with source.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -46,6 +46,35 @@ def test_the_same_rows_have_the_same_digest_whatever_ran_the_query(database: str
     assert query_source.described(text, {}, "duckdb:").rows == of_sqlite.rows
 
 
+_COUNT = """
+    with recursive counted(i) as (select 0 union all select i + 1 from counted where i < 150000)
+    select {} from counted order by i
+"""
+
+
+def test_a_long_result_has_the_types_that_its_last_rows_give_it(database: str) -> None:
+    columns = (
+        "i, case when i < 140000 then i else i + 0.5 end as x, "
+        "case when i > 149000 then 'late' end as s"
+    )
+    of_duckdb = (
+        "select i, case when i < 140000 then i else i + cast(0.5 as double) end as x, "
+        "case when i > 149000 then 'late' end as s from range(150001) counted(i) order by i"
+    )
+
+    found = query_source.described(_COUNT.format(columns), {}, database)
+
+    assert [column.type for column in found.columns] == ["int64", "double", "string"]
+    assert found.rows == query_source.described(of_duckdb, {}, "duckdb:").rows
+
+
+def test_a_long_result_is_refused_for_a_value_of_another_type_at_its_end(database: str) -> None:
+    for last in ("i < 149000", "i < 131072"):  # within what is read at once, and from there on
+        text = _COUNT.format(f"case when {last} then i else 'late' end as x")
+        with pytest.raises(InvalidInputError, match="not of one type"):
+            query_source.described(text, {}, database)
+
+
 def test_sums_in_duckdb_are_the_same_every_time() -> None:
     text = "select i % 7 as k, avg(sin(i)) as m from range(300000) t(i) group by k order by k"
 

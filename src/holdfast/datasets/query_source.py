@@ -6,7 +6,8 @@ that reads.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -163,27 +164,29 @@ def _sqlite(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
     path = _file_of(connection)
     if path is None or not path.is_file():
         raise InvalidInputError(f"database {str(path)!r}", "does not exist", "check its path")
-    try:
-        opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        reads = (
-            sqlite3.SQLITE_SELECT,
-            sqlite3.SQLITE_READ,
-            sqlite3.SQLITE_FUNCTION,
-            sqlite3.SQLITE_RECURSIVE,
-        )
-        opened.set_authorizer(  # VACUUM INTO and ATTACH write other files
-            lambda action, *_: sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
-        )
-        opened.set_progress_handler(lambda: 0, _STEPS)  # Python looks at signals before a call
-        cursor = opened.execute(text, parameters)
-        names = [one[0] for one in cursor.description or ()]
-        rows = cursor.fetchall()
-        opened.close()
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise KeyboardInterrupt from error
-        raise _refused(error) from error
-    return f"sqlite {sqlite3.sqlite_version}", _of_tuples(names, rows)
+    reads = (
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+    )
+
+    def batches() -> Iterator[Any]:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as opened:
+                opened.execute("BEGIN")  # a long result is read twice, from one state
+                opened.set_authorizer(  # VACUUM INTO and ATTACH write other files
+                    lambda action, *_: sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
+                )
+                opened.set_progress_handler(lambda: 0, _STEPS)  # Python looks at signals before
+                yield from _of_cursors(lambda: opened.execute(text, parameters))
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise KeyboardInterrupt from error
+            raise _refused(error) from error
+
+    return f"sqlite {sqlite3.sqlite_version}", batches()
 
 
 def _postgres(text: str, parameters: dict[str, Any], connection: str) -> tuple[str, Iterator[Any]]:
@@ -210,21 +213,71 @@ def _postgres(text: str, parameters: dict[str, Any], connection: str) -> tuple[s
     return f"postgresql {version}, 1 process", batches()
 
 
-def _of_tuples(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Any]:
-    """Return rows as one batch: of each column the type that all its values have."""
+def _of_cursors(run: Callable[[], Any]) -> Iterator[Any]:
+    """Go through the rows of a query, some at a time: of each column the type of all its values.
+
+    A database without types of columns says only with its last row what they are, so the query of a
+    long result is run once more.
+
+    Args:
+        run: Runs it, and returns its cursor.
+    """
+    cursor = run()
+    names = [column[0] for column in cursor.description or ()]
+    if not names:
+        raise InvalidInputError("query", "has no result", _ONE_SELECT)
+    rows = cursor.fetchmany(_ROWS_AT_ONCE)
+    first = _columns(rows, [None] * len(names))
+    types = [column.type for column in first]
+    if len(rows) < _ROWS_AT_ONCE:
+        yield _batch(names, first)
+        return
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        later = [column.type for column in _columns(rows, [None] * len(names))]
+        types = [_wider(*pair) for pair in zip(types, later, strict=True)]
+    yield _batch(names, _columns([], types))
+    cursor = run()
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield _batch(names, _columns(rows, types))
+
+
+def _columns(rows: Sequence[Sequence[Any]], types: Sequence[Any]) -> list[Any]:
+    """Return rows as columns of given types, or, where `None` is given, of the one that they have.
+
+    Raises:
+        InvalidInputError: If the values of one are of several.
+    """
     try:
         import pyarrow as pa
     except ImportError as error:
         raise MissingLibraryError("pyarrow", "log", "a digest of rows needs it") from error
-    if not names:
-        raise InvalidInputError("query", "has no result", _ONE_SELECT)
     try:
-        columns = [pa.array([row[index] for row in rows]) for index in range(len(names))]
+        return [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(types)]
     except (pa.ArrowException, OverflowError) as error:
-        message = next(iter(str(error).splitlines()), "")
-        problem = f"has a column whose values are not of one type: {message}"
-        raise InvalidInputError("query", problem, "CAST it in the query") from error
-    return iter([pa.RecordBatch.from_arrays(columns, list(names))])
+        raise _of_several_types(next(iter(str(error).splitlines()), "")) from error
+
+
+def _wider(one: Any, other: Any) -> Any:
+    import pyarrow as pa
+
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    if {one, other} == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    raise _of_several_types(f"{one} and {other}")
+
+
+def _of_several_types(message: str) -> InvalidInputError:
+    problem = f"has a column whose values are not of one type: {message}"
+    return InvalidInputError("query", problem, "CAST it in the query")
+
+
+def _batch(names: Sequence[str], columns: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays(columns, list(names))
 
 
 def _empty(schema: Any) -> Any:
