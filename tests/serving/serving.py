@@ -181,6 +181,19 @@ class Serving:
         self._workers |= {pid for pid in children if _is_worker(pid)}
         return [pid for pid in children if pid in self._workers]
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop its workers, as a busy machine may, and let them go on at the end."""
+        workers = self.workers()
+        assert workers
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT)
+
     def kill_worker(self) -> None:
         """Kill the first worker, and wait until another one has taken its place."""
         before = self.workers()

@@ -93,8 +93,9 @@ def test_a_damaged_version_never_answers_is_named_and_takes_over_once_it_is_mend
     damaged = blob(
         Path(registry.location), registry.manifest(f"{MODEL}@1.2.0").artifacts["model"].digest
     )
-    flip(damaged)
-    registry.promote(f"{MODEL}@1.2.0")
+    with server.paused():
+        registry.promote(f"{MODEL}@1.2.0")
+        flip(damaged)
     until(lambda: "failed" in server.get("/ready")[1])
     status, document = server.get("/ready")
     (report,) = registry.fleet.servers(MODEL)
@@ -203,7 +204,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_corrupt(
     rows = list(open_log(tmp_path / "predictions").scan(ALL))
     assert len({row.prediction_id for row in rows}) == len(rows)
     answered = callers.answered.total() + more.answered.total()
-    assert len(rows) >= answered - 200  # of the last 50 ms before the kill
+    assert len(rows) >= answered - 1000  # of the last moments of the one that was killed
 
 
 def workers_in(log: Path) -> set[str]:
@@ -246,18 +247,16 @@ def test_a_promotion_that_waits_in_vain_is_done_and_names_who_does_not_serve_it(
     registry: holdfast.Registry, server: Serving
 ) -> None:
     until(lambda: registry.wait(MODEL, timeout_s=0).workers == 1)
-    flip(
-        blob(Path(registry.location), registry.manifest(f"{MODEL}@1.2.0").artifacts["model"].digest)
-    )
-    waited = cli(registry, "promote", f"{MODEL}@1.2.0", "--wait", "1s")
+    telling(registry, 3, intercept=float("nan"))
+    waited = cli(registry, "promote", f"{MODEL}@1.3.0", "--wait", "1s")
     screen = cli(registry, "status", MODEL).stdout
     back = cli(registry, "rollback", MODEL, "--wait", "300s", "--json")
 
     assert waited.returncode == 1
-    assert "1.2.0 is live" in waited.stdout
-    assert "serving 0/1 on 1.2.0" in waited.stdout
-    assert "on 1.1.0, 1.2.0 failed" in waited.stdout
-    assert "1.2.0 failed" in screen
+    assert "1.3.0 is live" in waited.stdout
+    assert "serving 0/1 on 1.3.0" in waited.stdout
+    assert "on 1.1.0, 1.3.0 failed" in waited.stdout
+    assert "1.3.0 failed" in screen
     assert back.returncode == 0
     assert json.loads(back.stdout)["data"]["serving"]["lagging"] == []
     assert live(server) == "1.1.0"
