@@ -2,6 +2,7 @@
 
 import fcntl
 import importlib
+import importlib.util
 import os
 import pkgutil
 import shutil
@@ -37,6 +38,9 @@ OF_SOCKET = {"win32": "AF_UNIX SO_REUSEPORT SCM_RIGHTS", "darwin": "TCP_USER_TIM
 def main() -> None:
     """Become the other system, then live a model's life."""
     system = sys.argv[1]
+    if importlib.util.find_spec("mlflow"):
+        importlib.import_module("mlflow")  # else a module of its plugin would begin to import it
+
     import holdfast
 
     names = [module.name for module in pkgutil.walk_packages(holdfast.__path__, "holdfast.")]
