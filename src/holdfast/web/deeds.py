@@ -62,6 +62,8 @@ def _done(desk: Desk, request: Request, verb: Verb, body: Any) -> Answer:
     model = request.values["model"]
     require_rights(desk, request, verb, body)
     registry, watch = watched(desk, request, body.by)
+    if verb.name in ("repair", "repair-plan"):
+        desk.derived.wait()
     if verb.plans:
         return answered({"result": verb.perform(registry, model, body, CommitOptions())})
     options = options_of(request, body.reason)

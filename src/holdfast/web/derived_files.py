@@ -43,6 +43,10 @@ class DerivedFiles:
             self._waiting.add(ledger)
         self._thread.submit(self._write, ledger, time.monotonic() + _AFTER_S)
 
+    def wait(self) -> None:
+        """Return once what waits now is written: no damage is to be seen in what only lags."""
+        self._thread.submit(lambda: None).result()
+
     def close(self) -> None:
         """Write what waits, and then nothing more; commits write their own again."""
         self._session.project = Ledger.project
