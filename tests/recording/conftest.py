@@ -1,5 +1,6 @@
 """A store, and a small model to record the training of."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import holdfast
 from holdfast import Registry
+from holdfast.recording import fit_hooks
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +35,12 @@ def rows() -> "np.ndarray[Any, np.dtype[np.float64]]":
 def model(rows: "np.ndarray[Any, np.dtype[np.float64]]") -> LogisticRegression:
     """Return a fitted classifier."""
     return LogisticRegression(C=0.5).fit(rows, rows[:, 0] > 0)
+
+
+@pytest.fixture
+def autologged() -> Iterator[None]:
+    """Switch `autolog` on for a test, and off again."""
+    holdfast.autolog()
+    yield
+    holdfast.autolog(disable=True)
+    fit_hooks._hooks._warned.clear()

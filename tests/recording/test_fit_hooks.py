@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,8 @@ from holdfast import Registry
 from holdfast.core.training_record import TrainingRecord
 from holdfast.recording import fit_hooks, fit_reports
 
+pytestmark = pytest.mark.usefixtures("autologged")
 CELL = {"C": [0.1, 1.0]}
-
-
-@pytest.fixture(autouse=True)
-def watched() -> Iterator[None]:
-    """Switch it on for a test, and off again."""
-    holdfast.autolog()
-    yield
-    holdfast.autolog(disable=True)
-    fit_hooks._hooks._warned.clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,16 +13,8 @@ from holdfast.recording import fit_hooks, torch_loops
 
 torch = pytest.importorskip("torch", reason="its loops are watched")
 
+pytestmark = pytest.mark.usefixtures("autologged")
 WEIGHTS = {"model": "torch-state"}
-
-
-@pytest.fixture(autouse=True)
-def watched() -> Iterator[None]:
-    """Switch it on for a test, and off again."""
-    holdfast.autolog()
-    yield
-    holdfast.autolog(disable=True)
-    fit_hooks._hooks._warned.clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.registry import disk
 from tests.registry.conftest import Clock, Grow
 
 from holdfast import Policy, Registry
@@ -142,6 +143,20 @@ def test_the_gate_is_asked_however_a_rollout_is_finished(registry: Registry, gro
         registry.rollouts.promote("iris")
     forced = registry.rollouts.promote("iris", force=True, reason="the metric is wrong")
     assert (forced.version, rollout_of(registry).outcome) == ("1.1.0", "completed")
+
+
+def test_a_candidate_whose_bytes_changed_does_not_go_live(two: Registry, store: Path) -> None:
+    two.rollouts.start("iris@1.1.0", terms=BRISK)
+    for _ in BRISK.plan.steps:
+        two.rollouts.advance("iris", reason="test")
+    disk.flip(disk.blob(store, two.manifest("iris@1.1.0").artifacts["model"].files[0].sha256))
+
+    with pytest.raises(DamagedError, match="has changed"):
+        two.rollouts.finish("iris", StepPosition(1, 1), ADVANCE)
+    with pytest.raises(DamagedError, match="has changed"):
+        two.rollouts.promote("iris", force=True, reason="it must be")
+    assert two.resolve("iris@production").version == "1.0.0"
+    assert rollout_of(two).phase == "running"
 
 
 def test_a_driver_moves_only_the_step_it_judged(two: Registry) -> None:

@@ -152,8 +152,10 @@ def _duckdb(text: str, parameters: dict[str, Any], connection: str) -> tuple[str
                 yield from reader
             except (duckdb.Error, OSError) as error:
                 raise _refused(error) from error
-            except RuntimeError as error:  # a signal's handler has spoken while DuckDB was busy
-                raise KeyboardInterrupt from error
+            except RuntimeError as error:
+                if "interrupted" not in str(error):
+                    raise
+                raise KeyboardInterrupt from error  # DuckDB was busy when a signal came
 
     return f"duckdb {duckdb.__version__}, 1 thread", batches()
 

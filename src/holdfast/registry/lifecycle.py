@@ -28,7 +28,7 @@ def promote(
 
     def decide(state: State, record: Record) -> AnyEvent | Unchanged:
         _expect_live(state, expect)
-        verdict = verdict_on(session, state, record)
+        verdict = verdict_on(session, state, record, goes_live=True)
         return commands.promote(state, record, verdict, by_force=by_force)
 
     return commit_on_version(session, ref, decide, events.Promoted, options)
@@ -39,18 +39,24 @@ def gate(session: Session, ref: str) -> Verdict:
     return verdict_on(session, *session.find(ref))
 
 
-def verdict_on(session: Session, state: State, record: Record) -> Verdict:
-    """Hold a version against the policy and the champion of *state*."""
-    verdict = _verdict_on(session, state, record)
+def verdict_on(
+    session: Session, state: State, record: Record, *, goes_live: bool = False
+) -> Verdict:
+    """Hold a version against the policy and the champion of *state*.
+
+    Args:
+        goes_live: Whether it is to be live if it passes: in a folder, each byte is hashed then.
+    """
+    verdict = _verdict_on(session, state, record, goes_live=goes_live)
     if record.reference is None:
         return verdict
     why = f"it is a reference to {record.reference!r}: its bytes were never taken in"
     return replace(verdict, reasons=(why, *verdict.reasons))
 
 
-def _verdict_on(session: Session, state: State, record: Record) -> Verdict:
+def _verdict_on(session: Session, state: State, record: Record, *, goes_live: bool) -> Verdict:
     champion = state.versions[state.production] if state.production else None
-    candidate = _candidate(session, state, record)
+    candidate = _candidate(session, state, record, goes_live=goes_live)
     if champion is None or champion == record:
         return judge(state.policy, candidate, None)
     paired, unpaired = _paired(session, champion, record, state)
@@ -82,13 +88,13 @@ def _signers(session: Session, state: State, record: Record) -> frozenset[str]:
     return signatures.signers_of(session, state, record)
 
 
-def _candidate(session: Session, state: State, record: Record) -> Candidate:
+def _candidate(session: Session, state: State, record: Record, *, goes_live: bool) -> Candidate:
     from holdfast.registry import verdicts
 
     commands.require_bytes(state, record)
     manifest: Manifest = session.manifest(record)
     with unless_purged(session, state.model, record):
-        scans = verdicts.of_version(session, state, record, manifest)
+        scans = verdicts.of_version(session, state, record, manifest, anew=goes_live)
     manifest = replace(manifest, scan=manifest.scan | scans)
     return Candidate(
         manifest=manifest,

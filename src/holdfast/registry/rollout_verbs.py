@@ -233,7 +233,7 @@ class Rollouts:
 
         def decide(state: State) -> AnyEvent | Unchanged:
             candidate = state.versions[rollout_commands.running(state).version]
-            judged = lifecycle.verdict_on(self._session, state, candidate)
+            judged = lifecycle.verdict_on(self._session, state, candidate, goes_live=True)
             return rollout_commands.finish(state, position, judged)
 
         return self._commit(model, decide, events.Promoted, CommitOptions(verdict.sentence))

@@ -168,14 +168,16 @@ def require_truth(
 
 
 def of_version(
-    session: Session, state: State, record: Record, manifest: Manifest
+    session: Session, state: State, record: Record, manifest: Manifest, *, anew: bool = False
 ) -> dict[str, Scan]:
     """Scan a version's files, or recall what was found in them, and hold its manifest against it.
 
-    Where bytes are near, those whose scan is recalled are hashed: they may have changed since.
+    Args:
+        anew: Whether bytes whose scan is recalled are hashed, where they are near: they may have
+            changed since.
 
     Raises:
-        DamagedError: If bytes are missing or changed; in a bucket, of those that had to be read.
+        DamagedError: If bytes that had to be read are missing or changed.
         InvalidInputError: If a format does not recognise its bytes.
         UntrustedError: As `require_truth` says.
     """
@@ -188,7 +190,7 @@ def of_version(
             unknown[role] = artifact
         else:
             scans[role] = known
-    if scans and session.open_store.store.traits.is_local:
+    if anew and scans and session.open_store.store.traits.is_local:
         kept = [file for role in scans for file in manifest.artifacts[role].files]
         session.open_store.blobs.require(kept)
     if unknown:
